@@ -216,12 +216,19 @@ unknown one is an error.
 
 **Errors** are problem details (RFC 9457, `application/problem+json`): `errors` names each invalid field.
 
+**Paths** work with and without the last slash.
+
 **Retries** are safe: send an `Idempotency-Key` with a POST. **Concurrent changes**: send the `ETag` you read as
 `If-Match`.
 """
 # The resources of the API, in the order a newcomer learns them.
 API_TAGS = [
-    {"name": "Events", "description": "Publish events and see what became of them."},
+    {
+        "name": "Events",
+        "description": "Publish events and see what became of them. Beside JSON, `POST /events` accepts CloudEvents "
+        "1.0 in structured mode (`application/cloudevents+json`) and in binary mode (headers `ce-...`, a body of any "
+        "type), and both paths accept batches of CloudEvents (`application/cloudevents-batch+json`).",
+    },
     {"name": "Endpoints", "description": "Where webhooks are sent, how they are signed, and how deliveries are going."},
     {"name": "Subscriptions", "description": "Which events an endpoint gets."},
     {"name": "Event types", "description": "What can be published, with schemas and examples."},
@@ -229,6 +236,7 @@ API_TAGS = [
     {"name": "Dead letters", "description": "Deliveries that were given up."},
     {"name": "Replays", "description": "Send dead letters or past events again."},
     {"name": "Sources", "description": "Addresses that receive webhooks of others."},
+    {"name": "Senders", "description": "Services whose webhooks are known, with their schemes."},
     {"name": "Receipts", "description": "Messages that were received, and their handlers."},
     {"name": "Rejections", "description": "A sample of the requests that were rejected, with reasons."},
     {"name": "Keys", "description": "API keys of a tenant."},
@@ -243,7 +251,8 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.api.openapi.complete"],
-    "LICENSE": {"name": "MIT"},
+    "LICENSE": {"name": "MIT", "url": "https://opensource.org/license/mit"},
+    "SERVERS": [{"url": "/", "description": "This platform."}],
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
@@ -269,7 +278,8 @@ SPECTACULAR_SETTINGS = {
         "EndpointBehindBecause": "delivery.api.endpoints.lane_status.BEHIND_BECAUSE",
         "LimitSetBy": "delivery.api.limits.SET_BY",
         "VerificationMethod": "delivery.api.endpoints.verification.METHODS",
-        "CloudEventsVersion": "delivery.api.publishing.forms.SPEC_VERSIONS",
+        "PublishBatchItemStatus": "delivery.api.publishing.forms.ITEM_STATUSES",
+        "CloudEventsVersion": "delivery.api.serializers.cloud_events.SPEC_VERSIONS",
         "EndpointDisabledReason": "subscriptions.models.Endpoint.DisabledReason",
         "EndpointContentMode": "subscriptions.models.HttpSettings.ContentMode",
         "EndpointOrdering": "subscriptions.models.Endpoint.Ordering",

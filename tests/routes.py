@@ -44,6 +44,8 @@ class ApiRoute:
 
 
 def fill(body: Any, ids: dict[str, str]) -> Any:
+    if isinstance(body, list):
+        return [fill(value, ids) for value in body]
     if isinstance(body, dict):
         return {name: fill(value, ids) for name, value in body.items()}
     return body.format(**ids) if isinstance(body, str) else body

@@ -157,8 +157,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Handle 404 for Django: a URL that no route matches."""
     if not _expects_json(request):
         return defaults.page_not_found(request, exception)
-    hint = "" if request.path_info.endswith("/") else " URLs of the API end with a slash."
-    return problem_response(request, exceptions.NotFound(f"There is nothing at {request.path_info}.{hint}"))
+    return problem_response(request, exceptions.NotFound(f"There is nothing at {request.path_info}."))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

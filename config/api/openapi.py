@@ -23,7 +23,7 @@ from config.api.openapi_problems import (
     problem_statuses,
 )
 from webhooks.kit.rest.resources import ListView
-from webhooks.kit.rest.serializers import StrictSerializer
+from webhooks.kit.rest.serializers import ChoiceField, StrictSerializer
 
 METHODS = ("get", "put", "post", "delete", "patch", "options", "head")
 PATH_PARAMETERS = {
@@ -116,6 +116,8 @@ class Described(AutoSchema):
             schema["additionalProperties"] = False
             if not getattr(serializer, "partial", False):
                 _add_defaults(serializer, schema.get("properties", {}))
+        if direction == "response" and issubclass(known, serializers.ModelSerializer):
+            _require_all(serializer, schema)
         for name in getattr(known, "deprecated_fields", {}).keys() & schema.get("properties", {}).keys():
             schema["properties"][name] = {**schema["properties"][name], "deprecated": True}
         return schema
@@ -131,9 +133,9 @@ class Described(AutoSchema):
         return super().is_deprecated() or getattr(self.view, "deprecation", None) is not None
 
     def _map_serializer_field(self, field: Any, direction: str, bypass_extensions: bool = False) -> Any:
-        """Allow an empty choice where the column may be empty; leave null out of any JSON."""
-        if isinstance(field, serializers.ChoiceField) and field.read_only and _may_be_empty(field):
-            field.allow_blank = True
+        """Allow null in a choice where the column may be empty; leave null out of any JSON."""
+        if isinstance(field, ChoiceField) and field.read_only and _may_be_empty(field):
+            field.allow_null = True
         schema: Any = super()._map_serializer_field(field, direction, bypass_extensions)  # type: ignore[no-untyped-call]
         if schema and schema.get("oneOf", [None])[0] == {}:
             del schema["oneOf"]
@@ -151,13 +153,22 @@ def _singular(plural: str) -> str:
     return plural[:-3] + "y" if plural.endswith("ies") else plural.removesuffix("s")
 
 
+def _require_all(serializer: Any, schema: dict[str, Any]) -> None:
+    """Mark every field of a row as present in responses, but those that the serializer says may be absent."""
+    present = schema.get("properties", {}).keys() - getattr(serializer, "may_be_absent", ())
+    if present:
+        schema["required"] = sorted(present)
+
+
 def _add_defaults(serializer: Any, properties: dict[str, Any]) -> None:
     """Add the defaults of columns, which a creation and a replacement set for fields that are left out."""
     kept = getattr(serializer, "kept_by_put", ())
     for name in properties.keys() - kept if hasattr(serializer, "Meta") else ():
         column = _column(serializer.Meta.model, str(serializer.fields[name].source))
         if column is not None and column.has_default() and not callable(column.default) and column.default is not None:
-            properties[name].setdefault("default", getattr(column.default, "value", column.default))
+            default = getattr(column.default, "value", column.default)
+            is_null = default == "" and isinstance(serializer.fields[name], ChoiceField)
+            properties[name].setdefault("default", None if is_null else default)
 
 
 def _column(model: Any, source: str) -> Any:
@@ -182,9 +193,11 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
     """Add the problems that an operation can have and does not describe itself."""
     result.setdefault("components", {}).setdefault("schemas", {}).update(Problem=PROBLEM, FieldError=FIELD_ERROR)
     finish_components(result)
+    result["paths"] = {path.rstrip("/"): item for path, item in result["paths"].items()}  # the last slash is optional
     for path, item in result["paths"].items():
         for method in METHODS:
             if operation := item.get(method):
+                operation.setdefault("security", [])
                 _describe_parameters(path, operation)
                 _add_conventions(path, method, operation)
                 for status in sorted(problem_statuses(path, method, operation)):
@@ -213,7 +226,7 @@ def _add_examples(operation: dict[str, Any]) -> None:
         for media_type, content in response.get("content", {}).items():
             if media_type == "application/problem+json":
                 content["example"] = EXAMPLES["problems"][status]
-            elif status in recorded.get("responses", {}) and "examples" not in content:
+            elif status in recorded.get("responses", {}) and "examples" not in content and "json" in media_type:
                 content["example"] = recorded["responses"][status]
 
 

@@ -4,14 +4,15 @@ from typing import Any
 
 OF_FIELD = ("description", "default", "deprecated", "readOnly", "writeOnly")  # keywords of a field, not of its type
 NULL = {"type": "null"}
-BLANK = {"$ref": "#/components/schemas/BlankEnum"}
+NULL_ENUM = {"$ref": "#/components/schemas/NullEnum"}
 
 
 def finish_components(result: dict[str, Any]) -> None:
-    """Join blank choices to their enums, name types that fields share, and describe unions."""
+    """Name types that fields share, drop what no generator needs, and describe unions."""
     schemas = result["components"]["schemas"]
-    _join_blank_choices(schemas, result)
-    schemas.pop("BlankEnum", None)
+    schemas.pop("NullEnum", None)
+    _drop_null_enum(result)
+    _drop_read_only(schemas)
     for name, schema in [*schemas.items()]:
         schemas[name] = _name_types(schemas, schema)
     result["paths"] = _name_types(schemas, result["paths"])
@@ -21,17 +22,21 @@ def finish_components(result: dict[str, Any]) -> None:
             schema["description"] = f"Either {names}."
 
 
-def _join_blank_choices(schemas: dict[str, Any], node: Any) -> None:
-    """Make the empty choice a value of the enum beside it: generated clients then have one type for the field."""
+def _drop_null_enum(node: Any) -> None:
+    """Write null as a type: an enumeration of null alone would be a type of its own in generated clients."""
     for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
-        _join_blank_choices(schemas, inner)
-    if isinstance(node, dict) and BLANK in node.get("oneOf", ()):
-        enum, *null = [it for it in node.pop("oneOf") if it != BLANK]
-        node.update({"oneOf": [enum, *null]} if null else {"allOf": [enum]})
-        values = schemas[_component(enum)]["enum"]
-        values.extend([""] if "" not in values else [])
-    if isinstance(node, dict) and "* ``" in str(node.get("description", "")):
-        node["description"] = node["description"].replace("* `` -", "* empty -")
+        if isinstance(inner, dict) and inner == NULL_ENUM:
+            inner.clear()
+            inner.update(NULL)
+        _drop_null_enum(inner)
+
+
+def _drop_read_only(node: Any) -> None:
+    """Drop the mark of read-only fields: requests have components of their own, and generators make it optional."""
+    for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        if isinstance(inner, dict) and inner.get("readOnly") is True:
+            del inner["readOnly"]
+        _drop_read_only(inner)
 
 
 def _name_types(schemas: dict[str, Any], node: Any) -> Any:
@@ -52,7 +57,7 @@ def _name_types(schemas: dict[str, Any], node: Any) -> Any:
     is_nullable = "null" in node.get("type", ()) or NULL in node.get("oneOf", ())
     if "oneOf" in node:
         node["oneOf"] = [it for it in node["oneOf"] if it != NULL]
-    elif is_nullable:
+    if "null" in node.get("type", ()):
         node["type"] = next(it for it in node["type"] if it != "null")
     schemas[name] = {**node, "description": description}
     if is_nullable:

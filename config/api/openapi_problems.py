@@ -21,9 +21,9 @@ PROBLEM_DESCRIPTIONS = {
     429: "More than the tenant's plan or share allows; `limit` names the limit. Retry after `Retry-After` seconds.",
     503: "The database is unavailable, or took too long; retry after `Retry-After` seconds.",
 }
-CALLS_OUT = re.compile(r"/(endpoints|sources)/(\{\w+\}/)?$|/endpoints/\{\w+\}/(test|verification)/$")
+CALLS_OUT = re.compile(r"/(endpoints|sources)(/\{\w+\})?$|/endpoints/\{\w+\}/(test|verification)$")
 """Operations that resolve a name or call a server; a tenant may have some in progress."""
-SUBSCRIPTIONS = re.compile(r"/subscriptions/(\{\w+\}/)?$")
+SUBSCRIPTIONS = re.compile(r"/subscriptions(/\{\w+\})?$")
 FIELD_ERROR = {
     "type": "object",
     "description": "An invalid field of a request.",
@@ -87,8 +87,10 @@ def problem_statuses(path: str, method: str, operation: dict[str, Any]) -> Itera
     if method in WRITES:
         yield 409
         yield 422 if method == "post" else 412
-    if method == "post" and path.endswith(("/events/", "/endpoints/", "/sources/")):
-        yield from (402, 429) if path.endswith("/events/") else (402,)
+    if method == "post" and path.endswith(("/endpoints", "/sources")):
+        yield 402
+    if method == "post" and path.endswith(("/events", "/events/batch")):
+        yield from (402, 429)
     if method in ("post", "put", "patch") and SUBSCRIPTIONS.search(path):
         yield 402
     if operation.pop(EXPENSIVE, False) or (method in WRITES and method != "delete" and CALLS_OUT.search(path)):

@@ -1,7 +1,7 @@
 """Respond to requests: the ASGI application of the platform.
 
     POST /api/v1/events/, POST /in/<source>/    native views: coroutines in the event loop
-    other POST /api/v1/events/                  Django, on a few threads of their own: batches and large events
+    other POST /api/v1/events/, /events/batch/  Django, on a few threads of their own: batches and large events
     /healthz, /readyz, /metrics, /status/       Django, on threads of their own
     everything else                             Django, on threads in turns among tenants
 
@@ -41,7 +41,8 @@ from webhooks.wire.header_values import LowerCaseHeaders
 
 RETRY_AFTER = 2  # seconds, when a queue or a place is full
 PROBE_THREADS = 2
-PUBLISH_PATH = "/api/v1/events/"
+PUBLISH_PATHS = frozenset({"/api/v1/events/", "/api/v1/events"})
+BATCH_PATHS = PUBLISH_PATHS | {"/api/v1/events/batch/", "/api/v1/events/batch"}
 BATCH_THREADS = 3  # for batches and large events; they compute, and share the interpreter with the event loop
 BEARER = "bearer "
 
@@ -109,7 +110,7 @@ class WebApplication:
         """Return the threads that run a request: probes, and events that are not published natively, have their own."""
         if scope["path"] in PROBES:
             return self._probe_threads
-        is_publishing = scope["path"] == PUBLISH_PATH and scope["method"] == "POST"
+        is_publishing = scope["method"] == "POST" and scope["path"] in BATCH_PATHS
         return self._batch_threads if is_publishing else request_threads()
 
 
@@ -155,7 +156,7 @@ def _native_route(scope: Any, headers: Mapping[str, str], client: Client) -> Nat
         return None
     if settings.SECURE_SSL_REDIRECT and client.scheme != "https":
         return None
-    if scope["path"] == PUBLISH_PATH:
+    if scope["path"] in PUBLISH_PATHS:
         return PUBLISH if can_publish_natively(headers, scope["query_string"]) else None
     return RECEIVE if scope["path"].startswith("/in/") else None
 

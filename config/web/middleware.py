@@ -17,18 +17,21 @@ API = ("/api/", "/in/")
 
 
 class Common(CommonMiddleware):
-    """Accept any Host header on probes, and never redirect an API call to add a slash.
+    """Accept any Host header on probes, and serve an API call with and without the last slash of its path.
 
-    Probes use the machine's address, which is not in ALLOWED_HOSTS. A redirected POST would arrive as a GET without
-    its body; the API responds 404 with an explanation instead.
+    Probes use the machine's address, which is not in ALLOWED_HOSTS. An API call is not redirected to add the slash, as
+    a page is: a redirected POST would arrive as a GET without its body.
     """
 
     def process_request(self, request: HttpRequest) -> Any:
-        """Check the host, except on probes."""
+        """Add the last slash under /api/; check the host, except on probes."""
+        if request.path_info.startswith("/api/") and not request.path_info.endswith("/"):
+            request.path_info += "/"
+            request.path += "/"
         return None if request.path_info in PROBES else super().process_request(request)
 
     def should_redirect_with_slash(self, request: HttpRequest) -> bool:
-        """Return whether to redirect to the same path with a slash; never under /api/ and /in/."""
+        """Return whether to redirect to the same path with a slash; never under /in/, where both are routed."""
         return not request.path_info.startswith(API) and super().should_redirect_with_slash(request)
 
 

@@ -45,7 +45,9 @@ class EventData(APIView):
         """Ignore Accept: the data has one representation."""
         return JSONRenderer(), "application/json"
 
-    @extend_schema(operation_id="get_event_data", auth=[], responses={(200, "*/*"): OpenApiTypes.BINARY})
+    @extend_schema(
+        operation_id="get_event_data", auth=[], responses={(200, "application/octet-stream"): OpenApiTypes.BINARY}
+    )
     def get(self, request: Request, event: str, endpoint: str, until: str, signature: str) -> HttpResponse:
         try:
             data = fetch(event, endpoint, until, signature, now=time.time())

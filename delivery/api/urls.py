@@ -15,6 +15,7 @@ router.register("replays", replays.Replays, "replay")
 
 urlpatterns = [
     path("replays/preview/", replays.ReplayPreview.as_view(), name="replay-preview"),  # before replays/<ref>/
+    path("events/batch/", events.EventBatch.as_view(), name="event-batch"),  # before events/<ref>/
     *router.urls,
     path("subscriptions/test/", dry_runs.DryRuns.as_view(), name="subscription-test"),  # before subscriptions/<ref>/
     path("events/<str:ref>/deliveries/", deliveries.EventDeliveries.as_view(), name="event-deliveries"),

@@ -235,6 +235,7 @@ def publish(it: Recorder, client: APIClient, endpoint: str) -> None:
     it.call(client, "retry_endpoint", ref=endpoint)
     it.call(client, "get_usage")
     it.call(client, "delete_event_payload", ref=event)
+    it.call(client, "create_event_batch", [{"type": "customer.created", "data": {"name": "Ada"}}, {"data": {}}])
 
 
 def watch(it: Recorder, operator: APIClient) -> None:

@@ -64,7 +64,7 @@ def description() -> dict[str, Any]:
 def operations() -> list[Operation]:
     """Return the operations of the description."""
     return [
-        Operation(method, path, item[method])
+        Operation(method, f"{path}/", item[method])  # the last slash is optional; our own requests have it
         for path, item in description()["paths"].items()
         for method in METHODS
         if method in item

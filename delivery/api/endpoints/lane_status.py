@@ -13,7 +13,7 @@ from delivery.reading.lane_status import LaneStatus, lane_status
 from delivery.reading.lanes_behind import WORDS, LaneBehind
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Endpoint
-from webhooks.kit.rest.serializers import IdField
+from webhooks.kit.rest.serializers import ChoiceField, IdField
 
 BREAKER_STATES = [
     ("closed", "Attempts are made as usual"),
@@ -98,8 +98,8 @@ class EndpointStatusSerializer(serializers.Serializer[LaneStatus]):
         allow_null=True, help_text="How far it is behind, and why; null: no delivery has been due for more than 5 s."
     )
     circuit_breaker = CircuitBreakerSerializer(source="*", help_text="Circuit breaker of the endpoint.")
-    ordering = serializers.CharField(
-        help_text="What deliveries are ordered by: `endpoint`, `subject` or `partitionkey`; empty: not ordered."
+    ordering = ChoiceField(
+        Endpoint.Ordering.choices, allow_blank=True, help_text="What deliveries are ordered by; null: not ordered."
     )
     blockers = BlockingDeliverySerializer(
         many=True, help_text="Deliveries that block others, up to 20, the longest wait first."

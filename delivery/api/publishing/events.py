@@ -9,60 +9,42 @@ event's ``error``); if none was accepted, the response is the limit that they al
 (config.api.idempotency).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
 import orjson
-from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import APIException, ParseError
-from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.parsers import BaseParser
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from delivery.api.filters import EventFilters
 from delivery.api.included import IncludingList
-from delivery.api.publishing.forms import EXAMPLES, FORMS, RESPONSES
-from delivery.api.publishing.publish_results import accepted, problem_of, shown
-from delivery.api.publishing.request_events import Limits, read_events
+from delivery.api.publishing.forms import (
+    BATCH_EXAMPLES,
+    BATCH_REQUEST,
+    BATCH_RESPONSES,
+    EXAMPLES,
+    REQUEST,
+    RESPONSES,
+)
+from delivery.api.publishing.published import JSON, PublishingView
+from delivery.api.publishing.request_events import read_batch_events, read_events
 from delivery.api.serializers.deliveries import DeliverySerializer
 from delivery.api.serializers.events import EventDetailSerializer, EventSerializer
 from delivery.lifecycle import erase
 from delivery.models import Event
-from delivery.publishing.group_publish import publish_in_group
-from delivery.publishing.results import Published
 from delivery.reading import expand, queries
 from subscriptions.api.authentication import principal
-from subscriptions.api.problems import PlanExceeded
-from subscriptions.api.tenancy import TenantScoped, tenant_of
+from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Scope
 from webhooks.kit.rest.lookup import require
 from webhooks.kit.rest.resources import ReadOnlyResource
-from webhooks.wire.errors import InvalidEvent
-
-JSON = "application/json"
-PROBLEM = "application/problem+json"
 
 
-class JsonOnly(BaseContentNegotiation):
-    """Respond with JSON whatever the Accept header says: parsing it costs as much as accepting an event."""
-
-    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser:
-        return next(iter(parsers))
-
-    def select_renderer(
-        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
-    ) -> tuple[BaseRenderer, str]:
-        renderer = next(iter(renderers))
-        return renderer, str(renderer.media_type)
-
-
-class Events(IncludingList[Event], ReadOnlyResource[Event]):
+class Events(IncludingList[Event], PublishingView, ReadOnlyResource[Event]):
     """List events, newest first, and publish new ones."""
 
     operations = {
@@ -72,12 +54,11 @@ class Events(IncludingList[Event], ReadOnlyResource[Event]):
             "the CloudEvent's own id.",
         ),
         "create": (
-            "Publish events",
-            "Publishes one event or a batch of up to 1,000. Send a CloudEvent 1.0 (structured, binary or "
-            "batched) or plain JSON with `type` and `data`; id, source and time are filled in if they are "
-            "missing. 202 means that the events and their deliveries are on disk. The same (source, id) again "
-            "is reported as a duplicate and changes nothing. In a batch each event has its own result, in "
-            "order.",
+            "Publish an event",
+            "Publishes one event. Only `type` is required; id, source and time are filled in if they are missing. 202 "
+            "means that the event and its deliveries are on disk. The same (source, id) again is reported as a "
+            "duplicate and changes nothing. A CloudEvent 1.0 may also be sent in structured mode "
+            "(`application/cloudevents+json`) or in binary mode (headers `ce-...`).",
         ),
         "retrieve": (
             "Get an event",
@@ -86,7 +67,6 @@ class Events(IncludingList[Event], ReadOnlyResource[Event]):
     }
 
     required_scopes = {"POST": Scope.PUBLISH}
-    content_negotiation_class = JsonOnly
     queryset = Event.objects.all()
     serializer_class = EventSerializer
     query_params = EventFilters
@@ -106,44 +86,30 @@ class Events(IncludingList[Event], ReadOnlyResource[Event]):
             orjson.dumps({**fields, "warnings": event.warnings, "event": orjson.Fragment(bytes(event.body))}), JSON
         )
 
-    @extend_schema(request=FORMS, responses=RESPONSES, examples=EXAMPLES)
+    @extend_schema(request=REQUEST, responses=RESPONSES, examples=EXAMPLES)
     def create(self, request: Request) -> HttpResponse:
-        tenant = tenant_of(request)
-        limits = Limits(event=settings.WAYPOST_MAX_EVENT_BYTES, batch=settings.WAYPOST_MAX_REQUEST_BYTES)
-        try:
-            read = read_events(request._request, limits)
-        except InvalidEvent as error:
-            raise problem_of(error) from error
-        results = publish_in_group(tenant, read.items)
-        if read.batch:
-            return self.batch_response(results)
-        return HttpResponse(orjson.dumps(accepted(results[0])), JSON, 202)
+        return self.publish(request, read_events)
 
-    def batch_response(self, results: list[Published]) -> HttpResponse:
-        """Return a 202 with the result of each event, or a problem if there were events and none was accepted."""
-        problems = [problem_of(it.error) for it in results if it.error]
-        content = {
-            "data": [{"error": self.problem(problem_of(it.error))} if it.error else shown(it) for it in results],
-            "accepted": len(results) - len(problems),
-            "rejected": len(problems),
-        }
-        if len(problems) < len(results) or not results:
-            return HttpResponse(orjson.dumps(content), JSON, 202)
-        limits = {it.default_code: it for it in problems if isinstance(it, PlanExceeded)}
-        met_all = len(limits) == 1 and all(isinstance(it, PlanExceeded) for it in problems)
-        error = limits.popitem()[1] if met_all else ParseError("No event of the batch was accepted.")
-        whole = self.problem_response(error)
-        whole.data = {**dict(whole.data), **content}
-        return whole
 
-    def problem_response(self, error: APIException) -> Response:
-        """Return the problem (RFC 9457) that the API's exception handler makes of this error."""
-        response: Response = self.get_exception_handler()(error, self.get_exception_handler_context())
-        return response
+class EventBatch(PublishingView):
+    """Publish a batch of events."""
 
-    def problem(self, error: APIException) -> dict[str, Any]:
-        """Return the problem of one event of a batch."""
-        return dict(self.problem_response(error).data)
+    operations = {
+        "post": (
+            "Publish a batch of events",
+            "Publishes up to 1,000 events, each as `POST /events/` would. Each has its own result, in order: those "
+            "that are `accepted` are on disk with their deliveries, the others name their problem. If none is "
+            "accepted, the response is the problem that they share, or 400. CloudEvents may also be sent as "
+            "`application/cloudevents-batch+json`.",
+        ),
+    }
+
+    required_scopes = {"POST": Scope.PUBLISH}
+    queryset = Event.objects.all()
+
+    @extend_schema(request=BATCH_REQUEST, responses=BATCH_RESPONSES, examples=BATCH_EXAMPLES)
+    def post(self, request: Request) -> HttpResponse:
+        return self.publish(request, read_batch_events)
 
 
 class EventPayload(TenantScoped[Event]):

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import orjson
 from django.conf import settings
 
-from delivery.api.publishing.events import JSON
 from delivery.api.publishing.publish_results import accepted, problem_of
+from delivery.api.publishing.published import JSON
 from delivery.api.publishing.request_events import form_of, read_event
 from delivery.publishing.group_publish import submit
 from subscriptions.api.native_authentication import authenticate_natively

@@ -1,10 +1,14 @@
-"""Read the events of a request, in one of four forms, which its headers tell apart.
+"""Read the events of a request.
+
+``POST /events/`` has one of four forms, which the headers tell apart:
 
     application/cloudevents-batch+json   batch         up to 1,000 events, each with a result of its own
     application/cloudevents+json         structured    one
     anything, with ce- headers           binary        one; the body is its data
     application/json                     plain         one; id, source and time are filled in where they are missing; an
                                                        event of EventBridge (detail-type, detail) is one, too
+
+``POST /events/batch/`` has a batch: the first form, or an array of the last.
 
 CloudEvents HTTP binding 1.0.2, section 3. All of them keep the data as it was written.
 """
@@ -21,12 +25,13 @@ from webhooks.wire import json_text
 from webhooks.wire.cloudevents import http_modes
 from webhooks.wire.cloudevents.event import RawJson
 from webhooks.wire.cloudevents.grammar import media_type
-from webhooks.wire.cloudevents.http_modes import BATCH, STRUCTURED, Event
+from webhooks.wire.cloudevents.http_modes import BATCH, MAX_BATCH, STRUCTURED, Event
 from webhooks.wire.errors import InvalidEvent, UnsupportedFormat
 from webhooks.wire.eventbridge import is_eventbridge, plain_from_eventbridge
 
 PLAIN = "application/json"
 ACCEPTED_FORMS = f"Send {STRUCTURED}, {BATCH}, {PLAIN}, or any content type with the headers ce-id, ce-source, ce-type."
+BATCH_FORMS = f"Send a JSON array of events as {PLAIN}, or of CloudEvents as {BATCH}."
 ATTRIBUTE_HEADERS = ("ce-id", "ce-source", "ce-type", "ce-specversion")
 
 
@@ -61,6 +66,16 @@ def read_events(request: HttpRequest, limits: Limits) -> RequestEvents:
     return RequestEvents([read_event(form, request.headers, read_body(request, limits.event))], batch=False)
 
 
+def read_batch_events(request: HttpRequest, limits: Limits) -> RequestEvents:
+    """Return the events of a request that is a batch. Raises as ``read_events`` does."""
+    declared = request.headers.get("content-type", "")
+    if _is_plain(declared):
+        return RequestEvents([*read_plain_batch(read_body(request, limits.batch))], batch=True)
+    if declared.lower().startswith(BATCH) and form_of(request.headers) == "batch":
+        return RequestEvents([*http_modes.read_batch(read_body(request, limits.batch))], batch=True)
+    raise UnsupportedMediaType(declared, BATCH_FORMS)
+
+
 def read_event(form: str, headers: Mapping[str, str], body: bytes) -> Item:
     """Return the one event of a request in this form (``form_of``). Raises InvalidEvent."""
     if form == "binary":
@@ -75,12 +90,49 @@ def read_plain(body: bytes) -> dict[str, Any]:
     except json_text.InvalidJson as error:
         raise InvalidEvent("", str(error)) from None
     if plain is json_text.ObjectError.NOT_AN_OBJECT:
-        raise InvalidEvent("", f"is not a JSON object; several events are a batch: {BATCH}")
+        raise InvalidEvent("", "is not a JSON object; POST several events to /events/batch/")
     if isinstance(plain, json_text.ObjectError):
         raise InvalidEvent("", plain.value)
     if is_eventbridge(plain):
         native = json_text.read_object(body, keep="detail")
         plain = plain_from_eventbridge(native) if isinstance(native, dict) else plain
+    return _with_raw_data(plain)
+
+
+def read_plain_batch(body: bytes) -> list[Item]:
+    """Return the members of each event of an array in the plain form, or its InvalidEvent.
+
+    Raises InvalidEvent if the body is not a JSON array or has more than MAX_BATCH items.
+    """
+    found = _read_array(body, keep="data")
+    natives = found
+    if any(isinstance(plain, dict) and is_eventbridge(plain) for plain in found):
+        natives = _read_array(body, keep="detail")
+    return [_plain_item(index, *both) for index, both in enumerate(zip(found, natives, strict=True))]
+
+
+def _read_array(body: bytes, keep: str) -> list[json_text.ParsedObject]:
+    try:
+        found = json_text.read_array(body, keep=keep, most=MAX_BATCH)
+    except json_text.InvalidJson as error:
+        raise InvalidEvent("", str(error)) from None
+    if found is None:
+        raise InvalidEvent("", "must be a batch: a JSON array of events; POST one event to /events/")
+    if len(found) > MAX_BATCH:
+        raise InvalidEvent("", f"is in a batch of more than {MAX_BATCH} events; send smaller batches")
+    return found
+
+
+def _plain_item(index: int, plain: json_text.ParsedObject, native: json_text.ParsedObject) -> Item:
+    if isinstance(plain, json_text.ObjectError):
+        return InvalidEvent("", plain.value, index)
+    if is_eventbridge(plain) and isinstance(native, dict):
+        plain = plain_from_eventbridge(native)
+    return _with_raw_data(plain)
+
+
+def _with_raw_data(plain: dict[str, Any]) -> dict[str, Any]:
+    """Mark the data of an event in the plain form as JSON text."""
     if isinstance(plain.get("data"), bytes):
         plain["data"] = RawJson(plain["data"])
     return plain
@@ -95,7 +147,11 @@ def form_of(headers: Mapping[str, str]) -> str:
         raise UnsupportedMediaType(declared, ACCEPTED_FORMS) from None
     if form != "binary" or any(name in headers for name in ATTRIBUTE_HEADERS):
         return form
-    media = media_type(declared)
-    if media is None or media.name != PLAIN or not media.is_utf8:
+    if not _is_plain(declared):
         raise UnsupportedMediaType(declared, ACCEPTED_FORMS)
     return "plain"
+
+
+def _is_plain(declared: str) -> bool:
+    media = media_type(declared)
+    return media is not None and media.name == PLAIN and media.is_utf8

@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from delivery.api.included import IncludingSerializer
+from delivery.api.serializers.cloud_events import CloudEventSerializer
 from delivery.models import Event
 from webhooks.kit.rest.serializers import IdField
 
@@ -63,7 +64,7 @@ class EventDetailSerializer(EventSerializer):
         allow_null=True,
         help_text="Violations of the schema of the event's type; null: none, or the type has no schema.",
     )
-    event = serializers.JSONField(
+    event = CloudEventSerializer(
         help_text="The CloudEvent as JSON, byte for byte as it is sent; without data once that is deleted."
     )
 

@@ -21,11 +21,11 @@ def _secret(description: str) -> dict[str, Any]:
     return _text(description, writeOnly=True)
 
 
-def _kind(name: str, /, *optional: str, **members: Any) -> dict[str, Any]:
-    properties = {"type": _text("Kind of authentication.", enum=[name]), **members}
+def _kind(name: str, component: str, description: str, /, *optional: str, **members: Any) -> dict[str, Any]:
+    properties = {"type": _text(f"Kind of authentication: `{name}`.", enum=[name]), **members}
     return {
+        "x-component": (component, description),
         "type": "object",
-        "title": name,
         "properties": properties,
         # Requests need the secrets and responses never have them; one description serves both.
         "required": [name for name, it in properties.items() if name not in optional and "writeOnly" not in it],
@@ -35,13 +35,22 @@ def _kind(name: str, /, *optional: str, **members: Any) -> dict[str, Any]:
 
 AUTH_SCHEMA = {
     "x-component": ("EndpointAuth", "Authentication of requests to an endpoint, of one of several kinds."),
+    "type": "object",
     "oneOf": [
-        _kind("none"),
-        _kind("basic", username=_text("User name."), password=_secret("Password.")),
-        _kind("bearer", token=_secret("Token for the Authorization header.")),
-        _kind("header", name=_text("Name of the header."), value=_secret("Value of the header.")),
+        _kind("none", "EndpointAuthNone", "No authentication, as null."),
+        _kind("basic", "EndpointAuthBasic", "HTTP Basic.", username=_text("User name."), password=_secret("Password.")),
+        _kind("bearer", "EndpointAuthBearer", "A bearer token.", token=_secret("Token for the Authorization header.")),
+        _kind(
+            "header",
+            "EndpointAuthHeader",
+            "A key in a header.",
+            name=_text("Name of the header."),
+            value=_secret("Value of the header."),
+        ),
         _kind(
             "oauth2",
+            "EndpointAuthClientCredentials",
+            "An OAuth 2 access token, by client credentials.",
             *("scope", "audience", "client_auth"),
             token_url=_text("URL of the token endpoint.", format="uri"),
             client_id=_text("Client id."),
@@ -54,8 +63,17 @@ AUTH_SCHEMA = {
                 default="basic",
             ),
         ),
-        {"type": "object", "title": "empty", "maxProperties": 0},
     ],
+    "discriminator": {
+        "propertyName": "type",
+        "mapping": {
+            kind: f"#/components/schemas/EndpointAuth{name}"
+            for kind, name in (
+                *(("none", "None"), ("basic", "Basic"), ("bearer", "Bearer"), ("header", "Header")),
+                ("oauth2", "ClientCredentials"),
+            )
+        },
+    },
     "nullable": True,
 }
 CERTIFICATES = {
@@ -105,9 +123,15 @@ class Headers(StorableJsonField):
 
 @extend_schema_field(AUTH_SCHEMA)
 class Auth(StorableJsonField):
-    """Show the authentication without its secrets."""
+    """Show the authentication without its secrets; null without any."""
+
+    def to_representation(self, value: Any) -> Any:
+        return super().to_representation(value) or None
 
 
 @extend_schema_field(TLS_SCHEMA)
 class Tls(StorableJsonField):
-    """Show the subject and expiry of certificates."""
+    """Show the subject and expiry of certificates; null without any."""
+
+    def to_representation(self, value: Any) -> Any:
+        return super().to_representation(value) or None

@@ -43,8 +43,8 @@ PLAN_SCHEMA = {
     "oneOf": [
         {"type": "array", "items": {"type": "integer"}, "minItems": 1, "maxItems": MAX_WAITS},
         {
+            "x-component": ("ExponentialRetryPlan", "Waits that grow by a factor; give `attempts`, `horizon` or both."),
             "type": "object",
-            "title": "exponential",
             "properties": {
                 "first": {
                     "type": "integer",
@@ -56,7 +56,7 @@ PLAN_SCHEMA = {
                     "type": "integer",
                     "minimum": 2,
                     "maximum": MAX_WAITS + 1,
-                    "description": "Attempts in all. Default: as many as `horizon` has room for.",
+                    "description": "Attempts in all; required without `horizon`. Default: as many as it has room for.",
                 },
                 "factor": {
                     "type": "number",
@@ -80,7 +80,6 @@ PLAN_SCHEMA = {
                 },
             },
             "required": ["first"],
-            "anyOf": [{"required": ["attempts"]}, {"required": ["horizon"]}],
         },
     ],
     "nullable": True,

@@ -50,6 +50,13 @@ class EndpointSerializer(StrictModelSerializer):
             "created_at",
             "updated_at",
         ]
+        extra_kwargs = {
+            "disabled_reason": {"help_text": "Why the endpoint is disabled; null in any other state."},
+            "ordering": {
+                "help_text": "Which deliveries are sent in order, so that a failing one blocks those after it; null: "
+                "none. Applies to events published from now on."
+            },
+        }
         read_only_fields = [
             "disabled_reason",
             "state_changed_at",
@@ -102,3 +109,4 @@ class EndpointWithSecretSerializer(EndpointCreateSerializer):
     secret = TextField(required=False, help_text="Shared secret (`v1`). Store it now: it is not shown again.")
 
     public_key = serializers.CharField(required=False, help_text="Public key (`v1a`), with the prefix `whpk_`.")
+    may_be_absent = frozenset({"secret", "public_key"})

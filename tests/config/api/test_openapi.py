@@ -41,15 +41,15 @@ def test_operation_with_a_key_describes_the_header_of_its_method(operations):
 
 
 def test_operation_limited_by_a_plan_describes_402_413_and_429(operations):
-    assert {"402", "413", "429"} <= operations["post", f"{API}events/"]["responses"].keys()
-    assert "402" in operations["post", f"{API}endpoints/"]["responses"]
+    assert {"402", "413", "429"} <= operations["post", f"{API}events"]["responses"].keys()
+    assert "402" in operations["post", f"{API}endpoints"]["responses"]
 
 
 def test_deprecated_view_and_field_are_marked_in_the_description(monkeypatch):
     monkeypatch.setattr(Endpoints, "deprecation", DEPRECATION, raising=False)
     monkeypatch.setattr(SubscriptionSerializer, "deprecated_fields", {"pattern": DEPRECATION}, raising=False)
     schema = SchemaGenerator().get_schema(request=None, public=True)
-    assert schema["paths"][f"{API}endpoints/"]["get"]["deprecated"] is True
-    assert "deprecated" not in schema["paths"][f"{API}subscriptions/"]["get"]
+    assert schema["paths"][f"{API}endpoints"]["get"]["deprecated"] is True
+    assert "deprecated" not in schema["paths"][f"{API}subscriptions"]["get"]
     properties = schema["components"]["schemas"]["Subscription"]["properties"]
     assert [name for name, form in properties.items() if form.get("deprecated")] == ["pattern"]

@@ -7,8 +7,15 @@ from django.test import Client, RequestFactory
 from config.web.middleware import Authentication, Messages, Sessions
 
 
-@pytest.mark.parametrize("path", ["/api/v1/tenants", "/api/v1/events", "/in/a/b"])
-def test_post_without_the_final_slash_is_a_404_and_not_redirected(path: str) -> None:
+@pytest.mark.parametrize("slash", ["/", ""])
+@pytest.mark.parametrize("path", ["/api/v1/tenants", "/api/v1/events", "/api/v1/events/batch"])
+def test_post_with_and_without_the_final_slash_reaches_the_same_view(path: str, slash: str) -> None:
+    response = Client().post(path + slash, b"{}", content_type="application/json")
+    assert (response.status_code, response.json()["type"]) == (401, "urn:waypost:problem:not_authenticated")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/nothing", "/in/a/b"])
+def test_post_to_an_unknown_path_is_a_404_and_not_redirected(path: str) -> None:
     response = Client().post(path, b"{}", content_type="application/json")
     assert response.status_code == 404
     assert response["Content-Type"] == "application/problem+json"

@@ -26,7 +26,7 @@ def test_operations_have_unique_ids_and_require_a_bearer_key(schema):
 
 
 def test_keys_have_no_update_operation(schema):
-    assert set(schema["paths"]["/keys/{ref}/"]) == {"get", "delete"}
+    assert set(schema["paths"]["/keys/{ref}"]) == {"get", "delete"}
 
 
 def test_secrets_appear_only_in_responses_that_create_them(schema):

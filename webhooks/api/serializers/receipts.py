@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from webhooks.kit.rest.serializers import BooleanField, IdField, ObjectField, StrictSerializer
+from webhooks.kit.rest.serializers import BooleanField, ChoiceField, IdField, ObjectField, StrictSerializer
 from webhooks.models import Receipt, Source, SourceSecret
 
 
@@ -36,6 +36,7 @@ class ReceiptSerializer(serializers.ModelSerializer[Receipt]):
         source="is_unhandled",
         help_text="Whether it was processed and matched no handler, although its source has handlers.",
     )
+    serializer_choice_field = ChoiceField
 
     class Meta:
         model = Receipt
@@ -56,6 +57,7 @@ class ReceiptSerializer(serializers.ModelSerializer[Receipt]):
             *("dead_at", "cause", "out_of_order", "skipped"),
         ]
         read_only_fields = fields
+        extra_kwargs = {"cause": {"help_text": "Why it was given up; null in any other state."}}
 
 
 class ReceiptReplayCreateSerializer(StrictSerializer):

@@ -27,6 +27,7 @@ from webhooks.kit.rest.serializers import (
     BooleanField,
     IdField,
     MultilineTextField,
+    OptionalUrlField,
     StrictModelSerializer,
     TextField,
 )
@@ -93,6 +94,9 @@ class SourceSerializer(StrictModelSerializer):
     )
     allowed_origins = OriginsField(required=False, help_text=help_of("allowed_origins"))
     allowed_networks = NetworksField(required=False, help_text=help_of("allowed_networks"))
+    public_url = OptionalUrlField(
+        help_text="The URL as the sender knows it, for schemes that sign the URL; null: the URL of the request."
+    )
     message_id_path = ValuePathField(help_text=help_of("message_id_path"))
     event_type_path = ValuePathField(help_text=help_of("event_type_path"))
     order_key_path = ValuePathField(help_text=help_of("order_key_path"))

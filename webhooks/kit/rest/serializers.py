@@ -89,16 +89,48 @@ class BooleanField(serializers.BooleanField):
 
 
 class ChoiceField(serializers.ChoiceField):
-    """One of a few values, in the type that they have."""
+    """One of a few values, in the type that they have; null in place of the empty text of a column that may be empty.
+
+    An empty text among the choices would be a value without a name in generated clients.
+    """
 
     default_error_messages = {"invalid_choice": "Must be one of: {choices}."}
 
+    def __init__(self, choices: Any, **options: Any) -> None:
+        self._may_be_empty = bool(options.pop("allow_blank", False))
+        if self._may_be_empty:
+            options["allow_null"] = True
+        super().__init__([it for it in serializers.ChoiceField(choices).choices.items() if it[0] != ""], **options)
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        value = super().run_validation(data)
+        return "" if value is None and self._may_be_empty else value
+
+    def to_representation(self, value: Any) -> Any:
+        return None if value == "" else super().to_representation(value)
+
     def to_internal_value(self, data: Any) -> Any:
-        if data == "" and self.allow_blank:
-            return ""
         if not isinstance(data, (str, int)) or isinstance(data, bool) or data not in self.choices:
             self.fail("invalid_choice", choices=", ".join(map(str, self.choices)))
         return data
+
+
+class OptionalUrlField(serializers.URLField):
+    """A URL; null in place of the empty text of the column."""
+
+    default_error_messages = {"invalid": "Must be a URL."}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(required=False, allow_null=True, max_length=2048, **options)
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        if data is not None and data is not serializers.empty and not isinstance(data, str):
+            self.fail("invalid")
+        value = super().run_validation(data)
+        return "" if value is None else value
+
+    def to_representation(self, value: str) -> Any:
+        return value or None
 
 
 class InstantField(serializers.DateTimeField):

@@ -48,6 +48,7 @@ class TestEventRoutes(RouteCases):
     routes = [
         ApiRoute("get", "events/", "read", 200),
         ApiRoute("post", "events/", "publish", 202, {"type": "order.created", "data": {}}),
+        ApiRoute("post", "events/batch/", "publish", 202, [{"type": "order.created"}]),
         ApiRoute("get", "events/{event}/", "read", 200),
         ApiRoute("get", "events/{event}/deliveries/", "read", 200),
         ApiRoute("delete", "events/{event}/payload/", "manage", 200),
@@ -270,6 +271,52 @@ class TestBatches:
         assert response.status_code == 400
         assert response["Content-Type"] == "application/problem+json"
         assert (response.json()["accepted"], response.json()["rejected"], len(response.json()["data"])) == (0, 2, 2)
+
+
+class TestJsonBatches:
+    PATH = f"{EVENTS}batch/"
+
+    def test_each_event_is_completed_as_if_it_were_published_alone(self, client: APIClient) -> None:
+        body = [{"type": "a", "data": {"n": 1}}, {"id": "2", "source": "/s", "type": "b"}]
+        response = client.post(self.PATH, body, format="json")
+        assert response.status_code == 202
+        first, second = response.json()["data"]
+        assert (first["status"], first["event_id"]) == ("accepted", first["id"])
+        assert (second["source"], second["event_id"]) == ("/s", "2")
+        assert Event.objects.count() == 2
+
+    def test_rejected_event_names_its_problem_beside_those_accepted(self, client: APIClient) -> None:
+        content = client.post(self.PATH, [{"type": "a"}, {"type": ""}, "text"], format="json").json()
+        assert [it["status"] for it in content["data"]] == ["accepted", "rejected", "rejected"]
+        assert content["data"][1]["error"]["errors"][0]["field"] == "type"
+        assert "JSON object" in content["data"][2]["error"]["detail"]
+
+    def test_data_is_stored_as_it_was_written(self, client: APIClient) -> None:
+        body = '[{"type":"t","data":{"n": 1.10}},\n{"detail-type":"u","detail":{ "n":1e3}}]'
+        assert client.generic("POST", self.PATH, body, "application/json").status_code == 202
+        bodies = [bytes(it.body).decode() for it in Event.objects.order_by("pk")]
+        assert '"data":{"n": 1.10}' in bodies[0]
+        assert '"data":{ "n":1e3}' in bodies[1]
+
+    def test_cloudevents_are_accepted_as_a_cloudevents_batch(self, client: APIClient) -> None:
+        response = client.generic("POST", self.PATH, json.dumps([MINIMAL]), BATCH)
+        assert response.json()["data"][0]["event_id"] == "1"
+
+    def test_batch_of_more_than_a_thousand_is_rejected(self, client: APIClient) -> None:
+        response = client.post(self.PATH, [{"type": "t"}] * 1001, format="json")
+        assert (response.status_code, Event.objects.count()) == (400, 0)
+
+    def test_single_event_is_referred_to_the_other_path(self, client: APIClient) -> None:
+        response = client.post(self.PATH, {"type": "t"}, format="json")
+        assert response.status_code == 400
+        assert "POST one event to /events/" in response.json()["detail"]
+        assert "/events/batch/" in client.post(EVENTS, [{"type": "t"}], format="json").json()["detail"]
+
+    @pytest.mark.parametrize("content_type", ["text/plain", STRUCTURED, "application/json; charset=latin-1"])
+    def test_other_media_type_is_a_415_naming_the_accepted_ones(self, client: APIClient, content_type: str) -> None:
+        response = client.generic("POST", self.PATH, "[]", content_type)
+        assert response.status_code == 415
+        assert BATCH in response.json()["detail"]
 
 
 class TestReading:
