@@ -12,7 +12,7 @@ RUN_STAMP := $(VENV)/.run-$(shell cksum < requirements.txt | tr ' ' '-')
 DEV_STAMP := $(VENV)/.dev-$(shell cksum < requirements-dev.txt | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-fast journey faults isolation api-fuzz bench bench-quick bench-compare lint format typecheck coverage hooks lock clean
+.PHONY: help demo up test test-fast journey faults isolation interop api-fuzz bench bench-quick bench-compare lint format typecheck coverage hooks lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 12
@@ -43,6 +43,9 @@ faults: $(DEV_STAMP) ## inject every fault, SEEDS=20 times each, and check the d
 
 isolation: $(DEV_STAMP) ## measure a neighbour beside every attack (about forty minutes); ARGS="--only 4,11"
 	@$(BIN)/python -m tests.isolation $(ARGS)
+
+interop: $(DEV_STAMP) ## try the programs of others, and print what came out of every combination; ARGS="nginx"
+	@$(BIN)/python -m tests.interop $(ARGS)
 
 api-fuzz: $(DEV_STAMP) ## send the API valid and invalid requests that are generated from its description
 	@$(BIN)/python -m tests.api $(ARGS)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from delivery.models import Attempt, DeadLetter, Delivery
+from delivery.transports.http.resends import Resend
 from delivery.transports.outcome import Failure
 
 RESPONSE_CHARACTERS = 4_096  # characters of a response that are shown; the row stores up to 16 KiB
@@ -33,6 +34,14 @@ EXPLAINED = {
     Failure.CREDENTIALS: "No OAuth token or unreadable credentials; nothing was sent",
     Failure.INTERNAL: "Internal error (see the log); nothing was sent",
     Failure.UNKNOWN: "Unknown result: the worker crashed",
+}
+
+
+RESENT = {
+    Resend.CONNECTION_CLOSED: "the endpoint had closed the kept connection",
+    Resend.STREAM_REFUSED: "the endpoint had not processed it (HTTP/2)",
+    Resend.HTTP_1_1_REQUIRED: "the endpoint requires HTTP/1.1",
+    Resend.UNAUTHORIZED: "the endpoint did not accept the access token",
 }
 
 
@@ -94,7 +103,7 @@ def _attempt(attempt: Attempt, longest: int) -> TimelineEntry:
         kind="failed" if attempt.error else "delivered",
         at=attempt.started_at,
         title=f"Attempt {attempt.number}",
-        detail=explanation_of(attempt.error),
+        detail=". ".join(filter(None, [explanation_of(attempt.error), _resent(attempt)])),
         number=attempt.number,
         status=attempt.status,
         error=attempt.error,
@@ -102,6 +111,16 @@ def _attempt(attempt: Attempt, longest: int) -> TimelineEntry:
         share=max(1, round(100 * attempt.duration_ms / longest)) if longest else 1,
         response=text + "…" if is_cut else text,
     )
+
+
+def resends_of(attempt: Attempt) -> list[str]:
+    """Return why the request of an attempt was sent again, one reason for each time."""
+    return attempt.resends.split(",") if attempt.resends else []
+
+
+def _resent(attempt: Attempt) -> str:
+    reasons = [RESENT[Resend(it)] for it in resends_of(attempt)]
+    return f"The request was sent {len(reasons) + 1} times: {', '.join(reasons)}" if reasons else ""
 
 
 def _dead_letter(letter: DeadLetter) -> Iterator[TimelineEntry]:

@@ -49,6 +49,7 @@ def _settlement(attempt: InFlight, outcome: Outcome, *, moved: bool) -> Settleme
         status=outcome.status,
         error=outcome.failure or "",
         response=outcome.response or None,
+        resends=",".join(outcome.resends) or None,
     )
 
 

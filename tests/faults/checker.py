@@ -19,7 +19,9 @@ EXPECTED_DELIVERIES = """
 SELECT v.id, v.event_id, substring(http.url from '[^/]*$'), d.state,
        (SELECT count(*) FROM delivery_deadletter l WHERE l.delivery_id = d.id AND l.replayed_at IS NULL),
        (SELECT count(*) FROM delivery_attempt a WHERE a.delivery_id = d.id AND a.error = ''),
-       (SELECT count(*) FROM delivery_attempt a WHERE a.delivery_id = d.id AND a.status IS NULL)
+       (SELECT count(*) FILTER (WHERE a.status IS NULL)
+               + coalesce(sum(cardinality(string_to_array(a.resends, ','))), 0)
+          FROM delivery_attempt a WHERE a.delivery_id = d.id)
   FROM delivery_event v
   JOIN subscriptions_endpoint ep ON true
   JOIN subscriptions_httpsettings http ON http.endpoint_id = ep.id
@@ -41,7 +43,7 @@ LIMIT 5
 class ExpectedDelivery(NamedTuple):
     """One event at one endpoint, from the tables.
 
-    ``dead_letters`` counts open dead letters, ``acknowledged`` and ``unanswered`` attempts; an unanswered one may
+    ``dead_letters`` counts open dead letters, ``acknowledged`` and ``unanswered`` requests; an unanswered one may
     have arrived or not.
     """
 

@@ -7,7 +7,8 @@ from rest_framework import serializers
 
 from delivery.api.included import IncludingSerializer
 from delivery.models import Attempt, Delivery, Event, Replay
-from delivery.reading.timeline import explanation_of, response_text
+from delivery.reading.timeline import explanation_of, resends_of, response_text
+from delivery.transports.http.resends import CHOICES
 from subscriptions.models import Endpoint
 from webhooks.kit.rest.serializers import IdField
 
@@ -50,11 +51,19 @@ class DeliverySerializer(IncludingSerializer[Delivery]):
 
 
 class AttemptSerializer(serializers.ModelSerializer[Attempt]):
-    """One attempt to deliver: one request to the endpoint, and its result."""
+    """One attempt to deliver: a request to the endpoint, and its result."""
 
     id = IdField(Attempt.prefix)
     explanation = serializers.SerializerMethodField(
         help_text="What went wrong, and what to do about it; empty if `error` is empty or `status`."
+    )
+    requests = serializers.SerializerMethodField(
+        help_text="How often its request was sent: 1, or up to 3 if the endpoint did not process it."
+    )
+    resends = serializers.SerializerMethodField(
+        help_text="Why the request was sent again, one reason for each time: `connection_closed` (the endpoint closed "
+        "a kept connection without a response), `stream_refused` (HTTP/2: declared unprocessed, or closed as before), "
+        "`http_1_1_required`, or `unauthorized` (401 to an access token; sent with another one)."
     )
     response = serializers.SerializerMethodField(
         help_text="Beginning of the response body as text, up to 4,096 characters; empty without a response."
@@ -65,12 +74,19 @@ class AttemptSerializer(serializers.ModelSerializer[Attempt]):
         model = Attempt
         fields = [
             *("id", "number", "started_at", "duration_ms", "status", "error", "explanation"),
-            *("response", "response_truncated"),
+            *("requests", "resends", "response", "response_truncated"),
         ]
         read_only_fields = fields
 
     def get_explanation(self, attempt: Attempt) -> str:
         return explanation_of(attempt.error)
+
+    def get_requests(self, attempt: Attempt) -> int:
+        return len(resends_of(attempt)) + 1
+
+    @extend_schema_field(serializers.ListField(child=serializers.ChoiceField(choices=CHOICES)))
+    def get_resends(self, attempt: Attempt) -> list[str]:
+        return resends_of(attempt)
 
     def get_response(self, attempt: Attempt) -> str:
         return response_text(attempt.response)[0]

@@ -13,6 +13,7 @@ FAILURES = {
     pycurl.E_SEND_ERROR: Failure.RESET,
     pycurl.E_RECV_ERROR: Failure.RESET,
     pycurl.E_PARTIAL_FILE: Failure.RESET,
+    92: Failure.RESET,  # CURLE_HTTP2_STREAM, which pycurl does not name: the server reset the stream
     pycurl.E_SSL_CONNECT_ERROR: Failure.TLS,
     pycurl.E_PEER_FAILED_VERIFICATION: Failure.TLS,
     pycurl.E_SSL_CERTPROBLEM: Failure.TLS_CLIENT,
@@ -36,6 +37,9 @@ FAILURES = {
 
 What libcurl says of our own calls, or of this machine, is never shown as a failure of the endpoint.
 """
+
+CLOSED = frozenset({pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR, pycurl.E_GOT_NOTHING})
+"""The result codes for a connection that was closed by the other side."""
 
 STEPS = {
     "resolved_ms": pycurl.NAMELOOKUP_TIME,

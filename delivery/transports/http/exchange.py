@@ -1,9 +1,10 @@
 """Run one HTTP exchange on a reusable curl handle, and collect its response.
 
-An exchange has one absolute timeout for everything; follows no redirects; takes no proxy, cookie or password file from
-the environment; asks for identity encoding; reads at most 16 KiB of the response body and then closes the connection;
-and connects only to addresses that ``Request.admits`` accepts (SSRF guard): the address itself, after resolution, so
-that no second look-up can change it. However it ends, it ends as an Outcome.
+An exchange has one absolute timeout for everything; sends its request again only as ``resends`` says; follows no
+redirects; takes no proxy, cookie or password file from the environment; asks for identity encoding; reads at most
+16 KiB of the response body and then closes the connection; and connects only to addresses that ``Request.admits``
+accepts (SSRF guard): the address itself, after resolution, so that no second look-up can change it. However it ends,
+it ends as an Outcome.
 """
 
 import os
@@ -11,11 +12,13 @@ import socket
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import pycurl
 
-from delivery.transports.http.curl_codes import FAILURES, STEPS
+from delivery.transports.http.curl_codes import CLOSED, FAILURES, STEPS
+from delivery.transports.http.http_versions import HttpVersions
+from delivery.transports.http.resends import Requests, Resend
 from delivery.transports.http.responses import final_status, outcome_of, parse_retry_after
 from delivery.transports.http.tls_failures import certificate_failure, handshake_failure
 from delivery.transports.in_flight import InFlight
@@ -63,14 +66,33 @@ class Request(NamedTuple):
         return f"Request(url={self.url!r}, timeout_ms={self.timeout_ms})"
 
 
+class Watcher(Protocol):
+    """Learn of what happens in an exchange."""
+
+    def on_open(self) -> None:
+        """Note that a socket is opened; called before it has a descriptor of libcurl's."""
+
+    def on_status(self) -> None:
+        """Note that the header section of a response is complete, and its body may follow."""
+
+    def on_resend(self) -> None:
+        """Note that a request is sent again."""
+
+
 class Exchange:
     """Hold one reusable curl handle and the state of its current exchange."""
 
     def __init__(
-        self, protocols: int, clock: Callable[[], float] = time.time, on_open: Callable[[], None] = lambda: None
+        self,
+        protocols: int,
+        clock: Callable[[], float],
+        versions: HttpVersions,
+        watcher: "Watcher",
     ) -> None:
-        """``on_open`` is called when a socket is opened, before it has a descriptor of libcurl's."""
-        self._on_open = on_open
+        self._watcher = watcher
+        self._versions = versions
+        self._requests = Requests()
+        self._options: dict[int, int] = {}  # of the current exchange only, with what they are reset to
         self.attempt: InFlight
         self.request: Request
         self.clock = clock
@@ -109,15 +131,16 @@ class Exchange:
         self.started_at = self.clock() - waited
         self.started = time.monotonic() - waited  # the duration does not depend on changes of the clock
         self.status: int | None = None
+        self.status_at = 0.0
         self.status_line = b""
         self.header_bytes = 0
         self.retry_after = ""
         self.response = b""
         self.is_forbidden = False
         self.is_exhausted = False
-        self.is_requested = False
         self.is_too_long = False
         self.is_checking = False  # an exception while it is true is an error of ours
+        self._requests.begin()
         curl = self.curl
         curl.setopt(pycurl.URL, request.url)
         curl.setopt(pycurl.HTTPHEADER, request.headers)
@@ -125,10 +148,36 @@ class Exchange:
         curl.setopt(pycurl.TIMEOUT_MS, max(request.timeout_ms - round(waited * 1000), 1))
         if authority or self.has_addresses:
             self._set_addresses(authority, addresses)
+        if self._options:
+            self._reset_options()
+        if self._versions.requires_http_1(request.url):
+            self._set_option(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1, pycurl.CURL_HTTP_VERSION_2TLS)
         if request.tls is not None:
             self._set_certificates(request.tls)
         if request.trace is not None:
             self._trace_headers(request.trace)
+
+    def begin_again(self, code: int) -> bool:
+        """Set the handle up to send the request again on a new connection, if ``resends`` says so; return whether."""
+        is_closed = code in CLOSED and not self.header_bytes
+        if not (self._requests.needs_new_connection or (is_closed and self._requests.may_repeat_closed())):
+            return False
+        left_ms = self.request.timeout_ms - self._duration_ms()
+        if left_ms <= 0:
+            return False
+        self._requests.grant()
+        self._set_option(pycurl.FRESH_CONNECT, 1, 0)
+        self.curl.setopt(pycurl.TIMEOUT_MS, left_ms)
+        return True
+
+    def _set_option(self, option: int, value: int, usual: int) -> None:
+        self._options[option] = usual
+        self.curl.setopt(option, value)
+
+    def _reset_options(self) -> None:
+        for option, usual in self._options.items():
+            self.curl.setopt(option, usual)
+        self._options.clear()
 
     def _set_addresses(self, authority: str, addresses: Sequence[str]) -> None:
         """Fill libcurl's cache of names before the transfer: it never looks one up itself."""
@@ -168,7 +217,7 @@ class Exchange:
             self.request.trace.timing.update(
                 {name: round((it + self.waited) * 1000) for name, it in times.items() if it}
             )
-        duration_ms = round((time.monotonic() - self.started) * 1000)
+        duration_ms = self._duration_ms()
         if code and self.status is None and self._ran_out(code):
             outcome = Outcome(self.started_at, duration_ms, failure=Failure.INTERNAL, not_attempted=True)
         else:
@@ -179,14 +228,17 @@ class Exchange:
         self.curl.setopt(pycurl.POSTFIELDS, b"")  # libcurl had a reference to the body
         return attempt, outcome
 
+    def _duration_ms(self) -> int:
+        return round((time.monotonic() - self.started) * 1000)
+
     def _ran_out(self, code: int) -> bool:
         """Return whether this process had no file or memory left to connect with; nothing was sent then."""
         if self.is_exhausted or code == pycurl.E_OUT_OF_MEMORY:
-            return not self.is_requested
+            return not self._requests.count
         return code == pycurl.E_COULDNT_CONNECT and self.curl.getinfo(pycurl.OS_ERRNO) in EXHAUSTED
 
     def _outcome(self, code: int, duration_ms: int) -> Outcome:
-        return outcome_of(
+        outcome = outcome_of(
             started_at=self.started_at,
             duration_ms=duration_ms,
             status=self.status,
@@ -194,6 +246,17 @@ class Exchange:
             response=self.response,
             retry_after=parse_retry_after(self.retry_after, self.clock()) if self.retry_after else None,
         )
+        if self.status_line[5:6] == b"2":
+            self._versions.on_http_2(self.request.url)
+        return outcome._replace(resends=self._resends()) if self._requests.count > 1 else outcome
+
+    def _resends(self) -> tuple[Resend, ...]:
+        url = self.request.url
+        version = self.status_line[5:].split(None, 1)[0].decode("latin-1") if self.status is not None else ""
+        reasons = self._requests.reasons(version, speaks_http_2=self._versions.speaks_http_2(url))
+        if Resend.HTTP_1_1_REQUIRED in reasons:
+            self._versions.on_http_1_required(url)
+        return reasons
 
     def _failure(self, code: int) -> Failure:
         if self.is_forbidden:
@@ -202,7 +265,7 @@ class Exchange:
             return Failure.INTERNAL
         if code == pycurl.E_WRITE_ERROR:  # a callback ended the transfer, or raised
             return Failure.PROTOCOL if self.is_too_long else Failure.INTERNAL
-        if code == pycurl.E_UNSUPPORTED_PROTOCOL and not self.is_requested:  # plain HTTP where HTTPS is required
+        if code == pycurl.E_UNSUPPORTED_PROTOCOL and not self._requests.count:  # plain HTTP where HTTPS is required
             return Failure.FORBIDDEN
         failure = FAILURES.get(code, Failure.PROTOCOL)
         return self._tls_failure(code) if failure is Failure.TLS else failure
@@ -224,7 +287,8 @@ class Exchange:
         self.is_checking = False
         if self.is_forbidden:
             return pycurl.SOCKET_BAD
-        self._on_open()
+        self._watcher.on_open()
+        self._requests.on_open()
         try:
             return _Socket(address.family, address.socktype, address.protocol)
         except OSError as error:
@@ -232,11 +296,15 @@ class Exchange:
             return pycurl.SOCKET_BAD
 
     def _on_request(self, *_connection: Any) -> int:
-        """Let one request out: libcurl must not repeat it on another connection within the same attempt."""
-        if self.is_requested:
-            return int(pycurl.PREREQFUNC_ABORT)
-        self.is_requested = True
-        return int(pycurl.PREREQFUNC_OK)
+        """Let a request out, or not. libcurl must not repeat it otherwise than ``resends`` says."""
+        if self._requests.may_send(self._speaks_http_2):
+            if self._requests.count > 1:
+                self._watcher.on_resend()
+            return int(pycurl.PREREQFUNC_OK)
+        return int(pycurl.PREREQFUNC_ABORT)
+
+    def _speaks_http_2(self) -> bool:
+        return self._versions.speaks_http_2(self.request.url)
 
     def _on_header(self, line: bytes) -> int:
         self.header_bytes += len(line)
@@ -248,6 +316,8 @@ class Exchange:
             self.status_line = line
         elif line in (b"\r\n", b"\n"):
             self.status = final_status(self.status_line)
+            self.status_at = time.monotonic()
+            self._watcher.on_status()
         elif line[:12].lower() == b"retry-after:":
             self.retry_after = line[12:].decode("latin-1")
         return len(line)

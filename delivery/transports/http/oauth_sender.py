@@ -24,6 +24,7 @@ from django.db import Error as DatabaseError
 from delivery import telemetry
 from delivery.sql.claim import Claimed
 from delivery.transports.http.exchange import Request
+from delivery.transports.http.resends import Resend
 from delivery.transports.http.sender import HttpSender
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome
@@ -58,6 +59,7 @@ class TokenAttempt:
 
     ``started``: monotonic seconds. ``token``: the token it was last sent with. ``rejected``: the token for which the
     endpoint responded 401. ``is_resent``: whether the attempt is being sent for the second time, after a 401.
+    ``resends``: why its requests before that were sent again.
     """
 
     claimed: Claimed
@@ -67,6 +69,7 @@ class TokenAttempt:
     token: str = field(default="", repr=False)
     rejected: str = field(default="", repr=False)
     is_resent: bool = False
+    resends: tuple[str, ...] = ()
 
     def milliseconds_left(self) -> int:
         """Return how much of the attempt's timeout is left."""
@@ -147,7 +150,7 @@ class OAuthSender:
         results = self._http.take()
         if not (self._in_flight or self._ended):
             return results
-        final = [(in_flight, outcome) for in_flight, outcome in results if not self._resend(in_flight, outcome)]
+        final = [it for it in (self._take(*result) for result in results) if it is not None]
         ended, self._ended = self._ended, []
         return final + ended
 
@@ -183,10 +186,11 @@ class OAuthSender:
         prepared = self._http.prepare(attempt.claimed, attempt.target, self._clock(), bearer.text)
         if isinstance(prepared, NotSent):
             telemetry.not_sent(attempt.claimed.id, prepared.error)
-            self._fail(in_flight, prepared.failure)
+            self._fail(in_flight, attempt, prepared.failure)
             return
         if attempt.is_resent:
             prepared = prepared._replace(timeout_ms=max(attempt.milliseconds_left(), MIN_RESEND_MS))
+            attempt.resends += (Resend.UNAUTHORIZED,)
         attempt.token = bearer.text
         self._in_flight[in_flight.attempt_id] = attempt
         self._http.submit([(in_flight, prepared)])
@@ -234,8 +238,10 @@ class OAuthSender:
                 if not (is_limit or isinstance(error, TokenRequestFailed)):
                     telemetry.token_request_failed(endpoint_id, error)
                 del self._waiting[endpoint_id]
-                for in_flight, _ in waiting.attempts:
-                    self._fail(in_flight, Failure.CREDENTIALS, not_attempted=is_limit)
+                for in_flight, attempt in waiting.attempts:
+                    self._fail(
+                        in_flight, attempt, Failure.CREDENTIALS, not_attempted=is_limit and not attempt.is_resent
+                    )
             else:
                 self._store(endpoint_id, waiting.oauth, bearer)
                 self._send_all(endpoint_id, bearer)
@@ -251,11 +257,18 @@ class OAuthSender:
             self._tokens[endpoint_id] = (attempt.target, bearer)
             self._send(in_flight, attempt, bearer)
 
-    def _resend(self, in_flight: InFlight, outcome: Outcome) -> bool:
-        """Resend an attempt with a new token if the endpoint responded 401; return whether the attempt continues."""
+    def _take(self, in_flight: InFlight, outcome: Outcome) -> tuple[InFlight, Outcome] | None:
+        """Return an ended attempt with the reasons of all its requests, or None if it continues with a new token."""
         attempt = self._in_flight.pop(in_flight.attempt_id, None)
-        if attempt is None or outcome.status != UNAUTHORIZED:
-            return False
+        if attempt is None:
+            return in_flight, outcome
+        attempt.resends += outcome.resends
+        if outcome.status == UNAUTHORIZED and self._resend(in_flight, attempt):
+            return None
+        return in_flight, outcome._replace(resends=attempt.resends)
+
+    def _resend(self, in_flight: InFlight, attempt: TokenAttempt) -> bool:
+        """Resend an attempt with a new token after a 401, unless it was; return whether the attempt continues."""
         _, bearer = self._tokens.get(attempt.target.endpoint_id, (None, None))
         if bearer is not None and bearer.text == attempt.token:
             del self._tokens[attempt.target.endpoint_id]
@@ -270,10 +283,13 @@ class OAuthSender:
         for endpoint_id, waiting in list(self._waiting.items()):
             for in_flight, attempt in waiting.attempts:
                 if attempt.has_waited_too_long():
-                    self._fail(in_flight, Failure.CREDENTIALS)
+                    self._fail(in_flight, attempt, Failure.CREDENTIALS)
             waiting.attempts = [it for it in waiting.attempts if not it[1].has_waited_too_long()]
             if not waiting.attempts:
                 del self._waiting[endpoint_id]
 
-    def _fail(self, in_flight: InFlight, failure: Failure, *, not_attempted: bool = False) -> None:
-        self._ended.append((in_flight, Outcome(self._clock(), 0, failure=failure, not_attempted=not_attempted)))
+    def _fail(
+        self, in_flight: InFlight, attempt: TokenAttempt, failure: Failure, *, not_attempted: bool = False
+    ) -> None:
+        outcome = Outcome(self._clock(), 0, failure=failure, not_attempted=not_attempted, resends=attempt.resends)
+        self._ended.append((in_flight, outcome))

@@ -25,6 +25,7 @@ from delivery import telemetry
 from delivery.sql.claim import Claimed
 from delivery.transports.http.compose import compose
 from delivery.transports.http.exchange import Exchange, Request
+from delivery.transports.http.http_versions import HttpVersions
 from delivery.transports.http.lookups import Lookups, Waiting, target_of
 from delivery.transports.http.responses import outcome_of
 from delivery.transports.in_flight import InFlight
@@ -38,6 +39,13 @@ from webhooks.outgoing.resolver import LookupTimeout, Resolution
 
 MAX_KEPT_CONNECTIONS = 1_024
 MAX_IDLE_HANDLES = 512  # curl handles that wait for the next attempt
+# Seconds from the header section of a response to its end. The status decides, so a body that does not end keeps no
+# place: the attempt ends, and its connection is closed.
+BODY_WITHIN = 1.0
+# Where an HTTP/2 connection was closed because the server had refused a stream, libcurl sometimes forgets to look at
+# another stream of it, which would then wait for its timeout. So all are looked at a few times after a resend.
+RECHECK_EVERY = 0.25  # seconds
+RECHECKS = 8
 
 EVENTS = {
     pycurl.POLL_IN: EVENT_READ,
@@ -73,6 +81,10 @@ class HttpSender:
         self._in_flight: set[Exchange] = set()
         self._idle: list[Exchange] = []
         self._lookups = Lookups(self._has_addresses.set)
+        self._versions = HttpVersions()
+        self._recheck_at: float | None = None  # when to look at all exchanges, in monotonic seconds
+        self._rechecks = 0  # how often to do that
+        self._bodies_due: float | None = None  # when to look for bodies that have not ended, in monotonic seconds
         self._multi = self._new_multi()
 
     def _new_multi(self) -> Any:
@@ -120,7 +132,8 @@ class HttpSender:
         """Return after how many seconds ``advance`` has something to do anyway; None: not before ``fileno``."""
         if self._ended or self._error is not None:
             return 0.0
-        moments = [it for it in (self._timer, self._lookups.next_deadline) if it is not None]
+        timers = (self._timer, self._lookups.next_deadline, self._bodies_due, self._recheck_at)
+        moments = [it for it in timers if it is not None]
         return max(0.0, min(moments) - time.monotonic()) if moments else None
 
     def close(self) -> None:
@@ -150,7 +163,11 @@ class HttpSender:
         if self._lookups.next_deadline is not None and self._lookups.next_deadline <= time.monotonic():
             self._start_resolved()
         self._run_timer()
+        if self._recheck_at is not None and self._recheck_at <= time.monotonic():
+            self._recheck()
         self._finish()
+        if self._bodies_due is not None and self._bodies_due <= time.monotonic():
+            self._end_late_bodies()
 
     def _run_timer(self) -> None:
         if self._timer is not None and self._timer <= time.monotonic():
@@ -183,7 +200,7 @@ class HttpSender:
         resolution: Resolution | None = None,
         waited: float = 0.0,
     ) -> None:
-        exchange = self._idle.pop() if self._idle else Exchange(self._protocols, self._clock, self._on_open)
+        exchange = self._idle.pop() if self._idle else self._new_exchange()
         try:
             exchange.begin(attempt, request, authority, resolution.addresses if resolution else (), waited)
         except (ValueError, pycurl.error) as error:  # a URL or a header that libcurl does not accept: ours to prevent
@@ -192,6 +209,9 @@ class HttpSender:
             return
         self._in_flight.add(exchange)
         self._multi.add_handle(exchange.curl)
+
+    def _new_exchange(self) -> Exchange:
+        return Exchange(self._protocols, self._clock, self._versions, self)
 
     def _finish(self) -> None:
         left = 1
@@ -205,8 +225,26 @@ class HttpSender:
     def _remove(self, curl: Any, code: int) -> None:
         self._multi.remove_handle(curl)
         exchange = curl.exchange
+        if code and exchange.begin_again(code):
+            self._multi.add_handle(curl)
+            return
         self._in_flight.discard(exchange)
         self._end(exchange, code)
+
+    def _recheck(self) -> None:
+        self._rechecks -= 1
+        self._recheck_at = time.monotonic() + RECHECK_EVERY if self._rechecks > 0 else None
+        self._multi.socket_all()
+
+    def _end_late_bodies(self) -> None:
+        """End the exchanges whose response has a status since BODY_WITHIN, and no end."""
+        now = time.monotonic()
+        responding = [it for it in self._in_flight if it.status is not None]
+        for exchange in responding:
+            if exchange.status_at + BODY_WITHIN <= now:
+                self._remove(exchange.curl, 0)
+        left = [it.status_at + BODY_WITHIN for it in responding if it in self._in_flight]
+        self._bodies_due = min(left, default=None)
 
     def _end(self, exchange: Exchange, code: int) -> None:
         self._ended.append(exchange.end(code))
@@ -215,8 +253,20 @@ class HttpSender:
         else:
             exchange.close()  # no client certificate stays on a handle that another endpoint may get
 
-    def _on_open(self) -> None:
+    def on_open(self) -> None:
+        """Note that a socket is opened."""
         self._opened += 1
+
+    def on_status(self) -> None:
+        """Note that a response has a status, so that its body has a time limit."""
+        if self._bodies_due is None:
+            self._bodies_due = time.monotonic() + BODY_WITHIN
+
+    def on_resend(self) -> None:
+        """Note that a request is sent again, so that others that were lost with its connection are found."""
+        self._rechecks = RECHECKS
+        if self._recheck_at is None:
+            self._recheck_at = time.monotonic() + RECHECK_EVERY
 
     def _on_socket(self, what: int, fd: int, _multi: Any, _data: Any) -> None:
         if what == pycurl.POLL_REMOVE:

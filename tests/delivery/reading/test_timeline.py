@@ -6,7 +6,8 @@ from uuid import UUID
 import pytest
 
 from delivery.models import Attempt, DeadLetter, Delivery
-from delivery.reading.timeline import response_text, timeline
+from delivery.reading.timeline import RESENT, response_text, timeline
+from delivery.transports.http.resends import Resend
 from delivery.transports.outcome import Failure
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -81,3 +82,10 @@ def test_timeline_of_an_unknown_failure_shows_its_name() -> None:
 )
 def test_response_text_is_decoded_and_cut(response: bytes | None, text: str, cut: bool) -> None:
     assert response_text(response) == (text, cut)
+
+
+def test_timeline_says_why_a_request_was_sent_again() -> None:
+    again = attempt(1, START, status=200, error="", resends="stream_refused,http_1_1_required")
+    detail = timeline(delivery(), [again], [])[1].detail
+    assert detail.startswith("The request was sent 3 times: the endpoint had not processed it (HTTP/2), the endpoint r")
+    assert set(RESENT) == set(Resend)

@@ -166,6 +166,29 @@ class TestMemory:
             gc.enable()
 
 
+class FullServer:
+    """Listen with a full backlog: connecting takes as long as one waits. Use as a context manager for the port."""
+
+    def __enter__(self) -> int:
+        self._listening = socket.create_server(("127.0.0.1", 0), backlog=0)
+        address = self._listening.getsockname()
+        self._waiting: list[socket.socket] = []
+        is_full = False
+        while not is_full:
+            one = socket.socket()
+            self._waiting.append(one)
+            one.settimeout(0.1)
+            try:
+                one.connect(address)
+            except TimeoutError:
+                is_full = True
+        return int(address[1])
+
+    def __exit__(self, *error: object) -> None:
+        for one in [self._listening, *self._waiting]:
+            one.close()
+
+
 CASES: list[tuple[str, Callable[[scripts.Exchange], None], int | None, Failure | None]] = [
     ("200", scripts.status(200), 200, None),
     ("204", scripts.status(204), 204, None),
@@ -199,8 +222,8 @@ CASES: list[tuple[str, Callable[[scripts.Exchange], None], int | None, Failure |
 
 
 def timeout_for(response: scripts.Respond) -> int:
-    """Return the timeout in milliseconds: short for responses that never end."""
-    return 1_200 if response in (scripts.hang, scripts.drip_head, scripts.drip_body) else 60_000
+    """Return the timeout in milliseconds: short for responses that never come."""
+    return 1_200 if response in (scripts.hang, scripts.drip_head) else 60_000
 
 
 class TestOutcomes:
@@ -228,11 +251,39 @@ class TestOutcomes:
         outcomes = send(sender, *requests)
         assert [(it.status, it.failure) for it in outcomes] == [(it[2], it[3]) for it in CASES]
 
-    @pytest.mark.parametrize("response", [scripts.hang, scripts.drip_head, scripts.drip_body])
+    @pytest.mark.parametrize("response", [scripts.hang, scripts.drip_head])
     def test_timeout_is_absolute(self, sender: HttpSender, receiver: Receiver, response: scripts.Respond) -> None:
         receiver.script("/", response)
         (outcome,) = send(sender, make_request(receiver.url(), timeout_ms=1_200))
         assert 1_100 <= outcome.duration_ms < 60_000  # dripping would go on for an hour
+
+    @pytest.mark.parametrize("code", [200, 500])
+    def test_response_whose_body_never_ends_counts_by_its_status_and_closes_its_connection(
+        self, sender: HttpSender, receiver: Receiver, code: int
+    ) -> None:
+        def stall(exchange: scripts.Exchange) -> None:
+            exchange.head(code, content_length=10)
+            exchange.write(b"thanks")
+            exchange.pause()
+
+        receiver.script("/", stall, 200)
+        (outcome,) = send(sender, make_request(receiver.url(), timeout_ms=600_000))
+        assert (outcome.status, outcome.delivered, outcome.response) == (code, code == 200, b"thanks")
+        assert outcome.duration_ms < 60_000
+        send(sender, make_request(receiver.url()))
+        assert len({it.connection for it in receiver.arrivals}) == 2
+
+    def test_body_that_takes_a_moment_is_kept(self, sender: HttpSender, receiver: Receiver) -> None:
+        def pause(exchange: scripts.Exchange) -> None:
+            exchange.head(200, content_length=6)
+            exchange.write(b"tha")
+            exchange.pause(0.05)
+            exchange.write(b"nks")
+
+        receiver.script("/", pause)
+        outcomes = [send(sender, make_request(receiver.url()))[0] for _ in range(2)]
+        assert [it.response for it in outcomes] == [b"thanks", b"thanks"]
+        assert len({it.connection for it in receiver.arrivals}) == 1
 
     def test_redirect_is_not_followed(self, sender: HttpSender, receiver: Receiver) -> None:
         receiver.script("/", scripts.redirect(receiver.url("/elsewhere"), 307))
@@ -242,6 +293,13 @@ class TestOutcomes:
     def test_refused_connection_is_a_connect_failure(self, sender: HttpSender) -> None:
         (outcome,) = send(sender, make_request(f"http://127.0.0.1:{free_port()}/"))
         assert (outcome.status, outcome.failure) == (None, Failure.CONNECT)
+
+    @pytest.mark.parametrize("timeout_ms", [1_000, pytest.param(6_000, marks=pytest.mark.slow)])
+    def test_time_to_connect_is_the_timeout_of_the_endpoint(self, sender: HttpSender, timeout_ms: int) -> None:
+        with FullServer() as port:
+            (outcome,) = send(sender, make_request(f"http://127.0.0.1:{port}/", timeout_ms=timeout_ms))
+        assert outcome.failure is Failure.TIMEOUT
+        assert outcome.duration_ms >= timeout_ms - 100
 
     def test_unresolvable_name_is_a_dns_failure(self, sender: HttpSender) -> None:
         (outcome,) = send(sender, make_request("http://unknown.invalid/"))
