@@ -26,6 +26,7 @@ from delivery.transports.outcome import Failure, Outcome
 from subscriptions.endpoints.http.certificates import TlsFiles
 from webhooks.kit.open_files import EXHAUSTED
 
+OK, ABORT = int(pycurl.PREREQFUNC_OK), int(pycurl.PREREQFUNC_ABORT)
 LONGEST_CONNECT_MS = 60_000  # more than any timeout: connecting has no limit of its own
 MAX_ADDRESSES = 16  # addresses of one name that are tried
 MAX_RESPONSE = 16 * 1024  # bytes of the response body that are kept
@@ -72,8 +73,10 @@ class Watcher(Protocol):
     def on_open(self) -> None:
         """Note that a socket is opened; called before it has a descriptor of libcurl's."""
 
-    def on_status(self) -> None:
-        """Note that the header section of a response is complete, and its body may follow."""
+    watches_bodies: bool
+
+    def watch_bodies(self) -> None:
+        """Note that the header section of a response is complete, so that its body has a time limit."""
 
     def on_resend(self) -> None:
         """Note that a request is sent again."""
@@ -150,7 +153,7 @@ class Exchange:
             self._set_addresses(authority, addresses)
         if self._options:
             self._reset_options()
-        if self._versions.requires_http_1(request.url):
+        if self._versions.some_require_http_1 and self._versions.requires_http_1(request.url):
             self._set_option(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1, pycurl.CURL_HTTP_VERSION_2TLS)
         if request.tls is not None:
             self._set_certificates(request.tls)
@@ -297,11 +300,11 @@ class Exchange:
 
     def _on_request(self, *_connection: Any) -> int:
         """Let a request out, or not. libcurl must not repeat it otherwise than ``resends`` says."""
-        if self._requests.may_send(self._speaks_http_2):
-            if self._requests.count > 1:
-                self._watcher.on_resend()
-            return int(pycurl.PREREQFUNC_OK)
-        return int(pycurl.PREREQFUNC_ABORT)
+        if not self._requests.may_send(self._speaks_http_2):
+            return ABORT
+        if self._requests.count > 1:
+            self._watcher.on_resend()
+        return OK
 
     def _speaks_http_2(self) -> bool:
         return self._versions.speaks_http_2(self.request.url)
@@ -317,7 +320,8 @@ class Exchange:
         elif line in (b"\r\n", b"\n"):
             self.status = final_status(self.status_line)
             self.status_at = time.monotonic()
-            self._watcher.on_status()
+            if not self._watcher.watches_bodies:
+                self._watcher.watch_bodies()
         elif line[:12].lower() == b"retry-after:":
             self.retry_after = line[12:].decode("latin-1")
         return len(line)

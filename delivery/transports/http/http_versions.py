@@ -11,9 +11,10 @@ MAX_KNOWN = 20_000  # URLs of either kind; beyond it they are learned again
 
 
 class HttpVersions:
-    """Hold what one sender has learned."""
+    """Hold what one sender has learned. ``some_require_http_1``: whether any URL does."""
 
     def __init__(self) -> None:
+        self.some_require_http_1 = False
         self._speaking_http_2: set[str] = set()
         self._requiring_http_1: dict[str, float] = {}  # until when, in monotonic seconds
 
@@ -23,7 +24,7 @@ class HttpVersions:
 
     def requires_http_1(self, url: str) -> bool:
         """Return whether this URL is to be called with HTTP/1.1."""
-        return bool(self._requiring_http_1) and self._requiring_http_1.get(url, 0.0) > time.monotonic()
+        return self._requiring_http_1.get(url, 0.0) > time.monotonic()
 
     def on_http_2(self, url: str) -> None:
         """Note that a response from this URL was HTTP/2."""
@@ -35,4 +36,5 @@ class HttpVersions:
         """Note that this URL requires HTTP/1.1."""
         if len(self._requiring_http_1) >= MAX_KNOWN:
             self._requiring_http_1.clear()
+        self.some_require_http_1 = True
         self._requiring_http_1[url] = time.monotonic() + REQUIRED_FOR

@@ -46,18 +46,26 @@ class Requests:
     ``needs_new_connection``: libcurl would send the request again, but on a kept connection.
     """
 
+    __slots__ = (
+        *("_is_granted", "_is_new", "_is_repeating", "_opened_at", "_repeated", "_sent_at", "_was_new", "count"),
+        "needs_new_connection",
+    )
+
     def __init__(self) -> None:
+        self._is_repeating = True
         self.begin()
 
     def begin(self) -> None:
         """Begin to count for another attempt."""
         self.count = 0
-        self.needs_new_connection = False
-        self._is_granted = False  # whether the next request was decided on before its connection was made
         self._is_new = False  # whether a connection was opened for the next request
-        self._was_new = False  # the same of the last one
-        self._repeated: list[bool] = []  # the same of each request that was followed by another one
-        self._opened_at = self._sent_at = 0.0  # monotonic seconds
+        if self._is_repeating:  # few attempts do
+            self._is_repeating = False
+            self.needs_new_connection = False
+            self._is_granted = False  # whether the next request was decided on before its connection was made
+            self._was_new = False  # whether a connection was opened for the last request
+            self._repeated: list[bool] = []  # the same of each request that was followed by another one
+            self._opened_at = self._sent_at = 0.0  # monotonic seconds
 
     def on_open(self) -> None:
         """Note that a socket is opened for the next request."""
@@ -71,19 +79,23 @@ class Requests:
         ``speaks_http_2``: whether the server has responded with HTTP/2 before.
         """
         is_new, self._is_new = self._is_new, False
-        if self.count:
-            is_declared = self._was_new or speaks_http_2()
-            if not (self._is_granted or self._may_repeat(self._opened_at if is_new else time.monotonic(), is_declared)):
-                return False
-            if not is_new:
-                self.needs_new_connection = True
-                return False
-            self._repeated.append(self._was_new)
+        if self.count and not self._may_send_again(speaks_http_2, is_new=is_new):
+            return False
         self.count += 1
-        self._is_granted = False
         self._was_new = is_new
         self._sent_at = time.monotonic()
         return True
+
+    def _may_send_again(self, speaks_http_2: Callable[[], bool], *, is_new: bool) -> bool:
+        self._is_repeating = True
+        is_declared = self._was_new or speaks_http_2()
+        if not (self._is_granted or self._may_repeat(self._opened_at if is_new else time.monotonic(), is_declared)):
+            return False
+        self.needs_new_connection = not is_new
+        if is_new:
+            self._is_granted = False
+            self._repeated.append(self._was_new)
+        return is_new
 
     def may_repeat_closed(self) -> bool:
         """Return whether the last request may be repeated, given that its connection was closed without a response."""
@@ -94,6 +106,7 @@ class Requests:
 
     def grant(self) -> None:
         """Let the next request out, on the new connection that will be opened for it."""
+        self._is_repeating = True
         self.needs_new_connection = False
         self._is_granted = True
 

@@ -84,6 +84,7 @@ class HttpSender:
         self._versions = HttpVersions()
         self._recheck_at: float | None = None  # when to look at all exchanges, in monotonic seconds
         self._rechecks = 0  # how often to do that
+        self.watches_bodies = False  # whether there may be bodies that have not ended
         self._bodies_due: float | None = None  # when to look for bodies that have not ended, in monotonic seconds
         self._multi = self._new_multi()
 
@@ -245,6 +246,7 @@ class HttpSender:
                 self._remove(exchange.curl, 0)
         left = [it.status_at + BODY_WITHIN for it in responding if it in self._in_flight]
         self._bodies_due = min(left, default=None)
+        self.watches_bodies = self._bodies_due is not None
 
     def _end(self, exchange: Exchange, code: int) -> None:
         self._ended.append(exchange.end(code))
@@ -257,10 +259,10 @@ class HttpSender:
         """Note that a socket is opened."""
         self._opened += 1
 
-    def on_status(self) -> None:
+    def watch_bodies(self) -> None:
         """Note that a response has a status, so that its body has a time limit."""
-        if self._bodies_due is None:
-            self._bodies_due = time.monotonic() + BODY_WITHIN
+        self.watches_bodies = True
+        self._bodies_due = time.monotonic() + BODY_WITHIN
 
     def on_resend(self) -> None:
         """Note that a request is sent again, so that others that were lost with its connection are found."""
