@@ -270,7 +270,7 @@ SPECTACULAR_SETTINGS = {
         "ReplayState": "delivery.models.Replay.State",
         "ReplayScope": "delivery.models.Replay.Scope",
         "DeadLetterCause": "delivery.models.DeadLetter.Cause",
-        "RequestResend": "delivery.transports.http.resends.CHOICES",
+        "RequestRepeat": "delivery.transports.http.repeats.CHOICES",
         "DeliveryOutcome": "delivery.api.explanations.OUTCOMES",
         "EndpointQueueState": "delivery.api.endpoints.lane_status.QUEUE_STATES",
         "CircuitBreakerState": "delivery.api.endpoints.lane_status.BREAKER_STATES",

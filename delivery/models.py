@@ -200,8 +200,8 @@ class Delivery(Row):
 class Attempt(Row):
     """One request and its result, recorded when it ended; ``error`` is ``unknown`` if its worker crashed.
 
-    A request that the endpoint has certainly or probably not processed is sent again within the attempt: ``resends``
-    has a reason for each, separated by commas (``transports.http.resends``).
+    A request that the endpoint has certainly or probably not processed is sent again within the attempt: ``repeats``
+    has a reason for each, separated by commas (``transports.http.repeats``).
     """
 
     prefix = "att"
@@ -214,7 +214,7 @@ class Attempt(Row):
         max_length=20, blank=True, help_text="Class of the failure, such as timeout; empty: delivered."
     )
     response = models.BinaryField(null=True, help_text="The first 16 KiB of the response body.")
-    resends = models.TextField(null=True, help_text="Why its request was sent again; empty: it was sent once.")
+    repeats = models.TextField(null=True, help_text="Why its request was sent again; empty: it was sent once.")
 
     class Meta:
         indexes = [models.Index(fields=["delivery", "id"], name="attempt_by_delivery")]  # reader: a delivery's history

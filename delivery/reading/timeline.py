@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from delivery.models import Attempt, DeadLetter, Delivery
-from delivery.transports.http.resends import Resend
+from delivery.transports.http.repeats import Repeat
 from delivery.transports.outcome import Failure
 
 RESPONSE_CHARACTERS = 4_096  # characters of a response that are shown; the row stores up to 16 KiB
@@ -37,11 +37,11 @@ EXPLAINED = {
 }
 
 
-RESENT = {
-    Resend.CONNECTION_CLOSED: "the endpoint had closed the kept connection",
-    Resend.STREAM_REFUSED: "the endpoint had not processed it (HTTP/2)",
-    Resend.HTTP_1_1_REQUIRED: "the endpoint requires HTTP/1.1",
-    Resend.UNAUTHORIZED: "the endpoint did not accept the access token",
+REPEATED = {
+    Repeat.CONNECTION_CLOSED: "the endpoint had closed the kept connection",
+    Repeat.STREAM_REFUSED: "the endpoint had not processed it (HTTP/2)",
+    Repeat.HTTP_1_1_REQUIRED: "the endpoint requires HTTP/1.1",
+    Repeat.UNAUTHORIZED: "the endpoint did not accept the access token",
 }
 
 
@@ -103,7 +103,7 @@ def _attempt(attempt: Attempt, longest: int) -> TimelineEntry:
         kind="failed" if attempt.error else "delivered",
         at=attempt.started_at,
         title=f"Attempt {attempt.number}",
-        detail=". ".join(filter(None, [explanation_of(attempt.error), _resent(attempt)])),
+        detail=". ".join(filter(None, [explanation_of(attempt.error), _repeated(attempt)])),
         number=attempt.number,
         status=attempt.status,
         error=attempt.error,
@@ -113,13 +113,13 @@ def _attempt(attempt: Attempt, longest: int) -> TimelineEntry:
     )
 
 
-def resends_of(attempt: Attempt) -> list[str]:
+def repeats_of(attempt: Attempt) -> list[str]:
     """Return why the request of an attempt was sent again, one reason for each time."""
-    return attempt.resends.split(",") if attempt.resends else []
+    return attempt.repeats.split(",") if attempt.repeats else []
 
 
-def _resent(attempt: Attempt) -> str:
-    reasons = [RESENT[Resend(it)] for it in resends_of(attempt)]
+def _repeated(attempt: Attempt) -> str:
+    reasons = [REPEATED[Repeat(it)] for it in repeats_of(attempt)]
     return f"The request was sent {len(reasons) + 1} times: {', '.join(reasons)}" if reasons else ""
 
 

@@ -49,7 +49,7 @@ def _settlement(attempt: InFlight, outcome: Outcome, *, moved: bool) -> Settleme
         status=outcome.status,
         error=outcome.failure or "",
         response=outcome.response or None,
-        resends=",".join(outcome.resends) or None,
+        repeats=",".join(outcome.repeats) or None,
     )
 
 

@@ -9,7 +9,7 @@ from webhooks.kit.sql import columns, cursor, run
 
 
 class AttemptRow(NamedTuple):
-    """An attempt to insert; ``error`` is empty if it delivered. ``resends``: reasons, separated by commas."""
+    """An attempt to insert; ``error`` is empty if it delivered. ``repeats``: reasons, separated by commas."""
 
     id: UUID
     delivery_id: UUID
@@ -19,14 +19,14 @@ class AttemptRow(NamedTuple):
     status: int | None
     error: str
     response: bytes | None
-    resends: str | None = None
+    repeats: str | None = None
 
 
 # Readers: the drain, unless it settles a few attempts (settle.SETTLE_FEW), and the recovery task. COPY costs less per
 # row than INSERT.
 RECORD_ATTEMPTS = """
 COPY delivery_attempt (id, created_at, delivery_id, number, started_at, duration_ms, status, error, response,
-                       resends)
+                       repeats)
 FROM STDIN (FORMAT BINARY)
 """
 TYPES = ["uuid", "timestamptz", "uuid", "int2", "timestamptz", "int4", "int2", "text", "bytea", "text"]

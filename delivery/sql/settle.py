@@ -19,7 +19,7 @@ class Settlement(NamedTuple):
 
     ``token``: of the claim under which the attempt was made. ``wait``: seconds until the next attempt, if the state is
     pending. ``cause``: the cause of the dead letter; empty if the delivery is not dead. ``number``: 1 is the first
-    attempt of the delivery. ``resends``: why its request was sent again, as reasons separated by commas.
+    attempt of the delivery. ``repeats``: why its request was sent again, as reasons separated by commas.
     """
 
     delivery_id: UUID
@@ -35,7 +35,7 @@ class Settlement(NamedTuple):
     status: int | None
     error: str
     response: bytes | None
-    resends: str | None = None
+    repeats: str | None = None
 
 
 # Reader: the drain. Index: the primary key. Only deliveries that still carry the token of their claim are changed.
@@ -55,12 +55,12 @@ RETURNING d.id, r.token
 SETTLE_FEW = f"""
 WITH recorded AS (
     INSERT INTO delivery_attempt (id, created_at, delivery_id, number, started_at, duration_ms, status, error, response,
-                                  resends)
-    SELECT id, started_at, delivery_id, number, started_at, duration_ms, status, error, response, resends
+                                  repeats)
+    SELECT id, started_at, delivery_id, number, started_at, duration_ms, status, error, response, repeats
       FROM unnest(%(attempt_ids)s::uuid[], %(started_at)s::timestamptz[], %(ids)s::uuid[], %(numbers)s::int2[],
                   %(durations)s::int4[], %(statuses)s::int2[], %(errors)s::text[], %(responses)s::bytea[],
-                  %(resends)s::text[])
-               AS a(id, started_at, delivery_id, number, duration_ms, status, error, response, resends)
+                  %(repeats)s::text[])
+               AS a(id, started_at, delivery_id, number, duration_ms, status, error, response, repeats)
 )
 {SETTLE_DELIVERIES}"""
 FEW = 32  # rows
@@ -93,7 +93,7 @@ def settle_attempts(settlements: Sequence[Settlement]) -> set[UUID]:
         statuses,
         errors,
         responses,
-        resends,
+        repeats,
     ) = columns(settlements, 14)
     parameters = {
         "ids": ids,
@@ -106,13 +106,13 @@ def settle_attempts(settlements: Sequence[Settlement]) -> set[UUID]:
     }
     if is_one_statement(settlements):
         parameters |= {"attempt_ids": attempt_ids, "started_at": started_at, "durations": durations}
-        applied = set(run(SETTLE_FEW, parameters | {"responses": responses, "resends": resends}))
+        applied = set(run(SETTLE_FEW, parameters | {"responses": responses, "repeats": repeats}))
         return {it.attempt_id for it in settlements if (it.delivery_id, it.token) in applied}
     applied = set(run(SETTLE_DELIVERIES, parameters))
     record_attempts(
         AttemptRow(
             *(it.attempt_id, it.delivery_id, it.number, it.started_at, it.duration_ms),
-            *(it.status, it.error, it.response, it.resends),
+            *(it.status, it.error, it.response, it.repeats),
         )
         for it in settlements
     )

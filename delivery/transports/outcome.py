@@ -36,7 +36,7 @@ class Outcome(NamedTuple):
     ``retry_after``: seconds from the end of the attempt before which the endpoint must not be tried again, as it asked
     or as its failure requires. ``gone``: the destination no longer exists. ``overloaded``: it has more attempts at once
     than it can handle. ``not_attempted``: nothing was sent, because this process had no files or memory left (failure
-    ``internal``) or the tenant no lookups (``dns``); the delivery is released without an attempt. ``resends``: why the
+    ``internal``) or the tenant no lookups (``dns``); the delivery is released without an attempt. ``repeats``: why the
     request was sent again within the attempt, one reason for each request after the first.
     """
 
@@ -49,7 +49,7 @@ class Outcome(NamedTuple):
     gone: bool = False
     overloaded: bool = False
     not_attempted: bool = False
-    resends: tuple[str, ...] = ()
+    repeats: tuple[str, ...] = ()
 
     @property
     def delivered(self) -> bool:

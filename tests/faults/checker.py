@@ -20,7 +20,7 @@ SELECT v.id, v.event_id, substring(http.url from '[^/]*$'), d.state,
        (SELECT count(*) FROM delivery_deadletter l WHERE l.delivery_id = d.id AND l.replayed_at IS NULL),
        (SELECT count(*) FROM delivery_attempt a WHERE a.delivery_id = d.id AND a.error = ''),
        (SELECT count(*) FILTER (WHERE a.status IS NULL)
-               + coalesce(sum(cardinality(string_to_array(a.resends, ','))), 0)
+               + coalesce(sum(cardinality(string_to_array(a.repeats, ','))), 0)
           FROM delivery_attempt a WHERE a.delivery_id = d.id)
   FROM delivery_event v
   JOIN subscriptions_endpoint ep ON true

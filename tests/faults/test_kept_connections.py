@@ -31,5 +31,5 @@ def test_kept_connection_that_breaks_before_the_response_is_one_attempt_with_bot
     with Receiver() as receiver, closing(HttpSender(allow_http=True)) as sender:
         receiver.script("/", 200, scripts.reset, 200)
         outcomes = [send(sender, receiver.url()) for _ in range(3)]
-        assert [(it.status, it.resends) for it in outcomes] == [(200, ()), (200, ("connection_closed",)), (200, ())]
-        assert len(receiver.arrivals) == sum(1 + len(it.resends) for it in outcomes)
+        assert [(it.status, it.repeats) for it in outcomes] == [(200, ()), (200, ("connection_closed",)), (200, ())]
+        assert len(receiver.arrivals) == sum(1 + len(it.repeats) for it in outcomes)

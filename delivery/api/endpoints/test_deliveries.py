@@ -14,7 +14,7 @@ from delivery.publishing.prepare import MAX_ATTRIBUTE_BYTES
 from delivery.reading import queries
 from delivery.reading.timeline import explanation_of, response_text
 from delivery.single_attempts.test_delivery import TEST_TYPE, TestDelivery, send_test
-from delivery.transports.http.resends import CHOICES
+from delivery.transports.http.repeats import CHOICES
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Endpoint
 from webhooks.kit.rest.lookup import find
@@ -65,9 +65,9 @@ class TestDeliverySerializer(serializers.Serializer[TestDelivery]):
         help_text="Whether the success enabled an endpoint that was disabled because it failed."
     )
 
-    resends = serializers.ListField(
+    repeats = serializers.ListField(
         child=serializers.ChoiceField(choices=CHOICES),
-        source="outcome.resends",
+        source="outcome.repeats",
         help_text="Why the request was sent again, one reason for each time; as in attempts.",
     )
 

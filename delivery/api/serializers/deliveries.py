@@ -7,8 +7,8 @@ from rest_framework import serializers
 
 from delivery.api.included import IncludingSerializer
 from delivery.models import Attempt, Delivery, Event, Replay
-from delivery.reading.timeline import explanation_of, resends_of, response_text
-from delivery.transports.http.resends import CHOICES
+from delivery.reading.timeline import explanation_of, repeats_of, response_text
+from delivery.transports.http.repeats import CHOICES
 from subscriptions.models import Endpoint
 from webhooks.kit.rest.serializers import IdField
 
@@ -60,7 +60,7 @@ class AttemptSerializer(serializers.ModelSerializer[Attempt]):
     requests = serializers.SerializerMethodField(
         help_text="How often its request was sent: 1, or up to 3 if the endpoint did not process it."
     )
-    resends = serializers.SerializerMethodField(
+    repeats = serializers.SerializerMethodField(
         help_text="Why the request was sent again, one reason for each time: `connection_closed` (the endpoint closed "
         "a kept connection without a response), `stream_refused` (HTTP/2: declared unprocessed, or closed as before), "
         "`http_1_1_required`, or `unauthorized` (401 to an access token; sent with another one)."
@@ -74,7 +74,7 @@ class AttemptSerializer(serializers.ModelSerializer[Attempt]):
         model = Attempt
         fields = [
             *("id", "number", "started_at", "duration_ms", "status", "error", "explanation"),
-            *("requests", "resends", "response", "response_truncated"),
+            *("requests", "repeats", "response", "response_truncated"),
         ]
         read_only_fields = fields
 
@@ -82,11 +82,11 @@ class AttemptSerializer(serializers.ModelSerializer[Attempt]):
         return explanation_of(attempt.error)
 
     def get_requests(self, attempt: Attempt) -> int:
-        return len(resends_of(attempt)) + 1
+        return len(repeats_of(attempt)) + 1
 
     @extend_schema_field(serializers.ListField(child=serializers.ChoiceField(choices=CHOICES)))
-    def get_resends(self, attempt: Attempt) -> list[str]:
-        return resends_of(attempt)
+    def get_repeats(self, attempt: Attempt) -> list[str]:
+        return repeats_of(attempt)
 
     def get_response(self, attempt: Attempt) -> str:
         return response_text(attempt.response)[0]

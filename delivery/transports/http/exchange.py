@@ -1,6 +1,6 @@
 """Run one HTTP exchange on a reusable curl handle, and collect its response.
 
-An exchange has one absolute timeout for everything; sends its request again only as ``resends`` says; follows no
+An exchange has one absolute timeout for everything; sends its request again only as ``repeats`` says; follows no
 redirects; takes no proxy, cookie or password file from the environment; asks for identity encoding; reads at most
 16 KiB of the response body and then closes the connection; and connects only to addresses that ``Request.admits``
 accepts (SSRF guard): the address itself, after resolution, so that no second look-up can change it. However it ends,
@@ -18,7 +18,7 @@ import pycurl
 
 from delivery.transports.http.curl_codes import CLOSED, FAILURES, STEPS
 from delivery.transports.http.http_versions import HttpVersions
-from delivery.transports.http.resends import Requests, Resend
+from delivery.transports.http.repeats import Repeat, Requests
 from delivery.transports.http.responses import final_status, outcome_of, parse_retry_after
 from delivery.transports.http.tls_failures import certificate_failure, handshake_failure
 from delivery.transports.in_flight import InFlight
@@ -78,7 +78,7 @@ class Watcher(Protocol):
     def watch_bodies(self) -> None:
         """Note that the header section of a response is complete, so that its body has a time limit."""
 
-    def on_resend(self) -> None:
+    def on_repeat(self) -> None:
         """Note that a request is sent again."""
 
 
@@ -161,7 +161,7 @@ class Exchange:
             self._trace_headers(request.trace)
 
     def begin_again(self, code: int) -> bool:
-        """Set the handle up to send the request again on a new connection, if ``resends`` says so; return whether."""
+        """Set the handle up to send the request again on a new connection, if ``repeats`` says so; return whether."""
         is_closed = code in CLOSED and not self.header_bytes
         if not (self._requests.needs_new_connection or (is_closed and self._requests.may_repeat_closed())):
             return False
@@ -251,13 +251,13 @@ class Exchange:
         )
         if self.status_line[5:6] == b"2":
             self._versions.on_http_2(self.request.url)
-        return outcome._replace(resends=self._resends()) if self._requests.count > 1 else outcome
+        return outcome._replace(repeats=self._repeats()) if self._requests.count > 1 else outcome
 
-    def _resends(self) -> tuple[Resend, ...]:
+    def _repeats(self) -> tuple[Repeat, ...]:
         url = self.request.url
         version = self.status_line[5:].split(None, 1)[0].decode("latin-1") if self.status is not None else ""
         reasons = self._requests.reasons(version, speaks_http_2=self._versions.speaks_http_2(url))
-        if Resend.HTTP_1_1_REQUIRED in reasons:
+        if Repeat.HTTP_1_1_REQUIRED in reasons:
             self._versions.on_http_1_required(url)
         return reasons
 
@@ -299,11 +299,11 @@ class Exchange:
             return pycurl.SOCKET_BAD
 
     def _on_request(self, *_connection: Any) -> int:
-        """Let a request out, or not. libcurl must not repeat it otherwise than ``resends`` says."""
+        """Let a request out, or not. libcurl must not repeat it otherwise than ``repeats`` says."""
         if not self._requests.may_send(self._speaks_http_2):
             return ABORT
         if self._requests.count > 1:
-            self._watcher.on_resend()
+            self._watcher.on_repeat()
         return OK
 
     def _speaks_http_2(self) -> bool:

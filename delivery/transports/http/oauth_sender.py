@@ -24,7 +24,7 @@ from django.db import Error as DatabaseError
 from delivery import telemetry
 from delivery.sql.claim import Claimed
 from delivery.transports.http.exchange import Request
-from delivery.transports.http.resends import Resend
+from delivery.transports.http.repeats import Repeat
 from delivery.transports.http.sender import HttpSender
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome
@@ -44,7 +44,7 @@ from webhooks.outgoing.errors import LimitReached
 TOKEN_REQUESTS_PER_TENANT = 8  # at the same time in one drain
 TOKEN_WAIT = 6.0  # seconds an attempt waits for its first token; a claim lasts longer than this plus the timeout
 TOKEN_POLL = 0.1  # seconds between two checks for attempts that have waited too long, while some wait
-MIN_RESEND_MS = 1_000  # a request is sent once more only if this much of the attempt's timeout is left
+MIN_REPEAT_MS = 1_000  # a request is sent once more only if this much of the attempt's timeout is left
 UNAUTHORIZED = 401
 
 
@@ -58,8 +58,8 @@ class TokenAttempt:
     """Hold an attempt that needs an access token.
 
     ``started``: monotonic seconds. ``token``: the token it was last sent with. ``rejected``: the token for which the
-    endpoint responded 401. ``is_resent``: whether the attempt is being sent for the second time, after a 401.
-    ``resends``: why its requests before that were sent again.
+    endpoint responded 401. ``is_repeated``: whether the attempt is being sent for the second time, after a 401.
+    ``repeats``: why its requests before that were sent again.
     """
 
     claimed: Claimed
@@ -68,8 +68,8 @@ class TokenAttempt:
     started: float
     token: str = field(default="", repr=False)
     rejected: str = field(default="", repr=False)
-    is_resent: bool = False
-    resends: tuple[str, ...] = ()
+    is_repeated: bool = False
+    repeats: tuple[str, ...] = ()
 
     def milliseconds_left(self) -> int:
         """Return how much of the attempt's timeout is left."""
@@ -77,8 +77,8 @@ class TokenAttempt:
 
     def has_waited_too_long(self) -> bool:
         """Return whether an attempt that still has no token must fail."""
-        if self.is_resent:
-            return self.milliseconds_left() < MIN_RESEND_MS
+        if self.is_repeated:
+            return self.milliseconds_left() < MIN_REPEAT_MS
         return time.monotonic() - self.started > TOKEN_WAIT
 
 
@@ -188,9 +188,9 @@ class OAuthSender:
             telemetry.not_sent(attempt.claimed.id, prepared.error)
             self._fail(in_flight, attempt, prepared.failure)
             return
-        if attempt.is_resent:
-            prepared = prepared._replace(timeout_ms=max(attempt.milliseconds_left(), MIN_RESEND_MS))
-            attempt.resends += (Resend.UNAUTHORIZED,)
+        if attempt.is_repeated:
+            prepared = prepared._replace(timeout_ms=max(attempt.milliseconds_left(), MIN_REPEAT_MS))
+            attempt.repeats += (Repeat.UNAUTHORIZED,)
         attempt.token = bearer.text
         self._in_flight[in_flight.attempt_id] = attempt
         self._http.submit([(in_flight, prepared)])
@@ -240,7 +240,7 @@ class OAuthSender:
                 del self._waiting[endpoint_id]
                 for in_flight, attempt in waiting.attempts:
                     self._fail(
-                        in_flight, attempt, Failure.CREDENTIALS, not_attempted=is_limit and not attempt.is_resent
+                        in_flight, attempt, Failure.CREDENTIALS, not_attempted=is_limit and not attempt.is_repeated
                     )
             else:
                 self._store(endpoint_id, waiting.oauth, bearer)
@@ -262,19 +262,19 @@ class OAuthSender:
         attempt = self._in_flight.pop(in_flight.attempt_id, None)
         if attempt is None:
             return in_flight, outcome
-        attempt.resends += outcome.resends
-        if outcome.status == UNAUTHORIZED and self._resend(in_flight, attempt):
+        attempt.repeats += outcome.repeats
+        if outcome.status == UNAUTHORIZED and self._repeat(in_flight, attempt):
             return None
-        return in_flight, outcome._replace(resends=attempt.resends)
+        return in_flight, outcome._replace(repeats=attempt.repeats)
 
-    def _resend(self, in_flight: InFlight, attempt: TokenAttempt) -> bool:
-        """Resend an attempt with a new token after a 401, unless it was; return whether the attempt continues."""
+    def _repeat(self, in_flight: InFlight, attempt: TokenAttempt) -> bool:
+        """Repeat an attempt with a new token after a 401, unless it was; return whether the attempt continues."""
         _, bearer = self._tokens.get(attempt.target.endpoint_id, (None, None))
         if bearer is not None and bearer.text == attempt.token:
             del self._tokens[attempt.target.endpoint_id]
-        if attempt.is_resent or attempt.milliseconds_left() < MIN_RESEND_MS:
+        if attempt.is_repeated or attempt.milliseconds_left() < MIN_REPEAT_MS:
             return False
-        attempt.is_resent = True
+        attempt.is_repeated = True
         self._queue_for_token(in_flight, attempt, rejected=attempt.token)
         return True
 
@@ -291,5 +291,5 @@ class OAuthSender:
     def _fail(
         self, in_flight: InFlight, attempt: TokenAttempt, failure: Failure, *, not_attempted: bool = False
     ) -> None:
-        outcome = Outcome(self._clock(), 0, failure=failure, not_attempted=not_attempted, resends=attempt.resends)
+        outcome = Outcome(self._clock(), 0, failure=failure, not_attempted=not_attempted, repeats=attempt.repeats)
         self._ended.append((in_flight, outcome))

@@ -43,7 +43,7 @@ MAX_IDLE_HANDLES = 512  # curl handles that wait for the next attempt
 # place: the attempt ends, and its connection is closed.
 BODY_WITHIN = 1.0
 # Where an HTTP/2 connection was closed because the server had refused a stream, libcurl sometimes forgets to look at
-# another stream of it, which would then wait for its timeout. So all are looked at a few times after a resend.
+# another stream of it, which would then wait for its timeout. So all are looked at a few times after a repetition.
 RECHECK_EVERY = 0.25  # seconds
 RECHECKS = 8
 
@@ -264,7 +264,7 @@ class HttpSender:
         self.watches_bodies = True
         self._bodies_due = time.monotonic() + BODY_WITHIN
 
-    def on_resend(self) -> None:
+    def on_repeat(self) -> None:
         """Note that a request is sent again, so that others that were lost with its connection are found."""
         self._rechecks = RECHECKS
         if self._recheck_at is None:

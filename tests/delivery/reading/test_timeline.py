@@ -6,8 +6,8 @@ from uuid import UUID
 import pytest
 
 from delivery.models import Attempt, DeadLetter, Delivery
-from delivery.reading.timeline import RESENT, response_text, timeline
-from delivery.transports.http.resends import Resend
+from delivery.reading.timeline import REPEATED, response_text, timeline
+from delivery.transports.http.repeats import Repeat
 from delivery.transports.outcome import Failure
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -85,7 +85,7 @@ def test_response_text_is_decoded_and_cut(response: bytes | None, text: str, cut
 
 
 def test_timeline_says_why_a_request_was_sent_again() -> None:
-    again = attempt(1, START, status=200, error="", resends="stream_refused,http_1_1_required")
+    again = attempt(1, START, status=200, error="", repeats="stream_refused,http_1_1_required")
     detail = timeline(delivery(), [again], [])[1].detail
     assert detail.startswith("The request was sent 3 times: the endpoint had not processed it (HTTP/2), the endpoint r")
-    assert set(RESENT) == set(Resend)
+    assert set(REPEATED) == set(Repeat)

@@ -150,7 +150,7 @@ def test_test_of_a_forbidden_address_is_the_same_for_every_reason(
         "delivered": False,
         "error": "forbidden",
         "explanation": "Address not allowed",
-        "resends": [],
+        "repeats": [],
         "response": None,
         "timing": {},
         "re_enabled": False,

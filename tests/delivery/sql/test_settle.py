@@ -50,8 +50,8 @@ class TestSettle:
     def test_settlement_records_why_requests_were_sent_again(self, count: int) -> None:
         claimed = self.claimed(count)
         again = "connection_closed,stream_refused"
-        settle(*(settlement(it, resends=again if it is claimed[0] else None) for it in claimed))
-        recorded = {it.delivery_id: it.resends for it in Attempt.objects.all()}
+        settle(*(settlement(it, repeats=again if it is claimed[0] else None) for it in claimed))
+        recorded = {it.delivery_id: it.repeats for it in Attempt.objects.all()}
         assert recorded.pop(claimed[0].id) == again
         assert set(recorded.values()) <= {None}
 

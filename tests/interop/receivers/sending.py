@@ -52,6 +52,6 @@ def summary(outcomes: list[Outcome]) -> str:
     """Return how many ended how, and after a semicolon why requests were sent again."""
     ended = Counter("delivered" if it.delivered else f"failed: {it.failure}" for it in outcomes)
     text = ", ".join(f"{'all' if count == len(outcomes) else count} {name}" for name, count in sorted(ended.items()))
-    reasons = Counter(reason for it in outcomes for reason in it.resends)
+    reasons = Counter(reason for it in outcomes for reason in it.repeats)
     again = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
     return f"{text}; sent again: {again}" if again else text

@@ -64,7 +64,7 @@ def test_401_gets_a_new_token_within_the_attempt(receiver: Receiver, server: Tok
     delivered(endpoint)
     assert shown(receiver) == ["Bearer token-1", "Bearer token-1", "Bearer token-2"]
     assert set(Delivery.objects.values_list("state", "attempts")) == {("delivered", 1)}
-    assert list(Attempt.objects.order_by("id").values_list("resends", flat=True)) == [None, "unauthorized"]
+    assert list(Attempt.objects.order_by("id").values_list("repeats", flat=True)) == [None, "unauthorized"]
     assert len({arrival.message_id for arrival in receiver.at("/in")}) == 2
 
 
@@ -73,7 +73,7 @@ def test_second_401_ends_the_attempt(receiver: Receiver, server: TokenServer) ->
     delivered(endpoint)
     assert shown(receiver) == ["Bearer token-1", "Bearer token-2"]
     (attempt,) = Attempt.objects.all()
-    assert (attempt.status, attempt.error, attempt.resends) == (401, "status", "unauthorized")
+    assert (attempt.status, attempt.error, attempt.repeats) == (401, "status", "unauthorized")
     assert Delivery.objects.get().state == "pending"
 
 

@@ -15,7 +15,7 @@ out on a new connection, so that it does not meet another one that is being clos
 In the first two cases the server cannot have processed the request. In the third it may have: a client must not repeat
 a POST by itself, unless it knows that this does no harm (RFC 9112, 9.3.1). Here it does none that our contract does not
 allow anyway: deliveries are made at least once, receivers recognise them by ``webhook-id``, and the retry plan would
-send the same bytes again in some seconds. But a connection that is closed later than RESEND_WITHIN after the request
+send the same bytes again in some seconds. But a connection that is closed later than REPEAT_WITHIN after the request
 was probably closed by the work on it. That is a failed attempt; so is a new connection that is closed without a
 response, and whatever fails after the first line of a response.
 """
@@ -24,11 +24,11 @@ import time
 from collections.abc import Callable
 from enum import StrEnum
 
-MAX_RESENDS = 2  # within one attempt, so that a server that refuses everything gets three requests of it
-RESEND_WITHIN = 2.0  # seconds from a request to the end of its connection: several round trips, less than most work
+MAX_REPEATS = 2  # within one attempt, so that a server that refuses everything gets three requests of it
+REPEAT_WITHIN = 2.0  # seconds from a request to the end of its connection: several round trips, less than most work
 
 
-class Resend(StrEnum):
+class Repeat(StrEnum):
     """Name why a request was sent again within its attempt. The words appear in the API and the admin."""
 
     CONNECTION_CLOSED = "connection_closed"  # a kept connection was closed without a response
@@ -37,7 +37,7 @@ class Resend(StrEnum):
     UNAUTHORIZED = "unauthorized"  # the endpoint responded 401 to an access token, and got another one
 
 
-CHOICES = [(it.value, it.value) for it in Resend]
+CHOICES = [(it.value, it.value) for it in Repeat]
 
 
 class Requests:
@@ -102,7 +102,7 @@ class Requests:
         return self.count > 0 and not self._was_new and self._may_repeat(time.monotonic(), is_declared=False)
 
     def _may_repeat(self, now: float, is_declared: bool) -> bool:
-        return self.count <= MAX_RESENDS and (is_declared or now - self._sent_at <= RESEND_WITHIN)
+        return self.count <= MAX_REPEATS and (is_declared or now - self._sent_at <= REPEAT_WITHIN)
 
     def grant(self) -> None:
         """Let the next request out, on the new connection that will be opened for it."""
@@ -110,14 +110,14 @@ class Requests:
         self.needs_new_connection = False
         self._is_granted = True
 
-    def reasons(self, version: str, *, speaks_http_2: bool) -> tuple[Resend, ...]:
+    def reasons(self, version: str, *, speaks_http_2: bool) -> tuple[Repeat, ...]:
         """Return why each request after the first was sent; ``version``: of the response, such as 1.1; "" without one.
 
         libcurl does not tell, but only HTTP/2 declares requests unprocessed, and only a server that requires it is
         sent HTTP/1.1 after HTTP/2.
         """
         of_http_2 = [was_new or speaks_http_2 or version == "2" for was_new in self._repeated]
-        found = [Resend.STREAM_REFUSED if it else Resend.CONNECTION_CLOSED for it in of_http_2]
-        if found and found[-1] is Resend.STREAM_REFUSED and version.startswith("1"):
-            found[-1] = Resend.HTTP_1_1_REQUIRED
+        found = [Repeat.STREAM_REFUSED if it else Repeat.CONNECTION_CLOSED for it in of_http_2]
+        if found and found[-1] is Repeat.STREAM_REFUSED and version.startswith("1"):
+            found[-1] = Repeat.HTTP_1_1_REQUIRED
         return tuple(found)

@@ -8,9 +8,9 @@ from contextlib import closing
 import pytest
 from h2.errors import ErrorCodes
 
-from delivery.transports.http import resends
+from delivery.transports.http import repeats
 from delivery.transports.http.exchange import Request
-from delivery.transports.http.resends import MAX_RESENDS, Requests, Resend
+from delivery.transports.http.repeats import MAX_REPEATS, Repeat, Requests
 from delivery.transports.http.sender import HttpSender
 from delivery.transports.outcome import Failure, Outcome
 from subscriptions.endpoints.http.certificates import TlsFiles
@@ -58,7 +58,7 @@ class TestKeptConnections:
     ) -> None:
         receiver.script("/", 200, end, 200)
         outcomes = [sent(sender, receiver.url()) for _ in range(2)]
-        assert [(it.status, it.resends) for it in outcomes] == [(200, ()), (200, (Resend.CONNECTION_CLOSED,))]
+        assert [(it.status, it.repeats) for it in outcomes] == [(200, ()), (200, (Repeat.CONNECTION_CLOSED,))]
         assert receiver.arrivals[0].connection == receiver.arrivals[1].connection
         assert receiver.arrivals[2].connection != receiver.arrivals[1].connection
         assert len(receiver.arrivals) == 3
@@ -68,7 +68,7 @@ class TestKeptConnections:
     ) -> None:
         receiver.script("/", scripts.hang_up)
         outcome = sent(sender, receiver.url())
-        assert (outcome.failure, outcome.resends, len(receiver.arrivals)) == (Failure.RESET, (), 1)
+        assert (outcome.failure, outcome.repeats, len(receiver.arrivals)) == (Failure.RESET, (), 1)
 
     def test_request_that_closes_the_new_connection_as_well_is_sent_no_more(
         self, sender: HttpSender, receiver: Receiver
@@ -76,7 +76,7 @@ class TestKeptConnections:
         receiver.script("/", 200, scripts.hang_up)
         sent(sender, receiver.url())
         outcome = sent(sender, receiver.url())
-        assert (outcome.failure, outcome.resends) == (Failure.RESET, (Resend.CONNECTION_CLOSED,))
+        assert (outcome.failure, outcome.repeats) == (Failure.RESET, (Repeat.CONNECTION_CLOSED,))
         assert len(receiver.arrivals) == 3
 
     def test_request_is_not_sent_again_after_a_line_of_a_response(self, sender: HttpSender, receiver: Receiver) -> None:
@@ -87,16 +87,16 @@ class TestKeptConnections:
         receiver.script("/", 200, begins, 200)
         sent(sender, receiver.url())
         outcome = sent(sender, receiver.url())
-        assert (outcome.delivered, outcome.resends, len(receiver.arrivals)) == (False, (), 2)
+        assert (outcome.delivered, outcome.repeats, len(receiver.arrivals)) == (False, (), 2)
 
     def test_connection_that_closes_late_was_closed_by_the_work_on_the_request(
         self, sender: HttpSender, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(resends, "RESEND_WITHIN", 0.0)
+        monkeypatch.setattr(repeats, "REPEAT_WITHIN", 0.0)
         receiver.script("/", 200, scripts.hang_up, 200)
         sent(sender, receiver.url())
         outcome = sent(sender, receiver.url())
-        assert (outcome.failure, outcome.resends, len(receiver.arrivals)) == (Failure.RESET, (), 2)
+        assert (outcome.failure, outcome.repeats, len(receiver.arrivals)) == (Failure.RESET, (), 2)
 
     def test_address_of_the_new_connection_is_checked_again(self, sender: HttpSender, receiver: Receiver) -> None:
         receiver.script("/", 200, scripts.hang_up, 200)
@@ -134,31 +134,31 @@ class TestHttp2:
         with H2Server(nth(number, refuse)) as server:
             outcomes = [sent(sender, server.url, server.authority.pem) for _ in range(3)]
             assert [it.status for it in outcomes] == [200, 200, 200]
-            assert [it.resends for it in outcomes].pop(number - 1) == (Resend.STREAM_REFUSED,)
+            assert [it.repeats for it in outcomes].pop(number - 1) == (Repeat.STREAM_REFUSED,)
             assert server.requests == 4
 
     def test_request_that_is_always_refused_is_sent_three_times(self, sender: HttpSender) -> None:
         with H2Server(UNPROCESSED["refused"]) as server:
             outcome = sent(sender, server.url, server.authority.pem)
-            assert (outcome.failure, outcome.resends) == (Failure.RESET, (Resend.STREAM_REFUSED,) * MAX_RESENDS)
-            assert server.requests == 1 + MAX_RESENDS
+            assert (outcome.failure, outcome.repeats) == (Failure.RESET, (Repeat.STREAM_REFUSED,) * MAX_REPEATS)
+            assert server.requests == 1 + MAX_REPEATS
 
     def test_stream_that_is_reset_for_another_reason_is_a_failed_attempt(self, sender: HttpSender) -> None:
         with H2Server(h2.resets_with(ErrorCodes.INTERNAL_ERROR)) as server:
             outcome = sent(sender, server.url, server.authority.pem)
-            assert (outcome.failure, outcome.resends, server.requests) == (Failure.RESET, (), 1)
+            assert (outcome.failure, outcome.repeats, server.requests) == (Failure.RESET, (), 1)
 
     def test_server_that_requires_http_1_gets_it_at_once_and_from_then_on(self, sender: HttpSender) -> None:
         with H2Server(h2.resets_with(ErrorCodes.HTTP_1_1_REQUIRED)) as server:
             outcomes = [sent(sender, server.url, server.authority.pem) for _ in range(3)]
             assert [it.status for it in outcomes] == [200, 200, 200]
-            assert [it.resends for it in outcomes] == [(Resend.HTTP_1_1_REQUIRED,), (), ()]
+            assert [it.repeats for it in outcomes] == [(Repeat.HTTP_1_1_REQUIRED,), (), ()]
             assert server.requests == 4
 
     def test_connection_closed_without_a_goaway_counts_as_a_kept_one(self, sender: HttpSender) -> None:
         with H2Server(nth(2, lambda connection, _stream: connection.hang_up())) as server:
             outcomes = [sent(sender, server.url, server.authority.pem) for _ in range(2)]
-            assert [(it.status, len(it.resends)) for it in outcomes] == [(200, 0), (200, 1)]
+            assert [(it.status, len(it.repeats)) for it in outcomes] == [(200, 0), (200, 1)]
 
 
 def never() -> bool:
@@ -187,11 +187,11 @@ class TestRequests:
 
     def test_no_more_than_two_are_repeated(self) -> None:
         requests = Requests()
-        assert [opened(requests) for _ in range(MAX_RESENDS + 2)] == [True] * (MAX_RESENDS + 1) + [False]
+        assert [opened(requests) for _ in range(MAX_REPEATS + 2)] == [True] * (MAX_REPEATS + 1) + [False]
 
     @pytest.mark.parametrize("is_new", [True, False])
     def test_time_limits_what_was_not_declared_unprocessed(self, is_new: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(resends, "RESEND_WITHIN", -1.0)
+        monkeypatch.setattr(repeats, "REPEAT_WITHIN", -1.0)
         requests = Requests()
         (opened if is_new else (lambda it: it.may_send(never)))(requests)
         assert opened(requests) == is_new  # after a first request only HTTP/2 makes libcurl ask again
@@ -215,17 +215,17 @@ class TestRequests:
     @pytest.mark.parametrize(
         ("first", "version", "speaks_http_2", "expected"),
         [
-            (opened, "2", False, [Resend.STREAM_REFUSED]),
-            (opened, "", False, [Resend.STREAM_REFUSED]),
-            (opened, "1.1", False, [Resend.HTTP_1_1_REQUIRED]),
-            (Requests.may_send, "1.1", False, [Resend.CONNECTION_CLOSED]),
-            (Requests.may_send, "", False, [Resend.CONNECTION_CLOSED]),
-            (Requests.may_send, "2", False, [Resend.STREAM_REFUSED]),
-            (Requests.may_send, "1.1", True, [Resend.HTTP_1_1_REQUIRED]),
+            (opened, "2", False, [Repeat.STREAM_REFUSED]),
+            (opened, "", False, [Repeat.STREAM_REFUSED]),
+            (opened, "1.1", False, [Repeat.HTTP_1_1_REQUIRED]),
+            (Requests.may_send, "1.1", False, [Repeat.CONNECTION_CLOSED]),
+            (Requests.may_send, "", False, [Repeat.CONNECTION_CLOSED]),
+            (Requests.may_send, "2", False, [Repeat.STREAM_REFUSED]),
+            (Requests.may_send, "1.1", True, [Repeat.HTTP_1_1_REQUIRED]),
         ],
     )
     def test_reason_follows_from_the_connections_and_the_versions(
-        self, first: Callable[..., bool], version: str, speaks_http_2: bool, expected: list[Resend]
+        self, first: Callable[..., bool], version: str, speaks_http_2: bool, expected: list[Repeat]
     ) -> None:
         requests = Requests()
         first(requests, never) if first is Requests.may_send else first(requests)
