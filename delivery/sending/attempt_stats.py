@@ -57,9 +57,9 @@ class AttemptStats:
     def __init__(self) -> None:
         self._counts = HourlyCounts(AttemptCounts, _upsert)
 
-    def add(self, endpoint_id: UUID, outcome: Outcome) -> None:
-        """Count one ended attempt."""
-        self._counts.add(endpoint_id, outcome, outcome.started_at)
+    def add(self, endpoint_id: UUID, outcomes: Sequence[Outcome]) -> None:
+        """Count ended attempts to one endpoint."""
+        self._counts.add_all(endpoint_id, [(outcome, outcome.started_at) for outcome in outcomes])
 
     def write(self) -> None:
         """Write the counts. Raises django.db.Error, and then keeps them for the next call."""

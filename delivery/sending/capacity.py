@@ -10,9 +10,8 @@ limited by their number, and never wait for large ones of other tenants.
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable
 from itertools import takewhile
-from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
 
@@ -28,6 +27,16 @@ MAX_BODY_BYTES = 64 * 1024 * 1024  # bytes of large bodies in flight; the one th
 IDLE_PROBE = 4  # deliveries requested for a lane that seems empty, so that it cannot take the capacity of a full one
 
 
+class _Tenant:
+    """Count the attempts of one tenant in flight, by their age."""
+
+    __slots__ = ("fast", "id", "slow")
+
+    def __init__(self, tenant_id: UUID) -> None:
+        self.id = tenant_id
+        self.fast = self.slow = 0
+
+
 class Capacity:
     """Count the attempts in flight in one drain, by their age.
 
@@ -35,10 +44,10 @@ class Capacity:
     """
 
     def __init__(self, max_attempts: int | None = None) -> None:
-        self._fast: dict[UUID, tuple[float, UUID]] = {}  # start in monotonic seconds and tenant, the oldest first
-        self._slow: dict[UUID, UUID] = {}  # tenant
-        self._fast_by_tenant: Counter[UUID] = Counter()
-        self._slow_by_tenant: Counter[UUID] = Counter()
+        # By attempt, as integers, since hashing UUIDs is slow: start in monotonic seconds and tenant, the oldest first.
+        self._fast: dict[int, tuple[float, _Tenant]] = {}
+        self._slow: dict[int, _Tenant] = {}
+        self._tenants: dict[UUID, _Tenant] = {}  # those with attempts in flight
         self._max_attempts = max_attempts
         self._reduced_to: int | None = None
         self._reduced_until = 0.0
@@ -68,15 +77,22 @@ class Capacity:
 
     def start(self, attempt_id: UUID, tenant_id: UUID) -> None:
         """Count an attempt that starts now."""
-        self._fast[attempt_id] = (time.monotonic(), tenant_id)
-        self._fast_by_tenant[tenant_id] += 1
+        tenant = self._tenants.get(tenant_id)
+        if tenant is None:
+            tenant = self._tenants[tenant_id] = _Tenant(tenant_id)
+        tenant.fast += 1
+        self._fast[attempt_id.int] = (time.monotonic(), tenant)
 
     def end(self, attempt_id: UUID) -> None:
         """Stop counting an attempt."""
-        if (fast := self._fast.pop(attempt_id, None)) is not None:
-            _count_down(self._fast_by_tenant, fast[1])
+        if (fast := self._fast.pop(attempt_id.int, None)) is not None:
+            tenant = fast[1]
+            tenant.fast -= 1
         else:
-            _count_down(self._slow_by_tenant, self._slow.pop(attempt_id))
+            tenant = self._slow.pop(attempt_id.int)
+            tenant.slow -= 1
+        if not (tenant.fast or tenant.slow):
+            del self._tenants[tenant.id]
 
     def free(self) -> int:
         """Return how many attempts may start now; may be negative."""
@@ -85,38 +101,41 @@ class Capacity:
 
     def room(self, free: int) -> "TenantRoom":
         """Return how many of ``free`` attempts each tenant may start."""
-        return TenantRoom(free, self._fast_by_tenant)
+        return TenantRoom(free, self._count_fast)
 
     def saturating_tenants(self) -> frozenset[UUID]:
         """Return the tenants that get no more for now: as many attempts in flight as are left to all tenants."""
         if len(self) < self.most_fast:
             return frozenset()
         left = self.most - len(self)
-        in_flight = self._fast_by_tenant + self._slow_by_tenant
-        return frozenset(tenant for tenant, count in in_flight.items() if not fair_part(left, count))
+        return frozenset(it.id for it in self._tenants.values() if not fair_part(left, it.fast + it.slow))
+
+    def _count_fast(self, tenant_id: UUID) -> int:
+        tenant = self._tenants.get(tenant_id)
+        return tenant.fast if tenant is not None else 0
 
     def _find_slow(self) -> None:
         slow_before = time.monotonic() - SLOW_AFTER
-        for attempt_id, (_, tenant_id) in [*takewhile(lambda it: it[1][0] < slow_before, self._fast.items())]:
+        for attempt_id, (_, tenant) in [*takewhile(lambda it: it[1][0] < slow_before, self._fast.items())]:
             del self._fast[attempt_id]
-            _count_down(self._fast_by_tenant, tenant_id)
-            self._slow[attempt_id] = tenant_id
-            self._slow_by_tenant[tenant_id] += 1
+            self._slow[attempt_id] = tenant
+            tenant.fast -= 1
+            tenant.slow += 1
 
 
 class TenantRoom:
     """Count down how many attempts each tenant may start in one turn: afterwards it has no more than is then left."""
 
-    def __init__(self, free: int, in_flight: Mapping[UUID, int] = MappingProxyType({})) -> None:
+    def __init__(self, free: int, in_flight: Callable[[UUID], int] = lambda _: 0) -> None:
         self._free = free
-        self._in_flight = in_flight
+        self._in_flight = in_flight  # how many attempts of a tenant there are
         self._left: dict[UUID, int] = {}
 
     def take(self, tenant_id: UUID, wanted: int) -> int:
         """Take up to ``wanted`` attempts for a tenant; return how many."""
         left = self._left.get(tenant_id)
         if left is None:
-            left = fair_part(self._free, self._in_flight.get(tenant_id, 0))
+            left = fair_part(self._free, self._in_flight(tenant_id))
         taken = min(wanted, left)
         self._left[tenant_id] = left - taken
         return taken
@@ -139,6 +158,8 @@ class BodyBudget:
 
     def end(self, attempt_id: UUID) -> bool:
         """Stop counting the body of an attempt; return whether it was large."""
+        if not self._sizes:
+            return False
         tenant_id, size = self._sizes.pop(attempt_id, (None, 0))
         if tenant_id is None:
             return False
@@ -190,12 +211,6 @@ def share_capacity(lanes: list[LeasedLane], capacity: int, now: float, room: Ten
         if limit > 0:
             shares.append(Share(lane, limit))
     return shares
-
-
-def _count_down(counter: Counter[UUID], tenant_id: UUID) -> None:
-    counter[tenant_id] -= 1
-    if not counter[tenant_id]:
-        del counter[tenant_id]
 
 
 def _interleave_tenants(lanes: list[tuple[LeasedLane, int]]) -> list[tuple[LeasedLane, int]]:

@@ -11,7 +11,7 @@ other claim has, and each delivery has it only once. See docs/why/lanes.md.
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -37,13 +37,17 @@ class ClaimedAhead:
     def __init__(self) -> None:
         self._held: dict[UUID, deque[Held]] = {}
         self._by_tenant: Counter[UUID] = Counter()
+        self._total = 0
 
     def __len__(self) -> int:
-        return self._by_tenant.total()
+        return self._total
 
     def __iter__(self) -> Iterator[UUID]:
         """Iterate over the endpoints for which something is held; what is held may change meanwhile."""
         return iter(list(self._held))
+
+    def __contains__(self, endpoint_id: UUID) -> bool:
+        return endpoint_id in self._held
 
     def count(self, endpoint_id: UUID) -> int:
         """Return how many deliveries of an endpoint are held."""
@@ -56,26 +60,38 @@ class ClaimedAhead:
 
     def room(self) -> TenantRoom:
         """Return how many more each tenant may have held: afterwards no more than is then left to all."""
-        return TenantRoom(self.free, self._by_tenant)
+        return TenantRoom(self.free, self._by_tenant.__getitem__)
 
     def claims(self) -> list[tuple[UUID, UUID]]:
         """Return the claims of everything held, each a delivery and a token."""
         return [(it.claimed.id, it.token) for waiting in self._held.values() for it in waiting]
 
-    def add(self, held: Held) -> None:
-        """Hold a delivery, behind the others of its endpoint."""
-        self._held.setdefault(held.claimed.endpoint_id, deque()).append(held)
-        self._by_tenant[held.tenant_id] += 1
+    def add(self, endpoint_id: UUID, held: Sequence[Held]) -> None:
+        """Hold deliveries of an endpoint, behind the others of it."""
+        if not held:
+            return
+        waiting = self._held.get(endpoint_id)
+        if waiting is None:
+            waiting = self._held[endpoint_id] = deque()
+        waiting.extend(held)
+        self._by_tenant[held[0].tenant_id] += len(held)  # an endpoint has one tenant
+        self._total += len(held)
 
     def pop(self, endpoint_id: UUID, count: int | None = None) -> list[Held]:
         """Remove and return the oldest ``count`` of an endpoint (None: all)."""
-        waiting = self._held.get(endpoint_id, deque())
-        popped = [waiting.popleft() for _ in range(len(waiting) if count is None else min(count, len(waiting)))]
-        for it in popped:
-            self._by_tenant[it.tenant_id] -= 1
-        self._by_tenant = +self._by_tenant if not waiting else self._by_tenant
-        if not waiting:
-            self._held.pop(endpoint_id, None)
+        waiting = self._held.get(endpoint_id)
+        if waiting is None:
+            return []
+        if count is None or count >= len(waiting):
+            popped = list(self._held.pop(endpoint_id))
+        else:
+            popped = [waiting.popleft() for _ in range(count)]
+        if popped:
+            tenant_id = popped[0].tenant_id
+            self._total -= len(popped)
+            self._by_tenant[tenant_id] -= len(popped)
+            if not self._by_tenant[tenant_id]:
+                del self._by_tenant[tenant_id]
         return popped
 
     def pop_late(self, now: float) -> list[Held]:
@@ -87,11 +103,9 @@ class ClaimedAhead:
         """Remove and return what is not held under one of these claims, each a delivery and a token."""
         others: list[Held] = []
         for key in self:
-            for it in self.pop(key):
-                if (it.claimed.id, it.token) in claims:
-                    self.add(it)
-                else:
-                    others.append(it)
+            held = self.pop(key)
+            self.add(key, [it for it in held if (it.claimed.id, it.token) in claims])
+            others += [it for it in held if (it.claimed.id, it.token) not in claims]
         return others
 
 
@@ -142,4 +156,5 @@ class PublisherClaims:
 
     def end(self, delivery_ids: Iterable[UUID]) -> None:
         """Forget deliveries that are settled, or whose claims were released or ended by others."""
-        self._known.difference_update(delivery_ids)
+        if self._known:
+            self._known.difference_update(delivery_ids)

@@ -7,6 +7,8 @@ once; what it means for its delivery is written when it is settled.
 
 import time
 from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import attrgetter
 from uuid import UUID
 
 from delivery import telemetry
@@ -48,14 +50,16 @@ class Dispatcher:
 
     def may_send(self, lane: LeasedLane) -> bool:
         """Return whether a lane gets places at all for now."""
-        return not self._lanes.must_yield(lane) and lane.target.tenant_id not in self.saturating
+        return not (self._lanes.must_yield(lane) or (self.saturating and lane.target.tenant_id in self.saturating))
 
     def hold(self, claimed: Iterable[Claimed], token: UUID, until: float) -> None:
         """Hold claimed deliveries of leased lanes, to be sent until then (monotonic seconds)."""
-        for it in claimed:
-            held = Held(it, token, new_id(), self._lanes.target_of(it.endpoint_id).tenant_id, until)
-            self.bodies.start(held.attempt_id, held.tenant_id, len(it.body))
-            self.ahead.add(held)
+        for endpoint_id, claims in groupby(claimed, attrgetter("endpoint_id")):
+            tenant_id = self._lanes.target_of(endpoint_id).tenant_id
+            held = [Held(it, token, new_id(), tenant_id, until) for it in claims]
+            for one in held:
+                self.bodies.start(one.attempt_id, tenant_id, len(one.claimed.body))
+            self.ahead.add(endpoint_id, held)
 
     def hold_for_publishers(self, claims: Iterable[tuple[Claimed, float]], token: UUID, asked_at: float) -> None:
         """Hold what publishers have claimed for this drain, each with the seconds from ``asked_at`` its claim lasts.
@@ -166,7 +170,7 @@ class Dispatcher:
                 self._lanes.on_orphaned_attempt_ended(endpoint_id)
                 continue
             lane.on_attempt_ended(outcome, now, attempt.address)
-            if self.ahead.count(endpoint_id):
+            if self.ahead and endpoint_id in self.ahead:
                 self._freed[endpoint_id] = None
         return ended
 

@@ -49,6 +49,7 @@ ROOM_EVERY = 0.02  # seconds between two checks whether attempts have become slo
 KEYS_PER_TURN = 2_048  # order keys walked in one turn, in all ordered lanes together
 MIN_KEYS = 16  # order keys walked in one turn in each ordered lane, however many lanes there are
 WRITE_STATS_EVERY = 5.0  # seconds
+SETTLED_AT_ONCE = 1_024  # attempts settled by one statement: with their responses at most 16 MiB
 FINISH_WITHIN = 35.0  # seconds for attempts in flight when the drain ends: more than the longest timeout
 FINISH_WITHIN_ON_STOP = 8.0  # the same when the worker is being stopped
 LISTEN_ON = 0.3  # seconds a drain listens after publishers may not claim for it: longer than a statement of theirs
@@ -252,21 +253,21 @@ class Drain:
             heads.max_keys = min(MAX_KEYS, max(KEYS_PER_TURN // len(searches), MIN_KEYS))
 
     def _record_claimed(self, asked: list[UUID], claimed: list[Claimed]) -> None:
-        counts: dict[UUID, int] = {}
-        newest: dict[UUID, datetime] = {}
+        due_at: dict[UUID, list[datetime]] = {}
         for it in claimed:
-            counts[it.endpoint_id] = counts.get(it.endpoint_id, 0) + 1
-            newest[it.endpoint_id] = max(it.due_at, newest.get(it.endpoint_id, it.due_at))
+            due_at.setdefault(it.endpoint_id, []).append(it.due_at)
         for key in asked:
-            self._lanes.move_to_end(key).on_claimed(counts.get(key, 0), newest.get(key), self._clock.now())
+            found = due_at.get(key, ())
+            self._lanes.move_to_end(key).on_claimed(len(found), max(found, default=None), self._clock.now())
 
     def _settle(self) -> None:
         """Write the outcomes of ended attempts, and what follows from them for lanes, endpoints and tenants.
 
         What ends meanwhile is settled the next time.
         """
-        self._unsettled += self._ended
-        self._ended = []
+        room = max(SETTLED_AT_ONCE - len(self._unsettled), 0)
+        self._unsettled += self._ended[:room]
+        self._ended = self._ended[room:]
         if any(outcome.not_attempted for _, outcome in self._unsettled):
             self._release_not_attempted()
         if not self._unsettled:
@@ -276,7 +277,7 @@ class Drain:
             new = find_unrecorded(rows) if self._is_commit_unknown else rows
             self._is_commit_unknown = True
             settled = settle_attempts(new)
-            disabled = report_dead(self._unsettled, [row for row in new if row.cause and row.attempt_id in settled])
+            disabled = report_dead(self._unsettled, [row for row in settled if row.cause])
         self._is_commit_unknown = False
         self._lanes.dead_letter(disabled, RESPONDED_410)
         lanes = self._record_settled()
@@ -303,7 +304,7 @@ class Drain:
         telemetry.attempts_not_started(len(released))
         for attempt, _ in released:
             if (lane := self._lanes.get(attempt.claimed.endpoint_id)) is not None:
-                lane.on_settled(attempt.claimed.order_key)
+                lane.on_settled([attempt.claimed.order_key])
         self._unsettled = [(attempt, outcome) for attempt, outcome in self._unsettled if not outcome.not_attempted]
 
     def _record_settled(self) -> list[LeasedLane]:
@@ -313,15 +314,17 @@ class Drain:
         self._publisher_claims.end(attempt.claimed.id for attempt, _ in self._unsettled)
         telemetry.attempted(outcome for _, outcome in self._unsettled)
         self._worked_at = time.monotonic()
-        lanes: dict[UUID, LeasedLane] = {}
-        for attempt, outcome in self._unsettled:
-            endpoint_id = attempt.claimed.endpoint_id
-            self._stats.add(endpoint_id, outcome)
-            if (lane := self._lanes.get(endpoint_id)) is not None:
-                lane.on_settled(attempt.claimed.order_key)
-                lanes[endpoint_id] = lane
+        settled: dict[UUID, list[Ended]] = {}
+        for it in self._unsettled:
+            settled.setdefault(it[0].claimed.endpoint_id, []).append(it)
         self._unsettled = []
-        return list(lanes.values())
+        lanes: list[LeasedLane] = []
+        for endpoint_id, ended in settled.items():
+            self._stats.add(endpoint_id, [outcome for _, outcome in ended])
+            if (lane := self._lanes.get(endpoint_id)) is not None:
+                lane.on_settled([attempt.claimed.order_key for attempt, _ in ended])
+                lanes.append(lane)
+        return lanes
 
     def _release_held(self) -> None:
         """Release the claims of held deliveries that are not sent, and make their lanes due that are not leased here.

@@ -8,6 +8,7 @@ everything else is kept here while the lane is leased.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -258,14 +259,13 @@ class LeasedLane:
         self.last_active_at = now
         self.rate.spend(count, now)
 
-    def on_settled(self, order_key: str | None) -> None:
-        """Record that an attempt is settled: in an ordered lane, the next delivery of its order key may be claimed."""
-        self.unsettled = max(self.unsettled - 1, 0)
+    def on_settled(self, order_keys: Sequence[str | None]) -> None:
+        """Record that attempts are settled: in an ordered lane, the next delivery of each order key may be claimed."""
+        self.unsettled = max(self.unsettled - len(order_keys), 0)
         self.is_gone = False
         if self.heads is not None:
             self.may_have_more = True
-            if order_key is not None:
-                self.heads.freed_keys[order_key] = None
+            self.heads.freed_keys |= dict.fromkeys(key for key in order_keys if key is not None)
 
     def on_attempt_ended(self, outcome: Outcome, now: float, address: str | None = None) -> None:
         """Record the end of an attempt, and update window and breaker by its outcome.

@@ -22,8 +22,7 @@ class AttemptRow(NamedTuple):
     repeats: str | None = None
 
 
-# Readers: the drain, unless it settles a few attempts (settle.SETTLE_FEW), and the recovery task. COPY costs less per
-# row than INSERT.
+# Reader: the recovery task.
 RECORD_ATTEMPTS = """
 COPY delivery_attempt (id, created_at, delivery_id, number, started_at, duration_ms, status, error, response,
                        repeats)

@@ -125,7 +125,7 @@ UPDATE delivery_delivery d
    AND ((SELECT max(octet_length(body)) FROM due) <= {LARGE_BODY}
         OR d.id IN (SELECT id FROM summed
                      WHERE of_lane = 0 OR (of_tenant - bytes < max_bytes AND of_all - bytes < %(total)s)))
-RETURNING d.id, d.endpoint_id, d.event_id, d.attempts, d.step, d.next_attempt_at, due.body, d.body IS NOT NULL,
+RETURNING d.id, due.place, d.event_id, d.attempts, d.step, d.next_attempt_at, due.body, d.body IS NOT NULL,
           d.is_reference, d.order_key
 """
 
@@ -148,7 +148,7 @@ def claim_deliveries(
             "seconds": seconds,
             **_shares(unordered, allowance),
         }
-        claimed = _claim(SELECT_DUE, token, parameters, allowance)
+        claimed = _claim(SELECT_DUE, token, unordered, parameters, allowance)
     if len(unordered) < len(requests):
         tenants = {it.endpoint_id: it.tenant_id for it in requests}
         left = allowance.without([(tenants[it.endpoint_id], len(it.body)) for it in claimed])
@@ -169,11 +169,15 @@ def _claim_heads(token: UUID, requests: Sequence[ClaimRequest], allowance: BodyA
         "seconds": [it.seconds for it in requested],
         **_shares(requested, allowance),
     }
-    return _claim(SELECT_THESE, token, parameters, allowance)
+    return _claim(SELECT_THESE, token, requested, parameters, allowance)
 
 
-def _claim(due: str, token: UUID, parameters: dict[str, Any], allowance: BodyAllowance) -> list[Claimed]:
-    return [Claimed(*row) for row in run(due + CLAIM_DUE, parameters | {"token": token, "total": allowance.total})]
+def _claim(
+    due: str, token: UUID, requests: Sequence[ClaimRequest], parameters: dict[str, Any], allowance: BodyAllowance
+) -> list[Claimed]:
+    rows = run(due + CLAIM_DUE, parameters | {"token": token, "total": allowance.total})
+    # Each id of an endpoint is the object of its request: comparing two UUIDs that are not the same object is slow.
+    return [Claimed(row[0], requests[row[1] - 1].endpoint_id, *row[2:]) for row in rows]
 
 
 def _shares(requests: Iterable[ClaimRequest], allowance: BodyAllowance) -> dict[str, list[int]]:

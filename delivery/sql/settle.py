@@ -6,7 +6,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from delivery.models import Delivery
-from delivery.sql.attempts import AttemptRow, find_attempts, record_attempts
+from delivery.sql.attempts import find_attempts
 from delivery.sql.dead_letters import DeadLetterRow, dead_letter
 from webhooks.kit.sql import columns, run
 
@@ -38,21 +38,9 @@ class Settlement(NamedTuple):
     repeats: str | None = None
 
 
-# Reader: the drain. Index: the primary key. Only deliveries that still carry the token of their claim are changed.
-SETTLE_DELIVERIES = f"""
-UPDATE delivery_delivery d
-   SET state = r.state, attempts = r.number, claims = 0, token = NULL, claimed_until = NULL,
-       step = CASE r.state WHEN '{PENDING}' THEN step + 1 ELSE step END,
-       next_attempt_at = CASE r.state WHEN '{PENDING}' THEN now() + make_interval(secs => r.wait) END,
-       last_status = r.status, last_error = r.error
-  FROM unnest(%(ids)s::uuid[], %(tokens)s::uuid[], %(states)s::text[], %(waits)s::float8[], %(numbers)s::int2[],
-              %(statuses)s::int2[], %(errors)s::text[]) AS r(id, token, state, wait, number, status, error)
- WHERE d.id = r.id AND d.token = r.token
-RETURNING d.id, r.token
-"""
-# The same with the attempts, as one statement that needs no transaction around it. For more than a few rows COPY costs
-# less than the round trips that this saves.
-SETTLE_FEW = f"""
+# Reader: the drain. Index: the primary key. Only deliveries that still carry the token of their claim are changed, but
+# every attempt is recorded. One statement needs no transaction around it, and takes one round trip.
+SETTLE = f"""
 WITH recorded AS (
     INSERT INTO delivery_attempt (id, created_at, delivery_id, number, started_at, duration_ms, status, error, response,
                                   repeats)
@@ -62,17 +50,26 @@ WITH recorded AS (
                   %(repeats)s::text[])
                AS a(id, started_at, delivery_id, number, duration_ms, status, error, response, repeats)
 )
-{SETTLE_DELIVERIES}"""
-FEW = 32  # rows
+UPDATE delivery_delivery d
+   SET state = r.state, attempts = r.number, claims = 0, token = NULL, claimed_until = NULL,
+       step = CASE r.state WHEN '{PENDING}' THEN step + 1 ELSE step END,
+       next_attempt_at = CASE r.state WHEN '{PENDING}' THEN now() + make_interval(secs => r.wait) END,
+       last_status = r.status, last_error = r.error
+  FROM unnest(%(ids)s::uuid[], %(tokens)s::uuid[], %(states)s::text[], %(waits)s::float8[], %(numbers)s::int2[],
+              %(statuses)s::int2[], %(errors)s::text[])
+       WITH ORDINALITY AS r(id, token, state, wait, number, status, error, place)
+ WHERE d.id = r.id AND d.token = r.token
+RETURNING r.place
+"""
 
 
 def is_one_statement(settlements: Sequence[Settlement]) -> bool:
-    """Return whether settle_attempts needs no transaction for these: they are few, and none is dead."""
-    return len(settlements) <= FEW and not any(it.cause for it in settlements)
+    """Return whether settle_attempts needs no transaction for these: none is dead."""
+    return not any(it.cause for it in settlements)
 
 
-def settle_attempts(settlements: Sequence[Settlement]) -> set[UUID]:
-    """Write verdicts, attempts and dead letters; return the ids of the attempts whose verdict was applied.
+def settle_attempts(settlements: Sequence[Settlement]) -> list[Settlement]:
+    """Write verdicts, attempts and dead letters; return the settlements whose verdict was applied.
 
     Two attempts of one delivery can be in flight: one under a claim that expired, one under the current claim. Both are
     recorded, but only the verdict of the current claim is applied. Call in a transaction unless ``is_one_statement``.
@@ -100,25 +97,18 @@ def settle_attempts(settlements: Sequence[Settlement]) -> set[UUID]:
         "tokens": tokens,
         "states": states,
         "waits": waits,
+        "attempt_ids": attempt_ids,
         "numbers": numbers,
+        "started_at": started_at,
+        "durations": durations,
         "statuses": statuses,
         "errors": errors,
+        "responses": responses,
+        "repeats": repeats,
     }
-    if is_one_statement(settlements):
-        parameters |= {"attempt_ids": attempt_ids, "started_at": started_at, "durations": durations}
-        applied = set(run(SETTLE_FEW, parameters | {"responses": responses, "repeats": repeats}))
-        return {it.attempt_id for it in settlements if (it.delivery_id, it.token) in applied}
-    applied = set(run(SETTLE_DELIVERIES, parameters))
-    record_attempts(
-        AttemptRow(
-            *(it.attempt_id, it.delivery_id, it.number, it.started_at, it.duration_ms),
-            *(it.status, it.error, it.response, it.repeats),
-        )
-        for it in settlements
-    )
-    settled = [it for it in settlements if (it.delivery_id, it.token) in applied]
+    settled = [settlements[place - 1] for (place,) in run(SETTLE, parameters)]
     dead_letter([DeadLetterRow(it.delivery_id, it.cause, None) for it in settled if it.cause])
-    return {it.attempt_id for it in settled}
+    return settled
 
 
 # Reader: the drain, for what it could not start, or claimed ahead and does not send. Index: the primary key.

@@ -154,7 +154,7 @@ class DeliveryStates(RuleBasedStateMachine):
             return
         with transaction.atomic():
             rows = [settlement(it, token, verdict) for it, token in ended]
-            settled = settle_attempts(rows)
+            settled = {it.attempt_id for it in settle_attempts(rows)}
         for row, (it, token) in zip(rows, ended, strict=True):
             assert (row.attempt_id in settled) == (self.known[it.id].token == token)
             self.attempts[it.id] += 1
@@ -162,7 +162,7 @@ class DeliveryStates(RuleBasedStateMachine):
                 self.known[it.id] = ExpectedState(verdict.state, None, it.attempts + 1)
             if (lane := drain.lanes.get(it.endpoint_id)) is not None:
                 lane.on_attempt_ended(outcome(verdict), time.time())
-                lane.on_settled(it.order_key)
+                lane.on_settled([it.order_key])
 
     @rule(drain_number=DRAINS, most=st.integers(1, 5))
     def release_held(self, drain_number: int, most: int) -> None:
@@ -175,7 +175,7 @@ class DeliveryStates(RuleBasedStateMachine):
                 self.known[it.id] = ExpectedState("pending", None, known.attempts, known.claims - 1)
             if (lane := drain.lanes.get(it.endpoint_id)) is not None:
                 lane.in_flight -= 1
-                lane.on_settled(it.order_key)
+                lane.on_settled([it.order_key])
 
     @rule(drain_number=DRAINS, batches=st.integers(1, 3))
     def make_retries_due(self, drain_number: int, batches: int) -> None:

@@ -54,16 +54,27 @@ class HourlyCounts(Generic[C]):
 
     def add(self, subject: UUID, item: Any, at: float) -> None:
         """Count one item at this time (unix seconds). Returns at once."""
+        self.add_all(subject, [(item, at)])
+
+    def add_all(self, subject: UUID, items: Sequence[tuple[Any, float]]) -> None:
+        """Count these items, each at its time (unix seconds). Returns at once."""
         if self._thread_name and self._process != os.getpid():
             self.start_thread()
-        key = subject, int(at) // HOUR
         with self._lock:
-            counts = self._counts.get(key)
-            if counts is None:
-                counts = self._counts[key] = self._new()
-            counts.add(item)
+            counts, of_hour = None, 0
+            for item, at in items:
+                hour = int(at) // HOUR
+                if counts is None or hour != of_hour:
+                    counts, of_hour = self._of_hour(subject, hour), hour
+                counts.add(item)
         if not self._has_counts.is_set():  # cheaper than to set it again
             self._has_counts.set()
+
+    def _of_hour(self, subject: UUID, hour: int) -> C:
+        counts = self._counts.get((subject, hour))
+        if counts is None:
+            counts = self._counts[subject, hour] = self._new()
+        return counts
 
     def write(self) -> None:
         """Write all counts. Raises django.db.Error, and then keeps them for the next call."""

@@ -61,7 +61,7 @@ def settle(token: UUID, claimed: Claimed, state: str = "delivered") -> set[UUID]
         response=None,
     )
     with transaction.atomic():
-        return settle_attempts([it])
+        return {settled.attempt_id for settled in settle_attempts([it])}
 
 
 class TestCancel:

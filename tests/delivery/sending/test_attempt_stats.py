@@ -32,7 +32,7 @@ def outcome(ms: int = 10, at: datetime = NOW, **changes: Any) -> Outcome:
 def counted(endpoint: Endpoint, *outcomes: Outcome) -> None:
     hours = AttemptStats()
     for each in outcomes:
-        hours.add(endpoint.id, each)
+        hours.add(endpoint.id, [each])
     hours.write()
 
 
@@ -83,7 +83,7 @@ def test_percentile_is_off_by_less_than_a_fifth(part: float) -> None:
     hours = AttemptStats()
     endpoint = make_endpoint()
     for ms in sample:
-        hours.add(endpoint.id, outcome(ms))
+        hours.add(endpoint.id, [outcome(ms)])
     hours.write()
     found = percentile(stats_by_hour(endpoint.id, 1, NOW)[0].latencies, part)
     true = statistics.quantiles(sample, n=100)[round(part * 100) - 1]

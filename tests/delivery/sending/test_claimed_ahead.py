@@ -18,7 +18,7 @@ def held(endpoint_id: UUID, until: float = 1.0, tenant_id: UUID = TENANT) -> Hel
 def holding(*them: Held) -> ClaimedAhead:
     ahead = ClaimedAhead()
     for it in them:
-        ahead.add(it)
+        ahead.add(it.claimed.endpoint_id, [it])
     return ahead
 
 

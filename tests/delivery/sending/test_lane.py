@@ -75,7 +75,7 @@ class TestCapacity:
         assert lane.capacity(START) == 0
         assert lane.ready_at(START) == math.inf
         for _ in range(2):
-            lane.on_settled(None)
+            lane.on_settled([None])
         assert lane.capacity(START) == 2
 
 
@@ -294,7 +294,7 @@ class TestBreaker:
     def fail(self, lane: LeasedLane, now: float) -> None:
         lane.in_flight += 1
         lane.on_attempt_ended(failure_at(now), now)
-        lane.on_settled(None)
+        lane.on_settled([None])
 
     def test_breaker_opens_after_failures_in_a_row_over_a_time(self) -> None:
         lane = self.opened()
@@ -365,7 +365,7 @@ class TestBreaker:
         while not rooms or rooms[-1] < lane.target.max_in_flight:
             for _ in range(start(lane, now)):
                 lane.on_attempt_ended(Outcome(now, 1, status=200), now)
-                lane.on_settled(None)
+                lane.on_settled([None])
             rooms.append(lane.capacity(now))
         assert rooms[:4] == [2, 4, 8, 16]
 

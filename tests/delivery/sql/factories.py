@@ -72,8 +72,7 @@ def settlement(it: Claimed | Delivery, **changes: Any) -> Settlement:
 def settle(*settlements: Settlement) -> set[UUID]:
     """Settle in a transaction, and return the ids of the deliveries whose verdict counted."""
     with transaction.atomic():
-        settled = settle_attempts(settlements)
-    return {it.delivery_id for it in settlements if it.attempt_id in settled}
+        return {it.delivery_id for it in settle_attempts(settlements)}
 
 
 def lane_row(endpoint: Endpoint, **changes: Any) -> LaneRow:
