@@ -44,7 +44,7 @@ faults: $(DEV_STAMP) ## inject every fault, SEEDS=20 times each, and check the d
 isolation: $(DEV_STAMP) ## measure a neighbour beside every attack (about forty minutes); ARGS="--only 4,11"
 	@$(BIN)/python -m tests.isolation $(ARGS)
 
-interop: $(DEV_STAMP) ## try the programs of others, and print what came out of every combination; ARGS="nginx"
+interop: $(DEV_STAMP) ## print what came out with the receivers, hosts and senders of others; ARGS="nginx" or ARGS=hosts
 	@$(BIN)/python -m tests.interop $(ARGS)
 
 api-fuzz: $(DEV_STAMP) ## send the API valid and invalid requests that are generated from its description

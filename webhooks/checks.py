@@ -10,6 +10,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DEFAULT_DB_ALIAS, router
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import module_has_submodule
 
@@ -21,9 +22,17 @@ def check_project(**_options: Any) -> list[CheckMessage]:
 
 def _database() -> list[CheckMessage]:
     engine = settings.DATABASES.get("default", {}).get("ENGINE", "")
-    if "postgresql" in engine or "postgis" in engine:
+    if "postgresql" not in engine and "postgis" not in engine:
+        hint = "Other databases of the project may be of any kind, but the receiver's is the alias default."
+        return [Error("The receiver needs PostgreSQL as the database default.", hint=hint, id="webhooks.E002")]
+    models = apps.get_app_config("webhooks").get_models()
+    routed = {alias for model in models for alias in (router.db_for_read(model), router.db_for_write(model))}
+    if routed == {DEFAULT_DB_ALIAS}:
         return []
-    return [Error("The receiver needs PostgreSQL as its database.", id="webhooks.E002")]
+    hint = "Let the routers return None, or default, for models of the app webhooks; handlers may use other aliases."
+    return [
+        Error("A router sends tables of the receiver to another database than default.", hint=hint, id="webhooks.E005")
+    ]
 
 
 def _keys() -> list[CheckMessage]:

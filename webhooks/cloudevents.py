@@ -13,7 +13,8 @@ and sent is read by ``webhooks.wire.cloudevents``, which keeps bytes and rejects
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from functools import partial
+from typing import Literal, cast
 
 from cloudevents.core.base import BaseCloudEvent
 from cloudevents.core.bindings import http
@@ -51,7 +52,8 @@ def events_of(receipt: Receipt) -> list[CloudEvent]:
     opened = open_message(receipt.source.envelope, message)
     if opened is None:
         opened = [wrap_message(message, receipt.event_type)]
-    return [_FORMAT.read(_with_time(receipt), write_structured(event)) for event in opened]
+    read = partial(_FORMAT.read, _with_time(receipt))
+    return [cast(CloudEvent, read(write_structured(event))) for event in opened]
 
 
 def message_of(events: Sequence[BaseCloudEvent], mode: Mode = "structured") -> http.HTTPMessage:

@@ -1,14 +1,14 @@
 """Test the receiver under the web servers of other projects: each one with a small, a large and a chunked body.
 
-The project is an unfriendly one: middleware reads every body before the view, requests run in transactions, times are
-naive, users are of a model of its own.
+The project is an unfriendly one: middleware reads every body before the view, requests run in transactions of each of
+its databases, times are naive, users are of a model of its own. `make interop` prints what came out.
 """
 
 import http.client
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -52,6 +52,9 @@ USE_TZ = False
 TIME_ZONE = "America/New_York"
 AUTH_USER_MODEL = "orders.Customer"
 DATABASES["default"]["ATOMIC_REQUESTS"] = True
+DATABASES["legacy"] = {
+    "ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "legacy.sqlite3", "ATOMIC_REQUESTS": True
+}
 if os.environ.get("READS_BODIES"):
     MIDDLEWARE.insert(0, "orders.middleware.read_body")
 """
@@ -97,16 +100,19 @@ def source(project: Project) -> dict[str, str]:
     return made
 
 
-def send(address: str, source: dict[str, str], body: bytes, message_id: str, *, is_chunked: bool) -> int:
+def send(
+    address: str, source: dict[str, str], body: bytes, message_id: str, *, is_chunked: bool = False, **more: str
+) -> int:
     parts = urlsplit(address)
-    headers = {**signed(body, secret=source["secret"], message_id=message_id), "Content-Type": "application/json"}
+    own = signed(body, secret=source["secret"], message_id=message_id)
+    headers = {**own, "Content-Type": "application/json", **more}
     path = urlsplit(source["url"]).path
     with closing(http.client.HTTPConnection(parts.hostname or "", parts.port)) as connection:
         if is_chunked:
             pieces = iter([body[:30], body[30:]])
             with suppress(BrokenPipeError):  # a server that refuses it may not read it
-                more = {"Transfer-Encoding": "chunked"}
-                connection.request("POST", path, pieces, {**headers, **more}, encode_chunked=True)
+                headers["Transfer-Encoding"] = "chunked"
+                connection.request("POST", path, pieces, headers, encode_chunked=True)
         else:
             connection.request("POST", path, body, headers)
         return connection.getresponse().status
@@ -115,7 +121,7 @@ def send(address: str, source: dict[str, str], body: bytes, message_id: str, *, 
 @pytest.mark.parametrize("reads_bodies", [False, True], ids=["", "middleware reads bodies"])
 @pytest.mark.parametrize("host", HOSTS)
 def test_host_receives_small_large_and_chunked_bodies(
-    project: Project, source: dict[str, str], host: str, reads_bodies: bool
+    project: Project, source: dict[str, str], host: str, reads_bodies: bool, record_property: Callable[[str, str], None]
 ) -> None:
     project.environment["READS_BODIES"] = "1" if reads_bodies else ""
     statuses, expected = {}, {}
@@ -126,4 +132,8 @@ def test_host_receives_small_large_and_chunked_bodies(
                 name = f"{host} {kind} {reads_bodies}".replace(" ", "-").replace(",", "")
                 statuses[kind] = [send(address, source, body, name, is_chunked=is_chunked) for _ in range(2)]
                 expected[kind] = [411, 411] if is_chunked and host in NO_CHUNKED_BODIES else [202, 200]
+        statuses["host that is not allowed"] = [send(address, source, SMALL, "m1", Host="other.example")]
+        expected["host that is not allowed"] = [400]  # by CommonMiddleware
+    for kind, found in statuses.items():
+        record_property(kind, " ".join(map(str, found)))
     assert statuses == expected, (project.folder / "server.log").read_text()[-3000:]

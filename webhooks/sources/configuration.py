@@ -48,8 +48,10 @@ def check_configuration(
     *,
     tenant_id: UUID | None,
     handshake: Sequence[Mapping[str, Any]] = (),
-) -> None:
-    """Raise InvalidConfiguration if no message could ever be verified with this scheme, these secrets and options.
+) -> dict[str, str]:
+    """Return the options in the form in which they are stored: the address of published keys as it is called.
+
+    Raises InvalidConfiguration if no message could ever be verified with this scheme, these secrets and options.
 
     The scheme checks an empty message: an error about the message itself means that the configuration works. The
     address of published keys is checked too, and again at every call (``outgoing``): its name is resolved on behalf of
@@ -61,10 +63,9 @@ def check_configuration(
         loaded = schemes.get(scheme, options)
         if loaded.needs_secret and not awaits_secret:
             keys_from_text(secrets)
-        if loaded.key_url:
-            check_saved_url(loaded.key_url, tenant_id)
+        stored = _with_checked_url(options, loaded.key_url, tenant_id)
         if awaits_secret:
-            return
+            return stored
         loaded.begin_verification(list(secrets), {}, url="https://example.com/", now=time.time())
     except UnknownScheme as error:
         raise InvalidConfiguration("scheme", str(error)) from error
@@ -73,4 +74,12 @@ def check_configuration(
     except BadSecret as error:
         raise InvalidConfiguration("secret", str(error)) from error
     except SignatureError:
-        return
+        pass
+    return stored
+
+
+def _with_checked_url(options: Mapping[str, str], key_url: str, tenant_id: UUID | None) -> dict[str, str]:
+    if not key_url:
+        return dict(options)
+    called = check_saved_url(key_url, tenant_id)
+    return {name: called if value == key_url else value for name, value in options.items()}

@@ -8,8 +8,8 @@ from tests.dns_server import Answer, DnsServer
 from webhooks.sources.configuration import InvalidConfiguration, check_configuration
 
 
-def check(url: str) -> None:
-    check_configuration("jwt", [], {"jwks_url": url, "audience": "us"}, tenant_id=None)
+def check(url: str) -> dict[str, str]:
+    return check_configuration("jwt", [], {"jwks_url": url, "audience": "us"}, tenant_id=None)
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +26,21 @@ def names(dns: DnsServer, settings: Any) -> None:
 @pytest.mark.parametrize("url", ["https://keys.example.com/jwks", "https://soon.example.com/jwks"])
 def test_key_server_at_a_public_address_or_not_yet_in_the_dns_is_accepted(url: str) -> None:
     check(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "called"),
+    [
+        ("https://KEYS.example.com/jwks", "https://keys.example.com/jwks"),
+        (
+            "https://b\u00fccher.example.com/gr\u00fcn?a=\U0001f631",
+            "https://xn--bcher-kva.example.com/gr%C3%BCn?a=%F0%9F%98%B1",
+        ),
+        ("https://keys.example.com", "https://keys.example.com/"),
+    ],
+)
+def test_address_of_keys_is_stored_as_it_is_called(url: str, called: str) -> None:
+    assert check(url) == {"jwks_url": called, "audience": "us"}
 
 
 @pytest.mark.parametrize(

@@ -156,13 +156,15 @@ class SourceSerializer(StrictModelSerializer):
             new = attrs["secret"] = generated_secret(scheme)
         kept = [decrypt(row.ciphertext) for row in active_secrets(self.instance)] if self.instance else []
         with configuration_errors():
-            check_configuration(
+            options = check_configuration(
                 scheme,
                 [new, *kept] if new else kept,
                 attrs.get("options", getattr(self.instance, "options", {})),
                 tenant_id=self.instance.tenant_id if self.instance else self.context.get("tenant_id"),
                 handshake=attrs.get("handshake", getattr(self.instance, "handshake", [])),
             )
+        if "options" in attrs:
+            attrs["options"] = options
         self._check_response(attrs)
         return attrs
 
