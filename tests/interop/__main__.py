@@ -1,4 +1,4 @@
-"""Print the tables: `python -m tests.interop`, or what has these words: `python -m tests.interop nginx`, `... hosts`."""
+"""Print the tables: `python -m tests.interop`, or what has these words: `python -m tests.interop nginx`."""
 
 import sys
 
