@@ -160,8 +160,8 @@ class Delivery(Row):
     body = models.BinaryField(
         null=True, help_text="Its own body (transformed, or a reference); empty: the event's body is sent."
     )
-    is_reference = models.BooleanField(
-        db_default=False, help_text="Its own body is the event with a link instead of the data."
+    content_type = models.TextField(
+        null=True, help_text="Content type of its own body; empty: it follows from the body."
     )
     replay = models.ForeignKey(
         "Replay", models.SET_NULL, null=True, related_name="deliveries", db_constraint=False, db_index=False

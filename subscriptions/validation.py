@@ -24,6 +24,7 @@ MAX_METADATA = 8 * 1024  # bytes as JSON
 MAX_METADATA_DEPTH = 4
 MAX_PATTERN = 16 * 1024  # bytes as JSON; what compiling may cost is limited by webhooks.wire.patterns
 MAX_PATTERN_DEPTH = 32
+TRANSFORMER_MEMBERS = {"input_paths", "template", "content_type"}
 MAX_TRANSFORMER = 64 * 1024  # bytes as JSON
 
 _EVENT_TYPE = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
@@ -103,9 +104,14 @@ def check_pattern(pattern: Any) -> None:
 
 
 def check_transformer(transformer: Any) -> None:
-    """Raise Invalid unless this is ``{"input_paths": {name: path}, "template": text}`` and compiles."""
-    if not isinstance(transformer, Mapping) or not {"template"} <= set(transformer) <= {"input_paths", "template"}:
-        raise Invalid("transformer", 'Must be an object: {"input_paths": {...}, "template": "..."}.')
+    """Raise Invalid unless this is ``{"input_paths": {name: path}, "template": text}`` and compiles.
+
+    It may have a ``content_type``.
+    """
+    if not isinstance(transformer, Mapping) or not {"template"} <= set(transformer) <= TRANSFORMER_MEMBERS:
+        raise Invalid(
+            "transformer", 'Must be an object: {"input_paths": {...}, "template": "...", "content_type": "..."}.'
+        )
     check_json("transformer", transformer, MAX_TRANSFORMER, max_depth=2)
     paths, template = transformer.get("input_paths", {}), transformer["template"]
     if not isinstance(paths, Mapping) or not all(isinstance(text, str) for text in (template, *paths.values())):

@@ -184,6 +184,6 @@ def _store(head: Head, token: UUID, plan: SlicePlan) -> list[tuple[UUID, UUID]] 
 
 def _rows(new: Sequence[tuple[UUID, NewDelivery]]) -> list[DeliveryRow]:
     return [
-        DeliveryRow(it.key, event_id, it.endpoint_id, it.body, it.state, it.order_key, it.is_reference)
+        DeliveryRow(it.key, event_id, it.endpoint_id, it.body, it.state, it.order_key, it.content_type)
         for event_id, it in new
     ]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from delivery.fan_out.budget import HASHED_BYTES_PER_STEP, STEPS_PER_DELIVERY, RequestBudget, SliceBudget
-from delivery.fan_out.references import reference_body, wants_reference
+from delivery.fan_out.references import REFERENCE_CONTENT_TYPE, reference_body, wants_reference
 from delivery.models import Delivery
 from subscriptions.models import Endpoint
 from subscriptions.routing.route_table import Route, RouteTable, matching_names
@@ -59,7 +59,7 @@ class NewDelivery:
     endpoint_id: UUID
     order_key: str | None = None
     body: bytes | None = None
-    is_reference: bool = False
+    content_type: str | None = None
     reason: str | None = None
 
     @property
@@ -175,11 +175,12 @@ def _new_delivery(route: Route, event: RoutedEvent, steps: StepBudget) -> NewDel
         if "data_digest" not in event.__dict__:
             steps.spend(len(event.event.data or b"") // HASHED_BYTES_PER_STEP)
         body = reference_body(event.event, event.key, route.endpoint_id, event.expires_at, event.data_digest)
-        return NewDelivery(new_id(), route.endpoint_id, key, body, is_reference=True)
+        return NewDelivery(new_id(), route.endpoint_id, key, body, content_type=REFERENCE_CONTENT_TYPE)
     if route.transformer is None:
         return NewDelivery(new_id(), route.endpoint_id, key)
     try:
-        return NewDelivery(new_id(), route.endpoint_id, key, body=route.transformer.render(event.document(), steps))
+        body = route.transformer.render(event.document(), steps)
+        return NewDelivery(new_id(), route.endpoint_id, key, body, route.transformer.content_type)
     except Unrenderable as error:
         return NewDelivery(new_id(), route.endpoint_id, reason=str(error))
 

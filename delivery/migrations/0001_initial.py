@@ -192,7 +192,7 @@ class Migration(migrations.Migration):
                 ('last_error', models.CharField(blank=True, default='', help_text='Class of the latest failure, such as timeout; empty: none.', max_length=20)),
                 ('order_key', models.TextField(help_text='Deliveries with the same key are sent one after the other; empty: in any order.', null=True)),
                 ('body', models.BinaryField(help_text="Its own body (transformed, or a reference); empty: the event's body is sent.", null=True)),
-                ('is_reference', models.BooleanField(db_default=False, help_text='Its own body is the event with a link instead of the data.')),
+                ('content_type', models.TextField(help_text='Content type of its own body; empty: it follows from the body.', null=True)),
                 ('cancelled_at', models.DateTimeField(help_text='When it was cancelled.', null=True)),
                 ('cancelled_by', models.TextField(help_text='The API key or the admin user that cancelled it.', null=True)),
                 ('endpoint', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='subscriptions.endpoint')),

@@ -175,7 +175,7 @@ def _event_rows(events: list[PreparedEvent]) -> list[EventRow]:
 
 def _delivery_rows(events: list[PreparedEvent]) -> list[DeliveryRow]:
     return [
-        DeliveryRow(new.key, it.key, new.endpoint_id, new.body, new.state, new.order_key, new.is_reference)
+        DeliveryRow(new.key, it.key, new.endpoint_id, new.body, new.state, new.order_key, new.content_type)
         for it in events
         for new in it.deliveries
     ]

@@ -118,7 +118,8 @@ def dry_run(
             body = transformer.render(event.document, budget)
         except Unrenderable as error:
             return replace(result, transformation_error=str(error))
-    return replace(result, preview=_preview(event, body, transformer is not None, target))
+    content_type = None if transformer is None else transformer.content_type
+    return replace(result, preview=_preview(event, body, transformer is not None, content_type, target))
 
 
 class _PlaceholderSigner:
@@ -128,10 +129,12 @@ class _PlaceholderSigner:
         return SIGNATURE_PLACEHOLDER
 
 
-def _preview(event: DryRunEvent, body: bytes, is_transformed: bool, target: DeliveryTarget | None) -> RequestPreview:
+def _preview(
+    event: DryRunEvent, body: bytes, is_transformed: bool, content_type: str | None, target: DeliveryTarget | None
+) -> RequestPreview:
     now = timezone.now()
     if target is None or target.http is None:
-        content = content_type_of(body) if is_transformed else CLOUDEVENT_CONTENT_TYPE
+        content = content_type_of(body, content_type) if is_transformed else CLOUDEVENT_CONTENT_TYPE
         lines = [f"webhook-id: {event.message_id}", f"webhook-timestamp: {int(now.timestamp())}"]
         return RequestPreview(
             _visible_headers([*lines, f"webhook-signature: {SIGNATURE_PLACEHOLDER}", *content, *COMMON_HEADERS]), body
@@ -146,6 +149,7 @@ def _preview(event: DryRunEvent, body: bytes, is_transformed: bool, target: Deli
         due_at=now,
         body=body,
         rendered=is_transformed,
+        content_type=content_type,
     )
     signer: Any = _PlaceholderSigner()
     http = replace(target.http, admits=_any_address, headers=target.http.headers or ())

@@ -20,7 +20,7 @@ from delivery.reading import queries
 from delivery.reading.list_filters import EVENTS, matching
 from delivery.replaying.dead_letters import Slice
 from delivery.replaying.replay_filter import ReplayFilter
-from delivery.sql.dead_letters import DeadLetterRow, dead_letter, replay_dead_letters, replay_finished
+from delivery.sql.dead_letters import DeadLetterRow, ReplayedLetter, dead_letter, replay_dead_letters, replay_finished
 from delivery.sql.publish import DeliveryRow, create_deliveries
 from subscriptions.models import Endpoint, Tenant
 from subscriptions.routing.route_table import RouteTable
@@ -188,7 +188,7 @@ class _Planner:
 def _create(row: Replay, deliveries: Sequence[tuple[UUID, NewDelivery]]) -> list[UUID]:
     """Store new deliveries, dead-letter those whose transformation failed; return the endpoint of each pending one."""
     rows = [
-        DeliveryRow(it.key, event_id, it.endpoint_id, it.body, it.state, it.order_key, it.is_reference)
+        DeliveryRow(it.key, event_id, it.endpoint_id, it.body, it.state, it.order_key, it.content_type)
         for event_id, it in deliveries
     ]
     created = create_deliveries(row.tenant_id, row.id, rows)
@@ -201,10 +201,10 @@ def _replay_dead(row: Replay, deliveries: Sequence[tuple[UUID, NewDelivery]]) ->
     """Replay the dead letters of these deliveries; one whose transformation failed takes the body rendered now."""
     new = dict(deliveries)
     letters = DeadLetter.objects.filter(delivery__in=new, replayed_at=None).order_by("id")
-    bodies: list[tuple[UUID, bytes | None]] = []
+    replayed: list[ReplayedLetter] = []
     for it in letters:
         if it.cause != DeadLetter.Cause.TRANSFORMATION_FAILED:
-            bodies.append((it.id, None))
-        elif new[it.delivery_id].reason is None:
-            bodies.append((it.id, new[it.delivery_id].body))
-    return replay_dead_letters(row.id, row.requested_by, bodies)
+            replayed.append(ReplayedLetter(it.id))
+        elif (rendered := new[it.delivery_id]).reason is None:
+            replayed.append(ReplayedLetter(it.id, rendered.body, rendered.content_type))
+    return replay_dead_letters(row.id, row.requested_by, replayed)

@@ -14,7 +14,7 @@ from delivery.fan_out.budget import SliceBudget, slice_budget
 from delivery.fan_out.deliveries import RoutedEvent, next_deliveries
 from delivery.models import DeadLetter, Event, Replay
 from delivery.replaying.replay_filter import ReplayFilter
-from delivery.sql.dead_letters import replay_dead_letters
+from delivery.sql.dead_letters import ReplayedLetter, replay_dead_letters
 from subscriptions.models import Tenant
 from subscriptions.routing.route_table import RouteTable
 from subscriptions.routing.snapshot import current_route_table
@@ -61,15 +61,15 @@ def run_slice(row: Replay, selected: ReplayFilter, limit: int) -> Slice:
         letters = letters.filter(id__gt=row.cursor)
     found = list(letters.order_by("id")[:limit])
     kept = lock_events(found)
-    bodies: list[tuple[UUID, bytes | None]] = []
+    replayed: list[ReplayedLetter] = []
     budget, renderer, last = slice_budget(limit), _Renderer(), row.cursor
     for it in found:
         if budget.is_used:
             break
         last = it.id
         if it.delivery.event_id in kept:
-            bodies += renderer.with_body(it, budget)
-    endpoints = replay_dead_letters(row.id, row.requested_by, bodies)
+            replayed += renderer.with_body(it, budget)
+    endpoints = replay_dead_letters(row.id, row.requested_by, replayed)
     is_cut_short = bool(found) and last != found[-1].id
     return Slice(endpoints, last, len(endpoints), len(found) == limit or is_cut_short)
 
@@ -90,15 +90,15 @@ class _Renderer:
     def __init__(self) -> None:
         self._route_tables: dict[UUID, RouteTable] = {}
 
-    def with_body(self, letter: DeadLetter, budget: SliceBudget) -> list[tuple[UUID, bytes | None]]:
+    def with_body(self, letter: DeadLetter, budget: SliceBudget) -> list[ReplayedLetter]:
         """Return the dead letter with its new body, or None to keep the one it has; nothing if it stays dead."""
         budget.spend(deliveries=1)
         if letter.cause != DeadLetter.Cause.TRANSFORMATION_FAILED:
-            return [(letter.id, None)]
+            return [ReplayedLetter(letter.id)]
         if letter.tenant_id not in self._route_tables:
             self._route_tables[letter.tenant_id] = current_route_table(letter.tenant_id)
         event = letter.delivery.event
         routed = RoutedEvent(event.id, read_structured(bytes(event.body)), expires_at=0)  # it is sent as a whole
         routes = self._route_tables[letter.tenant_id]
         found = next_deliveries(routes, routed, None, budget, endpoint_id=letter.endpoint_id).deliveries
-        return [(letter.id, it.body) for it in found if it.reason is None]
+        return [ReplayedLetter(letter.id, it.body, it.content_type) for it in found if it.reason is None]

@@ -62,7 +62,10 @@ UNLIMITED = BodyAllowance(2**62)
 
 
 class Claimed(NamedTuple):
-    """A claimed delivery. ``rendered``: its body is not the event's own (a transformer's, or a reference)."""
+    """A claimed delivery. ``rendered``: its body is not the event's own (a transformer's, or a reference).
+
+    ``content_type``: of such a body, unless that follows from the body.
+    """
 
     id: UUID
     endpoint_id: UUID
@@ -72,7 +75,7 @@ class Claimed(NamedTuple):
     due_at: datetime
     body: bytes
     rendered: bool
-    is_reference: bool = False
+    content_type: str | None = None
     order_key: str | None = None
 
 
@@ -126,7 +129,7 @@ UPDATE delivery_delivery d
         OR d.id IN (SELECT id FROM summed
                      WHERE of_lane = 0 OR (of_tenant - bytes < max_bytes AND of_all - bytes < %(total)s)))
 RETURNING d.id, due.place, d.event_id, d.attempts, d.step, d.next_attempt_at, due.body, d.body IS NOT NULL,
-          d.is_reference, d.order_key
+          d.content_type, d.order_key
 """
 
 
@@ -192,7 +195,7 @@ def _shares(requests: Iterable[ClaimRequest], allowance: BodyAllowance) -> dict[
 # Reader: the drain, for what publishers have claimed for it. Index: the primary key.
 READ_CLAIMS = """
 SELECT d.id, d.endpoint_id, d.event_id, d.attempts, d.step, d.next_attempt_at, coalesce(d.body, e.body),
-       d.body IS NOT NULL, d.is_reference, d.order_key,
+       d.body IS NOT NULL, d.content_type, d.order_key,
        extract(epoch FROM d.claimed_until - clock_timestamp())::float8
   FROM delivery_delivery d JOIN delivery_event e ON e.id = d.event_id
  WHERE d.id = ANY(%(ids)s::uuid[]) AND d.token = %(token)s

@@ -110,34 +110,45 @@ def dead_letter_expired(seconds: float) -> list[UUID]:
     return [row[0] for row in run(DEAD_LETTER_EXPIRED, {"seconds": seconds})]
 
 
+class ReplayedLetter(NamedTuple):
+    """A dead letter to replay; with a ``body`` that was rendered now, or None to keep what the delivery has.
+
+    ``content_type``: of the new body, unless that follows from the body.
+    """
+
+    id: UUID
+    body: bytes | None = None
+    content_type: str | None = None
+
+
 # Readers: replays of dead letters and of events. Indexes: the primary keys.
 REPLAY_DEAD_LETTERS = f"""
 WITH closed AS (
     UPDATE delivery_deadletter l SET replayed_at = now(), replayed_by = %(by)s, replay_id = %(replay)s
-      FROM unnest(%(letters)s::uuid[], %(bodies)s::bytea[]) AS r(id, body)
+      FROM unnest(%(letters)s::uuid[], %(bodies)s::bytea[], %(content_types)s::text[]) AS r(id, body, content_type)
      WHERE l.id = r.id AND l.replayed_at IS NULL
-    RETURNING l.delivery_id, r.body
+    RETURNING l.delivery_id, r.body, r.content_type
 ), clock AS MATERIALIZED (
     SELECT clock_timestamp() AS now
 )
 UPDATE delivery_delivery d
    SET state = '{PENDING}', next_attempt_at = clock.now, step = 0, claims = 0, started_at = clock.now,
-       replay_id = %(replay)s, body = coalesce(closed.body, d.body)
+       replay_id = %(replay)s, body = coalesce(closed.body, d.body),
+       content_type = CASE WHEN closed.body IS NULL THEN d.content_type ELSE closed.content_type END
   FROM closed, clock
  WHERE d.id = closed.delivery_id AND d.state = '{DEAD}'
 RETURNING d.endpoint_id
 """
 
 
-def replay_dead_letters(replay_id: UUID, by: str, letters: Sequence[tuple[UUID, bytes | None]]) -> list[UUID]:
+def replay_dead_letters(replay_id: UUID, by: str, letters: Sequence[ReplayedLetter]) -> list[UUID]:
     """Close these dead letters and make their deliveries pending; return the endpoint of each delivery.
 
-    ``letters``: ids, each with a new body or None. ``by``: who requested the replay.
+    ``by``: who requested the replay.
     """
-    ids, bodies = columns(letters, 2)
-    return [
-        row[0] for row in run(REPLAY_DEAD_LETTERS, {"replay": replay_id, "by": by, "letters": ids, "bodies": bodies})
-    ]
+    ids, bodies, content_types = columns(letters, 3)
+    parameters = {"replay": replay_id, "by": by, "letters": ids, "bodies": bodies, "content_types": content_types}
+    return [row[0] for row in run(REPLAY_DEAD_LETTERS, parameters)]
 
 
 # Reader: replays of events. Index: the primary key.

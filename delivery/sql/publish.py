@@ -58,7 +58,10 @@ class WarningRow(NamedTuple):
 
 
 class DeliveryRow(NamedTuple):
-    """A delivery to insert; without a ``body`` of its own the event's body is sent."""
+    """A delivery to insert; without a ``body`` of its own the event's body is sent.
+
+    ``content_type``: of its own body, unless that follows from the body.
+    """
 
     id: UUID
     event_id: UUID
@@ -66,24 +69,24 @@ class DeliveryRow(NamedTuple):
     body: bytes | None
     state: str
     order_key: str | None
-    is_reference: bool = False
+    content_type: str | None = None
 
 
 # The one INSERT of deliveries; a WHERE or ON CONFLICT clause follows it. Parameters: delivery_parameters(). The first
 # form creates them claimed where CLAIMS, a CTE, has a token for their endpoint.
 INSERT_CLAIMED_DELIVERIES = f"""
     INSERT INTO delivery_delivery (id, created_at, tenant_id, event_id, endpoint_id, state, body, order_key,
-                                   is_reference, next_attempt_at, started_at, attempts, step, claims, last_error,
+                                   content_type, next_attempt_at, started_at, attempts, step, claims, last_error,
                                    replay_id, token, claimed_until)
     SELECT d.id, clock_timestamp(), %(tenant)s, d.event_id, d.endpoint_id,
            CASE WHEN claim.token IS NULL THEN d.state ELSE '{SENDING}' END, d.body, d.order_key,
-           d.is_reference, CASE d.state WHEN '{PENDING}' THEN clock_timestamp() END, clock_timestamp(), 0, 0,
+           d.content_type, CASE d.state WHEN '{PENDING}' THEN clock_timestamp() END, clock_timestamp(), 0, 0,
            CASE WHEN claim.token IS NULL THEN 0 ELSE 1 END, '', %(replay)s::uuid,
            claim.token, clock_timestamp() + make_interval(secs => claim.seconds)
       FROM unnest(%(delivery_ids)s::uuid[], %(delivery_events)s::uuid[], %(endpoints)s::uuid[],
-                  %(delivery_bodies)s::bytea[], %(states)s::text[], %(order_keys)s::text[], %(references)s::bool[],
+                  %(delivery_bodies)s::bytea[], %(states)s::text[], %(order_keys)s::text[], %(content_types)s::text[],
                   %(claimable)s::bool[])
-           WITH ORDINALITY AS d(id, event_id, endpoint_id, body, state, order_key, is_reference, claimable, place)
+           WITH ORDINALITY AS d(id, event_id, endpoint_id, body, state, order_key, content_type, claimable, place)
       LEFT JOIN claims claim ON claim.endpoint_id = d.endpoint_id AND d.claimable
 """
 INSERT_DELIVERIES = INSERT_CLAIMED_DELIVERIES.replace(
@@ -222,7 +225,7 @@ def delivery_parameters(
     tenant_id: UUID | None, replay_id: UUID | None, deliveries: Sequence[DeliveryRow]
 ) -> dict[str, object]:
     """Return the parameters of INSERT_DELIVERIES."""
-    ids, events, endpoints, bodies, states, order_keys, references = columns(deliveries, 7)
+    ids, events, endpoints, bodies, states, order_keys, content_types = columns(deliveries, 7)
     return {
         "tenant": tenant_id,
         "replay": replay_id,
@@ -232,7 +235,7 @@ def delivery_parameters(
         "delivery_bodies": bodies,
         "states": states,
         "order_keys": order_keys,
-        "references": references,
+        "content_types": content_types,
         "claimable": [False] * len(deliveries),
     }
 

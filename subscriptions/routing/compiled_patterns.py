@@ -82,13 +82,14 @@ class LazyPattern:
 class LazyTransformer:
     """Hold a valid transformer as text and compile it when it is needed.
 
-    ``owner``: the tenant whose share of the cache keeps the compiled form.
+    ``owner``: the tenant whose share of the cache keeps the compiled form. ``content_type``: as it was set, or None.
     """
 
-    __slots__ = ("_share", "text")
+    __slots__ = ("_share", "content_type", "text")
 
     def __init__(self, written: Mapping[str, Any], owner: Hashable = None) -> None:
         self.text = json.dumps(written, ensure_ascii=False, separators=(",", ":")).encode()
+        self.content_type: str | None = written.get("content_type")
         self._share: CacheShare[Any] = _compiled.share(owner)
 
     def render(self, event: dict[str, Any], budget: StepBudget | None = None) -> bytes:
@@ -140,4 +141,5 @@ def compile_transformer(written: Mapping[str, Any]) -> Transformer:
     return Transformer(
         {name: path_from_eventbridge(path) if isinstance(path, str) else path for name, path in paths.items()},
         template_from_eventbridge(written["template"]) if isinstance(written["template"], str) else written["template"],
+        content_type=written.get("content_type"),
     )

@@ -20,7 +20,11 @@ STEPS_PER_ROUTE = 3  # comparing a route with those that were found
 
 
 class BodyTransformer(Protocol):
-    """Render the body of a delivery."""
+    """Render the body of a delivery. ``content_type``: of what it renders; None: it follows from that."""
+
+    @property
+    def content_type(self) -> str | None:
+        """Return the content type that was set."""
 
     def render(self, event: dict[str, Any], budget: StepBudget | None = None) -> bytes:
         """Render the body for this event. Raises Unrenderable and BudgetExceeded."""

@@ -32,7 +32,7 @@ from delivery.sending.capacity import share_capacity
 from delivery.sending.lane import EPOCH, LeasedLane, instant
 from delivery.sending.verdict import Verdict
 from delivery.sql.claim import claim_deliveries
-from delivery.sql.dead_letters import replay_dead_letters
+from delivery.sql.dead_letters import ReplayedLetter, replay_dead_letters
 from delivery.sql.due import create_missing_lanes, mark_lanes_due, recheck_due, resume_lanes
 from delivery.sql.lanes import lease_lanes, release_lanes, renew_lanes
 from delivery.sql.publish import DeliveryRow, EventRow, insert_events
@@ -272,7 +272,7 @@ class DeliveryStates(RuleBasedStateMachine):
     @rule()
     def replay(self) -> None:
         dead_letters = list(DeadLetter.objects.filter(replayed_at=None).values_list("id", "delivery")[:3])
-        twice = [(key, None) for key, _ in dead_letters]
+        twice = [ReplayedLetter(key) for key, _ in dead_letters]
         assert len(replay_dead_letters(new_id(), "test", twice)) == len(dead_letters)
         assert replay_dead_letters(new_id(), "test", twice) == []
         for _, delivery in dead_letters:

@@ -109,3 +109,30 @@ def test_error_of_a_header_does_not_repeat_its_value():
 
 def test_check_transformer_without_input_paths_passes():
     validation.check_transformer({"template": '"always the same"'})
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/csv", "Application/XML; charset=utf-8", 'a/b;x="y z"', "a/b+json;q=1;r=2", None]
+)
+def test_check_transformer_with_a_content_type_passes(content_type):
+    validation.check_transformer({"template": "x", "content_type": content_type})
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "",
+        "text",
+        "text/",
+        "*/*",
+        "text/csv;",
+        "text/csv\r\nx: y",
+        "text/csv\n",
+        "text/csv;a=\u20ac",
+        "a/" + "b" * 300,
+        5,
+    ],
+)
+def test_check_transformer_with_something_else_as_its_content_type_raises(content_type):
+    with pytest.raises(Invalid, match="media type"):
+        validation.check_transformer({"template": "x", "content_type": content_type})

@@ -68,10 +68,8 @@ def compose(claimed: Claimed, target: DeliveryTarget, now: float, bearer: str = 
 
 
 def _content(claimed: Claimed, http: HttpTarget) -> tuple[list[str], bytes]:
-    if claimed.is_reference:
-        return CLOUDEVENT_CONTENT_TYPE, claimed.body
     if claimed.rendered:
-        return content_type_of(claimed.body), claimed.body
+        return content_type_of(claimed.body, claimed.content_type), claimed.body
     if http.content_mode != HttpSettings.ContentMode.BINARY:
         return CLOUDEVENT_CONTENT_TYPE, claimed.body
     headers, body = write_binary(read_structured(claimed.body))
@@ -79,8 +77,10 @@ def _content(claimed: Claimed, http: HttpTarget) -> tuple[list[str], bytes]:
     return (lines if "content-type" in headers else [*lines, NO_CONTENT_TYPE]), body
 
 
-def content_type_of(body: bytes) -> list[str]:
-    """Return the header line for what a transformer has made: a CloudEvent, other JSON, or text."""
+def content_type_of(body: bytes, content_type: str | None = None) -> list[str]:
+    """Return the header line for what a transformer has made: as it says, or a CloudEvent, other JSON, or text."""
+    if content_type:
+        return [f"content-type: {content_type}"]
     if len(body) > MAX_PARSED:
         return JSON_CONTENT_TYPE if (body[:1], body[-1:]) in ((b"{", b"}"), (b"[", b"]")) else TEXT_CONTENT_TYPE
     try:

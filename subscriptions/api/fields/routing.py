@@ -29,6 +29,11 @@ TRANSFORMER_SCHEMA = {
             "description": 'Values of the event to use, as JSON paths by name: `{"number": "$.data.number"}`.',
         },
         "template": {"type": "string", "description": "Body to send; `<number>` stands for the value of that name."},
+        "content_type": {
+            "type": "string",
+            "description": "Content type of the body, such as `text/csv; charset=utf-8`. Default: that of a "
+            "CloudEvent, of JSON, or of plain text, as the body is.",
+        },
     },
     "required": ["template"],
     "additionalProperties": False,

@@ -36,7 +36,8 @@ class SubscriptionSerializer(StrictModelSerializer):
     transformer = TransformerField(
         required=False,
         allow_null=True,
-        help_text="Body to send, as `input_paths` and `template`; null: the whole event. At most 64 KiB.",
+        help_text="Body to send, as `input_paths`, `template` and `content_type`; null: the whole event. "
+        "At most 64 KiB.",
     )
     active = BooleanField(required=False, help_text="Whether events published from now on are sent. Default: true.")
 

@@ -3,7 +3,7 @@
 import pytest
 
 from delivery.models import DeadLetter, Delivery
-from delivery.sql.dead_letters import dead_letter_expired, dead_letter_pending, replay_dead_letters
+from delivery.sql.dead_letters import ReplayedLetter, dead_letter_expired, dead_letter_pending, replay_dead_letters
 from tests.delivery.factories import make_dead_letter, make_replay
 from tests.delivery.sql.factories import (
     HOUR,
@@ -67,7 +67,7 @@ class TestReplayDeadLetters:
         (delivery,) = make_deliveries(endpoint, attempts=10, step=9, claims=3, body=b"old")
         letter = make_dead_letter(delivery)
         replay = make_replay(endpoint.tenant)
-        assert replay_dead_letters(replay.id, "ops", [(letter.id, None)]) == [endpoint.id]
+        assert replay_dead_letters(replay.id, "ops", [ReplayedLetter(letter.id)]) == [endpoint.id]
         delivery.refresh_from_db()
         assert delivery.state == "pending"
         assert delivery.next_attempt_at is not None
@@ -80,15 +80,20 @@ class TestReplayDeadLetters:
     def test_replay_with_a_new_body_replaces_the_old(self) -> None:
         (delivery,) = make_deliveries(make_endpoint(), body=b"old")
         letter = make_dead_letter(delivery)
-        replay_dead_letters(make_replay(None).id, "ops", [(letter.id, b"new")])
+        replay_dead_letters(make_replay(None).id, "ops", [ReplayedLetter(letter.id, b"new", "text/xml")])
         delivery.refresh_from_db()
-        assert bytes(delivery.body or b"") == b"new"
+        assert (bytes(delivery.body or b""), delivery.content_type) == (b"new", "text/xml")
+        delivery.state = Delivery.State.DEAD
+        delivery.save()
+        replay_dead_letters(make_replay(None).id, "ops", [ReplayedLetter(make_dead_letter(delivery).id)])
+        delivery.refresh_from_db()
+        assert (bytes(delivery.body or b""), delivery.content_type) == (b"new", "text/xml")
 
     def test_replay_of_a_closed_dead_letter_changes_nothing(self) -> None:
         (delivery,) = make_deliveries(make_endpoint())
         letter = make_dead_letter(delivery)
         first, second = make_replay(None), make_replay(None)
-        replay_dead_letters(first.id, "one", [(letter.id, None)])
-        assert replay_dead_letters(second.id, "other", [(letter.id, None)]) == []
+        replay_dead_letters(first.id, "one", [ReplayedLetter(letter.id)])
+        assert replay_dead_letters(second.id, "other", [ReplayedLetter(letter.id)]) == []
         letter.refresh_from_db()
         assert (letter.replayed_by, letter.replay_id) == ("one", first.id)

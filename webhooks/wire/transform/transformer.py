@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from webhooks.wire.media_types import is_content_type
 from webhooks.wire.step_budget import UNLIMITED, StepBudget
 from webhooks.wire.transform.errors import InvalidTransformer, Unrenderable
 from webhooks.wire.transform.paths import InputPaths, PathStep, parse_path
@@ -28,12 +29,16 @@ class Transformer:
     """Compiled input paths and a template.
 
     ``input_paths`` maps up to 100 names of letters, digits, ``-`` and ``_`` to paths. ``template`` uses these names
-    and the reserved ones as ``<name>``, or a path itself: ``<$.data.id>``. Raises InvalidTransformer.
+    and the reserved ones as ``<name>``, or a path itself: ``<$.data.id>``. ``content_type``: of what it renders;
+    None: it follows from that. Raises InvalidTransformer.
     """
 
-    __slots__ = ("_paths", "_template")
+    __slots__ = ("_paths", "_template", "content_type")
 
-    def __init__(self, input_paths: Mapping[str, str], template: str) -> None:
+    def __init__(self, input_paths: Mapping[str, str], template: str, content_type: str | None = None) -> None:
+        if content_type is not None and not is_content_type(content_type):
+            raise InvalidTransformer("/content_type", "takes a media type, like text/csv; charset=utf-8")
+        self.content_type = content_type
         if not isinstance(input_paths, Mapping) or len(input_paths) > MAX_PATHS:
             raise InvalidTransformer("/input_paths", f"takes an object of at most {MAX_PATHS} names and paths")
         paths = {name: _compile_path(name, text) for name, text in input_paths.items()}

@@ -133,7 +133,9 @@ class TestRendered:
 class TestReferences:
     @pytest.mark.parametrize("mode", ["structured", "binary", "reference"])
     def test_reference_is_sent_structured_in_any_mode(self, mode: str) -> None:
-        request = composed(make_claimed(BODY, rendered=True, is_reference=True), content_mode=mode)
+        request = composed(
+            make_claimed(BODY, rendered=True, content_type="application/cloudevents+json"), content_mode=mode
+        )
         assert request.body == BODY
         assert headers_of(request)["content-type"] == "application/cloudevents+json"
 

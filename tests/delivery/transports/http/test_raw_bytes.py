@@ -70,11 +70,13 @@ def ended(sender: HttpSender) -> bool:
     return bool(sender.take())
 
 
-def sent(server: RawServer, body: bytes, *, rendered: bool = False, is_reference: bool = False, **endpoint: Any) -> str:
+def sent(
+    server: RawServer, body: bytes, *, rendered: bool = False, content_type: str | None = None, **endpoint: Any
+) -> str:
     """Send one event to an endpoint with these settings; return the request, with its signature left out."""
     row = make_endpoint(url=f"http://127.0.0.1:{server.port}/hooks?a=b", **endpoint)
     target = load_targets([row.id])[row.id]
-    claimed = make_claimed(body, rendered=rendered, is_reference=is_reference)._replace(event_id=UUID(int=1))
+    claimed = make_claimed(body, rendered=rendered, content_type=content_type)._replace(event_id=UUID(int=1))
     request = compose(claimed, target, NOW)
     assert isinstance(request, Request)
     with closing(HttpSender(allow_http=True)) as sender:
@@ -115,8 +117,9 @@ def loopback(settings: Any) -> None:
         ({}, STRUCTURED, ["content-type: application/cloudevents+json"], STRUCTURED),
         ({"rendered": True}, b"hello", ["content-type: text/plain; charset=utf-8"], b"hello"),
         ({"rendered": True}, b"[1]", ["content-type: application/json"], b"[1]"),
+        ({"rendered": True, "content_type": "text/csv"}, b"[1]", ["content-type: text/csv"], b"[1]"),
         (
-            {"rendered": True, "is_reference": True, "content_mode": "reference"},
+            {"rendered": True, "content_type": "application/cloudevents+json", "content_mode": "reference"},
             STRUCTURED,
             ["content-type: application/cloudevents+json"],
             STRUCTURED,
