@@ -25,7 +25,7 @@ import orjson
 from webhooks.schemes.proof_format import Fields, ProofFormat
 from webhooks.schemes.sample_body import with_member
 from webhooks.schemes.scheme import BodyVerifier, SignedMessage, UnsignedBody, UnsignedMessage, VerificationContext
-from webhooks.schemes.signed_content import SignedContent
+from webhooks.schemes.signed_content import SignedContent, listed_names
 from webhooks.wire import base64_text
 from webhooks.wire.errors import BadOptions, BodyTooLarge, MalformedHeader, MissingHeader, NoMatchingSignature
 from webhooks.wire.header_values import is_name, lowered
@@ -127,6 +127,9 @@ class SignatureLayout:
     def begin(self, context: VerificationContext, values: MessageValues, check: ContentCheck) -> None:
         """Read the proof, check its time, and begin the check of the content. Raises SignatureError."""
         proof = self._proof(context, values)
+        for header in self._content.header_lists:
+            if self._timestamp_header and self._timestamp_header not in listed_names(header, values):
+                raise NoMatchingSignature(f"header:{header} does not list {self._timestamp_header}")
 
         def around(secret: str) -> tuple[bytes, bytes]:
             return self._content.around(context, values, proof.message_id, proof.timestamp, secret)
@@ -214,6 +217,8 @@ class SignatureLayout:
         if is_form:
             headers["Content-Type"] = _FORM
             body = b"" if body.lstrip()[:1] in (b"{", b"[") else body
+        for listing in self._content.header_lists:
+            headers[listing] = ",".join(sorted({listing, *filter(None, [self._timestamp_header])}))
         for path, value in paths.items():
             part, _, name = path.partition(":")
             if part == "header":

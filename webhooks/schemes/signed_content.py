@@ -5,6 +5,7 @@
     {url} {path} {query} {host} {method}        of the request as the sender made it
     {header:Name} {query:name}  a header, a parameter
     {query_lower:name}          a parameter, in lower case
+    {headers:Name}              the headers that it lists, itself and the time among them: name:value;name:value
     {body:/json/pointer} {form:name}            a member of a JSON body, a field of a form; with ? at its end it may
                                 be missing, and is empty then
     {form_sorted}               the names and values of all fields of a form, sorted by name, without separators
@@ -25,7 +26,7 @@ from webhooks.wire.placeholders import Part, Placeholder
 
 _REQUEST = ("url", "path", "query", "host", "method")
 _PLAIN = ("body", "id", "timestamp", "form_sorted", "secret", *_REQUEST)
-_WITH_ARGUMENT = ("header", "query", "query_lower", "body", "form")
+_WITH_ARGUMENT = ("header", "headers", "query", "query_lower", "body", "form")
 _IN_BODY = ("form_sorted", "form")
 
 
@@ -45,7 +46,8 @@ class SignedContent:
         self.has_id, self.has_timestamp = Placeholder("id") in given, Placeholder("timestamp") in given
         self.has_secret, self.has_body = Placeholder("secret") in given, bool(whole)
         self.names = {part.name for part in given}
-        self.members = [_path(part) for part in given if part.argument]
+        self.members = [_path(part) for part in given if part.argument and part.name != "headers"]
+        self.header_lists = [part.argument.lower() for part in given if part.name == "headers"]
         self.reads_body = any(part.name in _IN_BODY or (part.name == "body" and part.argument) for part in given)
         middle = parts.index(whole[0]) if whole else len(parts)
         self._head, self._tail = parts[:middle], parts[middle + 1 :]
@@ -90,6 +92,8 @@ def _filled(
 ) -> bytes:
     if isinstance(part, str):
         return _bytes(part)
+    if part.name == "headers":
+        return _bytes(_listed_headers(part.argument.lower(), values))
     if part.argument:
         return _bytes(_member(part, values))
     if part.name == "id":
@@ -110,7 +114,27 @@ def _member(part: Placeholder, values: MessageValues) -> str:
 
 
 def _path(part: Placeholder) -> str:
-    return f"{part.name.removesuffix('_lower')}:{part.argument}"
+    name = "header" if part.name == "headers" else part.name.removesuffix("_lower")
+    return f"{name}:{part.argument}"
+
+
+def listed_names(header: str, values: MessageValues) -> list[str]:
+    """Return the names in a header that lists headers, in lower case; the header must list itself.
+
+    Else a forger could leave a header out of the list that the sender signed. Raises NoMatchingSignature.
+    """
+    names = (values.find(f"header:{header}") or "").lower().split(",")
+    if header not in names:
+        raise NoMatchingSignature(f"the message has no header:{header} that lists itself")
+    return names
+
+
+def _listed_headers(header: str, values: MessageValues) -> str:
+    named = {name: values.find(f"header:{name}") for name in listed_names(header, values)}
+    missing = [name for name, value in named.items() if value is None]
+    if missing:
+        raise NoMatchingSignature(f"the message has no header:{missing[0][:64]}")
+    return ";".join(f"{name}:{value}" for name, value in named.items())
 
 
 def _of_url(name: str, context: VerificationContext) -> bytes:

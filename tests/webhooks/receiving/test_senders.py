@@ -26,7 +26,7 @@ pytestmark = [
 
 NAMES = sender_names()
 NEEDED = {"verify_token": VERIFY, "public_url": PUBLIC}
-SIGNS_URL = {"hubspot", "mandrill", "plivo", "square", "trello", "twilio", "twilio-voice"}
+SIGNS_URL = {"contentful", "hubspot", "mandrill", "plivo", "square", "trello", "twilio", "twilio-voice"}
 WITH_HANDSHAKE = sorted(handshakes("s"))
 GIVES_SECRET = {"asana", "notion"}
 

@@ -395,6 +395,15 @@ def plivo(secret: str, now: int) -> Sent:
     return Sent(headers, urlencode(fields).encode(), proof=(name, f"{name}-Nonce"))
 
 
+def contentful(secret: str, now: int) -> Sent:
+    listing = "x-contentful-signed-headers,x-contentful-timestamp,x-contentful-topic"
+    named = {"signed-headers": listing, "timestamp": f"{now}000", "topic": "ContentManagement.Entry.publish"}
+    signed = ";".join(f"x-contentful-{name}:{value}" for name, value in named.items())
+    signature = mac(secret, "\n".join(["POST", "/in/src_1/", signed, BODY.decode()]).encode()).hex()
+    headers = {f"x-contentful-{name}": value for name, value in {**named, "signature": signature}.items()}
+    return Sent(headers, proof=tuple(headers))
+
+
 def klaviyo(secret: str, now: int) -> Sent:
     time = datetime.fromtimestamp(now, UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
     headers = {"Klaviyo-Signature": mac(secret, BODY + time.encode()).hex(), "Klaviyo-Timestamp": time}
@@ -531,6 +540,7 @@ RULES: dict[str, Rule] = {
     "dropbox-sign": Rule(dropbox_sign, altered=(b"request_sent", b"request_lost")),
     "ebay": Rule(ebay, pem(CURVE), pem(OTHER_CURVE)),
     "airwallex": timed("x-signature", "x-timestamp", lambda time, body: time + body, units=1000),
+    "contentful": Rule(contentful, timed=True),
     "klaviyo": Rule(klaviyo, timed=True),
     "lob": timed("Lob-Signature", "Lob-Signature-Timestamp", lambda time, body: time + b"." + body, units=1000),
     "mercado-pago": Rule(mercado_pago, timed=True, altered=None),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.webhooks.senders.rules import RULES, URL, Sent
+from tests.webhooks.senders.rules import RULES, URL, Sent, mac
 from tests.webhooks.senders.vectors import VECTORS, Vector
 from webhooks import schemes
 from webhooks.schemes import UnsignedMessage
@@ -180,6 +180,19 @@ def test_algorithm_that_the_options_do_not_allow_is_rejected() -> None:
     rule = RULES["websub"]
     for value in ("md5=" + "0" * 32, "none=", "=x", "sha256"):
         rejects("websub", Sent({"X-Hub-Signature": value}), rule.secret)
+
+
+@pytest.mark.parametrize("left_out", ["x-contentful-signed-headers", "x-contentful-timestamp"])
+def test_list_of_signed_headers_without_itself_or_the_time_is_rejected(left_out: str) -> None:
+    """Sign a message, as a sender with the secret could, whose list leaves a header open to change."""
+    rule = RULES["contentful"]
+    sent = rule.sign(rule.secret, NOW)
+    listed = [name for name in sent.headers["x-contentful-signed-headers"].split(",") if name != left_out]
+    headers = {**sent.headers, "x-contentful-signed-headers": ",".join(listed)}
+    signed = ";".join(f"{name}:{headers[name]}" for name in listed)
+    content = "\n".join(["POST", "/in/src_1/", signed, sent.body.decode()]).encode()
+    headers["x-contentful-signature"] = mac(rule.secret, content).hex()
+    rejects("contentful", replace(sent, headers=headers), rule.secret)
 
 
 def test_graph_rejects_a_message_of_which_one_part_has_another_state() -> None:
