@@ -12,6 +12,7 @@ from subscriptions.api.urls import urlpatterns as subscriptions_urlpatterns
 from webhooks.api.urls import api_urlpatterns, inbound_urlpatterns
 
 api = [
+    path("", description.links, name="api"),
     *delivery_urlpatterns,  # first: some of its paths lie below a resource of subscriptions
     *subscriptions_urlpatterns,
     *api_urlpatterns,

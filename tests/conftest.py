@@ -19,6 +19,7 @@ from config.ops import login, probes
 from delivery.publishing.group_publish import group_commit as publishes
 from subscriptions.api.event_types import catalogue
 from subscriptions.event_types import schema_check
+from tests.clients.tools import absence
 from tests.dns_server import DnsServer, dns_server
 from tests.threads import ClosingThreads, SynchronousWriters
 from webhooks.kit.fair import threads
@@ -107,7 +108,21 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return (os.cpu_count() or 1) + 1
 
 
-SLOW = ("tests/journeys", "tests/faults", "tests/isolation", "tests/api", "tests/benchmarks", "tests/config/local")
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which generated clients were left out because this machine lacks their language."""
+    for sentence in absence():
+        terminalreporter.write_line(f"clients: {sentence}")
+
+
+SLOW = (
+    "tests/journeys",
+    "tests/faults",
+    "tests/isolation",
+    "tests/api",
+    "tests/benchmarks",
+    "tests/clients",
+    "tests/config/local",
+)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 
-PAGES = pytest.mark.parametrize("path", ["/api/v1/schema/", "/api/v1/docs/", "/"])
+PAGES = pytest.mark.parametrize("path", ["/api/v1/", "/api/v1/schema/", "/api/v1/docs/", "/"])
 
 
 @PAGES
