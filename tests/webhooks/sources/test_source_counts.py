@@ -40,16 +40,17 @@ def counted(source) -> dict[str, int]:
 
 
 def test_request_is_counted_by_its_outcome(settings) -> None:
-    source = make_source(rate_per_minute=30)  # without handlers: processed when stored
+    source = make_source()  # without handlers: processed when stored
     for message_id in ("1", "2", "2"):
         assert send(source, message_id).status_code in (200, 202)
-    assert send(source, **{"webhook-signature": "v1,AAAA"}).status_code == 429
-    other = make_source()
-    assert send(other, **{"webhook-signature": "v1,AAAA"}).status_code == 401
+    assert send(source, **{"webhook-signature": "v1,AAAA"}).status_code == 401
+    limited = make_source(rate_per_minute=1)  # one message a minute, so a slow machine has no other result
+    assert send(limited).status_code == 202
+    assert send(limited, **{"webhook-signature": "v1,AAAA"}).status_code == 429
     paused = make_source(paused_at=timezone.now())
     assert send(paused).status_code == 503
-    assert counted(source) == {"received": 2, "duplicates": 1, "throttled": 1, "processed": 2}
-    assert counted(other) == {"rejected": 1}
+    assert counted(source) == {"received": 2, "duplicates": 1, "rejected": 1, "processed": 2}
+    assert counted(limited) == {"received": 1, "throttled": 1, "processed": 1}
     assert counted(paused) == {"throttled": 1}
 
 
