@@ -98,6 +98,16 @@ def test_forged_message_to_a_source_by_name_is_refused(name: str) -> None:
     assert not Receipt.objects.exists()
 
 
+def test_deliveries_of_woocommerce_in_one_second_are_all_stored_although_they_share_an_id() -> None:
+    source, rule = prepared("woocommerce")
+    for number in (1, 2):
+        body = b'{"id":%d}' % number
+        signature = rules.base64(rules.mac(rule.secret, body))
+        headers = {"X-WC-Webhook-Signature": signature, "X-WC-Webhook-Delivery-ID": "0f8a5c1e"}
+        assert send(source, Sent(headers, body)).status_code == 200
+    assert Receipt.objects.count() == 2
+
+
 @pytest.mark.parametrize("name", WITH_HANDSHAKE)
 def test_handshake_is_answered_as_the_sender_documents_it_and_stores_nothing(
     name: str, monkeypatch: pytest.MonkeyPatch
