@@ -7,36 +7,28 @@ row; an exception is an error of ours. While the database is away the loop waits
 it dies is found when its leases and claims run out. See docs/why/how-a-drain-works.md.
 """
 
-import random
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import closing, nullcontext, suppress
-from datetime import datetime
+from contextlib import closing, suppress
 from functools import partial
 from uuid import UUID
 
-from django.db import Error, InterfaceError, OperationalError, connection, transaction
+from django.db import Error, InterfaceError, OperationalError, connection
 
 from delivery import notify, telemetry
 from delivery.load.drain_meter import DrainMeter
-from delivery.sending import health
-from delivery.sending.attempt_stats import AttemptStats
-from delivery.sending.capacity import share_capacity
 from delivery.sending.claimed_ahead import PublisherClaims
+from delivery.sending.claiming import Claiming
 from delivery.sending.clock import ENOUGH, Clock, Pacing
 from delivery.sending.dispatch import Dispatcher
 from delivery.sending.lane import LeasedLane
 from delivery.sending.leased_lanes import POLL_EVERY, LeasedLanes
-from delivery.sending.settlement import Ended, report_dead, settlements
+from delivery.sending.settling import Settling
 from delivery.sending.shutdown import is_stopping
-from delivery.sending.verdict import RESPONDED_410
-from delivery.sql.claim import HOLD_SECONDS, Claimed, ClaimRequest, claim_deliveries
 from delivery.sql.due import become_resident, end_residence, read_notification
-from delivery.sql.order_heads import MAX_KEYS
-from delivery.sql.settle import find_claims, find_unrecorded, is_one_statement, release_claims, settle_attempts
+from delivery.sql.settle import find_claims, release_claims
 from delivery.transports.http.sender import max_attempts
-from delivery.transports.outcome import Failure
 from delivery.transports.registry import Transports
 from delivery.transports.waiting import Waiting
 from webhooks.kit import sql
@@ -46,10 +38,6 @@ from webhooks.wire.ids import new_id
 IDLE_TIMEOUT = 3.0  # seconds without work after which a drain ends, or stays as the resident one
 WAITING_POLL_EVERY = 1.0  # seconds between two checks for due lanes, of a resident drain that gets no notification
 ROOM_EVERY = 0.02  # seconds between two checks whether attempts have become slow, and left their places to others
-KEYS_PER_TURN = 2_048  # order keys walked in one turn, in all ordered lanes together
-MIN_KEYS = 16  # order keys walked in one turn in each ordered lane, however many lanes there are
-WRITE_STATS_EVERY = 5.0  # seconds
-SETTLED_AT_ONCE = 1_024  # attempts settled by one statement: with their responses at most 16 MiB
 FINISH_WITHIN = 35.0  # seconds for attempts in flight when the drain ends: more than the longest timeout
 FINISH_WITHIN_ON_STOP = 8.0  # the same when the worker is being stopped
 LISTEN_ON = 0.3  # seconds a drain listens after publishers may not claim for it: longer than a statement of theirs
@@ -103,27 +91,28 @@ class Drain:
     """Run one loop over the leased lanes, the attempts in flight, and the ended attempts that are not settled yet."""
 
     def __init__(self, transports: Transports, listener: Listener, clock: Clock, owner: UUID) -> None:
-        self.attempts = 0
         self._transports = transports
         self._listener = listener
         self._clock = clock
         self._lanes = LeasedLanes(clock, owner)
         self._dispatcher = Dispatcher(transports, self._lanes, clock, max_attempts())
         self._lanes.count_held = self._dispatcher.ahead.count
+        self._claiming = Claiming(self._lanes, self._dispatcher, clock)
         self._publisher_claims = PublisherClaims(owner, self._dispatcher.hold_for_publishers)
-        self._stats = AttemptStats()
-        self._ended: list[Ended] = []
-        self._unsettled: list[Ended] = []  # those of them that the current settlement writes
-        self._is_commit_unknown = False  # whether the last settlement may have been committed or not
-        self._ask_all = True  # whether every leased lane is asked for deliveries in the next turn
         self._pacing = Pacing()
         self._meter = DrainMeter()
+        self._settling = Settling(self._lanes, self._dispatcher, self._publisher_claims, self._meter, clock)
         self._waiting = Waiting(transports, self._progress)
         self._is_database_away = False
         self._connecting: Future[None] | None = None  # a connection that is being tried
         self._has_stopped = False  # whether deliveries were stopped that may be held
         self._is_waiting = False  # whether it stays although there is nothing to do
         self._turned_at = self._worked_at = time.monotonic()
+
+    @property
+    def attempts(self) -> int:
+        """Return how many attempts were settled."""
+        return self._settling.attempts
 
     def run(self, until: float, idle_timeout: float, stopping: Callable[[], bool], stay: Callable[[], bool]) -> None:
         """Turn until there is nothing to do, then settle what is in flight and release the lanes."""
@@ -132,7 +121,7 @@ class Drain:
         steps = (*claim, self._settle, self._release_held, lanes.maintain, self._let_publishers_claim)
         self._prepare_connection()
         while not stopping() and time.monotonic() < until and not self._is_over(idle_timeout, stay):
-            self._run_steps(*steps, self._write_stats, self._report)
+            self._run_steps(*steps, self._settling.write_stats, self._report)
             self._wait()
         self._finish(FINISH_WITHIN_ON_STOP if stopping() else FINISH_WITHIN)
 
@@ -179,152 +168,19 @@ class Drain:
     def _progress(self) -> None:
         """Send and receive what is possible without waiting, and refill places. Uses no database."""
         self._transports.advance()
-        self._ended += self._dispatcher.take()
+        self._settling.ended += self._dispatcher.take()
         if not self._has_stopped:  # what is held may have been cancelled
             self._dispatcher.refill()
 
     def _claim(self) -> None:
-        """Share the free places among the lanes, fill them with what is held, and claim for the rest and ahead.
-
-        Lanes that were empty are asked for deliveries after a notification or a while.
-        """
-        dispatcher = self._dispatcher
         self._meter.claimed += self._publisher_claims.read()
         self._drop_stopped()
         self._progress()
-        ask_all = self._clock.is_due("claim", POLL_EVERY) or self._ask_all or dispatcher.memory_freed
-        self._ask_all = dispatcher.memory_freed = False
-        dispatcher.saturating = dispatcher.capacity.saturating_tenants()
-        now = self._clock.now()
-        asked = [lane for lane in self._lanes if (lane.may_have_more or ask_all) and dispatcher.may_send(lane)]
-        self._continue_searches(asked, now, again=ask_all)
-        places = self._fill_places(asked, now)
-        requests = self._requests(asked, places, now)
-        if not requests:
-            return
-        token, asked_at = new_id(), time.monotonic()
-        claimed = claim_deliveries(token, requests, dispatcher.bodies.allowance())
-        self._record_claimed([request.endpoint_id for request in requests], claimed)
-        self._meter.claimed += len(claimed)
-        dispatcher.hold(claimed, token, asked_at + HOLD_SECONDS)
-        dispatcher.fill([(self._lanes.move_to_end(key), count) for key, count in places.items()])
-
-    def _fill_places(self, asked: list[LeasedLane], now: float) -> dict[UUID, int]:
-        """Share the free places among these lanes and those that hold deliveries, and fill them with what is held.
-
-        Return how many are left by endpoint, in the order in which the lanes are asked.
-        """
-        dispatcher, ahead = self._dispatcher, self._dispatcher.ahead
-        lanes = {lane.target.endpoint_id: lane for lane in asked}
-        for endpoint_id in ahead:
-            if (lane := self._lanes.get(endpoint_id)) is not None and dispatcher.may_send(lane):
-                lanes[endpoint_id] = lane
-        sharing = list(lanes.values())
-        if dispatcher.bodies.is_used_up:
-            random.shuffle(sharing)  # the first ones get what memory there is
-        free = dispatcher.capacity.free()
-        shares = share_capacity(sharing, free, now, dispatcher.capacity.room(free))
-        left = {it.lane.target.endpoint_id: it.limit - ahead.count(it.lane.target.endpoint_id) for it in shares}
-        dispatcher.fill(shares)
-        return {key: count for key, count in left.items() if count > 0}
-
-    def _requests(self, asked: list[LeasedLane], places: dict[UUID, int], now: float) -> list[ClaimRequest]:
-        """Request deliveries for these places, and some to hold for lanes whose attempts end fast."""
-        ahead = self._dispatcher.ahead
-        room, free = ahead.room(), ahead.free
-        order = {key: number for number, key in enumerate(places)}
-        requests: list[ClaimRequest] = []
-        for lane in sorted(asked, key=lambda it: order.get(it.target.endpoint_id, len(order))):
-            endpoint_id = lane.target.endpoint_id
-            wanted = min(lane.wanted_ahead(now) - ahead.count(endpoint_id), free)
-            beyond = room.take(lane.target.tenant_id, wanted) if wanted > 0 else 0
-            free -= beyond
-            if (limit := places.get(endpoint_id, 0) + beyond) > 0:
-                requests.append(lane.claim_request(limit, HOLD_SECONDS if lane.may_hold(now) else 0.0))
-        return requests
-
-    def _continue_searches(self, lanes: list[LeasedLane], now: float, *, again: bool) -> None:
-        """Divide the order keys that may be walked in this turn among the lanes that search for heads."""
-        if again:
-            for lane in lanes:
-                lane.search_again(now)
-        searches = [lane.heads for lane in lanes if lane.heads is not None and not lane.heads.is_complete]
-        for heads in searches:
-            heads.max_keys = min(MAX_KEYS, max(KEYS_PER_TURN // len(searches), MIN_KEYS))
-
-    def _record_claimed(self, asked: list[UUID], claimed: list[Claimed]) -> None:
-        due_at: dict[UUID, list[datetime]] = {}
-        for it in claimed:
-            due_at.setdefault(it.endpoint_id, []).append(it.due_at)
-        for key in asked:
-            found = due_at.get(key, ())
-            self._lanes.move_to_end(key).on_claimed(len(found), max(found, default=None), self._clock.now())
+        self._meter.claimed += self._claiming.claim()
 
     def _settle(self) -> None:
-        """Write the outcomes of ended attempts, and what follows from them for lanes, endpoints and tenants.
-
-        What ends meanwhile is settled the next time.
-        """
-        room = max(SETTLED_AT_ONCE - len(self._unsettled), 0)
-        self._unsettled += self._ended[:room]
-        self._ended = self._ended[room:]
-        if any(outcome.not_attempted for _, outcome in self._unsettled):
-            self._release_not_attempted()
-        if not self._unsettled:
-            return
-        rows = settlements(self._unsettled, self._lanes.is_overdue)
-        with nullcontext() if is_one_statement(rows) else transaction.atomic():
-            new = find_unrecorded(rows) if self._is_commit_unknown else rows
-            self._is_commit_unknown = True
-            settled = settle_attempts(new)
-            disabled = report_dead(self._unsettled, [row for row in settled if row.cause])
-        self._is_commit_unknown = False
-        self._lanes.dead_letter(disabled, RESPONDED_410)
-        lanes = self._record_settled()
-        if disabled:
-            self._refresh_disabled(disabled)
-        self._publish_warnings(lanes)
-
-    def _refresh_disabled(self, disabled: list[UUID]) -> None:
-        """Apply the state of endpoints that were disabled; nothing is sent to them while it is read."""
-        gone = [lane for key in disabled if (lane := self._lanes.get(key)) is not None]
-        for lane in gone:
-            lane.is_gone = True
-        self._lanes.refresh()
-        for lane in gone:
-            lane.is_gone = False
-
-    def _release_not_attempted(self) -> None:
-        """Make deliveries pending again that this process could not attempt: that is no failure of their endpoints."""
-        released = [(attempt, outcome) for attempt, outcome in self._unsettled if outcome.not_attempted]
-        release_claims([(it.claimed.id, it.token) for it, _ in released])
-        self._publisher_claims.end(it.claimed.id for it, _ in released)
-        if any(outcome.failure is Failure.INTERNAL for _, outcome in released):
-            self._dispatcher.capacity.reduce()
-        telemetry.attempts_not_started(len(released))
-        for attempt, _ in released:
-            if (lane := self._lanes.get(attempt.claimed.endpoint_id)) is not None:
-                lane.on_settled([attempt.claimed.order_key])
-        self._unsettled = [(attempt, outcome) for attempt, outcome in self._unsettled if not outcome.not_attempted]
-
-    def _record_settled(self) -> list[LeasedLane]:
-        """Count the settled attempts. Return their lanes, as far as they are still leased."""
-        self.attempts += len(self._unsettled)
-        self._meter.settled += len(self._unsettled)
-        self._publisher_claims.end(attempt.claimed.id for attempt, _ in self._unsettled)
-        telemetry.attempted(outcome for _, outcome in self._unsettled)
-        self._worked_at = time.monotonic()
-        settled: dict[UUID, list[Ended]] = {}
-        for it in self._unsettled:
-            settled.setdefault(it[0].claimed.endpoint_id, []).append(it)
-        self._unsettled = []
-        lanes: list[LeasedLane] = []
-        for endpoint_id, ended in settled.items():
-            self._stats.add(endpoint_id, [outcome for _, outcome in ended])
-            if (lane := self._lanes.get(endpoint_id)) is not None:
-                lane.on_settled([attempt.claimed.order_key for attempt, _ in ended])
-                lanes.append(lane)
-        return lanes
+        if self._settling.settle():
+            self._worked_at = time.monotonic()
 
     def _release_held(self) -> None:
         """Release the claims of held deliveries that are not sent, and make their lanes due that are not leased here.
@@ -355,22 +211,6 @@ class Drain:
                 self._publisher_claims.end(it.claimed.id for it in stopped)
             self._has_stopped = False
 
-    def _publish_warnings(self, lanes: list[LeasedLane]) -> None:
-        """Warn the tenants of endpoints that have failed for long, and notify those of recovered ones.
-
-        What waits because of an outage that is over will be due.
-        """
-        for lane in lanes:
-            self._lanes.note_recovery(lane)
-            level = health.warning_level(lane.warning_level, lane.breaker.failing_since, self._clock.now())
-            if level != lane.warning_level:
-                health.publish_warning(lane.target.endpoint_id, lane.target.address, level, lane.breaker)
-                lane.warning_level = level
-
-    def _write_stats(self) -> None:
-        if self._clock.is_due("stats", WRITE_STATS_EVERY):
-            self._stats.write()
-
     def _report(self, *, at_end: bool = False) -> None:
         """Report how busy the drain is. If it is, and another one has time, leave some lanes to that one."""
         if self._meter.is_due(at_end=at_end):
@@ -394,12 +234,12 @@ class Drain:
             self._progress()
             self._transports.maintain()
             now = time.monotonic()
-            if now < gather_until and len(self._ended) < ENOUGH:
+            if now < gather_until and len(self._settling.ended) < ENOUGH:
                 self._waiting.for_events(gather_until - now)
                 continue
             if until is None:
                 until = now + self._seconds_to_wait()
-            if now >= until or is_notified or self._ended:
+            if now >= until or is_notified or self._settling.ended:
                 break
             is_notified = self._waiting.for_events(until - now, self._listener)
         if self._listener.fileno() < 0:
@@ -419,7 +259,8 @@ class Drain:
         for notification in map(read_notification, self._listener.received()):
             self._lanes.lane_available = self._lanes.lane_available or notification.lane_available
             self._has_stopped = self._has_stopped or notification.has_stopped
-            self._ask_all = self._ask_all or not (notification.endpoints or notification.claimed)
+            if not (notification.endpoints or notification.claimed):
+                self._claiming.ask_all = True
             self._publisher_claims.on_notified(notification.claimed)
             self._lanes.is_notified = not notification.has_missed
             if notification.has_missed:
@@ -432,7 +273,7 @@ class Drain:
         now, dispatcher = self._clock.now(), self._dispatcher
         if self._lanes.is_ending:
             return ROOM_EVERY
-        if self._ask_all or dispatcher.memory_freed or self._has_stopped or self._publisher_claims.are_waiting:
+        if self._claiming.ask_all or dispatcher.memory_freed or self._has_stopped or self._publisher_claims.are_waiting:
             return 0.0
         if self._lanes.has_batches or self._lanes.seconds_to_lease() <= 0:
             return 0.0
@@ -461,7 +302,7 @@ class Drain:
 
     def _has_work(self) -> bool:
         """Return whether anything is in flight, held, or not settled."""
-        has_sent = len(self._dispatcher.capacity) or self._ended or self._unsettled
+        has_sent = len(self._dispatcher.capacity) or self._settling.has_work
         return bool(has_sent or len(self._dispatcher.ahead) or self._publisher_claims.are_waiting)
 
     def _is_over(self, idle_timeout: float, stay: Callable[[], bool]) -> bool:
@@ -495,5 +336,5 @@ class Drain:
                 break
             self._wait()
         self._run_steps(
-            self._release_held, self._lanes.release_all, self._stats.write, partial(self._report, at_end=True)
+            self._release_held, self._lanes.release_all, self._settling.stats.write, partial(self._report, at_end=True)
         )

@@ -26,7 +26,7 @@ from delivery.lifecycle.retry_endpoint import retry_endpoint
 from delivery.lifecycle.set_aside import set_aside
 from delivery.models import Attempt, DeadLetter, Delivery, Event, Lane
 from delivery.publishing.publisher import publish
-from delivery.sending import breaker, capacity, drain, leased_lanes
+from delivery.sending import breaker, capacity, claiming, drain, leased_lanes
 from delivery.sending.drain import deliver_due
 from delivery.sending.lane import UNSETTLED_FACTOR
 from delivery.sql import recovery
@@ -392,7 +392,7 @@ class TestClaimedAhead:
 
     @pytest.fixture(autouse=True)
     def hold_for_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(drain, "HOLD_SECONDS", 600.0)
+        monkeypatch.setattr(claiming, "HOLD_SECONDS", 600.0)
         monkeypatch.setattr(leased_lanes, "REFRESH_EVERY", 0.0)
 
     @contextmanager
@@ -608,7 +608,7 @@ class TestClaimedAhead:
     def test_what_is_held_too_long_is_released_and_sent_later(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(drain, "HOLD_SECONDS", 0.5)
+        monkeypatch.setattr(claiming, "HOLD_SECONDS", 0.5)
         with self.holding(receiver) as (endpoint, go_on):
             wait_until(lambda: sending(endpoint) == 2, "the claims to be released")
             go_on.set()
@@ -883,7 +883,7 @@ class TestOrdering:
     def test_more_blocked_keys_than_one_search_walks_hold_back_no_other_key(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("delivery.sending.drain.KEYS_PER_TURN", 16)
+        monkeypatch.setattr("delivery.sending.claiming.KEYS_PER_TURN", 16)
         endpoint = subscribed(receiver.url(), ordering="subject")
         self.publish_numbers(endpoint, range(100), keys=100)
         Delivery.objects.update(next_attempt_at=timezone.now() + timedelta(hours=1))
@@ -1061,7 +1061,7 @@ class TestOpenFiles:
     def test_drain_takes_no_more_than_its_limit_of_open_files_allows(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(drain, "HOLD_SECONDS", 600.0)  # what is released after that is not put off
+        monkeypatch.setattr(claiming, "HOLD_SECONDS", 600.0)  # what is released after that is not put off
         tenant = self.make_hanging(receiver).tenant
         fast = subscribed(receiver.url("/fast"))
 
@@ -1227,7 +1227,7 @@ class TestDatabaseFailures:
                 connection.connection.close()
             return settled
 
-        monkeypatch.setattr("delivery.sending.drain.settle_attempts", settle_and_disconnect)
+        monkeypatch.setattr("delivery.sending.settling.settle_attempts", settle_and_disconnect)
         run_drain()
         assert failed
         assert Attempt.objects.count() == len(receiver.arrivals) == 10

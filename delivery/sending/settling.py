@@ -1,0 +1,134 @@
+"""Settle the ended attempts of a drain: write their outcomes, and what follows for lanes, endpoints and tenants."""
+
+from contextlib import nullcontext
+from uuid import UUID
+
+from django.db import transaction
+
+from delivery import telemetry
+from delivery.load.drain_meter import DrainMeter
+from delivery.sending import health
+from delivery.sending.attempt_stats import AttemptStats
+from delivery.sending.claimed_ahead import PublisherClaims
+from delivery.sending.clock import Clock
+from delivery.sending.dispatch import Dispatcher
+from delivery.sending.lane import LeasedLane
+from delivery.sending.leased_lanes import LeasedLanes
+from delivery.sending.settlement import Ended, report_dead, settlements
+from delivery.sending.verdict import RESPONDED_410
+from delivery.sql.settle import find_unrecorded, is_one_statement, release_claims, settle_attempts
+from delivery.transports.outcome import Failure
+
+SETTLED_AT_ONCE = 1_024  # attempts settled by one statement: with their responses at most 16 MiB
+WRITE_STATS_EVERY = 5.0  # seconds
+
+
+class Settling:
+    """Keep the ``ended`` attempts of one drain until they are settled. ``attempts``: how many were."""
+
+    def __init__(
+        self,
+        lanes: LeasedLanes,
+        dispatcher: Dispatcher,
+        publisher_claims: PublisherClaims,
+        meter: DrainMeter,
+        clock: Clock,
+    ) -> None:
+        self.attempts = 0
+        self.ended: list[Ended] = []
+        self.stats = AttemptStats()
+        self._unsettled: list[Ended] = []  # those that have ended and that the current settlement writes
+        self._is_commit_unknown = False  # whether the last settlement may have been committed or not
+        self._lanes = lanes
+        self._dispatcher = dispatcher
+        self._publisher_claims = publisher_claims
+        self._meter = meter
+        self._clock = clock
+
+    @property
+    def has_work(self) -> bool:
+        """Whether an attempt is not settled."""
+        return bool(self.ended or self._unsettled)
+
+    def settle(self) -> int:
+        """Write the outcomes of ended attempts, and what follows from them; return how many.
+
+        What ends meanwhile is settled the next time. Raises django.db.Error, and then keeps what is not settled.
+        """
+        room = max(SETTLED_AT_ONCE - len(self._unsettled), 0)
+        self._unsettled += self.ended[:room]
+        self.ended = self.ended[room:]
+        if any(outcome.not_attempted for _, outcome in self._unsettled):
+            self._release_not_attempted()
+        if not self._unsettled:
+            return 0
+        count, rows = len(self._unsettled), settlements(self._unsettled, self._lanes.is_overdue)
+        with nullcontext() if is_one_statement(rows) else transaction.atomic():
+            new = find_unrecorded(rows) if self._is_commit_unknown else rows
+            self._is_commit_unknown = True
+            settled = settle_attempts(new)
+            disabled = report_dead(self._unsettled, [row for row in settled if row.cause])
+        self._is_commit_unknown = False
+        self._lanes.dead_letter(disabled, RESPONDED_410)
+        lanes = self._record_settled()
+        if disabled:
+            self._refresh_disabled(disabled)
+        self._publish_warnings(lanes)
+        return count
+
+    def _refresh_disabled(self, disabled: list[UUID]) -> None:
+        """Apply the state of endpoints that were disabled; nothing is sent to them while it is read."""
+        gone = [lane for key in disabled if (lane := self._lanes.get(key)) is not None]
+        for lane in gone:
+            lane.is_gone = True
+        self._lanes.refresh()
+        for lane in gone:
+            lane.is_gone = False
+
+    def _release_not_attempted(self) -> None:
+        """Make deliveries pending again that this process could not attempt: that is no failure of their endpoints."""
+        released = [(attempt, outcome) for attempt, outcome in self._unsettled if outcome.not_attempted]
+        release_claims([(it.claimed.id, it.token) for it, _ in released])
+        self._publisher_claims.end(it.claimed.id for it, _ in released)
+        if any(outcome.failure is Failure.INTERNAL for _, outcome in released):
+            self._dispatcher.capacity.reduce()
+        telemetry.attempts_not_started(len(released))
+        for attempt, _ in released:
+            if (lane := self._lanes.get(attempt.claimed.endpoint_id)) is not None:
+                lane.on_settled([attempt.claimed.order_key])
+        self._unsettled = [(attempt, outcome) for attempt, outcome in self._unsettled if not outcome.not_attempted]
+
+    def _record_settled(self) -> list[LeasedLane]:
+        """Count the settled attempts. Return their lanes, as far as they are still leased."""
+        self.attempts += len(self._unsettled)
+        self._meter.settled += len(self._unsettled)
+        self._publisher_claims.end(attempt.claimed.id for attempt, _ in self._unsettled)
+        telemetry.attempted(outcome for _, outcome in self._unsettled)
+        settled: dict[UUID, list[Ended]] = {}
+        for it in self._unsettled:
+            settled.setdefault(it[0].claimed.endpoint_id, []).append(it)
+        self._unsettled = []
+        lanes: list[LeasedLane] = []
+        for endpoint_id, ended in settled.items():
+            self.stats.add(endpoint_id, [outcome for _, outcome in ended])
+            if (lane := self._lanes.get(endpoint_id)) is not None:
+                lane.on_settled([attempt.claimed.order_key for attempt, _ in ended])
+                lanes.append(lane)
+        return lanes
+
+    def _publish_warnings(self, lanes: list[LeasedLane]) -> None:
+        """Warn the tenants of endpoints that have failed for long, and notify those of recovered ones.
+
+        What waits because of an outage that is over will be due.
+        """
+        for lane in lanes:
+            self._lanes.note_recovery(lane)
+            level = health.warning_level(lane.warning_level, lane.breaker.failing_since, self._clock.now())
+            if level != lane.warning_level:
+                health.publish_warning(lane.target.endpoint_id, lane.target.address, level, lane.breaker)
+                lane.warning_level = level
+
+    def write_stats(self) -> None:
+        """Write the hourly counts, every few seconds."""
+        if self._clock.is_due("stats", WRITE_STATS_EVERY):
+            self.stats.write()
