@@ -31,7 +31,9 @@ def resend(delivery: Delivery, by: str) -> None:
             raise StateConflict("state", "An attempt is in progress; wait for its result.")
         _check(event, delivery.endpoint)
         if state != Delivery.State.PENDING and not _replay(delivery, state, by):
-            raise StateConflict("state", "It cannot be sent again: its transformation fails as before.")
+            raise StateConflict(
+                "state", "It stays dead: its transformation fails as before, or its dead letter is gone."
+            )
         make_due(delivery.id, delivery.endpoint_id)
         transaction.on_commit(partial(notify.notify_drains, {delivery.endpoint_id}))
 
@@ -49,10 +51,13 @@ def _replay(delivery: Delivery, state: str, by: str) -> bool:
     """Carry out a replay of this delivery; return whether it is pending now. The caller has locked the event."""
     if state == Delivery.State.DEAD:
         letters = tuple(DeadLetter.objects.filter(delivery=delivery, replayed_at=None).values_list("id", flat=True))
+        if not letters:  # a filter without ids would select those of all deliveries
+            return False
         run, selected = dead_letters.run_slice, ReplayFilter(ids=letters)
     else:
-        one = {"ids": (delivery.event_id,), "endpoint": delivery.endpoint_id, "force": True}
-        run, selected = backfill.run_slice, ReplayFilter(**one, scope=Replay.Scope.EVENTS)
+        ids, endpoint = (delivery.event_id,), delivery.endpoint_id
+        run = backfill.run_slice
+        selected = ReplayFilter(ids=ids, endpoint=endpoint, force=True, scope=Replay.Scope.EVENTS)
     now = database_now()
     row = Replay.objects.create(
         tenant=delivery.tenant,

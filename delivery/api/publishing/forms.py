@@ -53,7 +53,9 @@ class PublishBatchResultSerializer(serializers.Serializer[Any]):
 
 
 REQUEST = {"application/json": EventCreateSerializer}
-BATCH_REQUEST = {"application/json": serializers.ListSerializer(child=EventCreateSerializer(), max_length=MAX_BATCH)}
+BATCH_REQUEST: dict[str, Any] = {
+    "application/json": serializers.ListSerializer(child=EventCreateSerializer(), max_length=MAX_BATCH)
+}
 RESPONSES = {202: PublishResultSerializer}
 BATCH_RESPONSES = {202: PublishBatchResultSerializer}
 EXAMPLES = [

@@ -108,3 +108,11 @@ def test_dead_delivery_whose_transformation_fails_again_stays_dead(endpoint: End
     delivery = make_delivery(make_event(endpoint.tenant), endpoint, state="dead")
     make_dead_letter(delivery, cause="transformation_failed")
     assert refuse(delivery) == "state"
+
+
+def test_dead_delivery_without_a_dead_letter_is_refused_and_no_other_is_sent(endpoint: Endpoint) -> None:
+    other = make(endpoint, "dead")
+    delivery = make_delivery(make_event(endpoint.tenant), endpoint, state="dead")
+    assert refuse(delivery) == "state"
+    other.refresh_from_db()
+    assert other.state == "dead"
