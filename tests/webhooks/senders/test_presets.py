@@ -79,6 +79,7 @@ def test_preset_says_where_its_facts_are_and_works_with_its_scheme(name: str) ->
     read_rules(sender.fields.get("handshake", []))
     paths = [sender.fields.get(f"{what}_path", "") for what in ("message_id", "event_type", "order_key")]
     assert all(PATH.fullmatch(path) for path in paths if path)
+    assert "/0/" not in paths[0]  # the id of the first event, which another message may have beside others
 
 
 @pytest.mark.parametrize("name", NAMES)
