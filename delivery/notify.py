@@ -15,6 +15,7 @@ from django.db import Error
 from delivery.sql.due import CHANNEL, MISSED, OWNER_CHANNEL, mark_lanes_due, mark_lanes_due_late, notify_stopped
 from delivery.sql.lanes import LOCK_LISTENING
 from webhooks.kit.notify import Listener, TaskNotifier, wakeup_failed
+from webhooks.kit.sql import INDEX_PLANS
 
 drain_starter = TaskNotifier("delivery.deliver_due", "delivery", pause=1.0, expires=1.0)
 replay_starter = TaskNotifier("delivery.replay_slices", "default", pause=1.0, expires=1.0)
@@ -60,5 +61,5 @@ def listen(owner: UUID) -> Listener:
 
     While the connection lasts, publishers can tell that the drain listens.
     """
-    lock = LOCK_LISTENING.format(owner=owner)
-    return Listener(CHANNEL, f"{OWNER_CHANNEL}{owner}", missed=MISSED, setup=lock)
+    setup = f"{LOCK_LISTENING.format(owner=owner)}; {INDEX_PLANS.decode()}"
+    return Listener(CHANNEL, f"{OWNER_CHANNEL}{owner}", missed=MISSED, setup=setup)

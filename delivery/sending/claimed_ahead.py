@@ -17,6 +17,7 @@ from uuid import UUID
 
 from delivery.sending.capacity import TenantRoom
 from delivery.sql.claim import Claimed, find_claims_under, read_claims
+from webhooks.kit.sql import Run, run
 
 MAX_HELD = 1_024  # deliveries held by one drain: a limit on memory
 
@@ -140,16 +141,17 @@ class PublisherClaims:
         """Record that notifications may have been lost."""
         self._may_have_missed = True
 
-    def read(self) -> int:
+    def read(self, run: Run = run) -> int:
         """Hold what was claimed for the drain since the last call, or make it unsendable; return how many."""
         if self._may_have_missed:
-            self._named |= find_claims_under(self._owner) - self._known
+            self._named |= find_claims_under(self._owner, run) - self._known
             self._may_have_missed = False
         if not self._named:
             return 0
         asked_at = time.monotonic()
-        claims = read_claims(self._owner, self._named)
-        self._named.clear()
+        named = list(self._named)
+        claims = read_claims(self._owner, named, run)
+        self._named.difference_update(named)  # others may have been named meanwhile
         self._known.update(it.id for it, _ in claims)
         self._hold(claims, self._owner, asked_at)
         return len(claims)

@@ -46,7 +46,7 @@ class Dispatcher:
         self._clock = clock
         self._not_sent: list[Ended] = []
         self._unsendable: list[Held] = []
-        self._freed: dict[UUID, None] = {}  # endpoints with held deliveries and a place that has become free
+        self._freed: dict[UUID, None] = {}  # endpoints with held deliveries for which there may be a place now
 
     def may_send(self, lane: LeasedLane) -> bool:
         """Return whether a lane gets places at all for now."""
@@ -73,6 +73,7 @@ class Dispatcher:
                 self._unsendable.append(Held(it, token, new_id(), NO_TENANT, 0.0))
             else:
                 self.hold([it], token, asked_at + seconds - lane.target.timeout_ms / 1000 - CLAIM_GRACE)
+                self._freed[it.endpoint_id] = None
 
     def start(self, places: Iterable[tuple[LeasedLane, int]]) -> None:
         """Send up to so many held deliveries of each of these lanes, without those that are held too long.

@@ -14,6 +14,7 @@ from contextlib import closing, suppress
 from functools import partial
 from uuid import UUID
 
+import psycopg
 from django.db import Error, InterfaceError, OperationalError, connection
 
 from delivery import notify, telemetry
@@ -102,7 +103,7 @@ class Drain:
         self._pacing = Pacing()
         self._meter = DrainMeter()
         self._settling = Settling(self._lanes, self._dispatcher, self._publisher_claims, self._meter, clock)
-        self._waiting = Waiting(transports, self._progress)
+        self._waiting = Waiting(transports, self._progress, listener, self._receive)
         self._is_database_away = False
         self._connecting: Future[None] | None = None  # a connection that is being tried
         self._has_stopped = False  # whether deliveries were stopped that may be held
@@ -168,15 +169,28 @@ class Drain:
     def _progress(self) -> None:
         """Send and receive what is possible without waiting, and refill places. Uses no database."""
         self._transports.advance()
-        self._settling.ended += self._dispatcher.take()
+        self._settling.add(self._dispatcher.take())
         if not self._has_stopped:  # what is held may have been cancelled
             self._dispatcher.refill()
 
+    def _receive(self) -> None:
+        """Hold what publishers claim while a statement runs, so that it does not wait for that. Uses the listener."""
+        self._read_notifications()
+        if not self._has_stopped:
+            with suppress(psycopg.Error):  # the next turn tries again
+                while self._publisher_claims.are_waiting:
+                    self._meter.claimed += self._publisher_claims.read(self._listener.run)
+                    self._read_notifications()
+
     def _claim(self) -> None:
-        self._meter.claimed += self._publisher_claims.read()
-        self._drop_stopped()
-        self._progress()
-        self._meter.claimed += self._claiming.claim()
+        self._waiting.receives = False  # what is shared and claimed now must not change
+        try:
+            self._meter.claimed += self._publisher_claims.read()
+            self._drop_stopped()
+            self._progress()
+            self._meter.claimed += self._claiming.claim()
+        finally:
+            self._waiting.receives = True
 
     def _settle(self) -> None:
         if self._settling.settle():
@@ -223,28 +237,30 @@ class Drain:
     def _wait(self) -> None:
         """Go on sending until it is time for the next turn.
 
-        That is when an attempt has ended, a notification comes, a rate limit allows the next attempt, or after
-        POLL_EVERY; while the drain is busy, when enough has ended.
+        That is when attempts that have ended are to be settled, a notification comes, a rate limit allows the next
+        attempt, or after POLL_EVERY; while the drain is busy, when enough has ended.
         """
         turned_at, blocked = time.monotonic(), self._waiting.blocked
         gather_until = turned_at + self._pacing.pause()
         until: float | None = None
-        is_notified = False
+        is_notified, count = False, 0
         while True:
             self._progress()
             self._transports.maintain()
             now = time.monotonic()
+            if len(self._settling.ended) != count:  # places have become free
+                until, count = None, len(self._settling.ended)
             if now < gather_until and len(self._settling.ended) < ENOUGH:
                 self._waiting.for_events(gather_until - now)
                 continue
             if until is None:
                 until = now + self._seconds_to_wait()
-            if now >= until or is_notified or self._settling.ended:
+            if now >= until or is_notified or self._settling.is_due(now):
                 break
-            is_notified = self._waiting.for_events(until - now, self._listener)
+            is_notified = self._waiting.for_events(min(until, self._settling.due_at) - now, notified=True)
         if self._listener.fileno() < 0:
             is_notified = not self._is_database_away  # tries to connect
-        if is_notified or self._waiting.for_events(0.0, self._listener):
+        if is_notified or self._waiting.for_events(0.0, notified=True):
             self._read_notifications()
         ended_at = time.monotonic()
         waited = self._waiting.blocked - blocked

@@ -1,5 +1,11 @@
-"""Settle the ended attempts of a drain: write their outcomes, and what follows for lanes, endpoints and tenants."""
+"""Settle the ended attempts of a drain: write their outcomes, and what follows for lanes, endpoints and tenants.
 
+Ended attempts gather for a few milliseconds, so that they share a commit, and publishers wait for fewer flushes.
+"""
+
+import math
+import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from uuid import UUID
 
@@ -10,7 +16,7 @@ from delivery.load.drain_meter import DrainMeter
 from delivery.sending import health
 from delivery.sending.attempt_stats import AttemptStats
 from delivery.sending.claimed_ahead import PublisherClaims
-from delivery.sending.clock import Clock
+from delivery.sending.clock import ENOUGH, Clock
 from delivery.sending.dispatch import Dispatcher
 from delivery.sending.lane import LeasedLane
 from delivery.sending.leased_lanes import LeasedLanes
@@ -19,12 +25,16 @@ from delivery.sending.verdict import RESPONDED_410
 from delivery.sql.settle import find_unrecorded, is_one_statement, release_claims, settle_attempts
 from delivery.transports.outcome import Failure
 
+SETTLE_AFTER = 0.008  # seconds for which ended attempts gather
 SETTLED_AT_ONCE = 1_024  # attempts settled by one statement: with their responses at most 16 MiB
 WRITE_STATS_EVERY = 5.0  # seconds
 
 
 class Settling:
-    """Keep the ``ended`` attempts of one drain until they are settled. ``attempts``: how many were."""
+    """Keep the ``ended`` attempts of one drain until they are settled. ``attempts``: how many were.
+
+    ``due_at``: when those that have ended are to be settled, in monotonic seconds.
+    """
 
     def __init__(
         self,
@@ -36,6 +46,7 @@ class Settling:
     ) -> None:
         self.attempts = 0
         self.ended: list[Ended] = []
+        self.due_at = math.inf
         self.stats = AttemptStats()
         self._unsettled: list[Ended] = []  # those that have ended and that the current settlement writes
         self._is_commit_unknown = False  # whether the last settlement may have been committed or not
@@ -50,14 +61,35 @@ class Settling:
         """Whether an attempt is not settled."""
         return bool(self.ended or self._unsettled)
 
+    def add(self, ended: Sequence[Ended]) -> None:
+        """Keep attempts that have ended, until they are due."""
+        if ended:
+            self.ended += ended
+            wait = 0.0 if any(map(self._is_urgent, ended)) else SETTLE_AFTER
+            self.due_at = min(self.due_at, time.monotonic() + wait)
+
+    def is_due(self, now: float) -> bool:
+        """Return whether to settle at ``now`` (monotonic seconds)."""
+        is_needed = self._lanes.is_ending or len(self.ended) >= ENOUGH
+        return now >= self.due_at or bool(self._unsettled or (self.ended and is_needed))
+
+    def _is_urgent(self, ended: Ended) -> bool:
+        """Return whether a lane can send nothing more, or soon, before this attempt is settled."""
+        lane = self._lanes.get(ended[0].claimed.endpoint_id)
+        return lane is not None and (lane.heads is not None or lane.unsettled >= lane.window.limit)
+
     def settle(self) -> int:
-        """Write the outcomes of ended attempts, and what follows from them; return how many.
+        """Write the outcomes of ended attempts if they are due, and what follows from them; return how many.
 
         What ends meanwhile is settled the next time. Raises django.db.Error, and then keeps what is not settled.
         """
+        now = time.monotonic()
+        if not self.is_due(now):
+            return 0
         room = max(SETTLED_AT_ONCE - len(self._unsettled), 0)
         self._unsettled += self.ended[:room]
         self.ended = self.ended[room:]
+        self.due_at = now if self.ended else math.inf
         if any(outcome.not_attempted for _, outcome in self._unsettled):
             self._release_not_attempted()
         if not self._unsettled:

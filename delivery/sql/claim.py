@@ -8,7 +8,7 @@ from uuid import UUID
 from delivery.models import Delivery
 from delivery.sql.order_heads import HeadSearch, SearchRequest, find_heads
 from webhooks.kit.fair.shares import fair_part
-from webhooks.kit.sql import columns, run
+from webhooks.kit.sql import Run, columns, run
 
 PENDING, SENDING = Delivery.State.PENDING, Delivery.State.SENDING
 LOW_WATER_MARGIN = 5.0  # seconds the low-water mark stays behind the newest claim: a publisher may commit that late
@@ -203,7 +203,7 @@ SELECT d.id, d.endpoint_id, d.event_id, d.attempts, d.step, d.next_attempt_at, c
 """
 
 
-def read_claims(token: UUID, delivery_ids: Iterable[UUID]) -> list[tuple[Claimed, float]]:
+def read_claims(token: UUID, delivery_ids: Iterable[UUID], run: Run = run) -> list[tuple[Claimed, float]]:
     """Return those of these deliveries that are claimed under this token, each with the seconds its claim lasts."""
     rows = run(READ_CLAIMS, {"ids": list(delivery_ids), "token": token})
     return [(Claimed(*row[:-1]), row[-1]) for row in rows]
@@ -215,7 +215,7 @@ SELECT id FROM delivery_delivery WHERE state = '{SENDING}' AND claimed_until > n
 """
 
 
-def find_claims_under(token: UUID) -> set[UUID]:
+def find_claims_under(token: UUID, run: Run = run) -> set[UUID]:
     """Return the deliveries that are claimed under this token. Reads all claimed ones."""
     return {row[0] for row in run(FIND_CLAIMS_UNDER, {"token": token})}
 

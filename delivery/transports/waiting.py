@@ -6,7 +6,7 @@ does not make a response look late, and no thread waits for another one.
 
 import select
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, Protocol
 
 import psycopg
@@ -30,26 +30,39 @@ class Waiting:
     """Wait for descriptors beside those of the transports, calling ``progress`` whenever a transport can go on.
 
     ``blocked``: seconds for which nothing could be done, without those in statements. ``gathers``: whether the drain is
-    busy, so that responses gather for GATHER_MS.
+    busy, so that responses gather for GATHER_MS. ``receive`` is called during a statement when there is a notification,
+    unless the drain is busy or has set ``receives`` to False.
     """
 
-    def __init__(self, transports: Transports, progress: Callable[[], None]) -> None:
+    def __init__(
+        self, transports: Transports, progress: Callable[[], None], listener: HasDescriptor, receive: Callable[[], None]
+    ) -> None:
         self.blocked = 0.0
         self.gathers = False
+        self.receives = True
+        self._listener = listener
+        self._receive = receive
         self._transports = transports
         self._progress = progress
 
     def for_statement(self, steps: Generator[Any, Any, Any], descriptor: int) -> Any:
-        """Run the steps of a statement, for ``webhooks.kit.sql.wait_with``. An error of ``progress`` comes after it."""
+        """Run the steps of a statement, for ``webhooks.kit.sql.wait_with``.
+
+        An error of ``progress`` or ``receive`` comes after it.
+        """
         error: Exception | None = None
         try:
             wanted = next(steps)
             while True:
-                ready = self._poll(descriptor, EVENTS[wanted], LONGEST)
+                listener = self._listener.fileno() if self.receives and not self.gathers else -1
+                found = self._poll({descriptor: EVENTS[wanted], listener: select.POLLIN}, LONGEST)
+                ready = found.get(descriptor, 0)
                 if ready & select.POLLNVAL:
                     raise psycopg.OperationalError("the connection is closed")
                 if error is None:
                     try:
+                        if listener in found:
+                            self._receive()
                         self._progress()
                     except Exception as raised:
                         error = raised
@@ -60,23 +73,29 @@ class Waiting:
                 raise error from None
             return ended.value
 
-    def for_events(self, seconds: float, listener: HasDescriptor | None = None) -> bool:
-        """Wait until a transport can go on, at most so long; return whether the listener is readable."""
-        began = time.monotonic()
-        ready = self._poll(listener.fileno() if listener is not None else -1, select.POLLIN, seconds)
-        self.blocked += time.monotonic() - began
-        return bool(ready)
+    def for_events(self, seconds: float, *, notified: bool = False) -> bool:
+        """Wait until a transport can go on, at most so long; with ``notified`` also for a notification.
 
-    def _poll(self, descriptor: int, events: int, seconds: float) -> int:
+        Return whether there is one.
+        """
+        listener = self._listener.fileno() if notified else -1
+        began = time.monotonic()
+        found = self._poll({listener: select.POLLIN}, seconds)
+        self.blocked += time.monotonic() - began
+        return listener in found
+
+    def _poll(self, descriptors: Mapping[int, int], seconds: float) -> dict[int, int]:
+        """Wait for these events of descriptors, of which negative ones do not count, and for the transports."""
         poll = select.poll()
-        if descriptor >= 0:
-            poll.register(descriptor, events)
+        for descriptor, events in descriptors.items():
+            if descriptor >= 0:
+                poll.register(descriptor, events)
         seconds = self._transports.seconds_to_timer(seconds)
         if self.gathers and seconds * 1000 > GATHER_MS and (ready := poll.poll(GATHER_MS)):
-            return ready[0][1]
+            return dict(ready)
         for transport in self._transports:
             poll.register(transport, select.POLLIN)
-        return dict(poll.poll(seconds * 1000)).get(descriptor, 0)
+        return dict(poll.poll(seconds * 1000))
 
 
 def _ready(events: int, wanted: Wait) -> int:

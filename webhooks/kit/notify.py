@@ -15,12 +15,17 @@ Used by the receiver (``webhooks.processing.notify``) and by publishing and the 
 import os
 import threading
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import psycopg
 import structlog
 from celery import current_app
 from django.db import Error, connection
 from prometheus_client import Counter
+
+from webhooks.kit import sql
+from webhooks.kit.postgresql.prepared_statements import PreparedStatements
 
 BUDGET = 0.1  # seconds the broker may take where a caller waits for it
 EXPIRES = 10  # seconds after which a worker drops a message that it has not begun: the schedule has sent the same
@@ -111,6 +116,7 @@ class Listener:
         self._missed = missed
         self._setup = setup
         self._connection: psycopg.Connection | None = None
+        self._statements: PreparedStatements | None = None
         self._connect()
 
     def _connect(self) -> None:
@@ -131,10 +137,26 @@ class Listener:
             self._connect()
             return set() if self._connection is None else {self._missed}
         try:
-            return {notification.payload for notification in self._connection.notifies(timeout=0)}
+            return self._read(self._connection.pgconn)
         except psycopg.Error:
             self.close()
             return {self._missed}
+
+    def _read(self, server: "psycopg.pq.abc.PGconn") -> set[str]:
+        """Read without psycopg's generator, which would not see what came with the rows of a statement."""
+        server.consume_input()
+        payloads: set[str] = set()
+        while (found := server.notifies()) is not None:
+            payloads.add(found.extra.decode())
+        return payloads
+
+    def run(self, statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Run a short statement on the connection that listens; call ``received`` afterwards. Raises psycopg.Error."""
+        if self._connection is None:
+            raise psycopg.OperationalError("not connected")
+        if self._statements is None or self._statements.connection is not self._connection:
+            self._statements = sql.prepared_statements(self._connection)
+        return self._statements.execute(statement, parameters)
 
     def close(self) -> None:
         """Close the connection."""

@@ -32,6 +32,10 @@ ARRAY_PARAMETER = re.compile(r"%\((\w+)\)s(?=::\w+\[\])")  # a named parameter t
 _thread = threading.local()  # Django's connection is one per thread, too
 
 
+Run = Callable[[str, Mapping[str, Any]], list[tuple[Any, ...]]]
+"""Run a statement on some connection: ``run``, or ``run`` of a listener (``webhooks.kit.notify``)."""
+
+
 def run(statement: str | bytes, parameters: Mapping[str, Any] | Sequence[Any]) -> list[tuple[Any, ...]]:
     """Run one statement and return its rows; an empty list if it returns none.
 
@@ -46,6 +50,11 @@ def run(statement: str | bytes, parameters: Mapping[str, Any] | Sequence[Any]) -
             except UnsupportedParameterError:
                 pass
         return _run_by_cursor(statement, parameters)
+
+
+def prepared_statements(opened: "psycopg.Connection[Any]") -> PreparedStatements:
+    """Return the prepared statements of a connection that is not Django's, for its owner to keep."""
+    return PreparedStatements(opened)
 
 
 def _prepared_statements() -> PreparedStatements:

@@ -26,7 +26,7 @@ from delivery.lifecycle.retry_endpoint import retry_endpoint
 from delivery.lifecycle.set_aside import set_aside
 from delivery.models import Attempt, DeadLetter, Delivery, Event, Lane
 from delivery.publishing.publisher import publish
-from delivery.sending import breaker, capacity, claiming, drain, leased_lanes
+from delivery.sending import breaker, capacity, claiming, drain, leased_lanes, settling
 from delivery.sending.drain import deliver_due
 from delivery.sending.lane import UNSETTLED_FACTOR
 from delivery.sql import recovery
@@ -566,6 +566,28 @@ class TestClaimedAhead:
             wait_until(lambda: sending(endpoint) == 0, "the claims to be released")
         assert len(receiver.arrivals) == Attempt.objects.count() <= 100 + breaker.OPEN_AFTER_FAILURES + 1
         assert set(endpoint.deliveries.filter(attempts=0).values_list("state", "claims")) == {("pending", 0)}
+
+    def test_ended_attempts_gather_before_they_are_settled(
+        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(settling, "SETTLE_AFTER", 3600.0)
+        endpoint = subscribed(receiver.url())
+        with draining():
+            publish_to(endpoint)
+            receiver.wait_for(1)
+            publish_to(endpoint, 2)
+            receiver.wait_for(3)
+            assert states() == ["sending"] * 3
+        assert states() == ["delivered"] * 3
+
+    @pytest.mark.parametrize("changes", [{"ordering": "endpoint"}, {"max_in_flight": 1}], ids=["ordered", "narrow"])
+    def test_attempts_that_keep_their_lane_from_sending_are_settled_at_once(
+        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+    ) -> None:
+        monkeypatch.setattr(settling, "SETTLE_AFTER", 3600.0)
+        with draining():
+            publish_to(subscribed(receiver.url(), **changes), 5)
+            wait_until(lambda: states() == ["delivered"] * 5, "the settlements")
 
     def test_killed_drain_repeats_no_more_than_what_was_not_settled(self, receiver: Receiver) -> None:
         go_on, count = threading.Event(), itertools.count()

@@ -8,14 +8,20 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, connection, transaction
 
+from delivery import notify
+from delivery.sql.due import LANE_AVAILABLE, notify_lane_available
 from delivery.transports.registry import Transports
 from delivery.transports.waiting import Waiting
 from tests.delivery.factories_lanes import make_claimed, make_in_flight, make_target
 from tests.receiver import Receiver
+from tests.threads import in_threads
 from webhooks.kit import sql
+from webhooks.kit.notify import Listener
+from webhooks.wire.ids import new_id
 from webhooks.wire.signing.standard_webhooks import Signer
 
 SECRET = "whsec_" + "A" * 43 + "="
+OWNER = new_id()
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -25,13 +31,14 @@ def loopback(settings: Any) -> None:
 
 
 @contextmanager
-def waiting_with(transports: Transports, progress: Any) -> Iterator[Waiting]:
-    waiting = Waiting(transports, progress)
-    sql.wait_with(waiting.for_statement)
-    try:
-        yield waiting
-    finally:
-        sql.wait_with(None)
+def waiting_with(transports: Transports, progress: Any, receive: Any = None) -> Iterator[Waiting]:
+    with closing(notify.listen(OWNER)) as listener:
+        waiting = Waiting(transports, progress, listener, lambda: receive(listener) if receive else None)
+        sql.wait_with(waiting.for_statement)
+        try:
+            yield waiting
+        finally:
+            sql.wait_with(None)
 
 
 @pytest.mark.parametrize("prepared", [True, False])
@@ -50,6 +57,33 @@ def test_request_is_sent_and_its_response_taken_while_a_statement_runs(settings:
             assert sql.run("SELECT pg_sleep(0.5)::text, 7", {}) == [("", 7)]
     assert [outcome.status for _, outcome in ended] == [200]
     assert ended[0][1].duration_ms < 400
+
+
+def test_notification_is_received_while_a_statement_runs_and_the_listener_can_run_one_too() -> None:
+    received: list[Any] = []
+
+    def receive(listener: Listener) -> None:
+        received.append((listener.received(), listener.run("SELECT 1 WHERE %(n)s = 2::int8", {"n": 2})))
+
+    with closing(Transports(time.time)) as transports, waiting_with(transports, lambda: None, receive):
+        in_threads(notify_lane_available)
+        assert sql.run("SELECT pg_sleep(0.2)::text", {}) == [("",)]
+    assert ({LANE_AVAILABLE}, [(1,)]) in received
+
+
+@pytest.mark.parametrize("attribute", ["gathers", "receives"])
+def test_busy_drain_and_one_that_claims_receive_after_the_statement(attribute: str) -> None:
+    received: list[set[str]] = []
+
+    def receive(listener: Listener) -> None:
+        received.append(listener.received())
+
+    with closing(Transports(time.time)) as transports, waiting_with(transports, lambda: None, receive) as waiting:
+        setattr(waiting, attribute, attribute == "gathers")
+        in_threads(notify_lane_available)
+        sql.run("SELECT pg_sleep(0.1)::text", {})
+        assert not received
+        assert waiting.for_events(5.0, notified=True)
 
 
 def test_error_of_progress_is_raised_after_the_statement_and_leaves_the_connection_usable() -> None:
