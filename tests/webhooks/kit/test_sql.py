@@ -68,7 +68,7 @@ def test_run_prepares_its_statements_and_django_never_does() -> None:
 
 
 def test_run_prepares_nothing_without_the_setting(settings: Any) -> None:
-    del settings.WAYPOST_PREPARE_STATEMENTS
+    settings.WAYPOST_PREPARE_STATEMENTS = False
     assert sql.run("SELECT %(n)s::int AS unprepared", {"n": 7}) == [(7,)]
     assert fetch("SELECT statement FROM pg_prepared_statements WHERE statement LIKE 'SELECT%unprepared'") == []
 

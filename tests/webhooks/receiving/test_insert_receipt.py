@@ -120,7 +120,7 @@ def test_insert_receipts_without_the_setting_prepares_no_statement(settings: Any
             cursor.execute("SELECT coalesce(sum(generic_plans + custom_plans), 0) FROM pg_prepared_statements")
             return int(cursor.fetchone()[0])
 
-    del settings.WAYPOST_PREPARE_STATEMENTS
+    settings.WAYPOST_PREPARE_STATEMENTS = False
     source, before = make_source(), count()
     assert outcomes([message(source, "one")]) == [InsertOutcome.SETTLED]
     assert count() == before
