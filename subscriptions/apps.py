@@ -1,10 +1,8 @@
 """Configure the app."""
 
 from django.apps import AppConfig
-from django.core.checks import register
 from django.utils.module_loading import import_string
 
-from subscriptions.checks import check_admin
 from subscriptions.defaults import DEFAULTS
 from webhooks.host_project import require_apps, set_defaults
 from webhooks.kit.tenancy import tenant_named, tenant_required
@@ -25,8 +23,7 @@ class SubscriptionsConfig(AppConfig):
         super().import_models()
 
     def ready(self) -> None:
-        """Set default settings, register checks, and connect signals."""
+        """Set default settings, and connect signals."""
         set_defaults(DEFAULTS)
-        register(check_admin)
         tenant_named.connect(import_string(ON_TENANT_NAMED))
         tenant_required.connect(import_string(ON_TENANT_REQUIRED))

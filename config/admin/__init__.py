@@ -1,3 +1,8 @@
 """Show operators what concerns the whole platform. Django's admin calls in; importing a module registers its page."""
 
+from django.contrib import admin
+
 from config.admin import capacity as capacity
+
+admin.site.index_template = "delivery/admin/index.html"  # filled by UNFOLD["DASHBOARD_CALLBACK"]
+admin.site.index_title = "Overview"

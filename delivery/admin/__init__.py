@@ -2,21 +2,13 @@
 
 Belongs here: admin pages, thin: fetch, call one function, answer. Rows are not edited; replays are created and
 cancelled, and unfinished deliveries are retried, moved to the dead letters or cancelled. Django's admin calls in,
-nothing else does. Importing a module registers its pages, in a project with django-unfold (``subscriptions.I001``).
+nothing else does. Importing a module registers its pages.
 """
 
-from django.contrib import admin
-
-from webhooks.kit.admin.lists import HAS_LOOK
-
-if HAS_LOOK:
-    from delivery.admin import dead_letters as dead_letters
-    from delivery.admin import deliveries as deliveries
-    from delivery.admin import events as events
-    from delivery.admin import queues as queues
-    from delivery.admin import replays as replays
-    from delivery.admin import tenants as tenants
-    from delivery.admin import usage as usage
-
-    admin.site.index_template = "delivery/admin/index.html"
-    admin.site.index_title = "Overview"
+from delivery.admin import dead_letters as dead_letters
+from delivery.admin import deliveries as deliveries
+from delivery.admin import events as events
+from delivery.admin import queues as queues
+from delivery.admin import replays as replays
+from delivery.admin import tenants as tenants
+from delivery.admin import usage as usage

@@ -11,8 +11,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, DropdownFilter
-from unfold.decorators import action
 
 from delivery.admin.display import find, last_result, state_pill
 from delivery.admin.replay_dead_letters import ReplayDeadLettersPage, query_from_filters
@@ -21,10 +19,11 @@ from delivery.admin.time_filter import TimeRangeFilter
 from delivery.models import DeadLetter, Event, Replay
 from subscriptions.models import Tenant
 from webhooks.kit.admin.display import NOTHING, column, link, pill, when
+from webhooks.kit.admin.filters import ChoicesFilter, OneOfFilter, RelatedFilter
 from webhooks.kit.admin.lists import AdminList
 
 
-class StateFilter(DropdownFilter):  # type: ignore[misc]
+class StateFilter(OneOfFilter):  # type: ignore[misc]
     """Filter dead letters by whether they have been replayed."""
 
     title = "state"
@@ -45,9 +44,9 @@ class DeadLetterAdmin(AdminList):
 
     list_display = ("public_id", "state", "cause_pill", "result", "event_link", "endpoint_link", "failed")
     list_filter = (
-        ("tenant", AutocompleteSelectFilter),
-        ("endpoint", AutocompleteSelectFilter),
-        ("cause", ChoicesDropdownFilter),
+        ("tenant", RelatedFilter),
+        ("endpoint", RelatedFilter),
+        ("cause", ChoicesFilter),
         StateFilter,
         ("failed_at", TimeRangeFilter),
     )
@@ -77,7 +76,7 @@ class DeadLetterAdmin(AdminList):
     def has_replay_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm(MAY_REPLAY))
 
-    @action(description="Replay selected", permissions=["replay"])
+    @admin.action(description="Replay selected", permissions=["replay"])
     def replay_selected(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> HttpResponse:
         """Redirect to the page that counts and asks."""
         selected = ",".join(letter.public_id for letter in queryset[: self.list_per_page])

@@ -7,8 +7,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
-from unfold.decorators import action
 
 from delivery.admin.display import find, last_result, payload, state_pill
 from delivery.admin.operations import MAY_OPERATE, OPERATIONS, OperationPage, operation_path
@@ -20,6 +18,7 @@ from delivery.reading.explain import explain
 from delivery.reading.timeline import timeline
 from subscriptions.models import Tenant
 from webhooks.kit.admin.display import column, link, when
+from webhooks.kit.admin.filters import ChoicesFilter, RelatedFilter
 from webhooks.kit.admin.lists import AdminList
 
 SHOWN_ATTEMPTS = 100  # the latest
@@ -33,9 +32,9 @@ class DeliveryAdmin(AdminList):
     list_display = ("public_id", "state_column", "result", "attempts", "event_link", "endpoint_link", "published")
     list_select_related = ("event", "endpoint__http")
     list_filter = (
-        ("tenant", AutocompleteSelectFilter),
-        ("endpoint", AutocompleteSelectFilter),
-        ("state", ChoicesDropdownFilter),
+        ("tenant", RelatedFilter),
+        ("endpoint", RelatedFilter),
+        ("state", ChoicesFilter),
         ("created_at", TimeRangeFilter),
     )
     search_columns = {"dlv": "pk", "evt": "event_id", "ep": "endpoint_id"}
@@ -61,19 +60,19 @@ class DeliveryAdmin(AdminList):
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm(MAY_OPERATE))
 
-    @action(description="Retry selected now", permissions=["operate"])
+    @admin.action(description="Retry selected now", permissions=["operate"])
     def retry_now(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponse:
         return self._confirm("retry", queryset)
 
-    @action(description="Resend selected", permissions=["operate"])
+    @admin.action(description="Resend selected", permissions=["operate"])
     def resend(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponse:
         return self._confirm("resend", queryset)
 
-    @action(description="Move selected to dead letters", permissions=["operate"])
+    @admin.action(description="Move selected to dead letters", permissions=["operate"])
     def move_to_dead_letters(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponse:
         return self._confirm("set-aside", queryset)
 
-    @action(description="Cancel selected", permissions=["operate"])
+    @admin.action(description="Cancel selected", permissions=["operate"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponse:
         return self._confirm("cancel", queryset)
 

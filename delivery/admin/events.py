@@ -8,8 +8,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
-from unfold.contrib.filters.admin import AutocompleteSelectFilter
-from unfold.decorators import action
 
 from delivery.admin.display import payload
 from delivery.admin.replay_events import ReplayEventsPage, query_from_filters
@@ -19,6 +17,7 @@ from delivery.models import Delivery, Event, Replay
 from delivery.reading.explain import endpoints_for, explain
 from subscriptions.models import Tenant
 from webhooks.kit.admin.display import column, link, when
+from webhooks.kit.admin.filters import RelatedFilter
 from webhooks.kit.admin.lists import AdminList
 
 MAX_SHOWN_DELIVERIES = 200  # deliveries on an event's page; the list of deliveries shows all
@@ -31,7 +30,7 @@ class EventAdmin(AdminList):
 
     list_display = ("public_id", "type", "subject", "source", "cloudevent_id", "tenant_link", "published")
     list_select_related = ("tenant",)
-    list_filter = (("tenant", AutocompleteSelectFilter), ("created_at", TimeRangeFilter))
+    list_filter = (("tenant", RelatedFilter), ("created_at", TimeRangeFilter))
     fields = (("public_id", "type"), ("cloudevent_id", "source"), ("subject", "tenant_link"), "published")
     readonly_fields = ("public_id", "type", "cloudevent_id", "source", "subject", "tenant_link", "published")
     change_form_after_template = "delivery/admin/event.html"
@@ -48,7 +47,7 @@ class EventAdmin(AdminList):
     def has_replay_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm(MAY_REPLAY))
 
-    @action(description="Send selected again", permissions=["replay"])
+    @admin.action(description="Send selected again", permissions=["replay"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Event]) -> HttpResponse:
         """Redirect to the replay page of the selected events, which rejects events of several tenants."""
         selected = list(queryset[: self.list_per_page])

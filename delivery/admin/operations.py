@@ -14,7 +14,6 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.http import urlencode
-from unfold.admin import ModelAdmin
 
 from delivery.admin.display import state_pill
 from delivery.lifecycle.cancel import UNFINISHED, cancel
@@ -24,6 +23,7 @@ from delivery.models import Delivery
 from delivery.replaying.resend import resend
 from subscriptions.errors import StateConflict
 from webhooks.kit.admin.display import link
+from webhooks.kit.admin.lists import AdminList
 from webhooks.wire import ids
 
 MAY_OPERATE = "delivery.change_delivery"
@@ -115,7 +115,7 @@ OPERATIONS = {
 class OperationPage:
     """Show a confirmation page with the selected deliveries; run the operation when it is confirmed."""
 
-    def __init__(self, model_admin: ModelAdmin) -> None:
+    def __init__(self, model_admin: AdminList) -> None:
         self.model_admin = model_admin
 
     def view(self, request: HttpRequest) -> HttpResponse:

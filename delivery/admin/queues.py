@@ -6,8 +6,6 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, BooleanRadioFilter
-from unfold.decorators import action, display
 
 from delivery.admin.display import state_pill
 from delivery.admin.hourly_chart import hourly_chart
@@ -19,6 +17,7 @@ from delivery.reading.lanes_behind import OURS
 from delivery.sending.attempt_stats import stats_by_hour
 from subscriptions.admin.actions import run_for_each
 from webhooks.kit.admin.display import NOTHING, Tone, column, link, pill, when
+from webhooks.kit.admin.filters import BooleanFilter, RelatedFilter
 from webhooks.kit.admin.lists import AdminList
 
 CHART_HOURS = 24
@@ -31,7 +30,7 @@ class QueueAdmin(AdminList):
 
     list_display = ("endpoint_link", "state", "failures_in_row", "failing", "due", "circuit_open")
     list_select_related = ("endpoint__http",)
-    list_filter = (("endpoint", AutocompleteSelectFilter), ("endpoint_inactive", BooleanRadioFilter))
+    list_filter = (("endpoint", RelatedFilter), ("endpoint_inactive", BooleanFilter))
     ordering = ("-pk",)
     actions = ("retry_now",)
     search_columns = {"ep": "pk"}
@@ -56,14 +55,14 @@ class QueueAdmin(AdminList):
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm(MAY_OPERATE))
 
-    @action(description="Retry all now: the endpoint works again", permissions=["operate"])
+    @admin.action(description="Retry all now: the endpoint works again", permissions=["operate"])
     def retry_now(self, request: HttpRequest, queryset: QuerySet[Lane]) -> None:
         """Make the retries of the selected queues due, and probe their endpoints."""
         run_for_each(self, request, queryset, lambda lane: retry_endpoint(lane.endpoint), "retried")
 
     endpoint_link = column("Endpoint", lambda lane: link(lane.endpoint, str(lane.endpoint)))
 
-    @display(description="State")
+    @admin.display(description="State")
     def state(self, lane: Lane) -> str:
         state = state_of(lane, timezone.now())
         return state_pill(state, LABELS.get(state, state))
@@ -75,7 +74,7 @@ class QueueAdmin(AdminList):
     times_opened = column("Times opened", lambda lane: lane.open_count)
     circuit_open = column("Circuit open until (UTC)", lambda lane: when(lane.circuit_open_until))
 
-    @display(description="Current rate")
+    @admin.display(description="Current rate")
     def rate(self, lane: Lane) -> str:
         rate = _status(lane).effective_rate
         if rate == 0:
@@ -83,19 +82,19 @@ class QueueAdmin(AdminList):
             return f"stopped ({LABELS.get(state, 'endpoint not active')})"
         return "unknown" if rate is None else f"{rate:,.{0 if rate >= 100 else 1}f} per second"
 
-    @display(description="Concurrency")
+    @admin.display(description="Concurrency")
     def in_flight(self, lane: Lane) -> str:
         status = _status(lane)
         return f"In flight {status.sending} / limit {status.concurrency} (max {status.max_in_flight})"
 
-    @display(description="Pending")
+    @admin.display(description="Pending")
     def backlog(self, lane: Lane) -> str:
         status = _status(lane)
         return f"{status.backlog:,}{'+' if status.backlog_is_lower_bound else ''}"
 
     oldest = column("Oldest due (UTC)", lambda lane: when(_status(lane).oldest_due_at))
 
-    @display(description="Behind")
+    @admin.display(description="Behind")
     def behind(self, lane: Lane) -> str:
         late = _status(lane).behind
         if late is None:
@@ -103,7 +102,7 @@ class QueueAdmin(AdminList):
         tone: Tone = "warn" if late.because in OURS else "info"
         return format_html("{} {} s: {}", pill(late.label, tone), f"{late.seconds:,.0f}", late.explanation)
 
-    @display(description="Blocking delivery (ordered)")
+    @admin.display(description="Blocking delivery (ordered)")
     def blockers(self, lane: Lane) -> str:
         links = [
             (reverse("admin:delivery_delivery_change", args=[it.delivery_id]), it.key or "(no key)")

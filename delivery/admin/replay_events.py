@@ -10,7 +10,6 @@ from uuid import UUID
 
 from django import forms
 from django.http import HttpRequest, QueryDict
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
 from delivery.admin.replay_page import LIST_PARAMETERS, ReplayPage, ReplayRequest
 from delivery.admin.time_filter import TimeRangeFilter
@@ -30,22 +29,25 @@ class ChoiceForm(forms.Form):
         choices=[(Replay.Scope.MISSING, "Missing only"), (Replay.Scope.EVENTS, "Everything again")],
         help_text="Missing only: events without a delivery to the endpoint. Everything again: also what was "
         "delivered, cancelled or failed.",
-        widget=UnfoldAdminSelectWidget,
+        widget=forms.Select(attrs={"class": "wp-input"}),
     )
     endpoint = forms.CharField(
         required=False,
         label="Endpoint",
         help_text="ID or external ID; empty: all subscribed endpoints.",
-        widget=UnfoldAdminTextInputWidget,
+        widget=forms.TextInput(attrs={"class": "wp-input"}),
     )
     force = forms.BooleanField(
         required=False,
         label="Ignore subscriptions",
         help_text="Send to this endpoint even if it does not subscribe.",
-        widget=UnfoldBooleanSwitchWidget,
+        widget=forms.CheckboxInput,
     )
     type = forms.CharField(
-        required=False, label="Event type", help_text="Empty: all types.", widget=UnfoldAdminTextInputWidget
+        required=False,
+        label="Event type",
+        help_text="Empty: all types.",
+        widget=forms.TextInput(attrs={"class": "wp-input"}),
     )
 
 

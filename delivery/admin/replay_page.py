@@ -15,12 +15,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from unfold.admin import ModelAdmin
-from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from delivery.replaying import replays
 from delivery.templatetags.delivery_admin import duration
 from subscriptions.models import Tenant
+from webhooks.kit.admin.lists import AdminList
 
 MAY_REPLAY = "delivery.add_replay"  # replay dead letters and send events again
 LIST_PARAMETERS = frozenset({"p", "o", "e"})  # of a list's own: page, order, error
@@ -33,7 +32,7 @@ class RateForm(forms.Form):
         min_value=1,
         max_value=replays.MAX_RATE,
         initial=replays.DEFAULT_RATE,
-        widget=UnfoldAdminIntegerFieldWidget,
+        widget=forms.NumberInput(attrs={"class": "wp-input"}),
         help_text="Maximum deliveries per second.",
     )
 
@@ -58,7 +57,7 @@ class ReplayPage:
     title: ClassVar[str]
     template: ClassVar[str]
 
-    def __init__(self, model_admin: ModelAdmin) -> None:
+    def __init__(self, model_admin: AdminList) -> None:
         self.model_admin = model_admin
 
     def read(self, request: HttpRequest) -> ReplayRequest:

@@ -11,8 +11,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from django.utils.html import format_html, format_html_join
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
-from unfold.decorators import display
 
 from delivery.admin.display import find, state_pill
 from delivery.admin.time_filter import TimeRangeFilter
@@ -21,6 +19,7 @@ from delivery.replaying import replays
 from delivery.templatetags.delivery_admin import progress_bar
 from subscriptions.models import Endpoint
 from webhooks.kit.admin.display import column, link, when
+from webhooks.kit.admin.filters import ChoicesFilter, RelatedFilter
 from webhooks.kit.admin.lists import AdminList
 from webhooks.wire import ids
 
@@ -34,8 +33,8 @@ class ReplayAdmin(AdminList):
     list_display = ("public_id", "state_column", "progress", "rate", "tenant_link", "requested_by", "created")
     list_select_related = ("tenant",)
     list_filter = (
-        ("tenant", AutocompleteSelectFilter),
-        ("state", ChoicesDropdownFilter),
+        ("tenant", RelatedFilter),
+        ("state", ChoicesFilter),
         ("created_at", TimeRangeFilter),
     )
     fields = (("public_id", "tenant_link"), ("scope_text", "filter_lines"), ("requested_by", "created"))
@@ -72,7 +71,7 @@ class ReplayAdmin(AdminList):
     created = column("Requested (UTC)", lambda row: when(row.created_at))
     scope_text = column("Scope", lambda row: str(row.get_scope_display()))
 
-    @display(description="Filter")
+    @admin.display(description="Filter")
     def filter_lines(self, row: Replay) -> str:
         lines = [(name.capitalize(), _text(name, value)) for name, value in row.filter.items()]
         return format_html_join("", "<div>{}: {}</div>", lines) or "No filter"

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.dateparse import parse_date, parse_time
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from delivery.reading import queries
+from webhooks.kit.admin.filters import TimeFields
 
 M = TypeVar("M", bound=Model)
 
@@ -17,7 +17,7 @@ DAY = timedelta(days=1)
 LAST_DAY = datetime(9999, 12, 31, tzinfo=UTC)
 
 
-class TimeRangeFilter(RangeDateTimeFilter):  # type: ignore[misc]
+class TimeRangeFilter(TimeFields):  # type: ignore[misc]
     """Filter from one time to another. A day without a time of day is the whole day."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[M]) -> QuerySet[M]:

@@ -5,12 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 from django import template
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from delivery.models import Replay
 
 register = template.Library()
+register.filter(intcomma)  # so that a project needs not install django.contrib.humanize
 
 MAX_CHARACTERS = 200  # of a JSON value
 UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))

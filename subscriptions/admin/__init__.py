@@ -2,13 +2,9 @@
 
 Belongs here: admin pages, thin: fetch, call one function, answer. Tenants and plans are edited, API keys created and
 revoked, endpoints paused, enabled and disabled, signing secrets rotated. A new key or secret is shown once, on a page
-that browsers do not store. Django's admin calls in, nothing else does. Importing a module registers its pages, in a
-project with django-unfold (``subscriptions.I001``).
+that browsers do not store. Django's admin calls in, nothing else does.
 """
 
-from webhooks.kit.admin.lists import HAS_LOOK
-
-if HAS_LOOK:
-    from subscriptions.admin import accounts as accounts
-    from subscriptions.admin import endpoints as endpoints
-    from subscriptions.admin import event_types as event_types
+from subscriptions.admin import accounts as accounts
+from subscriptions.admin import endpoints as endpoints
+from subscriptions.admin import event_types as event_types

@@ -10,11 +10,10 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, BooleanRadioFilter
-from unfold.decorators import display
 
 from subscriptions.event_types.models import EventType
 from webhooks.kit.admin.display import Tone, column, link, pill
+from webhooks.kit.admin.filters import BooleanFilter, RelatedFilter
 from webhooks.kit.admin.lists import AdminList
 
 TONES: dict[str, Tone] = {"current": "good", "deprecated": "warn", "archived": "info"}
@@ -43,10 +42,10 @@ class EventTypeAdmin(AdminList):
     list_select_related = ("tenant",)
     list_filter = (
         OwnerFilter,
-        ("tenant", AutocompleteSelectFilter),
+        ("tenant", RelatedFilter),
         "schema_check",
-        ("deprecated", BooleanRadioFilter),
-        ("archived", BooleanRadioFilter),
+        ("deprecated", BooleanFilter),
+        ("archived", BooleanFilter),
     )
     search_help_text = "Search in name, group and description, or by ID (exact)"
     fields = (
@@ -80,7 +79,7 @@ class EventTypeAdmin(AdminList):
 
     owner = column("Owner", lambda row: "Deployment" if row.tenant is None else link(row.tenant, str(row.tenant)))
 
-    @display(description="State")
+    @admin.display(description="State")
     def state(self, row: EventType) -> SafeString:
         state = "archived" if row.archived else "deprecated" if row.deprecated else "current"
         return pill(state, TONES[state])

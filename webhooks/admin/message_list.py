@@ -3,21 +3,17 @@
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from django.apps import apps
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
 from webhooks.kit.admin.display import code, column, link, when
+from webhooks.kit.admin.filters import RelatedFilter
 from webhooks.kit.admin.lists import AdminList
 from webhooks.processing.receipts import first_id_at
 
-SOURCE_FILTER: tuple[Any, ...] = ()  # Django's own filter would list every source
-if apps.is_installed("unfold"):
-    from unfold.contrib.filters.admin import AutocompleteSelectFilter
-
-    SOURCE_FILTER = (("source", AutocompleteSelectFilter),)
+SOURCE_FILTER: tuple[Any, ...] = (("source", RelatedFilter),)
 
 
 class MessageList(AdminList):

@@ -28,14 +28,16 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
         return int(rows.order_by()[:MAX_COUNTED].count())
 
 
-HAS_LOOK = all(map(apps.is_installed, ("unfold", "unfold.contrib.filters", "django.contrib.humanize")))
-"""Whether the project has the look that the pages of the provider need; without it they are not registered."""
-
 if apps.is_installed("unfold"):
     from unfold.admin import ModelAdmin
     from unfold.paginator import InfinitePaginator as ListPaginator
 else:
-    from django.contrib.admin import ModelAdmin
+
+    class ModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg,no-redef]
+        """Show what unfold shows by the attributes ``list_before_template`` and ``change_form_..._template``."""
+
+        change_list_template = "webhooks/admin/plain_list.html"
+        change_form_template = "webhooks/admin/plain_form.html"
 
     ListPaginator = BoundedPaginator
 
