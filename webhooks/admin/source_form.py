@@ -148,6 +148,8 @@ class SourceForm(forms.Form):
         for name, empty in (("options", dict), ("handlers", list), ("handshake", list), ("responses", dict)):
             if name in values:
                 values[name] = values[name] or empty()
+        if "public_url" in values:
+            values["public_url"] = values["public_url"] or None
         values.pop("tenant", None)
         return {**values, "verify_token": None} if clears_token else values
 
