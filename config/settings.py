@@ -41,6 +41,7 @@ WAYPOST_ENDPOINTS_PER_ORIGIN = env.integer("WAYPOST_ENDPOINTS_PER_ORIGIN", 100) 
 WAYPOST_ENDPOINT_VERIFICATION = env.choice(
     "WAYPOST_ENDPOINT_VERIFICATION", ("off", "required"), "off"
 )  # before anything is sent to an endpoint
+WAYPOST_CREATE_TENANTS = env.flag("WAYPOST_CREATE_TENANTS", False)  # for a uid that a platform key publishes to
 WAYPOST_MAX_EVENT_BYTES = env.integer("WAYPOST_MAX_EVENT_BYTES", 1024**2, minimum=1024)  # one event: 1 MiB
 WAYPOST_MAX_REQUEST_BYTES = env.integer("WAYPOST_MAX_REQUEST_BYTES", 16 * 1024**2, minimum=1024)  # API: 16 MiB
 WAYPOST_FAN_OUT_STEPS = env.integer("WAYPOST_FAN_OUT_STEPS", 100_000)  # of one event in a request: about 10 ms of CPU
@@ -209,7 +210,10 @@ Send webhooks to your customers and receive webhooks from others.
 
 **Start**: create an endpoint, subscribe it to event types, publish an event; then look at the event's deliveries.
 
-**Authentication**: `Authorization: Bearer wp_...`, an API key of the tenant. Operators also send `Waypost-Tenant`.
+**Tenants**: each of your customers is a tenant, with endpoints, subscriptions and events of its own. A customer's API
+key acts for its tenant. The platform key of your backend acts for every tenant: name the tenant in `Waypost-Tenant`.
+
+**Authentication**: `Authorization: Bearer wp_...`.
 
 **Lists** come in pages, newest first: `data`, and `next` and `previous` as URLs. Filters are query parameters; an
 unknown one is an error.
@@ -235,15 +239,16 @@ API_TAGS = [
     {"name": "Deliveries", "description": "One event for one endpoint, with every attempt."},
     {"name": "Dead letters", "description": "Deliveries that were given up."},
     {"name": "Replays", "description": "Send dead letters or past events again."},
+    {"name": "Broadcasts", "description": "One event for all tenants, or for some. Platform keys only."},
     {"name": "Sources", "description": "Addresses that receive webhooks of others."},
     {"name": "Senders", "description": "Services whose webhooks are known, with their schemes."},
     {"name": "Receipts", "description": "Messages that were received, and their handlers."},
     {"name": "Rejections", "description": "A sample of the requests that were rejected, with reasons."},
-    {"name": "Keys", "description": "API keys of a tenant."},
-    {"name": "Tenants", "description": "Your customers. Operators only."},
-    {"name": "Plans", "description": "What tenants may use. Operators only."},
+    {"name": "Keys", "description": "API keys of tenants and of the platform."},
+    {"name": "Tenants", "description": "Your customers: one tenant for each. Platform keys only."},
+    {"name": "Plans", "description": "What tenants may use. Platform keys only."},
     {"name": "Usage", "description": "What was used, by day and type."},
-    {"name": "Status", "description": "How busy the platform is. Operators only."},
+    {"name": "Status", "description": "How busy the platform is. Platform keys only."},
 ]
 SPECTACULAR_SETTINGS = {
     "TITLE": "Waypost",

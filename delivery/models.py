@@ -14,6 +14,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from delivery.broadcast_models import Broadcast
 from delivery.load_models import DrainReport, LoadMinute, PublisherReport
 from delivery.usage_models import Usage, UsageIncrement
 from subscriptions.models import Endpoint, Row, Tenant
@@ -21,6 +22,7 @@ from webhooks.wire import ids
 
 __all__ = [
     "Attempt",
+    "Broadcast",
     "DeadLetter",
     "DeferredFanOut",
     "Delivery",

@@ -16,6 +16,7 @@ BEAT_SCHEDULE = {
             "delivery.fan_out": 1,
             "delivery.recover": 2,
             "delivery.replay_slices": 2,
+            "delivery.broadcast_slices": 2,
             "delivery.fold_usage": 10,
             "delivery.sweep": 60,
             "delivery.apply_retention": 60,

@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 from prometheus_client import Counter
 
-from delivery.models import Replay
+from delivery.models import Broadcast, Replay
 from delivery.transports.outcome import Outcome
 from webhooks.wire.ids import public
 
@@ -110,6 +110,16 @@ def claims_recovered(deliveries: int, dead: int) -> None:
 def replay_started(row: Replay) -> None:
     """Log a new replay."""
     log.info("replay started", replay=row.public_id, by=row.requested_by, total=row.total, rate=row.rate)
+
+
+def broadcast_started(row: Broadcast) -> None:
+    """Log a new broadcast."""
+    log.info("broadcast started", broadcast=row.public_id, by=row.requested_by, total=row.total, rate=row.rate)
+
+
+def broadcast_failed(broadcast_id: UUID, error: Exception) -> None:
+    """Log that a slice of a broadcast failed; it is tried again."""
+    log.error("broadcast failed", broadcast=public("brd", broadcast_id), exc_info=error)
 
 
 def swept(**repaired: int) -> None:

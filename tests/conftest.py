@@ -19,6 +19,7 @@ from config.ops import login, probes
 from delivery.publishing.group_publish import group_commit as publishes
 from subscriptions.api.event_types import catalogue
 from subscriptions.event_types import schema_check
+from subscriptions.tenants.tenants import named_tenants
 from tests.clients.tools import absence
 from tests.dns_server import DnsServer, dns_server
 from tests.threads import ClosingThreads, SynchronousWriters
@@ -82,7 +83,7 @@ def no_timer_of_late_marks(monkeypatch: pytest.MonkeyPatch) -> None:
 def nothing_cached_by_another_test() -> None:
     """Drop cached event types, pages and states at once, not within a second, since the test is rolled back."""
     schema_check.clear_cache()
-    for cached in (catalogue.kept_pages, probes.readiness, probes.exposition):
+    for cached in (catalogue.kept_pages, probes.readiness, probes.exposition, named_tenants):
         cached.clear()
     login.attempts.clear()
 

@@ -84,8 +84,10 @@ ROOMS = {
     "delivery.schedule": "webhooks.kit.periodic_task webhooks.schedule subscriptions.schedule",
     "delivery.checks": "delivery.schedule",
     "delivery.usage_models": "",
+    "delivery.broadcast_models": "webhooks.kit",
     "delivery.load_models": "",
-    "delivery.models": f"{GROUND} subscriptions.models delivery.usage_models delivery.load_models",
+    "delivery.models": f"{GROUND} subscriptions.models delivery.usage_models delivery.load_models "
+    "delivery.broadcast_models",
     "delivery.sql": f"{GROUND} subscriptions.models delivery.models delivery.transports.outcome",
     "delivery.transports": f"{GROUND} {TENANCY} delivery.sql delivery.telemetry",
     "delivery.telemetry": f"{GROUND} delivery.models delivery.transports.outcome",
@@ -99,12 +101,13 @@ ROOMS = {
     "delivery.reading": f"{GROUND} {TENANCY} {DELIVERY} delivery.load delivery.transports delivery.publishing "
     "delivery.sending",
     "delivery.replaying": f"{GROUND} {TENANCY} {DELIVERY} delivery.fan_out delivery.reading",
+    "delivery.broadcasting": f"{GROUND} {TENANCY} {DELIVERY} delivery.publishing delivery.replaying",
     "delivery.lifecycle": f"{GROUND} {TENANCY} {DELIVERY} delivery.sending delivery.reading delivery.replaying",
     "delivery.tasks": "webhooks.kit delivery.schedule delivery.sql delivery.fan_out delivery.sending "
-    "delivery.replaying delivery.lifecycle",
+    "delivery.replaying delivery.broadcasting delivery.lifecycle",
     "delivery.api": f"{GROUND} {TENANCY} subscriptions.api {DELIVERY} delivery.load delivery.transports "
     "delivery.fan_out delivery.publishing delivery.sending delivery.single_attempts delivery.reading "
-    "delivery.replaying delivery.lifecycle",
+    "delivery.replaying delivery.broadcasting delivery.lifecycle",
     "delivery.admin": f"{GROUND} {TENANCY} subscriptions.admin {DELIVERY} delivery.load delivery.publishing "
     "delivery.sending delivery.reading delivery.replaying delivery.lifecycle delivery.templatetags",
     "delivery.templatetags": "delivery.models",

@@ -37,7 +37,12 @@ PATH_PARAMETERS = {
 WITH_UID = ("tenants", "plans", "endpoints", "sources")  # resources that are also found by their uid
 QUERY_PARAMETERS = {"format": "Media type of the response; by default as `Accept` says."}
 ACTIONS = {"GET": "get", "POST": "create", "PUT": "replace", "PATCH": "change", "DELETE": "delete"}
-TAG_OF = {"data": "Events", "cancellations": "Deliveries", "verification-callbacks": "Endpoints"}
+TAG_OF = {
+    "data": "Events",
+    "cancellations": "Deliveries",
+    "verification-callbacks": "Endpoints",
+    "endpoint-stats": "Endpoints",
+}
 EXAMPLES: dict[str, Any] = orjson.loads(Path(__file__).with_name("examples.json").read_bytes())
 """By operation id: the body of a request, and of a response by status. Recorded by tests/api/test_examples.py."""
 TAG = {
@@ -53,7 +58,7 @@ REPLAYED = {
     }
 }
 HEADERS = {
-    "Waypost-Tenant": "For operators: id or `uid` of the tenant to act for. Also as `?tenant=`.",
+    "Waypost-Tenant": "With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`.",
     "Idempotency-Key": "Chosen by you. A request repeated with it within 24 hours takes effect once.",
     "If-Match": "An `ETag`: change only if it is still current; 412 otherwise.",
     "If-None-Match": "An `ETag`: respond 304 if it is still current.",

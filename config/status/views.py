@@ -12,7 +12,7 @@ from rest_framework.serializers import Serializer
 
 from config.status.serializers import StatusSerializer, summary
 from config.status.status import platform_status
-from subscriptions.api.authentication import OperatorOnly
+from subscriptions.api.authentication import PlatformOnly
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Tenant
 
@@ -33,12 +33,12 @@ class Status(TenantScoped[Tenant]):
         "get": (
             "Get the status of the platform",
             "Returns how busy the platform is and whether it needs more capacity: the drains and web processes with "
-            "their load, the backlog, and the endpoints that are behind, with reasons. Operators only.",
+            "their load, the backlog, and the endpoints that are behind, with reasons. Platform keys only.",
         ),
     }
 
     queryset = Tenant.objects.none()
-    permission_classes = (OperatorOnly,)
+    permission_classes = (PlatformOnly,)
     serializer_class: type[Serializer[Any]] = StatusSerializer
 
     @extend_schema(operation_id="get_status", responses={200: StatusSerializer})

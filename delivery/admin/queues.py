@@ -112,7 +112,7 @@ class QueueAdmin(AdminList):
 
     chart = column(
         f"Last {CHART_HOURS} hours",
-        lambda lane: hourly_chart(stats_by_hour(lane.endpoint_id, CHART_HOURS, timezone.now())),
+        lambda lane: hourly_chart(stats_by_hour([lane.endpoint_id], CHART_HOURS, timezone.now())),
     )
 
 

@@ -30,6 +30,7 @@ class DeliveryChange(TenantScoped[Delivery]):
 
     queryset = Delivery.objects.all()
     serializer_class = DeliverySerializer
+    endpoint_path = "endpoint_id"
     result: str = ""  # the state that the change leads to: a delivery in it needs no change, and is no conflict
 
     def rows(self, tenant_id: UUID | None) -> QuerySet[Delivery]:

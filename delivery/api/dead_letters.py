@@ -31,6 +31,7 @@ class DeadLetters(IncludingList[DeadLetter], ReadOnlyResource[DeadLetter]):
     queryset = DeadLetter.objects.all()
     serializer_class = DeadLetterSerializer
     query_params = DeadLetterFilters
+    endpoint_path = "endpoint_id"
     included_serializers: ClassVar = {
         "delivery": DeliverySerializer,
         "event": EventSerializer,

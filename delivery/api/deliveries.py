@@ -16,7 +16,7 @@ from delivery.api.serializers.deliveries import AttemptSerializer, DeliveryDetai
 from delivery.api.serializers.events import EventSerializer
 from delivery.models import Attempt, Delivery
 from delivery.reading import expand, queries
-from subscriptions.api.tenancy import TenantScoped
+from subscriptions.api.tenancy import TenantScoped, limited_to_endpoint
 from webhooks.kit.rest.lookup import require
 from webhooks.kit.rest.query_params import QueryParams
 from webhooks.kit.rest.resources import ListView, ReadOnlyResource
@@ -29,6 +29,7 @@ class DeliveryList(IncludingList[Delivery]):
 
     queryset = Delivery.objects.all()
     serializer_class = DeliverySerializer
+    endpoint_path = "endpoint_id"
     included_serializers: ClassVar = {"event": EventSerializer, "attempts": AttemptSerializer}
 
     def query(self, tenant_id: UUID | None, **arguments: Any) -> QuerySet[Delivery]:
@@ -89,8 +90,10 @@ class DeliveryAttempts(TenantScoped[Attempt], ListView[Attempt]):
 
     queryset = Attempt.objects.all()
     serializer_class = AttemptSerializer
+    endpoint_path = "delivery__endpoint_id"
     query_params = AttemptFilters
 
     def select(self, tenant_id: UUID | None, **arguments: Any) -> QuerySet[Attempt]:
-        delivery = require(queries.deliveries(tenant_id), self.kwargs["ref"])
+        deliveries = limited_to_endpoint(self.request, queries.deliveries(tenant_id), "endpoint_id")
+        delivery = require(deliveries, self.kwargs["ref"])
         return queries.within(delivery.history.all(), "started_at", arguments.get("since"), arguments.get("until"))

@@ -14,6 +14,7 @@ from delivery.reading import queries
 from delivery.reading.list_filters import ATTEMPTS, DEAD_LETTERS, DELIVERIES, EVENTS
 from delivery.reading.timeline import EXPLAINED
 from delivery.transports.outcome import Failure
+from subscriptions.api.fields.labels import LabelsFilter
 from webhooks.kit.rest.lookup import require
 from webhooks.kit.rest.query_params import ChoiceFilter, IdFilter, QueryParams, RegexFilter, TextFilter
 from webhooks.kit.rest.serializers import InstantField
@@ -26,6 +27,7 @@ SEARCH_HELP = "Text in the event's id, type, subject or source, ignoring case; o
 STATUS_HELP = "HTTP status of the latest attempt, or a class of them: `503`, `5xx`."
 ERROR_HELP = "Class of the latest failure, such as `timeout`."
 ENDPOINT_HELP = "Id or `uid` of an endpoint."
+LABELS_HELP = "Labels that the endpoint has, all of them: `env:prod,region:eu`."
 
 
 class IncludeField(serializers.CharField):
@@ -57,7 +59,8 @@ class RowField(serializers.CharField):
 
     def to_internal_value(self, data: Any) -> Any:
         ref = super().to_internal_value(data)
-        return require(self.rows_of(self.context["view"].tenant_id(), ref), ref)
+        tenant_id = self.context["view"].tenant_id()
+        return require(self.rows_of(tenant_id, ref), ref, of_all_tenants=tenant_id is None)
 
 
 class PeriodParams(QueryParams):
@@ -111,6 +114,7 @@ class DeliveryFilters(EventDeliveryFilters):
     subject = TextFilter(where=DELIVERIES["subject"], unindexed=True, help_text=SUBJECT_HELP)
     q = TextFilter(where=DELIVERIES["q"], unindexed=True, min_length=2, max_length=256, help_text=SEARCH_HELP)
     endpoint = RowField(queries.endpoints, help_text=ENDPOINT_HELP)
+    labels = LabelsFilter(where="endpoint__labels", unindexed=True, help_text=LABELS_HELP)
     event = RowField(lambda tenant_id, _ref: queries.events(tenant_id), help_text="Id of an event.")
 
 
@@ -130,6 +134,7 @@ class DeadLetterFilters(PeriodParams):
     subject = TextFilter(where=DEAD_LETTERS["subject"], unindexed=True, help_text=SUBJECT_HELP)
     q = TextFilter(where=DEAD_LETTERS["q"], unindexed=True, min_length=2, max_length=256, help_text=SEARCH_HELP)
     endpoint = RowField(queries.endpoints, help_text=ENDPOINT_HELP)
+    labels = LabelsFilter(where="endpoint__labels", unindexed=True, help_text=LABELS_HELP)
     include = IncludeField("delivery", "event", "attempts")
 
 

@@ -3,7 +3,18 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from delivery.api import changes, data, dead_letters, deliveries, dry_runs, explanations, limits, replays, usage
+from delivery.api import (
+    broadcasts,
+    changes,
+    data,
+    dead_letters,
+    deliveries,
+    dry_runs,
+    explanations,
+    limits,
+    replays,
+    usage,
+)
 from delivery.api.endpoints import lane_status, stats, test_deliveries, verification
 from delivery.api.publishing import events
 
@@ -11,11 +22,15 @@ router = SimpleRouter(use_regex_path=False)
 router.register("events", events.Events, "event")
 router.register("deliveries", deliveries.Deliveries, "delivery")
 router.register("dead-letters", dead_letters.DeadLetters, "dead-letter")
+router.register("broadcasts", broadcasts.Broadcasts, "broadcast")
 router.register("replays", replays.Replays, "replay")
 
 urlpatterns = [
     path("replays/preview/", replays.ReplayPreview.as_view(), name="replay-preview"),  # before replays/<ref>/
     path("events/batch/", events.EventBatch.as_view(), name="event-batch"),  # before events/<ref>/
+    path("endpoint-stats/", stats.AllEndpointStats.as_view(), name="endpoint-stats-of-all"),
+    path("broadcasts/preview/", broadcasts.BroadcastPreview.as_view(), name="broadcast-preview"),
+    path("broadcasts/<str:ref>/cancel/", broadcasts.BroadcastCancel.as_view(), name="broadcast-cancel"),
     *router.urls,
     path("subscriptions/test/", dry_runs.DryRuns.as_view(), name="subscription-test"),  # before subscriptions/<ref>/
     path("events/<str:ref>/deliveries/", deliveries.EventDeliveries.as_view(), name="event-deliveries"),

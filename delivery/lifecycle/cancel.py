@@ -72,7 +72,9 @@ def _unfinished(tenant: Tenant, selected: ReplayFilter) -> Iterator[QuerySet[Del
     rows = rows.filter(matching(DELIVERIES, {"type": selected.type or None}))
     if selected.ids:
         rows = rows.filter(id__in=selected.ids)
-    of_tenant = Endpoint.objects.filter(tenant=tenant).values_list("id", flat=True)
-    endpoints = [selected.endpoint] if selected.endpoint else list(of_tenant)
+    of_tenant = Endpoint.objects.filter(tenant=tenant, labels__contains=selected.labels)
+    if selected.endpoint:
+        of_tenant = of_tenant.filter(id=selected.endpoint)
+    endpoints = list(of_tenant.values_list("id", flat=True))
     for state in UNFINISHED:
         yield rows.filter(endpoint__in=endpoints, state=state)

@@ -42,6 +42,32 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='Broadcast',
+            fields=[
+                ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When it was created.')),
+                ('state', models.CharField(choices=[('running', 'Running'), ('finished', 'Finished'), ('cancelled', 'Cancelled')], default='running', help_text='Progress of the broadcast.', max_length=9)),
+                ('labels', models.JSONField(default=dict, help_text='Labels of the tenants that get the event, all of them; empty: all tenants.')),
+                ('source', models.CharField(help_text='Source of the event.', max_length=1024)),
+                ('event_id', models.CharField(help_text="The CloudEvent's own id, the same for every tenant.", max_length=512)),
+                ('type', models.CharField(help_text='Type of the event.', max_length=256)),
+                ('body', models.BinaryField()),
+                ('rate', models.PositiveIntegerField(default=100, help_text='Tenants per second, at most.')),
+                ('total', models.PositiveIntegerField(default=0, help_text='Tenants that matched when it was created.')),
+                ('published', models.PositiveIntegerField(default=0, help_text='Tenants for which the event was published so far.')),
+                ('failed', models.PositiveIntegerField(default=0, help_text='Tenants whose event was not accepted.')),
+                ('last_error', models.CharField(blank=True, help_text='Why the latest of these was not accepted.', max_length=1024)),
+                ('cursor', models.UUIDField(editable=False, help_text='The last tenant of the last slice.', null=True)),
+                ('until_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='Tenants that were created later are not part of it.')),
+                ('sliced_at', models.DateTimeField(editable=False, help_text='The time up to which the rate is used.', null=True)),
+                ('requested_by', models.CharField(help_text='The API key that requested it.', max_length=256)),
+                ('finished_at', models.DateTimeField(help_text='When it finished or was cancelled.', null=True)),
+            ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('state', 'running')), fields=['id'], name='broadcast_running')],
+            },
+        ),
+        migrations.CreateModel(
             name='DrainReport',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -1,8 +1,8 @@
 """Publish the events of the platform itself, such as waypost.delivery.dead, from the transaction that they are about.
 
-That transaction (settling, the sweep) belongs to all tenants, so it pays a constant price: one statement for any number
-of events stores those whose tenant subscribes to their type. Matching and rendering are left to a worker, like every
-deferred fan-out.
+That transaction (settling, the sweep) belongs to all tenants, so it pays a constant price: two statements for any
+number of events find the tenants, and store the events whose tenant subscribes to their type. Matching and rendering
+are left to a worker, like every deferred fan-out.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
 from delivery.notify import fan_out_starter
 from delivery.publishing.prepare import current_time
 from delivery.sql.fan_out import OperationalEventRow, insert_operational_events
+from subscriptions.models import Tenant
 from subscriptions.routing.route_table import matching_names
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.json_format import write_structured
@@ -24,14 +26,32 @@ SOURCE = "urn:waypost"
 
 
 def publish_operational(event_type: str, data: Sequence[tuple[UUID, Mapping[str, Any]]]) -> int:
-    """Publish an event of this type for each of these (tenant id, data); return how many were stored."""
+    """Publish an event of this type for each of these (tenant id, data); return how many were stored.
+
+    Each is published for its tenant, and once more for the platform's own tenant, whose data names the tenant.
+    """
     if not data:
         return 0
-    rows = [_row(event_type, tenant_id, each) for tenant_id, each in data]
+    rows = [_row(event_type, tenant_id, each) for tenant_id, each in [*data, *_for_platform(data)]]
     count = insert_operational_events(SOURCE, event_type, list(matching_names(event_type)), rows)
     if count:
         transaction.on_commit(fan_out_starter.notify)
     return count
+
+
+def _for_platform(data: Sequence[tuple[UUID, Mapping[str, Any]]]) -> list[tuple[UUID, dict[str, Any]]]:
+    """Return the same data for the platform's own tenant, with the tenants they are about; empty without such a one."""
+    about = Q(id__in={tenant_id for tenant_id, _ in data})
+    found = Tenant.objects.filter(about | Q(is_platform=True, deleted_at=None)).only("uid", "is_platform", "deleted_at")
+    tenants = {it.id: it for it in found}
+    platform = next((it for it in tenants.values() if it.is_platform and it.deleted_at is None), None)
+    if platform is None:
+        return []
+    return [
+        (platform.id, {**each, "tenant": tenants[tenant_id].public_id, "tenant_uid": tenants[tenant_id].uid})
+        for tenant_id, each in data
+        if tenant_id in tenants and tenant_id != platform.id
+    ]
 
 
 def _row(event_type: str, tenant_id: UUID, data: Mapping[str, Any]) -> OperationalEventRow:

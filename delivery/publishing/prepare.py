@@ -16,6 +16,7 @@ from subscriptions.errors import LimitExceeded
 from subscriptions.event_types import schema_check
 from subscriptions.event_types.schema_check import SchemaViolations
 from subscriptions.models import Tenant
+from subscriptions.routing.route_table import OPERATIONAL, TEST_TYPE
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.grammar import timestamp
 from webhooks.wire.cloudevents.json_format import write_structured
@@ -25,6 +26,7 @@ from webhooks.wire.ids import new_id, public
 # The sizes that fit into an index entry.
 MAX_EXTENSION_BYTES = 4096  # of any other attribute: in binary mode it is a header, and servers limit these
 MAX_ATTRIBUTES_BYTES = 16 * 1024  # of all names and values
+RESERVED_TYPE = f"must not begin with {OPERATIONAL}, which is reserved for the events of the platform itself"
 MAX_ATTRIBUTE_BYTES = {"id": 512, "source": 1024, "type": 256, "subject": 1024, "partitionkey": 512}
 
 
@@ -70,6 +72,8 @@ def prepare(
         event, given = item, item.attributes
     else:
         event, given = _completed(tenant, key, item, is_json=is_json)
+    if event.attributes["type"].startswith(OPERATIONAL) and event.attributes["type"] != TEST_TYPE:
+        raise InvalidEvent("type", RESERVED_TYPE)
     _check_sizes(event.attributes)
     body = write_structured(event)
     if len(body) > max_bytes:

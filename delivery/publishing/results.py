@@ -21,6 +21,15 @@ class SchemaMismatch(InvalidEvent):
         self.finding = finding
 
 
+class UnknownTenantNamed(InvalidEvent):
+    """The event names a tenant that does not exist, or (``is_foreign``) another one than the key's own."""
+
+    def __init__(self, name: str, *, is_foreign: bool = False) -> None:
+        super().__init__("tenant", f"There is no tenant {name!r}.")
+        self.name = name
+        self.is_foreign = is_foreign
+
+
 class ContentConflict(InvalidEvent):
     """An event with the same source and id, but other content, was published before. The API responds 409."""
 

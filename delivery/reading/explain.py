@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from delivery.models import DeadLetter, DeferredFanOut, Delivery, Event, Lane
 from subscriptions.models import Endpoint, Subscription
-from subscriptions.routing.explain import NoMatchReason, explain_mismatch
+from subscriptions.routing.explain import NoMatchReason, explain_mismatch, is_subscribed
 from webhooks.wire.cloudevents.json_format import read_structured
 from webhooks.wire.step_budget import StepBudget
 
@@ -86,8 +86,12 @@ def explain(event: Event, endpoints: Sequence[Endpoint]) -> list[Explanation]:
 
 def _subscriptions(endpoints: Sequence[Endpoint]) -> dict[UUID, list[Subscription]]:
     found: dict[UUID, list[Subscription]] = {}
-    for row in Subscription.objects.filter(endpoint__in=endpoints).order_by("id").iterator():
-        found.setdefault(row.endpoint_id, []).append(row)
+    tenants = {endpoint.tenant_id for endpoint in endpoints}
+    named, labelled = Q(endpoint__in=endpoints), Q(endpoint=None, tenant__in=tenants)
+    for row in Subscription.objects.filter(named | labelled).order_by("id").iterator():
+        for endpoint in endpoints:
+            if is_subscribed(row, endpoint):
+                found.setdefault(endpoint.id, []).append(row)
     return found
 
 

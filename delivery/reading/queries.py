@@ -97,7 +97,7 @@ def endpoints(tenant_id: UUID | None, ref: str) -> QuerySet[Endpoint]:
 
 
 def below(tenant_id: UUID | None, rows: QuerySet[M]) -> QuerySet[M]:
-    """Restrict rows to a tenant; None: all tenants, for operators."""
+    """Restrict rows to a tenant; None: all tenants, for platform keys."""
     return rows if tenant_id is None else rows.filter(tenant_id=tenant_id)
 
 

@@ -134,6 +134,7 @@ class _Planner:
     def __init__(self, row: Replay, selected: ReplayFilter) -> None:
         self.row, self.selected = row, selected
         self.endpoint = Endpoint.objects.get(id=selected.endpoint) if selected.endpoint else None
+        self.labelled = _labelled(row, selected)
         self.retention = timedelta(days=row.tenant.retention_days if row.tenant else 0)
         self.routes: RouteTable | None = (
             None if selected.force or row.tenant_id is None else current_route_table(row.tenant_id)
@@ -151,7 +152,8 @@ class _Planner:
         for event in events:
             found = self._deliveries(event, after, budget)
             for new in found.deliveries:
-                self._add(plan, event.id, new, by_key.get((event.id, new.endpoint_id)))
+                if self.labelled is None or new.endpoint_id in self.labelled:
+                    self._add(plan, event.id, new, by_key.get((event.id, new.endpoint_id)))
             plan = plan._replace(cursor=event.id, route_cursor=found.after)
             if budget.is_used or found.after is not None:
                 break
@@ -183,6 +185,14 @@ class _Planner:
             plan.dead.append((existing.id, new))
         elif existing.state in (Delivery.State.DELIVERED, Delivery.State.CANCELLED):
             plan.finished.append(existing.id)
+
+
+def _labelled(row: Replay, selected: ReplayFilter) -> frozenset[UUID] | None:
+    """Return the endpoints that have the labels of the filter; None if it has none: all."""
+    if not selected.labels:
+        return None
+    endpoints = Endpoint.objects.filter(tenant=row.tenant_id, labels__contains=selected.labels)
+    return frozenset(endpoints.values_list("id", flat=True))
 
 
 def _create(row: Replay, deliveries: Sequence[tuple[UUID, NewDelivery]]) -> list[UUID]:

@@ -45,6 +45,7 @@ def open_dead_letters(tenant: Tenant | None, selected: ReplayFilter) -> QuerySet
         "tenant": tenant,
         "id__in": selected.ids,
         "endpoint": selected.endpoint,
+        "endpoint__labels__contains": selected.labels,
         "cause": selected.cause,
         "delivery__event__type": selected.type,
         "failed_at__gte": selected.since,

@@ -13,7 +13,9 @@ from uuid import UUID
 from django.utils.dateparse import parse_datetime
 
 from delivery.models import DeadLetter, Delivery, Event, Replay
+from subscriptions.errors import Invalid
 from subscriptions.models import Endpoint, Tenant
+from subscriptions.tenants.labels import check_labels
 from webhooks.wire.ids import parse, public
 
 MAX_IDS = 10_000
@@ -28,7 +30,8 @@ class ReplayFilter:
     """Select rows of one scope.
 
     ``since`` (included) and ``until`` apply to the time of failure of dead letters and to the time of publishing of
-    events. ``force``: send to the endpoint even if it does not subscribe to the event.
+    events. ``labels``: only endpoints that have all of them. ``force``: send to the endpoint even if it does not
+    subscribe to the event.
     """
 
     ids: tuple[UUID, ...] = ()
@@ -40,6 +43,7 @@ class ReplayFilter:
     since: datetime | None = None
     until: datetime | None = None
     force: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
     scope: str = field(default=Replay.Scope.DEAD_LETTERS, kw_only=True)
 
     @classmethod
@@ -78,6 +82,7 @@ class ReplayFilter:
             "since": self.since.isoformat() if self.since else None,
             "until": self.until.isoformat() if self.until else None,
             "force": self.force,
+            "labels": dict(self.labels),
         }
         return {name: value for name, value in written.items() if value}
 
@@ -86,6 +91,7 @@ def _readers(scope: str, tenant: Tenant | None) -> dict[str, Reader]:
     readers: dict[str, Reader] = {
         "ids": partial(_ids, PREFIXES.get(scope, Event.prefix)),
         "endpoint": partial(_endpoint, tenant),
+        "labels": _labels,
         "type": _text,
         "since": _time,
         "until": _time,
@@ -111,6 +117,14 @@ def _endpoint(tenant: Tenant | None, value: Any) -> UUID:
     if key is None:
         raise ValueError("is neither the id nor the uid of an endpoint")
     return key
+
+
+def _labels(value: Any) -> dict[str, str]:
+    try:
+        check_labels(value)
+    except Invalid as error:
+        raise ValueError(error.message[0].lower() + error.message[1:]) from None
+    return dict(value)
 
 
 def _cause(value: Any) -> str:

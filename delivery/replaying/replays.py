@@ -7,7 +7,6 @@ second replay of the same rows sends nothing twice.
 """
 
 import time
-from datetime import datetime, timedelta
 from itertools import zip_longest
 from typing import Any
 from uuid import UUID
@@ -20,6 +19,7 @@ from delivery.models import Replay
 from delivery.replaying import backfill, dead_letters
 from delivery.replaying.backfill import MAX_ROWS, DeliveryCount
 from delivery.replaying.dead_letters import Slice, open_dead_letters
+from delivery.replaying.pace import allowance, spend
 from delivery.replaying.replay_filter import ReplayFilter
 from subscriptions.models import Tenant
 from webhooks.kit.fair.worker_places import slice_place
@@ -29,7 +29,6 @@ from webhooks.kit.sql import database_now
 __all__ = ["DEFAULT_RATE", "MAX_RATE", "DeliveryCount", "ReplayFilter", "cancel", "preview", "run_slices", "start"]
 
 SLICE = 500  # deliveries in one transaction
-BURST = 2.0  # seconds of unused rate that a replay may catch up on: the period of its task
 TURN = 1.0  # seconds one replay runs before the next has its turn
 RUN_SECONDS = 5.0  # one run of the task; if work is left, the next continues with the next tenant
 DEFAULT_RATE, MAX_RATE = 100, 10_000  # deliveries per second
@@ -141,14 +140,13 @@ def _run_slice(key: UUID) -> bool:
         if row is None:
             return False
         now = database_now()
-        budget = min(_budget(row, now), SLICE)
+        budget = min(allowance(row, now), SLICE)
         if budget == 0:
             return False
         done = _slice(row, budget)
         row.cursor, row.route_cursor = done.cursor, done.route_cursor
         row.replayed += len(done.endpoints)
-        row.sliced_at = max(row.sliced_at or row.until_at, now - timedelta(seconds=BURST))
-        row.sliced_at += timedelta(seconds=done.spent / row.rate)
+        spend(row, done.spent, now)
         if not done.has_more:
             row.state, row.finished_at = FINISHED, now
         row.save(update_fields=["cursor", "route_cursor", "replayed", "sliced_at", "state", "finished_at"])
@@ -161,9 +159,3 @@ def _slice(row: Replay, budget: int) -> Slice:
     selected = ReplayFilter.parse(row.filter, row.scope)
     run = dead_letters.run_slice if row.scope == Replay.Scope.DEAD_LETTERS else backfill.run_slice
     return run(row, selected, budget)
-
-
-def _budget(row: Replay, now: datetime) -> int:
-    """Return the number of deliveries that may be re-queued now; ``sliced_at`` is the clock of a rate limit (GCRA)."""
-    since = row.sliced_at or row.until_at - timedelta(seconds=1)
-    return max(0, int(min((now - since).total_seconds(), BURST) * row.rate))

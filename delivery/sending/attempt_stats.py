@@ -112,29 +112,34 @@ class StatsSummary:
         return {f"p{percent}": percentile(self.latencies, percent / 100) for percent in (50, 95, 99)}
 
 
-def stats_by_hour(endpoint_id: UUID, hours: int, now: datetime) -> list[StatsSummary]:
-    """Return the last ``hours`` hours, the current one included, oldest first, also those without attempts."""
+def stats_by_hour(endpoints: Sequence[UUID], hours: int, now: datetime) -> list[StatsSummary]:
+    """Return the last ``hours`` hours of these endpoints together, oldest first, also those without attempts.
+
+    The current hour is included.
+    """
     last = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     begins = [last - timedelta(hours=back) for back in range(hours - 1, -1, -1)]
-    known = {
-        row.begins_at: StatsSummary(
-            row.begins_at,
-            row.attempts,
-            row.delivered,
-            row.latencies,
-            row.last_error,
-            row.last_status,
-            row.last_failed_at,
-        )
-        for row in HourlyStats.objects.filter(endpoint=endpoint_id, begins_at__range=(begins[0], last))
-    }
-    return [known.get(begin) or StatsSummary(begin, 0, 0, ()) for begin in begins]
+    known: dict[datetime, list[StatsSummary]] = {}
+    for row in HourlyStats.objects.filter(endpoint__in=endpoints, begins_at__range=(begins[0], last)).iterator():
+        known.setdefault(row.begins_at, []).append(_summary(row))
+    return [total_of(known[begin]) if begin in known else StatsSummary(begin, 0, 0, ()) for begin in begins]
+
+
+def _summary(row: HourlyStats) -> StatsSummary:
+    return StatsSummary(
+        row.begins_at,
+        row.attempts,
+        row.delivered,
+        row.latencies,
+        row.last_error,
+        row.last_status,
+        row.last_failed_at,
+    )
 
 
 def total_of(hours: Sequence[StatsSummary]) -> StatsSummary:
-    """Add these hours up."""
-    failed = [it for it in hours if it.last_failed_at is not None]
-    latest = failed[-1] if failed else None
+    """Add these hours up; the first of them begins first."""
+    latest = max((it for it in hours if it.last_failed_at is not None), key=_failed_at, default=None)
     return StatsSummary(
         begins_at=hours[0].begins_at,
         attempts=sum(it.attempts for it in hours),
@@ -144,6 +149,10 @@ def total_of(hours: Sequence[StatsSummary]) -> StatsSummary:
         last_status=latest.last_status if latest else None,
         last_failed_at=latest.last_failed_at if latest else None,
     )
+
+
+def _failed_at(summary: StatsSummary) -> float:
+    return summary.last_failed_at.timestamp() if summary.last_failed_at else 0.0
 
 
 def percentile(latencies: Sequence[int], part: float) -> int | None:

@@ -68,7 +68,7 @@ class PlanForm(NamedForm):
 
 
 class KeyForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Create an API key; without a tenant it is an operator's."""
+    """Create an API key; without a tenant it is a platform key."""
 
     scopes = forms.MultipleChoiceField(choices=Scope.choices, initial=Scope.values, widget=forms.CheckboxSelectMultiple)
 

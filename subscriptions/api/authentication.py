@@ -1,15 +1,16 @@
 """Authenticate requests by bearer API key, and check the scope that a view requires for each method.
 
-A key that is unknown, revoked, expired, or of a deleted tenant gets the same 401, which reveals nothing. Scopes do not
-include each other: a key that changes and reads needs both.
+A key that is unknown, revoked, or of a deleted tenant gets the same 401, which reveals nothing; for an expired key it
+says when that was. Scopes do not include each other: a key that changes and reads needs both.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
+from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated, PermissionDenied
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
@@ -17,6 +18,36 @@ from subscriptions.models import ApiKey, Scope, Tenant
 from subscriptions.tenants import keys
 
 INVALID_KEY = "This API key is not valid."
+REALM = 'Bearer realm="waypost"'
+
+
+class InsufficientScope(PermissionDenied):
+    """403: the key lacks the scope that the operation requires, which detail, member and challenge name.
+
+    The challenge is that of RFC 6750, section 3.1.
+    """
+
+    default_code = "insufficient_scope"
+
+    def __init__(self, scope: str, scopes: Iterable[str]) -> None:
+        held = ", ".join(sorted(scopes))
+        super().__init__(f"This needs an API key with the scope {scope}; this key has: {held}.")
+        self.members = {"scope": str(scope)}
+        self.auth_header = f'{REALM}, error="insufficient_scope", scope="{scope}"'
+
+
+class PlatformKeyRequired(PermissionDenied):
+    """403: only a platform key may do this."""
+
+    default_detail = "This needs a platform key; this key belongs to a tenant."
+    default_code = "platform_key_required"
+
+
+class EndpointKeyRefused(PermissionDenied):
+    """403: the key is limited to one endpoint, and this does not belong to one."""
+
+    default_detail = "This API key is limited to one endpoint; this needs a key of the tenant."
+    default_code = "endpoint_key_refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +56,17 @@ class Principal:
 
     key_id: UUID
     tenant_id: UUID | None
-    """None for an operator, who may name any tenant (see tenancy)."""
+    """None for a platform key, which may name any tenant (see tenancy)."""
     scopes: frozenset[str]
     label: str
     """First characters and name of the key, for audit rows and logs."""
     tenant: Tenant | None = field(default=None, repr=False, compare=False)
     """Row of the tenant, at most a second old."""
+    endpoint_id: UUID | None = None
+    """The one endpoint that the key is limited to; None: all of the tenant."""
 
     @property
-    def is_operator(self) -> bool:
+    def is_platform(self) -> bool:
         return self.tenant_id is None
 
 
@@ -45,9 +78,10 @@ class ApiKeyAuthentication(BaseAuthentication):
         scheme, _, text = get_authorization_header(request).partition(b" ")
         if scheme.lower() != b"bearer":
             return None
-        key = keys.find_key(text.strip().decode("latin-1"))
+        given = text.strip().decode("latin-1")
+        key = keys.find_key(given)
         if key is None:
-            raise AuthenticationFailed(INVALID_KEY)
+            raise invalid_key(given)
         return AnonymousUser(), _principal_of(key)
 
     def authenticate_header(self, request: Request) -> str:
@@ -55,10 +89,18 @@ class ApiKeyAuthentication(BaseAuthentication):
         return bearer_challenge(get_authorization_header(request).decode("latin-1"))
 
 
+def invalid_key(text: str) -> AuthenticationFailed:
+    """Return the error for a key that ``find_key`` has not found valid; that of an expired key says when it expired."""
+    expired_at = keys.expiry_of(text)
+    if expired_at is None:
+        return AuthenticationFailed(INVALID_KEY)
+    return AuthenticationFailed(f"This API key expired at {expired_at:%Y-%m-%dT%H:%M:%SZ}.")
+
+
 def bearer_challenge(authorization: str) -> str:
     """Return the ``WWW-Authenticate`` of a 401 (RFC 6750, section 3) to a request with this ``Authorization``."""
     given = authorization.lower().startswith("bearer ")
-    return 'Bearer realm="waypost"' + (', error="invalid_token"' if given else "")
+    return REALM + (', error="invalid_token"' if given else "")
 
 
 def principal(request: Request) -> Principal:
@@ -69,32 +111,46 @@ def principal(request: Request) -> Principal:
 
 
 def _principal_of(key: ApiKey) -> Principal:
-    return Principal(key.id, key.tenant_id, frozenset(key.scopes), str(key), key.tenant)
+    return Principal(key.id, key.tenant_id, frozenset(key.scopes), str(key), key.tenant, key.endpoint_id)
 
 
 class HasScope(BasePermission):
     """Require the scope that the view's ``required_scopes`` names for the method.
 
-    By default: ``read`` for safe methods, ``manage`` for all others.
+    By default: ``read`` for safe methods, ``manage`` for all others. A key that is limited to an endpoint may use only
+    views with ``endpoint_path``.
     """
 
     def has_permission(self, request: Request, view: object) -> bool:
-        return _required_scope(request.method or "", view) in principal(request).scopes
+        """Return True. Raises InsufficientScope, EndpointKeyRefused."""
+        caller, scope = principal(request), _required_scope(request.method or "", view)
+        if scope not in caller.scopes:
+            raise InsufficientScope(scope, caller.scopes)
+        if caller.endpoint_id is not None and getattr(view, "endpoint_path", None) is None:
+            raise EndpointKeyRefused
+        return True
 
 
-class OperatorOnly(HasScope):
-    """Require the scope as HasScope does, and an operator's key."""
+class PlatformOnly(HasScope):
+    """Require the scope as HasScope does, and a platform key."""
 
     def has_permission(self, request: Request, view: object) -> bool:
-        return super().has_permission(request, view) and principal(request).is_operator
+        """Return True. Raises as HasScope, and PlatformKeyRequired."""
+        super().has_permission(request, view)
+        if not principal(request).is_platform:
+            raise PlatformKeyRequired
+        return True
 
 
-class OperatorWrites(HasScope):
-    """Require the scope as HasScope does, and an operator's key for methods that are not safe."""
+class PlatformWrites(HasScope):
+    """Require the scope as HasScope does, and a platform key for methods that are not safe."""
 
     def has_permission(self, request: Request, view: object) -> bool:
-        allowed = super().has_permission(request, view)
-        return allowed and (request.method in SAFE_METHODS or principal(request).is_operator)
+        """Return True. Raises as HasScope, and PlatformKeyRequired."""
+        super().has_permission(request, view)
+        if request.method not in SAFE_METHODS and not principal(request).is_platform:
+            raise PlatformKeyRequired
+        return True
 
 
 def _required_scope(method: str, view: object) -> str:

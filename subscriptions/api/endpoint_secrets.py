@@ -14,7 +14,7 @@ from subscriptions.api.serializers.endpoint_secrets import (
     SigningSecretRotationSerializer,
     SigningSecretSerializer,
 )
-from subscriptions.api.tenancy import TenantScoped
+from subscriptions.api.tenancy import TenantScoped, endpoints_of
 from subscriptions.endpoints.signing_secrets import active_secrets, public_jwks, rotate_secret
 from subscriptions.models import Endpoint, SigningSecret
 from webhooks.kit.rest.lookup import require
@@ -23,10 +23,7 @@ from webhooks.kit.rest.resources import NO_STORE, ListView
 
 def endpoint_of(view: TenantScoped[SigningSecret]) -> Endpoint:
     """Return the endpoint in the path, restricted to the request's tenant if it has one. Raises NotFound."""
-    endpoints, tenant_id = Endpoint.objects.filter(deleted_at=None), view.tenant_id()
-    if tenant_id is not None:
-        endpoints = endpoints.filter(tenant=tenant_id)
-    return require(endpoints, view.kwargs["ref"])
+    return require(endpoints_of(view.request), view.kwargs["ref"], of_all_tenants=view.tenant_id() is None)
 
 
 @extend_schema_view(get=extend_schema(operation_id="list_secrets"))
@@ -49,6 +46,7 @@ class EndpointSecrets(TenantScoped[SigningSecret], ListView[SigningSecret]):
 
     queryset = SigningSecret.objects.all()
     serializer_class = SigningSecretSerializer
+    endpoint_path = "endpoint_id"
 
     def rows(self, tenant_id: UUID | None) -> QuerySet[SigningSecret]:
         return active_secrets(endpoint_of(self))
@@ -77,6 +75,7 @@ class EndpointPublicKeys(TenantScoped[SigningSecret]):
 
     queryset = SigningSecret.objects.all()
     serializer_class = SigningSecretSerializer
+    endpoint_path = "endpoint_id"
 
     @extend_schema(operation_id="get_endpoint_keys", responses={200: JsonWebKeySetSerializer})
     def get(self, request: Request, ref: str) -> Response:

@@ -8,6 +8,7 @@ from rest_framework.response import Response
 from subscriptions.api import openapi
 from subscriptions.api.authentication import principal
 from subscriptions.api.endpoint_secrets import new_secret_field
+from subscriptions.api.fields.labels import LabelsFilter
 from subscriptions.api.serializers.endpoints import EndpointCreateSerializer, EndpointSerializer
 from subscriptions.api.tenancy import OwnedResource
 from subscriptions.endpoints import endpoints
@@ -19,6 +20,7 @@ class EndpointFilters(QueryParams):
     """Filter endpoints."""
 
     state = ChoiceFilter(Endpoint.State.choices, help_text="State of the endpoint.")
+    labels = LabelsFilter(help_text="Labels that the endpoints have, all of them: `env:prod,region:eu`.")
 
 
 @openapi.endpoints
@@ -59,6 +61,7 @@ class Endpoints(OwnedResource[Endpoint]):
     serializer_class = EndpointSerializer
     create_serializer_class = EndpointCreateSerializer
     query_params = EndpointFilters
+    endpoint_path = "pk"
 
     def create_row(self, fields: dict[str, Any]) -> Response:
         endpoint, secret = endpoints.create_endpoint(self.tenant, **fields)
@@ -70,7 +73,7 @@ class Endpoints(OwnedResource[Endpoint]):
         The host name of a new URL is resolved before the transaction begins, so that no row is locked meanwhile; the
         lock and the check of ``If-Match`` follow inside it.
         """
-        by_operator = principal(self.request).is_operator
+        by_operator = principal(self.request).is_platform
         lock = partial(self.lock_if_match, row)
         return endpoints.change_endpoint(row, fields, by_operator=by_operator, precondition=lock)
 

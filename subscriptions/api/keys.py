@@ -4,19 +4,24 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status
-from rest_framework.exceptions import PermissionDenied
+from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from subscriptions.api.authentication import principal
-from subscriptions.api.serializers.keys import ApiKeyRotationSerializer, ApiKeySerializer, ApiKeyWithSecretSerializer
+from subscriptions.api.authentication import PlatformKeyRequired, principal
+from subscriptions.api.serializers.keys import (
+    ApiKeyCreateSerializer,
+    ApiKeyRotationSerializer,
+    ApiKeySerializer,
+    ApiKeyWithSecretSerializer,
+)
 from subscriptions.api.tenancy import OwnedResource, TenantScoped
 from subscriptions.models import ApiKey
 from subscriptions.tenants import keys
 from webhooks.kit.rest.resources import NO_STORE
 
 
-@extend_schema_view(create=extend_schema(responses={201: ApiKeyWithSecretSerializer}))
+@extend_schema_view(create=extend_schema(request=ApiKeyCreateSerializer, responses={201: ApiKeyWithSecretSerializer}))
 class Keys(OwnedResource[ApiKey]):
     """Keys are created, revoked and rotated, not changed. A key grants only scopes that it has itself."""
 
@@ -28,19 +33,39 @@ class Keys(OwnedResource[ApiKey]):
         "create": (
             "Create an API key",
             "Creates an API key. Its text is in this response and nowhere else: store it now. Scopes: "
-            "`publish` (publish events), `read` (all reads), `manage` (everything else).",
+            "`publish` (publish events), `read` (all reads), `manage` (every change; it does not include reading). "
+            "A key can be limited to one `endpoint` and to a time (`expires_in`), for a page of your customer; a "
+            "platform key (`platform`) acts for every tenant.",
         ),
         "retrieve": ("Get an API key", "Returns one API key without its text."),
         "destroy": ("Revoke an API key", "Revokes a key at once; requests with it get 401 from then on."),
     }
 
-    queryset = ApiKey.objects.select_related("tenant").filter(tenant__deleted_at=None)
+    queryset = ApiKey.objects.select_related("tenant", "endpoint").filter(tenant__deleted_at=None)
     serializer_class = ApiKeySerializer
+    create_serializer_class = ApiKeyCreateSerializer
     http_method_names = ("get", "post", "delete", "head", "options")
+
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Create a key of the request's tenant, or a platform key, which belongs to none."""
+        if isinstance(request.data, dict) and request.data.get("platform") is True:
+            return self.create_platform_key(self.body(ApiKeyCreateSerializer))
+        return super().create(request, *args, **kwargs)
+
+    def create_platform_key(self, fields: dict[str, Any]) -> Response:
+        """Create a platform key. Raises PlatformKeyRequired; ValidationError for a tenant or an endpoint."""
+        if not principal(self.request).is_platform:
+            raise PlatformKeyRequired
+        if self.tenant_id() is not None:
+            raise ValidationError({"platform": ["A platform key belongs to no tenant; name none."]})
+        if fields.get("endpoint") is not None:
+            raise ValidationError({"endpoint": ["A platform key cannot be limited to an endpoint."]})
+        return self.create_row(fields)
 
     def create_row(self, fields: dict[str, Any]) -> Response:
         check_scopes(self.request, fields["scopes"])
-        key, text = keys.create_key(self.tenant, **fields)
+        tenant = None if fields.pop("platform") else self.tenant
+        key, text = keys.create_key(tenant, **fields)
         return self.created(key, key=text)
 
     def delete_row(self, row: ApiKey) -> None:

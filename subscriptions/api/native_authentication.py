@@ -5,9 +5,9 @@ The rules, errors and headers are those of ``authentication``.
 
 from collections.abc import Hashable
 
-from rest_framework.exceptions import APIException, AuthenticationFailed, NotAuthenticated, PermissionDenied
+from rest_framework.exceptions import APIException, NotAuthenticated
 
-from subscriptions.api.authentication import INVALID_KEY, bearer_challenge
+from subscriptions.api.authentication import InsufficientScope, bearer_challenge, invalid_key
 from subscriptions.models import ApiKey
 from subscriptions.tenants.keys import find_key, peek_key, share_of
 from webhooks.kit.fair.shared_queries import SharedQueries
@@ -17,16 +17,17 @@ _queries: SharedQueries[str, ApiKey | None] = SharedQueries(find_key)
 
 
 async def authenticate_natively(request: NativeRequest, scope: str) -> ApiKey:
-    """Return the valid key of a request. Raises NotAuthenticated, AuthenticationFailed, PermissionDenied."""
+    """Return the valid key of a request. Raises NotAuthenticated, AuthenticationFailed, InsufficientScope."""
     authorization = request.headers.get("authorization", "")
     scheme, _, text = authorization.partition(" ")
     if scheme.lower() != "bearer":
         raise _challenged(NotAuthenticated(), authorization)
-    key = await _find(text.strip(), request.share)
+    given = text.strip()
+    key = await _find(given, request.share)
     if key is None:
-        raise _challenged(AuthenticationFailed(INVALID_KEY), authorization)
+        raise _challenged(invalid_key(given), authorization)
     if scope not in key.scopes:
-        raise PermissionDenied
+        raise InsufficientScope(scope, key.scopes)
     return key
 
 

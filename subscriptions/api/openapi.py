@@ -19,7 +19,8 @@ class BearerKey(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call
             "type": "http",
             "scheme": "bearer",
             "bearerFormat": "wp_...",
-            "description": "An API key. Its scopes: `publish` (events), `read`, `manage` (everything else).",
+            "description": "An API key, of a tenant or of the platform. Its scopes: `publish` (events), `read`, "
+            "`manage` (every change; it does not include reading).",
         }
 
 

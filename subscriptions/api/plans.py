@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from rest_framework.response import Response
 
-from subscriptions.api.authentication import OperatorWrites
+from subscriptions.api.authentication import PlatformWrites
 from subscriptions.api.serializers.plans import PlanSerializer
 from subscriptions.api.tenancy import TenantScoped, tenant_of
 from subscriptions.models import Plan
@@ -21,25 +21,25 @@ class Plans(TenantScoped[Plan], Resource[Plan]):
         "list": ("List plans", "Returns the plans there are. A tenant sees the plan it is on."),
         "create": (
             "Create a plan",
-            "Creates a plan: what its tenants may use. A limit that is left out does not apply. Operators only.",
+            "Creates a plan: what its tenants may use. A limit that is left out does not apply. Platform keys only.",
         ),
         "retrieve": ("Get a plan", "Returns one plan, by id or `uid`."),
         "update": (
             "Replace a plan",
             "Sets every limit of a plan; a limit that is left out no longer applies. Takes effect for its "
-            "tenants within a second. Operators only.",
+            "tenants within a second. Platform keys only.",
         ),
         "partial_update": (
             "Update a plan",
             "Changes the limits that are given and keeps the others. Takes effect for the plan's tenants "
-            "within a second. Operators only.",
+            "within a second. Platform keys only.",
         ),
-        "destroy": ("Delete a plan", "Deletes a plan that no tenant is on; 409 otherwise. Operators only."),
+        "destroy": ("Delete a plan", "Deletes a plan that no tenant is on; 409 otherwise. Platform keys only."),
     }
 
     queryset = Plan.objects.all()
     serializer_class = PlanSerializer
-    permission_classes = (OperatorWrites,)
+    permission_classes = (PlatformWrites,)
 
     def rows(self, tenant_id: UUID | None) -> QuerySet[Plan]:
         """Return the plan of the tenant: its own or the default; for operators all plans."""

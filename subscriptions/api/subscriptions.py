@@ -6,8 +6,9 @@ from django.db.models import Q, QuerySet
 from rest_framework.response import Response
 
 from subscriptions.api import openapi
+from subscriptions.api.fields.labels import LabelsFilter
 from subscriptions.api.serializers.subscriptions import SubscriptionSerializer
-from subscriptions.api.tenancy import OwnedResource
+from subscriptions.api.tenancy import OwnedResource, endpoints_of
 from subscriptions.models import Endpoint, Subscription
 from subscriptions.routing.route_table import matching_names
 from subscriptions.routing.subscriptions import change_subscription, create_subscription
@@ -16,14 +17,25 @@ from webhooks.kit.rest.query_params import BooleanFilter, QueryParams, Reference
 
 def _endpoints(params: QueryParams) -> QuerySet[Endpoint]:
     """Return the endpoints that the request may name."""
-    rows, tenant_id = Endpoint.objects.filter(deleted_at=None), params.context["view"].tenant_id()
-    return rows if tenant_id is None else rows.filter(tenant=tenant_id)
+    return endpoints_of(params.context["view"].request)
+
+
+def _to_endpoint(endpoint: Endpoint) -> Q:
+    """Return the condition for the subscriptions of an endpoint."""
+    return Q(endpoint=endpoint) | Q(tenant=endpoint.tenant_id, endpoint_labels__contained_by=endpoint.labels)
 
 
 class SubscriptionFilters(QueryParams):
     """Filter subscriptions; ``event_type``: those that match events of this type."""
 
-    endpoint = ReferenceFilter(_endpoints, help_text="Id or `uid` of an endpoint.")
+    endpoint = ReferenceFilter(
+        _endpoints,
+        where=_to_endpoint,
+        help_text="Id or `uid` of an endpoint, which may be named or selected by its labels.",
+    )
+    labels = LabelsFilter(
+        where="endpoint__labels", help_text="Labels that the endpoint has, all of them: `env:prod,region:eu`."
+    )
     active = BooleanFilter(help_text="Whether the subscription is active. Without this filter the list has both.")
     event_type = TextFilter(
         max_length=256,
@@ -43,9 +55,9 @@ class Subscriptions(OwnedResource[Subscription]):
         ),
         "create": (
             "Create a subscription",
-            "Sends matching events to an endpoint: those of the given `event_types` (`order.*` matches a "
-            "prefix) that also match the `pattern`, if there is one. A `transformer` gives the body another "
-            "shape.",
+            "Sends matching events to an endpoint, or to all endpoints that have some labels: those of the given "
+            "`event_types` (`order.*` matches a prefix) that also match the `pattern`, if there is one. A "
+            "`transformer` gives the body another shape.",
         ),
         "retrieve": ("Get a subscription", "Returns one subscription, by id or `uid`."),
         "update": (
@@ -66,6 +78,8 @@ class Subscriptions(OwnedResource[Subscription]):
     queryset = Subscription.objects.select_related("tenant", "endpoint").filter(endpoint__deleted_at=None)
     serializer_class = SubscriptionSerializer
     query_params = SubscriptionFilters
+    endpoint_path = "endpoint_id"
+    is_below_endpoint = True
 
     def create_row(self, fields: dict[str, Any]) -> Response:
         return self.created(create_subscription(self.tenant, fields))

@@ -2,16 +2,26 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.response import Response
 
-from subscriptions.api.authentication import OperatorWrites
+from subscriptions.api.authentication import PlatformWrites
+from subscriptions.api.fields.labels import LabelsFilter
 from subscriptions.api.serializers.tenants import TenantSerializer
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Tenant
 from subscriptions.tenants import tenants
+from webhooks.kit.rest.query_params import QueryParams
 from webhooks.kit.rest.resources import Resource
 
 
+class TenantFilters(QueryParams):
+    """Filter tenants."""
+
+    labels = LabelsFilter(help_text="Labels that the tenants have, all of them: `plan:gold,region:eu`.")
+
+
+@extend_schema_view(update=extend_schema(responses={200: TenantSerializer, 201: TenantSerializer}))
 class Tenants(TenantScoped[Tenant], Resource[Tenant]):
     """Operators keep tenants; a tenant sees itself."""
 
@@ -28,23 +38,27 @@ class Tenants(TenantScoped[Tenant], Resource[Tenant]):
         "retrieve": ("Get a tenant", "Returns one tenant, by id or `uid`."),
         "update": (
             "Replace a tenant",
-            "Sets every field of a tenant; a field that is left out gets its default. Operators only.",
+            "Sets every field of a tenant; a field that is left out gets its default. A `uid` in the path that no "
+            "tenant has creates the tenant (201): call it for each of your customers, as often as you like. "
+            "Platform keys only.",
         ),
         "partial_update": (
             "Update a tenant",
-            "Changes the fields that are given and keeps the others. Operators only.",
+            "Changes the fields that are given and keeps the others. Platform keys only.",
         ),
         "destroy": (
             "Delete a tenant",
             "Deletes a tenant: its keys stop working, its endpoints stop receiving, its pending deliveries and "
             "received messages become dead letters, its sources respond as deleted ones, its replays are "
-            "cancelled. Operators only. Cannot be undone.",
+            "cancelled. Platform keys only. Cannot be undone.",
         ),
     }
 
     queryset = Tenant.objects.select_related("plan").filter(deleted_at=None)
     serializer_class = TenantSerializer
-    permission_classes = (OperatorWrites,)
+    permission_classes = (PlatformWrites,)
+    creates_by_put = True
+    query_params = TenantFilters
     tenant_path = "pk"
 
     def create_row(self, fields: dict[str, Any]) -> Response:

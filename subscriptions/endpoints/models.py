@@ -9,7 +9,7 @@ delivery target is stale. Triggers maintain it (migrations/versions.sql): no wri
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.utils import timezone
 
 from subscriptions.endpoints.retry_plan import MAX_WAIT
@@ -127,6 +127,7 @@ class Endpoint(Row):
         help_text="Seconds to wait after each failure; null: the default, 10 attempts over 75 h 35 min.",
     )
     metadata = models.JSONField(default=dict, blank=True)
+    labels = models.JSONField(default=dict, blank=True, db_default=Value({}, models.JSONField()))
     version = models.BigIntegerField(default=0, editable=False)
     updated_at = models.DateTimeField(auto_now=True, help_text="When it was last changed.")
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)

@@ -1,4 +1,5 @@
 import django.contrib.postgres.fields
+import django.contrib.postgres.indexes
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.expressions
@@ -39,6 +40,7 @@ class Migration(migrations.Migration):
                 ('ordering', models.CharField(blank=True, choices=[('', 'None'), ('endpoint', 'All deliveries in order'), ('subject', 'In order per subject'), ('partitionkey', 'In order per partitionkey')], default='', help_text='Whether a failing delivery blocks those after it. Applies to events published from now on.', max_length=12)),
                 ('retry_plan', django.contrib.postgres.fields.ArrayField(base_field=models.PositiveIntegerField(validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(604800)]), blank=True, help_text='Seconds to wait after each failure; null: the default, 10 attempts over 75 h 35 min.', null=True, size=None)),
                 ('metadata', models.JSONField(blank=True, default=dict)),
+                ('labels', models.JSONField(blank=True, db_default=models.Value({}, models.JSONField()), default=dict)),
                 ('version', models.BigIntegerField(default=0, editable=False)),
                 ('updated_at', models.DateTimeField(auto_now=True, help_text='When it was last changed.')),
                 ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True)),
@@ -95,14 +97,30 @@ class Migration(migrations.Migration):
                 ('uid', models.CharField(blank=True, help_text='Your own ID of the tenant.', max_length=256, null=True, unique=True, validators=[django.core.validators.RegexValidator('\\A[A-Za-z0-9._-]{1,256}\\Z', 'A uid is 1 to 256 letters, digits, hyphens, underscores and full stops.')], verbose_name='external ID')),
                 ('name', models.CharField(help_text='Name shown in lists.', max_length=256)),
                 ('metadata', models.JSONField(blank=True, default=dict)),
+                ('labels', models.JSONField(blank=True, db_default=models.Value({}, models.JSONField()), default=dict)),
+                ('is_platform', models.BooleanField(db_default=False, default=False, help_text="Whether this is the platform's own tenant, whose endpoints receive the operational events of all tenants. At most one is.")),
                 ('retention_days', models.PositiveSmallIntegerField(default=90, help_text='Days an event and its finished deliveries are kept.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(3650)])),
                 ('routes_version', models.BigIntegerField(default=0, editable=False)),
                 ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('plan', models.ForeignKey(blank=True, help_text='Limits of the tenant; empty: the default plan.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='tenants', to='subscriptions.plan')),
             ],
-            options={
-                'abstract': False,
-            },
+        ),
+        migrations.CreateModel(
+            name='Subscription',
+            fields=[
+                ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When it was created.')),
+                ('endpoint_labels', models.JSONField(blank=True, help_text='In place of an endpoint: all endpoints of the tenant that have these labels.', null=True)),
+                ('event_types', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=256), default=list, help_text='Exact names, order.* for every type below order, or * for all types.', size=None)),
+                ('pattern', models.JSONField(blank=True, help_text='Event pattern that the event must match; null: any.', null=True)),
+                ('transformer', models.JSONField(blank=True, help_text='input_paths and template of the body to send; null: the whole event.', null=True)),
+                ('description', models.CharField(blank=True, help_text='Free text for people.', max_length=1024)),
+                ('active', models.BooleanField(default=True, help_text='Whether the subscription matches events.')),
+                ('size', models.GeneratedField(db_persist=True, expression=django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.functions.comparison.Coalesce(models.Func(django.db.models.functions.comparison.Cast('pattern', models.TextField()), function='octet_length', output_field=models.IntegerField()), 0), '+', django.db.models.functions.comparison.Coalesce(models.Func(django.db.models.functions.comparison.Cast('transformer', models.TextField()), function='octet_length', output_field=models.IntegerField()), 0)), '+', django.db.models.expressions.CombinedExpression(models.Value(512), '*', models.Func('event_types', function='cardinality', output_field=models.IntegerField()))), help_text='What the subscription counts in the limit of a plan on bytes.', output_field=models.IntegerField())),
+                ('updated_at', models.DateTimeField(auto_now=True, help_text='When it was last changed.')),
+                ('endpoint', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='subscriptions', to='subscriptions.endpoint')),
+                ('tenant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='subscriptions', to='subscriptions.tenant')),
+            ],
         ),
         migrations.CreateModel(
             name='EventType',
@@ -138,7 +156,8 @@ class Migration(migrations.Migration):
                 ('expires_at', models.DateTimeField(blank=True, help_text='When the key stops working; null: never.', null=True)),
                 ('revoked_at', models.DateTimeField(blank=True, editable=False, help_text='When the key was revoked.', null=True)),
                 ('last_used_at', models.DateTimeField(blank=True, editable=False, help_text='When the key was last used, to the minute.', null=True)),
-                ('tenant', models.ForeignKey(blank=True, help_text="Empty: an operator's key, for every tenant.", null=True, on_delete=django.db.models.deletion.CASCADE, related_name='api_keys', to='subscriptions.tenant')),
+                ('endpoint', models.ForeignKey(blank=True, help_text='The only endpoint that the key may read or change; empty: all of the tenant.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='api_keys', to='subscriptions.endpoint')),
+                ('tenant', models.ForeignKey(blank=True, help_text='Empty: a platform key, for every tenant.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='api_keys', to='subscriptions.tenant')),
             ],
             options={
                 'verbose_name': 'API key',
@@ -195,24 +214,29 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(condition=models.Q(('expires_at', None)), fields=('endpoint',), name='unique_current_secret_per_endpoint')],
             },
         ),
-        migrations.CreateModel(
-            name='Subscription',
-            fields=[
-                ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When it was created.')),
-                ('event_types', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=256), default=list, help_text='Exact names, order.* for every type below order, or * for all types.', size=None)),
-                ('pattern', models.JSONField(blank=True, help_text='Event pattern that the event must match; null: any.', null=True)),
-                ('transformer', models.JSONField(blank=True, help_text='input_paths and template of the body to send; null: the whole event.', null=True)),
-                ('description', models.CharField(blank=True, help_text='Free text for people.', max_length=1024)),
-                ('active', models.BooleanField(default=True, help_text='Whether the subscription matches events.')),
-                ('size', models.GeneratedField(db_persist=True, expression=django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.functions.comparison.Coalesce(models.Func(django.db.models.functions.comparison.Cast('pattern', models.TextField()), function='octet_length', output_field=models.IntegerField()), 0), '+', django.db.models.functions.comparison.Coalesce(models.Func(django.db.models.functions.comparison.Cast('transformer', models.TextField()), function='octet_length', output_field=models.IntegerField()), 0)), '+', django.db.models.expressions.CombinedExpression(models.Value(512), '*', models.Func('event_types', function='cardinality', output_field=models.IntegerField()))), help_text='What the subscription counts in the limit of a plan on bytes.', output_field=models.IntegerField())),
-                ('updated_at', models.DateTimeField(auto_now=True, help_text='When it was last changed.')),
-                ('endpoint', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='subscriptions', to='subscriptions.endpoint')),
-                ('tenant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='subscriptions', to='subscriptions.tenant')),
-            ],
-            options={
-                'indexes': [models.Index(fields=['tenant', 'id'], include=('size',), name='subscription_by_tenant'), models.Index(condition=models.Q(('active', True), ('event_types__overlap', ['waypost.*', 'waypost.delivery.*', 'waypost.delivery.dead', 'waypost.endpoint.*', 'waypost.endpoint.disabled', 'waypost.endpoint.failing', 'waypost.endpoint.recovered'])), fields=['tenant'], name='subscription_operational')],
-            },
+        migrations.AddIndex(
+            model_name='tenant',
+            index=django.contrib.postgres.indexes.GinIndex(fields=['labels'], name='tenant_by_label', opclasses=['jsonb_path_ops']),
+        ),
+        migrations.AddConstraint(
+            model_name='tenant',
+            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at', None), ('is_platform', True)), fields=('is_platform',), name='unique_platform_tenant'),
+        ),
+        migrations.AddIndex(
+            model_name='subscription',
+            index=models.Index(fields=['tenant', 'id'], include=('size',), name='subscription_by_tenant'),
+        ),
+        migrations.AddIndex(
+            model_name='subscription',
+            index=models.Index(condition=models.Q(('endpoint', None)), fields=['tenant'], name='subscription_by_label'),
+        ),
+        migrations.AddIndex(
+            model_name='subscription',
+            index=models.Index(condition=models.Q(('active', True), ('event_types__overlap', ['waypost.*', 'waypost.delivery.*', 'waypost.delivery.dead', 'waypost.endpoint.*', 'waypost.endpoint.disabled', 'waypost.endpoint.failing', 'waypost.endpoint.recovered'])), fields=['tenant'], name='subscription_operational'),
+        ),
+        migrations.AddConstraint(
+            model_name='subscription',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('endpoint__isnull', False), ('endpoint_labels__isnull', True)), models.Q(('endpoint__isnull', True), ('endpoint_labels__isnull', False)), _connector='OR'), name='subscription_to_endpoint_or_labels'),
         ),
         migrations.AddIndex(
             model_name='eventtype',

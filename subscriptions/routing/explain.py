@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from subscriptions.models import Subscription
+from subscriptions.models import Endpoint, Subscription
 from subscriptions.routing.compiled_patterns import compile_pattern
 from subscriptions.routing.route_table import matching_names
 from webhooks.wire.patterns import PatternMismatch
@@ -26,6 +26,14 @@ class NoMatchReason:
     detail: str
     subscription: Subscription | None = None
     mismatches: tuple[PatternMismatch, ...] = ()
+
+
+def is_subscribed(subscription: Subscription, endpoint: Endpoint) -> bool:
+    """Return whether the subscription is one of this endpoint's: by name, or by the labels that it selects."""
+    if subscription.endpoint_labels is None:
+        return subscription.endpoint_id == endpoint.pk
+    wanted = subscription.endpoint_labels.items()
+    return subscription.tenant_id == endpoint.tenant_id and wanted <= endpoint.labels.items()
 
 
 def explain_mismatch(

@@ -29,7 +29,10 @@ class Subscription(Row):
 
     prefix = "sub"
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="subscriptions", db_index=False)
-    endpoint = models.ForeignKey(Endpoint, models.CASCADE, related_name="subscriptions")
+    endpoint = models.ForeignKey(Endpoint, models.CASCADE, null=True, blank=True, related_name="subscriptions")
+    endpoint_labels = models.JSONField(
+        null=True, blank=True, help_text="In place of an endpoint: all endpoints of the tenant that have these labels."
+    )
     event_types = ArrayField(
         models.CharField(max_length=256),
         default=list,
@@ -53,9 +56,19 @@ class Subscription(Row):
 
     class Meta:
         app_label = "subscriptions"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(endpoint__isnull=False, endpoint_labels__isnull=True)
+                | Q(endpoint__isnull=True, endpoint_labels__isnull=False),
+                name="subscription_to_endpoint_or_labels",
+            ),
+        ]
         indexes = [
             models.Index(  # readers: GET /subscriptions/, subscriptions_used
                 fields=["tenant", "id"], include=["size"], name="subscription_by_tenant"
+            ),
+            models.Index(  # readers: the route table, explanations
+                fields=["tenant"], name="subscription_by_label", condition=Q(endpoint=None)
             ),
             models.Index(  # reader: insert_operational_events, which asks whether a tenant wants such events
                 fields=["tenant"],

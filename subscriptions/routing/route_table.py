@@ -16,6 +16,7 @@ from webhooks.wire.patterns import IndexablePattern, PatternIndex
 from webhooks.wire.step_budget import UNLIMITED, UNLIMITED_STEPS, BudgetExceeded, StepBudget
 
 OPERATIONAL = "waypost."  # prefix of the types of the platform's own events
+TEST_TYPE = "waypost.test"  # of test messages to a source, which may publish what it receives
 STEPS_PER_ROUTE = 3  # comparing a route with those that were found
 
 
@@ -35,7 +36,11 @@ _id = attrgetter("subscription_id.int")  # integers are compared much faster tha
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Hold what fan-out needs of one subscription and its endpoint."""
+    """Hold what fan-out needs of one subscription and its endpoint.
+
+    ``subscription_id`` orders the routes by the age of their subscriptions. One that selects its endpoints by labels
+    has a route to each; their keys differ in the last bits (``snapshot``).
+    """
 
     subscription_id: UUID
     endpoint_id: UUID

@@ -5,6 +5,7 @@ A publisher writes under the version of its snapshot (``Tenant.routes_version``,
 a new snapshot. So a subscription applies from its commit, in every process, without a message to any of them.
 """
 
+from typing import cast
 from uuid import UUID
 
 from django.db.models import F, Func, TextField
@@ -21,6 +22,8 @@ ROUTE_BYTES = 1_900  # of a subscription and its place in the index, without eve
 # Identifies a version of a subscription's row (writer, command, place on disk) together with its endpoint's version.
 _ROW = " || '/' || ".join(f"{Subscription._meta.db_table}.{name}::text" for name in ("xmin", "cmin", "ctid"))
 STAMP = Func(F("endpoint__version"), template=f"{_ROW} || '/' || %(expressions)s::text", output_field=TextField())
+ROW_STAMP = Func(F("id"), template=f"{_ROW} || '/' || %(expressions)s::text", output_field=TextField())
+PAIR_BITS = 48  # of a route's key that tell the endpoints apart which a subscription selects by labels
 
 ENDPOINT_FIELDS = ("endpoint__ordering", "endpoint__http__content_mode", "endpoint__http__reference_above_bytes")
 
@@ -49,7 +52,9 @@ def _build(tenant_id: UUID, known: RouteTable | None) -> RouteTable:
     """Read the subscriptions, reusing the entries of rows that have not changed since the known table."""
     # The version first: if a row changes in between, the table is newer than its version says, and is built again.
     version = _version_of(tenant_id)
-    rows = Subscription.objects.filter(tenant_id=tenant_id, active=True, endpoint__deleted_at=None)
+    rows = Subscription.objects.filter(
+        tenant_id=tenant_id, active=True, endpoint__isnull=False, endpoint__deleted_at=None
+    )
     rows = rows.annotate(stamp=STAMP).select_related("endpoint__http")
     rows = rows.only("endpoint", "tenant", "event_types", "pattern", "transformer", *ENDPOINT_FIELDS)
     entries: dict[UUID, RouteEntry] = {}
@@ -58,24 +63,62 @@ def _build(tenant_id: UUID, known: RouteTable | None) -> RouteTable:
         entries = {key: it for key, it in known.entries.items() if stamps.get(key) == it.stamp}
         rows = rows.filter(id__in=list(stamps.keys() - entries.keys()))
     for row in rows.iterator():
-        entries[row.id] = _entry(row, row.stamp)
+        entries[row.id] = _entry(row, cast(Endpoint, row.endpoint), row.id, row.stamp, _rules(row))
+    entries |= _labelled_entries(tenant_id, known)
     return RouteTable(version, entries, tenant_id, known)
+
+
+def _labelled_entries(tenant_id: UUID, known: RouteTable | None) -> dict[UUID, RouteEntry]:
+    """Return an entry for each endpoint that a subscription selects by labels, reusing those that have not changed."""
+    rows = Subscription.objects.filter(tenant_id=tenant_id, active=True, endpoint=None).annotate(stamp=ROW_STAMP)
+    entries: dict[UUID, RouteEntry] = {}
+    for row in rows:
+        rules = _rules(row)
+        endpoints = Endpoint.objects.filter(tenant_id=tenant_id, deleted_at=None, labels__contains=row.endpoint_labels)
+        for endpoint in endpoints.select_related("http").order_by("id").iterator():
+            key = _key_of_pair(row.id, endpoint.id)
+            while key in entries:
+                key = UUID(int=key.int + 1)
+            stamp = f"{row.stamp}/{endpoint.id}/{endpoint.version}"
+            reused = known.entries.get(key) if known is not None else None
+            if reused is not None and reused.stamp == stamp:
+                entries[key] = reused
+            else:
+                entries[key] = _entry(row, endpoint, key, stamp, rules)
+    return entries
+
+
+def _key_of_pair(subscription_id: UUID, endpoint_id: UUID) -> UUID:
+    """Return the key of a subscription's route to one of its endpoints, which sorts with the subscription's age."""
+    return UUID(int=subscription_id.int >> PAIR_BITS << PAIR_BITS | endpoint_id.int & ((1 << PAIR_BITS) - 1))
 
 
 def _version_of(tenant_id: UUID) -> int:
     return Tenant.objects.values_list("routes_version", flat=True).get(id=tenant_id)
 
 
-def _entry(row: Subscription, stamp: str) -> RouteEntry:
+def _rules(row: Subscription) -> tuple[LazyPattern | None, LazyTransformer | None]:
+    """Return the pattern and the transformer of a subscription."""
     pattern = None if row.pattern is None else LazyPattern(row.pattern, row.tenant_id)
     transformer = None if row.transformer is None else LazyTransformer(row.transformer, row.tenant_id)
+    return pattern, transformer
+
+
+def _entry(
+    row: Subscription,
+    endpoint: Endpoint,
+    key: UUID,
+    stamp: str,
+    rules: tuple[LazyPattern | None, LazyTransformer | None],
+) -> RouteEntry:
+    pattern, transformer = rules
     route = Route(
-        subscription_id=row.id,
-        endpoint_id=row.endpoint_id,
-        ordering=row.endpoint.ordering,
+        subscription_id=key,
+        endpoint_id=endpoint.id,
+        ordering=endpoint.ordering,
         pattern=pattern,
         transformer=transformer,
-        reference_above_bytes=_reference_above_bytes(row.endpoint),
+        reference_above_bytes=_reference_above_bytes(endpoint),
     )
     size = ROUTE_BYTES + BYTES_PER_TYPE * len(row.event_types)
     size += sum(len(it.text) for it in (pattern, transformer) if it is not None)

@@ -17,7 +17,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from subscriptions.errors import Invalid, StateConflict
-from subscriptions.models import ApiKey, Scope, Tenant
+from subscriptions.models import ApiKey, Endpoint, Scope, Tenant
 from webhooks.kit.caches.timed_cache import TimedCache
 
 RECORD_USE_EVERY = timedelta(minutes=1)
@@ -29,20 +29,28 @@ _PREFIX = 11  # characters stored to tell keys apart: wp_ and eight more, 48 of 
 
 
 def create_key(
-    tenant: Tenant | None, scopes: Collection[str], name: str = "", expires_at: datetime | None = None
+    tenant: Tenant | None,
+    scopes: Collection[str],
+    name: str = "",
+    expires_at: datetime | None = None,
+    endpoint: Endpoint | None = None,
 ) -> tuple[ApiKey, str]:
-    """Create a key, an operator's without a tenant; return it with its text, which is not stored.
+    """Create a key, a platform key without a tenant; return it with its text, which is not stored.
 
-    Raises Invalid for missing or unknown scopes, or an expiry in the past.
+    ``endpoint``: the only one of the tenant that the key may read or change. Raises Invalid for missing or unknown
+    scopes, an expiry in the past, or a key that is limited to an endpoint and may publish.
     """
     unknown = set(scopes) - set(Scope.values)
     if unknown or not scopes:
         raise Invalid("scopes", f"Must be one or more of: {', '.join(Scope.values)}.")
     if expires_at is not None and expires_at <= timezone.now():
         raise Invalid("expires_at", "Must be in the future.")
+    if endpoint is not None and Scope.PUBLISH in scopes:
+        raise Invalid("scopes", "A key that is limited to an endpoint cannot publish; give it read, manage or both.")
     text = "wp_" + token_urlsafe(32)
     key = ApiKey.objects.create(
         tenant=tenant,
+        endpoint=endpoint,
         name=name,
         digest=_digest(text),
         key_prefix=text[:_PREFIX],
@@ -74,14 +82,26 @@ def peek_key(text: str) -> tuple[ApiKey | None, bool]:
     return key, is_recent
 
 
+def expiry_of(text: str) -> datetime | None:
+    """Return when the key with this text expired, if nothing else makes it invalid. Loads nothing: ``find_key`` has."""
+    if not _FORM.fullmatch(text):
+        return None
+    key, _ = cached_keys.peek(_digest(text))
+    if key is None or key.revoked_at is not None or (key.tenant is not None and key.tenant.deleted_at is not None):
+        return None
+    return key.expires_at if key.expires_at is not None and key.expires_at <= timezone.now() else None
+
+
 def share_of(key: ApiKey) -> Hashable:
-    """Return whose share of limited resources a request with this key uses: the tenant's, or the operator key's own."""
+    """Return whose share of limited resources a request with this key uses: the tenant's, or the platform key's own."""
     return "tenant", key.tenant_id or key.pk
 
 
 def is_valid(key: ApiKey) -> bool:
-    """Return whether the key is neither revoked nor expired, and its tenant not deleted."""
+    """Return whether the key is neither revoked nor expired, and neither its tenant nor its endpoint deleted."""
     if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= timezone.now()):
+        return False
+    if key.endpoint is not None and key.endpoint.deleted_at is not None:
         return False
     return key.tenant is None or key.tenant.deleted_at is None
 
@@ -96,13 +116,13 @@ def rotate_key(
     if not 0 <= overlap_seconds <= MAX_OVERLAP:
         raise Invalid("overlap_seconds", f"Must be from 0 to {MAX_OVERLAP} seconds.")
     with transaction.atomic():
-        old = ApiKey.objects.select_for_update(of=["self"]).select_related("tenant").get(pk=key.pk)
+        old = ApiKey.objects.select_for_update(of=["self"]).select_related("tenant", "endpoint").get(pk=key.pk)
         if not is_valid(old):
             raise StateConflict("key", "The key is revoked or expired; create a new one.")
         ends_at = timezone.now() + timedelta(seconds=overlap_seconds)
         old.expires_at = min(old.expires_at or ends_at, ends_at)
         old.save(update_fields=["expires_at"])
-        created = create_key(old.tenant, old.scopes, old.name, expires_at)
+        created = create_key(old.tenant, old.scopes, old.name, expires_at, old.endpoint)
     cached_keys.discard(bytes(old.digest))
     return created
 
@@ -118,7 +138,7 @@ def _digest(text: str) -> bytes:
 
 
 def _load(digest: bytes) -> ApiKey | None:
-    key = ApiKey.objects.select_related("tenant__plan").filter(digest=digest).first()
+    key = ApiKey.objects.select_related("tenant__plan", "endpoint").filter(digest=digest).first()
     if key is None or not compare_digest(bytes(key.digest), digest):
         return None
     _record_use(key)

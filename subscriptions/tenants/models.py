@@ -5,9 +5,10 @@ the limits are the field defaults of ``Plan``.
 """
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.utils import timezone
 
 from webhooks.kit.rows import Row, uid_format
@@ -132,6 +133,13 @@ class Tenant(Row):
         help_text="Limits of the tenant; empty: the default plan.",
     )
     metadata = models.JSONField(default=dict, blank=True)
+    labels = models.JSONField(default=dict, blank=True, db_default=Value({}, models.JSONField()))
+    is_platform = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Whether this is the platform's own tenant, whose endpoints receive the operational events of all "
+        "tenants. At most one is.",
+    )
     retention_days = models.PositiveSmallIntegerField(
         default=90,
         validators=_between(1, MAX_RETENTION_DAYS),
@@ -139,6 +147,16 @@ class Tenant(Row):
     )
     routes_version = models.BigIntegerField(default=0, editable=False)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["is_platform"], condition=Q(is_platform=True, deleted_at=None), name="unique_platform_tenant"
+            ),
+        ]
+        indexes = [
+            GinIndex(fields=["labels"], opclasses=["jsonb_path_ops"], name="tenant_by_label"),  # reader: broadcasts
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -165,7 +183,15 @@ class ApiKey(Row):
         null=True,
         blank=True,
         related_name="api_keys",
-        help_text="Empty: an operator's key, for every tenant.",
+        help_text="Empty: a platform key, for every tenant.",
+    )
+    endpoint = models.ForeignKey(
+        "subscriptions.Endpoint",
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="api_keys",
+        help_text="The only endpoint that the key may read or change; empty: all of the tenant.",
     )
     name = models.CharField(max_length=256, blank=True, help_text="What the key is for.")
     digest = models.BinaryField(max_length=32, unique=True, editable=False)

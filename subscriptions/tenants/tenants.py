@@ -1,23 +1,28 @@
-"""Create, change and delete tenants."""
+"""Create, change, find and delete tenants."""
 
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 
-from subscriptions.errors import uid_in_use
+from subscriptions.errors import AlreadyExists, uid_in_use
 from subscriptions.models import Endpoint, OAuthToken, SigningSecret, Subscription, Tenant
 from subscriptions.tenants.plans import check_retention, check_row_limit, plan_of
+from webhooks.kit.caches.timed_cache import TimedCache
 from webhooks.kit.rows import is_uid, unique_uid
 from webhooks.kit.tenancy import UnknownTenant, tenant_deleted
+from webhooks.wire.ids import parse
 
 
 def create_tenant(name: str, **fields: Any) -> Tenant:
     """Create a tenant; without ``retention_days``, with the default retention or the most its plan allows.
 
-    Raises AlreadyExists for a uid in use, Invalid for a retention that the plan does not allow.
+    A new platform tenant replaces the former one. Raises AlreadyExists for a uid in use, Invalid for a retention that
+    the plan does not allow.
     """
     tenant = Tenant(name=name, **fields)
     plan = plan_of(tenant)
@@ -26,6 +31,7 @@ def create_tenant(name: str, **fields: Any) -> Tenant:
     elif plan.max_retention_days is not None:
         tenant.retention_days = min(tenant.retention_days, plan.max_retention_days)
     with unique_uid(uid_in_use):
+        _unset_former_platform(fields)
         tenant.save(force_insert=True)
     return tenant
 
@@ -39,8 +45,17 @@ def change_tenant(tenant: Tenant, fields: dict[str, Any]) -> Tenant:
     rows = Tenant.objects.filter(pk=tenant.pk, deleted_at=None)
     with unique_uid(uid_in_use):
         if fields:
+            _unset_former_platform(fields)
             rows.update(**{**fields, **_retention_within(rows, fields)})
-        return rows.select_related("plan").get()
+        changed = rows.select_related("plan").get()
+    named_tenants.clear()
+    return changed
+
+
+def _unset_former_platform(fields: dict[str, Any]) -> None:
+    """Make room for a new tenant of the platform, which replaces the former one as a new default plan does."""
+    if fields.get("is_platform"):
+        Tenant.objects.filter(is_platform=True).update(is_platform=False)
 
 
 def _retention_within(rows: QuerySet[Tenant], fields: dict[str, Any]) -> dict[str, int]:
@@ -69,6 +84,48 @@ def delete_tenant(tenant: Tenant) -> None:
             OAuthToken.objects.filter(endpoint__tenant=tenant).delete()
             Endpoint.objects.filter(tenant=tenant, deleted_at=None).update(deleted_at=now)
             tenant_deleted.send(Tenant, tenant_id=tenant.pk)
+            transaction.on_commit(named_tenants.clear)
+
+
+def is_named(tenant: Tenant, name: str) -> bool:
+    """Return whether this is the id or the uid of a tenant."""
+    return name in (tenant.uid, tenant.public_id)
+
+
+def find_named(name: str) -> Tenant | None:
+    """Return the tenant with this id or uid, with its plan, at most a second old; None if there is none.
+
+    With WAYPOST_CREATE_TENANTS, a uid that no tenant has creates one. For publishing with platform keys only.
+    """
+    found = named_tenants.get(name)
+    if found is None and settings.WAYPOST_CREATE_TENANTS and is_uid(name) and not _is_id(name):
+        with suppress(AlreadyExists):  # by another request, meanwhile
+            create_tenant(name, uid=name)
+        found = named_tenants.get(name)
+    return found
+
+
+def peek_named(name: str) -> tuple[Tenant | None, bool]:
+    """Return the tenant with this id or uid if this process has seen it, and whether that is recent. No query."""
+    return named_tenants.peek(name)
+
+
+def _load_named(name: str) -> Tenant | None:
+    rows = Tenant.objects.select_related("plan").filter(deleted_at=None)
+    with suppress(ValueError):
+        return rows.filter(pk=parse(Tenant.prefix, name)).first()
+    return rows.filter(uid=name).first() if is_uid(name) else None
+
+
+def _is_id(name: str) -> bool:
+    try:
+        parse(Tenant.prefix, name)
+    except ValueError:
+        return False
+    return True
+
+
+named_tenants = TimedCache(_load_named, refreshes=True)  # by id or uid
 
 
 def find_id(*, uid: str, **_: Any) -> UUID | None:

@@ -134,6 +134,7 @@ def record(receiver: Receiver) -> dict[str, Any]:
     describe_event_types(it, client)
     endpoint = subscribe(it, client, receiver)
     publish(it, client, endpoint)
+    broadcast(it, operator)
     watch(it, operator)
     replay(it, client, endpoint, receiver)
     receive(it, client)
@@ -151,6 +152,7 @@ def manage_tenants(it: Recorder, operator: APIClient) -> str:
     it.call(operator, "replace_plan", {**limits, "max_endpoints": 20}, ref=plan)
     it.call(operator, "change_plan", {"publish_rate": 100}, ref=plan)
     tenant: str = it.call(operator, "create_tenant", {"name": "Acme", "uid": "customer-42", "plan": plan})["id"]
+    it.call(operator, "replace_tenant", {"name": "Globex", "labels": {"region": "eu"}}, ref="customer-43")
     it.call(operator, "list_tenants")
     it.call(operator, "get_tenant", ref=tenant)
     it.call(operator, "get_tenant_limits", ref=tenant)
@@ -190,7 +192,7 @@ def describe_event_types(it: Recorder, client: APIClient) -> None:
 def subscribe(it: Recorder, client: APIClient, receiver: Receiver) -> str:
     """Create an endpoint and its subscription; return the endpoint's id."""
     url = receiver.script("/webhooks", 204)
-    body = {"url": url, "uid": "erp", "description": "ERP of Acme"}
+    body = {"url": url, "uid": "erp", "description": "ERP of Acme", "labels": {"env": "prod"}}
     endpoint: str = it.call(client, "create_endpoint", body)["id"]
     it.call(client, "list_endpoints")
     it.call(client, "get_endpoint", ref=endpoint)
@@ -231,11 +233,23 @@ def publish(it: Recorder, client: APIClient, endpoint: str) -> None:
     it.call(client, "get_delivery", ref=delivery)
     it.call(client, "list_delivery_attempts", ref=delivery)
     it.call(client, "get_endpoint_stats", ref=endpoint)
+    it.call(client, "get_endpoint_stats_of_all", query="?labels=env:prod&hours=1")
     it.call(client, "get_endpoint_status", ref=endpoint)
     it.call(client, "retry_endpoint", ref=endpoint)
     it.call(client, "get_usage")
     it.call(client, "delete_event_payload", ref=event)
     it.call(client, "create_event_batch", [{"type": "customer.created", "data": {"name": "Ada"}}, {"data": {}}])
+
+
+def broadcast(it: Recorder, operator: APIClient) -> None:
+    """Publish one event for the tenants with a label."""
+    chosen = {"labels": {"region": "eu"}}
+    it.call(operator, "create_broadcast_preview", chosen)
+    event = {"type": "maintenance.planned", "data": {"begins_at": "2030-01-31T22:00:00Z"}}
+    made = it.call(operator, "create_broadcast", {"event": event, **chosen})["id"]
+    it.call(operator, "list_broadcasts")
+    it.call(operator, "get_broadcast", ref=made)
+    it.call(operator, "create_broadcast_cancel", ref=made)
 
 
 def watch(it: Recorder, operator: APIClient) -> None:

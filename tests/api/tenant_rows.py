@@ -6,6 +6,7 @@ nothing.
 
 from collections.abc import Callable
 
+from delivery.models import Broadcast
 from subscriptions.models import Endpoint, Tenant
 from tests.delivery.factories import make_attempt, make_dead_letter, make_delivery, make_event, make_replay
 from tests.factories import make_endpoint, make_event_type, make_key, make_plan, make_subscription
@@ -80,6 +81,7 @@ MAKE: dict[str, Callable[[TenantRows], str]] = {
     ),
     "dead-letters": lambda of: make_dead_letter(make_delivery(make_event(of.tenant), of.endpoint())).public_id,
     "replays": lambda of: make_replay(of.tenant).public_id,
+    "broadcasts": lambda of: Broadcast.objects.create(type="a", body=b"", event_id="1", source="/").public_id,
     "sources": lambda of: of.source().public_id,
     "sources/secrets": _secret,
     "receipts": lambda of: make_receipt(of.source()).public_id,

@@ -137,14 +137,14 @@ class Platform:
         """Create a tenant and return its API key."""
         return str(json.loads(self._manage("tenant", name))["api_key"])
 
-    def operator_key(self) -> str:
-        """Create an operator's key."""
-        return str(json.loads(self._manage("operator_key", "tests"))["api_key"])
+    def platform_key(self) -> str:
+        """Create a platform key."""
+        return str(json.loads(self._manage("platform_key", "tests"))["api_key"])
 
     def post(self, path: str, *, key: str = "", tenant: str = "", **fields: Any) -> dict[str, Any]:
         """Create a resource over the REST API, with the platform's key unless another is given.
 
-        ``tenant``: id of the tenant whose resource it is, for an operator's key.
+        ``tenant``: id of the tenant whose resource it is, for a platform key.
         """
         headers = {"authorization": f"Bearer {key or self.api_key}", "content-type": "application/json"}
         if tenant:

@@ -41,7 +41,7 @@ class Attacker:
     tenant: str
     key: str
     read_key: str
-    operator_key: str
+    platform_key: str
     victim: dict[str, Any]  # facts about the neighbour
     data: str
     names: bool

@@ -39,7 +39,7 @@ class Scene:
 
     platform: Platform
     guard: ProcessGuard
-    operator_key: str
+    platform_key: str
     facts: dict[str, Any]
     names: bool
     clock: str
@@ -92,7 +92,7 @@ def scene(kind: str) -> Iterator[Scene]:
         facts = set_up(platform, names)
         neighbour = start(guard, "neighbour_process", facts)
         stack.callback(stop, neighbour)
-        yield Scene(platform, guard, platform.operator_key(), facts, names, clock, database_home, neighbour)
+        yield Scene(platform, guard, platform.platform_key(), facts, names, clock, database_home, neighbour)
 
 
 def start(guard: ProcessGuard, module: str, facts: dict[str, Any]) -> "subprocess.Popen[str]":

@@ -68,7 +68,7 @@ def run_one(
 
 def attacker_facts(running: Scene, attack: Attack) -> dict[str, Any]:
     """Create a tenant for an attacker, and return what its process has to know."""
-    platform, operator = running.platform, running.operator_key
+    platform, operator = running.platform, running.platform_key
     tenant = platform.post("tenants", key=operator, name=f"attacker {attack.number}")["id"]
     keys = [
         platform.post("keys", key=operator, tenant=tenant, name="attacker", scopes=scopes)["key"]
@@ -80,7 +80,7 @@ def attacker_facts(running: Scene, attack: Attack) -> dict[str, Any]:
         "tenant": tenant,
         "key": keys[0],
         "read_key": keys[1],
-        "operator_key": operator,
+        "platform_key": operator,
         "victim": running.facts,
         "data": str(running.database_home),
         "names": running.names,
@@ -101,7 +101,7 @@ def dispose(running: Scene, facts: dict[str, Any]) -> None:
     request = urllib.request.Request(
         f"{running.platform.address}/api/v1/tenants/{facts['tenant']}/",
         method="DELETE",
-        headers={"authorization": f"Bearer {running.operator_key}"},
+        headers={"authorization": f"Bearer {running.platform_key}"},
     )
     try:
         DIRECT.open(request, timeout=30)

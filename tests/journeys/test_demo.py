@@ -49,6 +49,8 @@ def test_demo_ends_with_every_count_as_expected() -> None:
         "signatures": 4 * published + gone,
         "bodies unchanged": 3 * published,
         "data unchanged": published,
+        "at globex": 1,
+        "at initech": 0,
     }
     assert demo.stdout.endswith("Every count is as expected.\n")
 

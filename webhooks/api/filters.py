@@ -4,27 +4,42 @@ Ids are UUIDv7, so a period is a range of ids.
 """
 
 from contextlib import suppress
+from typing import Any
 
 from django.db.models import Q
+from rest_framework.exceptions import ValidationError
 
+from webhooks.kit.rest.lookup import UID_NEEDS_TENANT
 from webhooks.kit.rest.query_params import InstantFilter, QueryParams, TextFilter
 from webhooks.models import Source
 from webhooks.processing.receipts import first_id_at
 from webhooks.wire.ids import parse
 
 
-def _of_source(ref: str) -> Q:
-    """Return the condition for a source: a uid names one that is not deleted, an id also one that is."""
-    with suppress(ValueError):
-        return Q(source=parse(Source.prefix, ref))
-    return Q(source__in=Source.objects.filter(uid=ref.replace("\0", ""), deleted_at=None).values("id"))
+class SourceFilter(TextFilter):
+    """Filter by a source: a uid names one that is not deleted, an id also one that is."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        ref = super().to_internal_value(data)
+        with suppress(ValueError):
+            return Q(source=parse(Source.prefix, ref))
+        sources = Source.objects.filter(uid=ref.replace("\0", ""), deleted_at=None)
+        if self.context["view"].tenant_id() is None:
+            sources = sources.filter(tenant_id=None)
+            if not sources.exists():
+                raise ValidationError(UID_NEEDS_TENANT, code="required")
+        return Q(source__in=sources.values("id"))
+
+    def condition(self, value: Any) -> Q:
+        """Return the condition, which ``to_internal_value`` has made."""
+        return Q(value)
 
 
 class SourceFilters(QueryParams):
     """Filter by source and by period: from ``since`` (included) to ``until`` (not included)."""
 
-    source = TextFilter(  # type: ignore[assignment]  # an attribute of REST framework's serializers
-        where=_of_source, help_text="Id or `uid` of a source."
+    source = SourceFilter(  # type: ignore[assignment]  # an attribute of REST framework's serializers
+        help_text="Id or `uid` of a source."
     )
     since = InstantFilter(
         where=lambda moment: Q(id__gte=first_id_at(moment)),

@@ -1,4 +1,4 @@
-"""Find the tenant of a request: the key's own; for an operator's key all tenants, or the one that the request names.
+"""Find the tenant of a request: the key's own; for a platform key all tenants, or the one that the request names.
 
 An operator names a tenant in the header ``Waypost-Tenant`` or as ``?tenant=``, by id or uid. The receiver knows ids
 only; the app that has the tenants finds a uid. A tenant's key may name its own tenant; any other is not found (404),

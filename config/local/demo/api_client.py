@@ -1,4 +1,4 @@
-"""Call the platform's REST API from outside, with a tenant's key."""
+"""Call the platform's REST API from outside, with the platform key of a backend, for one of its customers."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,13 +15,16 @@ class ApiError(Exception):
 
 
 class ApiClient:
-    """One tenant's access to the API at `address`."""
+    """Access to the API at `address`, for one tenant, named by its uid; empty: none."""
 
-    def __init__(self, address: str, key: str) -> None:
+    def __init__(self, address: str, key: str, tenant: str = "") -> None:
         self._root = f"{address}/api/v1"
+        self.tenant = tenant
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy on the way to this machine
         self._session.headers["Authorization"] = f"Bearer {key}"
+        if tenant:
+            self._session.headers["Waypost-Tenant"] = tenant
 
     def call(self, method: str, path: str, **options: Any) -> requests.Response:
         """Send a request to a path of the API, or to a whole URL. Raises ApiError."""

@@ -38,6 +38,8 @@ class Observed(NamedTuple):
     statuses: Counter[int]
     same_bodies: int
     same_data: int
+    at_globex: int
+    at_initech: int
 
 
 def count(seen: Observed) -> list[Count]:
@@ -62,4 +64,6 @@ def count(seen: Observed) -> list[Count]:
         Count("signatures", requests - seen.statuses[NOT_VERIFIED], requests, "valid, says standardwebhooks"),
         Count("bodies unchanged", seen.same_bodies, scheduled, "byte for byte as stored"),
         Count("data unchanged", seen.same_data, seen.events, "as published"),
+        Count("at globex", seen.at_globex, 1, "its own event, and none of acme's"),
+        Count("at initech", seen.at_initech, 0, "no event was published for it"),
     ]

@@ -56,12 +56,14 @@ class Platform:
             lines = self.log.read_text(errors="replace").strip().splitlines() or [f"status {self._process.returncode}"]
             raise CannotLaunch(f"the platform ended: {lines[-1].removeprefix('CommandError: ')}")
 
-    def create_tenant(self, name: str) -> str:
-        """Return the API key of a new tenant."""
-        command = [sys.executable, "manage.py", "tenant", name]
+    def create_key(self, name: str) -> str:
+        """Return a new platform key."""
+        command = [sys.executable, "manage.py", "platform_key", name]
         done = self._guard.run(command, env=environment(self.data), cwd=settings.BASE_DIR, text=True)
         if done.returncode:
-            raise CannotLaunch(f"manage.py tenant: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+            raise CannotLaunch(
+                f"manage.py platform_key: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}"
+            )
         return str(json.loads(done.stdout)["api_key"])
 
     def admin_password(self) -> str:

@@ -1,5 +1,6 @@
-"""Tell the demo from beginning to end: start, subscribe, publish, watch, repair, replay, count."""
+"""Tell the demo from beginning to end: start, customers, publish, watch, repair, replay, count."""
 
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -17,6 +18,15 @@ from config.local.demo.screen import Screen
 
 PUBLISHED_TWICE = 3  # events that are published again, as by a publisher that did not get the response
 RETRY_PLAN = [1, 1, 2]  # seconds after each failure of the flaky endpoint
+ACME, GLOBEX, INITECH = "acme", "globex", "initech"  # the customers
+OTHERS = (GLOBEX, INITECH)
+FOR_GLOBEX = {
+    "specversion": "1.0",
+    "type": "order.paid",
+    "id": "G-1",
+    "source": "urn:waypost:demo",
+    "data": {"total": 42},
+}
 REPLAY_RATE = 500  # deliveries per second
 CHECK_EVERY = 0.2  # seconds
 STALLED_AFTER = 120.0  # seconds without any arrival
@@ -27,11 +37,11 @@ INVITATION = """
    log      {log}
 
 In another terminal: publish an event, see its deliveries, what our receiver keeps, and the dead letters.
-   export API={address}/api/v1 AUTH="Authorization: Bearer {key}"
-   curl -s $API/events/ -H "$AUTH" -H 'Content-Type: application/json' -d '{{"type": "order.paid", "data": {{}}}}'
-   curl -s "$API/deliveries/?limit=3" -H "$AUTH"
-   curl -s "$API/receipts/?source={source}&limit=1" -H "$AUTH"
-   curl -s "$API/dead-letters/?limit=1" -H "$AUTH"
+   export API={address}/api/v1 AUTH="Authorization: Bearer {key}" FOR="Waypost-Tenant: acme"
+   curl -s $API/events/ -H "$AUTH" -H "$FOR" -H 'Content-Type: application/json' -d '{{"type": "order.paid"}}'
+   curl -s "$API/deliveries/?limit=3" -H "$AUTH" -H "$FOR"
+   curl -s "$API/receipts/?source={source}&limit=1" -H "$AUTH" -H "$FOR"
+   curl -s "$API/dead-letters/?limit=1" -H "$AUTH" -H "$FOR"
 """
 
 
@@ -46,22 +56,36 @@ def run(file: Path | None, *, stay: bool) -> Sequence[Count]:
     """
     published = events.read(file) if file else events.built_in()
     screen = Screen()
-    screen.say("Waypost: one publisher, three endpoints, all on this machine. Nothing leaves it.")
+    screen.say("Waypost: one publisher, three customers, all on this machine. Nothing leaves it.")
     with ExitStack() as stack:
         platform = _start(screen, stack)
-        key = platform.create_tenant("Demo")
-        tenant = _subscribe(screen, stack, ApiClient(platform.address, key))
-        _publish(screen, tenant, published)
+        key = platform.create_key("Demo")
+        _create_customers(screen, ApiClient(platform.address, key))
+        tenant = _subscribe(screen, stack, ApiClient(platform.address, key, ACME))
+        others = {uid: _subscribe_other(screen, stack, ApiClient(platform.address, key, uid)) for uid in OTHERS}
+        _publish(screen, tenant, others[GLOBEX], published)
         _watch(screen, tenant)
         _repair_and_replay(screen, tenant)
         screen.step("Everything is counted")
-        counts = count(_observe(tenant, platform))
+        counts = count(_observe(tenant, others, platform))
         screen.table(counts)
         if all(one.found == one.expected for one in counts):
             screen.say("\n   Every count is as expected.", style="green")
         if stay:
             _stay(screen, platform, tenant, key)
     return counts
+
+
+@dataclass
+class OtherTenant:
+    """Another customer, whose endpoint accepts what arrives, and must see nothing of the first one's."""
+
+    api: ApiClient
+    receiver: Receiver
+
+    def is_waiting(self) -> bool:
+        """Whether a delivery to its endpoint is still scheduled."""
+        return any(self.api.get("deliveries/", state=state, limit=1)["data"] for state in ("pending", "sending"))
 
 
 @dataclass
@@ -114,8 +138,22 @@ def _start(screen: Screen, stack: ExitStack) -> Platform:
     return platform
 
 
+def _create_customers(screen: Screen, api: ApiClient) -> None:
+    screen.step("The platform has three customers; each is a tenant, with endpoints of its own")
+    for uid in (ACME, *OTHERS):
+        api.call("PUT", f"tenants/{uid}/", json={"name": uid.capitalize()})
+
+
+def _subscribe_other(screen: Screen, stack: ExitStack, api: ApiClient) -> OtherTenant:
+    """Create the endpoint of another customer, which subscribes to all events too."""
+    receiver = Receiver(lambda _number, _attempt: ACCEPTED)
+    stack.enter_context(receiver.listening())
+    receiver.secret = _create_endpoint(api, receiver.url)["secret"]
+    screen.say(f"   {api.tenant:<8} {receiver.url}   accepts; must receive no event of {ACME}")
+    return OtherTenant(api, receiver)
+
+
 def _subscribe(screen: Screen, stack: ExitStack, api: ApiClient) -> DemoTenant:
-    screen.step("A tenant subscribes three endpoints to all events")
     failing, gone = Receiver(flaky_status), Receiver(lambda _number, _attempt: GONE)
     for receiver in (failing, gone):
         stack.enter_context(receiver.listening())
@@ -126,9 +164,10 @@ def _subscribe(screen: Screen, stack: ExitStack, api: ApiClient) -> DemoTenant:
         "gone": _create_endpoint(api, gone.url),
     }
     failing.secret, gone.secret = endpoints["flaky"]["secret"], endpoints["gone"]["secret"]
-    screen.say(f"   own    {source['url']}   our own receiver: verifies, removes duplicates, keeps")
-    screen.say(f"   flaky  {failing.url}   fails twice (503, 500), then accepts; retries after 1 s, 1 s, 2 s")
-    screen.say(f"   gone   {gone.url}   responds 410 Gone until it is repaired")
+    screen.say(f"   {ACME}, three endpoints, each for all of its events:")
+    screen.say(f"     own    {source['url']}   our own receiver: verifies, removes duplicates, keeps")
+    screen.say(f"     flaky  {failing.url}   fails twice (503, 500), then accepts; retries after 1 s, 1 s, 2 s")
+    screen.say(f"     gone   {gone.url}   responds 410 Gone until it is repaired")
     return DemoTenant(api, source["id"], {name: one["id"] for name, one in endpoints.items()}, failing, gone)
 
 
@@ -138,14 +177,18 @@ def _create_endpoint(api: ApiClient, url: str, **fields: Any) -> Any:
     return endpoint
 
 
-def _publish(screen: Screen, tenant: DemoTenant, published: list[DemoEvent]) -> None:
-    """Publish each event once; then the first few, and those that the file repeats, again."""
+def _publish(screen: Screen, tenant: DemoTenant, globex: OtherTenant, published: list[DemoEvent]) -> None:
+    """Publish each event once; then the first few, and those that the file repeats, again; and one for Globex."""
     unique = list(dict.fromkeys(published))
     repeats = [*unique[:PUBLISHED_TWICE], *(one for index, one in enumerate(published) if one in published[:index])]
-    screen.step(f"It publishes {len(unique)} events, and {len(repeats)} of them a second time")
+    headline = (
+        f"It publishes {len(unique)} events for {ACME}, {len(repeats)} of them a second time, and one for {GLOBEX}"
+    )
+    screen.step(headline)
     tenant.accepted = {tenant.api.publish(event.text)["id"]: event for event in unique}
     tenant.repeats = len(repeats)
     tenant.duplicates = sum(tenant.api.publish(event.text)["duplicate"] for event in repeats)
+    globex.api.publish(json.dumps(FOR_GLOBEX))
 
 
 def _watch(screen: Screen, tenant: DemoTenant) -> None:
@@ -177,8 +220,10 @@ def _repair_and_replay(screen: Screen, tenant: DemoTenant) -> None:
     screen.watch(tenant.wait(is_over), dead, lambda: {"gone": (tenant.gone.statuses[ACCEPTED], "")})
 
 
-def _observe(tenant: DemoTenant, platform: Platform) -> Observed:
+def _observe(tenant: DemoTenant, others: dict[str, OtherTenant], platform: Platform) -> Observed:
     """Fetch what the platform knows, and compare every body with the stored event and with what was published."""
+    for _ in tenant.wait(lambda: not any(other.is_waiting() for other in others.values())):
+        pass
     api, failing, gone = tenant.api, tenant.flaky, tenant.gone
     receipts = tenant.receipts()
     stored = {event_id: api.stored_event(event_id) for event_id in tenant.accepted}
@@ -198,6 +243,8 @@ def _observe(tenant: DemoTenant, platform: Platform) -> Observed:
         statuses=failing.statuses + gone.statuses,
         same_bodies=sum(each.get(one) == stored[one] for each in (kept, failing.bodies, gone.bodies) for one in sound),
         same_data=sum(data_of(stored[one]) == data_of(event.text) for one, event in tenant.accepted.items()),
+        at_globex=others[GLOBEX].receiver.statuses.total(),
+        at_initech=others[INITECH].receiver.statuses.total(),
     )
 
 

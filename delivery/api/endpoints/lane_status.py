@@ -118,6 +118,7 @@ class EndpointStatus(TenantScoped[Endpoint]):
     }
 
     queryset = Endpoint.objects.filter(deleted_at=None)
+    endpoint_path = "pk"
     serializer_class: type[serializers.Serializer[Any]] = EndpointStatusSerializer
 
     @extend_schema(responses={200: EndpointStatusSerializer}, operation_id="get_endpoint_status")
@@ -138,6 +139,7 @@ class EndpointRetry(TenantScoped[Endpoint]):
     }
 
     queryset = Endpoint.objects.filter(deleted_at=None)
+    endpoint_path = "pk"
     serializer_class: type[serializers.Serializer[Any]] = EndpointStatusSerializer
 
     @extend_schema(request=None, responses={200: EndpointStatusSerializer}, operation_id="retry_endpoint")

@@ -1,4 +1,4 @@
-"""Serve the statistics of the attempts to an endpoint, hour by hour."""
+"""Serve the statistics of the attempts to one endpoint, and to those of a tenant together, hour by hour."""
 
 from typing import Any
 
@@ -9,9 +9,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from delivery.sending.attempt_stats import StatsSummary, stats_by_hour, total_of
-from subscriptions.api.tenancy import TenantScoped
+from subscriptions.api.fields.labels import LabelsFilter
+from subscriptions.api.tenancy import TenantScoped, endpoints_of, tenant_of
 from subscriptions.models import Endpoint
-from webhooks.kit.rest.query_params import QueryParams
+from webhooks.kit.rest.query_params import ChoiceFilter, QueryParams
 
 MAX_HOURS = 24 * 31  # of statistics
 
@@ -61,6 +62,13 @@ class StatsParams(QueryParams):
     )
 
 
+class StatsOfAllParams(StatsParams):
+    """The number of hours of a statistics report, and the endpoints."""
+
+    labels = LabelsFilter(help_text="Labels that the endpoints have, all of them: `env:prod,region:eu`. Default: all.")
+    state = ChoiceFilter(Endpoint.State.choices, help_text="State of the endpoints. Default: any.")
+
+
 class EndpointStats(TenantScoped[Endpoint]):
     """Statistics of one endpoint."""
 
@@ -72,6 +80,7 @@ class EndpointStats(TenantScoped[Endpoint]):
     }
 
     queryset = Endpoint.objects.filter(deleted_at=None)
+    endpoint_path = "pk"
     serializer_class: type[serializers.Serializer[Any]] = EndpointStatsSerializer
     query_params = StatsParams
 
@@ -82,5 +91,32 @@ class EndpointStats(TenantScoped[Endpoint]):
         An attempt is counted within seconds of its end. Test deliveries are not counted.
         """
         endpoint = self.get_object()
-        hours = stats_by_hour(endpoint.id, self.params()["hours"], timezone.now())
+        hours = stats_by_hour([endpoint.id], self.params()["hours"], timezone.now())
+        return Response(EndpointStatsSerializer({"total": total_of(hours), "data": hours}).data)
+
+
+class AllEndpointStats(TenantScoped[Endpoint]):
+    """Statistics of the endpoints of a tenant together."""
+
+    expensive = ("GET",)  # read by config.api.expensive_requests
+    operations = {
+        "get": (
+            "Get the statistics of several endpoints",
+            "Returns attempts, success rate, latency percentiles and the last error of the tenant's endpoints "
+            "together, hour by hour and in total: of all, or of those with some `labels` or in a `state`.",
+        ),
+    }
+
+    queryset = Endpoint.objects.filter(deleted_at=None)
+    endpoint_path = "pk"
+    serializer_class: type[serializers.Serializer[Any]] = EndpointStatsSerializer
+    query_params = StatsOfAllParams
+
+    @extend_schema(operation_id="get_endpoint_stats_of_all", responses={200: EndpointStatsSerializer})
+    def get(self, request: Request) -> Response:
+        """Return counts and durations of attempts, as for one endpoint."""
+        tenant_of(request)  # raises ValidationError if there is none
+        params = self.query_params.read(request)
+        selected = endpoints_of(request).filter(params.condition(unindexed=False)).values_list("id", flat=True)
+        hours = stats_by_hour(list(selected), params.arguments["hours"], timezone.now())
         return Response(EndpointStatsSerializer({"total": total_of(hours), "data": hours}).data)

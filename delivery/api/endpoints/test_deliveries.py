@@ -15,7 +15,7 @@ from delivery.reading import queries
 from delivery.reading.timeline import explanation_of, response_text
 from delivery.single_attempts.test_delivery import TEST_TYPE, TestDelivery, send_test
 from delivery.transports.http.repeats import CHOICES
-from subscriptions.api.tenancy import TenantScoped
+from subscriptions.api.tenancy import TenantScoped, limited_to_endpoint
 from subscriptions.models import Endpoint
 from webhooks.kit.rest.lookup import find
 from webhooks.kit.rest.serializers import JsonField, StrictSerializer, TextField
@@ -135,6 +135,7 @@ class EndpointTest(TenantScoped[Endpoint]):
 
     outside_transaction = True  # read by config.api.idempotency
     queryset = Endpoint.objects.filter(deleted_at=None)
+    endpoint_path = "pk"
     serializer_class: type[serializers.Serializer[Any]] = TestDeliveryCreateSerializer
 
     @extend_schema(
@@ -153,7 +154,7 @@ class EndpointTest(TenantScoped[Endpoint]):
         serializer.is_valid(raise_exception=True)
         arguments = dict(serializer.validated_data)
         if "event" in arguments:
-            arguments["event"] = _event(endpoint, arguments["event"])
+            arguments["event"] = _event(request, endpoint, arguments["event"])
         test = _send_test(endpoint, arguments)
         if test.outcome.delivered:
             retry_after_successful_test(endpoint)
@@ -161,9 +162,9 @@ class EndpointTest(TenantScoped[Endpoint]):
         return Response(sent, headers={"Cache-Control": "no-store"})
 
 
-def _event(endpoint: Endpoint, ref: str) -> Event:
-    """Return the tenant's event with this id. Raises NotFound."""
-    event = find(queries.events(endpoint.tenant_id), ref)
+def _event(request: Request, endpoint: Endpoint, ref: str) -> Event:
+    """Return the tenant's event with this id, if the key may see it. Raises NotFound."""
+    event = find(limited_to_endpoint(request, queries.events(endpoint.tenant_id), "deliveries__endpoint_id"), ref)
     if event is None:
         raise NotFound("No event with this id.")
     return event

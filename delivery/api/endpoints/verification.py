@@ -65,6 +65,7 @@ class EndpointVerification(TenantScoped[Endpoint]):
 
     outside_transaction = True  # read by config.api.idempotency
     queryset = Endpoint.objects.select_related("http").filter(deleted_at=None)
+    endpoint_path = "pk"
     serializer_class: type[serializers.Serializer[Any]] = VerificationSerializer
 
     @extend_schema(

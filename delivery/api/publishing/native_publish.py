@@ -1,6 +1,6 @@
 """Publish one event without a thread: ``POST /api/v1/events/`` as a native view (``webhooks.kit.native_request``).
 
-The usual request, one small event with the key of a tenant, is responded to in the event loop: its key is known, its
+The usual request, one small event, is responded to in the event loop: its key is known, its
 body is read and checked, a writer thread commits it together with others, and the future of that commit is awaited.
 Every other request goes to the view ``events.Events``. Both read, publish and respond by the same functions.
 """
@@ -10,13 +10,16 @@ from collections.abc import Mapping
 import orjson
 from django.conf import settings
 
+from delivery.api.publishing.event_tenants import MEMBER, OTHER_TENANT, take_tenant
 from delivery.api.publishing.publish_results import accepted, problem_of
 from delivery.api.publishing.published import JSON
 from delivery.api.publishing.request_events import form_of, read_event
 from delivery.publishing.group_publish import submit
 from subscriptions.api.native_authentication import authenticate_natively
+from subscriptions.api.native_tenancy import named_tenant
 from subscriptions.api.tenancy import HEADER, missing_tenant
-from subscriptions.models import Scope
+from subscriptions.models import ApiKey, Scope, Tenant
+from subscriptions.tenants.tenants import is_named
 from webhooks.kit.fair.futures import await_future
 from webhooks.kit.native_request import BodyCutShort, NativeRequest, NativeResponse
 from webhooks.kit.rest.limited_body import TooLarge, check_encoding
@@ -24,22 +27,23 @@ from webhooks.wire.cloudevents.http_modes import BATCH
 from webhooks.wire.errors import InvalidEvent
 
 MAX_BYTES = 64 * 1024  # of a request; parsing a larger one would take the event loop for more than a millisecond
+TENANT = HEADER.lower()
 RESPONSE_HEADERS = {"content-type": JSON}
 
 
 def can_publish_natively(headers: Mapping[str, str], query_string: bytes) -> bool:
-    """Return whether a request is the usual one: short, not a batch, not idempotent by key, for the key's tenant."""
+    """Return whether a request is the usual one: short, not a batch, not idempotent by key."""
     length = headers.get("content-length", "")
     is_short = "transfer-encoding" not in headers and length.isdigit() and int(length) <= MAX_BYTES
-    is_usual = not query_string and HEADER.lower() not in headers and "idempotency-key" not in headers
+    is_usual = not query_string and "idempotency-key" not in headers
     return is_short and is_usual and not headers.get("content-type", "").lower().startswith(BATCH)
 
 
 async def publish_natively(request: NativeRequest) -> NativeResponse:
     """Publish the one event of this request. Raises APIException for a problem, as the view does."""
     key = await authenticate_natively(request, Scope.PUBLISH)
-    if key.tenant is None:
-        raise missing_tenant()
+    named = request.headers.get(TENANT)
+    tenant = key.tenant if named is None else await named_tenant(key, named)
     form = form_of(request.headers)
     check_encoding(request.headers.get("content-encoding", "identity"))
     limit = settings.WAYPOST_MAX_EVENT_BYTES
@@ -49,8 +53,21 @@ async def publish_natively(request: NativeRequest) -> NativeResponse:
     if request.body.length is not None and len(body) < request.body.length:
         raise BodyCutShort
     try:
-        event = read_event(form, request.headers, body)
+        name, event = take_tenant(read_event(form, request.headers, body))
+        if name is not None:
+            tenant = await _tenant_of_event(key, tenant if named is not None else None, name)
     except InvalidEvent as error:
         raise problem_of(error) from error
-    (result,) = await await_future(submit(key.tenant, [event]))
+    if tenant is None:
+        raise missing_tenant()
+    (result,) = await await_future(submit(tenant, [event]))
     return NativeResponse(202, orjson.dumps(accepted(result)), RESPONSE_HEADERS)
+
+
+async def _tenant_of_event(key: ApiKey, named: Tenant | None, name: str) -> Tenant:
+    """Return the tenant that the event names. ``named``: the one that the request names, if it does."""
+    if named is not None:
+        if not is_named(named, name):
+            raise InvalidEvent(MEMBER, OTHER_TENANT)
+        return named
+    return await named_tenant(key, name)

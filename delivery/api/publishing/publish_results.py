@@ -2,10 +2,18 @@
 
 from typing import Any
 
-from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
+from rest_framework.exceptions import APIException, ErrorDetail, NotFound, ValidationError
 
-from delivery.publishing.results import ContentConflict, EventLimitExceeded, Published, SchemaMismatch, warning_list
+from delivery.publishing.results import (
+    ContentConflict,
+    EventLimitExceeded,
+    Published,
+    SchemaMismatch,
+    UnknownTenantNamed,
+    warning_list,
+)
 from subscriptions.api.problems import PlanExceeded
+from subscriptions.api.tenancy import UnknownTenant
 from webhooks.kit.rest.errors import Conflict
 from webhooks.wire.errors import InvalidEvent
 
@@ -18,9 +26,14 @@ def accepted(result: Published) -> dict[str, Any]:
 
 
 def problem_of(error: InvalidEvent) -> APIException:
-    """Return the API's error for an event that was not accepted: 409, or 402, 413, 429 beyond a limit, else 400."""
+    """Return the API's error for an event that was not accepted.
+
+    404 for an unknown tenant, 409 for other content, 402, 413 or 429 beyond a limit, else 400.
+    """
     if isinstance(error, EventLimitExceeded):
         return PlanExceeded(error.exceeded)
+    if isinstance(error, UnknownTenantNamed):
+        return NotFound() if error.is_foreign else UnknownTenant(error.name)
     if isinstance(error, SchemaMismatch):  # the code is the place in the data: see config.api.errors
         return ValidationError({"data": [ErrorDetail(it.detail, it.pointer) for it in error.finding.violations]})
     kind = Conflict if isinstance(error, ContentConflict) else ValidationError

@@ -13,13 +13,14 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from delivery.api.publishing.event_tenants import named_by, publish_for_tenants
 from delivery.api.publishing.publish_results import accepted, problem_of, shown
 from delivery.api.publishing.request_events import Limits, RequestEvents
 from delivery.models import Event
-from delivery.publishing.group_publish import publish_in_group
 from delivery.publishing.results import Published
+from subscriptions.api.authentication import principal
 from subscriptions.api.problems import PlanExceeded
-from subscriptions.api.tenancy import TenantScoped, tenant_of
+from subscriptions.api.tenancy import TenantScoped
 from webhooks.wire.errors import InvalidEvent
 
 JSON = "application/json"
@@ -47,13 +48,13 @@ class PublishingView(TenantScoped[Event]):
 
     def publish(self, request: Request, read: Read) -> HttpResponse:
         """Publish what ``read`` returns, and return the response. Raises APIException for a problem."""
-        tenant = tenant_of(request)
+        named = named_by(request)
         limits = Limits(event=settings.WAYPOST_MAX_EVENT_BYTES, batch=settings.WAYPOST_MAX_REQUEST_BYTES)
         try:
             found = read(request._request, limits)
         except InvalidEvent as error:
             raise problem_of(error) from error
-        results = publish_in_group(tenant, found.items)
+        results = publish_for_tenants(principal(request).tenant, named, found.items)
         if found.batch:
             return self.batch_response(results)
         return HttpResponse(orjson.dumps(accepted(results[0])), JSON, 202)

@@ -12,7 +12,8 @@ class CancellationSerializer(StrictSerializer):
 
     filter = serializers.DictField(
         help_text="Conditions that all have to be met. `ids`: list of up to 10,000 ids of deliveries; `endpoint`: id "
-        "or `uid`; `type`: event type; `since` (included) and `until` (excluded): when the delivery was created, with "
+        "or `uid`; `labels`: those that the endpoints have; `type`: event type; `since` (included) and `until` "
+        "(excluded): when the delivery was created, with "
         'an offset. Example: `{"endpoint": "main", "type": "order.paid"}`.'
     )
 

@@ -46,6 +46,11 @@ class EventCreateSerializer(serializers.Serializer[Any]):
     data = serializers.JSONField(  # type: ignore[assignment]  # as above
         required=False, help_text="Any JSON value, in the form that the schema of the type describes."
     )
+    tenant = serializers.CharField(
+        required=False,
+        help_text="With a platform key: id or `uid` of the tenant that the event is published for, if `Waypost-Tenant` "
+        "names none. It is not part of the event that is sent.",
+    )
 
 
 class CloudEventSerializer(serializers.Serializer[Any]):

@@ -9,6 +9,7 @@ from django.utils.dateparse import parse_datetime
 from delivery.models import DeadLetter, Replay
 from delivery.replaying import replays
 from subscriptions.models import Tenant
+from subscriptions.tenants.labels import parse_labels
 from webhooks.wire.ids import parse
 
 REFRESH_EVERY = 0.5  # seconds between two lines of progress
@@ -28,6 +29,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--force", action="store_true", default=None, help="past events: ignore the subscriptions of the endpoint"
         )
+        parser.add_argument("--labels", metavar="NAME:VALUE,...", help="labels that the endpoints have, all of them")
         parser.add_argument("--cause", choices=DeadLetter.Cause.values, help="cause of the dead letters")
         parser.add_argument("--type", help="type of the events")
         parser.add_argument("--source", help="source of past events")
@@ -93,6 +95,8 @@ def _filter_options(options: dict[str, Any]) -> dict[str, Any]:
     """Return the filter in its JSON form."""
     names = ("endpoint", "force", "cause", "type", "source", "subject", "ids")
     given = {name: options[name] for name in names if options[name] is not None}
+    if options["labels"] is not None:
+        given["labels"] = parse_labels(options["labels"])
     for name in ("since", "until"):
         if options[name] is not None:
             given[name] = _with_offset(options[name])

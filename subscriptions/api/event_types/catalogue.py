@@ -1,6 +1,7 @@
 """Publish the catalogue of event types, as pages to browse and as OpenAPI and AsyncAPI documents.
 
-It lists the deployment's types that are not archived, and for a tenant's API key also the tenant's own. Pages for
+It lists the deployment's types that are not archived, those of the platform's own events (``waypost.*``), and for a
+tenant's API key also the tenant's own. Pages for
 clients without a key are kept until an event type changes, so that they cost next to nothing. With
 WAYPOST_CATALOGUE=key the catalogue requires an API key: as a bearer token, or as the password of HTTP Basic.
 """
@@ -21,6 +22,7 @@ from django.views.decorators.http import require_safe
 from subscriptions.event_types import schema_check
 from subscriptions.event_types.exporting import as_asyncapi, as_openapi, sample_event
 from subscriptions.event_types.models import EventType
+from subscriptions.event_types.operational import operational_types
 from subscriptions.event_types.schema_outline import outline
 from subscriptions.models import Scope
 from subscriptions.tenants import keys
@@ -77,12 +79,16 @@ def catalogue_view(view: View) -> View:
 
 
 def types(tenant_id: UUID | None, **only: str) -> dict[str, EventType]:
-    """Return the listed event types by name; a tenant's own replaces the deployment's of the same name."""
+    """Return the listed event types by name, with those of the platform's own events.
+
+    A tenant's own type replaces the deployment's of the same name.
+    """
     rows = EventType.objects.filter(Q(tenant=None) | Q(tenant=tenant_id), archived=False, **only)
     if tenant_id is None:
         rows = rows.filter(tenant=None)
     rows = rows.prefetch_related("schemas").order_by("name")
-    return {it.name: it for it in sorted(rows, key=lambda it: (it.name, it.tenant_id is not None))}
+    own = [it for it in operational_types() if only.get("name", it.name) == it.name]
+    return {it.name: it for it in sorted([*own, *rows], key=lambda it: (it.name, it.tenant_id is not None))}
 
 
 @catalogue_view

@@ -33,7 +33,7 @@ class EventTypeImport(TenantScoped[EventType]):
     @extend_schema(operation_id="import_event_types", responses={200: EventTypeImportReportSerializer})
     def post(self, request: Request) -> Response:
         owner = owner_of(request)
-        report = import_openapi(owner, **self.body(), by_operator=principal(request).is_operator)
+        report = import_openapi(owner, **self.body(), by_operator=principal(request).is_platform)
         return Response(EventTypeImportReportSerializer(report).data)
 
 

@@ -107,7 +107,7 @@ class EventTypes(TenantScoped[EventType], Resource[EventType]):
 
     @property
     def by_operator(self) -> bool:
-        return principal(self.request).is_operator
+        return principal(self.request).is_platform
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         self.owner = owner_of(request)

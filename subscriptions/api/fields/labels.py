@@ -1,11 +1,15 @@
-"""Define the fields that callers use for their own purposes: uid and metadata."""
+"""Define the fields that callers use for their own purposes: uid, metadata and labels; and the filter by labels."""
 
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
+from rest_framework.exceptions import ValidationError
 
 from subscriptions import validation
 from subscriptions.api.problems import check_field
+from subscriptions.errors import Invalid
+from subscriptions.tenants.labels import MAX_LABELS, check_labels, parse_labels
+from webhooks.kit.rest.query_params import TextFilter
 from webhooks.kit.rest.serializers import StorableJsonField, TextField
 from webhooks.kit.rows import Row
 
@@ -37,3 +41,40 @@ class Metadata(StorableJsonField):
         metadata = super().to_internal_value(data)
         check_field(validation.check_metadata, metadata)
         return metadata
+
+
+LABELS_SCHEMA = {
+    "type": "object",
+    "additionalProperties": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+    "maxProperties": MAX_LABELS,
+}
+
+
+@extend_schema_field(LABELS_SCHEMA)
+class Labels(StorableJsonField):
+    """Accept an object of names with values, by which rows are selected."""
+
+    def __init__(self, **options: Any) -> None:
+        text = (
+            'Names with values, by which lists, replays, statistics and subscriptions select: `{"env": "prod"}`. Up to '
+            "32; each name and value up to 64 letters, digits, `.`, `_` and `-`. Default: `{}`."
+        )
+        super().__init__(**{"help_text": text, **options})
+
+    def to_internal_value(self, data: Any) -> Any:
+        labels = super().to_internal_value(data)
+        check_field(check_labels, labels)
+        return labels
+
+
+class LabelsFilter(TextFilter):
+    """Filter by labels: ``env:prod,region:eu`` selects the rows that have all of them. ``where``: the column."""
+
+    def __init__(self, where: str = "labels", **options: Any) -> None:
+        super().__init__(where=f"{where}__contains", **options)
+
+    def to_internal_value(self, data: Any) -> Any:
+        try:
+            return parse_labels(super().to_internal_value(data))
+        except Invalid as error:
+            raise ValidationError(error.message) from None

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from rest_framework import serializers
 
-from subscriptions.api.fields.labels import Metadata, Uid
+from subscriptions.api.fields.labels import Labels, Metadata, Uid
 from subscriptions.api.fields.retry_plan import RetryPlan
 from subscriptions.api.serializers.endpoint_secrets import SIGNING
 from subscriptions.api.serializers.http_settings import HttpSettingsSerializer
@@ -18,6 +18,7 @@ class EndpointSerializer(StrictModelSerializer):
     id = IdField(Endpoint.prefix, read_only=True)
     uid = Uid()
     metadata = Metadata(required=False)
+    labels = Labels(required=False)
     tenant = IdField(Tenant.prefix, source="tenant_id", read_only=True, help_text="Id of the tenant it belongs to.")
     retry_plan = RetryPlan(
         required=False,
@@ -47,6 +48,7 @@ class EndpointSerializer(StrictModelSerializer):
             "ordering",
             "retry_plan",
             "metadata",
+            "labels",
             "created_at",
             "updated_at",
         ]

@@ -1,18 +1,28 @@
 """Serialize API keys; the key itself is only in the response that creates it."""
 
-from rest_framework import serializers
+from datetime import timedelta
+from typing import Any
 
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+
+from subscriptions.api.tenancy import endpoints_of
 from subscriptions.models import ApiKey, Scope, Tenant
 from subscriptions.tenants import keys
 from webhooks.kit.rest.serializers import (
+    BooleanField,
     ChoiceField,
     IdField,
     InstantField,
     IntegerField,
     ListField,
+    ReferenceField,
     StrictModelSerializer,
     StrictSerializer,
 )
+
+MAX_EXPIRES_IN = 366 * 86_400  # seconds
 
 
 class ApiKeySerializer(StrictModelSerializer):
@@ -24,7 +34,7 @@ class ApiKeySerializer(StrictModelSerializer):
         source="tenant_id",
         read_only=True,
         allow_null=True,
-        help_text="Id of the tenant it belongs to; null: an operator's key, for all tenants.",
+        help_text="Id of the tenant it belongs to; null: a platform key, for all tenants.",
     )
     prefix = serializers.CharField(
         source="key_prefix", read_only=True, help_text="First characters of the key, to tell keys apart."
@@ -32,11 +42,58 @@ class ApiKeySerializer(StrictModelSerializer):
     scopes = ListField(
         child=ChoiceField(Scope.choices), allow_empty=False, help_text="What the key allows, one or more scopes."
     )
+    endpoint = ReferenceField(
+        lambda key: endpoints_of(key.context["request"]),
+        required=False,
+        allow_null=True,
+        help_text="The only endpoint that the key may read or change, with its subscriptions, secrets, deliveries and "
+        "statistics: id or `uid`; returned as the id. Null: everything of the tenant. Such a key cannot publish.",
+    )
 
     class Meta:
         model = ApiKey
-        fields = ["id", "tenant", "name", "prefix", "scopes", "created_at", "expires_at", "revoked_at", "last_used_at"]
+        fields = [
+            "id",
+            "tenant",
+            "endpoint",
+            "name",
+            "prefix",
+            "scopes",
+            "created_at",
+            "expires_at",
+            "revoked_at",
+            "last_used_at",
+        ]
         read_only_fields = ["created_at", "revoked_at", "last_used_at"]
+
+
+class ApiKeyCreateSerializer(ApiKeySerializer):
+    """A new API key: of a tenant, of one of its endpoints, or of the platform."""
+
+    expires_in = IntegerField(
+        required=False,
+        min_value=1,
+        max_value=MAX_EXPIRES_IN,
+        write_only=True,
+        help_text="Seconds until the key stops working, in place of `expires_at`. At most 366 days.",
+    )
+    platform = BooleanField(
+        default=False,
+        write_only=True,
+        help_text="Whether to create a platform key, which acts for every tenant. Needs a platform key itself, and "
+        "names no tenant. Default: false.",
+    )
+
+    class Meta(ApiKeySerializer.Meta):
+        fields = [*ApiKeySerializer.Meta.fields, "expires_in", "platform"]
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        seconds = attrs.pop("expires_in", None)
+        if seconds is None:
+            return attrs
+        if attrs.get("expires_at") is not None:
+            raise ValidationError({"expires_in": ["Give expires_at or expires_in, not both."]})
+        return {**attrs, "expires_at": timezone.now() + timedelta(seconds=seconds)}
 
 
 class ApiKeyWithSecretSerializer(ApiKeySerializer):

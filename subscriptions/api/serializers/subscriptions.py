@@ -1,18 +1,23 @@
 """Serialize subscriptions."""
 
-from django.db.models import QuerySet
+from typing import Any
 
+from django.db.models import QuerySet
+from rest_framework.exceptions import ValidationError
+
+from subscriptions.api.authentication import principal
+from subscriptions.api.fields.labels import Labels
 from subscriptions.api.fields.routing import EventTypesField, PatternField, TransformerField
-from subscriptions.api.tenancy import tenant_of
+from subscriptions.api.tenancy import limited_to_endpoint, tenant_of
 from subscriptions.models import Endpoint, Subscription, Tenant
 from webhooks.kit.rest.serializers import BooleanField, IdField, ReferenceField, StrictModelSerializer
 
 
 def _endpoints_of(subscription: "SubscriptionSerializer") -> QuerySet[Endpoint]:
-    """Return the endpoints of the subscription's own tenant, also when an operator changes it."""
-    row = subscription.instance
-    tenant_id = row.tenant_id if row is not None else tenant_of(subscription.context["request"]).pk
-    return Endpoint.objects.filter(tenant=tenant_id, deleted_at=None)
+    """Return the endpoints of the subscription's own tenant, also when the request has a platform key."""
+    row, request = subscription.instance, subscription.context["request"]
+    tenant_id = row.tenant_id if row is not None else tenant_of(request).pk
+    return limited_to_endpoint(request, Endpoint.objects.filter(tenant=tenant_id, deleted_at=None), "pk")
 
 
 class SubscriptionSerializer(StrictModelSerializer):
@@ -21,7 +26,16 @@ class SubscriptionSerializer(StrictModelSerializer):
     id = IdField(Subscription.prefix, read_only=True)
     tenant = IdField(Tenant.prefix, source="tenant_id", read_only=True, help_text="Id of the tenant it belongs to.")
     endpoint = ReferenceField(
-        _endpoints_of, help_text="Endpoint that receives the events: id or `uid`; returned as the id."
+        _endpoints_of,
+        required=False,
+        allow_null=True,
+        help_text="Endpoint that receives the events: id or `uid`; returned as the id. Null: see `endpoint_labels`.",
+    )
+    endpoint_labels = Labels(
+        required=False,
+        allow_null=True,
+        help_text='In place of `endpoint`: all endpoints of the tenant that have these labels, `{"env": "prod"}`, now '
+        "and later; `{}`: all endpoints. Null: see `endpoint`.",
     )
     event_types = EventTypesField(
         default=lambda: ["*"],
@@ -47,6 +61,7 @@ class SubscriptionSerializer(StrictModelSerializer):
             "id",
             "tenant",
             "endpoint",
+            "endpoint_labels",
             "event_types",
             "pattern",
             "transformer",
@@ -56,3 +71,14 @@ class SubscriptionSerializer(StrictModelSerializer):
             "updated_at",
         ]
         read_only_fields = ["created_at", "updated_at"]
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Require an endpoint or labels; a change to one of them takes the place of the other."""
+        given = {name for name in ("endpoint", "endpoint_labels") if attrs.get(name) is not None}
+        if len(given) > 1:
+            raise ValidationError({"endpoint_labels": ["Give endpoint or endpoint_labels, not both."]})
+        if not given and (self.instance is None or {"endpoint", "endpoint_labels"} & attrs.keys()):
+            raise ValidationError({"endpoint": ["Give endpoint, or endpoint_labels for all endpoints with labels."]})
+        if "endpoint_labels" in given and principal(self.context["request"]).endpoint_id is not None:
+            raise ValidationError({"endpoint_labels": ["This API key is limited to one endpoint; name it."]})
+        return {"endpoint": None, "endpoint_labels": None, **attrs} if given else attrs

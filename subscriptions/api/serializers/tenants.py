@@ -1,6 +1,6 @@
 """Serialize tenants."""
 
-from subscriptions.api.fields.labels import Metadata, Uid
+from subscriptions.api.fields.labels import Labels, Metadata, Uid
 from subscriptions.models import Plan, Tenant
 from webhooks.kit.rest.serializers import IdField, ReferenceField, StrictModelSerializer
 
@@ -11,6 +11,11 @@ class TenantSerializer(StrictModelSerializer):
     id = IdField(Tenant.prefix, read_only=True)
     uid = Uid()
     metadata = Metadata(required=False)
+    labels = Labels(
+        required=False,
+        help_text='Names with values, by which lists and broadcasts select: `{"plan": "gold"}`. Up to 32; each name '
+        "and value up to 64 letters, digits, `.`, `_` and `-`. Default: `{}`.",
+    )
     plan = ReferenceField(
         lambda _: Plan.objects.all(),
         required=False,
@@ -20,5 +25,5 @@ class TenantSerializer(StrictModelSerializer):
 
     class Meta:
         model = Tenant
-        fields = ["id", "uid", "name", "plan", "metadata", "retention_days", "created_at"]
+        fields = ["id", "uid", "name", "plan", "metadata", "labels", "is_platform", "retention_days", "created_at"]
         read_only_fields = ["created_at"]

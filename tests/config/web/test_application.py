@@ -107,12 +107,40 @@ def test_missing_or_invalid_key_gets_the_same_401(port: int, authorization: str)
     assert_equal(native, (401, {name.lower(): it for name, it in response.headers.items()}, response.content))
 
 
-def test_key_without_the_scope_and_key_of_an_operator_get_the_same_errors(port: int, tenant: Tenant) -> None:
+def test_key_without_the_scope_and_platform_key_without_a_tenant_get_the_same_errors(port: int, tenant: Tenant) -> None:
     body = json.dumps(EVENT).encode()
     for key, status in ((make_key(tenant, Scope.READ)[1], 403), (make_key()[1], 400)):
         native = post(port, key, body)
         assert native[0] == status
         assert_equal(native, post_to_django(key, body))
+
+
+@pytest.mark.parametrize(
+    ("is_platform", "header", "member", "status"),
+    [
+        (True, "acme", None, 202),
+        (True, None, "acme", 202),
+        (True, "acme", "acme", 202),
+        (True, "acme", "other", 400),
+        (True, "unknown", None, 404),
+        (True, None, "unknown", 404),
+        (True, None, 5, 400),
+        (False, "acme", None, 202),
+        (False, None, "acme", 202),
+        (False, "other", None, 404),
+        (False, None, "other", 404),
+    ],
+)
+def test_named_tenant_gets_the_same_response(
+    port: int, is_platform: bool, header: str | None, member: Any, status: int
+) -> None:
+    acme, _ = make_tenant(uid="acme"), make_tenant(uid="other")
+    key = make_key(None if is_platform else acme, Scope.PUBLISH)[1]
+    body = json.dumps({"type": "a", **({} if member is None else {"tenant": member})}).encode()
+    headers = {} if header is None else {"Waypost-Tenant": header}
+    native = post(port, key, body, "application/json", **headers)
+    assert native[0] == status
+    assert_equal(native, post_to_django(key, body, "application/json", **headers))
 
 
 def test_limits_of_the_plan_are_the_same(port: int) -> None:

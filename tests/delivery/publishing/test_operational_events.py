@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+import orjson
 import pytest
 from django.db import connection
 
@@ -11,8 +12,11 @@ from delivery.fan_out import deferred
 from delivery.models import DeferredFanOut, Delivery, Event, UsageIncrement
 from delivery.publishing.operational_events import publish_operational
 from delivery.sending import health
+from delivery.sending.breaker import Breaker
 from delivery.sql.fan_out import IS_OPERATIONAL
 from subscriptions.endpoints.endpoints import delete_endpoint
+from subscriptions.event_types.operational import TYPES
+from subscriptions.event_types.schemas import check_examples, check_schema
 from subscriptions.models import OPERATIONAL_NAMES, Subscription, Tenant
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event
 from tests.factories import make_endpoint, make_subscription, make_tenant
@@ -141,3 +145,61 @@ def _is_type(constant: object) -> bool:
 def test_no_event_needs_no_statement() -> None:
     assert publish_operational("waypost.delivery.dead", []) == 0
     assert make_tenant().events.count() == 0
+
+
+class TestPlatformTenant:
+    """One tenant is the platform's own: it gets the operational events of all tenants."""
+
+    def bodies(self, tenant: Tenant) -> list[dict[str, Any]]:
+        events = Event.objects.filter(tenant=tenant).order_by("id")
+        return [orjson.loads(bytes(it.body))["data"] for it in events]
+
+    def test_it_gets_the_events_of_all_tenants_with_their_names(self) -> None:
+        platform = subscriber("waypost.*")
+        Tenant.objects.filter(pk=platform.pk).update(is_platform=True)
+        acme, other = make_tenant(uid="acme"), make_tenant()
+        data = [(acme.id, {"cause": "exhausted"}), (other.id, {"cause": "gone"})]
+        assert publish_operational("waypost.delivery.dead", data) == 2
+        assert self.bodies(platform) == [
+            {"cause": "exhausted", "tenant": acme.public_id, "tenant_uid": "acme"},
+            {"cause": "gone", "tenant": other.public_id, "tenant_uid": None},
+        ]
+        assert stored(acme) == []
+
+    def test_tenant_that_subscribes_too_gets_its_own_without_the_name(self) -> None:
+        platform, acme = subscriber("waypost.*"), subscriber("waypost.*")
+        Tenant.objects.filter(pk=platform.pk).update(is_platform=True)
+        assert publish_operational("waypost.delivery.dead", [(acme.id, {"cause": "gone"})]) == 2
+        assert self.bodies(acme) == [{"cause": "gone"}]
+
+    def test_event_about_itself_is_stored_once(self) -> None:
+        platform = subscriber("waypost.*")
+        Tenant.objects.filter(pk=platform.pk).update(is_platform=True)
+        assert publish_operational("waypost.delivery.dead", [(platform.id, {"cause": "gone"})]) == 1
+        assert self.bodies(platform) == [{"cause": "gone"}]
+
+    def test_nothing_is_stored_unless_it_subscribes(self) -> None:
+        make_tenant(is_platform=True)
+        assert publish_operational("waypost.delivery.dead", [(make_tenant().id, {})]) == 0
+
+
+def test_every_operational_type_is_described_with_a_valid_schema_and_example() -> None:
+    assert TYPES.keys() == {name for name in OPERATIONAL_NAMES if not name.endswith("*")}
+    for _, schema, example in TYPES.values():
+        check_schema(schema)
+        check_examples([example], schema)
+
+
+def test_published_data_match_the_described_schemas() -> None:
+    platform, acme = subscriber("waypost.*"), subscriber("waypost.*")
+    Tenant.objects.filter(pk=platform.pk).update(is_platform=True)
+    endpoint = acme.endpoints.get()
+    letter = make_dead_letter(make_delivery(make_event(acme), endpoint, state="dead"))
+    health.publish_dead_letters([letter.delivery_id])
+    failing = Breaker(failing_since=1_800_000_000.0, failures=7)
+    for level in (1, 0, len(health.LADDER)):
+        health.publish_warning(endpoint.id, endpoint.address, level, failing)
+    events = Event.objects.filter(type__startswith="waypost.")
+    assert {it.type for it in events.filter(tenant=platform)} == TYPES.keys()
+    for event in events:
+        check_examples([orjson.loads(bytes(event.body))["data"]], TYPES[event.type][1])

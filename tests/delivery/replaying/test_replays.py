@@ -13,6 +13,7 @@ from delivery import notify
 from delivery.models import DeadLetter, Delivery, Replay
 from delivery.publishing.publisher import publish
 from delivery.replaying import replays as verb
+from delivery.replaying.pace import BURST
 from delivery.replaying.replays import ReplayFilter, cancel, preview, run_slices, start
 from delivery.sql.dead_letters import replay_dead_letters
 from subscriptions.models import Endpoint, Subscription
@@ -108,7 +109,7 @@ class TestRate:
         run_slices()
         run_slices()
         row.refresh_from_db()
-        assert 0 < row.replayed <= 5 * (verb.BURST + 1)
+        assert 0 < row.replayed <= 5 * (BURST + 1)
         assert run_to_end(row).replayed == 30
 
     def test_slice_continues_where_the_last_ended(self, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:

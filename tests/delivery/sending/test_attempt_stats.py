@@ -51,7 +51,7 @@ def test_write_adds_to_what_other_drains_wrote() -> None:
     for _ in range(3):
         counted(endpoint, outcome(5), outcome(900, status=500, failure=Failure.STATUS))
     counted(other, outcome())
-    hour = stats_by_hour(endpoint.id, 1, NOW)[0]
+    hour = stats_by_hour([endpoint.id], 1, NOW)[0]
     assert (hour.attempts, hour.delivered, hour.failed, hour.success_rate) == (6, 3, 3, 0.5)
     assert sum(hour.latencies) == 6
     assert (hour.last_error, hour.last_status) == ("status", 500)
@@ -61,14 +61,14 @@ def test_success_keeps_the_last_error_of_the_hour() -> None:
     endpoint = make_endpoint()
     counted(endpoint, outcome(status=None, failure=Failure.TIMEOUT))
     counted(endpoint, outcome())
-    hour = stats_by_hour(endpoint.id, 1, NOW)[0]
+    hour = stats_by_hour([endpoint.id], 1, NOW)[0]
     assert (hour.last_error, hour.last_status, hour.last_failed_at) == ("timeout", None, NOW)
 
 
 def test_stats_by_hour_include_empty_hours_and_total_adds_them() -> None:
     endpoint = make_endpoint()
     counted(endpoint, outcome(10), outcome(20, at=NOW - timedelta(hours=2)), outcome(at=NOW - timedelta(hours=5)))
-    hours = stats_by_hour(endpoint.id, 4, NOW)
+    hours = stats_by_hour([endpoint.id], 4, NOW)
     assert [hour.attempts for hour in hours] == [0, 1, 0, 1]
     total = total_of(hours)
     assert (total.attempts, total.begins_at) == (2, hours[0].begins_at)
@@ -85,7 +85,7 @@ def test_percentile_is_off_by_less_than_a_fifth(part: float) -> None:
     for ms in sample:
         hours.add(endpoint.id, [outcome(ms)])
     hours.write()
-    found = percentile(stats_by_hour(endpoint.id, 1, NOW)[0].latencies, part)
+    found = percentile(stats_by_hour([endpoint.id], 1, NOW)[0].latencies, part)
     true = statistics.quantiles(sample, n=100)[round(part * 100) - 1]
     assert found is not None
     assert abs(found - true) <= true / 5 + 1
@@ -97,7 +97,7 @@ def test_percentile_is_off_by_less_than_a_fifth(part: float) -> None:
 def test_any_duration_has_a_bucket(ms: int, least: int, most: int) -> None:
     endpoint = make_endpoint()
     counted(endpoint, outcome(ms))
-    found = percentile(stats_by_hour(endpoint.id, 1, NOW)[0].latencies, 1.0)
+    found = percentile(stats_by_hour([endpoint.id], 1, NOW)[0].latencies, 1.0)
     assert found is not None
     assert least <= found <= most
     assert sorted(BOUNDS) == BOUNDS
@@ -112,9 +112,9 @@ def test_delete_old_stats_deletes_hours_after_their_retention() -> None:
 
 def test_chart_describes_its_bars() -> None:
     endpoint = make_endpoint()
-    assert "No attempts" in hourly_chart(stats_by_hour(endpoint.id, 24, NOW))
+    assert "No attempts" in hourly_chart(stats_by_hour([endpoint.id], 24, NOW))
     counted(endpoint, outcome(), outcome(status=None, failure=Failure.TLS))
-    chart = hourly_chart(stats_by_hour(endpoint.id, 24, NOW))
+    chart = hourly_chart(stats_by_hour([endpoint.id], 24, NOW))
     assert chart.count("<title>") == 24
     assert "2 attempts, 1 failed" in chart
     assert "last error: tls" in chart

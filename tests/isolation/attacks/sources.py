@@ -52,13 +52,13 @@ def foreign_addresses(attacker: Attacker) -> None:
 @attack(10, "a source of a deleted tenant", is_outcome=True, is_short=True)
 def deleted_tenant(attacker: Attacker) -> None:
     """A tenant is deleted, and messages go on arriving at its source."""
-    tenant = attacker.create("tenants", key=attacker.operator_key, name="to be deleted")
+    tenant = attacker.create("tenants", key=attacker.platform_key, name="to be deleted")
     body = {"scheme": "none"}
     _, content = attacker.request(
-        "POST", "/api/v1/sources/", body, key=attacker.operator_key, waypost_tenant=tenant["id"]
+        "POST", "/api/v1/sources/", body, key=attacker.platform_key, waypost_tenant=tenant["id"]
     )
     url = content.decode().split('"url":"')[1].split('"')[0]
-    attacker.request("DELETE", f"/api/v1/tenants/{tenant['id']}/", key=attacker.operator_key)
+    attacker.request("DELETE", f"/api/v1/tenants/{tenant['id']}/", key=attacker.platform_key)
     time.sleep(3)  # every process reads its sources again
     if attacker.message(url) < 300:
         attacker.breach("the source of a deleted tenant accepts messages")

@@ -1,11 +1,22 @@
 """Authentication by API key, and permissions by scope."""
 
+from datetime import UTC, datetime
+
 import pytest
 from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
 from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 
-from subscriptions.api.authentication import ApiKeyAuthentication, HasScope, OperatorWrites, Principal, principal
+from subscriptions.api.authentication import (
+    ApiKeyAuthentication,
+    EndpointKeyRefused,
+    HasScope,
+    InsufficientScope,
+    PlatformKeyRequired,
+    PlatformWrites,
+    Principal,
+    principal,
+)
 from tests.factories import make_key, make_tenant
 
 authentication = ApiKeyAuthentication()
@@ -17,8 +28,8 @@ def request_with(method="GET", *, auth=None, **headers):
     return request
 
 
-def principal_with(*scopes, tenant_id=None):
-    return Principal(None, tenant_id, frozenset(scopes), "")
+def principal_with(*scopes, tenant_id=None, endpoint_id=None):
+    return Principal(None, tenant_id, frozenset(scopes), "", endpoint_id=endpoint_id)
 
 
 @pytest.mark.django_db
@@ -28,13 +39,13 @@ def test_bearer_key_becomes_a_principal(scheme):
     key, text = make_key(tenant, "read", "publish", name="backend")
     _, found = authentication.authenticate(request_with(authorization=f"{scheme} {text}"))
     assert found == Principal(key.id, tenant.id, frozenset({"read", "publish"}), f"{key.key_prefix}… backend")
-    assert not found.is_operator
+    assert not found.is_platform
 
 
 @pytest.mark.django_db
-def test_key_without_a_tenant_is_an_operators():
+def test_key_without_a_tenant_is_a_platform_key():
     _, text = make_key()
-    assert authentication.authenticate(request_with(authorization=f"Bearer {text}"))[1].is_operator
+    assert authentication.authenticate(request_with(authorization=f"Bearer {text}"))[1].is_platform
 
 
 @pytest.mark.parametrize("header", ["", "Basic d3A6d3A=", "Bearerwp_x", "wp_x"])
@@ -76,14 +87,40 @@ class View:
 def test_method_requires_one_scope(method, scope, view):
     others = {"publish", "manage", "read"} - {scope}
     assert HasScope().has_permission(request_with(method, auth=principal_with(scope)), view())
-    assert not HasScope().has_permission(request_with(method, auth=principal_with(*others)), view())
+    with pytest.raises(InsufficientScope, match=f"with the scope {scope}; this key has"):
+        HasScope().has_permission(request_with(method, auth=principal_with(*others)), view())
 
 
-def test_operator_writes_rejects_writes_of_tenants():
-    tenant, operator = (principal_with("read", "manage", tenant_id=each) for each in ("t", None))
-    assert OperatorWrites().has_permission(request_with("GET", auth=tenant), View())
-    assert not OperatorWrites().has_permission(request_with("PATCH", auth=tenant), View())
-    assert OperatorWrites().has_permission(request_with("PATCH", auth=operator), View())
+def test_platform_writes_rejects_writes_of_tenants():
+    tenant, platform = (principal_with("read", "manage", tenant_id=each) for each in ("t", None))
+    assert PlatformWrites().has_permission(request_with("GET", auth=tenant), View())
+    with pytest.raises(PlatformKeyRequired):
+        PlatformWrites().has_permission(request_with("PATCH", auth=tenant), View())
+    assert PlatformWrites().has_permission(request_with("PATCH", auth=platform), View())
+
+
+def test_view_without_an_endpoint_path_refuses_keys_that_are_limited_to_an_endpoint():
+    key = principal_with("read", tenant_id="t", endpoint_id="e")
+    with pytest.raises(EndpointKeyRefused):
+        HasScope().has_permission(request_with("GET", auth=key), View())
+
+
+@pytest.mark.django_db
+def test_expired_key_gets_a_401_that_says_when_it_expired():
+    key, text = make_key(make_tenant())
+    key.expires_at = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    key.save()
+    with pytest.raises(AuthenticationFailed, match="expired at 2026-01-31T12:00:00Z"):
+        authentication.authenticate(request_with(authorization=f"Bearer {text}"))
+
+
+@pytest.mark.django_db
+def test_key_that_was_revoked_and_expired_says_nothing_of_its_expiry():
+    key, text = make_key(make_tenant())
+    key.expires_at = key.revoked_at = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    key.save()
+    with pytest.raises(AuthenticationFailed, match="not valid"):
+        authentication.authenticate(request_with(authorization=f"Bearer {text}"))
 
 
 def test_principal_of_a_request_without_a_key_raises():

@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from subscriptions.models import ApiKey
 from subscriptions.tenants import keys
-from tests.factories import client_with, make_client, make_key, make_tenant
+from tests.delivery.factories import make_delivery, make_event
+from tests.factories import client_with, make_client, make_endpoint, make_key, make_subscription, make_tenant
 from tests.routes import ApiRoute, RouteCases
 from tests.subscriptions.api.problems import invalid_fields
 
@@ -80,7 +81,7 @@ def test_rotation_of_a_revoked_key_is_a_409():
     assert invalid_fields(response, 409) == ["key"]
 
 
-def test_key_created_by_an_operator_belongs_to_the_tenant():
+def test_key_created_with_a_platform_key_belongs_to_the_tenant():
     tenant = make_tenant()
     make_client().post(f"{API}keys/?tenant={tenant.public_id}", {"scopes": ["read"]})
     assert ApiKey.objects.latest("id").tenant == tenant
@@ -106,3 +107,112 @@ def test_key_created_by_an_operator_belongs_to_the_tenant():
 )
 def test_invalid_key_is_a_400_that_names_the_field(body, field):
     assert invalid_fields(make_client(make_tenant()).post(f"{API}keys/", body)) == [field]
+
+
+def test_publish_only_platform_key_publishes_to_any_tenant_and_deletes_nothing():
+    endpoint = make_endpoint(make_tenant(uid="acme"))
+    backend = make_client(None, "publish")
+    named = {"Waypost-Tenant": "acme"}
+    assert backend.post(f"{API}events/", {"type": "order.paid"}, format="json", headers=named).status_code == 202
+    refused = backend.delete(f"{API}endpoints/{endpoint.public_id}/", headers=named)
+    assert (refused.status_code, refused.json()["scope"]) == (403, "manage")
+    assert backend.get(f"{API}events/", headers=named).json()["scope"] == "read"
+    assert backend.delete(f"{API}tenants/acme/").json()["scope"] == "manage"
+
+
+def test_platform_key_creates_platform_keys_of_its_own_scopes():
+    platform = make_client(None, "publish", "manage")
+    created = platform.post(f"{API}keys/", {"platform": True, "scopes": ["publish"]}, format="json")
+    assert created.status_code == 201
+    assert created.json()["tenant"] is None
+    assert keys.find_key(created.json()["key"]).tenant_id is None
+    wider = platform.post(f"{API}keys/", {"platform": True, "scopes": ["read"]}, format="json")
+    assert wider.status_code == 403
+
+
+def test_key_of_a_tenant_cannot_create_a_platform_key():
+    response = make_client(make_tenant()).post(f"{API}keys/", {"platform": True, "scopes": ["read"]}, format="json")
+    assert (response.status_code, response.json()["type"]) == (403, "urn:waypost:problem:platform_key_required")
+
+
+def test_platform_key_of_a_tenant_or_an_endpoint_is_a_400():
+    endpoint = make_endpoint(make_tenant(uid="acme"))
+    body = {"platform": True, "scopes": ["read"]}
+    platform = make_client()
+    assert invalid_fields(platform.post(f"{API}keys/?tenant=acme", body, format="json")) == ["platform"]
+    body["endpoint"] = endpoint.public_id
+    assert invalid_fields(platform.post(f"{API}keys/", body, format="json")) == ["endpoint"]
+
+
+def test_short_lived_key_expires_after_its_seconds():
+    client = make_client(make_tenant())
+    created = client.post(f"{API}keys/", {"scopes": ["read"], "expires_in": 900}, format="json").json()
+    left = keys.find_key(created["key"]).expires_at - timezone.now()
+    assert timedelta(seconds=800) < left <= timedelta(seconds=900)
+    both = {"scopes": ["read"], "expires_in": 900, "expires_at": "2099-01-01T00:00:00Z"}
+    assert invalid_fields(client.post(f"{API}keys/", both, format="json")) == ["expires_in"]
+
+
+class TestEndpointKey:
+    """A key that is limited to one endpoint."""
+
+    @pytest.fixture
+    def own(self):
+        return make_endpoint(uid="own")
+
+    @pytest.fixture
+    def client(self, own):
+        body = {"scopes": ["read", "manage"], "endpoint": "own"}
+        created = make_client(own.tenant).post(f"{API}keys/", body, format="json")
+        assert created.json()["endpoint"] == own.public_id
+        return client_with(created.json()["key"])
+
+    def test_it_sees_and_changes_its_endpoint_only(self, own, client):
+        other = make_endpoint(own.tenant, uid="other")
+        assert [it["uid"] for it in client.get(f"{API}endpoints/").json()["data"]] == ["own"]
+        changed = client.patch(f"{API}endpoints/own/", {"description": "mine"}, format="json")
+        assert changed.json()["description"] == "mine"
+        for path in ("", "secrets/", "keys/", "stats/", "status/"):
+            assert client.get(f"{API}endpoints/own/{path}").status_code == 200
+            assert client.get(f"{API}endpoints/{other.public_id}/{path}").status_code == 404
+        assert client.delete(f"{API}endpoints/other/").status_code == 404
+        assert client.post(f"{API}endpoints/other/secrets/", {}, format="json").status_code == 404
+
+    def test_it_subscribes_its_endpoint_only(self, own, client):
+        other = make_endpoint(own.tenant, uid="other")
+        theirs = make_subscription(other)
+        body = {"event_types": ["order.*"]}
+        made = client.post(f"{API}subscriptions/", {**body, "endpoint": "own"}, format="json")
+        assert made.status_code == 201
+        assert [it["id"] for it in client.get(f"{API}subscriptions/").json()["data"]] == [made.json()["id"]]
+        foreign = client.post(f"{API}subscriptions/", {**body, "endpoint": "other"}, format="json")
+        assert invalid_fields(foreign) == ["endpoint"]
+        assert client.delete(f"{API}subscriptions/{theirs.public_id}/").status_code == 404
+        moved = client.patch(f"{API}subscriptions/{made.json()['id']}/", {"endpoint": "other"}, format="json")
+        assert invalid_fields(moved) == ["endpoint"]
+
+    def test_it_sees_the_deliveries_of_its_endpoint_only(self, own, client):
+        event = make_event(own.tenant)
+        mine, theirs = make_delivery(event, own), make_delivery(event, make_endpoint(own.tenant))
+        assert [it["id"] for it in client.get(f"{API}deliveries/").json()["data"]] == [mine.public_id]
+        assert client.get(f"{API}deliveries/{mine.public_id}/attempts/").status_code == 200
+        for path in ("", "attempts/"):
+            assert client.get(f"{API}deliveries/{theirs.public_id}/{path}").status_code == 404
+        assert client.post(f"{API}deliveries/{theirs.public_id}/cancel/").status_code == 404
+
+    @pytest.mark.parametrize("path", ["events/", "keys/", "replays/", "usage/", "tenants/", "plans/", "sources/"])
+    def test_what_belongs_to_no_endpoint_is_a_403(self, client, path):
+        assert client.get(f"{API}{path}").json()["type"] == "urn:waypost:problem:endpoint_key_refused"
+
+    def test_it_creates_no_endpoint_and_no_key(self, client):
+        for path, body in (("endpoints/", {"url": "https://example.com/"}), ("keys/", {"scopes": ["read"]})):
+            assert client.post(f"{API}{path}", body, format="json").status_code == 403
+
+    def test_it_cannot_have_the_scope_publish(self, own):
+        body = {"scopes": ["publish"], "endpoint": "own"}
+        assert invalid_fields(make_client(own.tenant).post(f"{API}keys/", body, format="json")) == ["scopes"]
+
+    def test_it_ends_with_its_endpoint(self, own, client):
+        assert client.delete(f"{API}endpoints/own/").status_code == 204
+        keys.cached_keys.clear()
+        assert client.get(f"{API}endpoints/").status_code == 401

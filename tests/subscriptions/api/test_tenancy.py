@@ -3,6 +3,7 @@
 import pytest
 
 from tests.factories import make_client, make_endpoint, make_tenant
+from tests.factories_receiver import make_source
 from tests.subscriptions.api.problems import invalid_fields
 
 pytestmark = pytest.mark.django_db
@@ -10,7 +11,7 @@ pytestmark = pytest.mark.django_db
 API = "/api/v1/"
 
 
-def test_operator_reads_all_tenants_or_the_one_it_names():
+def test_platform_key_reads_all_tenants_or_the_one_it_names():
     one, other = make_endpoint(make_tenant(uid="one")), make_endpoint()
     operator = make_client()
 
@@ -23,7 +24,7 @@ def test_operator_reads_all_tenants_or_the_one_it_names():
 
 
 @pytest.mark.parametrize("path", ["endpoints", "subscriptions", "keys"])
-def test_creation_by_an_operator_without_a_tenant_is_a_400(path):
+def test_creation_with_a_platform_key_without_a_tenant_is_a_400(path):
     assert invalid_fields(make_client().post(f"{API}{path}/", {})) == ["tenant"]
 
 
@@ -46,9 +47,35 @@ def test_tenant_that_names_itself_is_accepted():
         assert client.get(f"{API}endpoints/?tenant={name}").status_code == 200
 
 
-def test_uid_of_several_tenants_requires_the_tenant():
-    one, _ = make_endpoint(uid="main"), make_endpoint(uid="main")
-    operator = make_client()
-    assert invalid_fields(operator.get(f"{API}endpoints/main/")) == ["tenant"]
-    found = operator.get(f"{API}endpoints/main/?tenant={one.tenant.public_id}")
-    assert found.json()["id"] == one.public_id
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("endpoints/main/", "tenant"),
+        ("endpoints/main/secrets/", "tenant"),
+        ("endpoints/main/stats/", "tenant"),
+        ("deliveries/?endpoint=main", "endpoint.tenant"),
+        ("subscriptions/?endpoint=main", "endpoint.tenant"),
+        ("sources/main/", "tenant"),
+        ("receipts/?source=main", "source"),
+    ],
+)
+def test_uid_in_a_request_with_a_platform_key_requires_the_tenant(path, field):
+    tenant = make_tenant(uid="acme")
+    make_endpoint(tenant, uid="main")
+    make_source(tenant_id=tenant.pk, uid="main")
+    platform = make_client()
+    assert invalid_fields(platform.get(f"{API}{path}")) == [field]
+    assert platform.get(f"{API}{path}", headers={"Waypost-Tenant": "acme"}).status_code == 200
+
+
+def test_uid_in_a_delete_without_a_tenant_deletes_nothing():
+    endpoint = make_endpoint(uid="main")
+    assert invalid_fields(make_client().delete(f"{API}endpoints/main/")) == ["tenant"]
+    endpoint.refresh_from_db()
+    assert endpoint.deleted_at is None
+
+
+def test_tenant_that_a_platform_key_names_and_does_not_exist_is_a_404_that_says_how_to_create_it():
+    response = make_client().get(f"{API}endpoints/", headers={"Waypost-Tenant": "acme"})
+    assert response.status_code == 404
+    assert response.json()["detail"] == "There is no tenant 'acme'; create it with PUT /api/v1/tenants/acme/."

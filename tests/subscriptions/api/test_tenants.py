@@ -21,7 +21,7 @@ class TestTenantRoutes(RouteCases):
         return {"tenant": tenant.public_id}
 
 
-def test_operator_creates_changes_and_deletes_tenants():
+def test_platform_key_creates_changes_and_deletes_tenants():
     operator = make_client()
     created = operator.post(f"{API}tenants/", {"name": "Acme", "uid": "acme", "metadata": {"plan": "gold"}})
     assert created.status_code == 201
@@ -59,3 +59,71 @@ def test_uid_in_use_is_a_409():
     other = make_tenant()
     assert invalid_fields(make_client().post(f"{API}tenants/", {"name": "B", "uid": "acme"}), 409) == ["uid"]
     assert invalid_fields(make_client().patch(f"{API}tenants/{other.public_id}/", {"uid": "acme"}), 409) == ["uid"]
+
+
+def test_put_creates_a_tenant_under_its_uid_and_then_replaces_it():
+    platform = make_client()
+    created = platform.put(f"{API}tenants/acme/", {"name": "Acme", "labels": {"plan": "gold"}}, format="json")
+    assert (created.status_code, created.json()["uid"]) == (201, "acme")
+    replaced = platform.put(f"{API}tenants/acme/", {"name": "Acme Inc"}, format="json")
+    assert replaced.status_code == 200
+    assert {**replaced.json()} == {**created.json(), "name": "Acme Inc", "labels": {}}
+
+
+def test_put_with_another_uid_in_the_body_creates_nothing():
+    platform = make_client()
+    assert invalid_fields(platform.put(f"{API}tenants/acme/", {"name": "A", "uid": "b"}, format="json")) == ["uid"]
+    assert invalid_fields(platform.put(f"{API}tenants/acme/", {"name": "A", "uid": None}, format="json")) == ["uid"]
+    assert platform.get(f"{API}tenants/").json()["data"] == []
+
+
+def test_put_to_an_id_or_with_an_if_match_creates_nothing():
+    platform = make_client()
+    unknown = "tnt_01m841pajgekhbvnh13ekqw39a"
+    assert platform.put(f"{API}tenants/{unknown}/", {"name": "A"}, format="json").status_code == 404
+    headers = {"If-Match": '"x"'}
+    assert platform.put(f"{API}tenants/acme/", {"name": "A"}, format="json", headers=headers).status_code == 412
+
+
+def test_put_of_a_tenants_key_creates_nothing():
+    assert make_client(make_tenant()).put(f"{API}tenants/acme/", {"name": "A"}, format="json").status_code == 403
+
+
+def test_put_to_a_uid_renames_the_tenant_only_if_the_body_says_so():
+    platform = make_client()
+    platform.put(f"{API}tenants/acme/", {"name": "Acme"}, format="json")
+    assert platform.put(f"{API}tenants/acme/", {"name": "A", "uid": "new"}, format="json").json()["uid"] == "new"
+
+
+def test_new_platform_tenant_replaces_the_former():
+    platform = make_client()
+    for uid in ("one", "two"):
+        body = {"name": uid, "is_platform": True}
+        assert platform.put(f"{API}tenants/{uid}/", body, format="json").status_code == 201
+    marked = {it["uid"]: it["is_platform"] for it in platform.get(f"{API}tenants/").json()["data"]}
+    assert marked == {"one": False, "two": True}
+
+
+def test_tenants_are_listed_by_label():
+    make_tenant(uid="one", labels={"plan": "gold", "region": "eu"})
+    make_tenant(uid="two", labels={"plan": "gold"})
+    platform = make_client()
+
+    def listed(labels):
+        return {it["uid"] for it in platform.get(f"{API}tenants/?labels={labels}").json()["data"]}
+
+    assert listed("plan:gold") == {"one", "two"}
+    assert listed("region:eu,plan:gold") == {"one"}
+    assert listed("plan:silver") == set()
+
+
+@pytest.mark.parametrize("labels", ["gold", "plan:", ":gold", "a:1,a:2", "a:b:c", "a%20b:c", "a:1,", "x" * 65 + ":1"])
+def test_malformed_label_filter_is_a_400(labels):
+    assert invalid_fields(make_client().get(f"{API}tenants/?labels={labels}")) == ["labels"]
+
+
+@pytest.mark.parametrize("labels", [[], "a:b", {"a": 1}, {"a": ""}, {"": "b"}, {"a b": "c"}, {"a": "x" * 65}])
+def test_malformed_labels_are_a_400(labels):
+    assert invalid_fields(make_client().post(f"{API}tenants/", {"name": "A", "labels": labels}, format="json")) == [
+        "labels"
+    ]

@@ -125,7 +125,11 @@ class IdFilter(Filter, IdField):
 
 
 class ReferenceFilter(Filter, ReferenceField):
-    """Filter by another row, given by its id or its uid."""
+    """Filter by another row of the tenant that the request names, given by its id or its uid."""
+
+    def is_of_all_tenants(self) -> bool:
+        """Return whether the request names no tenant."""
+        return self.context["view"].tenant_id() is None
 
 
 class BooleanFilter(Filter, serializers.BooleanField):

@@ -6,6 +6,7 @@ how a request names its tenant (``tenant_id``). Every response about one row has
 and changed in one transaction. Without the header the last change wins.
 """
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from django.db import transaction
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpResponse
 from rest_framework import status
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
@@ -24,10 +25,12 @@ from rest_framework.serializers import BaseSerializer, Serializer
 from rest_framework.viewsets import GenericViewSet
 
 from webhooks.kit.rest.errors import PreconditionFailed
-from webhooks.kit.rest.lookup import require
+from webhooks.kit.rest.lookup import find, require
 from webhooks.kit.rest.pages import CursorPages
 from webhooks.kit.rest.query_params import QueryParams
+from webhooks.kit.rows import is_uid
 from webhooks.wire.etags import etag_of, is_match
+from webhooks.wire.ids import parse
 
 M = TypeVar("M", bound=Model)
 NO_STORE = {"Cache-Control": "no-store"}  # headers of a response with a secret
@@ -42,10 +45,12 @@ class ScopedView(GenericAPIView[M]):
     lookup_field = "ref"
     tenant_path: ClassVar[str] = "tenant_id"
     """The field path from a row to the id of its tenant."""
+    endpoint_path: ClassVar[str | None] = None
+    """The field path from a row to the key of its endpoint; None: keys that are limited to an endpoint are refused."""
     query_params: ClassVar[type[QueryParams]] = QueryParams
 
     def tenant_id(self) -> UUID | None:
-        """Return the tenant of the request; None: all tenants, for operators."""
+        """Return the tenant of the request; None: all tenants, for platform keys."""
         raise NotImplementedError
 
     def rows(self, tenant_id: UUID | None) -> QuerySet[M]:
@@ -56,11 +61,15 @@ class ScopedView(GenericAPIView[M]):
     def get_queryset(self) -> QuerySet[M]:
         if getattr(self, "swagger_fake_view", False):
             return super().get_queryset().none()
-        return self.rows(self.tenant_id())
+        return self.limited(self.rows(self.tenant_id()))
+
+    def limited(self, rows: QuerySet[M]) -> QuerySet[M]:
+        """Return those of the tenant's rows that the key of the request may use; by default all."""
+        return rows
 
     def get_object(self) -> M:
         rows: Any = self.get_queryset()  # of a model with an id and perhaps a uid
-        found: M = require(rows, self.kwargs["ref"])
+        found: M = require(rows, self.kwargs["ref"], of_all_tenants=self.tenant_id() is None)
         self.check_object_permissions(self.request, found)
         return found
 
@@ -91,7 +100,8 @@ class Listed(ScopedView[M]):
         pages = {str(it["name"]) for it in CursorPages().get_schema_operation_parameters(self)}
         params = self.query_params.read(self.request, known=pages, context=self.get_serializer_context())
         self.unindexed = params.condition(unindexed=True)
-        return self.select(self.tenant_id(), **params.arguments).filter(params.condition(unindexed=False))
+        rows = self.limited(self.select(self.tenant_id(), **params.arguments))
+        return rows.filter(params.condition(unindexed=False))
 
     def select(self, tenant_id: UUID | None, **arguments: Any) -> QuerySet[M]:
         """Return the rows of a tenant; ``arguments`` are the query parameters that are not filters."""
@@ -125,6 +135,8 @@ class Resource(ReadOnlyResource[M]):
 
     create_serializer_class: ClassVar[type[Serializer[Any]] | None] = None
     """The serializer of the body that creates a row, if it differs."""
+    creates_by_put: ClassVar[bool] = False
+    """Whether a PUT to a uid that no row has creates one with this uid."""
 
     def shown(self, row: M) -> Response:
         """Return the response that shows a row, with the entity tag that ``If-Match`` is compared with."""
@@ -146,13 +158,50 @@ class Resource(ReadOnlyResource[M]):
         return self.create_row(self.body(self.create_serializer_class))
 
     def update(self, request: Request, *args: Any, partial: bool = False, **kwargs: Any) -> Response:
+        if self.creates_by_put and not partial and self.is_free_uid():
+            return self.create_by_put(request)
         row = self.get_object()
-        serializer = self.get_serializer(row, data=request.data, partial=partial)
+        data = request.data if partial else self.with_uid_of_path(request.data)
+        serializer = self.get_serializer(row, data=data, partial=partial)
         serializer.is_valid(raise_exception=True)
         try:
             return self.shown(self.write(row, serializer.validated_data))
         except ObjectDoesNotExist:  # deleted since it was fetched
             raise NotFound from None
+
+    def with_uid_of_path(self, data: Any) -> Any:
+        """Return the body of a PUT with the uid by which the path names the row, unless the body has one."""
+        ref = self.kwargs["ref"]
+        return {"uid": ref, **data} if isinstance(data, Mapping) and self.names_by_uid(ref) else data
+
+    def names_by_uid(self, ref: str) -> bool:
+        """Return whether this part of a path is a uid, not an id."""
+        model: Any = self.get_queryset().model
+        if not hasattr(model, "uid") or not is_uid(ref):
+            return False
+        try:
+            parse(model.prefix, ref)
+        except ValueError:
+            return True
+        return False
+
+    def is_free_uid(self) -> bool:
+        """Return whether the path names a row by a uid that none has. Raises PreconditionFailed if it has to match."""
+        rows: Any = self.get_queryset()  # of a model with a uid
+        if not self.names_by_uid(self.kwargs["ref"]) or find(rows, self.kwargs["ref"]) is not None:
+            return False
+        if "If-Match" in self.request.headers:
+            raise PreconditionFailed
+        return True
+
+    def create_by_put(self, request: Request) -> Response:
+        """Create the row that a PUT names. Raises ValidationError for a body with another uid than the path has."""
+        serializer = self.get_serializer(data=self.with_uid_of_path(request.data))
+        serializer.is_valid(raise_exception=True)
+        fields = dict(serializer.validated_data)
+        if fields["uid"] != self.kwargs["ref"]:
+            raise ValidationError({"uid": ["Must be the uid in the path, or be left out."]})
+        return self.create_row(fields)
 
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return self.update(request, *args, partial=True, **kwargs)

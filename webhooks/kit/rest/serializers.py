@@ -222,11 +222,15 @@ class ReferenceField(serializers.Field[Any, str, str, Any]):
         super().__init__(**options)
         self.rows_of = rows_of
 
+    def is_of_all_tenants(self) -> bool:
+        """Return whether the rows are those of all tenants; by default they are those of one."""
+        return False
+
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, str):
             self.fail("invalid")
         rows = self.rows_of(self.parent)
-        found = find(rows, data)
+        found = find(rows, data, of_all_tenants=self.is_of_all_tenants())
         return found if found is not None else self.fail("unknown", name=rows.model._meta.verbose_name)
 
     def to_representation(self, value: Any) -> str:

@@ -31,6 +31,8 @@ RIGHT = Observed(
     statuses=Counter({503: 2, 500: 2, 410: 1, 200: 4}),
     same_bodies=6,
     same_data=2,
+    at_globex=1,
+    at_initech=0,
 )
 
 
@@ -59,6 +61,8 @@ def test_count_of_a_correct_run_is_right_in_every_line() -> None:
         ({"statuses": Counter({503: 2, 500: 2, 410: 1, 200: 3, 401: 1})}, {"signatures"}),
         ({"same_bodies": 5}, {"bodies unchanged"}),
         ({"same_data": 1}, {"data unchanged"}),
+        ({"at_globex": 21}, {"at globex"}),
+        ({"at_initech": 1}, {"at initech"}),
     ],
 )
 def test_count_names_each_line_that_is_not_as_expected(changes: dict[str, Any], named: set[str]) -> None:

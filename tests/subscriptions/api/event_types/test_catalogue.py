@@ -9,6 +9,7 @@ from django.test import Client, override_settings
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from subscriptions.event_types import registry, schema_check
+from subscriptions.event_types.operational import TYPES
 from tests.factories import make_event_type, make_key, make_tenant
 
 pytestmark = pytest.mark.django_db
@@ -84,7 +85,7 @@ def test_documents_are_valid_and_contain_every_type():
     make_event_type(name="bare")
     document = Client().get("/catalogue/openapi.json").json()
     OpenAPIV31SpecValidator(document).validate()
-    assert list(document["webhooks"]) == ["bare", "order.paid"]
+    assert [*document["webhooks"]] == ["bare", "order.paid", *sorted(TYPES)]
     media = document["webhooks"]["order.paid"]["post"]["requestBody"]["content"]["application/cloudevents+json"]
     assert jsonschema_rs.is_valid(media["schema"], media["examples"]["example1"]["value"])
     messages = Client().get("/catalogue/asyncapi.json").json()["components"]["messages"]
@@ -131,3 +132,14 @@ def test_page_without_a_key_is_made_once_until_a_type_changes(django_assert_num_
     make_event_type(name="order.shipped")
     schema_check.clear_cache()  # as a second later
     assert "order.shipped" in page()
+
+
+def test_events_of_the_platform_itself_stand_in_the_catalogue():
+    page = Client().get("/catalogue/").content.decode()
+    assert "waypost.endpoint.disabled" in page
+    shown = Client().get("/catalogue/waypost.delivery.dead/").content.decode()
+    assert "A delivery was given up" in shown
+    assert "dead_letter" in shown
+    document = Client().get("/catalogue/openapi.json").json()
+    assert "waypost.delivery.dead" in document["webhooks"]
+    assert Client().get("/catalogue/waypost.delivery.dead/1.json").json()["type"] == "object"

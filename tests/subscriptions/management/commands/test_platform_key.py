@@ -1,4 +1,4 @@
-"""The command operator_key."""
+"""The command platform_key."""
 
 import json
 from io import StringIO
@@ -11,15 +11,23 @@ from subscriptions.tenants import keys
 pytestmark = pytest.mark.django_db
 
 
-def test_command_prints_an_operator_key_as_one_line_of_json():
+def test_command_prints_a_platform_key_as_one_line_of_json():
     out = StringIO()
-    call_command("operator_key", "ops", stdout=out)
+    call_command("platform_key", "ops", stdout=out)
     assert out.getvalue().count("\n") == 1
     line = json.loads(out.getvalue())
     key = keys.find_key(line["api_key"])
     assert (key.public_id, key.tenant, key.name) == (line["key"], None, "ops")
 
 
+def test_scopes_and_expiry_limit_the_key():
+    out = StringIO()
+    call_command("platform_key", "backend", "--scope", "publish", "--expires-in", "60", stdout=out)
+    key = keys.find_key(json.loads(out.getvalue())["api_key"])
+    assert key.scopes == ["publish"]
+    assert key.expires_at is not None
+
+
 def test_blank_name_is_a_command_error():
     with pytest.raises(CommandError):
-        call_command("operator_key", " ")
+        call_command("platform_key", " ")

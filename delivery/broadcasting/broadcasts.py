@@ -1,0 +1,143 @@
+"""Publish one event for many tenants: count first, then in slices at a rate, until finished or cancelled.
+
+A broadcast is a row; the REST API only creates it. Each call of ``run_slices``, from any process, continues all running
+broadcasts. A slice and its cursor are committed together, so a crash neither repeats nor skips a tenant. The limits of
+the tenants' plans do not apply: the platform publishes, not the tenant; the events are counted in their usage.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from delivery import telemetry
+from delivery.models import Broadcast
+from delivery.publishing.prepare import current_time, prepare
+from delivery.publishing.publisher import publish_each
+from delivery.publishing.results import Published
+from delivery.replaying.pace import allowance, spend
+from subscriptions.errors import Invalid
+from subscriptions.models import Tenant
+from webhooks.kit.fair.worker_places import slice_place
+from webhooks.kit.notify import send_task
+from webhooks.kit.sql import database_now
+from webhooks.wire.cloudevents.event import Event
+from webhooks.wire.cloudevents.json_format import read_structured
+from webhooks.wire.ids import new_id, public
+
+SLICE = 50  # tenants in one transaction
+RUN_SECONDS = 5.0  # one run of the task; if work is left, the next one continues
+DEFAULT_RATE, MAX_RATE = 100, 1_000  # tenants per second
+SOURCE = "urn:waypost:broadcast"  # of an event without a source
+MAX_REASON = 1_024  # characters
+RUNNING, FINISHED, CANCELLED = Broadcast.State.RUNNING, Broadcast.State.FINISHED, Broadcast.State.CANCELLED
+HAS_RUNNING = f"EXISTS (SELECT FROM delivery_broadcast WHERE state = '{RUNNING}')"  # reader: the schedule
+
+
+def count(labels: Mapping[str, str]) -> int:
+    """Return how many tenants have these labels now; empty labels: all."""
+    return _tenants(labels).count()
+
+
+def start(plain: Mapping[str, Any], labels: Mapping[str, str], *, rate: int = DEFAULT_RATE, by: str) -> Broadcast:
+    """Create a broadcast of an event in the plain form; id, source and time are filled in where they are missing.
+
+    ``by``: who requested it. Raises InvalidEvent, before anything is published.
+    """
+    key = new_id()
+    filled = {"id": public("evt", key), "source": SOURCE, "time": current_time()}
+    given = {name: value for name, value in plain.items() if name != "data" and value is not None}
+    event = Event.of({**filled, **given}, plain["data"]) if "data" in plain else Event.of({**filled, **given})
+    prepared = prepare(Tenant(), event, settings.WAYPOST_MAX_EVENT_BYTES)
+    source, event_id = prepared.name
+    row = Broadcast.objects.create(
+        labels=dict(labels),
+        source=source,
+        event_id=event_id,
+        type=event.attributes["type"],
+        body=prepared.body,
+        rate=rate,
+        total=count(labels),
+        until_at=database_now(),
+        requested_by=by[:256],
+    )
+    transaction.on_commit(lambda: send_task("delivery.broadcast_slices", "default", expires=1.0))
+    telemetry.broadcast_started(row)
+    return row
+
+
+def cancel(row: Broadcast) -> bool:
+    """Stop a running broadcast, return False if it had ended; what was published is sent."""
+    changed = Broadcast.objects.filter(id=row.id, state=RUNNING).update(state=CANCELLED, finished_at=timezone.now())
+    return changed > 0
+
+
+def run_slices(*, seconds: float = RUN_SECONDS) -> None:
+    """Continue the running broadcasts as far as their rates allow now, or for so many seconds.
+
+    Returns at once if all processes of this worker that may work in slices do so.
+    """
+    with slice_place() as is_free:
+        if not is_free:
+            return
+        until = time.monotonic() + seconds
+        for key in Broadcast.objects.filter(state=RUNNING).order_by("id").values_list("id", flat=True):
+            try:
+                while _run_slice(key) and time.monotonic() < until:
+                    pass
+            except (InterfaceError, OperationalError):
+                raise
+            except Exception as error:  # a failure of one broadcast must not stop the others
+                telemetry.broadcast_failed(key, error)
+
+
+def _run_slice(key: UUID) -> bool:
+    """Publish for the next tenants, unless another process has locked the row; return whether more may follow."""
+    with transaction.atomic():
+        row = Broadcast.objects.select_for_update(skip_locked=True).filter(id=key, state=RUNNING).first()
+        if row is None:
+            return False
+        now = database_now()
+        limit = min(allowance(row, now), SLICE)
+        if limit == 0:
+            return False
+        rows = _tenants(row.labels).filter(created_at__lte=row.until_at)
+        tenants = list((rows if row.cursor is None else rows.filter(id__gt=row.cursor)).order_by("id")[:limit])
+        event = read_structured(bytes(row.body))
+        for tenant in tenants:
+            _count(row, _publish(tenant, event))
+            row.cursor = tenant.id
+        spend(row, len(tenants), now)
+        if len(tenants) < limit:
+            row.state, row.finished_at = FINISHED, now
+        row.save(update_fields=["cursor", "published", "failed", "last_error", "sliced_at", "state", "finished_at"])
+    return row.state == RUNNING
+
+
+def _publish(tenant: Tenant, event: Event) -> Published | Invalid:
+    """Publish the event for one tenant; return the error if the tenant was deleted meanwhile."""
+    try:
+        (result,) = publish_each(tenant, [event])
+    except Invalid as error:
+        return error
+    return result
+
+
+def _count(row: Broadcast, result: Published | Invalid) -> None:
+    error = result if isinstance(result, Invalid) else result.error
+    if error is None:
+        row.published += 1
+        return
+    row.failed += 1
+    row.last_error = str(error)[:MAX_REASON]
+
+
+def _tenants(labels: Mapping[str, str]) -> QuerySet[Tenant]:
+    """Return the customers with these labels; the platform's own tenant is none."""
+    rows = Tenant.objects.filter(deleted_at=None, is_platform=False)
+    return rows.filter(labels__contains=dict(labels)) if labels else rows

@@ -1,0 +1,113 @@
+"""Describe the events that the platform publishes about itself, for the catalogue and for generated documents.
+
+They are no rows, since none of them is created, changed or deleted. A subscription receives them if it names their type, or
+``waypost.*``.
+"""
+
+from typing import Any
+
+from subscriptions.event_types.models import EventSchema, EventType
+from subscriptions.event_types.schemas import to_json
+
+GROUP = "Waypost"
+
+_TEXT = {"type": "string"}
+_TIME = {"type": "string", "format": "date-time"}
+_COUNT = {"type": "integer", "minimum": 0}
+_TENANT = {
+    "tenant": {
+        **_TEXT,
+        "description": "Id of the tenant (`tnt_...`). Only in the events of the platform's own tenant.",
+    },
+    "tenant_uid": {"type": ["string", "null"], "description": "Its `uid`, if it has one. Only there, too."},
+}
+_ENDPOINT = {
+    "endpoint": {**_TEXT, "description": "Id of the endpoint (`ep_...`)."},
+    "url": {**_TEXT, "description": "URL of the endpoint."},
+}
+_EXAMPLE = {"endpoint": "ep_01m83t2ghzevcannga6my0tf3k", "url": "https://example.com/webhooks"}
+
+
+def _schema(properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {**properties, **_TENANT},
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+TYPES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "waypost.endpoint.failing": (
+        "All attempts to the endpoint have failed for an hour; again after a day and after three days. After five days "
+        "the endpoint is disabled.",
+        _schema(
+            {
+                **_ENDPOINT,
+                "failing_since": {**_TIME, "description": "When the first of these attempts failed."},
+                "failures": {**_COUNT, "description": "Failures in a row."},
+                "disabled_at": {**_TIME, "description": "When the endpoint will be disabled if nothing succeeds."},
+            }
+        ),
+        {
+            **_EXAMPLE,
+            "failing_since": "2026-05-04T12:30:00+00:00",
+            "failures": 12,
+            "disabled_at": "2026-05-09T12:30:00+00:00",
+        },
+    ),
+    "waypost.endpoint.disabled": (
+        "The platform has disabled the endpoint: it responded 410 (`responded_410`), or all attempts have failed for "
+        "five days (`failing`).",
+        _schema({**_ENDPOINT, "reason": {"enum": ["responded_410", "failing"], "description": "Why."}}),
+        {**_EXAMPLE, "reason": "failing"},
+    ),
+    "waypost.endpoint.recovered": (
+        "An attempt to an endpoint that was reported as failing has succeeded.",
+        _schema(_ENDPOINT),
+        _EXAMPLE,
+    ),
+    "waypost.delivery.dead": (
+        "A delivery was given up and is a dead letter, which can be replayed. Not published for deliveries of the "
+        "platform's own events.",
+        _schema(
+            {
+                "dead_letter": {**_TEXT, "description": "Id of the dead letter (`dl_...`)."},
+                "delivery": {**_TEXT, "description": "Id of the delivery (`dlv_...`)."},
+                "event": {**_TEXT, "description": "Id of the event (`evt_...`)."},
+                "event_type": {**_TEXT, "description": "Type of the event."},
+                "endpoint": _ENDPOINT["endpoint"],
+                "cause": {**_TEXT, "description": "Why it was given up, such as `exhausted`."},
+                "attempts": {**_COUNT, "description": "Attempts made."},
+                "last_status": {"type": ["integer", "null"], "description": "HTTP status of the last attempt."},
+                "last_error": {**_TEXT, "description": "Class of the last failure, such as `timeout`."},
+            }
+        ),
+        {
+            "dead_letter": "dl_01m83t2ghzevcannga6my0tf3k",
+            "delivery": "dlv_01m83t2ghzevcannga6my0tf3k",
+            "event": "evt_01m83t2ghzevcannga6my0tf3k",
+            "event_type": "order.paid",
+            "endpoint": _EXAMPLE["endpoint"],
+            "cause": "exhausted",
+            "attempts": 10,
+            "last_status": 503,
+            "last_error": "status",
+        },
+    ),
+}
+"""By name: description, JSON Schema of the data, example of the data."""
+
+
+def operational_types() -> list[EventType]:
+    """Return the types of the platform's own events, as rows that are not stored."""
+    return [_row(name, *described) for name, described in TYPES.items()]
+
+
+def _row(name: str, description: str, schema: dict[str, Any], example: dict[str, Any]) -> EventType:
+    row = EventType(
+        name=name, description=description, group=GROUP, version=1, schema_check="off", examples_text=to_json([example])
+    )
+    stored = [EventSchema(event_type=row, version=1, text=to_json(schema))]
+    row._prefetched_objects_cache = {"schemas": stored}  # type: ignore[attr-defined]  # read by schemas.all()
+    return row

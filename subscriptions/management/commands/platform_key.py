@@ -1,0 +1,40 @@
+"""Create a platform key. The REST API creates others only with a platform key, so the first comes from this command."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from subscriptions.errors import Invalid
+from subscriptions.models import Scope
+from subscriptions.tenants.keys import create_key
+from subscriptions.validation import check_name
+
+
+class Command(BaseCommand):
+    """Create a platform key and print it."""
+
+    help = 'Create a platform key and print {"key": ..., "api_key": ...} as one line of JSON.'
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", metavar="NAME", help="what the key is for")
+        parser.add_argument(
+            "--scope",
+            action="append",
+            choices=Scope.values,
+            dest="scopes",
+            help="what the key allows, for every tenant; repeat it for several scopes (default: all)",
+        )
+        parser.add_argument("--expires-in", type=int, metavar="SECONDS", help="when the key stops working")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        seconds = options["expires_in"]
+        expires_at = None if seconds is None else timezone.now() + timedelta(seconds=seconds)
+        try:
+            check_name(options["name"])
+            key, text = create_key(None, options["scopes"] or Scope.values, options["name"], expires_at)
+        except Invalid as error:
+            raise CommandError(f"{error.field}: {error}") from None
+        self.stdout.write(json.dumps({"key": key.public_id, "api_key": text}))
