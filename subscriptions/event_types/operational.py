@@ -1,7 +1,7 @@
 """Describe the events that the platform publishes about itself, for the catalogue and for generated documents.
 
-They are no rows, since none of them is created, changed or deleted. A subscription receives them if it names their type, or
-``waypost.*``.
+They are no rows, since none of them is created, changed or deleted. A subscription receives them if it names their
+type, or ``waypost.*``.
 """
 
 from typing import Any
