@@ -156,7 +156,7 @@ class Migration(migrations.Migration):
                 ('expires_at', models.DateTimeField(blank=True, help_text='When the key stops working; null: never.', null=True)),
                 ('revoked_at', models.DateTimeField(blank=True, editable=False, help_text='When the key was revoked.', null=True)),
                 ('last_used_at', models.DateTimeField(blank=True, editable=False, help_text='When the key was last used, to the minute.', null=True)),
-                ('endpoint', models.ForeignKey(blank=True, help_text='The only endpoint that the key may read or change; empty: all of the tenant.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='api_keys', to='subscriptions.endpoint')),
+                ('endpoint', models.ForeignKey(blank=True, db_constraint=False, help_text='The only endpoint that the key may read or change; empty: all of the tenant.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='api_keys', to='subscriptions.endpoint')),
                 ('tenant', models.ForeignKey(blank=True, help_text='Empty: a platform key, for every tenant.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='api_keys', to='subscriptions.tenant')),
             ],
             options={

@@ -185,11 +185,12 @@ class ApiKey(Row):
         related_name="api_keys",
         help_text="Empty: a platform key, for every tenant.",
     )
-    endpoint = models.ForeignKey(
+    endpoint = models.ForeignKey(  # without a constraint: emptying the table of endpoints must not empty this one
         "subscriptions.Endpoint",
         models.CASCADE,
         null=True,
         blank=True,
+        db_constraint=False,
         related_name="api_keys",
         help_text="The only endpoint that the key may read or change; empty: all of the tenant.",
     )
