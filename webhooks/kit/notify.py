@@ -123,7 +123,8 @@ class Listener:
         try:
             self._connection = connection.get_new_connection(connection.get_connection_params())
             self._connection.autocommit = True
-            self._connection.execute("; ".join([*(f'LISTEN "{channel}"' for channel in self._channels), self._setup]))
+            statements = [*(f'LISTEN "{channel}"' for channel in self._channels), self._setup]
+            self._connection.execute("; ".join(filter(None, statements)))
         except (Error, psycopg.Error):
             self._connection = None
 

@@ -58,7 +58,7 @@ def test_slow_sources_of_one_tenant_get_half_of_the_processes(settings, processe
 
 
 def test_project_without_the_setting_has_no_limits(settings) -> None:
-    del settings.WAYPOST_DEFAULT_WORKERS
+    settings.WAYPOST_DEFAULT_WORKERS = None
     assert taken_at_once(*[handler_place] * 3, *slow_places_of(*[new_id()] * 3)) == 6
 
 
