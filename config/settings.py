@@ -42,6 +42,8 @@ WAYPOST_ENDPOINT_VERIFICATION = env.choice(
     "WAYPOST_ENDPOINT_VERIFICATION", ("off", "required"), "off"
 )  # before anything is sent to an endpoint
 WAYPOST_CREATE_TENANTS = env.flag("WAYPOST_CREATE_TENANTS", False)  # for a uid that a platform key publishes to
+WAYPOST_DISABLE_AFTER_DAYS = env.integer("WAYPOST_DISABLE_AFTER_DAYS", 5, maximum=365)  # of failures only; 0: never
+WAYPOST_DISABLE_AFTER_FAILURES = env.integer("WAYPOST_DISABLE_AFTER_FAILURES", 20, minimum=1)  # and so many at least
 WAYPOST_MAX_EVENT_BYTES = env.integer("WAYPOST_MAX_EVENT_BYTES", 1024**2, minimum=1024)  # one event: 1 MiB
 WAYPOST_MAX_REQUEST_BYTES = env.integer("WAYPOST_MAX_REQUEST_BYTES", 16 * 1024**2, minimum=1024)  # API: 16 MiB
 WAYPOST_FAN_OUT_STEPS = env.integer("WAYPOST_FAN_OUT_STEPS", 100_000)  # of one event in a request: about 10 ms of CPU

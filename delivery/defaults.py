@@ -12,6 +12,8 @@ DEFAULTS: dict[str, Any] = {
     "WAYPOST_FAN_OUT_STEPS_PER_SECOND": 1_000_000,  # of a tenant
     "WAYPOST_FAN_OUT_DELIVERIES": 1_000,  # of one event in a request
     "WAYPOST_FAN_OUT_BYTES": 2 * 1024**2,  # rendered for one event: 2 MiB
+    "WAYPOST_DISABLE_AFTER_DAYS": 5,  # of failures only, until an endpoint is disabled; 0: never
+    "WAYPOST_DISABLE_AFTER_FAILURES": 20,  # in a row, which that takes as well
     "WAYPOST_TESTS_PER_TENANT": 3,  # test deliveries, per process
     "WAYPOST_WEB_WORKERS": 1,  # web processes: with more, publishers notify drains after the commit
     # limits of the platform's API, which a project without it does not have

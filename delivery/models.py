@@ -234,6 +234,7 @@ class HourlyStats(models.Model):
     begins_at = models.DateTimeField()
     attempts = models.PositiveIntegerField()
     delivered = models.PositiveIntegerField()
+    rejected = models.PositiveIntegerField(default=0)
     latencies = ArrayField(
         models.PositiveIntegerField(), help_text="Histogram of durations; bounds: sending.attempt_stats.BOUNDS."
     )
@@ -284,9 +285,23 @@ class Lane(models.Model):
     circuit_open_until = models.DateTimeField(
         null=True, help_text="The circuit breaker is open until then; then one attempt probes the endpoint."
     )
+    wait_until = models.DateTimeField(
+        null=True, help_text="Nothing is sent before, as the endpoint asked with Retry-After; empty: it did not."
+    )
+    wait_since = models.DateTimeField(null=True, help_text="When it asked for that.")
+    wait_status = models.PositiveSmallIntegerField(null=True, help_text="HTTP status of that response.")
+    failing_days = models.PositiveSmallIntegerField(
+        default=0, help_text="Failures that came a day or more after the one counted before, since failing_since."
+    )
+    failing_day_at = models.DateTimeField(null=True, help_text="When the latest of these failed, or the first failure.")
     warnings_sent = models.PositiveSmallIntegerField(
         default=0, help_text="Warnings about the failures that were published so far."
     )
+    warned_at = models.DateTimeField(null=True, help_text="When the latest of them was published.")
+    rejecting_since = models.DateTimeField(
+        null=True, help_text="Since when the endpoint rejects most deliveries; empty: it does not."
+    )
+    rejecting_warned_at = models.DateTimeField(null=True, help_text="When that was last published.")
     recovering_since = models.DateTimeField(
         null=True,
         help_text="Retries of attempts since then are being made due, as the endpoint works again; empty: no.",
@@ -304,7 +319,13 @@ class Lane(models.Model):
             # readers: resume_lanes, dead_letter_expired
             models.Index(fields=["endpoint"], name="lane_endpoint_inactive", condition=Q(endpoint_inactive=True)),
             # reader: retry_changed_endpoints
-            models.Index(fields=["endpoint"], name="lane_failing", condition=Q(failing_since__isnull=False)),
+            models.Index(
+                fields=["endpoint"],
+                name="lane_failing",
+                condition=Q(failing_since__isnull=False) | Q(wait_since__isnull=False),
+            ),
+            # reader: end_rejecting
+            models.Index(fields=["endpoint"], name="lane_rejecting", condition=Q(rejecting_since__isnull=False)),
         ]
 
     def __str__(self) -> str:

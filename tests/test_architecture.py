@@ -102,7 +102,8 @@ ROOMS = {
     "delivery.sending",
     "delivery.replaying": f"{GROUND} {TENANCY} {DELIVERY} delivery.fan_out delivery.reading",
     "delivery.broadcasting": f"{GROUND} {TENANCY} {DELIVERY} delivery.publishing delivery.replaying",
-    "delivery.lifecycle": f"{GROUND} {TENANCY} {DELIVERY} delivery.sending delivery.reading delivery.replaying",
+    "delivery.lifecycle": f"{GROUND} {TENANCY} {DELIVERY} delivery.publishing delivery.sending delivery.reading "
+    "delivery.replaying",
     "delivery.tasks": "webhooks.kit delivery.schedule delivery.sql delivery.fan_out delivery.sending "
     "delivery.replaying delivery.broadcasting delivery.lifecycle",
     "delivery.api": f"{GROUND} {TENANCY} subscriptions.api {DELIVERY} delivery.load delivery.transports "

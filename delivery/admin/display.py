@@ -29,6 +29,7 @@ TONES: Final[dict[str, Tone]] = {
     "active": "info",
     "endpoint_inactive": "warn",
     "circuit_open": "bad",
+    "pause_requested": "warn",
 }
 
 

@@ -12,6 +12,7 @@ from delivery.admin.hourly_chart import hourly_chart
 from delivery.admin.operations import MAY_OPERATE
 from delivery.lifecycle.retry_endpoint import retry_endpoint
 from delivery.models import Lane
+from delivery.reading.endpoint_health import Health
 from delivery.reading.lane_status import LaneStatus, lane_status, state_of
 from delivery.reading.lanes_behind import OURS
 from delivery.sending.attempt_stats import stats_by_hour
@@ -21,7 +22,21 @@ from webhooks.kit.admin.filters import BooleanFilter, RelatedFilter
 from webhooks.kit.admin.lists import AdminList
 
 CHART_HOURS = 24
-LABELS = {"active": "in progress", "endpoint_inactive": "paused", "circuit_open": "circuit open"}
+LABELS = {
+    "active": "in progress",
+    "endpoint_inactive": "paused",
+    "circuit_open": "circuit open",
+    "pause_requested": "pause requested",
+}
+
+HEALTH_TONES: dict[Health, Tone] = {
+    Health.INACTIVE: "warn",
+    Health.PAUSE_REQUESTED: "warn",
+    Health.FAILING: "bad",
+    Health.REJECTING: "bad",
+    Health.HEALTHY: "good",
+    Health.UNKNOWN: "plain",
+}
 
 
 @admin.register(Lane)
@@ -37,6 +52,7 @@ class QueueAdmin(AdminList):
     search_help_text = "Search by ID of the endpoint (exact)"
     fields = (
         ("endpoint_link", "state"),
+        ("health",),
         ("rate", "in_flight"),
         ("backlog", "oldest"),
         ("due", "worker"),
@@ -44,6 +60,7 @@ class QueueAdmin(AdminList):
         "blockers",
         ("failures_in_row", "failing"),
         ("times_opened", "circuit_open"),
+        ("waits_until", "waits_because"),
         ("chart",),
     )
     readonly_fields = tuple(name for line in fields for name in ((line,) if isinstance(line, str) else line))
@@ -73,6 +90,16 @@ class QueueAdmin(AdminList):
     due = column("Next work due (UTC)", lambda lane: when(lane.due_at))
     times_opened = column("Times opened", lambda lane: lane.open_count)
     circuit_open = column("Circuit open until (UTC)", lambda lane: when(lane.circuit_open_until))
+
+    waits_until = column("Pause requested until (UTC)", lambda lane: when(_status(lane).waits_until))
+    waits_because = column("Pause requested because", lambda lane: _status(lane).waits_because or NOTHING)
+
+    @admin.display(description="Health")
+    def health(self, lane: Lane) -> str:
+        health = _status(lane).health
+        if health is None:
+            return NOTHING
+        return format_html("{} {}", pill(health.state.replace("_", " "), HEALTH_TONES[health.state]), health.text)
 
     @admin.display(description="Current rate")
     def rate(self, lane: Lane) -> str:

@@ -70,8 +70,8 @@ class DeliveryRetry(DeliveryChange):
     operations = {
         "post": (
             "Send a delivery now",
-            "Makes the next attempt due at once, ahead of the retry plan. The endpoint's rate limit and "
-            "circuit breaker still apply. 409 if the delivery has ended.",
+            "Makes the next attempt due at once, ahead of the retry plan. The endpoint's rate limit, its circuit "
+            "breaker and a pause that it asked for with `Retry-After` still apply. 409 if the delivery has ended.",
         ),
     }
 

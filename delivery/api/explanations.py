@@ -42,8 +42,8 @@ class ExplanationReasonSerializer(serializers.Serializer[Any]):
     code = serializers.CharField(
         help_text="Reason as a code. Not sent: `no_subscription`, `type`, `pattern`, `inactive`, `created_later`, "
         "`changed_later`, `endpoint_created_later`, `unknown`. Waiting: `deferred`, `paused`, `disabled`, "
-        "`unverified`, `circuit_open`, `scheduled`, `queued`. Otherwise the state of the delivery, or the cause of its "
-        "dead letter.",
+        "`unverified`, `pause_requested`, `circuit_open`, `scheduled`, `queued`. Otherwise the state of the delivery, "
+        "or the cause of its dead letter.",
     )
     detail = serializers.CharField(help_text="Reason in words.")
     subscription = serializers.SerializerMethodField(

@@ -8,10 +8,11 @@ circuit breaker becomes half-open, and the backlog follows as fast as the concur
 from functools import partial
 
 from django.db import transaction
+from django.utils import timezone
 
 from delivery import notify
 from delivery.models import Lane
-from delivery.sql.cancel import allow_probe
+from delivery.sql.cancel import end_pauses
 from subscriptions.endpoints.state import mark_repaired
 from subscriptions.errors import StateConflict
 from subscriptions.models import Endpoint
@@ -20,16 +21,21 @@ from subscriptions.models import Endpoint
 def retry_endpoint(endpoint: Endpoint) -> None:
     """Make all deliveries of the endpoint due that wait for a retry, and probe it at once if its breaker is open.
 
-    Rate limit and order still apply. Raises StateConflict unless the endpoint is active.
+    A pause that the endpoint asked for with Retry-After ends, too. Rate limit and order still apply. Raises
+    StateConflict unless the endpoint is active.
     """
     mark_repaired(endpoint)
-    allow_probe(endpoint.id)
+    end_pauses(endpoint.id)
     transaction.on_commit(partial(notify.notify_drains, {endpoint.id}))
 
 
 def retry_after_successful_test(endpoint: Endpoint) -> None:
-    """Retry what waits for the endpoint if its latest delivery failed: a test that succeeded is a sign of life."""
-    if Lane.objects.filter(endpoint=endpoint, failing_since__isnull=False).exists():
+    """Retry what waits for the endpoint if its latest delivery failed: a test that succeeded is a sign of life.
+
+    Not while the endpoint wants a pause: that it responds to a person's test does not end the pause.
+    """
+    failing = Lane.objects.filter(endpoint=endpoint, failing_since__isnull=False)
+    if failing.exclude(wait_until__gt=timezone.now()).exists():
         try:
             retry_endpoint(endpoint)
         except StateConflict:

@@ -13,8 +13,8 @@ from delivery.sql.cancel import make_due
 def send_now(delivery: Delivery) -> bool:
     """Make the delivery due; return False if it was finished already.
 
-    An open circuit breaker becomes half-open and lets one attempt through. The rate limit and a pause of the endpoint
-    still apply.
+    An open circuit breaker becomes half-open and lets one attempt through. The rate limit and a pause of the endpoint,
+    also one that it asked for with Retry-After, still apply.
     """
     make_due(delivery.id, delivery.endpoint_id)
     state = Delivery.objects.values_list("state", flat=True).get(id=delivery.id)

@@ -2,13 +2,14 @@
 
 ``recover`` runs every few seconds: claims that ran out, lanes whose endpoint has changed. ``sweep`` runs every minute:
 lanes that have pending deliveries and are not due, deliveries below their lane's low-water mark, deliveries whose
-endpoint stayed inactive for too long.
+endpoint stayed inactive for too long, endpoints that reject most deliveries.
 """
 
 from django.db import transaction
 from django.utils import timezone
 
 from delivery import notify, telemetry
+from delivery.lifecycle.rejecting import report_rejecting
 from delivery.models import Delivery
 from delivery.reading import platform_load
 from delivery.sending import attempt_stats, health
@@ -35,13 +36,14 @@ def recover() -> int:
 
 
 def sweep() -> None:
-    """Make due what has pending deliveries and is not due, dead-letter what expired, keep and delete statistics."""
+    """Make due what has pending deliveries and is not due, dead-letter what expired, report on rejections and load."""
     raised = raise_to_low_water_mark()
     created = create_missing_lanes()
     missed = recheck_due()
     with transaction.atomic():
         expired = dead_letter_expired(EXPIRES_AFTER)
         health.publish_dead_letters(expired)
+    report_rejecting()
     attempt_stats.delete_old_stats(timezone.now())
     platform_load.record_minute()
     telemetry.swept(below_low_water_mark=len(raised), without_lane=len(created), not_due=missed, expired=len(expired))

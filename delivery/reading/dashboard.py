@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Min, QuerySet
+from django.db.models import Count, Min, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -68,8 +68,10 @@ def causes() -> list[ChoiceCount]:
 
 
 def failing() -> QuerySet[Lane]:
-    """Return the lanes with the most failures in a row."""
-    rows = Lane.objects.filter(failing_since__isnull=False).select_related("endpoint__tenant", "endpoint__http")
+    """Return the lanes with the most failures in a row, and those whose endpoints reject most deliveries."""
+    rows = Lane.objects.filter(Q(failing_since__isnull=False) | Q(rejecting_since__isnull=False)).select_related(
+        "endpoint__tenant", "endpoint__http"
+    )
     return rows.order_by("-failures")[:SHOWN_ENDPOINTS]
 
 

@@ -14,6 +14,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from delivery.models import DeadLetter, DeferredFanOut, Delivery, Event, Lane
+from delivery.reading.endpoint_health import pause_message
 from subscriptions.models import Endpoint, Subscription
 from subscriptions.routing.explain import NoMatchReason, explain_mismatch, is_subscribed
 from webhooks.wire.cloudevents.json_format import read_structured
@@ -116,6 +117,8 @@ def _why_pending(endpoint: Endpoint, delivery: Delivery, lane: Lane | None) -> I
     now = timezone.now()
     if endpoint.state != Endpoint.State.ACTIVE:
         yield NoMatchReason(str(endpoint.state), f"Waiting: the endpoint is {endpoint.state}. This uses no attempt.")
+    if lane is not None and lane.wait_until is not None and lane.wait_until > now:
+        yield NoMatchReason("pause_requested", f"Waiting: {_lower(pause_message(lane.wait_status, lane.wait_until))}")
     if lane is not None and lane.circuit_open_until is not None:
         yield NoMatchReason(
             "circuit_open", f"Waiting: the circuit breaker is open after {lane.failures} failures in a row."
@@ -127,6 +130,10 @@ def _why_pending(endpoint: Endpoint, delivery: Delivery, lane: Lane | None) -> I
         )
     else:
         yield NoMatchReason("queued", "Queued.")
+
+
+def _lower(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
 
 
 def _why_not_sent(

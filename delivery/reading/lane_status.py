@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from delivery.models import Attempt, Delivery, Lane
 from delivery.reading.blockers import Blocker, blockers
+from delivery.reading.endpoint_health import EndpointHealth, endpoint_health, pause_message
 from delivery.reading.lanes_behind import LaneBehind, lane_behind
 from delivery.sending.concurrency import INITIAL_WINDOW
 from subscriptions.models import Endpoint
@@ -25,11 +26,13 @@ SHOWN_BLOCKERS = 20
 class LaneStatus:
     """The status of a lane.
 
-    ``state``: idle, ready, active, endpoint_inactive (pending deliveries, but the endpoint is paused or disabled) or
-    circuit_open. ``breaker``: closed, open, or half_open (one attempt at a time decides). ``concurrency``: attempts
-    that may be in flight at once. ``effective_rate``: attempts per second that follow from it, the latest response
-    times and the rate limit; None if unknown. ``backlog``: pending deliveries, up to MAX_COUNTED.
-    ``behind``: how far it is behind, and why; None if it is not.
+    ``state``: idle, ready, active, endpoint_inactive (pending deliveries, but the endpoint is paused or disabled),
+    circuit_open, or pause_requested (the endpoint asked with Retry-After to be sent nothing). ``breaker``: closed,
+    open, or half_open (one attempt at a time decides). ``concurrency``: attempts that may be in flight at once.
+    ``effective_rate``: attempts per second that follow from it, the latest response times and the rate limit; None if
+    unknown. ``backlog``: pending deliveries, up to MAX_COUNTED. ``waits_until``, ``waits_because``: the end of a pause
+    that was asked for, and why, as a sentence. ``health``: how the endpoint is, in words. ``behind``: how far it is
+    behind, and why; None if it is not.
     """
 
     state: str
@@ -52,6 +55,9 @@ class LaneStatus:
     ordering: str = ""
     blockers: list[Blocker] = field(default_factory=list)
     behind: LaneBehind | None = None
+    waits_until: datetime | None = None
+    waits_because: str | None = None
+    health: EndpointHealth | None = None
 
 
 def lane_status(endpoint: Endpoint) -> LaneStatus:
@@ -82,18 +88,35 @@ def lane_status(endpoint: Endpoint) -> LaneStatus:
         ordering=endpoint.ordering,
         blockers=blockers(endpoint.pk, SHOWN_BLOCKERS) if endpoint.ordering else [],
         behind=lane_behind(endpoint.pk),
+        waits_until=waits_until(lane, now),
+        waits_because=waits_because(lane, now),
+        health=endpoint_health(endpoint, lane, now),
     )
 
 
 def state_of(lane: Lane, now: datetime) -> str:
     """Return the state of a lane; if several apply, the one that stops it longest."""
-    if lane.circuit_open_until and lane.circuit_open_until > now:
+    circuit_open_until, until = lane.circuit_open_until or now, waits_until(lane, now)
+    if until and until >= circuit_open_until:
+        return "pause_requested"
+    if circuit_open_until > now:
         return "circuit_open"
     if lane.endpoint_inactive:
         return "endpoint_inactive"
     if lane.owner:
         return "active"
     return "ready" if lane.due_at else "idle"
+
+
+def waits_until(lane: Lane, now: datetime) -> datetime | None:
+    """Return until when the endpoint has asked to be sent nothing; None if it does not wait now."""
+    return lane.wait_until if lane.wait_until and lane.wait_until > now else None
+
+
+def waits_because(lane: Lane, now: datetime) -> str | None:
+    """Return why nothing is sent until then, as a sentence; None if the lane does not wait."""
+    until = waits_until(lane, now)
+    return None if until is None else pause_message(lane.wait_status, until)
 
 
 def _breaker(lane: Lane, now: datetime) -> str:
@@ -104,7 +127,7 @@ def _breaker(lane: Lane, now: datetime) -> str:
 
 def _rate(endpoint: Endpoint, state: str, concurrency: int) -> float | None:
     """Return attempts per second: the concurrency divided by the mean response time (Little's law)."""
-    if state in ("circuit_open", "endpoint_inactive") or endpoint.state != Endpoint.State.ACTIVE:
+    if state in ("circuit_open", "pause_requested", "endpoint_inactive") or endpoint.state != Endpoint.State.ACTIVE:
         return 0.0
     limit = endpoint.rate_per_second
     latest = Delivery.objects.filter(endpoint=endpoint).order_by("-id").values("id")[:SAMPLE]

@@ -26,6 +26,7 @@ STORED_WITHIN = timedelta(seconds=LEASE_SECONDS / 3 + 1)  # the state of a lease
 class BehindBecause(StrEnum):
     """Why a lane is behind. The first that applies."""
 
+    PAUSE_REQUESTED = "pause_requested"
     CIRCUIT_OPEN = "circuit_open"
     PROBING = "probing"
     BLOCKED = "blocked"
@@ -36,6 +37,7 @@ class BehindBecause(StrEnum):
 
 
 LABELS = {
+    BehindBecause.PAUSE_REQUESTED: "pause requested",
     BehindBecause.CIRCUIT_OPEN: "circuit open",
     BehindBecause.PROBING: "probing",
     BehindBecause.BLOCKED: "blocked",
@@ -46,6 +48,7 @@ LABELS = {
 }
 OURS = (BehindBecause.NO_DRAIN, BehindBecause.DRAIN_BUSY)  # more capacity of the platform helps
 WORDS = {
+    BehindBecause.PAUSE_REQUESTED: "The endpoint has asked with Retry-After to be sent nothing for a while",
     BehindBecause.CIRCUIT_OPEN: "The endpoint keeps failing: sending is paused by the circuit breaker",
     BehindBecause.PROBING: "The endpoint has failed: one attempt at a time decides whether sending resumes",
     BehindBecause.BLOCKED: "The endpoint is ordered: a failed delivery waits for its retry and blocks those behind it",
@@ -107,6 +110,8 @@ def _blocker(endpoint: Endpoint) -> Blocker | None:
 
 
 def _because(lane: Lane, row: LaneBehindRow, blocker: Blocker | None) -> BehindBecause:
+    if lane.wait_until is not None and lane.wait_until > max(row.now, lane.circuit_open_until or row.now):
+        return BehindBecause.PAUSE_REQUESTED
     if lane.circuit_open_until is not None and lane.circuit_open_until > row.now:
         return BehindBecause.CIRCUIT_OPEN
     if lane.open_count:

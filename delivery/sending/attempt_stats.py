@@ -31,6 +31,7 @@ class AttemptCounts:
 
     attempts: int = 0
     delivered: int = 0
+    rejected: int = 0
     latencies: list[int] = field(default_factory=lambda: [0] * len(BOUNDS))
     last_failure: Outcome | None = None
 
@@ -42,11 +43,13 @@ class AttemptCounts:
             self.delivered += 1
         else:
             self.last_failure = outcome
+            self.rejected += outcome.rejected
 
     def merge(self, other: "AttemptCounts") -> None:
         """Add later counts of the same endpoint and hour."""
         self.attempts += other.attempts
         self.delivered += other.delivered
+        self.rejected += other.rejected
         self.latencies = [one + more for one, more in zip(self.latencies, other.latencies, strict=True)]
         self.last_failure = other.last_failure or self.last_failure
 
@@ -77,6 +80,7 @@ def _row(endpoint_id: UUID, hour: datetime, counts: AttemptCounts) -> tuple[Any,
         hour,
         counts.attempts,
         counts.delivered,
+        counts.rejected,
         "{" + ",".join(map(str, counts.latencies)) + "}",
         (failure.failure or "") if failure else "",
         failure.status if failure else None,
@@ -95,6 +99,7 @@ class StatsSummary:
     last_error: str = ""
     last_status: int | None = None
     last_failed_at: datetime | None = None
+    rejected: int = 0
 
     @property
     def failed(self) -> int:
@@ -134,6 +139,7 @@ def _summary(row: HourlyStats) -> StatsSummary:
         row.last_error,
         row.last_status,
         row.last_failed_at,
+        row.rejected,
     )
 
 
@@ -148,6 +154,7 @@ def total_of(hours: Sequence[StatsSummary]) -> StatsSummary:
         last_error=latest.last_error if latest else "",
         last_status=latest.last_status if latest else None,
         last_failed_at=latest.last_failed_at if latest else None,
+        rejected=sum(it.rejected for it in hours),
     )
 
 

@@ -47,10 +47,13 @@ class ConcurrencyWindow:
         self.most_used = max(self.most_used, in_flight)
 
     def on_attempt_ended(self, outcome: Outcome, now: float) -> None:
-        """Grow or shrink the window by the outcome of an attempt. Failures without overload change nothing."""
+        """Grow or shrink the window by the outcome of an attempt. Failures without overload change nothing.
+
+        A response in time that rejects the delivery shows as well as another what the endpoint can handle.
+        """
         if outcome.overloaded:
             self._shrink(OVERLOADED_FACTOR, now)
-        elif outcome.delivered:
+        elif outcome.is_alive:
             if self._has_slowed_down(outcome.duration_ms / 1000, now):
                 self._shrink(SLOW_FACTOR, now)
             else:
@@ -66,7 +69,7 @@ class ConcurrencyWindow:
         return math.ceil(waiting * max(latency, SHORTEST_LATENCY) / SENT_WITHIN)
 
     def reset_to_one(self) -> None:
-        """Reduce the window to one attempt in flight; called when the circuit breaker opens."""
+        """Reduce the window to one attempt in flight; when the breaker opens, or the endpoint asks for a pause."""
         self.size = 1.0
 
     def _grow(self, seconds: int) -> None:

@@ -1,8 +1,17 @@
-"""Warn tenants about failing endpoints, and disable endpoints that have failed for days.
+"""Warn tenants about failing endpoints, and disable endpoints that have failed often enough, on days enough.
 
-The warning ladder: after an hour, a day and three days of failures only, the tenant is warned; after five days the
-endpoint is disabled, and at once when it reports that it is gone. A success ends the ladder, and is published if there
-had been a warning.
+Elapsed time alone is no evidence: an endpoint that gets one event a week may have failed for five days with its second
+attempt. So the steps are reached by failures, and one after the other:
+
+    warning 1    a failure an hour after the first
+    warning 2    a failure a day after the first
+    warning 3    failures on 3 days: each a day or more after the one before that was counted
+    further ones failures on 7 more days
+    disabled     failures on WAYPOST_DISABLE_AFTER_DAYS days (5), WAYPOST_DISABLE_AFTER_FAILURES (20) in all, and two
+                 warnings at least, the latest half a day before
+
+An endpoint that reports that it is gone is disabled at once. A sign of life (see ``breaker``) starts anew, and is
+published if there had been a warning.
 
 Each step is an operational event of the platform: a subscription that names ``waypost.endpoint.failing`` (or
 ``waypost.*``) receives it; ``*`` does not. Dead letters of operational events are not published, so that they cannot
@@ -11,57 +20,141 @@ tenant subscribes to costs the others nothing.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
+
+from django.conf import settings
 
 from delivery import telemetry
 from delivery.models import DeadLetter
 from delivery.publishing.operational_events import publish_operational
-from delivery.sending.breaker import Breaker
+from delivery.sending.breaker import DAY, Breaker
+from delivery.sending.lane import LeasedLane
 from subscriptions.endpoints.state import disable
 from subscriptions.models import Endpoint
 from subscriptions.routing.route_table import OPERATIONAL
 
-HOUR, DAY = 3_600.0, 86_400.0
+HOUR = 3_600.0  # seconds
 BATCH = 500  # dead letters published in one transaction
-LADDER = (1 * HOUR, 1 * DAY, 3 * DAY, 5 * DAY)  # seconds of failures only; the last step disables the endpoint
+WARN_ON_DAYS = (0, 1, 3)  # failing days at which a warning is due; the first one also needs FIRST_WARNING_AFTER
+FIRST_WARNING_AFTER = 1 * HOUR
+WARN_EVERY_DAYS = 7  # after those
+WARNING_GAP = 0.5 * DAY  # seconds from one warning to the next step, at least
+MIN_WARNINGS = 2  # before an endpoint is disabled
 
 
-def warning_level(level: int, failing_since: float | None, now: float) -> int:
-    """Return how many steps of the ladder are reached; ``level`` were published so far. Instants in unix seconds."""
-    if failing_since is None:
-        return 0
-    return max(level, sum(now - failing_since >= step for step in LADDER))
+MESSAGES: dict[str, str] = {
+    Endpoint.DisabledReason.FAILING: "The endpoint is disabled, because no attempt has succeeded for days. What is "
+    "pending waits up to seven days. Enable it, or test it with success, when it works again.",
+    Endpoint.DisabledReason.RESPONDED_410: "The endpoint is disabled, because it responded 410 Gone. What was pending "
+    "is in the dead letters.",
+}
 
 
-def publish_warning(endpoint_id: UUID, address: str, level: int, breaker: Breaker) -> None:
-    """Publish that the endpoint has reached this level: 0 recovered; the last one disables it."""
-    if level == len(LADDER):
-        disable_endpoints({endpoint_id: address}, Endpoint.DisabledReason.FAILING)
-    elif level == 0:
-        _publish_about(_existing([endpoint_id]), "waypost.endpoint.recovered", {})
-    else:
-        since = datetime.fromtimestamp(breaker.failing_since or 0.0, UTC)
+class Step(StrEnum):
+    """Name what is due about an endpoint that fails, or does so no more."""
+
+    WARN = "warn"
+    DISABLE = "disable"
+    RECOVERED = "recovered"
+
+
+def due_step(breaker: Breaker, warnings_sent: int, warned_at: float | None, now: float) -> Step | None:
+    """Return the step that is due after a failure or a sign of life; instants in unix seconds."""
+    if breaker.failing_since is None:
+        return Step.RECOVERED if warnings_sent else None
+    if warned_at is not None and now - warned_at < WARNING_GAP:
+        return None
+    days, failures = settings.WAYPOST_DISABLE_AFTER_DAYS, settings.WAYPOST_DISABLE_AFTER_FAILURES
+    if days and warnings_sent >= MIN_WARNINGS and breaker.failing_days >= days and breaker.failures >= failures:
+        return Step.DISABLE
+    is_first_early = not warnings_sent and now - breaker.failing_since < FIRST_WARNING_AFTER
+    return Step.WARN if breaker.failing_days >= warning_days(warnings_sent) and not is_first_early else None
+
+
+def warning_days(warnings_sent: int) -> int:
+    """Return on how many days an endpoint must have failed for the next warning."""
+    further = warnings_sent - len(WARN_ON_DAYS) + 1
+    return WARN_ON_DAYS[warnings_sent] if further <= 0 else WARN_ON_DAYS[-1] + WARN_EVERY_DAYS * further
+
+
+def disabled_at(failing_days: int, failing_day_at: float, warnings_sent: int, now: float) -> float | None:
+    """Return when an endpoint that fails all the time is disabled, in unix seconds; None: never.
+
+    It is later if it fails less often.
+    """
+    if not settings.WAYPOST_DISABLE_AFTER_DAYS:
+        return None
+    days = settings.WAYPOST_DISABLE_AFTER_DAYS - failing_days
+    gaps = max(MIN_WARNINGS - warnings_sent, 0) + 1
+    return max(failing_day_at + days * DAY, now + (WARNING_GAP * gaps if days <= 0 else 0.0))
+
+
+def publish_due_step(lane: LeasedLane, now: float) -> None:
+    """Carry out the step that is due for the endpoint of a lane, if one is."""
+    step = due_step(lane.breaker, lane.warnings_sent, lane.warned_at, now)
+    if step is None:
+        return
+    endpoint_id, breaker = lane.target.endpoint_id, lane.breaker
+    if step is Step.DISABLE:
+        disable_endpoints({endpoint_id: lane.target.address}, Endpoint.DisabledReason.FAILING, _describe_failures(lane))
+        lane.warned_at = now
+    elif step is Step.RECOVERED:
         _publish_about(
             _existing([endpoint_id]),
-            "waypost.endpoint.failing",
-            {
-                "failing_since": since.isoformat(),
-                "failures": breaker.failures,
-                "disabled_at": (since + timedelta(seconds=LADDER[-1])).isoformat(),
-            },
+            "waypost.endpoint.recovered",
+            {"from": "failing", "message": "The endpoint works again. What waited for it is being sent."},
         )
+        lane.warnings_sent, lane.warned_at = 0, None
+    else:
+        lane.warnings_sent, lane.warned_at = lane.warnings_sent + 1, now
+        until = disabled_at(breaker.failing_days, breaker.failing_day_at or now, lane.warnings_sent, now)
+        message = failing_message(_text(breaker.failing_since or now), breaker.failures, until)
+        data = {"warning": lane.warnings_sent, "disabled_at": until and _iso(until), "message": message}
+        _publish_about(_existing([endpoint_id]), "waypost.endpoint.failing", _describe_failures(lane) | data)
 
 
-def disable_endpoints(addresses: Mapping[UUID, str], reason: str) -> list[UUID]:
-    """Disable endpoints that still have the address the attempts went to, and publish it. Return those disabled now."""
+def failing_message(since: str, failures: int, until: float | None) -> str:
+    """Describe the failures of an endpoint since then, and when it will be disabled (unix seconds, None: never)."""
+    said = f"No attempt has succeeded since {since} ({failures:,} failure{'s' * (failures != 1)} in a row)."
+    if until is None:
+        return said
+    days, least = settings.WAYPOST_DISABLE_AFTER_DAYS, settings.WAYPOST_DISABLE_AFTER_FAILURES
+    return (
+        f"{said} The endpoint will be disabled once attempts have failed {least:,} times or more, on {days} days after "
+        f"the first, and none has succeeded; not before {_text(until)}."
+    )
+
+
+def _describe_failures(lane: LeasedLane) -> dict[str, Any]:
+    breaker = lane.breaker
+    since = None if breaker.failing_since is None else _iso(breaker.failing_since)
+    return {"failing_since": since, "failures": breaker.failures, "failing_days": breaker.failing_days}
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def _text(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def disable_endpoints(addresses: Mapping[UUID, str], reason: str, data: Mapping[str, Any] | None = None) -> list[UUID]:
+    """Disable endpoints that still have the address the attempts went to, and publish it. Return those disabled now.
+
+    ``data``: what to publish about them beside the reason.
+    """
     # Ordered, because each locks its tenant until the transaction ends, and another drain may do the same.
     rows = Endpoint.objects.filter(id__in=addresses.keys()).select_related("http").order_by("tenant", "id")
     disabled = [row for row in rows if row.address == addresses[row.id] and disable(row, reason)]
     for row in disabled:
         telemetry.endpoint_disabled(row.id, reason)
-    _publish_about(disabled, "waypost.endpoint.disabled", {"reason": reason})
+    _publish_about(
+        disabled, "waypost.endpoint.disabled", {"reason": reason, **(data or {}), "message": MESSAGES[reason]}
+    )
     return [row.id for row in disabled]
 
 

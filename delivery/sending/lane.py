@@ -32,6 +32,8 @@ UNSETTLED_FACTOR = (
 )
 STEADY_CLAIMS = 2  # claims with deliveries that show that a lane is used again and again
 MAX_HELD_FOR_LANE = 256  # deliveries of one lane, with which the drain is behind and claims by itself
+OF_BREAKER = ("failing_since", "open_until", "failing_day_at")  # instants, or None
+OF_LANE = ("wait_until", "wait_since", "warned_at")  # instants, or None
 FAST_MS = 250  # milliseconds of an attempt whose place is likely to be free again before the next claim
 
 
@@ -40,15 +42,17 @@ class LeasedLane:
     """Hold the state of one leased lane.
 
     ``may_have_more``: the last claim returned all that was requested, or a notification came since.
-    ``last_active_at``: when an attempt last started or ended. ``warning_level``: the steps of the warning ladder that
-    were published (see ``health``). ``is_gone``: an attempt found the endpoint gone, which is not settled yet; nothing
-    is sent meanwhile. ``recovering_since``: an outage is over, and retries of attempts since then and up to
-    ``recovered_until`` are being made due. ``stale_in_flight``: attempts in flight since before the breaker opened.
-    ``claims``: claims that found deliveries. ``publishers_claim``: whether publishers may claim for the lane.
-    ``unsettled``: attempts that have ended and are not settled. ``requested``: the limit of the last claim.
-    ``fast_since_claim``: attempts that were delivered within FAST_MS since. ``held_until``: nothing is sent before,
-    because an attempt could not be started. ``heads``: in an ordered lane, the search for deliveries that can be
-    claimed; it began at ``search_began_at``, and the next one begins at ``next_search_at`` at the earliest.
+    ``last_active_at``: when an attempt last started or ended. ``warnings_sent``: the warnings about its failures that
+    were published (see ``health``), the latest at ``warned_at``. ``is_gone``: an attempt found the endpoint gone, which
+    is not settled yet; nothing is sent meanwhile. ``recovering_since``: an outage is over, and retries of attempts
+    since then and up to ``recovered_until`` are being made due. ``stale_in_flight``: attempts in flight since before
+    the breaker opened. ``claims``: claims that found deliveries. ``publishers_claim``: whether publishers may claim for
+    the lane. ``unsettled``: attempts that have ended and are not settled. ``requested``: the limit of the last claim.
+    ``fast_since_claim``: responses within FAST_MS since then that show that the endpoint works. ``held_until``: nothing
+    is sent before, because an attempt could not be started. ``wait_until``: nothing is sent before, as the endpoint
+    asked at ``wait_since`` in a response with ``wait_status``. ``probe_from``: the next claim is that of a probe that
+    became due then; ``is_probing_newest``: the last claim was. ``heads``: in an ordered lane, the search for deliveries
+    that can be claimed; it began at ``search_began_at``, and the next one begins at ``next_search_at`` at the earliest.
     """
 
     target: DeliveryTarget
@@ -56,7 +60,8 @@ class LeasedLane:
     rate: RateLimit
     window: ConcurrencyWindow
     breaker: Breaker
-    warning_level: int = 0
+    warnings_sent: int = 0
+    warned_at: float | None = None
     in_flight: int = 0
     unsettled: int = 0
     fast_since_claim: int = 0
@@ -72,6 +77,11 @@ class LeasedLane:
     requested: int = 0
     heads: HeadSearch | None = None
     held_until: float = 0.0
+    wait_until: float | None = None
+    wait_since: float | None = None
+    wait_status: int | None = None
+    probe_from: datetime | None = None
+    is_probing_newest: bool = False
     search_began_at: float = 0.0
     next_search_at: float = 0.0
 
@@ -84,9 +94,18 @@ class LeasedLane:
             rate=RateLimit(target.rate_limit, _seconds(row.next_slot_at) or 0.0, target.rate_burst),
             window=ConcurrencyWindow(target.max_in_flight, row.concurrency or INITIAL_WINDOW),
             breaker=Breaker(
-                row.failures, _seconds(row.failing_since), row.open_count, _seconds(row.circuit_open_until)
+                row.failures,
+                _seconds(row.failing_since),
+                row.open_count,
+                _seconds(row.circuit_open_until),
+                row.failing_days,
+                _seconds(row.failing_day_at),
             ),
-            warning_level=row.warnings_sent,
+            warnings_sent=row.warnings_sent,
+            warned_at=_seconds(row.warned_at),
+            wait_until=_seconds(row.wait_until),
+            wait_since=_seconds(row.wait_since),
+            wait_status=row.wait_status,
             recovering_since=_seconds(row.recovering_since),
             recovered_until=min(_seconds(row.recovered_until) or 0.0, now),  # not of a later clock
             leased_at=now,
@@ -108,9 +127,15 @@ class LeasedLane:
             failing_since=_instant(self.breaker.failing_since),
             open_count=self.breaker.open_count,
             circuit_open_until=_instant(self.breaker.open_until),
-            warnings_sent=self.warning_level,
+            warnings_sent=self.warnings_sent,
             recovering_since=_instant(self.recovering_since),
             recovered_until=_instant(self.recovered_until or None),
+            wait_until=_instant(self.wait_until),
+            wait_since=_instant(self.wait_since),
+            wait_status=self.wait_status,
+            failing_days=self.breaker.failing_days,
+            failing_day_at=_instant(self.breaker.failing_day_at),
+            warned_at=_instant(self.warned_at),
         )
 
     def shift(self, seconds: float) -> None:
@@ -119,9 +144,10 @@ class LeasedLane:
         self.rate.next_slot += seconds
         self.window.next_shrink_at += seconds
         self.window.best_latency_at += seconds
-        for name in ("failing_since", "open_until"):
-            if (instant := getattr(self.breaker, name)) is not None:
-                setattr(self.breaker, name, instant + seconds)
+        for owner, names in ((self.breaker, OF_BREAKER), (self, OF_LANE)):
+            for name in names:
+                if (instant := getattr(owner, name)) is not None:
+                    setattr(owner, name, instant + seconds)
         if self.recovering_since:
             self.recovering_since += seconds
         if self.recovered_until:
@@ -148,10 +174,27 @@ class LeasedLane:
         since = self.breaker.failing_since
         if since is not None and since < target.reset_at:
             self.recover(since, now)
-            self.breaker, self.window, self.warning_level = Breaker(), ConcurrencyWindow(target.max_in_flight), 0
+            self.breaker, self.window = Breaker(), ConcurrencyWindow(target.max_in_flight)
+            self.warnings_sent, self.warned_at = 0, None
+        if self.wait_since is not None and self.wait_since < max(target.reset_at, target.repaired_at):
+            self.end_wait()
         if target.repaired_at > self.recovered_until:
             self.recover(0.0, max(now, target.repaired_at))
             self.breaker.probe_now(now)
+
+    def wait(self, until: float, now: float, status: int | None) -> None:
+        """Send nothing until then, as the endpoint asked; it then begins with one attempt at a time."""
+        if until > (self.wait_until or 0.0):
+            self.wait_until, self.wait_since, self.wait_status = until, now, status
+        self.window.reset_to_one()
+
+    def end_wait(self) -> None:
+        """Send again what waits, because the pause is over, or the endpoint has changed."""
+        self.wait_until = self.wait_since = self.wait_status = None
+
+    def is_waiting(self, now: float) -> bool:
+        """Return whether the endpoint has asked to be sent nothing now."""
+        return self.wait_until is not None and now < self.wait_until
 
     def recover(self, since: float, until: float) -> None:
         """Have retries made due whose latest attempt began between these instants; 0: at any time."""
@@ -161,11 +204,13 @@ class LeasedLane:
 
     def is_overdue(self, outcome: Outcome) -> bool:
         """Return whether a failed attempt is to be repeated at once: it began in an outage that has ended since."""
-        return outcome.started_at <= self.recovered_until and outcome.status != TOO_MANY_REQUESTS
+        if outcome.rejected or outcome.status == TOO_MANY_REQUESTS:
+            return False
+        return outcome.started_at <= self.recovered_until
 
     def is_blocked(self, now: float) -> bool:
-        """Return whether nothing may be sent for a while: endpoint not active or gone, or breaker open."""
-        return not self.target.is_active or self.is_gone or self.breaker.is_open(now)
+        """Return whether nothing may be sent for a while: endpoint not active, gone or waiting, or breaker open."""
+        return not self.target.is_active or self.is_gone or self.is_waiting(now) or self.breaker.is_open(now)
 
     def capacity(self, now: float) -> int:
         """Return how many attempts may start now, regardless of the drain's own capacity."""
@@ -223,7 +268,10 @@ class LeasedLane:
         self.fast_since_claim = 0
         target = self.target
         seconds = target.timeout_ms / 1000 + CLAIM_GRACE + held_for
-        return ClaimRequest(target.endpoint_id, limit, self.low_water_mark, seconds, self.heads, target.tenant_id)
+        probe_from, self.probe_from = self.probe_from if self.breaker.open_count else None, None
+        self.is_probing_newest = probe_from is not None
+        mark = probe_from or self.low_water_mark
+        return ClaimRequest(target.endpoint_id, limit, mark, seconds, self.heads, target.tenant_id)
 
     def search_again(self, now: float) -> None:
         """Search an ordered lane from the beginning: deliveries may have become due, or may have been cancelled."""
@@ -241,7 +289,7 @@ class LeasedLane:
 
         An ordered lane keeps its low-water mark: when a delivery ends, the next one of its key may be an older row.
         """
-        self.may_have_more = count > 0 and count >= self.requested
+        self.may_have_more = self.is_probing_newest or (count > 0 and count >= self.requested)
         if self.heads is not None:
             self.may_have_more = self.may_have_more or not self.heads.is_complete or bool(self.heads.freed_keys)
             if self.heads.is_complete and self.next_search_at <= self.search_began_at:
@@ -249,7 +297,7 @@ class LeasedLane:
         if not count or newest is None:
             return
         self.claims += 1
-        if self.heads is None:
+        if self.heads is None and not self.is_probing_newest:
             self.low_water_mark = max(self.low_water_mark, newest - timedelta(seconds=LOW_WATER_MARGIN))
 
     def on_started(self, count: int, now: float) -> None:
@@ -257,6 +305,8 @@ class LeasedLane:
         self.in_flight += count
         self.window.on_started(self.in_flight)
         self.last_active_at = now
+        if self.wait_until is not None:
+            self.end_wait()
         self.rate.spend(count, now)
 
     def on_settled(self, order_keys: Sequence[str | None]) -> None:
@@ -277,7 +327,7 @@ class LeasedLane:
         self.unsettled += 1
         if self.breaker.open_until is not None and outcome.started_at < self.breaker.open_until:
             self.stale_in_flight = max(self.stale_in_flight - 1, 0)
-        if outcome.delivered and outcome.duration_ms < FAST_MS:
+        if outcome.is_alive and outcome.duration_ms < FAST_MS:
             self.fast_since_claim += 1
         self.last_active_at = now
         if outcome.not_attempted:
@@ -286,12 +336,17 @@ class LeasedLane:
         if address not in (None, self.target.address) or outcome.failure is Failure.INTERNAL:
             return
         self.is_gone = self.is_gone or outcome.gone
-        self.window.on_attempt_ended(outcome, now)
-        if outcome.delivered:
+        if outcome.asked_pause is not None:
+            self.wait(now + outcome.asked_pause, now, outcome.status)
+        elif not self.is_waiting(now):
+            self.window.on_attempt_ended(outcome, now)
+        if outcome.is_alive:
             if (since := self.breaker.outage_since(now)) is not None:
                 self.recover(since, now)
-            self.breaker.on_success()
-        elif self.breaker.on_failure(now, outcome.started_at):
+            self.breaker.on_sign_of_life()
+        elif self.breaker.on_failure(
+            now, outcome.started_at, too_many=outcome.overloaded and outcome.failure is Failure.STATUS
+        ):
             self.window.reset_to_one()
             self.stale_in_flight = self.in_flight
 

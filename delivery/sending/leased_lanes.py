@@ -37,6 +37,7 @@ from delivery.sql.recovery import (
     bring_claims_forward,
     bring_deliveries_forward,
     bring_lanes_forward,
+    find_newest_due,
     make_probes_due,
     retry_after_outage,
 )
@@ -190,7 +191,16 @@ class LeasedLanes:
                     half_open[row.endpoint_id] = bool(target.ordering)
                 if self._clock.now() < self._old_clock_until:
                     self._of_old_clock[row.endpoint_id] = None
+        self._choose_probes(half_open)
+
+    def _choose_probes(self, half_open: dict[UUID, bool]) -> None:
+        """Let each of these lanes, ordered or not, have a delivery that is due: every other time the newest one."""
         make_probes_due(half_open)
+        newest = [
+            key for key, is_ordered in half_open.items() if not is_ordered and self._lanes[key].breaker.probes_newest
+        ]
+        for endpoint_id, due_at in find_newest_due(newest).items():
+            self._lanes[endpoint_id].probe_from = due_at
 
     def _set_clock(self, now: datetime, asked_at: float) -> None:
         back = self._clock.set(now, asked_at)
@@ -257,7 +267,7 @@ class LeasedLanes:
         since, until = lane.recovering_since, lane.recovered_until
         looked_at = retry_after_outage(
             endpoint_id,
-            Outage(instant(since), instant(until), after, include_overload=not since),
+            Outage(instant(since), instant(until), after, include_others=not since),
         )
         if looked_at is None:
             lane.recovering_since = None
@@ -301,7 +311,7 @@ class LeasedLanes:
             if lane.breaker.is_half_open(now) and lane.capacity(now):
                 to_probe[endpoint_id] = lane.heads is not None
                 lane.on_notified(now)
-        make_probes_due(to_probe)
+        self._choose_probes(to_probe)
         for endpoint_id in [key for key in self._undeliverable if key in known and known[key].is_active]:
             del self._undeliverable[endpoint_id]
 

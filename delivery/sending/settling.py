@@ -153,12 +153,10 @@ class Settling:
 
         What waits because of an outage that is over will be due.
         """
+        now = self._clock.now()
         for lane in lanes:
             self._lanes.note_recovery(lane)
-            level = health.warning_level(lane.warning_level, lane.breaker.failing_since, self._clock.now())
-            if level != lane.warning_level:
-                health.publish_warning(lane.target.endpoint_id, lane.target.address, level, lane.breaker)
-                lane.warning_level = level
+            health.publish_due_step(lane, now)
 
     def write_stats(self) -> None:
         """Write the hourly counts, every few seconds."""

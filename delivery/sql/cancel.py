@@ -44,6 +44,13 @@ UPDATE delivery_lane SET circuit_open_until = now()
 """
 
 
+END_PAUSES = """
+UPDATE delivery_lane
+   SET circuit_open_until = least(circuit_open_until, now()), wait_until = NULL, wait_since = NULL, wait_status = NULL
+ WHERE endpoint_id = %(endpoint)s AND owner IS NULL AND greatest(circuit_open_until, wait_until) > now()
+"""
+
+
 def make_due(delivery_id: UUID, endpoint_id: UUID) -> None:
     """Make a pending delivery due now; an open circuit breaker of its lane becomes half-open."""
     run(MAKE_DUE, {"id": delivery_id})
@@ -53,3 +60,8 @@ def make_due(delivery_id: UUID, endpoint_id: UUID) -> None:
 def allow_probe(endpoint_id: UUID) -> None:
     """Make an open circuit breaker half-open, unless a drain leases the lane."""
     run(ALLOW_PROBE, {"endpoint": endpoint_id})
+
+
+def end_pauses(endpoint_id: UUID) -> None:
+    """Make an open breaker half-open, and end the pause that the endpoint asked for, unless a drain leases the lane."""
+    run(END_PAUSES, {"endpoint": endpoint_id})

@@ -29,8 +29,9 @@ ASYNCHRONOUS_COMMIT = "set_config('synchronous_commit', 'off', true)"
 
 # The one INSERT of lanes; a WHERE clause on the endpoints e follows it.
 INSERT_LANES = """
-    INSERT INTO delivery_lane (endpoint_id, tenant_id, due_at, endpoint_inactive, failures, open_count, warnings_sent)
-    SELECT id, tenant_id, now(), false, 0, 0, 0 FROM subscriptions_endpoint e
+    INSERT INTO delivery_lane (endpoint_id, tenant_id, due_at, endpoint_inactive, failures, open_count, failing_days,
+                               warnings_sent)
+    SELECT id, tenant_id, now(), false, 0, 0, 0, 0 FROM subscriptions_endpoint e
      WHERE NOT EXISTS (SELECT FROM delivery_lane l WHERE l.endpoint_id = e.id)
 """
 
@@ -39,10 +40,10 @@ MARK_LANES_DUE = f"""
 WITH late AS (
     SELECT endpoint_id FROM delivery_lane
      WHERE endpoint_id = ANY(%(endpoints)s::uuid[]) AND owner IS NULL AND NOT endpoint_inactive
-       AND (due_at IS NULL OR due_at > greatest(now(), circuit_open_until))
+       AND (due_at IS NULL OR due_at > greatest(now(), circuit_open_until, wait_until))
      ORDER BY endpoint_id FOR NO KEY UPDATE
 ), marked AS (
-    UPDATE delivery_lane l SET due_at = greatest(now(), l.circuit_open_until)
+    UPDATE delivery_lane l SET due_at = greatest(now(), l.circuit_open_until, l.wait_until)
       FROM late WHERE l.endpoint_id = late.endpoint_id
     RETURNING l.endpoint_id
 ), created AS (
@@ -119,10 +120,10 @@ def mark_lanes_due_late(endpoint_ids: Sequence[UUID]) -> None:
 
 
 # Readers: a drain that has released lanes (RECHECK_THESE), the sweep (RECHECK_ALL).
-# Index: delivery_due, from the low-water mark on. A lane is not due before its circuit breaker and its rate limit
-# allow an attempt; after that, a lane whose breaker has opened needs no delivery that is due: the next retry is the
-# probe (make_probes_due). So does a lane whose retries are being made due (retry_after_outage). The rate limit's clock
-# next_slot_at runs ahead by up to a burst (GCRA).
+# Index: delivery_due, from the low-water mark on. A lane is not due before its circuit breaker, the pause that its
+# endpoint asked for and its rate limit allow an attempt; after that, a lane whose breaker has opened needs no delivery
+# that is due: the next retry is the probe (make_probes_due). So does a lane whose retries are being made due
+# (retry_after_outage). The rate limit's clock next_slot_at runs ahead by up to a burst (GCRA).
 RECHECK_ALL = f"""
 WITH missed AS (
     SELECT l.endpoint_id, oldest.due_at, rate.slots, rate.burst
@@ -145,7 +146,7 @@ WITH missed AS (
      ORDER BY l.endpoint_id FOR NO KEY UPDATE OF l
 )
 UPDATE delivery_lane l
-   SET due_at = greatest(now(), missed.due_at, l.circuit_open_until,
+   SET due_at = greatest(now(), missed.due_at, l.circuit_open_until, l.wait_until,
                          l.next_slot_at - make_interval(secs => greatest(missed.burst - 1, 0) / missed.slots))
   FROM missed
  WHERE l.endpoint_id = missed.endpoint_id
@@ -211,17 +212,18 @@ WITH changed AS (
     SELECT l.endpoint_id FROM delivery_lane l
       JOIN subscriptions_endpoint e ON e.id = l.endpoint_id
       LEFT JOIN subscriptions_httpsettings http ON http.endpoint_id = e.id
-     WHERE l.failing_since IS NOT NULL AND l.due_at > now() AND l.owner IS NULL
-       AND greatest(http.url_changed_at, e.state_changed_at) > l.failing_since
+     WHERE (l.failing_since IS NOT NULL OR l.wait_since IS NOT NULL) AND l.due_at > now() AND l.owner IS NULL
+       AND greatest(http.url_changed_at, e.state_changed_at) > least(l.failing_since, l.wait_since)
        FOR NO KEY UPDATE OF l SKIP LOCKED
 )
-UPDATE delivery_lane l SET due_at = now() FROM changed WHERE l.endpoint_id = changed.endpoint_id
+UPDATE delivery_lane l SET due_at = now(), wait_until = NULL, wait_since = NULL
+  FROM changed WHERE l.endpoint_id = changed.endpoint_id
 RETURNING l.endpoint_id
 """
 
 
 def retry_changed_endpoints() -> int:
-    """Make lanes due whose endpoint failed, and got a new URL or was enabled since; return how many."""
+    """Make lanes due whose endpoint failed or asked for a pause, and was changed or enabled since; return how many."""
     return len(run(RETRY_CHANGED_ENDPOINTS, {}))
 
 

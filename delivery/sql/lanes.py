@@ -41,6 +41,12 @@ class LaneRow(NamedTuple):
     warnings_sent: int
     recovering_since: datetime | None = None
     recovered_until: datetime | None = None
+    wait_until: datetime | None = None
+    wait_since: datetime | None = None
+    wait_status: int | None = None
+    failing_days: int = 0
+    failing_day_at: datetime | None = None
+    warned_at: datetime | None = None
     previous_lease_expired: bool = False
 
 
@@ -121,7 +127,8 @@ UPDATE delivery_lane l
  WHERE l.endpoint_id = due.endpoint_id
 RETURNING now(), due.active, due.undeliverable, l.endpoint_id, coalesce(l.low_water_mark, 'epoch'), l.next_slot_at,
           l.concurrency, l.failures, l.failing_since, l.open_count, l.circuit_open_until, l.warnings_sent,
-          l.recovering_since, l.recovered_until, due.previous_lease_expired, (SELECT count(*) FROM turns)
+          l.recovering_since, l.recovered_until, l.wait_until, l.wait_since, l.wait_status, l.failing_days,
+          l.failing_day_at, l.warned_at, due.previous_lease_expired, (SELECT count(*) FROM turns)
 """
 LEASE_ONE_OF_EACH_TENANT = LEASE_LANES.replace(OLDEST_LANES, OLDEST_LANE_OF_EACH_TENANT)
 
@@ -173,19 +180,25 @@ UPDATE delivery_lane l
        low_water_mark = r.low_water_mark, next_slot_at = r.next_slot_at, concurrency = r.concurrency,
        failures = r.failures, failing_since = r.failing_since, open_count = r.open_count,
        circuit_open_until = r.circuit_open_until, warnings_sent = r.warnings_sent,
-       recovering_since = r.recovering_since, recovered_until = r.recovered_until
+       recovering_since = r.recovering_since, recovered_until = r.recovered_until,
+       wait_until = r.wait_until, wait_since = r.wait_since, wait_status = r.wait_status,
+       failing_days = r.failing_days, failing_day_at = r.failing_day_at, warned_at = r.warned_at
   FROM unnest(%(endpoints)s::uuid[], %(low_water_marks)s::timestamptz[], %(slots)s::timestamptz[],
               %(concurrencies)s::int2[], %(failures)s::int[], %(failing_since)s::timestamptz[],
               %(open_counts)s::int2[], %(open_until)s::timestamptz[], %(warnings_sent)s::int2[],
-              %(recovering_since)s::timestamptz[], %(recovered_until)s::timestamptz[])
+              %(recovering_since)s::timestamptz[], %(recovered_until)s::timestamptz[],
+              %(wait_until)s::timestamptz[], %(wait_since)s::timestamptz[], %(wait_statuses)s::int2[],
+              %(failing_days)s::int2[], %(failing_day_at)s::timestamptz[], %(warned_at)s::timestamptz[])
            AS r(endpoint_id, low_water_mark, next_slot_at, concurrency, failures, failing_since, open_count,
-                circuit_open_until, warnings_sent, recovering_since, recovered_until)
+                circuit_open_until, warnings_sent, recovering_since, recovered_until, wait_until, wait_since,
+                wait_status, failing_days, failing_day_at, warned_at)
  WHERE l.endpoint_id = r.endpoint_id AND l.owner = %(owner)s
 RETURNING l.endpoint_id, clock_timestamp()
 """
 LANE_PARAMETERS = (
     *("endpoints", "low_water_marks", "slots", "concurrencies", "failures", "failing_since"),
     *("open_counts", "open_until", "warnings_sent", "recovering_since", "recovered_until"),
+    *("wait_until", "wait_since", "wait_statuses", "failing_days", "failing_day_at", "warned_at"),
 )
 
 

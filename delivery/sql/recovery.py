@@ -4,7 +4,7 @@ When the clock goes back, instants that were written before lie in the future. W
 is due now. Retries that were planned for later are left alone: they come as much later as the clock went back.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -20,10 +20,13 @@ from webhooks.wire.ids import new_id
 
 MAX_RAISED = 10_000  # deliveries below their lane's low-water mark that one sweep makes due
 MAX_BROUGHT_FORWARD = 1_000  # deliveries made due in one statement after the clock went back, or an outage
+MAX_NEWEST = 100  # due deliveries among which the newest that has not failed is looked for
 MAX_UNCOUNTED = 1_000  # attempts of a delivery; those before may be ahead of its retry plan without counting for it
 # An attempt that is made ahead of the retry plan does not advance the plan if it fails.
 STEP_BEFORE = f"CASE WHEN d.attempts < {MAX_UNCOUNTED} THEN greatest(d.step - 1, 0) ELSE d.step END"
 TOO_MANY_REQUESTS = 429  # no outage: the endpoint asked for a pause
+# Whether the latest attempt may have failed because of an outage: no response, 408 or 5xx.
+IS_OF_OUTAGE = "(last_status IS NULL OR last_status NOT BETWEEN 300 AND 499 OR last_status = 408)"
 LONGEST_CLAIM = 60.0  # seconds: no claim lasts longer, so that one with a later end was made before the clock went back
 MAX_UNSETTLED_CLAIMS = 5  # in a row; then the delivery is taken to crash its worker, and is dead-lettered
 PENDING, SENDING, DEAD = Delivery.State.PENDING, Delivery.State.SENDING, Delivery.State.DEAD
@@ -32,7 +35,8 @@ UNKNOWN, CRASHED_WORKER = Failure.UNKNOWN, DeadLetter.Cause.CRASHED_WORKER
 # Reader: the schedule, for the recovery task. Indexes: delivery_claimed, lane_endpoint_inactive, lane_failing.
 HAS_RECOVERIES = f"""(EXISTS (SELECT FROM delivery_delivery WHERE state = '{SENDING}' AND claimed_until < now())
                      OR EXISTS (SELECT FROM delivery_lane WHERE endpoint_inactive)
-                     OR EXISTS (SELECT FROM delivery_lane WHERE failing_since IS NOT NULL))"""
+                     OR EXISTS (SELECT FROM delivery_lane
+                                WHERE failing_since IS NOT NULL OR wait_since IS NOT NULL))"""
 
 # Reader: the recovery task. Index: delivery_claimed.
 RECOVER_CLAIMS = f"""
@@ -167,7 +171,7 @@ WITH looked_at AS (
      CROSS JOIN LATERAL (
            SELECT started_at FROM delivery_attempt WHERE delivery_id = l.id ORDER BY id DESC LIMIT 1) latest
       JOIN delivery_delivery d ON d.id = l.id
-     WHERE l.attempts > 0 AND (%(overload)s OR l.last_status IS DISTINCT FROM {TOO_MANY_REQUESTS})
+     WHERE l.attempts > 0 AND (%(everything)s OR {IS_OF_OUTAGE.replace("last_status", "l.last_status")})
        AND latest.started_at BETWEEN %(since)s AND %(until)s AND d.state = '{PENDING}'
      ORDER BY l.id FOR UPDATE OF d SKIP LOCKED
 ), brought AS (
@@ -182,13 +186,14 @@ SELECT max(next_attempt_at), (SELECT count(*) FROM brought) FROM looked_at HAVIN
 class Outage(NamedTuple):
     """A time in which attempts failed, and which is over. ``after``: retries up to then were looked at.
 
-    ``include_overload``: also retries after a response 429, because its owner says that the endpoint works again.
+    ``include_others``: also retries after a response that shows no outage, a rejection or 429, because the owner says
+    that the endpoint works again.
     """
 
     since: datetime
     until: datetime
     after: datetime
-    include_overload: bool = False
+    include_others: bool = False
 
 
 def retry_after_outage(endpoint_id: UUID, outage: Outage) -> tuple[datetime, int] | None:
@@ -203,7 +208,7 @@ def retry_after_outage(endpoint_id: UUID, outage: Outage) -> tuple[datetime, int
         "since": outage.since,
         "until": outage.until,
         "after": outage.after,
-        "overload": outage.include_overload,
+        "everything": outage.include_others,
     }
     rows = run(RETRY_AFTER_OUTAGE, parameters)
     return (rows[0][0], rows[0][1]) if rows else None
@@ -239,3 +244,23 @@ def make_probes_due(endpoints: Mapping[UUID, bool]) -> int:
     if not endpoints:
         return 0
     return len(run(MAKE_PROBES_DUE, {"endpoints": list(endpoints), "ordered": list(endpoints.values())}))
+
+
+# Reader: the drain, for lanes whose breaker is half-open and that are not ordered. Index: delivery_due, backwards. One
+# that has not failed before is preferred.
+FIND_NEWEST_DUE = f"""
+SELECT probed.endpoint_id, newest.next_attempt_at FROM unnest(%(endpoints)s::uuid[]) AS probed(endpoint_id)
+ CROSS JOIN LATERAL (
+       SELECT next_attempt_at FROM (
+              SELECT next_attempt_at, attempts FROM delivery_delivery
+               WHERE endpoint_id = probed.endpoint_id AND state = '{PENDING}' AND next_attempt_at <= now()
+               ORDER BY next_attempt_at DESC LIMIT {MAX_NEWEST}) latest
+        ORDER BY attempts > 0, next_attempt_at DESC LIMIT 1) newest
+"""
+
+
+def find_newest_due(endpoint_ids: Sequence[UUID]) -> dict[UUID, datetime]:
+    """Return when the newest delivery that is due became so, of each of these endpoints that has one."""
+    if not endpoint_ids:
+        return {}
+    return {row[0]: row[1] for row in run(FIND_NEWEST_DUE, {"endpoints": list(endpoint_ids)})}

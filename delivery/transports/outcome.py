@@ -33,11 +33,12 @@ class Failure(StrEnum):
 class Outcome(NamedTuple):
     """Describe one ended attempt. The transport sets what it means; no other component interprets ``status``.
 
-    ``retry_after``: seconds from the end of the attempt before which the endpoint must not be tried again, as it asked
-    or as its failure requires. ``gone``: the destination no longer exists. ``overloaded``: it has more attempts at once
-    than it can handle. ``not_attempted``: nothing was sent, because this process had no files or memory left (failure
-    ``internal``) or the tenant no lookups (``dns``); the delivery is released without an attempt. ``repeats``: why the
-    request was sent again within the attempt, one reason for each request after the first.
+    ``retry_after``: seconds from the end of the attempt before which this delivery must not be tried again, as the
+    destination asked or as its failure requires. ``asked_pause``: seconds in which it asked to be sent nothing at all.
+    ``rejected``: it works, and did not accept this delivery. ``gone``: it no longer exists. ``overloaded``: it has more
+    attempts at once than it can handle. ``not_attempted``: nothing was sent, because this process had no files or
+    memory left (failure ``internal``) or the tenant no lookups (``dns``); the delivery is released without an attempt.
+    ``repeats``: why the request was sent again within the attempt, one reason for each request after the first.
     """
 
     started_at: float  # unix seconds
@@ -46,6 +47,8 @@ class Outcome(NamedTuple):
     failure: Failure | None = None
     response: bytes = b""  # the first 16 KiB of it
     retry_after: float | None = None
+    asked_pause: float | None = None
+    rejected: bool = False
     gone: bool = False
     overloaded: bool = False
     not_attempted: bool = False
@@ -55,3 +58,8 @@ class Outcome(NamedTuple):
     def delivered(self) -> bool:
         """Whether the destination accepted the delivery."""
         return self.failure is None
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the destination works: it accepted the delivery, or rejected this one."""
+        return self.failure is None or self.rejected

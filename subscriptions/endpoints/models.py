@@ -39,7 +39,7 @@ class Endpoint(Row):
 
     class DisabledReason(models.TextChoices):
         RESPONDED_410 = "responded_410", "410 Gone"
-        FAILING = "failing", "Failing for 5 days"
+        FAILING = "failing", "Failing for days"
         OPERATOR = "operator", "By operator"
 
     class Ordering(models.TextChoices):

@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                 ('kind', models.CharField(db_default='http', default='http', editable=False, help_text='Transport of its deliveries, and name of its settings.', max_length=16)),
                 ('description', models.CharField(blank=True, help_text='Free text for people.', max_length=1024)),
                 ('state', models.CharField(choices=[('active', 'Active'), ('paused', 'Paused'), ('disabled', 'Disabled'), ('unverified', 'Unverified')], default='active', help_text='While not active, deliveries wait up to seven days; after a 410 they become dead letters at once.', max_length=10)),
-                ('disabled_reason', models.CharField(blank=True, choices=[('responded_410', '410 Gone'), ('failing', 'Failing for 5 days'), ('operator', 'By operator')], editable=False, help_text='Why the endpoint is disabled; empty in any other state.', max_length=13)),
+                ('disabled_reason', models.CharField(blank=True, choices=[('responded_410', '410 Gone'), ('failing', 'Failing for days'), ('operator', 'By operator')], editable=False, help_text='Why the endpoint is disabled; empty in any other state.', max_length=13)),
                 ('state_changed_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When the state last changed.')),
                 ('repaired_at', models.DateTimeField(editable=False, help_text='When its owner or an operator last said that it works again; null: never.', null=True)),
                 ('allowed_rate', models.PositiveIntegerField(editable=False, help_text='Requests per minute that the endpoint allowed when verified; null: any.', null=True)),
@@ -232,7 +232,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='subscription',
-            index=models.Index(condition=models.Q(('active', True), ('event_types__overlap', ['waypost.*', 'waypost.delivery.*', 'waypost.delivery.dead', 'waypost.endpoint.*', 'waypost.endpoint.disabled', 'waypost.endpoint.failing', 'waypost.endpoint.recovered'])), fields=['tenant'], name='subscription_operational'),
+            index=models.Index(condition=models.Q(('active', True), ('event_types__overlap', ['waypost.*', 'waypost.delivery.*', 'waypost.delivery.dead', 'waypost.endpoint.*', 'waypost.endpoint.disabled', 'waypost.endpoint.failing', 'waypost.endpoint.recovered', 'waypost.endpoint.rejecting'])), fields=['tenant'], name='subscription_operational'),
         ),
         migrations.AddConstraint(
             model_name='subscription',

@@ -13,6 +13,7 @@ from webhooks.kit.rows import Row
 OPERATIONAL_NAMES = [
     *("waypost.*", "waypost.delivery.*", "waypost.delivery.dead"),
     *("waypost.endpoint.*", "waypost.endpoint.disabled", "waypost.endpoint.failing", "waypost.endpoint.recovered"),
+    "waypost.endpoint.rejecting",
 ]
 
 BYTES_PER_TYPE = 512  # that an event type of a subscription takes in the memory of a process, about

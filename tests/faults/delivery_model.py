@@ -22,6 +22,8 @@ MOVE_BACK = [
     "UPDATE delivery_lane SET due_at = due_at - {0}, low_water_mark = low_water_mark - {0},"
     " circuit_open_until = circuit_open_until - {0},"
     " failing_since = failing_since - {0}, next_slot_at = next_slot_at - {0},"
+    " failing_day_at = failing_day_at - {0}, warned_at = warned_at - {0},"
+    " wait_until = wait_until - {0}, wait_since = wait_since - {0},"
     " recovering_since = recovering_since - {0}, recovered_until = recovered_until - {0}",
     "UPDATE delivery_attempt SET started_at = started_at - {0}",
 ]

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from delivery.lifecycle.retry_endpoint import retry_endpoint
 from delivery.models import Delivery
+from delivery.reading.endpoint_health import EndpointHealth
 from delivery.reading.lane_status import LaneStatus, lane_status
 from delivery.reading.lanes_behind import WORDS, LaneBehind
 from subscriptions.api.tenancy import TenantScoped
@@ -26,6 +27,15 @@ QUEUE_STATES = [
     ("active", "A worker is sending"),
     ("endpoint_inactive", "Deliveries wait because the endpoint is not active"),
     ("circuit_open", "Sending is paused by the circuit breaker"),
+    ("pause_requested", "Sending is paused until `waits_until`, as the endpoint asked with `Retry-After`"),
+]
+HEALTH_STATES = [
+    ("healthy", "It accepts most deliveries"),
+    ("rejecting", "It works, and rejects most deliveries with 3xx or 4xx; nothing is paused because of that"),
+    ("failing", "It does not respond, or with 408, 429 or 5xx"),
+    ("pause_requested", "It asked with `Retry-After` to be sent nothing for a while"),
+    ("inactive", "Nothing is sent because it is paused, disabled or unverified"),
+    ("unknown", "No attempts were made in the last 24 hours"),
 ]
 
 
@@ -55,6 +65,32 @@ class BlockingDeliverySerializer(serializers.Serializer[Any]):
         allow_null=True, help_text="HTTP status of the last attempt; null: no response."
     )
     last_error = serializers.CharField(help_text="Class of the last failure, such as `timeout`.")
+
+
+class EndpointHealthSerializer(serializers.Serializer[EndpointHealth]):
+    """How an endpoint is: in a word, in sentences for people, and in numbers."""
+
+    state = serializers.ChoiceField(HEALTH_STATES, help_text="How the endpoint is; the worst that applies.")
+    text = serializers.CharField(help_text="The same in sentences, with what follows from it.")
+    attempts = serializers.IntegerField(help_text="Attempts in the last 24 hours. Test deliveries are not counted.")
+    delivered = serializers.IntegerField(help_text="Those of them that delivered.")
+    rejected = serializers.IntegerField(
+        help_text="Those that it rejected: it responded 3xx or 4xx, but not 408 or 429."
+    )
+    rejected_percent = serializers.IntegerField(
+        allow_null=True, help_text="How many of a hundred attempts it rejected; null without attempts."
+    )
+    warnings_sent = serializers.IntegerField(
+        help_text="Warnings about its failures (`waypost.endpoint.failing`) published since the last sign of life."
+    )
+    failing_days = serializers.IntegerField(
+        help_text="Days after the first failure on which attempts failed, a day or more apart."
+    )
+    disabled_at = serializers.DateTimeField(
+        allow_null=True,
+        help_text="When it will be disabled at the earliest, if it fails all the time; null: it does not fail, or "
+        "failing endpoints are not disabled.",
+    )
 
 
 class CircuitBreakerSerializer(serializers.Serializer[LaneStatus]):
@@ -97,6 +133,14 @@ class EndpointStatusSerializer(serializers.Serializer[LaneStatus]):
     behind = BehindSerializer(
         allow_null=True, help_text="How far it is behind, and why; null: no delivery has been due for more than 5 s."
     )
+    waits_until = serializers.DateTimeField(
+        allow_null=True,
+        help_text="The endpoint asked with `Retry-After` to be sent nothing until then, a day at most; null: no.",
+    )
+    waits_because = serializers.CharField(
+        allow_null=True, help_text="The same in words, with the status; null: it did not ask for a pause."
+    )
+    health = EndpointHealthSerializer(help_text="How the endpoint is, in words.")
     circuit_breaker = CircuitBreakerSerializer(source="*", help_text="Circuit breaker of the endpoint.")
     ordering = ChoiceField(
         Endpoint.Ordering.choices, allow_blank=True, help_text="What deliveries are ordered by; null: not ordered."
@@ -133,7 +177,8 @@ class EndpointRetry(TenantScoped[Endpoint]):
         "post": (
             "Retry an endpoint's deliveries now",
             "Says that the endpoint works again. All its deliveries that wait for a retry become due, within seconds "
-            "if there are many, and an open circuit breaker sends a probe at once. Rate limit and order still apply. "
+            "if there are many, an open circuit breaker sends a probe at once, and a pause that the endpoint asked for "
+            "with `Retry-After` ends. Rate limit and order still apply. "
             "Returns the delivery status. 409 unless the endpoint is active.",
         ),
     }

@@ -32,6 +32,9 @@ class AttemptStatsSerializer(serializers.Serializer[StatsSummary]):
     attempts = serializers.IntegerField(help_text="Attempts that ended in the period.")
     delivered = serializers.IntegerField(help_text="Attempts that delivered.")
     failed = serializers.IntegerField(help_text="Attempts that failed.")
+    rejected = serializers.IntegerField(
+        help_text="Failed attempts that the endpoint rejected: it works, and responded 3xx or 4xx, but not 408 or 429."
+    )
     success_rate = serializers.FloatField(
         allow_null=True, help_text="Share of the attempts that delivered, from 0 to 1; null without attempts."
     )

@@ -316,14 +316,14 @@ class Exchange:
             self.status = final_status(self.status_line)  # it decides, also without the rest of the headers
             return 0  # ends the transfer
         if line[:5] == b"HTTP/":
-            self.status_line = line
+            self.status_line, self.retry_after = line, ""
         elif line in (b"\r\n", b"\n"):
             self.status = final_status(self.status_line)
             self.status_at = time.monotonic()
             if not self._watcher.watches_bodies:
                 self._watcher.watch_bodies()
         elif line[:12].lower() == b"retry-after:":
-            self.retry_after = line[12:].decode("latin-1")
+            self.retry_after += line[12:].decode("latin-1")  # each line ends with a line break
         return len(line)
 
     def _on_body(self, chunk: bytes) -> int:

@@ -4,23 +4,30 @@ PURE. The table (Standard Webhooks 1.0, "Handling failures"; CloudEvents webhook
 
     2xx                delivered
     410                gone
-    429                overloaded; retry after Retry-After, but not before OVERLOADED_WAIT
-    503                overloaded; retry after Retry-After
-    502, 504           retry after Retry-After
+    429                overloaded; retry not before OVERLOADED_WAIT
+    503                overloaded
+    3xx, 4xx           rejected: the endpoint works, and does not accept this delivery. Not 408 and 429
     no response in time  overloaded; retry not before OVERLOADED_WAIT
-    everything else    a failure without further meaning; Retry-After is ignored
+    everything else    a failure without further meaning
+
+With Retry-After, every response but 2xx and 410 also asks for a pause of all deliveries to the endpoint: RFC 9110,
+10.2.3 binds the field to no status (503, 413, 3xx), nor do RFC 6585 (429) and the senders of 403 with it.
 """
 
-from datetime import UTC
+import re
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from delivery.transports.outcome import Failure, Outcome
 
-GONE, TOO_MANY_REQUESTS, BAD_GATEWAY, UNAVAILABLE, GATEWAY_TIMEOUT = 410, 429, 502, 503, 504
-RETRY_AFTER_STATUSES = frozenset({TOO_MANY_REQUESTS, BAD_GATEWAY, UNAVAILABLE, GATEWAY_TIMEOUT})
+REQUEST_TIMEOUT, GONE, TOO_MANY_REQUESTS, UNAVAILABLE = 408, 410, 429, 503
 OVERLOADED_STATUSES = frozenset({TOO_MANY_REQUESTS, UNAVAILABLE})
 OVERLOADED_WAIT = 60.0  # seconds without attempts of this delivery after a 429 or a timeout
+LONGEST_RETRY_AFTER = 86_400.0  # seconds: no endpoint is paused for longer because of one response
 SUCCESS = range(200, 300)
+REJECTIONS = frozenset(range(300, 500)) - {REQUEST_TIMEOUT, TOO_MANY_REQUESTS}
+_SECONDS = re.compile(r"[0-9]{1,400}(\.[0-9]*)?")  # a fraction is not allowed, and sent
+_ISO_8601 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9:]+)")  # neither is this form of a date
 
 
 def outcome_of(
@@ -42,7 +49,7 @@ def outcome_of(
     if failure is None:
         return Outcome(started_at, duration_ms, status, None, response)
     is_timeout = failure is Failure.TIMEOUT
-    wait = retry_after if status in RETRY_AFTER_STATUSES else None
+    asked = wait = None if status == GONE else retry_after or None
     if is_timeout or status == TOO_MANY_REQUESTS:
         wait = max(wait or 0.0, OVERLOADED_WAIT)
     return Outcome(
@@ -52,21 +59,29 @@ def outcome_of(
         failure,
         response,
         retry_after=wait,
+        asked_pause=asked,
+        rejected=status in REJECTIONS,
         gone=status == GONE,
         overloaded=is_timeout or status in OVERLOADED_STATUSES,
     )
 
 
 def parse_retry_after(text: str, now: float) -> float | None:
-    """Return the seconds to wait by a ``Retry-After`` header in either form (RFC 9110, 10.2.3).
+    """Return the seconds to wait by the lines of ``Retry-After`` (RFC 9110, 10.2.3), LONGEST_RETRY_AFTER at most.
 
-    None where it requires no wait: malformed values, negative numbers, dates in the past.
+    Of several lines, and of numbers that a proxy has joined with commas, the longest wait counts. None where the field
+    requires no wait: malformed values, negative numbers, dates in the past.
     """
-    text = text.strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:12])
+    waits = [wait for line in text.splitlines() if (wait := _wait(line.strip(), now)) is not None]
+    return min(max(waits), LONGEST_RETRY_AFTER) if waits else None
+
+
+def _wait(text: str, now: float) -> float | None:
+    numbers = [part.strip() for part in text.split(",")]
+    if all(_SECONDS.fullmatch(part) for part in numbers):
+        return max(float(part) for part in numbers)
     try:
-        moment = parsedate_to_datetime(text)
+        moment = datetime.fromisoformat(text) if _ISO_8601.fullmatch(text) else parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     if moment.tzinfo is None:

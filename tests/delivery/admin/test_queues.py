@@ -41,6 +41,18 @@ def test_queue_is_retried_and_the_operator_logged(django_capture_on_commit_callb
     assert LogEntry.objects.get().object_id == str(lane.pk)
 
 
+def test_queue_shows_the_health_of_its_endpoint() -> None:
+    lane = make_open_lane()
+    Lane.objects.update(failures=57, failing_since=timezone.now(), warnings_sent=2)
+    client, url = operator(), reverse("admin:delivery_lane_change", args=[lane.pk])
+    page = client.get(url).content.decode()
+    assert "57 failures in a row" in page
+    assert "Its owner was warned 2 times." in page
+    Lane.objects.update(wait_until=timezone.now() + timedelta(hours=1), wait_status=503)
+    page = client.get(url).content.decode()
+    assert "responded with 503 and Retry-After" in page
+
+
 def test_queue_of_a_paused_endpoint_is_refused_with_the_reason() -> None:
     lane = make_open_lane(state="paused")
     assert "set its state to active" in retry(operator("change_delivery"), lane)

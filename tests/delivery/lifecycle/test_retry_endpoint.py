@@ -39,6 +39,21 @@ def test_lane_with_an_open_breaker_is_due_at_once(django_capture_on_commit_callb
     assert endpoint.repaired_at is not None
 
 
+def test_lane_whose_endpoint_asked_for_a_pause_is_due_at_once(django_capture_on_commit_callbacks: Any) -> None:
+    endpoint, until = make_endpoint(), timezone.now() + timedelta(hours=1)
+    make_open_lane(endpoint, due_at=until, wait_until=until, circuit_open_until=None)
+    with django_capture_on_commit_callbacks(execute=True):
+        retry_endpoint(endpoint)
+    assert is_due()
+
+
+def test_successful_test_does_not_end_a_pause_that_the_endpoint_asked_for() -> None:
+    endpoint = make_endpoint()
+    make_open_lane(endpoint, wait_until=timezone.now() + timedelta(hours=1))
+    retry_after_successful_test(endpoint)
+    assert not is_due()
+
+
 @pytest.mark.parametrize("changes", [{"state": "paused"}, {"state": "disabled"}, {"deleted_at": timezone.now()}])
 def test_endpoint_that_is_not_active_is_refused(changes: dict[str, Any]) -> None:
     endpoint = make_endpoint(**changes)

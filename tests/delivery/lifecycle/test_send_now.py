@@ -53,6 +53,16 @@ def test_send_now_makes_a_lane_with_an_open_breaker_due(
     assert lane.due_at <= timezone.now()
 
 
+def test_send_now_does_not_end_a_pause_that_the_endpoint_asked_for(
+    endpoint: Endpoint, django_capture_on_commit_callbacks: Any
+) -> None:
+    until = timezone.now() + timedelta(hours=1)
+    Lane.objects.create(endpoint=endpoint, tenant=endpoint.tenant, due_at=until, wait_until=until)
+    with django_capture_on_commit_callbacks(execute=True):
+        assert send_now(make_pending(endpoint))
+    assert Lane.objects.get().due_at == until
+
+
 @pytest.mark.parametrize(("state", "is_unfinished"), [("sending", True), ("delivered", False), ("dead", False)])
 def test_send_now_leaves_other_deliveries_unchanged(endpoint: Endpoint, state: str, is_unfinished: bool) -> None:
     delivery = make_pending(endpoint, state=state)

@@ -74,6 +74,15 @@ def test_failing_endpoints_are_sorted_worst_first() -> None:
     assert [*dashboard.failing()] == [lanes[1], lanes[0]]
 
 
+def test_endpoints_that_reject_most_deliveries_are_listed_behind_failing_ones() -> None:
+    tenant = make_tenant()
+    lanes = [
+        Lane.objects.update_or_create(endpoint=make_endpoint(tenant), defaults={"tenant": tenant, **values})[0]
+        for values in ({"rejecting_since": NOW}, {"failures": 3, "failing_since": NOW})
+    ]
+    assert [*dashboard.failing()] == [lanes[1], lanes[0]]
+
+
 def test_user_without_the_permission_sees_no_numbers() -> None:
     request = RequestFactory().get("/admin/")
     request.user = AnonymousUser()

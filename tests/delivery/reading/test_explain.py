@@ -118,6 +118,18 @@ class TestScheduled:
         Lane.objects.create(endpoint=endpoint, tenant=tenant, circuit_open_until=later, failures=9)
         assert codes(event) == ["circuit_open", "scheduled"]
 
+    def test_explain_a_delivery_while_the_endpoint_wants_a_pause(self, tenant: Tenant) -> None:
+        event, endpoint = make_event(tenant), make_endpoint(tenant)
+        make_delivery(event, endpoint)
+        until = timezone.now() + timedelta(hours=1)
+        state = {"tenant": tenant, "wait_until": until, "wait_status": 503}
+        Lane.objects.update_or_create(endpoint=endpoint, defaults=state)
+        assert codes(event) == ["pause_requested", "queued"]
+        assert explanation_of(event).reasons[0].detail == (
+            f"Waiting: the endpoint responded with 503 and Retry-After: nothing is sent to it until "
+            f"{until:%Y-%m-%d %H:%M:%S} UTC."
+        )
+
     def test_explain_a_failed_transformation(self, tenant: Tenant) -> None:
         template = {"input_paths": {"n": "$.data.n"}, "template": "{<n>: 1}"}
         make_subscription(make_endpoint(tenant), transformer=template)

@@ -43,12 +43,33 @@ def test_status_of_an_endpoint_without_a_lane_is_idle(endpoint: Endpoint) -> Non
             "open",
         ),
         ({"circuit_open_until": timezone.now() - timedelta(hours=1), "open_count": 1}, "idle", "half_open"),
+        ({"wait_until": timezone.now() + timedelta(hours=1), "owner": new_id()}, "pause_requested", "closed"),
+        ({"wait_until": timezone.now() - timedelta(hours=1)}, "idle", "closed"),
+        (
+            {
+                "wait_until": timezone.now() + timedelta(hours=1),
+                "circuit_open_until": timezone.now() + timedelta(hours=2),
+                "open_count": 1,
+            },
+            "circuit_open",
+            "open",
+        ),
     ],
 )
 def test_status_is_the_most_severe_state(endpoint: Endpoint, lane: dict[str, Any], state: str, breaker: str) -> None:
     make_lane(endpoint, **lane)
     now = lane_status(endpoint)
     assert (now.state, now.breaker) == (state, breaker)
+
+
+def test_status_says_until_when_the_endpoint_wants_a_pause_and_why(endpoint: Endpoint) -> None:
+    until = timezone.now() + timedelta(hours=1)
+    make_lane(endpoint, wait_until=until, wait_status=429)
+    now = lane_status(endpoint)
+    assert (now.waits_until, now.effective_rate) == (until, 0.0)
+    assert now.waits_because == (
+        f"The endpoint responded with 429 and Retry-After: nothing is sent to it until {until:%Y-%m-%d %H:%M:%S} UTC."
+    )
 
 
 def test_backlog_is_counted_up_to_a_bound(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:

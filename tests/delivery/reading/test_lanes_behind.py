@@ -44,6 +44,8 @@ def test_lanes_are_sorted_by_how_far_they_are_behind() -> None:
     [
         ({"circuit_open_until": NOW + timedelta(hours=1), "open_count": 3}, {}, BehindBecause.CIRCUIT_OPEN),
         ({"circuit_open_until": NOW - timedelta(hours=1), "open_count": 3}, {}, BehindBecause.PROBING),
+        ({"wait_until": NOW + timedelta(hours=1), "open_count": 3}, {}, BehindBecause.PAUSE_REQUESTED),
+        ({"wait_until": NOW - timedelta(hours=1)}, {}, BehindBecause.NO_DRAIN),
         (leased(next_slot_at=NOW + timedelta(hours=1)), {"rate_limit": 5}, BehindBecause.RATE_LIMIT),
         (leased(next_slot_at=NOW - timedelta(hours=1)), {"rate_limit": 5}, BehindBecause.DRAIN_BUSY),
         ({}, {}, BehindBecause.NO_DRAIN),

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from delivery.sending.breaker import (
+    DAY,
     FIRST_PAUSE,
     LONGEST_PAUSE,
     OPEN_AFTER_FAILURES,
@@ -62,16 +63,16 @@ def test_pause_ends_at_once_when_the_endpoint_is_said_to_work() -> None:
     assert breaker.outage_since(now) == START
 
 
-def test_on_success_resets_everything() -> None:
+def test_sign_of_life_resets_everything() -> None:
     breaker = opened()
-    breaker.on_success()
+    breaker.on_sign_of_life()
     assert breaker == Breaker()
 
 
-def test_outage_is_over_with_a_success_after_the_breaker_opened() -> None:
+def test_outage_is_over_with_a_sign_of_life_after_the_breaker_opened() -> None:
     breaker = opened()
     assert breaker.outage_since(START + OPEN_AFTER_SECONDS + FIRST_PAUSE) == START
-    breaker.on_success()
+    breaker.on_sign_of_life()
     assert breaker.outage_since(START + 60) is None
 
 
@@ -96,8 +97,42 @@ def test_breaker_is_never_open_for_longer_than_the_longest_pause(story: list[tup
     for succeeds, wait in story:
         now += wait
         if succeeds:
-            breaker.on_success()
+            breaker.on_sign_of_life()
         else:
             fail(breaker, now)
         assert not breaker.is_open(now + LONGEST_PAUSE)
         assert breaker.open_count == 0 or breaker.failing_since is not None
+
+
+def test_breaker_opens_at_once_if_the_endpoint_says_often_that_it_has_too_much_to_do() -> None:
+    breaker = Breaker()
+    results = [breaker.on_failure(START, START - 1, too_many=True) for _ in range(OPEN_AFTER_FAILURES)]
+    assert results == [False] * (OPEN_AFTER_FAILURES - 1) + [True]
+
+
+def test_every_other_probe_is_the_newest() -> None:
+    breaker, now, newest = opened(), START + OPEN_AFTER_SECONDS, []
+    for _ in range(80):
+        assert breaker.open_until is not None
+        now = breaker.open_until
+        newest.append(breaker.probes_newest)
+        fail(breaker, now)
+    assert newest == [True, False] * 40
+
+
+@pytest.mark.parametrize(
+    ("failed_after", "days"),
+    [
+        ([0.0], 0),
+        ([7 * DAY], 1),  # two failures, however far apart
+        ([DAY - 1, DAY - 1 + 60, DAY, DAY + 1], 1),
+        ([DAY, 2 * DAY - 1], 1),
+        ([7 * DAY, 14 * DAY, 21 * DAY], 3),
+        ([n * 900.0 for n in range(500)], 5),
+    ],
+)
+def test_failing_days_counts_failures_a_day_apart(failed_after: list[float], days: int) -> None:
+    breaker = Breaker()
+    for after in [0.0, *failed_after]:
+        fail(breaker, START + after)
+    assert breaker.failing_days == days

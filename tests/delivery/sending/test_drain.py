@@ -27,6 +27,7 @@ from delivery.lifecycle.set_aside import set_aside
 from delivery.models import Attempt, DeadLetter, Delivery, Event, Lane
 from delivery.publishing.publisher import publish
 from delivery.sending import breaker, capacity, claiming, drain, leased_lanes, settling
+from delivery.sending.concurrency import INITIAL_WINDOW
 from delivery.sending.drain import deliver_due
 from delivery.sending.lane import UNSETTLED_FACTOR
 from delivery.sql import recovery
@@ -342,6 +343,109 @@ class TestLimits:
         run_drain()
         assert len(receiver.arrivals) == 20
         assert Lane.objects.get().open_count == 0
+
+
+class TestRejections:
+    """An endpoint that rejects deliveries works: it delays no other ones."""
+
+    def test_good_events_behind_many_rejected_ones_arrive_in_the_same_run(self, receiver: Receiver) -> None:
+        bad, good = receiver.script("/bad", 422), receiver.url("/good")
+        endpoint = subscribed(bad, retry_plan=[3600] * 5, timeout_ms=30_000)
+        publish_to(endpoint, 300)
+        # The failures so far would open the breaker with the next one.
+        since = timezone.now() - timedelta(minutes=1)
+        Endpoint.objects.update(created_at=since - timedelta(days=1), state_changed_at=since - timedelta(days=1))
+        Lane.objects.update(failures=breaker.OPEN_AFTER_FAILURES - 1, failing_since=since)
+        run_drain()
+        assert len(receiver.at("/bad")) == 300
+        lane = Lane.objects.get()
+        assert (lane.failures, lane.open_count, lane.failing_since) == (0, 0, None)
+        HttpSettings.objects.update(url=good)
+        publish_to(endpoint, 20)
+        run_drain()
+        assert len(receiver.at("/good")) == 20
+
+    def test_good_event_behind_failing_ones_ends_their_outage(self, receiver: Receiver) -> None:
+        """The oldest events make the endpoint fail with 500; the newest one is tried as the probe."""
+        endpoint = subscribed(receiver.script("/", 200), retry_plan=[3600] * 5, timeout_ms=30_000)
+        publish_to(endpoint, 30)
+        Delivery.objects.update(next_attempt_at=timezone.now() - timedelta(minutes=1), attempts=1)
+        publish_to(endpoint)
+        newest = endpoint.deliveries.get(attempts=0)
+        since = timezone.now() - timedelta(minutes=1)
+        Endpoint.objects.update(created_at=since - timedelta(days=1), state_changed_at=since - timedelta(days=1))
+        Lane.objects.update(failures=30, failing_since=since, open_count=1, circuit_open_until=since, due_at=since)
+        run_drain()
+        assert receiver.arrivals[0].message_id == newest.event.public_id
+        assert states() == ["delivered"] * 31
+
+
+class TestPauseRequested:
+    """Retry-After pauses the whole endpoint."""
+
+    def test_burst_is_not_multiplied_and_later_events_wait(self, receiver: Receiver) -> None:
+        pausing = scripts.status(503, retry_after=120)
+        endpoint = subscribed(receiver.script("/", pausing), retry_plan=[1] * 5, timeout_ms=30_000)
+        publish_to(endpoint, 500)
+        began = timezone.now()
+        run_drain()
+        sent = len(receiver.arrivals)
+        assert sent <= INITIAL_WINDOW
+        for _ in range(3):
+            publish_to(endpoint)
+            make_due(endpoint)
+            run_drain()
+        assert len(receiver.arrivals) == sent
+        lane = Lane.objects.get()
+        assert lane.wait_until is not None
+        assert 119 <= (lane.wait_until - began).total_seconds() <= 160
+        assert (lane.wait_status, lane.due_at, lane.owner) == (503, lane.wait_until, None)
+        assert Delivery.objects.filter(attempts=0, state="pending").count() == 503 - sent
+
+    def test_other_deliveries_wait_while_one_was_answered_with_429(self, receiver: Receiver) -> None:
+        endpoint = subscribed(receiver.script("/", scripts.status(429, retry_after=600)))
+        for _ in range(4):
+            publish_to(endpoint)
+            run_drain()
+        assert len(receiver.arrivals) == 1
+
+    def test_endpoint_is_sent_to_after_the_pause(self, receiver: Receiver) -> None:
+        endpoint = subscribed(receiver.script("/", scripts.status(503, retry_after=1), 200), retry_plan=[1])
+        with draining():
+            publish_to(endpoint)
+            wait_until(lambda: Attempt.objects.exists(), "the first attempt")
+            publish_to(endpoint, 4)
+            wait_until(lambda: states() == ["delivered"] * 5, "the deliveries")
+        assert receiver.arrivals[1].at - receiver.arrivals[0].at >= 0.9
+
+    @pytest.mark.parametrize("header", ["600.5", "Thu, 31 Jan 2999 12:00:00 GMT", "5\r\nretry-after: 600"])
+    def test_odd_values_are_obeyed(self, receiver: Receiver, header: str) -> None:
+        publish_to(subscribed(receiver.script("/", scripts.status(413, retry_after=header))))
+        run_drain()
+        lane = Lane.objects.get()
+        assert lane.wait_until is not None
+        assert 590 <= (lane.wait_until - timezone.now()).total_seconds() <= 86_400
+        assert lane.wait_status == 413
+
+    def test_retry_all_now_ends_the_pause(self, receiver: Receiver) -> None:
+        endpoint = subscribed(receiver.script("/", scripts.status(503, retry_after=600), 200))
+        publish_to(endpoint)
+        run_drain()
+        assert len(receiver.arrivals) == 1
+        retry_endpoint(endpoint)
+        run_drain()
+        assert states() == ["delivered"]
+
+    def test_new_url_ends_the_pause(self, receiver: Receiver) -> None:
+        endpoint = subscribed(receiver.script("/old", scripts.status(403, retry_after=600)), retry_plan=[1])
+        publish_to(endpoint)
+        run_drain()
+        change_endpoint(endpoint, {"url": receiver.url("/new")})
+        make_due(endpoint)
+        Lane.objects.update(due_at=timezone.now() + timedelta(minutes=10))
+        sweep.recover()
+        run_drain()
+        assert len(receiver.at("/new")) == 1
 
 
 class TestChangedEndpoints:

@@ -19,6 +19,9 @@ SUCCESS = Outcome(START, 1, status=200)
 FAILURE = Outcome(START, 1, status=500, failure=Failure.STATUS)
 
 
+REJECTED = Outcome(START, 1, status=422, failure=Failure.STATUS, rejected=True)
+
+
 def failure_at(now: float, status: int | None = 500) -> Outcome:
     return Outcome(now, 1, status=status, failure=Failure.STATUS)
 
@@ -130,6 +133,11 @@ class TestRecovery:
         lane.shift(-100)
         assert (lane.recovering_since, lane.recovered_until) == (START - 60 - 15 - 100, START - 100)
         assert LeasedLane.from_row(lane.row(), lane.target, START - 200).recovered_until == START - 200
+
+    def test_rejected_attempt_is_not_repeated_at_once_after_an_outage(self) -> None:
+        lane = make_lane(self.OPEN)
+        self.succeed(lane, START + 10)
+        assert not lane.is_overdue(REJECTED)
 
     def test_clock_that_goes_back_starts_no_recovery(self) -> None:
         lane = make_lane()
@@ -251,6 +259,7 @@ class TestChangedEndpoint:
         "open_count": 4,
         "circuit_open_until": instant(START + 900),
         "warnings_sent": 2,
+        "warned_at": instant(START - 30),
         "concurrency": 1,
     }
 
@@ -259,8 +268,8 @@ class TestChangedEndpoint:
         self, moved: float, is_shut: bool, warned: int
     ) -> None:
         lane = make_lane(self.FAILED, reset_at=START + moved)
-        assert (lane.is_blocked(START), lane.warning_level) == (is_shut, warned)
-        assert (lane.row().failing_since is None) == (not is_shut)
+        assert (lane.is_blocked(START), lane.warnings_sent) == (is_shut, warned)
+        assert (lane.row().failing_since is None) == (lane.row().warned_at is None) == (not is_shut)
 
     def test_refresh_of_a_changed_endpoint_closes_its_breaker(self) -> None:
         lane = make_lane(self.FAILED)
@@ -386,3 +395,118 @@ class TestNotAttempted:
         assert lane.capacity(START + RELEASED_WAIT) == 5
         lane.may_have_more = True
         assert lane.ready_at(START) == START + RELEASED_WAIT
+
+
+class TestSignsOfLife:
+    def test_rejected_deliveries_open_no_breaker_and_let_the_window_grow(self) -> None:
+        lane = make_lane({"concurrency": 8})
+        for number in range(900):
+            lane.on_started(8, START + number)
+            for _ in range(8):
+                lane.on_attempt_ended(REJECTED, START + number)
+                lane.on_settled([None])
+        assert (lane.breaker.failures, lane.breaker.failing_since, lane.breaker.open_count) == (0, None, 0)
+        assert lane.window.allowed > 8
+
+    def test_rejected_probe_ends_the_outage(self) -> None:
+        lane = make_lane({"failures": 50, "failing_since": instant(START - 60), "open_count": 4})
+        lane.on_started(1, START)
+        lane.on_attempt_ended(REJECTED, START)
+        assert (lane.breaker.open_count, lane.recovered_until) == (0, START)
+        assert lane.recovering_since is not None
+
+
+class TestProbes:
+    OPEN = {"failures": 50, "failing_since": instant(START - 60), "low_water_mark": instant(START - 1_000)}
+
+    def test_claim_of_a_newest_probe_begins_there_and_keeps_the_low_water_mark(self) -> None:
+        lane = make_lane({**self.OPEN, "open_count": 1})
+        lane.probe_from = instant(START - 1)
+        assert lane.claim_request(1).low_water_mark == instant(START - 1)
+        lane.on_claimed(1, instant(START - 1), START)
+        assert lane.low_water_mark == instant(START - 1_000)
+        assert lane.may_have_more
+        assert lane.claim_request(1).low_water_mark == instant(START - 1_000)
+
+    def test_claim_after_the_breaker_closed_begins_at_the_low_water_mark(self) -> None:
+        lane = make_lane({**self.OPEN, "open_count": 1})
+        lane.probe_from = instant(START - 1)
+        lane.breaker.on_sign_of_life()
+        assert lane.claim_request(64).low_water_mark == instant(START - 1_000)
+
+
+def paused(seconds: float = 120.0, status: int = 503) -> Outcome:
+    return Outcome(START, 1, status=status, failure=Failure.STATUS, asked_pause=seconds, overloaded=True)
+
+
+class TestPauseRequested:
+    """The endpoint responded with Retry-After."""
+
+    def waiting(self) -> LeasedLane:
+        lane = make_lane()
+        lane.on_started(40, START)
+        lane.on_attempt_ended(paused(), START)
+        return lane
+
+    def test_nothing_is_sent_until_the_end_of_the_pause_and_then_one_attempt(self) -> None:
+        lane = self.waiting()
+        for _ in range(39):
+            lane.on_attempt_ended(SUCCESS, START + 1)
+            lane.on_settled([None])
+        assert [lane.capacity(START + after) for after in (0, 60, 119.9, 120)] == [0, 0, 0, 1]
+        assert lane.is_blocked(START + 119.9)
+        assert not lane.may_hold(START + 119.9)
+
+    @pytest.mark.parametrize("status", [429, 503, 413, 403, 301])
+    def test_pause_does_not_depend_on_the_status(self, status: int) -> None:
+        lane = make_lane()
+        lane.on_started(1, START)
+        lane.on_attempt_ended(paused(60, status), START)
+        assert (lane.capacity(START + 59), lane.wait_status) == (0, status)
+
+    def test_longest_pause_counts(self) -> None:
+        lane = self.waiting()
+        for seconds in (10.0, 200.0, 50.0):
+            lane.on_attempt_ended(paused(seconds, 429), START)
+        assert (lane.wait_until, lane.wait_status) == (START + 200, 429)
+
+    def test_pause_is_kept_by_the_next_owner(self) -> None:
+        lane = self.waiting()
+        successor = LeasedLane.from_row(lane.row(), lane.target, START + 1)
+        assert [successor.capacity(START + after) for after in (1, 119, 120)] == [0, 0, 1]
+        assert successor.wait_status == 503
+
+    def test_pause_is_over_with_the_next_attempt(self) -> None:
+        lane = self.waiting()
+        lane.on_started(1, START + 121)
+        assert lane.row().wait_until is None
+        assert (lane.wait_until, lane.wait_since, lane.wait_status) == (None, None, None)
+
+    @pytest.mark.parametrize("change", ["reset_at", "repaired_at"])
+    @pytest.mark.parametrize(("at", "is_blocked"), [(START - 1, True), (START + 1, False)])
+    def test_pause_ends_when_the_endpoint_is_changed_or_said_to_work(
+        self, change: str, at: float, is_blocked: bool
+    ) -> None:
+        lane = self.waiting()
+        lane.refresh(make_target(**{change: at}), START + 2)
+        assert lane.is_blocked(START + 2) == is_blocked
+
+    def test_pause_moves_with_the_clock(self) -> None:
+        lane = self.waiting()
+        lane.shift(-3600)
+        assert (lane.wait_until, lane.wait_since) == (START + 120 - 3600, START - 3600)
+
+    def test_burst_of_429_opens_the_breaker_at_once(self) -> None:
+        lane = make_lane()
+        lane.on_started(64, START)
+        for _ in range(64):
+            lane.on_attempt_ended(Outcome(START, 1, 429, Failure.STATUS, overloaded=True), START + 0.1)
+        assert lane.is_blocked(START + 0.1)
+        assert lane.capacity(START + 0.1 + FIRST_PAUSE) == 1
+
+    def test_burst_of_timeouts_does_not(self) -> None:
+        lane = make_lane()
+        lane.on_started(64, START)
+        for _ in range(64):
+            lane.on_attempt_ended(Outcome(START, 1_000, failure=Failure.TIMEOUT, overloaded=True), START + 1)
+        assert not lane.is_blocked(START + 1)

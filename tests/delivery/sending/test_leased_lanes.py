@@ -220,8 +220,23 @@ class TestRecovery:
         assert self.due() == 5
 
 
+def test_half_open_lane_is_probed_with_the_newest_delivery_and_the_next_time_with_the_oldest() -> None:
+    endpoint = make_endpoint()
+    Endpoint.objects.update(created_at=now() - timedelta(days=1), state_changed_at=now() - timedelta(days=1))
+    state = {"failures": 30, "failing_since": now() - timedelta(hours=1)}
+    make_deliveries(endpoint, 3)
+    newest = endpoint.deliveries.order_by("-next_attempt_at")[0]
+    for open_count, expected in ((1, newest.next_attempt_at), (2, None)):
+        Lane.objects.all().delete()
+        make_lane(endpoint, due_at=now(), open_count=open_count, circuit_open_until=now(), **state)
+        lanes = LeasedLanes(Clock())
+        lanes.lease()
+        assert held(lanes).probe_from == expected
+
+
 def test_lane_that_is_leased_when_its_pause_ends_gets_a_probe() -> None:
     endpoint = make_endpoint()
+    Endpoint.objects.update(created_at=now() - timedelta(days=1), state_changed_at=now() - timedelta(days=1))
     make_lane(endpoint, due_at=now())
     clock, later = Clock(), now() + timedelta(hours=1)
     lanes = LeasedLanes(clock)

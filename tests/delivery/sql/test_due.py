@@ -71,6 +71,12 @@ class TestMarkLanesDue:
         lane.refresh_from_db()
         assert lane.due_at == now() + HOUR
 
+    def test_lane_whose_endpoint_asked_for_a_pause_is_due_when_it_ends(self) -> None:
+        lane = make_lane(circuit_open_until=now(), wait_until=now() + HOUR)
+        mark_lanes_due([lane.endpoint_id])
+        lane.refresh_from_db()
+        assert lane.due_at == now() + HOUR
+
     def test_unknown_endpoint_gets_no_lane(self) -> None:
         mark_lanes_due([new_id()])
         assert not Lane.objects.exists()
@@ -105,6 +111,13 @@ class TestRecheckDue:
 
     def test_lane_with_an_open_breaker_is_not_due_before_the_pause_ends(self) -> None:
         lane = make_lane(circuit_open_until=now() + HOUR)
+        make_deliveries(lane.endpoint)
+        recheck_due()
+        lane.refresh_from_db()
+        assert lane.due_at == now() + HOUR
+
+    def test_lane_whose_endpoint_asked_for_a_pause_is_not_due_before_it_ends(self) -> None:
+        lane = make_lane(wait_until=now() + HOUR)
         make_deliveries(lane.endpoint)
         recheck_due()
         lane.refresh_from_db()
@@ -216,6 +229,15 @@ class TestRetryChangedEndpoints:
         disable(lane.endpoint, "failing")
         enable(lane.endpoint)
         assert retry_changed_endpoints() == 1
+
+    def test_pause_ends_for_an_endpoint_with_a_new_url(self) -> None:
+        pause_of = {"wait_since": now() - HOUR, "wait_until": now() + HOUR, "wait_status": 429}
+        lane = self.lane_with_open_breaker(failing_since=None, circuit_open_until=None, open_count=0, **pause_of)
+        assert retry_changed_endpoints() == 0
+        change_endpoint(lane.endpoint, {"url": "https://example.com/elsewhere"})
+        assert retry_changed_endpoints() == 1
+        lane.refresh_from_db()
+        assert (lane.due_at, lane.wait_until) == (now(), None)
 
     def test_failing_lane_with_a_closed_breaker_is_due(self) -> None:
         lane = self.lane_with_open_breaker(circuit_open_until=None, open_count=0)

@@ -90,13 +90,14 @@ class TestLease:
             "open_count": 2,
         }
         recovery = {"recovering_since": now() - 2 * HOUR, "recovered_until": now() - HOUR}
-        make_lane(
-            due_at=now(), low_water_mark=now() - HOUR, circuit_open_until=now(), warnings_sent=1, **state, **recovery
-        )
+        more = {"wait_until": now() + HOUR, "wait_since": now(), "wait_status": 429, "failing_days": 3}
+        more |= {"failing_day_at": now() - HOUR, "warned_at": now() - 2 * HOUR, **state, **recovery}
+        make_lane(due_at=now(), low_water_mark=now() - HOUR, circuit_open_until=now(), warnings_sent=1, **more)
         leased = lease_lanes(OWNER, 10)
         assert leased is not None
         (row,) = leased.lanes
-        assert row[1:] == (now() - HOUR, now(), 40, 3, now() - HOUR, 2, now(), 1, now() - 2 * HOUR, now() - HOUR, False)
+        expected = (now() - HOUR, now(), 40, 3, now() - HOUR, 2, now(), 1, now() - 2 * HOUR, now() - HOUR)
+        assert row[1:] == (*expected, now() + HOUR, now(), 429, 3, now() - HOUR, now() - 2 * HOUR, False)
 
     @pytest.mark.parametrize("stop", [pause, lambda it: disable(it, "operator"), lambda it: disable(it, "failing")])
     def test_lease_marks_the_lane_of_an_inactive_endpoint(self, stop: Any) -> None:
@@ -143,6 +144,14 @@ class TestRenewAndRelease:
         assert (lane.owner, lane.due_at) == (OWNER, now() + timedelta(seconds=LEASE_SECONDS))
         assert (lane.low_water_mark, lane.failures, lane.open_count) == (now(), 4, 1)
         assert (lane.failing_since, lane.circuit_open_until) == (now(), now() + HOUR)
+
+    def test_renew_stores_a_pause_and_the_evidence_of_failing(self) -> None:
+        lane = make_lane(owner=OWNER, due_at=now())
+        state = {"wait_until": now() + HOUR, "wait_since": now(), "wait_status": 429}
+        state |= {"failing_days": 3, "failing_day_at": now() - HOUR, "warned_at": now() - 2 * HOUR}
+        renew_lanes(OWNER, [lane_row(lane.endpoint, **state)])
+        lane.refresh_from_db()
+        assert {name: getattr(lane, name) for name in state} == state
 
     def test_renew_and_release_leave_a_lane_of_another_owner_unchanged(self) -> None:
         lane = make_lane(owner=OTHER, due_at=now() + HOUR, failures=1)

@@ -12,6 +12,7 @@ from delivery.sql.recovery import (
     MAX_UNCOUNTED,
     MAX_UNSETTLED_CLAIMS,
     Outage,
+    find_newest_due,
     make_probes_due,
     raise_to_low_water_mark,
     recover_claims,
@@ -153,11 +154,17 @@ class TestRetryAfterOutage:
     def test_delivery_whose_latest_attempt_failed_in_the_outage_is_due(self) -> None:
         assert self.is_due_after(self.waiting(1.5 * HOUR))
 
+    @pytest.mark.parametrize("last_status", [None, 408, 500, 599])
+    def test_delivery_that_got_no_response_408_or_5xx_is_due(self, last_status: int | None) -> None:
+        assert self.is_due_after(self.waiting(1.5 * HOUR, last_status=last_status))
+
     @pytest.mark.parametrize("hours", [2.5, 0.5])
     def test_delivery_that_failed_before_or_after_the_outage_waits(self, hours: float) -> None:
         assert not self.is_due_after(self.waiting(hours * HOUR))
 
-    @pytest.mark.parametrize("changes", [{"last_status": 429}, {"attempts": 0}])
+    @pytest.mark.parametrize(
+        "changes", [{"last_status": 429}, {"last_status": 422}, {"last_status": 302}, {"attempts": 0}]
+    )
     def test_delivery_that_waits_for_another_reason_is_left_unchanged(self, changes: dict[str, Any]) -> None:
         assert not self.is_due_after(self.waiting(1.5 * HOUR, **changes))
 
@@ -165,7 +172,7 @@ class TestRetryAfterOutage:
         assert self.is_due_after(self.waiting(1.5 * HOUR, attempts=MAX_UNCOUNTED))
 
     def test_overload_is_over_when_the_endpoint_is_said_to_work(self) -> None:
-        assert self.is_due_after(self.waiting(1.5 * HOUR, last_status=429), include_overload=True)
+        assert self.is_due_after(self.waiting(1.5 * HOUR, last_status=429), include_others=True)
 
 
 @pytest.mark.django_db
@@ -199,3 +206,22 @@ class TestMakeProbesDue:
 
     def test_no_endpoints_need_no_probe(self) -> None:
         assert make_probes_due({}) == 0
+
+
+@pytest.mark.django_db
+class TestFindNewestDue:
+    def test_newest_due_delivery_that_has_not_failed_is_preferred(self) -> None:
+        endpoint, other = make_endpoint(), make_endpoint()
+        fresh = make_deliveries(endpoint, 3)
+        make_deliveries(endpoint, attempts=2, next_attempt_at=now())
+        make_deliveries(endpoint, next_attempt_at=now() + HOUR)
+        make_deliveries(other, state="delivered")
+        assert find_newest_due([endpoint.id, other.id]) == {endpoint.id: fresh[-1].next_attempt_at}
+
+    def test_newest_retry_is_found_if_all_have_failed(self) -> None:
+        endpoint = make_endpoint()
+        made = make_deliveries(endpoint, 2, attempts=1)
+        assert find_newest_due([endpoint.id]) == {endpoint.id: made[-1].next_attempt_at}
+
+    def test_no_endpoints_need_no_statement(self) -> None:
+        assert find_newest_due([]) == {}

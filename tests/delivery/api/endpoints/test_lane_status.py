@@ -1,6 +1,6 @@
 """The status of an endpoint's lane over REST."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -36,6 +36,17 @@ def test_status_shows_rate_backlog_and_blockers() -> None:
     assert (lane["state"], lane["backlog"], lane["ordering"], lane["effective_rate"]) == ("idle", 1, "subject", 5.0)
     assert lane["circuit_breaker"]["state"] == "closed"
     assert [(it["key"], it["delivery"]) for it in lane["blockers"]] == [("a", delivery.public_id)]
+
+
+def test_status_shows_health_and_a_requested_pause() -> None:
+    tenant = make_tenant()
+    endpoint, until = make_endpoint(tenant, uid="busy"), timezone.now() + timedelta(hours=1)
+    Lane.objects.create(endpoint=endpoint, tenant=tenant, wait_until=until, wait_status=503)
+    shown = make_client(tenant).get("/api/v1/endpoints/busy/status/").json()
+    assert (shown["state"], shown["health"]["state"]) == ("pause_requested", "pause_requested")
+    assert datetime.fromisoformat(shown["waits_until"]) == until
+    assert shown["waits_because"] == shown["health"]["text"]
+    assert shown["health"]["rejected_percent"] is None
 
 
 def test_retry_returns_the_status_and_makes_the_lane_due(django_capture_on_commit_callbacks: Any) -> None:

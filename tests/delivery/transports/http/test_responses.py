@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.transports.http.responses import OVERLOADED_WAIT, outcome_of, parse_retry_after
+from delivery.transports.http.responses import LONGEST_RETRY_AFTER, OVERLOADED_WAIT, outcome_of, parse_retry_after
 from delivery.transports.outcome import Failure, Outcome
 
 NOW = datetime(2030, 1, 31, 12, 0, 0, tzinfo=UTC).timestamp()
@@ -18,8 +18,20 @@ NOW = datetime(2030, 1, 31, 12, 0, 0, tzinfo=UTC).timestamp()
         (" 120 ", 120),
         ("\t7\r\n", 7),
         ("00060", 60),
-        ("604800", 604800),
-        ("9" * 400, 999_999_999_999),
+        ("86400", 86400),
+        ("604800", LONGEST_RETRY_AFTER),
+        ("9" * 400, LONGEST_RETRY_AFTER),
+        ("Thu, 31 Jan 2999 12:00:00 GMT", LONGEST_RETRY_AFTER),
+        ("600.5", 600.5),
+        ("1.", 1),
+        # Several lines, or what a proxy makes of them: the longest wait.
+        ("5\r\n 120\r\n", 120),
+        ("120\r\n 5\r\n", 120),
+        ("-5\r\n soon\r\n 7", 7),
+        ("Thu, 31 Jan 2030 12:02:00 GMT\r\n 60", 120),
+        ("5, 6", 6),
+        ("2030-01-31T12:02:00Z", 120),
+        ("2030-01-31T14:02:00.5+02:00", 120.5),
         # The three forms of a date (RFC 9110, 5.6.7).
         ("Thu, 31 Jan 2030 12:02:00 GMT", 120),
         ("Thursday, 31-Jan-30 12:02:00 GMT", 120),
@@ -34,7 +46,27 @@ def test_parse_retry_after_reads_seconds_and_dates(text: str, seconds: float) ->
 @pytest.mark.parametrize(
     "text",
     [
-        *("", " ", "soon", "-5", "+5", "1.5", "1e3", "12 s", "0x10", "½", "١٢", "5, 6", "nan", "inf", "\0", "\xff"),
+        *(
+            "",
+            " ",
+            "soon",
+            "-5",
+            "+5",
+            "-600.5",
+            ".5",
+            "1e3",
+            "12 s",
+            "0x10",
+            "½",
+            "١٢",
+            "5, x",
+            "2030-01-31T99:02:00Z",
+            "2030-01-31T11:02:00Z",
+            "nan",
+            "inf",
+            "\0",
+            "\xff",
+        ),
         "Thu, 31 Jan 2030 11:59:00 GMT",
         "Thu, 01 Jan 1970 00:00:00 GMT",
         "Thu, 31 Feb 2030 12:00:00 GMT",
@@ -98,13 +130,40 @@ def test_outcome_of_429_503_and_timeout_is_overloaded() -> None:
         (None, Failure.CONNECT, None, None),
         (None, Failure.RESET, None, None),
         (None, Failure.DNS, None, None),
-        (500, None, 40, None),
-        (301, None, 40, None),
-        (404, None, 40, None),
+        (500, None, 40, 40),
+        (301, None, 40, 40),
+        (403, None, 40, 40),
+        (413, None, 40, 40),
+        (503, None, 0, None),
         (410, None, 40, None),
     ],
 )
-def test_outcome_retry_after_is_obeyed_where_the_status_allows_it(
+def test_outcome_retry_after_is_that_of_any_response_but_410(
     status: int | None, failure: Failure | None, requested: float | None, wait: float | None
 ) -> None:
     assert outcome(status, failure, requested).retry_after == wait
+
+
+@pytest.mark.parametrize(
+    ("status", "requested", "pause"),
+    [(429, 40, 40), (503, 120, 120), (413, 40, 40), (301, 40, 40), (429, None, None), (503, 0, None), (410, 40, None)],
+)
+def test_outcome_asks_for_a_pause_if_the_response_has_retry_after(
+    status: int, requested: float | None, pause: float | None
+) -> None:
+    assert outcome(status, None, requested).asked_pause == pause
+
+
+def test_outcome_of_200_with_retry_after_asks_for_no_pause() -> None:
+    assert outcome(200, None, 40).asked_pause is None
+
+
+def test_outcome_of_a_redirect_or_4xx_but_408_and_429_is_rejected_and_alive() -> None:
+    rejected = {status for status in range(200, 600) if outcome(status).rejected}
+    assert rejected == set(range(300, 500)) - {408, 429}
+    assert {status for status in range(200, 600) if outcome(status).is_alive} == rejected | set(range(200, 300))
+
+
+@pytest.mark.parametrize("failure", [it for it in Failure if it is not Failure.STATUS])
+def test_outcome_without_a_response_is_no_sign_of_life(failure: Failure) -> None:
+    assert not outcome(None, failure).is_alive
