@@ -58,12 +58,19 @@ class Platform:
 
     def create_key(self, name: str) -> str:
         """Return a new platform key."""
-        command = [sys.executable, "manage.py", "platform_key", name]
-        done = self._guard.run(command, env=environment(self.data), cwd=settings.BASE_DIR, text=True)
+        return self._create("platform_key", name)
+
+    def create_tenant(self, name: str) -> str:
+        """Return the API key of a new tenant."""
+        return self._create("tenant", name)
+
+    def _create(self, command: str, name: str) -> str:
+        """Return the API key that a command prints. Raises CannotLaunch."""
+        arguments = [sys.executable, "manage.py", command, name]
+        done = self._guard.run(arguments, env=environment(self.data), cwd=settings.BASE_DIR, text=True)
         if done.returncode:
-            raise CannotLaunch(
-                f"manage.py platform_key: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}"
-            )
+            reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+            raise CannotLaunch(f"manage.py {command}: {reason}")
         return str(json.loads(done.stdout)["api_key"])
 
     def admin_password(self) -> str:
