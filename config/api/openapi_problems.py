@@ -53,6 +53,11 @@ PROBLEM = {
             "items": {"$ref": "#/components/schemas/FieldError"},
             "description": "One entry per invalid field (400, 409).",
         },
+        "scope": {
+            "type": "string",
+            "enum": ["publish", "manage", "read"],
+            "description": "The scope that the API key lacks (403).",
+        },
         "limit": {"type": "string", "description": "The limit that is reached (402, 413, 429, 503)."},
         "allowed": {"type": "integer", "description": "What the plan allows."},
         "used": {"type": "integer", "description": "What the tenant has used."},
