@@ -144,6 +144,7 @@ INSTALLED_APPS = [
     *WAYPOST_APPS,
 ]
 MIDDLEWARE = [
+    "config.web.request_ids.RequestIds",  # outermost: every response has an id
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.web.middleware.Sessions",

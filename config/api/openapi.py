@@ -22,6 +22,7 @@ from config.api.openapi_problems import (
     problem_of_status,
     problem_statuses,
 )
+from config.web.request_ids import HEADER
 from webhooks.kit.rest.resources import ListView
 from webhooks.kit.rest.serializers import ChoiceField, StrictSerializer
 
@@ -57,6 +58,11 @@ REPLAYED = {
         "schema": {"type": "string", "enum": ["true"]},
     }
 }
+REQUEST_ID = {
+    "description": "Id of the request, as the log has it; quote it in a report.",
+    "schema": {"type": "string"},
+}
+REQUEST_ID_REFERENCE = {"$ref": "#/components/headers/RequestId"}
 HEADERS = {
     "Waypost-Tenant": "With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`.",
     "Idempotency-Key": "Chosen by you. A request repeated with it within 24 hours takes effect once.",
@@ -198,6 +204,7 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
     """Add the problems that an operation can have and does not describe itself."""
     result.setdefault("components", {}).setdefault("schemas", {}).update(Problem=PROBLEM, FieldError=FIELD_ERROR)
     finish_components(result)
+    result["components"]["headers"] = {"RequestId": REQUEST_ID}
     result["paths"] = {path.rstrip("/"): item for path, item in result["paths"].items()}  # the last slash is optional
     for path, item in result["paths"].items():
         for method in METHODS:
@@ -208,6 +215,8 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
                 for status in sorted(problem_statuses(path, method, operation)):
                     operation["responses"].setdefault(str(status), problem_of_status(status))
                 _add_examples(operation)
+                for response in operation["responses"].values():
+                    response["headers"] = {**response.get("headers", {}), HEADER: REQUEST_ID_REFERENCE}
     return result
 
 

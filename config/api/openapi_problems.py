@@ -14,6 +14,7 @@ PROBLEM_DESCRIPTIONS = {
     406: "None of the media types in `Accept` can be returned.",
     402: "A limit of the tenant's plan is reached; `limit`, `allowed`, `used` and `resets_at` say which.",
     409: "Conflicts with the current state, or with a value that is already in use.",
+    410: "It is no longer kept: the link has expired.",
     412: "Changed since it was fetched: the `ETag` is not that of `If-Match`.",
     413: "The request is too large.",
     415: "The media type of the body is not supported here.",
@@ -84,7 +85,7 @@ def problem_statuses(path: str, method: str, operation: dict[str, Any]) -> Itera
     if any(operation.get("security", ())):
         yield from (401, 403, 404)  # 404: a tenant that the request may not name
     if "{" in path:
-        yield 404
+        yield from (404, 410) if path.endswith("/{signature}") else (404,)
     if operation.get("parameters") or method in WRITES:
         yield 400
     if "requestBody" in operation:

@@ -29,6 +29,7 @@ from config.api import errors
 from config.web.bodies import AsgiRequestBody, Receive, holder
 from config.web.django_view import DjangoResponse, Send, environ_of, run_django
 from config.web.middleware import PROBES
+from config.web.request_ids import HEADER, new_request_id
 from delivery.api.publishing.native_publish import can_publish_natively, publish_natively
 from subscriptions.tenants.keys import peek_key, share_of
 from webhooks.kit.caches.short_text_cache import short_text_cache
@@ -45,6 +46,7 @@ PUBLISH_PATHS = frozenset({"/api/v1/events/", "/api/v1/events"})
 BATCH_PATHS = PUBLISH_PATHS | {"/api/v1/events/batch/", "/api/v1/events/batch"}
 BATCH_THREADS = 3  # for batches and large events; they compute, and share the interpreter with the event loop
 BEARER = "bearer "
+REQUEST_ID = HEADER.lower().encode()
 
 log = structlog.get_logger("waypost.web")
 
@@ -81,26 +83,34 @@ class WebApplication:
         share = network_of(client.address)
         body = AsgiRequestBody(receive, _length(headers), share)
         route = _native_route(scope, headers, client)
+        request_id = new_request_id()
         try:
             if route is not None:
                 response = await route.view(_native_request(scope, headers, client, share, body))
-                await _send_native(send, response, client.scheme, route.headers)
+                await _send_native(send, response, client.scheme, request_id, route.headers)
             else:
-                found = await self._run_django(scope, headers, client, share, body)
+                found = await self._run_django(scope, headers, client, share, body, request_id)
                 await found.send(send)
         except BodyCutShort:
             return  # the client is gone
         except Exception as error:
-            await _send_native(send, _error_response(scope, error), client.scheme, route.headers if route else ())
+            response = _error_response(scope, error, request_id)
+            await _send_native(send, response, client.scheme, request_id, route.headers if route else ())
 
     async def _run_django(
-        self, scope: Any, headers: Mapping[str, str], client: Client, share: Hashable, body: AsgiRequestBody
+        self,
+        scope: Any,
+        headers: Mapping[str, str],
+        client: Client,
+        share: Hashable,
+        body: AsgiRequestBody,
+        request_id: str,
     ) -> DjangoResponse:
         with holder(share) as held:
             if body.length is None or 0 < body.length <= settings.WAYPOST_MAX_REQUEST_BYTES:
                 await held.read(body, settings.WAYPOST_MAX_REQUEST_BYTES)
             return await run_django(
-                environ_of(scope, headers, client, held),
+                environ_of(scope, headers, client, held, request_id),
                 threads=self._threads_for(scope),
                 share=_tenant_share(headers.get("authorization", ""), share),
                 application=self._django,
@@ -184,10 +194,11 @@ def _native_request(
 
 
 async def _send_native(
-    send: Send, response: NativeResponse, scheme: str, more: Sequence[tuple[bytes, bytes]] = ()
+    send: Send, response: NativeResponse, scheme: str, request_id: str, more: Sequence[tuple[bytes, bytes]] = ()
 ) -> None:
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
     headers += [(b"content-length", b"%d" % len(response.body)), *more, *_security_headers(scheme)]
+    headers.append((REQUEST_ID, request_id.encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})
 
@@ -202,7 +213,7 @@ def _security_headers(scheme: str) -> list[tuple[bytes, bytes]]:
     return [(name.lower().encode(), value.encode()) for name, value in response.items()]
 
 
-def _error_response(scope: Any, error: Exception) -> NativeResponse:
+def _error_response(scope: Any, error: Exception, request_id: str) -> NativeResponse:
     """Return the problem (RFC 9457) for what ended a request before a view responded."""
     if isinstance(error, ShareExceeded):
         error = TooManyInProgress(str(error))
@@ -210,7 +221,7 @@ def _error_response(scope: Any, error: Exception) -> NativeResponse:
         error = RequestTooSlow()
     known = errors.as_api_exception(error)
     if known is None:
-        log.error("request.failed", exc_info=error)
+        log.error("request.failed", request_id=request_id, exc_info=error)
         known = APIException("Internal error; it has been logged.")
     content, headers = errors.problem_content(known, in_body=scope["method"] not in ("GET", "HEAD", "OPTIONS"))
     return NativeResponse(known.status_code, orjson.dumps(content), {"content-type": errors.PROBLEM, **headers})

@@ -23,6 +23,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished
 
 from config.web.bodies import HeldBody
+from config.web.request_ids import ENVIRON
 from webhooks.kit.clients import Client
 from webhooks.kit.fair.futures import await_future
 from webhooks.kit.fair.shares import ShareExceeded, Shares
@@ -65,7 +66,9 @@ class DjangoResponse:
             self.release()
 
 
-def environ_of(scope: Any, headers: Mapping[str, str], client: Client, body: HeldBody) -> dict[str, Any]:
+def environ_of(
+    scope: Any, headers: Mapping[str, str], client: Client, body: HeldBody, request_id: str
+) -> dict[str, Any]:
     """Return the WSGI environment of a request (PEP 3333). No header name in it came with an underscore."""
     server, port = scope["server"] or ("localhost", 0)
     environ: dict[str, Any] = {
@@ -78,6 +81,7 @@ def environ_of(scope: Any, headers: Mapping[str, str], client: Client, body: Hel
         "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
         "REMOTE_ADDR": client.address,
         "waypost.is_proxied": client.is_proxied,
+        ENVIRON: request_id,
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": client.scheme,
         "wsgi.input": body.file,

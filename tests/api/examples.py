@@ -17,6 +17,7 @@ from rest_framework.test import APIClient
 
 from config.api.errors import Unavailable, problem_response
 from config.status.status import cached_status
+from delivery.api.data import Gone
 from delivery.models import DrainReport, PublisherReport
 from delivery.sending.drain import deliver_due
 from subscriptions.models import Tenant
@@ -344,6 +345,7 @@ def record_problems(it: Recorder, client: APIClient, operator: APIClient, tenant
     for event in many:
         response = client.post(events, json.dumps(event), content_type="application/cloudevents+json")
     it.problem(response)
+    it.examples["problems"]["410"] = json.loads(problem_response(HttpRequest(), Gone()).content)
     it.examples["problems"]["503"] = json.loads(problem_response(HttpRequest(), Unavailable()).content)
 
 

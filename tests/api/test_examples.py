@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from config.api import openapi
 from config.local import embedded
+from tests.api.checked_responses import checked_request
 from tests.api.examples import record
 from tests.api.operations import Operation, operations
 from tests.receiver import Receiver
@@ -22,7 +24,9 @@ CALLED_BY_ENDPOINTS = {"confirm_verification", "confirm_verification_by_get"}
 
 
 @pytest.fixture
-def recorded(settings: Any, transactional_db: None) -> Iterator[dict[str, Any]]:
+def recorded(settings: Any, transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """Call every operation; each response is checked against the OpenAPI document."""
+    monkeypatch.setattr(Client, "request", checked_request)
     settings.WAYPOST_ALLOW_HTTP, settings.WAYPOST_ALLOW_NETWORKS = True, ["127.0.0.0/8", "93.184.215.0/24"]
     if settings.WAYPOST_EMBEDDED_BROKER:
         embedded.attach(embedded.VALKEY, Path(settings.WAYPOST_DATA))  # keeps the publish rate

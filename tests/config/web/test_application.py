@@ -19,7 +19,7 @@ from webhooks.wire.cloudevents.http_modes import BATCH, STRUCTURED
 pytestmark = pytest.mark.django_db(transaction=True)
 EVENTS = "/api/v1/events/"
 EVENT = {"specversion": "1.0", "id": "1", "source": "/a", "type": "order.paid", "data": {"n": 1}}
-SERVER_HEADERS = {"date", "server", "connection"}
+SERVER_HEADERS = {"date", "server", "connection", "waypost-request-id"}
 
 
 @pytest.fixture

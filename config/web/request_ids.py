@@ -1,0 +1,47 @@
+"""Name every request by an id, which its response and its log lines have: the one thing to quote in a report."""
+
+import itertools
+import os
+import secrets
+from collections.abc import Callable
+
+import structlog
+from django.http import HttpRequest, HttpResponse
+
+HEADER = "Waypost-Request-Id"
+ENVIRON = "waypost.request_id"  # where the server passes the id on to Django
+
+
+class _Ids:
+    """Ids that are unique without asking anybody: a random text of the process, and a number."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin anew, as every process must that is forked."""
+        self._prefix, self._numbers = f"req_{secrets.token_hex(8)}", itertools.count(1)
+
+    def next(self) -> str:
+        """Return a new id."""
+        return f"{self._prefix}{next(self._numbers):x}"
+
+
+_ids = _Ids()
+os.register_at_fork(after_in_child=_ids.begin)
+new_request_id = _ids.next
+
+
+class RequestIds:
+    """Middleware that puts the id of a request into its response and into what is logged meanwhile."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Respond, with the id that the server gave the request, or with a new one under another server."""
+        name = request.META.get(ENVIRON) or new_request_id()
+        with structlog.contextvars.bound_contextvars(request_id=name):
+            response = self.get_response(request)
+        response.headers[HEADER] = name
+        return response
