@@ -19,6 +19,7 @@ from subscriptions.models import Tenant
 from webhooks.wire import ids
 
 TEXTS = ("endpoint", "type", "source", "subject", "since", "until")
+KNOWN = frozenset({*TEXTS, "ids", "force", "scope", "tenant"})
 
 
 class ChoiceForm(forms.Form):
@@ -84,6 +85,8 @@ def _tenant(text: str) -> Tenant:
 
 def read_filter(params: QueryDict, tenant: Tenant | None) -> replays.ReplayFilter:
     """Return the filter of a query. Raises ValueError with the field's name first."""
+    for name in params.keys() - KNOWN:
+        raise ValueError(name, "is not a field of this filter")
     fields: dict[str, Any] = {name: str(params[name]).strip() for name in TEXTS if params.get(name)}
     if params.get("ids"):
         fields["ids"] = str(params["ids"]).split(",")

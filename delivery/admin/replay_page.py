@@ -28,6 +28,8 @@ LIST_PARAMETERS = frozenset({"p", "o", "e"})  # of a list's own: page, order, er
 class RateForm(forms.Form):
     """Ask for the rate of a replay."""
 
+    EVERYTHING = "No filter is set: replay everything"
+
     rate = forms.IntegerField(
         min_value=1,
         max_value=replays.MAX_RATE,
@@ -35,6 +37,12 @@ class RateForm(forms.Form):
         widget=forms.NumberInput(attrs={"class": "wp-input"}),
         help_text="Maximum deliveries per second.",
     )
+
+    def __init__(self, data: Any, *, is_everything: bool) -> None:
+        """``is_everything``: whether no condition narrows the selection, which has to be confirmed."""
+        super().__init__(data, initial={"rate": replays.DEFAULT_RATE})
+        if is_everything:
+            self.fields["all"] = forms.BooleanField(label=self.EVERYTHING)
 
 
 @dataclass(slots=True)
@@ -73,7 +81,8 @@ class ReplayPage:
         except ValueError as error:
             messages.error(request, _message(error))
             return redirect(self._list())
-        form = RateForm(request.POST if request.method == "POST" else None, initial={"rate": replays.DEFAULT_RATE})
+        is_everything = wanted.filter is not None and wanted.filter.is_empty
+        form = RateForm(request.POST if request.method == "POST" else None, is_everything=is_everything)
         counted = replays.DeliveryCount(0)
         try:
             if request.method == "POST" and wanted.filter and form.is_valid():

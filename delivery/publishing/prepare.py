@@ -11,6 +11,7 @@ import orjson
 
 from delivery.fan_out.deliveries import NewDelivery
 from delivery.publishing.event_data import write_data
+from delivery.publishing.plain_form import read_attributes
 from delivery.publishing.results import EventLimitExceeded, SchemaMismatch
 from subscriptions.errors import LimitExceeded
 from subscriptions.event_types import schema_check
@@ -18,7 +19,6 @@ from subscriptions.event_types.schema_check import SchemaViolations
 from subscriptions.models import Tenant
 from subscriptions.routing.route_table import OPERATIONAL, TEST_TYPE
 from webhooks.wire.cloudevents.event import Event
-from webhooks.wire.cloudevents.grammar import timestamp
 from webhooks.wire.cloudevents.json_format import write_structured
 from webhooks.wire.errors import InvalidEvent
 from webhooks.wire.ids import new_id, public
@@ -101,7 +101,7 @@ def _completed(
     tenant: Tenant, key: UUID, plain: Mapping[str, Any], *, is_json: bool
 ) -> tuple[Event, Mapping[str, Any]]:
     """Return the event of a mapping in the plain form with defaults filled in, and the attributes that were given."""
-    given = {name: _attribute(name, value) for name, value in plain.items() if name != "data" and value is not None}
+    given = read_attributes(plain)
     filled = {
         "id": public("evt", key),
         "source": f"urn:waypost:{tenant.public_id}",
@@ -114,15 +114,6 @@ def _completed(
         return Event.of(filled, plain["data"]), given
     envelope = Event.of(filled)
     return Event.with_json(envelope.attributes, write_data(plain["data"]), envelope.typed), given
-
-
-def _attribute(name: str, value: Any) -> Any:
-    """Write a datetime as CloudEvents writes a time. Raises InvalidEvent without a time zone."""
-    if not isinstance(value, datetime):
-        return value
-    if value.tzinfo is None:
-        raise InvalidEvent(name, "is a datetime without a time zone")
-    return timestamp(value)
 
 
 def current_time() -> str:

@@ -69,6 +69,11 @@ class ReplayFilter:
                 raise ValueError(name, str(error)) from None
         return cls(**fields, scope=scope)
 
+    @property
+    def is_empty(self) -> bool:
+        """Return whether no condition narrows the selection."""
+        return not self.as_json()
+
     def as_json(self) -> dict[str, Any]:
         """Return the JSON form without empty fields."""
         prefix = PREFIXES.get(self.scope, Event.prefix)

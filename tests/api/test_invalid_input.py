@@ -26,11 +26,11 @@ CALLING_OUT = ("/api/v1/endpoints/{ref}/test/", "/api/v1/endpoints/{ref}/verific
 
 # Valid bodies, for operations without an example in the description and without a GET.
 VALID: dict[str, dict[str, Any]] = {
-    "/api/v1/cancellations/": {"filter": {}},
-    "/api/v1/cancellations/preview/": {"filter": {}},
-    "/api/v1/receipts/replays/": {},
-    "/api/v1/replays/": {"filter": {}},
-    "/api/v1/replays/preview/": {"filter": {}},
+    "/api/v1/cancellations/": {"all": True},
+    "/api/v1/cancellations/preview/": {"all": True},
+    "/api/v1/receipts/replays/": {"all": True},
+    "/api/v1/replays/": {"all": True},
+    "/api/v1/replays/preview/": {"all": True},
     "/api/v1/sources/": {"name": "unverified", "scheme": "none"},
 }
 # Operations that are described by a recorded example only.

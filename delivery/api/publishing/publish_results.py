@@ -7,6 +7,7 @@ from rest_framework.exceptions import APIException, ErrorDetail, NotFound, Valid
 from delivery.publishing.results import (
     ContentConflict,
     EventLimitExceeded,
+    InvalidMembers,
     Published,
     SchemaMismatch,
     UnknownTenantNamed,
@@ -36,6 +37,8 @@ def problem_of(error: InvalidEvent) -> APIException:
         return NotFound() if error.is_foreign else UnknownTenant(error.name)
     if isinstance(error, SchemaMismatch):  # the code is the place in the data: see config.api.errors
         return ValidationError({"data": [ErrorDetail(it.detail, it.pointer) for it in error.finding.violations]})
+    if isinstance(error, InvalidMembers):
+        return ValidationError({name: [reason] for name, reason in error.reasons.items()})
     kind = Conflict if isinstance(error, ContentConflict) else ValidationError
     return kind({error.attribute or "non_field_errors": [error.reason]})
 

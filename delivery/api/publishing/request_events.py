@@ -33,7 +33,7 @@ PLAIN = "application/json"
 ACCEPTED_FORMS = f"Send {STRUCTURED}, {BATCH}, {PLAIN}, or any content type with the headers ce-id, ce-source, ce-type."
 BATCH_FORMS = f"Send a JSON array of events as {PLAIN}, or of CloudEvents as {BATCH}."
 ATTRIBUTE_HEADERS = ("ce-id", "ce-source", "ce-type", "ce-specversion")
-
+EVENTBRIDGE_EXTENSIONS = ("account", "region", "resources")
 
 Item = Event | InvalidEvent | dict[str, Any]
 
@@ -95,7 +95,7 @@ def read_plain(body: bytes) -> dict[str, Any]:
         raise InvalidEvent("", plain.value)
     if is_eventbridge(plain):
         native = json_text.read_object(body, keep="detail")
-        plain = plain_from_eventbridge(native) if isinstance(native, dict) else plain
+        plain = _from_eventbridge(native) if isinstance(native, dict) else plain
     return _with_raw_data(plain)
 
 
@@ -127,8 +127,15 @@ def _plain_item(index: int, plain: json_text.ParsedObject, native: json_text.Par
     if isinstance(plain, json_text.ObjectError):
         return InvalidEvent("", plain.value, index)
     if is_eventbridge(plain) and isinstance(native, dict):
-        plain = plain_from_eventbridge(native)
+        plain = _from_eventbridge(native)
     return _with_raw_data(plain)
+
+
+def _from_eventbridge(native: dict[str, Any]) -> dict[str, Any]:
+    """Return an event of EventBridge in the plain form: what only its envelope has are extensions."""
+    plain = plain_from_eventbridge(native)
+    extensions = {name: plain.pop(name) for name in EVENTBRIDGE_EXTENSIONS if name in plain}
+    return {**plain, "extensions": extensions}
 
 
 def _with_raw_data(plain: dict[str, Any]) -> dict[str, Any]:

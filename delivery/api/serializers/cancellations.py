@@ -4,17 +4,19 @@ from typing import Any
 
 from rest_framework import serializers
 
-from webhooks.kit.rest.serializers import StrictSerializer
+from webhooks.kit.rest.selection import SelectionSerializer
+from webhooks.kit.rest.serializers import ObjectField
 
 
-class CancellationSerializer(StrictSerializer):
-    """The deliveries to cancel. `filter` is required; an empty object selects every unfinished delivery."""
+class CancellationSerializer(SelectionSerializer):
+    """The deliveries to cancel, by a filter. Without conditions `"all": true` selects every unfinished delivery."""
 
-    filter = serializers.DictField(
+    filter = ObjectField(
+        default=dict,
         help_text="Conditions that all have to be met. `ids`: list of up to 10,000 ids of deliveries; `endpoint`: id "
         "or `uid`; `labels`: those that the endpoints have; `type`: event type; `since` (included) and `until` "
         "(excluded): when the delivery was created, with "
-        'an offset. Example: `{"endpoint": "main", "type": "order.paid"}`.'
+        'an offset. Example: `{"endpoint": "main", "type": "order.paid"}`.',
     )
 
 

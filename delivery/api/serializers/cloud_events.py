@@ -16,10 +16,7 @@ SPEC_VERSIONS = [("1.0", "CloudEvents 1.0")]
 
 
 class EventCreateSerializer(serializers.Serializer[Any]):
-    """An event to publish. Only `type` is required; id, source and time are filled in.
-
-    Further members of lower-case letters and digits are extension attributes of the CloudEvent.
-    """
+    """An event to publish. Only `type` is required; id, source and time are filled in. Other members are rejected."""
 
     type = serializers.CharField(max_length=MAX_ATTRIBUTE_BYTES["type"], help_text=TYPE_HELP)
     id = serializers.CharField(
@@ -51,6 +48,19 @@ class EventCreateSerializer(serializers.Serializer[Any]):
         help_text="With a platform key: id or `uid` of the tenant that the event is published for, if `Waypost-Tenant` "
         "names none. It is not part of the event that is sent.",
     )
+    extensions = serializers.DictField(
+        required=False,
+        allow_null=True,
+        help_text="Extension attributes of the CloudEvent: names of lower-case letters and digits, with strings, "
+        'integers or booleans. Example: `{"partitionkey": "A-17"}`.',
+    )
+    specversion = serializers.ChoiceField(
+        SPEC_VERSIONS, required=False, allow_null=True, help_text="Version of the CloudEvents specification."
+    )
+    datacontenttype = serializers.CharField(
+        required=False, allow_null=True, help_text="Media type of the data. Default: `application/json`."
+    )
+    dataschema = serializers.CharField(required=False, allow_null=True, help_text="URI of a schema of the data.")
 
 
 class CloudEventSerializer(serializers.Serializer[Any]):

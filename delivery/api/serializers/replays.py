@@ -6,7 +6,8 @@ from rest_framework import serializers
 
 from delivery.models import Replay
 from delivery.replaying.replays import DEFAULT_RATE, MAX_RATE
-from webhooks.kit.rest.serializers import ChoiceField, IdField, IntegerField, StrictSerializer
+from webhooks.kit.rest.selection import SelectionSerializer
+from webhooks.kit.rest.serializers import ChoiceField, IdField, IntegerField, ObjectField
 
 
 class ReplaySerializer(serializers.ModelSerializer[Replay]):
@@ -32,15 +33,18 @@ class ReplaySerializer(serializers.ModelSerializer[Replay]):
         read_only_fields = fields
 
 
-class ReplaySelectionSerializer(StrictSerializer):
-    """The selection to send again. `filter` is required; an empty object selects everything in the scope."""
+class ReplaySelectionSerializer(SelectionSerializer):
+    """The selection to send again, by a filter. Without conditions `"all": true` selects everything in the scope."""
+
+    options = frozenset({"force"})
 
     scope = ChoiceField(
         Replay.Scope.choices,
         default=Replay.Scope.DEAD_LETTERS,
         help_text="What to select: dead letters, or past events.",
     )
-    filter = serializers.DictField(
+    filter = ObjectField(
+        default=dict,
         help_text="Conditions that all have to be met. `ids`: list of up to 10,000 ids of dead letters, or of events "
         "in the other scopes; `endpoint`: id or `uid`; `labels`: those that the endpoints have; `type`: event type; "
         "`since` (included) and `until` (excluded): times with an offset. Dead letters only: `cause`. Events only: "
@@ -50,7 +54,7 @@ class ReplaySelectionSerializer(StrictSerializer):
 
 
 class ReplayCreateSerializer(ReplaySelectionSerializer):
-    """The selection to send again, and the rate. `filter` is required; an empty object selects everything."""
+    """The selection to send again, by a filter or `"all": true`, and the rate."""
 
     rate = IntegerField(
         min_value=1, max_value=MAX_RATE, default=DEFAULT_RATE, help_text="Deliveries per second, at most."

@@ -30,6 +30,7 @@ class Command(BaseCommand):
             "--force", action="store_true", default=None, help="past events: ignore the subscriptions of the endpoint"
         )
         parser.add_argument("--labels", metavar="NAME:VALUE,...", help="labels that the endpoints have, all of them")
+        parser.add_argument("--all", action="store_true", help="replay everything; required without a filter")
         parser.add_argument("--cause", choices=DeadLetter.Cause.values, help="cause of the dead letters")
         parser.add_argument("--type", help="type of the events")
         parser.add_argument("--source", help="source of past events")
@@ -47,6 +48,8 @@ class Command(BaseCommand):
         try:
             tenant = _tenant(options["tenant"])
             selected = replays.ReplayFilter.parse(_filter_options(options), options["scope"], tenant)
+            if selected.is_empty and not (options["all"] or options["count"]):
+                raise ValueError("filter", "give a condition, or --all to replay everything")
             counted = replays.preview(tenant, selected)
             precision = "At least " if counted.is_lower_bound else "About " if counted.estimated else ""
             self.stdout.write(f"{precision}{counted.total} deliveries of {tenant.name}.")

@@ -109,6 +109,16 @@ def test_page_without_filter_says_all_tenants() -> None:
     assert (confirmation.context["total"], confirmation.context["lines"]) == (1, [("Tenant", "All tenants")])
 
 
+def test_replay_without_filter_needs_the_confirmation_that_it_is_everything() -> None:
+    make_letter()
+    client = operator("add_replay")
+    refused = client.post(reverse(PAGE) + "?all=1", {"rate": "5"})
+    assert (refused.status_code, list(refused.context["form"].errors)) == (200, ["all"])
+    assert not Replay.objects.exists()
+    client.post(reverse(PAGE) + "?all=1", {"rate": "5", "all": "on"})
+    assert Replay.objects.get().total == 1
+
+
 class TestSelections:
     def test_selected_dead_letters_of_one_tenant_become_its_replay(self) -> None:
         chosen, other = make_letter(), make_letter()

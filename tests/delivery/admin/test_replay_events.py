@@ -77,6 +77,7 @@ def test_events_of_two_tenants_are_rejected(tenant: Tenant) -> None:
         ({"ids": "dl_1"}, "ids"),
         ({"scope": "dead_letters"}, "scope"),
         ({"since": "yesterday"}, "since"),
+        ({"tpye": "order.created"}, "tpye"),
     ],
 )
 def test_invalid_query_is_reported_and_sends_nothing(tenant: Tenant, query: dict[str, str], problem: str) -> None:

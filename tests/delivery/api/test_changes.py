@@ -38,8 +38,8 @@ class TestChangeRoutes(RouteCases):
         ApiRoute("post", "deliveries/{delivery}/retry/", "manage", 200),
         ApiRoute("post", "deliveries/{delivery}/resend/", "manage", 200),
         ApiRoute("post", "deliveries/{delivery}/set-aside/", "manage", 200),
-        ApiRoute("post", "cancellations/", "manage", 200, {"filter": {}}),
-        ApiRoute("post", "cancellations/preview/", "read", 200, {"filter": {}}),
+        ApiRoute("post", "cancellations/", "manage", 200, {"all": True}),
+        ApiRoute("post", "cancellations/preview/", "read", 200, {"all": True}),
     ]
 
     def make_ids(self, tenant: Tenant) -> dict[str, str]:
@@ -108,6 +108,11 @@ def test_cancellation_cancels_what_its_preview_counted(client: APIClient, tenant
     ("body", "field"),
     [
         ({}, "filter"),
+        ({"filter": {}}, "filter"),
+        ({"filter": {"type": "", "endpoint": None}}, "filter"),
+        ({"filter": {"type": "t"}, "all": True}, "all"),
+        ({"all": "yes"}, "all"),
+        ({"filter": {"tpye": "t"}}, "filter.tpye"),
         ({"filter": []}, "filter"),
         ({"filter": {"state": "dead"}}, "filter.state"),
         ({"filter": {"ids": []}}, "filter.ids"),
@@ -131,7 +136,7 @@ def test_filter_field_outside_the_filter_is_rejected(
     client: APIClient, tenant: Tenant, endpoint: Endpoint, path: str
 ) -> None:
     delivery = make_delivery(make_event(tenant), endpoint)
-    response = client.post(f"/api/v1/{path}", {"filter": {}, "endpoint": "other"})
+    response = client.post(f"/api/v1/{path}", {"all": True, "endpoint": "other"})
     assert (response.status_code, [it["field"] for it in response.json()["errors"]]) == (400, ["endpoint"])
     delivery.refresh_from_db()
     assert delivery.state == "pending"

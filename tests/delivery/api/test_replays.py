@@ -34,8 +34,8 @@ def make_letter(tenant: Tenant, **changes: Any) -> DeadLetter:
 class TestReplayRoutes(RouteCases):
     routes = [
         ApiRoute("get", "replays/", "read", 200),
-        ApiRoute("post", "replays/", "manage", 201, {"filter": {}}),
-        ApiRoute("post", "replays/preview/", "read", 200, {"filter": {}}),
+        ApiRoute("post", "replays/", "manage", 201, {"all": True}),
+        ApiRoute("post", "replays/preview/", "read", 200, {"all": True}),
         ApiRoute("get", "replays/{replay}/", "read", 200),
         ApiRoute("post", "replays/{replay}/cancel/", "manage", 200),
     ]
@@ -75,20 +75,24 @@ def test_replay_of_another_tenants_rows_selects_nothing(client: APIClient) -> No
     ("body", "field"),
     [
         ({}, "filter"),
+        ({"filter": {}}, "filter"),
+        ({"filter": {"type": "", "endpoint": None}}, "filter"),
+        ({"filter": {"type": "t"}, "all": True}, "all"),
+        ({"scope": "events", "filter": {"force": False}}, "filter"),
         ({"filter": "all"}, "filter"),
         ({"filter": {"cause": "boredom"}}, "filter.cause"),
         ({"filter": {"endpoint": "evt_01m83t2ghzevcannga6my0tf3k"}}, "filter.endpoint"),
         ({"filter": {"since": "2026-01-01"}}, "filter.since"),
         ({"filter": {"colour": "red"}}, "filter.colour"),
         ({"filter": {"ids": "dl_1"}}, "filter.ids"),
-        ({"scope": "everything", "filter": {}}, "scope"),
+        ({"scope": "everything", "all": True}, "scope"),
         ({"scope": "events", "filter": {"cause": "responded_410"}}, "filter.cause"),
         ({"scope": "events", "filter": {"force": True}}, "filter.force"),
         ({"scope": "events", "filter": {"endpoint": "unknown"}}, "filter.endpoint"),
         ({"scope": "missing", "filter": {"endpoint": "ep_01m83t2ghzevcannga6my0tf3k"}}, "filter.endpoint"),
-        ({"filter": {}, "rate": 0}, "rate"),
-        ({"filter": {}, "rate": 10_001}, "rate"),
-        ({"filter": {}, "rate": "fast"}, "rate"),
+        ({"all": True, "rate": 0}, "rate"),
+        ({"all": True, "rate": 10_001}, "rate"),
+        ({"all": True, "rate": "fast"}, "rate"),
     ],
 )
 def test_invalid_filter_or_rate_names_the_field(client: APIClient, body: dict[str, Any], field: str) -> None:
@@ -98,7 +102,7 @@ def test_invalid_filter_or_rate_names_the_field(client: APIClient, body: dict[st
 
 
 def test_operator_without_a_tenant_is_rejected() -> None:
-    response = make_client(None).post(REPLAYS, {"filter": {}})
+    response = make_client(None).post(REPLAYS, {"all": True})
     assert (response.status_code, response.json()["errors"][0]["field"]) == (400, "tenant")
 
 
@@ -112,7 +116,7 @@ def test_cancel_is_idempotent_and_of_a_finished_replay_a_409(client: APIClient, 
 
 def test_running_replay_shows_its_progress(client: APIClient, tenant: Tenant) -> None:
     make_letter(tenant)
-    created = client.post(REPLAYS, {"filter": {}}).json()
+    created = client.post(REPLAYS, {"all": True}).json()
     replays.run_slices()
     shown = client.get(f"{REPLAYS}{created['id']}/").json()
     assert (shown["state"], shown["replayed"], shown["total"]) == ("finished", 1, 1)

@@ -58,7 +58,7 @@ def transactions():
         ("keys/", {"scopes": ["read"]}, None),
         ("events/", {"type": "a", "data": 1}, Event),
         ("sources/", {"name": "GitHub", "scheme": "github", "secret": "s" * 32}, Source),
-        ("replays/preview/", {"filter": {}}, None),
+        ("replays/preview/", {"all": True}, None),
     ],
 )
 def test_repeated_post_returns_the_stored_response(path, body, model):

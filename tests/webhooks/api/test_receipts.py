@@ -33,7 +33,7 @@ class TestRoutes(RouteCases):
         ApiRoute("get", "receipts/{receipt}/", "read", 200),
         ApiRoute("get", "receipts/{receipt}/body/", "read", 200),
         ApiRoute("post", "receipts/{receipt}/replays/", "manage", 202),
-        ApiRoute("post", "receipts/replays/", "manage", 202, {}),
+        ApiRoute("post", "receipts/replays/", "manage", 202, {"all": True}),
     ]
 
     def make_ids(self, tenant: Tenant) -> dict[str, str]:
@@ -115,16 +115,34 @@ def test_replays_of_a_filter_are_previewed_and_default_to_dead_receipts() -> Non
     for owner in (source, source, make_source(tenant_id=make_tenant().pk)):
         make_receipt(owner, due_at=None, dead_at=timezone.now())
     client = make_client(tenant)
-    assert post(client, "receipts/replays/", {"preview": True}).json() == {"total": 2}
+    assert post(client, "receipts/replays/", {"preview": True, "all": True}).json() == {"total": 2}
     for condition, count in (({"source": source.public_id}, 2), ({"state": "processed"}, 1)):
         done = post(client, "receipts/replays/", {"filter": condition})
         assert (done.status_code, done.json()) == (202, {"replayed": count, "remaining": 0})
     assert Receipt.objects.filter(dead_at__isnull=False).count() == 1
 
 
-@pytest.mark.parametrize("body", [{"filter": {"state": "odd"}}, {"filter": "all"}, {"preview": "perhaps"}, []])
-def test_replays_with_an_invalid_body_are_a_400(body: Any) -> None:
-    assert post(make_client(make_tenant()), "receipts/replays/", body).status_code == 400
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "filter"),
+        ({"filter": {}}, "filter"),
+        ({"filter": {"source": ""}}, "filter"),
+        ({"filter": {"sorce": "shop"}}, "filter.sorce"),
+        ({"filter": {"sorce": "shop"}, "all": True}, "all"),
+        ({"filter": {"state": "dead"}, "all": True}, "all"),
+        ({"filter": {"state": "odd"}}, "filter.state"),
+        ({"filter": "all"}, "filter"),
+        ({"all": True, "preview": "perhaps"}, "preview"),
+        ([], ""),
+    ],
+)
+def test_replays_with_an_invalid_body_are_a_400_and_replay_nothing(body: Any, field: str) -> None:
+    tenant = make_tenant()
+    make_receipt(make_source(tenant_id=tenant.pk), due_at=None, dead_at=timezone.now())
+    response = post(make_client(tenant), "receipts/replays/", body)
+    assert (response.status_code, [it["field"] for it in response.json()["errors"]]) == (400, [field])
+    assert Receipt.objects.filter(dead_at__isnull=False).count() == 1
 
 
 def test_processed_receipt_shows_state_handler_and_attempts(settings) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from webhooks.kit.rest.serializers import BooleanField, ChoiceField, IdField, ObjectField, StrictSerializer
+from webhooks.kit.rest.selection import SelectionSerializer
+from webhooks.kit.rest.serializers import BooleanField, ChoiceField, IdField, ObjectField
 from webhooks.models import Receipt, Source, SourceSecret
 
 
@@ -60,8 +61,8 @@ class ReceiptSerializer(serializers.ModelSerializer[Receipt]):
         extra_kwargs = {"cause": {"help_text": "Why it was given up; null in any other state."}}
 
 
-class ReceiptReplayCreateSerializer(StrictSerializer):
-    """The receipts to replay."""
+class ReceiptReplayCreateSerializer(SelectionSerializer):
+    """The receipts to replay, by a filter. Without conditions `"all": true` selects all dead receipts."""
 
     filter = ObjectField(
         required=False,

@@ -15,11 +15,12 @@ from django.db import models
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from webhooks.kit.rest.lookup import find
 from webhooks.kit.rows import has_control_characters
 from webhooks.wire.ids import parse, public
+from webhooks.wire.suggestion import did_you_mean
 
 
 def json_type(value: Any) -> str:
@@ -238,7 +239,10 @@ class ReferenceField(serializers.Field[Any, str, str, Any]):
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """Reject unknown fields. ``hints`` are messages for unknown or read-only fields, by name."""
+    """Reject unknown fields, together with all other faults of the body.
+
+    ``hints`` are messages for unknown or read-only fields, by name.
+    """
 
     hints: ClassVar[dict[str, str]] = {}
     default_error_messages = {"invalid": "Expected an object, got {datatype}."}
@@ -247,17 +251,28 @@ class StrictSerializer(serializers.Serializer[Any]):
         if not isinstance(data, Mapping):
             message = self.error_messages["invalid"].format(datatype=json_type(data))
             raise ValidationError({"non_field_errors": [message]}, code="invalid")
-        errors = {name: [self._objection(name)] for name in data if not self._is_accepted(name)}
+        errors: dict[str, Any] = {
+            name: [ErrorDetail(self._objection(name), "unknown")] for name in data if not self._is_accepted(name)
+        }
+        try:
+            values = super().to_internal_value(data)
+        except ValidationError as error:
+            raise ValidationError({**cast("dict[str, Any]", error.detail), **errors}) from None
         if errors:
-            raise ValidationError(errors, code="unknown")
-        return super().to_internal_value(data)
+            raise ValidationError(errors)
+        return values
 
     def _is_accepted(self, name: str) -> bool:
         field = self.fields.get(name)
         return field is not None and (not field.read_only or self.instance is not None)
 
     def _objection(self, name: str) -> str:
-        return self.hints.get(name, "Read-only field." if name in self.fields else "Unknown field.")
+        if name in self.hints:
+            return self.hints[name]
+        if name in self.fields:
+            return "Read-only field."
+        meant = did_you_mean(str(name), [known for known, field in self.fields.items() if not field.read_only])
+        return f"Unknown field{f'; {meant}' if meant else '.'}"
 
 
 class StrictModelSerializer(StrictSerializer, serializers.ModelSerializer[Any]):

@@ -16,6 +16,8 @@ OPTIONAL = ("subject", "time", "datacontenttype", "dataschema")
 CORE = frozenset(REQUIRED + OPTIONAL)  # all of them strings in JSON
 SPECVERSION = "1.0"
 
+NAME_RULE = "is not an attribute name; use a to z and 0 to 9 only, and not data"
+
 _REQUIRED = frozenset(REQUIRED)
 _MAX_SHOWN = 64  # characters of an invalid name in an error
 _NAME = re.compile(r"(?!data\Z)[a-z0-9]+")
@@ -46,7 +48,7 @@ def check(attributes: Mapping[str, str]) -> None:
         raise InvalidEvent(next(name for name in REQUIRED if name not in attributes), "is missing")
     for name, value in attributes.items():
         if name not in CORE and not _NAME.fullmatch(name):
-            raise InvalidEvent(_shown(name), "is not an attribute name; use a to z and 0 to 9 only, and not data")
+            raise InvalidEvent(shown(name), NAME_RULE)
         if not isinstance(value, str):
             raise InvalidEvent(name, "is not a string")
         if not (value.isascii() and value.isprintable()) and _FORBIDDEN.search(value):
@@ -54,6 +56,11 @@ def check(attributes: Mapping[str, str]) -> None:
         rule = _RULES.get(name)
         if rule is not None and not rule[0](value):
             raise InvalidEvent(name, rule[1])
+
+
+def is_extension_name(name: object) -> bool:
+    """Tell whether the name of an attribute follows section "Naming Conventions"."""
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None
 
 
 def canonical(name: str, value: object) -> str:
@@ -65,9 +72,9 @@ def canonical(name: str, value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if not isinstance(value, int):
-        raise InvalidEvent(_shown(name), "is neither a string, a boolean nor an integer")
+        raise InvalidEvent(shown(name), "is neither a string, a boolean nor an integer")
     if not -(2**31) <= value < 2**31:
-        raise InvalidEvent(_shown(name), "is not a signed 32-bit integer")
+        raise InvalidEvent(shown(name), "is not a signed 32-bit integer")
     return str(value)
 
 
@@ -80,6 +87,6 @@ def read_values(values: Mapping[str, object]) -> tuple[dict[str, str], dict[str,
     return named, {name: it for name, it in values.items() if isinstance(it, (bool, int))}
 
 
-def _shown(name: str) -> str:
+def shown(name: str) -> str:
     """Shorten and escape an invalid name for an error."""
     return name[:_MAX_SHOWN].encode("ascii", "backslashreplace").decode()

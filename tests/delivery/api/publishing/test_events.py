@@ -142,12 +142,22 @@ class TestNumbers:
         assert f'"data":{data}' in bytes(Event.objects.get().body).decode()
 
     def test_extension_keeps_its_type(self, client: APIClient) -> None:
-        post(client, '{"type":"t","sequence":7,"sampled":true,"partitionkey":"7"}', "application/json")
+        post(client, '{"type":"t","extensions":{"sequence":7,"sampled":true,"partitionkey":"7"}}', "application/json")
         body = bytes(Event.objects.get().body).decode()
         assert '"partitionkey":"7","sampled":true,"sequence":7' in body
 
 
 class TestRejections:
+    @pytest.mark.parametrize("path", [EVENTS, f"{EVENTS}batch/"])
+    def test_unknown_members_of_the_plain_form_are_named(self, client: APIClient, path: str) -> None:
+        event = {"type": "order.created", "dat": 1, "deliverat": "2030-01-01T00:00:00Z"}
+        response = client.post(path, event if path == EVENTS else [event], format="json")
+        assert response.status_code == 400
+        problem = response.json() if path == EVENTS else response.json()["data"][0]["error"]
+        assert [it["field"] for it in problem["errors"]] == ["dat", "deliverat"]
+        assert 'did you mean "data"?' in problem["errors"][0]["detail"]
+        assert not Event.objects.exists()
+
     @pytest.mark.parametrize(
         ("changes", "field"),
         [

@@ -57,13 +57,20 @@ def test_replay_sends_past_events(endpoint: Endpoint) -> None:
     assert Delivery.objects.get().event_id == event.id
 
 
+def test_replay_without_filter_needs_all(endpoint: Endpoint) -> None:
+    letters(endpoint, 1)
+    with pytest.raises(CommandError, match="--all"):
+        run("acme", "--yes")
+    assert not Replay.objects.exists()
+
+
 @pytest.mark.parametrize(("reply", "replays"), [("y", 1), ("yes", 1), ("n", 0), ("", 0)])
 def test_replay_asks_before_it_starts(
     endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, reply: str, replays: int
 ) -> None:
     letters(endpoint, 1)
     monkeypatch.setattr("builtins.input", lambda: reply)
-    run("acme")
+    run("acme", "--all")
     assert Replay.objects.count() == replays
 
 
@@ -75,7 +82,7 @@ def test_replay_asks_before_it_starts(
         (["acme", "--endpoint", "unknown"], "endpoint"),
         (["acme", "--scope", "events", "--cause", "responded_410"], "cause"),
         (["acme", "--since", "yesterday"], "since"),
-        (["acme", "--rate", "0", "--yes"], "rate"),
+        (["acme", "--all", "--rate", "0", "--yes"], "rate"),
         (["acme", "--scope", "events", "--force"], "force"),
     ],
 )

@@ -1,0 +1,32 @@
+"""Define the body that selects the rows of a bulk change: a filter, or everything in so many words.
+
+A filter that is left out, or is empty by mistake, must not select every row.
+"""
+
+from typing import Any, ClassVar
+
+from rest_framework.exceptions import ValidationError
+
+from webhooks.kit.rest.serializers import BooleanField, StrictSerializer
+
+NOTHING_GIVEN = 'Give at least one condition, or "all": true to select everything.'
+BOTH_GIVEN = 'Give either "all": true or a filter with conditions.'
+
+
+class SelectionSerializer(StrictSerializer):
+    """Select rows by ``filter``, which a subclass declares, or all of them. Conditions that are null or "" are none."""
+
+    all = BooleanField(default=False, help_text="Whether to select everything; required as true without a filter.")
+    options: ClassVar[frozenset[str]] = frozenset()
+    """Names in the filter that false switches off, so that it is no condition."""
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        given = any(self._is_condition(name, value) for name, value in attrs["filter"].items())
+        if not attrs["all"] and not given:
+            raise ValidationError({"filter": [NOTHING_GIVEN]}, code="required")
+        if attrs["all"] and given:
+            raise ValidationError({"all": [BOTH_GIVEN]}, code="ambiguous")
+        return attrs
+
+    def _is_condition(self, name: str, value: Any) -> bool:
+        return value not in (None, "", {}) and not (name in self.options and value is False)
