@@ -10,8 +10,7 @@ from typing import Any
 from delivery.publishing.results import InvalidMembers
 from webhooks.wire.cloudevents import attributes as rules
 from webhooks.wire.cloudevents.grammar import timestamp
-from webhooks.wire.errors import InvalidEvent
-from webhooks.wire.suggestion import did_you_mean
+from webhooks.wire.errors import InvalidEvent, did_you_mean
 
 EXTENSIONS = "extensions"
 MEMBERS = frozenset({*rules.CORE, "data", EXTENSIONS})

@@ -26,7 +26,11 @@ The first line of a SignatureError's docstring is its message. `code` is its val
 message contains a secret, a signature or a part of the body.
 """
 
+from collections.abc import Collection
+from difflib import get_close_matches
 from typing import ClassVar
+
+_MAX_COMPARED = 64  # characters: comparing takes time by the product of the lengths
 
 
 class WireError(ValueError):
@@ -163,3 +167,12 @@ class UnreadableBody(WireError):
 
 class UnopenedEnvelope(UnreadableBody):
     """The body does not have the envelope that its source names, or no valid one."""
+
+
+def did_you_mean(name: str, known: Collection[str]) -> str:
+    """Return ``did you mean "data"?`` for a name that resembles a known one; empty otherwise."""
+    if not 1 < len(name) <= _MAX_COMPARED:
+        return ""
+    by_lower = {it.lower(): it for it in known}
+    found = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.7)
+    return f'did you mean "{by_lower[found[0]]}"?' if found else ""

@@ -19,8 +19,8 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from webhooks.kit.rest.lookup import find
 from webhooks.kit.rows import has_control_characters
+from webhooks.wire.errors import did_you_mean
 from webhooks.wire.ids import parse, public
-from webhooks.wire.suggestion import did_you_mean
 
 
 def json_type(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from webhooks.wire.suggestion import did_you_mean
+from webhooks.wire.errors import did_you_mean
 
 KNOWN = ("data", "type", "eventTypes", "retry_plan")
 
