@@ -95,15 +95,17 @@ ROOMS = {
     "delivery.load": f"{GROUND} {DELIVERY}",
     "delivery.fan_out": f"{GROUND} {TENANCY} {DELIVERY}",
     "delivery.publishing": f"{GROUND} {TENANCY} subscriptions.event_types {DELIVERY} delivery.fan_out delivery.load",
-    "delivery.sending": f"{GROUND} {TENANCY} {DELIVERY} delivery.load delivery.transports delivery.publishing",
+    "delivery.lanes": f"{GROUND} {TENANCY} {DELIVERY} delivery.transports.outcome delivery.publishing",
+    "delivery.sending": f"{GROUND} {TENANCY} {DELIVERY} delivery.load delivery.transports delivery.publishing "
+    "delivery.lanes",
     "delivery.single_attempts": f"{GROUND} {TENANCY} {DELIVERY} delivery.transports",
     "delivery.testing": f"{GROUND} subscriptions.models {DELIVERY}",
     "delivery.reading": f"{GROUND} {TENANCY} {DELIVERY} delivery.load delivery.transports delivery.publishing "
-    "delivery.sending",
+    "delivery.lanes delivery.sending",
     "delivery.replaying": f"{GROUND} {TENANCY} {DELIVERY} delivery.fan_out delivery.reading",
     "delivery.broadcasting": f"{GROUND} {TENANCY} {DELIVERY} delivery.publishing delivery.replaying",
-    "delivery.lifecycle": f"{GROUND} {TENANCY} {DELIVERY} delivery.publishing delivery.sending delivery.reading "
-    "delivery.replaying",
+    "delivery.lifecycle": f"{GROUND} {TENANCY} {DELIVERY} delivery.publishing delivery.lanes delivery.sending "
+    "delivery.reading delivery.replaying",
     "delivery.tasks": "webhooks.kit delivery.schedule delivery.sql delivery.fan_out delivery.sending "
     "delivery.replaying delivery.broadcasting delivery.lifecycle",
     "delivery.api": f"{GROUND} {TENANCY} subscriptions.api {DELIVERY} delivery.load delivery.transports "

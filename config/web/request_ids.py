@@ -13,7 +13,7 @@ ENVIRON = "waypost.request_id"  # where the server passes the id on to Django
 
 
 class _Ids:
-    """Ids that are unique without asking anybody: a random text of the process, and a number."""
+    """Number requests, with a random text of the process, so that ids are unique on all machines."""
 
     def __init__(self) -> None:
         self.begin()

@@ -9,10 +9,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from delivery import notify, telemetry
+from delivery.lanes import health
 from delivery.lifecycle.rejecting import report_rejecting
 from delivery.models import Delivery
 from delivery.reading import platform_load
-from delivery.sending import attempt_stats, health
+from delivery.sending import attempt_stats
 from delivery.sql.dead_letters import dead_letter_expired
 from delivery.sql.due import create_missing_lanes, recheck_due, resume_lanes, retry_changed_endpoints
 from delivery.sql.recovery import raise_to_low_water_mark, recover_claims

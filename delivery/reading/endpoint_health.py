@@ -10,10 +10,10 @@ from enum import StrEnum
 
 from django.conf import settings
 
+from delivery.lanes.breaker import OUTAGE_FAILURES
+from delivery.lanes.health import disabled_at, failing_message
 from delivery.models import Lane
 from delivery.sending.attempt_stats import StatsSummary, stats_by_hour, total_of
-from delivery.sending.breaker import OUTAGE_FAILURES
-from delivery.sending.health import disabled_at, failing_message
 from delivery.sql.attempts import REJECTS_MUCH
 from subscriptions.models import Endpoint
 

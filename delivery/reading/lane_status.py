@@ -10,11 +10,11 @@ from typing import Any
 from django.db.models import Avg
 from django.utils import timezone
 
+from delivery.lanes.concurrency import INITIAL_WINDOW
 from delivery.models import Attempt, Delivery, Lane
 from delivery.reading.blockers import Blocker, blockers
 from delivery.reading.endpoint_health import EndpointHealth, endpoint_health, pause_message
 from delivery.reading.lanes_behind import LaneBehind, lane_behind
-from delivery.sending.concurrency import INITIAL_WINDOW
 from subscriptions.models import Endpoint
 
 MAX_COUNTED = 10_000  # pending deliveries

@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from delivery.lanes.concurrency import INITIAL_WINDOW
 from delivery.models import Lane
 from delivery.reading.blockers import Blocker, blockers
-from delivery.sending.concurrency import INITIAL_WINDOW
 from delivery.sql.lanes import LEASE_SECONDS
 from delivery.sql.load.lanes_behind import LaneBehindRow, find_lanes_behind
 from subscriptions.models import Endpoint

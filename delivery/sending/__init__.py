@@ -1,4 +1,4 @@
-"""Deliver what is due: the drain, and what it decides with (leased lanes, concurrency, breaker, verdict).
+"""Deliver what is due: the drain, from claim to settle, and what an outcome means (verdict).
 
-Belongs here: the loop from claim to settle, and the pure functions it calls. Called by tasks and commands.
+Belongs here: the loop and its steps. What it leases is in ``delivery.lanes``. Called by tasks and commands.
 """

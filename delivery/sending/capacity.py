@@ -15,7 +15,7 @@ from itertools import takewhile
 from typing import NamedTuple
 from uuid import UUID
 
-from delivery.sending.lane import LeasedLane
+from delivery.lanes.lane import LeasedLane
 from delivery.sql.claim import LARGE_BODY, BodyAllowance
 from webhooks.kit.fair.shares import fair_part
 

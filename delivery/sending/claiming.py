@@ -10,11 +10,11 @@ import time
 from datetime import datetime
 from uuid import UUID
 
+from delivery.lanes.clock import Clock
+from delivery.lanes.lane import LeasedLane
+from delivery.lanes.leased_lanes import POLL_EVERY, LeasedLanes
 from delivery.sending.capacity import share_capacity
-from delivery.sending.clock import Clock
 from delivery.sending.dispatch import Dispatcher
-from delivery.sending.lane import LeasedLane
-from delivery.sending.leased_lanes import POLL_EVERY, LeasedLanes
 from delivery.sql.claim import HOLD_SECONDS, Claimed, ClaimRequest, claim_deliveries
 from delivery.sql.order_heads import MAX_KEYS
 from webhooks.wire.ids import new_id

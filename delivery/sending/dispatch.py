@@ -12,11 +12,11 @@ from operator import attrgetter
 from uuid import UUID
 
 from delivery import telemetry
+from delivery.lanes.clock import Clock
+from delivery.lanes.lane import LeasedLane
+from delivery.lanes.leased_lanes import LeasedLanes
 from delivery.sending.capacity import BodyBudget, Capacity
 from delivery.sending.claimed_ahead import ClaimedAhead, Held
-from delivery.sending.clock import Clock
-from delivery.sending.lane import LeasedLane
-from delivery.sending.leased_lanes import LeasedLanes
 from delivery.sending.settlement import Ended
 from delivery.sending.verdict import DEFAULT_PLAN
 from delivery.sql.claim import CLAIM_GRACE, NO_TENANT, Claimed, without_body

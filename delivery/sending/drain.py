@@ -18,13 +18,13 @@ import psycopg
 from django.db import Error, InterfaceError, OperationalError, connection
 
 from delivery import notify, telemetry
+from delivery.lanes.clock import ENOUGH, Clock, Pacing
+from delivery.lanes.lane import LeasedLane
+from delivery.lanes.leased_lanes import POLL_EVERY, LeasedLanes
 from delivery.load.drain_meter import DrainMeter
 from delivery.sending.claimed_ahead import PublisherClaims
 from delivery.sending.claiming import Claiming
-from delivery.sending.clock import ENOUGH, Clock, Pacing
 from delivery.sending.dispatch import Dispatcher
-from delivery.sending.lane import LeasedLane
-from delivery.sending.leased_lanes import POLL_EVERY, LeasedLanes
 from delivery.sending.settling import Settling
 from delivery.sending.shutdown import is_stopping
 from delivery.sql.due import become_resident, end_residence, read_notification

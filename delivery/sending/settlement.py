@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from delivery.sending import health
+from delivery.lanes import health
 from delivery.sending.verdict import RESPONDED_410, judge
 from delivery.sql.claim import attempt_number
 from delivery.sql.settle import Settlement

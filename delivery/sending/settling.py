@@ -12,14 +12,14 @@ from uuid import UUID
 from django.db import transaction
 
 from delivery import telemetry
+from delivery.lanes import health
+from delivery.lanes.clock import ENOUGH, Clock
+from delivery.lanes.lane import LeasedLane
+from delivery.lanes.leased_lanes import LeasedLanes
 from delivery.load.drain_meter import DrainMeter
-from delivery.sending import health
 from delivery.sending.attempt_stats import AttemptStats
 from delivery.sending.claimed_ahead import PublisherClaims
-from delivery.sending.clock import ENOUGH, Clock
 from delivery.sending.dispatch import Dispatcher
-from delivery.sending.lane import LeasedLane
-from delivery.sending.leased_lanes import LeasedLanes
 from delivery.sending.settlement import Ended, report_dead, settlements
 from delivery.sending.verdict import RESPONDED_410
 from delivery.sql.settle import find_unrecorded, is_one_statement, release_claims, settle_attempts

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from delivery.sending.lane import LeasedLane
+from delivery.lanes.lane import LeasedLane
 from delivery.sql.claim import Claimed
 from delivery.sql.lanes import LaneRow
 from delivery.transports.in_flight import InFlight

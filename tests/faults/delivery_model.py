@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from delivery.sending.lane import LeasedLane
+from delivery.lanes.lane import LeasedLane
 from delivery.sending.verdict import Verdict
 from delivery.sql.claim import Claimed
 from delivery.sql.settle import Settlement

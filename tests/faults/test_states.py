@@ -26,10 +26,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from delivery.lanes import breaker
+from delivery.lanes.lane import EPOCH, LeasedLane, instant
 from delivery.models import Attempt, DeadLetter, Delivery, Event, Lane
-from delivery.sending import breaker
 from delivery.sending.capacity import share_capacity
-from delivery.sending.lane import EPOCH, LeasedLane, instant
 from delivery.sending.verdict import Verdict
 from delivery.sql.claim import claim_deliveries
 from delivery.sql.dead_letters import ReplayedLetter, replay_dead_letters

@@ -3,7 +3,7 @@
 PURE: the clock is passed in, in seconds; no function raises. To keep a limit across processes, store ``next_slot``. If
 a process ended without storing it, call ``spend_all``, since the tokens that were spent are unknown.
 
-Used for the attempts to an endpoint (``delivery.sending.lane``, stored in the lane's row) and for the requests of a
+Used for the attempts to an endpoint (``delivery.lanes.lane``, stored in the lane's row) and for the requests of a
 source (``webhooks.receiving.inbound_limits``, one per process). The limit on publishing is shared by all processes and
 is therefore computed in Valkey (``delivery.publishing.publish_rate``).
 """

@@ -1,4 +1,4 @@
-"""Every response has the id of its request, whoever responded, and so has what was logged meanwhile."""
+"""Every response has the id of its request, from native and Django code, and so has what was logged meanwhile."""
 
 import os
 import re

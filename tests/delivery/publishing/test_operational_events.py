@@ -9,10 +9,10 @@ from django.db import connection
 
 from delivery import notify
 from delivery.fan_out import deferred
+from delivery.lanes import health
+from delivery.lanes.breaker import Breaker
 from delivery.models import DeferredFanOut, Delivery, Event, UsageIncrement
 from delivery.publishing.operational_events import publish_operational
-from delivery.sending import health
-from delivery.sending.breaker import Breaker
 from delivery.sql.fan_out import IS_OPERATIONAL
 from subscriptions.endpoints.endpoints import delete_endpoint
 from subscriptions.event_types.operational import TYPES

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from delivery.lanes.lane import LeasedLane
 from delivery.sending import capacity
 from delivery.sending.capacity import IDLE_PROBE, BodyBudget, Capacity, TenantRoom, share_capacity
-from delivery.sending.lane import LeasedLane
 from delivery.sql.claim import LARGE_BODY
 from tests.delivery.factories_lanes import START, make_lane
 from webhooks.wire.ids import new_id

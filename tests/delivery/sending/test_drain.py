@@ -20,16 +20,17 @@ from django.utils import timezone
 
 from delivery import notify
 from delivery.fan_out import deferred
+from delivery.lanes import breaker, leased_lanes
+from delivery.lanes.concurrency import INITIAL_WINDOW
+from delivery.lanes.lane import UNSETTLED_FACTOR
 from delivery.lifecycle import sweep
 from delivery.lifecycle.cancel import cancel_deliveries
 from delivery.lifecycle.retry_endpoint import retry_endpoint
 from delivery.lifecycle.set_aside import set_aside
 from delivery.models import Attempt, DeadLetter, Delivery, Event, Lane
 from delivery.publishing.publisher import publish
-from delivery.sending import breaker, capacity, claiming, drain, leased_lanes, settling
-from delivery.sending.concurrency import INITIAL_WINDOW
+from delivery.sending import capacity, claiming, drain, settling
 from delivery.sending.drain import deliver_due
-from delivery.sending.lane import UNSETTLED_FACTOR
 from delivery.sql import recovery
 from delivery.sql.claim import LARGE_BODY
 from delivery.sql.due import CHANNEL

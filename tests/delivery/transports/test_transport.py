@@ -10,9 +10,9 @@ import pytest
 from django.utils import timezone
 
 from delivery import notify
+from delivery.lanes.concurrency import INITIAL_WINDOW
 from delivery.models import Attempt, DeadLetter, Delivery, Event, Lane
 from delivery.publishing.publisher import publish
-from delivery.sending.concurrency import INITIAL_WINDOW
 from delivery.sending.drain import deliver_due
 from delivery.sql.claim import Claimed
 from delivery.transports.in_flight import InFlight

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from delivery.lanes import leased_lanes
+from delivery.lanes.breaker import Breaker
+from delivery.lanes.clock import Clock
+from delivery.lanes.lane import LeasedLane
+from delivery.lanes.leased_lanes import LeasedLanes
 from delivery.models import Delivery, Lane
-from delivery.sending import leased_lanes
-from delivery.sending.breaker import Breaker
-from delivery.sending.clock import Clock
-from delivery.sending.lane import LeasedLane
-from delivery.sending.leased_lanes import LeasedLanes
 from delivery.sql import recovery
 from delivery.sql.lanes import LEASE_LANES, LEASE_SECONDS, lease_lanes
 from delivery.transports.outcome import Outcome

@@ -12,7 +12,7 @@ It asks whether the endpoint works, not whether it accepts. A response in time t
 redirect) is a sign of life, as one that accepts it is, and no failure. Any sign of life closes it, also that of an
 attempt that was in flight when it opened. So that deliveries which the endpoint cannot process are not the only
 probes, every other probe is the newest delivery that is due (``probes_newest``). A changed URL or state of the endpoint
-starts a new one (delivery.sending.lane). "Retry now" (delivery.lifecycle.send_now) makes an open one half-open, unless
+starts a new one (delivery.lanes.lane). "Retry now" (delivery.lifecycle.send_now) makes an open one half-open, unless
 a drain leases the lane.
 
 An open breaker costs no attempts: deliveries stay pending and their retry plans do not advance, also not by a probe

@@ -19,9 +19,9 @@ from uuid import UUID
 from django.db import transaction
 
 from delivery import telemetry
-from delivery.sending import health
-from delivery.sending.clock import Clock
-from delivery.sending.lane import EPOCH, LeasedLane, instant
+from delivery.lanes import health
+from delivery.lanes.clock import Clock
+from delivery.lanes.lane import EPOCH, LeasedLane, instant
 from delivery.sql.dead_letters import dead_letter_pending
 from delivery.sql.due import notify_lane_available, recheck_due
 from delivery.sql.lanes import (

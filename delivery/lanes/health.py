@@ -28,10 +28,10 @@ from uuid import UUID
 from django.conf import settings
 
 from delivery import telemetry
+from delivery.lanes.breaker import DAY, Breaker
+from delivery.lanes.lane import LeasedLane
 from delivery.models import DeadLetter
 from delivery.publishing.operational_events import publish_operational
-from delivery.sending.breaker import DAY, Breaker
-from delivery.sending.lane import LeasedLane
 from subscriptions.endpoints.state import disable
 from subscriptions.models import Endpoint
 from subscriptions.routing.route_table import OPERATIONAL

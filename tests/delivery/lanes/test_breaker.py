@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.sending.breaker import (
+from delivery.lanes.breaker import (
     DAY,
     FIRST_PAUSE,
     LONGEST_PAUSE,

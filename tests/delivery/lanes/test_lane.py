@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.sending.breaker import FIRST_PAUSE, LONGEST_PAUSE, OPEN_AFTER_FAILURES, OPEN_AFTER_SECONDS, PAUSE_GROWTH
-from delivery.sending.lane import LeasedLane
+from delivery.lanes.breaker import FIRST_PAUSE, LONGEST_PAUSE, OPEN_AFTER_FAILURES, OPEN_AFTER_SECONDS, PAUSE_GROWTH
+from delivery.lanes.lane import LeasedLane
 from delivery.sql.claim import CLAIM_GRACE, LOW_WATER_MARGIN
 from delivery.sql.settle import RELEASED_WAIT
 from delivery.transports.outcome import Failure, Outcome

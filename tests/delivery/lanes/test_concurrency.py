@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.sending.concurrency import INITIAL_WINDOW, MIN_SHRINK_INTERVAL, SLOW_DIFFERENCE, ConcurrencyWindow
+from delivery.lanes.concurrency import INITIAL_WINDOW, MIN_SHRINK_INTERVAL, SLOW_DIFFERENCE, ConcurrencyWindow
 from delivery.transports.outcome import Failure, Outcome
 
 START = 1_900_000_000.0

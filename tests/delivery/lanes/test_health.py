@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from delivery import notify
 from delivery.fan_out import deferred
+from delivery.lanes import health
+from delivery.lanes.breaker import Breaker
+from delivery.lanes.health import DAY, HOUR, MIN_WARNINGS, WARNING_GAP, Step, due_step
+from delivery.lanes.lane import LeasedLane
 from delivery.models import Delivery, Event, Lane
 from delivery.publishing.publisher import publish
-from delivery.sending import health
-from delivery.sending.breaker import Breaker
 from delivery.sending.drain import deliver_due
-from delivery.sending.health import DAY, HOUR, MIN_WARNINGS, WARNING_GAP, Step, due_step
-from delivery.sending.lane import LeasedLane
 from delivery.sending.verdict import DEFAULT_PLAN
 from subscriptions.models import Endpoint
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event

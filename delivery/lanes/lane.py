@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from delivery.sending.breaker import Breaker
-from delivery.sending.concurrency import INITIAL_WINDOW, ConcurrencyWindow
+from delivery.lanes.breaker import Breaker
+from delivery.lanes.concurrency import INITIAL_WINDOW, ConcurrencyWindow
 from delivery.sql.claim import CLAIM_GRACE, LOW_WATER_MARGIN, ClaimRequest
 from delivery.sql.lanes import LaneRow
 from delivery.sql.order_heads import HeadSearch

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.sending.clock import ENOUGH, LONGEST_PAUSE, Pacing
+from delivery.lanes.clock import ENOUGH, LONGEST_PAUSE, Pacing
 
 
 def paced(turn: float, waited: float, work: int, turns: int = 1_000) -> Pacing:
