@@ -281,6 +281,7 @@ SPECTACULAR_SETTINGS = {
         "RequestRepeat": "delivery.transports.http.repeats.CHOICES",
         "DeliveryOutcome": "delivery.api.explanations.OUTCOMES",
         "EndpointQueueState": "delivery.api.endpoints.lane_status.QUEUE_STATES",
+        "EndpointHealthState": "delivery.api.endpoints.lane_status.HEALTH_STATES",
         "CircuitBreakerState": "delivery.api.endpoints.lane_status.BREAKER_STATES",
         "PlatformBusy": "config.status.serializers.BUSY",
         "PlatformBusyBecause": "config.status.serializers.BECAUSE",

@@ -25,13 +25,19 @@ _ENDPOINT = {
     "endpoint": {**_TEXT, "description": "Id of the endpoint (`ep_...`)."},
     "url": {**_TEXT, "description": "URL of the endpoint."},
 }
+_MESSAGE = {"message": {**_TEXT, "description": "The same in a sentence for people."}}
+_FAILURES = {
+    "failing_since": {**_TIME, "description": "When the first of these attempts failed."},
+    "failures": {**_COUNT, "description": "Failures in a row."},
+    "failing_days": {**_COUNT, "description": "Failures that came a day or more after the one counted before."},
+}
 _EXAMPLE = {"endpoint": "ep_01m83t2ghzevcannga6my0tf3k", "url": "https://example.com/webhooks"}
 
 
-def _schema(properties: dict[str, Any]) -> dict[str, Any]:
+def _schema(properties: dict[str, Any], optional: dict[str, Any] | None = None) -> dict[str, Any]:
     return {
         "type": "object",
-        "properties": {**properties, **_TENANT},
+        "properties": {**properties, **(optional or {}), **_TENANT},
         "required": list(properties),
         "additionalProperties": False,
     }
@@ -39,33 +45,89 @@ def _schema(properties: dict[str, Any]) -> dict[str, Any]:
 
 TYPES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "waypost.endpoint.failing": (
-        "All attempts to the endpoint have failed for an hour; again after a day and after three days. After five days "
-        "the endpoint is disabled.",
+        "No attempt to the endpoint has succeeded for an hour; again after a day, on a third day, and then every seven "
+        "days on which attempts fail.",
         _schema(
             {
                 **_ENDPOINT,
-                "failing_since": {**_TIME, "description": "When the first of these attempts failed."},
-                "failures": {**_COUNT, "description": "Failures in a row."},
-                "disabled_at": {**_TIME, "description": "When the endpoint will be disabled if nothing succeeds."},
+                **_FAILURES,
+                "warning": {"type": "integer", "minimum": 1, "description": "Number of this warning."},
+                "disabled_at": {
+                    "type": ["string", "null"],
+                    "format": "date-time",
+                    "description": "When the endpoint is disabled, at the earliest, if nothing succeeds; null: never.",
+                },
+                **_MESSAGE,
             }
         ),
         {
             **_EXAMPLE,
             "failing_since": "2026-05-04T12:30:00+00:00",
             "failures": 12,
+            "failing_days": 0,
+            "warning": 1,
             "disabled_at": "2026-05-09T12:30:00+00:00",
+            "message": "No attempt has succeeded since 2026-05-04 12:30 UTC (12 failures in a row).",
         },
     ),
     "waypost.endpoint.disabled": (
-        "The platform has disabled the endpoint: it responded 410 (`responded_410`), or all attempts have failed for "
-        "five days (`failing`).",
-        _schema({**_ENDPOINT, "reason": {"enum": ["responded_410", "failing"], "description": "Why."}}),
-        {**_EXAMPLE, "reason": "failing"},
+        "The platform has disabled the endpoint: it responded 410 (`responded_410`), or attempts have failed on "
+        "several days and its owner was warned (`failing`).",
+        _schema(
+            {
+                **_ENDPOINT,
+                "reason": {"enum": ["responded_410", "failing"], "description": "Why."},
+                **_MESSAGE,
+            },
+            _FAILURES,
+        ),
+        {
+            **_EXAMPLE,
+            "reason": "failing",
+            "failing_since": "2026-05-04T12:30:00+00:00",
+            "failures": 42,
+            "failing_days": 5,
+            "message": "The endpoint is disabled, because no attempt has succeeded for days.",
+        },
+    ),
+    "waypost.endpoint.rejecting": (
+        "The endpoint works, and has rejected most deliveries of the last day with 3xx or 4xx. Nothing is paused. "
+        "Again every week.",
+        _schema(
+            {
+                **_ENDPOINT,
+                "rejecting_since": {**_TIME, "description": "When this was first seen."},
+                "rejected_percent": {
+                    **_COUNT,
+                    "maximum": 100,
+                    "description": "Share of the attempts that it rejected.",
+                },
+                "rejected": {**_COUNT, "description": "Attempts it rejected in the last 24 hours."},
+                "attempts": {**_COUNT, "description": "All attempts of that time."},
+                "last_status": {"type": ["integer", "null"], "description": "HTTP status of the latest failure."},
+                **_MESSAGE,
+            }
+        ),
+        {
+            **_EXAMPLE,
+            "rejecting_since": "2026-05-04T12:30:00+00:00",
+            "rejected_percent": 94,
+            "rejected": 940,
+            "attempts": 1000,
+            "last_status": 422,
+            "message": "The endpoint rejects 94 %: 940 of 1,000 attempts in the last 24 hours, the latest with 422.",
+        },
     ),
     "waypost.endpoint.recovered": (
-        "An attempt to an endpoint that was reported as failing has succeeded.",
-        _schema(_ENDPOINT),
-        _EXAMPLE,
+        "An endpoint that was reported as failing or rejecting accepts deliveries again.",
+        _schema(
+            {
+                **_ENDPOINT,
+                "from": {"enum": ["failing", "rejecting"], "description": "What had been reported."},
+                **_MESSAGE,
+            }
+        ),
+        {**_EXAMPLE, "from": "failing", "message": "The endpoint works again. What waited for it is being sent."},
     ),
     "waypost.delivery.dead": (
         "A delivery was given up and is a dead letter, which can be replayed. Not published for deliveries of the "

@@ -26,6 +26,8 @@ CALLING_OUT = ("/api/v1/endpoints/{ref}/test/", "/api/v1/endpoints/{ref}/verific
 
 # Valid bodies, for operations without an example in the description and without a GET.
 VALID: dict[str, dict[str, Any]] = {
+    "/api/v1/broadcasts/": {"event": {"type": "maintenance.planned"}, "all": True},
+    "/api/v1/broadcasts/preview/": {"all": True},
     "/api/v1/cancellations/": {"all": True},
     "/api/v1/cancellations/preview/": {"all": True},
     "/api/v1/receipts/replays/": {"all": True},

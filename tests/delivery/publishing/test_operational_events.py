@@ -1,17 +1,21 @@
 """Operational events are stored by one statement, whatever their tenants subscribe to, and routed by a worker."""
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import orjson
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from delivery import notify
 from delivery.fan_out import deferred
 from delivery.lanes import health
-from delivery.lanes.breaker import Breaker
-from delivery.models import DeferredFanOut, Delivery, Event, UsageIncrement
+from delivery.lanes.health import DAY
+from delivery.lanes.lane import LeasedLane
+from delivery.lifecycle import rejecting
+from delivery.models import DeferredFanOut, Delivery, Event, HourlyStats, Lane, UsageIncrement
 from delivery.publishing.operational_events import publish_operational
 from delivery.sql.fan_out import IS_OPERATIONAL
 from subscriptions.endpoints.endpoints import delete_endpoint
@@ -19,6 +23,8 @@ from subscriptions.event_types.operational import TYPES
 from subscriptions.event_types.schemas import check_examples, check_schema
 from subscriptions.models import OPERATIONAL_NAMES, Subscription, Tenant
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event
+from tests.delivery.factories_lanes import make_target
+from tests.delivery.sql.factories import lane_row
 from tests.factories import make_endpoint, make_subscription, make_tenant
 from tests.statements import before_statements
 from webhooks.wire.patterns import Pattern
@@ -130,7 +136,8 @@ def test_tenants_are_asked_by_the_partial_index() -> None:
 
 
 def test_every_type_that_the_platform_publishes_is_in_the_partial_index(monkeypatch: pytest.MonkeyPatch) -> None:
-    types = {constant for code in _functions(health) for constant in code.co_consts if _is_type(constant)}
+    codes = [*_functions(health), *_functions(rejecting)]
+    types = {constant for code in codes for constant in code.co_consts if _is_type(constant)}
     assert types == {name for name in OPERATIONAL_NAMES if not name.endswith("*")}
 
 
@@ -190,15 +197,28 @@ def test_every_operational_type_is_described_with_a_valid_schema_and_example() -
         check_examples([example], schema)
 
 
+def _at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
 def test_published_data_match_the_described_schemas() -> None:
     platform, acme = subscriber("waypost.*"), subscriber("waypost.*")
     Tenant.objects.filter(pk=platform.pk).update(is_platform=True)
     endpoint = acme.endpoints.get()
     letter = make_dead_letter(make_delivery(make_event(acme), endpoint, state="dead"))
     health.publish_dead_letters([letter.delivery_id])
-    failing = Breaker(failing_since=1_800_000_000.0, failures=7)
-    for level in (1, 0, len(health.LADDER)):
-        health.publish_warning(endpoint.id, endpoint.address, level, failing)
+    now = 1_900_000_000.0
+    failing = {"failures": 30, "failing_since": _at(now - 5 * DAY), "failing_day_at": _at(now), "failing_days": 5}
+    for breaker, warnings in (({}, 1), (failing, 0), (failing, 2)):  # recovered, warned, disabled
+        row = lane_row(endpoint, warnings_sent=warnings, warned_at=_at(now - DAY), **breaker)
+        target = make_target(endpoint_id=endpoint.id, url=endpoint.address)
+        health.publish_due_step(LeasedLane.from_row(row, target, now), now)
+    other = make_endpoint(acme)
+    Lane.objects.create(endpoint=other, tenant=acme)
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    counted = {"attempts": 100, "delivered": 0, "rejected": 100, "last_status": 422}
+    HourlyStats.objects.create(endpoint=other, begins_at=hour, latencies=[], **counted)
+    rejecting.report_rejecting()
     events = Event.objects.filter(type__startswith="waypost.")
     assert {it.type for it in events.filter(tenant=platform)} == TYPES.keys()
     for event in events:
