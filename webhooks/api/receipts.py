@@ -123,11 +123,12 @@ class ReceiptReplays(BelowReceipt):
 
         ``remaining`` is the number left for the next call. With ``preview`` they are only counted.
         """
+        receipts = self.get_queryset()  # first: a tenant that is not the caller's is a 404, whatever the body
         body = self.body(ReceiptReplayCreateSerializer)
         filters = ReceiptFilters(data={"state": "dead", **body["filter"]})
         if not filters.is_valid():
             raise ValidationError({"filter": filters.errors})
-        rows = self.get_queryset().filter(filters.condition(unindexed=False))
+        rows = receipts.filter(filters.condition(unindexed=False))
         if body["preview"]:
             return Response(ReceiptReplayPreviewSerializer({"total": count_replayable(rows)}).data)
         return Response(ReceiptReplayResultSerializer(replay(rows)).data, status=status.HTTP_202_ACCEPTED)
