@@ -87,11 +87,12 @@ class RouteCases:
             response = route.request(make_client(tenant, *others), ids)
             assert (response.status_code, response.json().get("scope")) == (403, route.scope)
 
-    def test_object_of_another_tenant_is_a_404(self, subtests: Any) -> None:
+    def test_object_of_another_tenant_is_a_404_or_an_unknown_filter(self, subtests: Any) -> None:
         client = make_client(make_tenant())
         for route, _, ids in self.each(subtests):
             if route.names_an_object:
-                assert route.request(client, ids).status_code == 404
+                expected = 404 if "{" in route.path.partition("?")[0] else 400
+                assert route.request(client, ids).status_code == expected
 
     def test_key_of_a_tenant_that_names_another_tenant_is_a_404(self, subtests: Any) -> None:
         for route, _, ids in self.each(subtests):

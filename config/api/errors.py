@@ -37,6 +37,22 @@ PROBLEM = "application/problem+json"
 MAX_JSON_BYTES = 1024 * 1024  # of a body: parsing it takes up to 0.1 s
 MAX_DEPTH = 128  # levels of nesting in a body, far below every recursion limit
 LONG_INTEGER = re.compile(rb"[0-9]{19}")
+FIELD_CODES: dict[str, str] = {
+    "invalid": "The value is invalid for a reason of its own; see `detail`.",
+    "required": "The field is missing.",
+    "null": "The field must not be null.",
+    "blank": "The text must not be empty.",
+    "unknown": "There is no such field or parameter, or no such object.",
+    "ambiguous": "Fields that exclude each other, or a name that several objects have.",
+    "invalid_choice": "The value is none of the choices, which `detail` lists.",
+    "max_length": "The value is too long, or has too many items.",
+    "min_length": "The value is too short, or has too few items.",
+    "max_value": "The number is too large.",
+    "min_value": "The number is too small.",
+    "mismatch": "A part of the value, at `pointer`, does not match its schema or grammar.",
+    "conflict": "Another object has the value, or the current state does not allow it.",
+}
+"""The machine codes of field errors, with their meanings."""
 RETRY_AFTER = 2  # seconds, about the time of a database restart
 LIMIT_RETRY_AFTER = 2  # seconds, in which a slow server or name server may have responded
 _RETRY_HEADERS = {"Retry-After": str(RETRY_AFTER)}
@@ -106,6 +122,8 @@ def problem_content(error: exceptions.APIException, *, in_body: bool) -> tuple[d
     body: dict[str, Any] = {"type": f"urn:waypost:problem:{code}", "title": status.phrase, "status": int(status)}
     if isinstance(error, exceptions.ValidationError):
         errors = list(_field_errors(error.detail, (), in_body))
+        if error.status_code == HTTPStatus.CONFLICT:
+            errors = [{**it, "code": "conflict"} for it in errors]
         body["errors"] = errors
         body["detail"] = "; ".join(f"{it['field']}: {it['detail']}".lstrip(": ") for it in errors)
     else:
@@ -132,10 +150,19 @@ def _field_errors(detail: Any, path: tuple[str | int, ...], in_body: bool) -> It
             step = () if isinstance(inner, str) else (position,)
             yield from _field_errors(inner, (*path, *step), in_body)
     else:
-        found = {"field": ".".join(map(str, path)), "detail": str(detail)}
         code = str(getattr(detail, "code", None) or "")  # a JSON pointer into the field's value, if it is a document
         inside = code if code.startswith("/") else ""
+        found = {
+            "field": ".".join(map(str, path)),
+            "detail": str(detail),
+            "code": "mismatch" if inside else _code(code),
+        }
         yield {**found, "pointer": _pointer(path) + inside} if in_body else found
+
+
+def _code(code: str) -> str:
+    """Return the machine code of a field error; ``invalid`` for an error of ours that has none of its own."""
+    return code if code in FIELD_CODES else "invalid"
 
 
 def _pointer(path: tuple[str | int, ...]) -> str:

@@ -62,6 +62,7 @@ REQUEST_ID = {
     "description": "Id of the request, as the log has it; quote it in a report.",
     "schema": {"type": "string"},
 }
+LOCATION = {"Location": {"description": "URL of what was created.", "schema": {"type": "string", "format": "uri"}}}
 REQUEST_ID_REFERENCE = {"$ref": "#/components/headers/RequestId"}
 HEADERS = {
     "Waypost-Tenant": "With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`.",
@@ -215,9 +216,17 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
                 for status in sorted(problem_statuses(path, method, operation)):
                     operation["responses"].setdefault(str(status), problem_of_status(status))
                 _add_examples(operation)
-                for response in operation["responses"].values():
-                    response["headers"] = {**response.get("headers", {}), HEADER: REQUEST_ID_REFERENCE}
+                for status, response in operation["responses"].items():
+                    located = LOCATION if status == "201" and _has_id(response, result) else {}
+                    response["headers"] = {**response.get("headers", {}), **located, HEADER: REQUEST_ID_REFERENCE}
     return result
+
+
+def _has_id(response: dict[str, Any], document: dict[str, Any]) -> bool:
+    """Return whether the body of a response has an id, by which what was created is found."""
+    schema = next(iter(response.get("content", {}).values()), {}).get("schema", {})
+    named = document["components"]["schemas"].get(schema.get("$ref", "").rpartition("/")[2], schema)
+    return "id" in named.get("properties", {})
 
 
 def _describe_parameters(path: str, operation: dict[str, Any]) -> None:

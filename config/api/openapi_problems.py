@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from config.api.errors import FIELD_CODES
+
 WRITES = ("put", "post", "patch", "delete")
 PROBLEM_DESCRIPTIONS = {
     400: "The request is invalid. `errors` names each field and says what to give instead.",
@@ -28,10 +30,16 @@ SUBSCRIPTIONS = re.compile(r"/subscriptions(/\{\w+\})?$")
 FIELD_ERROR = {
     "type": "object",
     "description": "An invalid field of a request.",
-    "required": ["field", "detail"],
+    "required": ["field", "detail", "code"],
     "properties": {
         "field": {"type": "string", "description": "Path of the field: names and positions, separated by dots."},
         "detail": {"type": "string", "description": "What is wrong, and what to give instead."},
+        "code": {
+            "type": "string",
+            "description": "What kind of error it is, for programs: "
+            + " ".join(f"`{code}`: {text}" for code, text in FIELD_CODES.items()),
+            "example": "required",
+        },
         "pointer": {"type": "string", "description": "The same path as a JSON pointer (RFC 6901) into the body."},
     },
 }

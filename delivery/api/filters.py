@@ -15,7 +15,7 @@ from delivery.reading.list_filters import ATTEMPTS, DEAD_LETTERS, DELIVERIES, EV
 from delivery.reading.timeline import EXPLAINED
 from delivery.transports.outcome import Failure
 from subscriptions.api.fields.labels import LabelsFilter
-from webhooks.kit.rest.lookup import require
+from webhooks.kit.rest.lookup import find
 from webhooks.kit.rest.query_params import ChoiceFilter, IdFilter, QueryParams, RegexFilter, TextFilter
 from webhooks.kit.rest.serializers import InstantField
 
@@ -51,7 +51,9 @@ class IncludeField(serializers.CharField):
 
 
 class RowField(serializers.CharField):
-    """A row of the request's tenant by its id or uid; 404 if there is none. ``rows_of``: where to look for it."""
+    """A row of the request's tenant by its id or uid. ``rows_of``: where to look for it."""
+
+    default_error_messages = {"unknown": "No {name} with this id."}
 
     def __init__(self, rows_of: Callable[[UUID | None, str], QuerySet[Any]], **options: Any) -> None:
         super().__init__(required=False, **options)
@@ -60,7 +62,9 @@ class RowField(serializers.CharField):
     def to_internal_value(self, data: Any) -> Any:
         ref = super().to_internal_value(data)
         tenant_id = self.context["view"].tenant_id()
-        return require(self.rows_of(tenant_id, ref), ref, of_all_tenants=tenant_id is None)
+        rows = self.rows_of(tenant_id, ref)
+        found = find(rows, ref, of_all_tenants=tenant_id is None)
+        return found if found is not None else self.fail("unknown", name=rows.model._meta.verbose_name)
 
 
 class PeriodParams(QueryParams):

@@ -4,11 +4,14 @@ The fields come from the OpenAPI description, so that new operations are tested 
 """
 
 import json
+import re
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.apps import apps
 from django.db import connection
+from django.urls import resolve
 from rest_framework.test import APIClient
 
 from subscriptions.api.tenancy import HEADER
@@ -42,6 +45,7 @@ EXCLUDED_BY = {
     ("/api/v1/subscriptions/test/", "events"): {"event"},
     ("/api/v1/endpoints/{ref}/test/", "event"): {"type", "data"},
 }
+PYTHON_WORDS = re.compile(r"\b(dictionary|list of items|got type|dict|str|int|float|bool|NoneType|None)\b")
 ANY_TEXT = {("/api/v1/sources/{ref}/test/", "body")}  # the bytes of a message
 
 
@@ -110,6 +114,8 @@ def error_in(name: str, response: Any) -> str | None:
         return f"{response.status_code} is no problem"
     if response.status_code == 404 and name in problem["detail"]:
         return None  # the row it names does not exist
+    if words := PYTHON_WORDS.search(problem["detail"]):
+        return f"says {words[0]!r}: {problem['detail']}"
     named = {it["field"] for it in problem.get("errors", ())}
     return None if any(it == name or it.startswith(f"{name}.") for it in named) else f"names {named}: {problem}"
 
@@ -125,7 +131,11 @@ def test_valid_body_is_accepted(operation: Operation) -> None:
     """The other tests then reject the invalid field only."""
     if operation.path not in CALLING_OUT:
         target = Target(operation)
-        assert target.send(target.valid).status_code in (200, 201, 202)
+        response = target.send(target.valid)
+        assert response.status_code in (200, 201, 202)
+        if response.status_code == 201 and "id" in response.json():
+            assert response["Location"].endswith(f"/{response.json()['id']}/")
+            resolve(urlsplit(response["Location"]).path)
 
 
 @EACH
@@ -149,9 +159,14 @@ def test_invalid_field_is_named_and_nothing_written(operation: Operation) -> Non
 def test_unknown_field_is_named_and_nothing_written(operation: Operation) -> None:
     target = Target(operation)
     before = rows()
-    for name in ("no_such_field", "Name", "", "\0", "a.b", "__class__"):
+    for name in ("no_such_field", "nosuchfield", "Name", "", "\0", "a.b", "__class__"):
         error = error_in(name, target.send({**target.valid, name: 1}))
         assert error is None
+    if "filter" in fields_of(operation):
+        for others in ({}, target.valid.get("filter", {})):
+            body = {**target.valid, "filter": {**others, "no_such_name": 1}}
+            body.pop("all", None)
+            assert error_in("filter.no_such_name", target.send(body)) is None
     assert rows() == before
 
 

@@ -46,6 +46,17 @@ def test_unknown_parameter_is_rejected(operation: Operation) -> None:
     assert rejected_fields(send(operation, "stat=dead&typ=a")) == ["stat", "typ"]
 
 
+@EACH_LIST
+def test_choice_parameter_lists_its_choices(operation: Operation) -> None:
+    for parameter in operation.described["parameters"]:
+        if parameter["in"] == "query" and "enum" in parameter["schema"] and parameter["name"] != "order":
+            response = send(operation, f"{parameter['name']}=nothing&stat=dead")
+            assert response.status_code == 400
+            errors = {it["field"]: it["detail"] for it in response.json()["errors"]}
+            assert errors.keys() >= {parameter["name"], "stat"}
+            assert all(str(choice) in errors[parameter["name"]] for choice in parameter["schema"]["enum"])
+
+
 @EACH
 def test_described_parameter_is_known(operation: Operation) -> None:
     """Allow an error about the value, but not about the name."""

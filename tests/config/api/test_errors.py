@@ -98,10 +98,10 @@ def post(client: Client, body: bytes, content_type: str = "application/json") ->
 def test_validation_error_names_each_field_with_its_position_in_lists(client: Client) -> None:
     body = problem(post(client, b'{"items": [{"name": "a"}, {"name": ""}, {}], "total": "x"}'), 400)
     assert body["type"] == "urn:waypost:problem:invalid"
-    assert [(error["field"], error["pointer"]) for error in body["errors"]] == [
-        ("items.1.name", "#/items/1/name"),
-        ("items.2.name", "#/items/2/name"),
-        ("total", "#/total"),
+    assert [(error["field"], error["pointer"], error["code"]) for error in body["errors"]] == [
+        ("items.1.name", "#/items/1/name", "blank"),
+        ("items.2.name", "#/items/2/name", "required"),
+        ("total", "#/total", "invalid"),
     ]
     assert all(error["detail"] for error in body["errors"])
     assert "items.1.name" in body["detail"]
@@ -109,7 +109,7 @@ def test_validation_error_names_each_field_with_its_position_in_lists(client: Cl
 
 def test_validation_error_of_the_whole_body_names_no_field(client: Client) -> None:
     body = problem(post(client, b'{"items": [], "total": -1}'), 400)
-    assert body["errors"] == [{"field": "", "pointer": "#", "detail": "total must not be negative."}]
+    assert body["errors"] == [{"field": "", "pointer": "#", "detail": "total must not be negative.", "code": "invalid"}]
     assert body["detail"] == "total must not be negative."
 
 

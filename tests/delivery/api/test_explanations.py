@@ -45,7 +45,8 @@ def test_endpoint_filter_and_page_size_are_applied():
     first = client.get(address, {"limit": 2}).json()
     assert len(first["data"]) == 2
     assert [it["endpoint"] for it in client.get(first["next"]).json()["data"]] == [endpoints[0].public_id]
-    assert client.get(address, {"endpoint": make_endpoint().public_id}).status_code == 404
+    response = client.get(address, {"endpoint": make_endpoint().public_id})
+    assert (response.status_code, [it["field"] for it in response.json()["errors"]]) == (400, ["endpoint"])
 
 
 def test_admin_page_shows_explanations_escaped():

@@ -53,7 +53,12 @@ class TestEnforce:
         response = make_client(tenant).post(EVENTS, order(BAD))
         assert response.status_code == 400
         assert response.json()["errors"] == [
-            {"field": "data", "detail": '"sku" is a required property', "pointer": "#/data/lines/1"}
+            {
+                "field": "data",
+                "detail": '"sku" is a required property',
+                "code": "mismatch",
+                "pointer": "#/data/lines/1",
+            }
         ]
         assert (Event.objects.count(), Delivery.objects.count()) == (0, 0)
 

@@ -26,6 +26,7 @@ class CursorPages(CursorPagination):
     page_size = 50
     page_size_query_param = "limit"
     max_page_size = 250
+    CURSOR: ClassVar[str] = "Not a cursor of this list; follow `next` and `previous` as they are."
     LIMIT: ClassVar[str] = f"Must be an integer from 1 to {max_page_size}."
     ORDERS: ClassVar[tuple[str, ...]] = ("newest", "oldest")
 
@@ -77,12 +78,12 @@ class CursorPages(CursorPagination):
         return int(text)
 
     def decode_cursor(self, request: Request) -> Cursor | None:
-        cursor = super().decode_cursor(request)
         try:
+            cursor = super().decode_cursor(request)
             if cursor:
                 _position(cursor)
-        except ValueError:
-            raise exceptions.NotFound(self.invalid_cursor_message) from None
+        except (exceptions.NotFound, ValueError):
+            raise exceptions.ValidationError({"cursor": [self.CURSOR]}) from None
         return cursor
 
     def get_paginated_response(self, data: Any) -> Response:

@@ -16,6 +16,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 from webhooks.kit.rest.serializers import IdField, InstantField, ReferenceField, StrictSerializer
+from webhooks.wire.errors import did_you_mean
 
 TENANT = "tenant"  # every request accepts this parameter; TenantScope reads and checks it
 Condition = Callable[[Any], Q]
@@ -38,27 +39,29 @@ class QueryParams(StrictSerializer):
         Raises ValidationError.
         """
         elsewhere = cls.read_elsewhere | set(known)
-        cls._check_names(request, elsewhere)
-        own = {name: value for name, value in request.query_params.items() if name not in elsewhere}
+        errors = cls._wrong_names(request, elsewhere)
+        own = {name: value for name, value in request.query_params.items() if name not in {*elsewhere, *errors}}
         params = cls(data=own, context=dict(context or {}))
-        params.is_valid(raise_exception=True)
+        if not params.is_valid() or errors:
+            raise ValidationError({**errors, **params.errors}, code="unknown")
         return params
 
     @classmethod
-    def _check_names(cls, request: Request, elsewhere: Collection[str]) -> None:
-        """Raise ValidationError with a message for each parameter that is unknown, repeated or empty."""
+    def _wrong_names(cls, request: Request, elsewhere: Collection[str]) -> dict[str, list[str]]:
+        """Return a message for each parameter that is unknown, repeated or empty."""
         fields = cls().fields
         names = {*fields, *elsewhere}
-        errors = {}
+        errors: dict[str, list[str]] = {}
         for name, values in request.query_params.lists():
             if name not in names:
-                errors[name] = [f"Unknown parameter. Known parameters: {', '.join(sorted(names))}."]
+                meant = did_you_mean(name, names)
+                known = f"Known parameters: {', '.join(sorted(names))}."
+                errors[name] = [f"Unknown parameter{f'; {meant}' if meant else '.'} {known}"]
             elif len(values) > 1 and name != TENANT:
                 errors[name] = ["Must be given once."]
             elif not values[0] and name != TENANT and not getattr(fields.get(name), "allow_blank", False):
                 errors[name] = ["Must not be empty; omit it instead."]
-        if errors:
-            raise ValidationError(errors, code="unknown")
+        return errors
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -114,6 +117,13 @@ class RegexFilter(Filter, serializers.RegexField):
 
 class ChoiceFilter(Filter, serializers.ChoiceField):
     """Filter by one of a few values."""
+
+    default_error_messages = {"invalid_choice": "Must be one of: {choices}."}
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str) or data not in self.choices:
+            self.fail("invalid_choice", choices=", ".join(map(str, self.choices)))
+        return data
 
 
 class InstantFilter(Filter, InstantField):

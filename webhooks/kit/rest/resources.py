@@ -73,6 +73,16 @@ class ScopedView(GenericAPIView[M]):
         self.check_object_permissions(self.request, found)
         return found
 
+    def finalize_response(self, request: Request, response: HttpResponse, *args: Any, **kwargs: Any) -> Response:
+        """Name the new resource in the header ``Location`` of every 201 (RFC 9110, section 15.3.2)."""
+        finished: Any = super().finalize_response(request, response, *args, **kwargs)
+        row = getattr(finished, "data", None)
+        if finished.status_code == status.HTTP_201_CREATED and isinstance(row, Mapping) and "id" in row:
+            path = request.path if request.method == "POST" else request.path.rstrip("/").rpartition("/")[0] + "/"
+            finished.headers.setdefault("Location", request.build_absolute_uri(f"{path}{row['id']}/"))
+        found: Response = finished
+        return found
+
     def params(self) -> dict[str, Any]:
         """Return the validated query parameters of a view that is no list. Raises ValidationError."""
         return dict(self.query_params.read(self.request).validated_data)

@@ -72,9 +72,10 @@ def test_invalid_limit_is_an_error_that_names_it(limit: str) -> None:
 
 
 @pytest.mark.parametrize("cursor", ["x", "cD0xMjM=", "bz0xJnA9", "\u00e9", "cj14"])
-def test_invalid_cursor_is_not_found(cursor: str) -> None:
-    with pytest.raises(exceptions.NotFound):
+def test_invalid_cursor_is_an_error_that_names_it(cursor: str) -> None:
+    with pytest.raises(exceptions.ValidationError) as caught:
         page(cursor=cursor)
+    assert "cursor" in caught.value.get_full_details()
 
 
 class Named:
