@@ -224,7 +224,8 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
 
 def _has_id(response: dict[str, Any], document: dict[str, Any]) -> bool:
     """Return whether the body of a response has an id, by which what was created is found."""
-    schema = next(iter(response.get("content", {}).values()), {}).get("schema", {})
+    contents: list[dict[str, Any]] = list(response.get("content", {}).values())
+    schema = contents[0].get("schema", {}) if contents else {}
     named = document["components"]["schemas"].get(schema.get("$ref", "").rpartition("/")[2], schema)
     return "id" in named.get("properties", {})
 

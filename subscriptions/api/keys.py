@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.urls import reverse
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.exceptions import PermissionDenied, ValidationError
@@ -95,7 +96,8 @@ class KeyRotations(TenantScoped[ApiKey]):
         check_scopes(request, old.scopes)
         key, text = keys.rotate_key(old, **self.body())
         body = {**ApiKeySerializer(key).data, "key": text}
-        return Response(body, status.HTTP_201_CREATED, headers=NO_STORE)
+        location = request.build_absolute_uri(reverse("key-detail", args=[key.public_id]))
+        return Response(body, status.HTTP_201_CREATED, headers={**NO_STORE, "Location": location})
 
 
 def check_scopes(request: Request, scopes: list[str]) -> None:

@@ -3,11 +3,10 @@
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
-from rest_framework import serializers
 
 from subscriptions import validation
 from subscriptions.api.problems import check_field
-from webhooks.kit.rest.serializers import StorableJsonField, TextField
+from webhooks.kit.rest.serializers import ListField, StorableJsonField, TextField
 
 STRING_SCHEMA = {"type": "string"}
 PATTERN_SCHEMA = {
@@ -48,7 +47,7 @@ EVENT_TYPES_SCHEMA = {
 
 
 @extend_schema_field(EVENT_TYPES_SCHEMA)
-class EventTypesField(serializers.ListField):
+class EventTypesField(ListField):
     """Accept a list of exact event types, prefixes such as ``order.*``, or ``*``; drop duplicates."""
 
     child = TextField()
