@@ -73,7 +73,7 @@ class ScopedView(GenericAPIView[M]):
         self.check_object_permissions(self.request, found)
         return found
 
-    def finalize_response(self, request: Request, response: HttpResponse, *args: Any, **kwargs: Any) -> Response:
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Response:
         """Name the new resource in the header ``Location`` of every 201 (RFC 9110, section 15.3.2)."""
         finished: Any = super().finalize_response(request, response, *args, **kwargs)
         row = getattr(finished, "data", None)
