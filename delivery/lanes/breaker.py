@@ -2,22 +2,22 @@
 
 PURE: the clock is passed in, as unix seconds.
 
-    closed      attempts are sent; after OPEN_AFTER_FAILURES in a row over at least OPEN_AFTER_SECONDS it opens, and at
-                once if that is how often in a row the endpoint has said that it has too much to do
+    closed      attempts are sent; it opens after OPEN_AFTER_FAILURES in a row that took at least OPEN_AFTER_SECONDS, or
+                at once if the last of them is a response that reports overload (429, 503)
     open        no attempt is sent for a pause of FIRST_PAUSE seconds, which is short: an outage often is
-    half-open   one attempt is sent, the probe: a sign of life closes, failure opens for PAUSE_GROWTH times the pause,
-                up to LONGEST_PAUSE
+    half-open   one attempt is sent, the probe: a sign of life closes the breaker, a failure opens it for PAUSE_GROWTH
+                times the last pause, up to LONGEST_PAUSE
 
-It asks whether the endpoint works, not whether it accepts. A response in time that rejects a delivery (most 4xx, a
-redirect) is a sign of life, as one that accepts it is, and no failure. Any sign of life closes it, also that of an
-attempt that was in flight when it opened. So that deliveries which the endpoint cannot process are not the only
-probes, every other probe is the newest delivery that is due (``probes_newest``). A changed URL or state of the endpoint
-starts a new one (delivery.lanes.lane). "Retry now" (delivery.lifecycle.send_now) makes an open one half-open, unless
-a drain leases the lane.
+The breaker asks whether the endpoint works, not whether it accepts. A response in time that rejects a delivery (most
+4xx, a redirect) is a sign of life, as one that accepts it is, and no failure. Any sign of life closes the breaker, also
+that of an attempt that was in flight when it opened. Every other probe is the newest delivery that is due
+(``probes_newest``), so that deliveries which the endpoint cannot process are not the only ones. When the URL or state
+of an endpoint changes, its lane starts with a new breaker (delivery.lanes.lane). "Retry now"
+(delivery.lifecycle.send_now) makes an open breaker half-open, unless a drain leases the lane.
 
 An open breaker costs no attempts: deliveries stay pending and their retry plans do not advance, also not by a probe
-that is made ahead of its plan. What failed before is due again when the endpoint recovers (``outage_since``), not only
-when its own retry is.
+that is made ahead of its plan. When the endpoint recovers, what failed in the outage (``outage_since``) is due at once,
+not only when its own retry would be.
 """
 
 from dataclasses import dataclass
@@ -37,8 +37,9 @@ MAX_OPEN_COUNT = 30  # beyond this the counter alternates, far above where the p
 class Breaker:
     """Count ``failures`` in a row since ``failing_since``, and how often it opened since the last sign of life.
 
-    Open until ``open_until``. ``failing_days`` counts failures that came a day or more after the one counted before,
-    the first of all or that at ``failing_day_at``: a measure of evidence, not of time. Instants are unix seconds.
+    ``open_until``: the breaker is open until then. ``failing_days``: failures of which each came a day or more after
+    the one counted before, the latest of them at ``failing_day_at``; the first failure counts as day 0. That measures
+    evidence, not time. Instants are unix seconds.
     """
 
     failures: int = 0
@@ -81,7 +82,7 @@ class Breaker:
     def on_failure(self, now: float, started_at: float, *, too_many: bool = False) -> bool:
         """Count the failure of an attempt that began at ``started_at``. Return whether it opened the breaker.
 
-        ``too_many``: the endpoint has responded that it has too much to do.
+        ``too_many``: the endpoint responded that it is overloaded.
         """
         self.failures += 1
         if self.failing_since is None or self.failing_day_at is None:

@@ -1,8 +1,8 @@
-"""Keep a drain's time: the database's clock, when periodic steps are due, and how long it gathers work for a turn.
+"""Measure time for a drain: the database's clock, when periodic steps are due, how long to gather work for a turn.
 
 Between two readings of the database's clock the monotonic clock counts, so a change of the machine's time neither
 stops a lane nor invalidates a signature. A reading that lies before what was counted shows that the database's clock
-itself went back: ``set`` says by how much, so that instants written before can be corrected.
+itself went back: ``set`` returns by how much, so that instants written before can be corrected.
 
 A turn costs some round trips and a commit, however much it does. While little happens, the next turn begins at once.
 While the drain is busy, what arrives during a turn is done together by the next one, and if turns are still small, a
@@ -22,7 +22,7 @@ LONGEST_PAUSE = 0.005  # seconds
 
 
 class Clock:
-    """Tell the database's time. ``now`` may be called from any thread."""
+    """Return the database's time, counted from its last reading. ``now`` may be called from any thread."""
 
     def __init__(self) -> None:
         self._is_set = False
@@ -46,7 +46,7 @@ class Clock:
         return self._epoch + time.monotonic()
 
     def is_due(self, step: str, every: float) -> bool:
-        """Return whether a step that runs ``every`` so many seconds is due; if so, count it as done now."""
+        """Return whether a step is due that runs at intervals of ``every`` seconds; if so, count it as done now."""
         now = time.monotonic()
         if now < self._due_at.get(step, 0.0):
             return False

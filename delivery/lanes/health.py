@@ -5,8 +5,8 @@ attempt. So the steps are reached by failures, and one after the other:
 
     warning 1    a failure an hour after the first
     warning 2    a failure a day after the first
-    warning 3    failures on 3 days: each a day or more after the one before that was counted
-    further ones failures on 7 more days
+    warning 3    failures on 3 days after the first, each a day or more after the one before (``failing_days``)
+    further ones failures on 7 more such days
     disabled     failures on WAYPOST_DISABLE_AFTER_DAYS days (5), WAYPOST_DISABLE_AFTER_FAILURES (20) in all, and two
                  warnings at least, the latest half a day before
 
@@ -44,7 +44,6 @@ WARN_EVERY_DAYS = 7  # after those
 WARNING_GAP = 0.5 * DAY  # seconds from one warning to the next step, at least
 MIN_WARNINGS = 2  # before an endpoint is disabled
 
-
 MESSAGES: dict[str, str] = {
     Endpoint.DisabledReason.FAILING: "The endpoint is disabled, because no attempt has succeeded for days. What is "
     "pending waits up to seven days. Enable it, or test it with success, when it works again.",
@@ -54,7 +53,7 @@ MESSAGES: dict[str, str] = {
 
 
 class Step(StrEnum):
-    """Name what is due about an endpoint that fails, or does so no more."""
+    """Name the operational event that is due about an endpoint that fails, or that failed and works again."""
 
     WARN = "warn"
     DISABLE = "disable"

@@ -1,4 +1,4 @@
-"""Decide how much a leased lane may send now, and what the end of an attempt means for it.
+"""Decide how much a leased lane may send now, and update the lane when an attempt ends.
 
 Only the drain that leases a lane sends to its endpoint, so rate limit, concurrency and circuit breaker are exact over
 all workers (docs/why/lanes.md).
@@ -24,66 +24,51 @@ from subscriptions.routing.targets import DeliveryTarget
 from webhooks.kit.rate_limit import RateLimit
 
 EPOCH = datetime.fromtimestamp(0, UTC)
-# A search for heads waits so many times as long as the last one took, so that a lane with very many order keys is not
-# searched without end.
-SEARCH_PAUSE = 2.0
-UNSETTLED_FACTOR = (
-    2  # times max_in_flight: attempts in flight, or ended and not settled, at most; a crash repeats those
+SEARCH_PAUSE = 2.0  # pause after a search for heads, in multiples of its duration: very many keys take long
+# Attempts in flight, or ended and not settled, are at most this multiple of max_in_flight. A crash repeats those.
+UNSETTLED_FACTOR = 2
+STEADY_CLAIMS = 2  # claims that found deliveries, from which on a lane is in steady use
+MAX_HELD_FOR_LANE = (
+    256  # held deliveries of one lane; with more the drain is behind, and publishers do not claim for it
 )
-STEADY_CLAIMS = 2  # claims with deliveries that show that a lane is used again and again
-MAX_HELD_FOR_LANE = 256  # deliveries of one lane, with which the drain is behind and claims by itself
 OF_BREAKER = ("failing_since", "open_until", "failing_day_at")  # instants, or None
 OF_LANE = ("wait_until", "wait_since", "warned_at")  # instants, or None
-FAST_MS = 250  # milliseconds of an attempt whose place is likely to be free again before the next claim
+FAST_MS = 250  # milliseconds: the place of a faster attempt is likely to be free again before the next claim
 
 
 @dataclass(slots=True)
 class LeasedLane:
-    """Hold the state of one leased lane.
-
-    ``may_have_more``: the last claim returned all that was requested, or a notification came since.
-    ``last_active_at``: when an attempt last started or ended. ``warnings_sent``: the warnings about its failures that
-    were published (see ``health``), the latest at ``warned_at``. ``is_gone``: an attempt found the endpoint gone, which
-    is not settled yet; nothing is sent meanwhile. ``recovering_since``: an outage is over, and retries of attempts
-    since then and up to ``recovered_until`` are being made due. ``stale_in_flight``: attempts in flight since before
-    the breaker opened. ``claims``: claims that found deliveries. ``publishers_claim``: whether publishers may claim for
-    the lane. ``unsettled``: attempts that have ended and are not settled. ``requested``: the limit of the last claim.
-    ``fast_since_claim``: responses within FAST_MS since then that show that the endpoint works. ``held_until``: nothing
-    is sent before, because an attempt could not be started. ``wait_until``: nothing is sent before, as the endpoint
-    asked at ``wait_since`` in a response with ``wait_status``. ``probe_from``: the next claim is that of a probe that
-    became due then; ``is_probing_newest``: the last claim was. ``heads``: in an ordered lane, the search for deliveries
-    that can be claimed; it began at ``search_began_at``, and the next one begins at ``next_search_at`` at the earliest.
-    """
+    """Hold the state of one leased lane. Instants are unix seconds of the database, unless they are datetimes."""
 
     target: DeliveryTarget
-    low_water_mark: datetime
+    low_water_mark: datetime  # no pending delivery is due before
     rate: RateLimit
     window: ConcurrencyWindow
     breaker: Breaker
-    warnings_sent: int = 0
-    warned_at: float | None = None
+    warnings_sent: int = 0  # warnings about its failures that were published (see health)
+    warned_at: float | None = None  # when the latest of these was
     in_flight: int = 0
-    unsettled: int = 0
-    fast_since_claim: int = 0
-    is_gone: bool = False
-    recovering_since: float | None = None
-    recovered_until: float = 0.0
-    stale_in_flight: int = 0
-    may_have_more: bool = True
-    claims: int = 0
-    publishers_claim: bool = False
+    unsettled: int = 0  # attempts that have ended and are not settled
+    fast_since_claim: int = 0  # responses within FAST_MS since the last claim that show that the endpoint works
+    is_gone: bool = False  # an attempt that is not settled yet found the endpoint gone: nothing is sent meanwhile
+    recovering_since: float | None = None  # an outage is over: retries of attempts since then are being made due
+    recovered_until: float = 0.0  # and up to then
+    stale_in_flight: int = 0  # attempts in flight since before the breaker opened
+    may_have_more: bool = True  # the last claim returned all that was requested, or a notification came since
+    claims: int = 0  # claims that found deliveries
+    publishers_claim: bool = False  # whether publishers may claim for the lane
     leased_at: float = 0.0
-    last_active_at: float = 0.0
-    requested: int = 0
-    heads: HeadSearch | None = None
-    held_until: float = 0.0
-    wait_until: float | None = None
-    wait_since: float | None = None
-    wait_status: int | None = None
-    probe_from: datetime | None = None
-    is_probing_newest: bool = False
+    last_active_at: float = 0.0  # when an attempt last started or ended
+    requested: int = 0  # limit of the last claim
+    heads: HeadSearch | None = None  # in an ordered lane: the search for deliveries that can be claimed
+    held_until: float = 0.0  # nothing is sent before, because an attempt could not be started
+    wait_until: float | None = None  # nothing is sent before, because the endpoint asked for a pause
+    wait_since: float | None = None  # when it asked for that
+    wait_status: int | None = None  # HTTP status of the response in which it asked
+    probe_from: datetime | None = None  # the next claim is that of a probe, the newest delivery, which became due then
+    is_probing_newest: bool = False  # the last claim was that of such a probe
     search_began_at: float = 0.0
-    next_search_at: float = 0.0
+    next_search_at: float = 0.0  # the next search for heads begins then at the earliest
 
     @classmethod
     def from_row(cls, row: LaneRow, target: DeliveryTarget, now: float) -> "LeasedLane":
@@ -189,7 +174,7 @@ class LeasedLane:
         self.window.reset_to_one()
 
     def end_wait(self) -> None:
-        """Send again what waits, because the pause is over, or the endpoint has changed."""
+        """End the pause that the endpoint asked for: it is over, or the endpoint has changed."""
         self.wait_until = self.wait_since = self.wait_status = None
 
     def is_waiting(self, now: float) -> bool:
@@ -197,7 +182,7 @@ class LeasedLane:
         return self.wait_until is not None and now < self.wait_until
 
     def recover(self, since: float, until: float) -> None:
-        """Have retries made due whose latest attempt began between these instants; 0: at any time."""
+        """Request that retries whose latest attempt began in this time become due; ``since`` 0: from the beginning."""
         began = max(since - self.target.timeout_ms / 1000, 0.0)  # an attempt that failed then may have begun before
         self.recovering_since = min(began, began if self.recovering_since is None else self.recovering_since)
         self.recovered_until = max(until, self.recovered_until)
@@ -227,7 +212,7 @@ class LeasedLane:
         return min(allowed, limit * UNSETTLED_FACTOR - self.unsettled) - self.in_flight
 
     def ready_at(self, now: float) -> float:
-        """Return when a lane has capacity that only its rate limit, or ``held_until``, holds back; else infinity."""
+        """Return when the rate limit or ``held_until`` next allows an attempt; infinity if anything else forbids it."""
         if not self.may_have_more or self.is_blocked(now) or self._free_places(now) <= 0:
             return math.inf
         ready_at = max(self.rate.ready_at(now), self.held_until)
@@ -247,14 +232,14 @@ class LeasedLane:
         return not self.in_flight or self.window.best_latency * 1000 < FAST_MS
 
     def wanted_ahead(self, now: float) -> int:
-        """Return how many deliveries to hold beyond the free places: as many as were fast since the last claim."""
+        """Return how many deliveries to hold beyond the free places: one per fast response since the last claim."""
         return self.fast_since_claim if self.may_have_more and self.may_hold(now) else 0
 
     def wants_claims(self, held: int, now: float) -> bool:
-        """Return whether publishers are to claim for this lane, of which the drain holds so many deliveries.
+        """Return whether publishers are to claim for this lane; ``held``: how many of its deliveries the drain holds.
 
-        Only in steady use, and while what is published can be sent at once: nothing waits in the database, and there is
-        a place, or few enough that ended attempts make room for.
+        Only a lane in steady use, and only while what is published can be sent at once: nothing waits in the database,
+        and a place is free, or so few deliveries are held that attempts which end soon make places for them.
         """
         if not self.may_hold(now) or self.claims < STEADY_CLAIMS:
             return False

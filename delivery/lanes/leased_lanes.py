@@ -1,6 +1,6 @@
 """Lease lanes for one drain, renew the leases while they are used, and release them while other lanes are due.
 
-What a lane may send it decides itself (see ``lane``). A lease lasts LEASE_SECONDS (10) and is renewed every RENEW_EVERY
+How much a lane may send is decided in ``lane``. A lease lasts LEASE_SECONDS (10) and is renewed every RENEW_EVERY
 (a third of that). A drain that has stalled, or whose database was away, renews first: lanes that were not renewed may
 have another owner by now, and get nothing more from this drain.
 
@@ -141,7 +141,7 @@ class LeasedLanes:
             self._leaving.discard(endpoint_id)
 
     def lease(self) -> None:
-        """Lease due lanes, a few at once, so that other drains get some too, and as many as there are places for."""
+        """Lease due lanes as far as there are places: LEASED_AT_ONCE at most, so that other drains get some too."""
         if time.monotonic() < self._lease_after or not (self.lane_available or self._clock.is_due("lease", POLL_EVERY)):
             return
         self.lane_available = False
@@ -174,7 +174,7 @@ class LeasedLanes:
         self.is_contended = is_full or max(self._by_tenant().values(), default=0) >= MAX_LANES_PER_TENANT
 
     def seconds_to_lease(self) -> float:
-        """Return in how many seconds a lane may be leased that is there; infinity if none is known to be."""
+        """Return in how many seconds an available lane may be leased; infinity if none is known to be available."""
         return self._lease_after - time.monotonic() if self.lane_available else math.inf
 
     def _add(self, leased: LeaseResult) -> None:
@@ -194,7 +194,7 @@ class LeasedLanes:
         self._choose_probes(half_open)
 
     def _choose_probes(self, half_open: dict[UUID, bool]) -> None:
-        """Let each of these lanes, ordered or not, have a delivery that is due: every other time the newest one."""
+        """Choose the probe of each lane, given whether it is ordered: in turns the oldest and the newest delivery."""
         make_probes_due(half_open)
         newest = [
             key for key, is_ordered in half_open.items() if not is_ordered and self._lanes[key].breaker.probes_newest
@@ -248,7 +248,7 @@ class LeasedLanes:
                 self._lanes[endpoint_id].publishers_claim = wants
 
     def note_recovery(self, lane: LeasedLane) -> None:
-        """Make what waits because of an outage of the endpoint due, batch by batch, if the outage is over."""
+        """If an outage of the lane's endpoint is over, make the deliveries due that wait because of it, in batches."""
         if lane.recovering_since is not None:
             self._recovering.setdefault(lane.target.endpoint_id, EPOCH)
 
@@ -344,7 +344,7 @@ class LeasedLanes:
         return self.is_contended and self._clock.now() - lane.leased_at > YIELD_AFTER
 
     def leave_some(self) -> None:
-        """Leave a part of the lanes that have deliveries to other drains, those with the fewest attempts in flight."""
+        """Leave PART_LEFT of the lanes with deliveries to other drains: those with the fewest attempts in flight."""
         lanes = sorted((it for it in self if it.may_have_more and it.ends_soon()), key=lambda it: it.in_flight)
         count = math.ceil(len(lanes) * PART_LEFT) if len(lanes) > 1 else 0
         self._leaving = {lane.target.endpoint_id for lane in lanes[:count]}

@@ -1,6 +1,6 @@
-"""Tell the owners of endpoints that reject most deliveries, and when they do so no more: operational events.
+"""Publish operational events about endpoints that reject most deliveries, and when they accept them again.
 
-From the counts of attempts by hour, a minute after they are written: the drains do nothing for it.
+A sweep finds both in the hourly counts of attempts, up to a minute after they are written; drains do nothing for it.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ ACCEPTS_AGAIN = "The endpoint accepts deliveries again."
 
 
 def report_rejecting() -> None:
-    """Publish which endpoints reject most deliveries, once and then every week, and which do so no more."""
+    """Publish which endpoints reject most deliveries, at once and then every week, and which accept them again."""
     with transaction.atomic():
         began = {row.endpoint_id: row for row in begin_rejecting()}
         ended = end_rejecting()

@@ -1,7 +1,7 @@
 """Hold deliveries that were claimed before there was a place for them, so that a fast endpoint never waits for a claim.
 
-What is held has not been sent. It is sent within HOLD_SECONDS of its claim, which lasts so much longer, or its claim is
-released. ClaimedAhead keeps and counts; the dispatcher and the drain decide.
+A held delivery is sent within HOLD_SECONDS of its claim, which lasts that much longer, or the claim is released.
+ClaimedAhead keeps and counts; the dispatcher and the drain decide.
 
 Where a lane is in steady use, publishing claims ahead for its drain (PublisherClaims): the statement that stores an
 event creates its delivery claimed for the lane's owner, and notifies it. The drain reads the delivery, and sends it
@@ -60,7 +60,7 @@ class ClaimedAhead:
         return max(MAX_HELD - len(self), 0)
 
     def room(self) -> TenantRoom:
-        """Return how many more each tenant may have held: afterwards no more than is then left to all."""
+        """Return how many more each tenant may have held: at most as many as are then left for all tenants."""
         return TenantRoom(self.free, self._by_tenant.__getitem__)
 
     def claims(self) -> list[tuple[UUID, UUID]]:
@@ -114,18 +114,18 @@ Hold = Callable[[Iterable[tuple[Claimed, float]], UUID, float], None]
 
 
 class PublisherClaims:
-    """The deliveries that publishers have claimed for one drain, and that are not settled.
+    """Track the deliveries that publishers have claimed for one drain, until they are settled or released.
 
-    ``hold`` takes what was read: each claim with the seconds it lasts, its token, and when it was read in monotonic
-    seconds. A notification may be lost with the connection that listens. So a drain that connects again looks for
-    claims under its id that it does not know.
+    ``hold`` is called with the claims that were read, each with the seconds it lasts, with their token, and with the
+    time of the reading in monotonic seconds. A notification may be lost with the connection that listens, so a drain
+    that connects again looks for claims under its id that it does not know.
     """
 
     def __init__(self, owner: UUID, hold: Hold) -> None:
         self._owner = owner
         self._hold = hold
-        self._named: set[UUID] = set()  # by notifications, and not read yet
-        self._known: set[UUID] = set()  # read, and neither settled nor released
+        self._named: set[UUID] = set()  # deliveries that notifications named and that are not read yet
+        self._known: set[UUID] = set()  # deliveries that were read, and are neither settled nor released
         self._may_have_missed = False
 
     @property
@@ -142,7 +142,7 @@ class PublisherClaims:
         self._may_have_missed = True
 
     def read(self, run: Run = run) -> int:
-        """Hold what was claimed for the drain since the last call, or make it unsendable; return how many."""
+        """Pass what publishers have claimed for the drain since the last call to ``hold``; return how many."""
         if self._may_have_missed:
             self._named |= find_claims_under(self._owner, run) - self._known
             self._may_have_missed = False

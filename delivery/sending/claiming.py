@@ -1,8 +1,8 @@
 """Decide in each turn of a drain how much to claim in which lane, claim it, and hand it to the dispatcher.
 
-Free places are shared among tenants and lanes, and filled with what is held. What they have left is claimed, and for
-fast endpoints some more, to be held. Of the ordered lanes only the deliveries that may be sent now are claimed, which
-a search finds step by step, a number of order keys in each turn.
+Free places are shared among tenants and lanes, and filled with held deliveries. Deliveries are claimed for the places
+that are left, and some more for fast endpoints, to be held. In an ordered lane only those that may be sent now are
+claimed; a search finds them, which walks a bounded number of order keys in each turn.
 """
 
 import random
@@ -33,9 +33,9 @@ class Claiming:
         self._clock = clock
 
     def claim(self) -> int:
-        """Share the free places, fill them with what is held, claim for the rest and ahead; return how many.
+        """Share the free places, fill them with what is held, claim for the rest and ahead; return how many claims.
 
-        Lanes that were empty are asked for deliveries after a notification or a while.
+        A lane that was empty is asked again after a notification for it, or after POLL_EVERY.
         """
         dispatcher = self._dispatcher
         ask_all = self._clock.is_due("claim", POLL_EVERY) or self.ask_all or dispatcher.memory_freed
@@ -56,9 +56,9 @@ class Claiming:
         return len(claimed)
 
     def _fill_places(self, asked: list[LeasedLane], now: float) -> dict[UUID, int]:
-        """Share the free places among these lanes and those that hold deliveries, and fill them with what is held.
+        """Share the free places among these lanes and those with held deliveries, and fill them with the latter.
 
-        Return how many are left by endpoint, in the order in which the lanes are asked.
+        Return how many places are left, by endpoint, in the order in which the lanes are asked.
         """
         dispatcher, ahead = self._dispatcher, self._dispatcher.ahead
         lanes = {lane.target.endpoint_id: lane for lane in asked}

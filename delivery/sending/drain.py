@@ -65,8 +65,8 @@ def deliver_due(
 ) -> int:
     """Deliver what is due and return the number of attempts.
 
-    Ends when there was nothing to do for ``idle_timeout`` seconds, unless ``stay`` says to go on, after ``seconds``, or
-    when ``stopping`` says so.
+    The drain ends after ``seconds``, when ``stopping`` returns true, or when there was nothing to do for
+    ``idle_timeout`` seconds and ``stay`` returns false.
     """
     started = time.monotonic()
     clock = Clock()
@@ -107,7 +107,7 @@ class Drain:
         self._is_database_away = False
         self._connecting: Future[None] | None = None  # a connection that is being tried
         self._has_stopped = False  # whether deliveries were stopped that may be held
-        self._is_waiting = False  # whether it stays although there is nothing to do
+        self._is_waiting = False  # whether the drain stays although there is nothing to do
         self._turned_at = self._worked_at = time.monotonic()
 
     @property
@@ -174,7 +174,7 @@ class Drain:
             self._dispatcher.refill()
 
     def _receive(self) -> None:
-        """Hold what publishers claim while a statement runs, so that it does not wait for that. Uses the listener."""
+        """Read and hold what publishers claim while a statement runs. Uses the listener's connection, which is free."""
         self._read_notifications()
         if not self._has_stopped:
             with suppress(psycopg.Error):  # the next turn tries again
@@ -183,7 +183,7 @@ class Drain:
                     self._read_notifications()
 
     def _claim(self) -> None:
-        self._waiting.receives = False  # what is shared and claimed now must not change
+        self._waiting.receives = False  # what is held must not change while places are shared
         try:
             self._meter.claimed += self._publisher_claims.read()
             self._drop_stopped()
@@ -216,7 +216,7 @@ class Drain:
         self._dispatcher.stop_holding()
 
     def _drop_stopped(self) -> None:
-        """After a notification that claims were ended, drop the held deliveries of those."""
+        """Drop the held deliveries whose claims were ended by others, after a notification that some were."""
         if self._has_stopped:
             ahead = self._dispatcher.ahead
             if claims := ahead.claims():
@@ -226,7 +226,7 @@ class Drain:
             self._has_stopped = False
 
     def _report(self, *, at_end: bool = False) -> None:
-        """Report how busy the drain is. If it is, and another one has time, leave some lanes to that one."""
+        """Report how busy the drain is. If it is busy, and another drain is idler, leave some lanes to that one."""
         if self._meter.is_due(at_end=at_end):
             capacity = self._dispatcher.capacity
             held, lanes = len(self._dispatcher.ahead), len(self._lanes)

@@ -31,9 +31,9 @@ WRITE_STATS_EVERY = 5.0  # seconds
 
 
 class Settling:
-    """Keep the ``ended`` attempts of one drain until they are settled. ``attempts``: how many were.
+    """Keep the ``ended`` attempts of one drain until they are settled.
 
-    ``due_at``: when those that have ended are to be settled, in monotonic seconds.
+    ``attempts``: how many were settled. ``due_at``: when the ended ones are to be settled, in monotonic seconds.
     """
 
     def __init__(
@@ -48,8 +48,8 @@ class Settling:
         self.ended: list[Ended] = []
         self.due_at = math.inf
         self.stats = AttemptStats()
-        self._unsettled: list[Ended] = []  # those that have ended and that the current settlement writes
-        self._is_commit_unknown = False  # whether the last settlement may have been committed or not
+        self._unsettled: list[Ended] = []  # the ended attempts that the current settlement writes
+        self._is_commit_unknown = False  # whether the last settlement failed in such a way that it may be committed
         self._lanes = lanes
         self._dispatcher = dispatcher
         self._publisher_claims = publisher_claims
@@ -62,7 +62,7 @@ class Settling:
         return bool(self.ended or self._unsettled)
 
     def add(self, ended: Sequence[Ended]) -> None:
-        """Keep attempts that have ended, until they are due."""
+        """Keep attempts that have ended until they are settled, at once if one is urgent."""
         if ended:
             self.ended += ended
             wait = 0.0 if any(map(self._is_urgent, ended)) else SETTLE_AFTER
@@ -74,14 +74,14 @@ class Settling:
         return now >= self.due_at or bool(self._unsettled or (self.ended and is_needed))
 
     def _is_urgent(self, ended: Ended) -> bool:
-        """Return whether a lane can send nothing more, or soon, before this attempt is settled."""
+        """Return whether the lane can send nothing more, now or soon, until this attempt is settled."""
         lane = self._lanes.get(ended[0].claimed.endpoint_id)
         return lane is not None and (lane.heads is not None or lane.unsettled >= lane.window.limit)
 
     def settle(self) -> int:
-        """Write the outcomes of ended attempts if they are due, and what follows from them; return how many.
+        """Write the outcomes of ended attempts, if they are due, and what follows from them; return how many.
 
-        What ends meanwhile is settled the next time. Raises django.db.Error, and then keeps what is not settled.
+        Attempts that end meanwhile are settled by the next call. If it raises django.db.Error, the attempts are kept.
         """
         now = time.monotonic()
         if not self.is_due(now):
@@ -109,7 +109,7 @@ class Settling:
         return count
 
     def _refresh_disabled(self, disabled: list[UUID]) -> None:
-        """Apply the state of endpoints that were disabled; nothing is sent to them while it is read."""
+        """Read the state of endpoints that were disabled into their lanes; nothing is sent to them meanwhile."""
         gone = [lane for key in disabled if (lane := self._lanes.get(key)) is not None]
         for lane in gone:
             lane.is_gone = True
@@ -118,7 +118,7 @@ class Settling:
             lane.is_gone = False
 
     def _release_not_attempted(self) -> None:
-        """Make deliveries pending again that this process could not attempt: that is no failure of their endpoints."""
+        """Make the deliveries pending again that this process could not attempt; no endpoint has failed."""
         released = [(attempt, outcome) for attempt, outcome in self._unsettled if outcome.not_attempted]
         release_claims([(it.claimed.id, it.token) for it, _ in released])
         self._publisher_claims.end(it.claimed.id for it, _ in released)
@@ -131,7 +131,7 @@ class Settling:
         self._unsettled = [(attempt, outcome) for attempt, outcome in self._unsettled if not outcome.not_attempted]
 
     def _record_settled(self) -> list[LeasedLane]:
-        """Count the settled attempts. Return their lanes, as far as they are still leased."""
+        """Count the settled attempts. Return those of their lanes that are still leased."""
         self.attempts += len(self._unsettled)
         self._meter.settled += len(self._unsettled)
         self._publisher_claims.end(attempt.claimed.id for attempt, _ in self._unsettled)
@@ -149,9 +149,9 @@ class Settling:
         return lanes
 
     def _publish_warnings(self, lanes: list[LeasedLane]) -> None:
-        """Warn the tenants of endpoints that have failed for long, and notify those of recovered ones.
+        """Publish the step that is due for the endpoint of each lane: warning, disabled or recovered.
 
-        What waits because of an outage that is over will be due.
+        Where an outage is over, have the deliveries made due that wait because of it.
         """
         now = self._clock.now()
         for lane in lanes:

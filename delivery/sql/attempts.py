@@ -1,6 +1,6 @@
-"""Record attempts in the history of their deliveries; find them; remove recorded responses.
+"""Record attempts in the history of their deliveries, find them, and remove recorded responses.
 
-Count them by hour, and find endpoints that reject most of them by these counts.
+Also count attempts by hour, and find the endpoints that reject most of them by these counts.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ from webhooks.kit.sql import columns, cursor, run
 
 MIN_REJECTED = 20  # attempts in 24 hours
 REJECTS_MUCH = 0.5  # part of the attempts, in 24 hours and in the last two, from which on an endpoint rejects
-REJECTS_LITTLE = 0.25  # part of the attempts in the last two hours below which it does so no more
+REJECTS_LITTLE = 0.25  # part of the attempts in the last two hours, below which an endpoint no longer rejects
 WARN_AGAIN_DAYS = 7
 
 
@@ -163,10 +163,10 @@ class RejectingRow(NamedTuple):
 
 
 def begin_rejecting() -> list[RejectingRow]:
-    """Mark the lanes of endpoints that reject most deliveries; return those to be warned of now, or again."""
+    """Mark the lanes of endpoints that reject most deliveries; return those whose first or next warning is due."""
     return [RejectingRow(*row) for row in run(BEGIN_REJECTING, {})]
 
 
 def end_rejecting() -> list[UUID]:
-    """Unmark the lanes of endpoints that do so no more, and return the endpoints."""
+    """Unmark the lanes of endpoints that no longer reject most deliveries, and return the endpoints."""
     return [row[0] for row in run(END_REJECTING, {})]

@@ -6,9 +6,9 @@ PURE. The table (Standard Webhooks 1.0, "Handling failures"; CloudEvents webhook
     410                gone
     429                overloaded; retry not before OVERLOADED_WAIT
     503                overloaded
-    3xx, 4xx           rejected: the endpoint works, and does not accept this delivery. Not 408 and 429
+    3xx, other 4xx     rejected: the endpoint works, and does not accept this delivery
     no response in time  overloaded; retry not before OVERLOADED_WAIT
-    everything else    a failure without further meaning
+    everything else    a failure without further meaning, also 408
 
 With Retry-After, every response but 2xx and 410 also asks for a pause of all deliveries to the endpoint: RFC 9110,
 10.2.3 binds the field to no status (503, 413, 3xx), nor do RFC 6585 (429) and the senders of 403 with it.
@@ -26,8 +26,8 @@ OVERLOADED_WAIT = 60.0  # seconds without attempts of this delivery after a 429 
 LONGEST_RETRY_AFTER = 86_400.0  # seconds: no endpoint is paused for longer because of one response
 SUCCESS = range(200, 300)
 REJECTIONS = frozenset(range(300, 500)) - {REQUEST_TIMEOUT, TOO_MANY_REQUESTS}
-_SECONDS = re.compile(r"[0-9]{1,400}(\.[0-9]*)?")  # a fraction is not allowed, and sent
-_ISO_8601 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9:]+)")  # neither is this form of a date
+_SECONDS = re.compile(r"[0-9]{1,400}(\.[0-9]*)?")  # RFC 9110 allows no fraction, but servers send them
+_ISO_8601 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9:]+)")  # not in RFC 9110, but sent
 
 
 def outcome_of(
