@@ -1,4 +1,4 @@
-"""Look at what a test publishes, and sign what a receiver is tested with, in the tests of a project.
+"""Capture the events that a test publishes, and sign requests to test a receiver with, in the tests of a project.
 
     from delivery.testing import captured_events
 
@@ -39,7 +39,7 @@ class CapturedEvent:
 
     @property
     def type(self) -> str:
-        """Return its type, such as order.paid."""
+        """Return the event type, such as order.paid."""
         return str(self.attributes["type"])
 
 

@@ -3,7 +3,8 @@
     tenant = ensure_tenant("acme", name="Acme Inc.")          one tenant for each customer of the project
     endpoint, secret = register_endpoint(tenant, "https://acme.example/hooks", event_types=["order.*"])
 
-Fields are checked as the REST API checks them. What is not here is in ``endpoints`` (change, delete, pause, rotate).
+Fields are checked as the REST API checks them. To change, pause or delete an endpoint, or rotate its secret, call
+``subscriptions.endpoints``.
 """
 
 from collections.abc import Callable, Mapping, Sequence

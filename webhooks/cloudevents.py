@@ -39,9 +39,9 @@ _WRITERS: dict[Mode, Callable[[BaseCloudEvent], http.HTTPMessage]] = {
 def events_of(receipt: Receipt) -> list[CloudEvent]:
     """Return the events in a receipt: those in its envelope, or the message itself as the data of one event.
 
-    They are those that the handler ``publish`` publishes. An event without a time gets that of the receipt, since the
-    SDK would choose the present. Data is what the SDK makes of it, so fractions are rounded to floats. Raises
-    UnreadableBody, which ends the attempts.
+    These are the events that the handler ``publish`` publishes. An event without a time gets the time of the receipt,
+    since the SDK would choose the present. The SDK parses the data, so fractions are rounded to floats. Raises
+    UnreadableBody, after which the receipt is not retried.
     """
     message = Message(
         receipt.body_headers(),
@@ -59,7 +59,7 @@ def events_of(receipt: Receipt) -> list[CloudEvent]:
 def message_of(events: Sequence[BaseCloudEvent], mode: Mode = "structured") -> http.HTTPMessage:
     """Return the message with these events, written by the SDK: ``headers`` and ``body``.
 
-    Only a batch has any number of events. Raises ValueError.
+    Raises ValueError for any number of events but one in the modes structured and binary.
     """
     if mode == "batch":
         items = b",".join(_FORMAT.write(event) for event in events)

@@ -1,7 +1,7 @@
-"""Let an app ask the project that installs it for what it needs: apps, packages and settings.
+"""Check that a project which installs an app has what the app needs: other apps, packages and settings.
 
-What is missing is named in one sentence that says what to add, before anything fails because of it. Called by the
-configurations of the three apps (``apps.py``).
+An error names what is missing and what to add, before anything else fails because of it. Called by the ``apps.py`` of
+the three apps.
 """
 
 from collections.abc import Mapping, Sequence

@@ -2,7 +2,7 @@
 
 A broadcast is a row; the REST API only creates it. Each call of ``run_slices``, from any process, continues all running
 broadcasts. A slice and its cursor are committed together, so a crash neither repeats nor skips a tenant. The limits of
-the tenants' plans do not apply: the platform publishes, not the tenant; the events are counted in their usage.
+the tenants' plans do not apply, since the platform publishes; the events count in the tenants' usage.
 """
 
 import time
@@ -40,7 +40,7 @@ HAS_RUNNING = f"EXISTS (SELECT FROM delivery_broadcast WHERE state = '{RUNNING}'
 
 
 def count(labels: Mapping[str, str]) -> int:
-    """Return how many tenants have these labels now; empty labels: all."""
+    """Return how many tenants have these labels now; without labels, how many there are."""
     return _tenants(labels).count()
 
 
@@ -72,15 +72,15 @@ def start(plain: Mapping[str, Any], labels: Mapping[str, str], *, rate: int = DE
 
 
 def cancel(row: Broadcast) -> bool:
-    """Stop a running broadcast, return False if it had ended; what was published is sent."""
+    """Stop a running broadcast; return False if it had ended. Events that were published are sent all the same."""
     changed = Broadcast.objects.filter(id=row.id, state=RUNNING).update(state=CANCELLED, finished_at=timezone.now())
     return changed > 0
 
 
 def run_slices(*, seconds: float = RUN_SECONDS) -> None:
-    """Continue the running broadcasts as far as their rates allow now, or for so many seconds.
+    """Continue the running broadcasts as far as their rates allow now, for ``seconds`` at most.
 
-    Returns at once if all processes of this worker that may work in slices do so.
+    Returns at once if no process of this worker is left that may run slices (``slice_place``).
     """
     with slice_place() as is_free:
         if not is_free:
@@ -138,6 +138,6 @@ def _count(row: Broadcast, result: Published | Invalid) -> None:
 
 
 def _tenants(labels: Mapping[str, str]) -> QuerySet[Tenant]:
-    """Return the customers with these labels; the platform's own tenant is none."""
+    """Return the tenants with these labels, without the platform's own."""
     rows = Tenant.objects.filter(deleted_at=None, is_platform=False)
     return rows.filter(labels__contains=dict(labels)) if labels else rows

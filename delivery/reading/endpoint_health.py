@@ -1,7 +1,7 @@
-"""Say in words how an endpoint is: whether it accepts, rejects, fails or asked for a pause, and what follows from that.
+"""Describe the health of an endpoint: whether it accepts, rejects, fails or asked for a pause, and what follows.
 
-An endpoint that rejects deliveries works: nothing is paused because of it, and it is not disabled. One that fails does
-not respond, or with 408, 429 or 5xx.
+An endpoint that rejects deliveries works, so nothing is paused, and it is not disabled. One that fails responds with
+408, 429 or 5xx, or not at all.
 """
 
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ from delivery.sending.attempt_stats import StatsSummary, stats_by_hour, total_of
 from delivery.sql.attempts import REJECTS_MUCH
 from subscriptions.models import Endpoint
 
-HOURS = 24  # of attempts that shares are computed from
+HOURS = 24  # shares are computed from the attempts of so many hours
 
 
 class Health(StrEnum):
-    """How an endpoint is. The first that applies."""
+    """Name the health of an endpoint: the first of these that applies."""
 
     INACTIVE = "inactive"
     PAUSE_REQUESTED = "pause_requested"
@@ -33,10 +33,10 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EndpointHealth:
-    """The health of an endpoint in a word and in sentences, and the numbers it follows from.
+    """The health of an endpoint as a state and as text, and the numbers that both follow from.
 
-    ``attempts``, ``delivered`` and ``rejected`` are those of the last HOURS hours. ``disabled_at``: when it is disabled
-    if it fails all the time from now on; None if it does not fail, or failing endpoints are not disabled.
+    ``attempts``, ``delivered`` and ``rejected`` are those of the last HOURS hours. ``disabled_at``: when the endpoint
+    is disabled if every attempt fails from now on; None if it does not fail, or failing endpoints are never disabled.
     """
 
     state: Health
@@ -71,7 +71,7 @@ def endpoint_health(endpoint: Endpoint, lane: Lane, now: datetime) -> EndpointHe
 
 
 def percent(part: int, whole: int) -> int:
-    """Return a part in percent: 100 only if it is the whole, 0 only if it is nothing."""
+    """Return a part in percent, rounded: 100 only for the whole, 0 only for nothing."""
     return min(max(round(100 * part / whole), 1 if part else 0), 100 if part == whole else 99)
 
 

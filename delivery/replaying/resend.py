@@ -1,4 +1,4 @@
-"""Send one delivery again, whatever its state: a replay of one, which is carried out at once.
+"""Send one delivery again, in almost any state: a replay of one delivery, which is carried out at once.
 
 The receiver sees the same ``webhook-id``, so one that deduplicates ignores what it has handled.
 """

@@ -1,8 +1,8 @@
-"""Start claimed deliveries as places become free, and take the attempts that have ended.
+"""Start claimed deliveries as places become free, and collect the attempts that have ended.
 
 All of this is in memory, and happens also while a statement of the drain runs: a place that becomes free is filled
-again from what was claimed ahead, however long the statement takes. What an ended attempt means for its lane counts at
-once; what it means for its delivery is written when it is settled.
+again from what was claimed ahead, however long the statement takes. When an attempt ends, its lane is updated at once;
+its delivery is written when the attempt is settled.
 """
 
 import time
@@ -49,7 +49,7 @@ class Dispatcher:
         self._freed: dict[UUID, None] = {}  # endpoints with held deliveries for which there may be a place now
 
     def may_send(self, lane: LeasedLane) -> bool:
-        """Return whether a lane gets places at all for now."""
+        """Return whether a lane may get places now."""
         return not (self._lanes.must_yield(lane) or (self.saturating and lane.target.tenant_id in self.saturating))
 
     def hold(self, claimed: Iterable[Claimed], token: UUID, until: float) -> None:
@@ -76,9 +76,9 @@ class Dispatcher:
                 self._freed[it.endpoint_id] = None
 
     def start(self, places: Iterable[tuple[LeasedLane, int]]) -> None:
-        """Send up to so many held deliveries of each of these lanes, without those that are held too long.
+        """Send up to ``count`` held deliveries of each lane, except those that were held too long.
 
-        Nothing is sent after the leases may have ended, for example because a statement has taken long.
+        Nothing is sent once the leases may have ended, for example because a statement took long.
         """
         now, until = self._clock.now(), time.monotonic()
         if until >= self._lanes.leased_until:

@@ -234,7 +234,7 @@ UPDATE delivery_lane l SET publishers_claim = r.may_claim
 
 
 def let_publishers_claim(owner: UUID, lanes: Mapping[UUID, bool]) -> None:
-    """Let publishers claim deliveries for the owner of these lanes, or not, by endpoint; for lanes it still leases."""
+    """Set, by endpoint, whether publishers may claim for the owner; only in lanes that the owner still leases."""
     endpoints = sorted(lanes)
     may_claim = [lanes[key] for key in endpoints]
     run(LET_PUBLISHERS_CLAIM, {"owner": owner, "endpoints": endpoints, "may_claim": may_claim})

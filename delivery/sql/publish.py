@@ -15,7 +15,7 @@ from webhooks.kit.sql import columns, run
 
 PENDING, SENDING = Delivery.State.PENDING, Delivery.State.SENDING
 SURELY_LEASED = 2.0  # seconds that a lease must last beyond now for its owner to be notified
-RENEWED_LATELY = 6.0  # seconds that it must last for deliveries to be claimed for its owner, which may have stalled
+RENEWED_LATELY = 6.0  # seconds a lease must still last for deliveries to be claimed: its owner may have stalled
 
 
 class StoredEvent(NamedTuple):
@@ -29,8 +29,8 @@ class StoredEvent(NamedTuple):
 class Inserted(NamedTuple):
     """The ids of the events that were inserted.
 
-    ``notified``: the endpoints with pending deliveries whose drains the commit notifies. ``claimed``: the ids of the
-    deliveries that were claimed for the drains of their lanes, which the commit notifies of these.
+    ``notified``: the endpoints with pending deliveries whose drains the commit notifies. ``claimed``: the deliveries
+    that were claimed for the drains of their lanes; the commit notifies these drains of them.
     """
 
     events: set[UUID]
@@ -206,9 +206,9 @@ def _named(deliveries: Sequence[DeliveryRow]) -> list[UUID]:
 
 
 def _claimable(events: Sequence[EventRow], deliveries: Sequence[DeliveryRow]) -> list[bool]:
-    """Return for each delivery whether it may be created claimed: pending, in no order, and with a small body.
+    """Return for each delivery whether it may be created claimed: pending, without an order key, with a small body.
 
-    None if there are more than one notification names.
+    If there are more than MAX_NAMED, which one notification can name, none of them may.
     """
     if len(deliveries) > MAX_NAMED:
         return [False] * len(deliveries)

@@ -20,7 +20,7 @@ from webhooks.wire.ids import new_id
 
 MAX_RAISED = 10_000  # deliveries below their lane's low-water mark that one sweep makes due
 MAX_BROUGHT_FORWARD = 1_000  # deliveries made due in one statement after the clock went back, or an outage
-MAX_NEWEST = 100  # due deliveries among which the newest that has not failed is looked for
+MAX_NEWEST = 100  # newest due deliveries that are searched for one that has not failed before
 MAX_UNCOUNTED = 1_000  # attempts of a delivery; those before may be ahead of its retry plan without counting for it
 # An attempt that is made ahead of the retry plan does not advance the plan if it fails.
 STEP_BEFORE = f"CASE WHEN d.attempts < {MAX_UNCOUNTED} THEN greatest(d.step - 1, 0) ELSE d.step END"
@@ -260,7 +260,7 @@ SELECT probed.endpoint_id, newest.next_attempt_at FROM unnest(%(endpoints)s::uui
 
 
 def find_newest_due(endpoint_ids: Sequence[UUID]) -> dict[UUID, datetime]:
-    """Return when the newest delivery that is due became so, of each of these endpoints that has one."""
+    """Return, by endpoint, since when its newest due delivery is due; without endpoints that have none."""
     if not endpoint_ids:
         return {}
     return {row[0]: row[1] for row in run(FIND_NEWEST_DUE, {"endpoints": list(endpoint_ids)})}

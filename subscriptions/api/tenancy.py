@@ -57,7 +57,7 @@ def tenant_of(request: Request) -> Tenant:
 
 
 def missing_tenant() -> ValidationError:
-    """Return the error for a request with a platform key that names no tenant where one is needed."""
+    """Return the error for a request with a platform key that has to name a tenant and names none."""
     return ValidationError({"tenant": [MISSING_TENANT]}, code="required")
 
 

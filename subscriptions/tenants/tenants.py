@@ -71,10 +71,10 @@ def _retention_within(rows: QuerySet[Tenant], fields: dict[str, Any]) -> dict[st
 
 
 def delete_tenant(tenant: Tenant) -> None:
-    """End the tenant's keys (within a second), delete its endpoints and subscriptions, and free its uid. Idempotent.
+    """Delete a tenant with its endpoints and subscriptions, end its keys within a second, and free its uid. Idempotent.
 
-    The other apps end what they do for it (``tenant_deleted``): sources, replays. Its events stay until their retention
-    ends.
+    The other apps end its sources and replays when they receive ``tenant_deleted``. Its events stay until their
+    retention ends.
     """
     now = timezone.now()
     with transaction.atomic():
@@ -99,7 +99,7 @@ def find_named(name: str) -> Tenant | None:
     """
     found = named_tenants.get(name)
     if found is None and settings.WAYPOST_CREATE_TENANTS and is_uid(name) and not _is_id(name):
-        with suppress(AlreadyExists):  # by another request, meanwhile
+        with suppress(AlreadyExists):  # another request has created it meanwhile
             create_tenant(name, uid=name)
         found = named_tenants.get(name)
     return found

@@ -1,6 +1,6 @@
-"""Read the id and the type of the event in an envelope, so that a receipt is labelled by what its handlers match.
+"""Read the id and the type of the event in an envelope, so that a receipt has the labels that its handlers match.
 
-Only of a message with one event: those of several differ. The id is the event's source and id, as with a CloudEvent.
+A message with several events has no such labels, since theirs differ. The message id is the event's source and id.
 """
 
 from collections.abc import Mapping
@@ -37,14 +37,14 @@ _NOTHING = InnerLabels()
 
 
 def find_inner_labels(envelope: str, headers: Headers, document: object, body: bytes) -> InnerLabels:
-    """Return the labels in a body that is small and plain, whose document this is."""
+    """Return the labels in a small body that is not compressed; ``document``: the JSON value of the body."""
     if envelope == NONE or not has_inner_labels(document):
         return _NOTHING
     return _opened(envelope, headers, body)
 
 
 def find_inner_labels_in_file(envelope: str, headers: Headers, file: IO[bytes]) -> InnerLabels:
-    """Return the labels in a body in a file, of any size: only what is recognized is opened, and that has a limit."""
+    """Return the labels in a body in a file, of any size; only a recognized envelope up to MAX_BYTES is opened."""
     if envelope == NONE or is_cloud_event(headers):
         return _NOTHING
     document = recognizable_part(headers, file)

@@ -40,7 +40,7 @@ class _TenantEvents:
 
 
 def take_tenant(item: Item) -> tuple[str | None, Item]:
-    """Return the name of the event's tenant, None without one, and the event without it. Raises InvalidEvent."""
+    """Return the tenant's name in an event (None: there is none), and the event without it. Raises InvalidEvent."""
     if isinstance(item, Event):
         if ATTRIBUTE not in item.attributes:
             return None, item
@@ -80,9 +80,9 @@ def publish_for_tenants(own: Tenant | None, named: Tenant | None, items: Sequenc
 
 
 def named_by(request: Request) -> Tenant | None:
-    """Return the tenant that the request names, which may be created now; None if it names none.
+    """Return the tenant that the request names, None if it names none; may create it (WAYPOST_CREATE_TENANTS).
 
-    Raises NotFound for a tenant that does not exist, or another one than the key's own.
+    Raises NotFound for a tenant that does not exist, and for one that is not the key's own.
     """
     own, name = principal(request).tenant, tenant_name_of(request)
     if name is None:
@@ -119,7 +119,7 @@ def _finder(own: Tenant | None, named: Tenant | None) -> Callable[[str | None, I
 
 
 def _publish_groups(groups: Sequence[_TenantEvents]) -> list[tuple[_TenantEvents, list[Published]]]:
-    """Publish the events of each tenant; those of several tenants at the same time, each in its own transaction."""
+    """Publish the events of each tenant in a transaction of its own, all tenants at the same time where possible."""
     if len(groups) == 1:
         return [(groups[0], publish_in_group(groups[0].tenant, groups[0].items))]
     submitted: list[tuple[_TenantEvents, Callable[[], list[Published]]]] = []

@@ -8,9 +8,9 @@
     application/json                     plain         one; id, source and time are filled in where they are missing; an
                                                        event of EventBridge (detail-type, detail) is one, too
 
-``POST /events/batch/`` has a batch: the first form, or an array of the last.
+``POST /events/batch/`` accepts a batch: the first form, or a JSON array of events in the last one.
 
-CloudEvents HTTP binding 1.0.2, section 3. All of them keep the data as it was written.
+CloudEvents HTTP binding 1.0.2, section 3. All forms keep the data as it was written.
 """
 
 from collections.abc import Mapping
@@ -132,7 +132,7 @@ def _plain_item(index: int, plain: json_text.ParsedObject, native: json_text.Par
 
 
 def _from_eventbridge(native: dict[str, Any]) -> dict[str, Any]:
-    """Return an event of EventBridge in the plain form: what only its envelope has are extensions."""
+    """Return an event of EventBridge in the plain form; members that only its envelope has become extensions."""
     plain = plain_from_eventbridge(native)
     extensions = {name: plain.pop(name) for name in EVENTBRIDGE_EXTENSIONS if name in plain}
     return {**plain, "extensions": extensions}

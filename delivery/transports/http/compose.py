@@ -78,7 +78,7 @@ def _content(claimed: Claimed, http: HttpTarget) -> tuple[list[str], bytes]:
 
 
 def content_type_of(body: bytes, content_type: str | None = None) -> list[str]:
-    """Return the header line for what a transformer has made: as it says, or a CloudEvent, other JSON, or text."""
+    """Return the content-type line of a transformed body: the one given, or by content CloudEvent, JSON or text."""
     if content_type:
         return [f"content-type: {content_type}"]
     if len(body) > MAX_PARSED:

@@ -68,7 +68,7 @@ class Request(NamedTuple):
 
 
 class Watcher(Protocol):
-    """Learn of what happens in an exchange."""
+    """Be called about the events of an exchange."""
 
     def on_open(self) -> None:
         """Note that a socket is opened; called before it has a descriptor of libcurl's."""
@@ -299,7 +299,7 @@ class Exchange:
             return pycurl.SOCKET_BAD
 
     def _on_request(self, *_connection: Any) -> int:
-        """Let a request out, or not. libcurl must not repeat it otherwise than ``repeats`` says."""
+        """Allow or refuse a request: libcurl may repeat one only as ``repeats`` decides."""
         if not self._requests.may_send(self._speaks_http_2):
             return ABORT
         if self._requests.count > 1:

@@ -1,6 +1,6 @@
-"""Decide whether a request is sent again within its attempt, and say why it was.
+"""Decide whether a request is sent again within its attempt, and record why.
 
-There are three cases, in all of which no line of a response has arrived (HTTP/2: no frame of one):
+There are three cases. In each of them no line of a response has arrived (HTTP/2: no frame of one):
 
 1. HTTP/2 declares the request unprocessed: its stream was refused, or is above the last one of a GOAWAY (RFC 9113,
    8.7);
@@ -8,14 +8,14 @@ There are three cases, in all of which no line of a response has arrived (HTTP/2
 3. the connection had carried a request before, and was closed: often the server closed it while it was idle, just as
    the request was sent.
 
-libcurl asks before each request, the first one included (``Requests.may_send``). It knows the first two cases, and most
-of the third: that sending failed on a kept connection is left to us (``may_repeat_closed``). The request always goes
-out on a new connection, so that it does not meet another one that is being closed.
+libcurl calls ``Requests.may_send`` before each request, the first one included. It repeats requests by itself in the
+first two cases and in most of the third; where sending failed on a kept connection, ``may_repeat_closed`` decides. The
+request is always repeated on a new connection, so that it does not meet another one that is being closed.
 
 In the first two cases the server cannot have processed the request. In the third it may have: a client must not repeat
-a POST by itself, unless it knows that this does no harm (RFC 9112, 9.3.1). Here it does none that our contract does not
-allow anyway: deliveries are made at least once, receivers recognise them by ``webhook-id``, and the retry plan would
-send the same bytes again in some seconds. But a connection that is closed later than REPEAT_WITHIN after the request
+a POST by itself, unless it knows that this does no harm (RFC 9112, 9.3.1). Here it is harmless, because deliveries are
+made at least once anyway: receivers deduplicate by ``webhook-id``, and the retry plan would send the same bytes again
+in some seconds. But a connection that is closed later than REPEAT_WITHIN after the request
 was probably closed by the work on it. That is a failed attempt; so is a new connection that is closed without a
 response, and whatever fails after the first line of a response.
 """
@@ -24,12 +24,12 @@ import time
 from collections.abc import Callable
 from enum import StrEnum
 
-MAX_REPEATS = 2  # within one attempt, so that a server that refuses everything gets three requests of it
+MAX_REPEATS = 2  # within one attempt: a server that refuses everything gets three requests
 REPEAT_WITHIN = 2.0  # seconds from a request to the end of its connection: several round trips, less than most work
 
 
 class Repeat(StrEnum):
-    """Name why a request was sent again within its attempt. The words appear in the API and the admin."""
+    """Name why a request was sent again within its attempt. The names appear in the API and the admin."""
 
     CONNECTION_CLOSED = "connection_closed"  # a kept connection was closed without a response
     STREAM_REFUSED = "stream_refused"  # HTTP/2: refused, above the last stream of a GOAWAY, or closed as above
@@ -41,7 +41,7 @@ CHOICES = [(it.value, it.value) for it in Repeat]
 
 
 class Requests:
-    """Count the requests of one attempt after the other, and say for each request whether it may be sent.
+    """Count the requests of an attempt, and decide for each whether it may be sent; ``begin`` before each attempt.
 
     ``needs_new_connection``: libcurl would send the request again, but on a kept connection.
     """
@@ -105,16 +105,16 @@ class Requests:
         return self.count <= MAX_REPEATS and (is_declared or now - self._sent_at <= REPEAT_WITHIN)
 
     def grant(self) -> None:
-        """Let the next request out, on the new connection that will be opened for it."""
+        """Allow the next request, on the new connection that will be opened for it."""
         self._is_repeating = True
         self.needs_new_connection = False
         self._is_granted = True
 
     def reasons(self, version: str, *, speaks_http_2: bool) -> tuple[Repeat, ...]:
-        """Return why each request after the first was sent; ``version``: of the response, such as 1.1; "" without one.
+        """Return why each request after the first was sent. ``version`` of the response, such as 1.1; "" without one.
 
-        libcurl does not tell, but only HTTP/2 declares requests unprocessed, and only a server that requires it is
-        sent HTTP/1.1 after HTTP/2.
+        libcurl does not report the reason. But only HTTP/2 declares requests unprocessed, and only a server that
+        requires HTTP/1.1 is sent that after HTTP/2.
         """
         of_http_2 = [was_new or speaks_http_2 or version == "2" for was_new in self._repeated]
         found = [Repeat.STREAM_REFUSED if it else Repeat.CONNECTION_CLOSED for it in of_http_2]

@@ -1,10 +1,10 @@
 """Filter the lists of the admin: by django-unfold where it is installed, by Django's own filters where it is not.
 
-RelatedFilter   by a related row. Neither lists all of them: unfold searches while one types, and without it the
-filter is set by links (``?endpoint__id__exact=...``), shown, and can be removed.
+RelatedFilter   by a related row; never lists all of them. Unfold searches while the user types; without unfold the
+                filter is set by links (``?endpoint__id__exact=...``), is shown, and can be removed
 ChoicesFilter, BooleanFilter   by a field with choices, by a boolean
-OneOfFilter     by choices of its own; a subclass has ``lookups`` and ``queryset``
-TimeFields      asks for two times; a subclass reads them from ``used_parameters`` in ``queryset``
+OneOfFilter     by choices that the subclass defines in ``lookups`` and applies in ``queryset``
+TimeFields      by two times; the subclass reads them from ``used_parameters`` in ``queryset``
 """
 
 from collections.abc import Iterator

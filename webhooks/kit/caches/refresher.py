@@ -15,7 +15,7 @@ from django.db import connection
 from webhooks.kit.per_process import PerProcess
 
 IDLE_SECONDS = 5.0  # without work, after which the thread ends
-MAX_WAITING = 1_000  # loads; more are not called
+MAX_WAITING = 1_000  # calls that wait; further ones are dropped
 
 log = structlog.get_logger("waypost.caches")
 
@@ -32,10 +32,10 @@ class Refresher:
         self._has_work = threading.Condition()
 
     def submit(self, load: Load) -> None:
-        """Have ``load`` called soon. Never waits for it, never raises.
+        """Have ``load`` called soon on the background thread. Never waits, never raises.
 
-        Not called if too many wait or no thread is available. An exception of ``load`` is logged, and the connection
-        closed, since it may be broken.
+        ``load`` is not called if MAX_WAITING calls wait or no thread is available. An exception of ``load`` is logged,
+        and the connection is closed, since it may be broken.
         """
         with self._has_work:
             if len(self._waiting) >= MAX_WAITING:

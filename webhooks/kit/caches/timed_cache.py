@@ -9,7 +9,7 @@ A change therefore takes effect within ``max_age`` in other processes; the proce
 With ``refreshes`` a value in use is loaded again before its end: the first caller that meets a value older than half of
 ``max_age`` has the background thread load it, and goes on with the old value, as do all others until the new one is
 there. No caller waits, one query serves them all, and values that are not used cost no query. ``max_age`` is counted
-from the begin of the load and remains the limit: if the refresh fails or is late, a value that is older is loaded by
+from the start of the load and remains the limit: if the refresh fails or is late, a value that is older is loaded by
 the caller that needs it.
 
 Used for API keys, the default plan and the version of the event types (``subscriptions``), for sources
@@ -33,7 +33,7 @@ REFRESH_AFTER = 0.5  # share of ``max_age``
 
 @dataclass(eq=False, slots=True)
 class _TimedValue(Generic[V]):
-    """A value and when its load began, replaced together; the lock is acquired once for each refresh of it.
+    """Keep a value and when its load began, replaced together; the lock is acquired once for each refresh.
 
     A refresh replaces ``loaded`` here, not the entry in the cache: a key that is discarded meanwhile stays discarded.
     """
@@ -98,7 +98,7 @@ class TimedCache(Generic[K, V]):
         self._entries.clear()
 
     def _start_refresh(self, key: K, entry: _TimedValue[V]) -> None:
-        """Have the value loaded in the background, unless it is already or that has failed."""
+        """Have the value loaded in the background, unless that has begun, or has failed, before."""
         if entry.refresh.acquire(blocking=False):
             refresher().submit(partial(self._refresh, key, entry))
 

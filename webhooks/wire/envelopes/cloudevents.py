@@ -13,12 +13,12 @@ NAMES = ("specversion",)
 
 
 def is_cloud_event(headers: Mapping[str, str]) -> bool:
-    """Tell whether the headers say that a message is a CloudEvent or a batch of them."""
+    """Return whether the headers say that a message is a CloudEvent or a batch of them."""
     return headers.get("content-type", "").lower().startswith("application/cloudevents") or "ce-specversion" in headers
 
 
 def is_envelope(headers: Mapping[str, str], document: object) -> bool:
-    """Tell whether the headers or the members of the body say that a message is a CloudEvent, or a batch of them."""
+    """Return whether the headers or the members of the body say that a message is a CloudEvent, or a batch of them."""
     item = first_item(document)
     is_json = item.get("specversion") == SPECVERSION and is_text(item.get("id"), item.get("source"), item.get("type"))
     return is_cloud_event(headers) or is_json

@@ -23,7 +23,7 @@ NAMES = ("eventType",)
 
 
 def is_envelope(_headers: Mapping[str, str], document: object) -> bool:
-    """Tell whether the body is a list of events, or one event."""
+    """Return whether the body is a list of events, or one event."""
     item = first_item(document)
     return is_text(*(item.get(pointer[1:]) for pointer in MEMBERS))
 

@@ -16,7 +16,7 @@ NAMES = ("detail-type", "DetailType")
 
 
 def is_envelope(_headers: Mapping[str, str], document: object) -> bool:
-    """Tell whether the body has the names of EventBridge."""
+    """Return whether the body has the names of EventBridge."""
     item = first_item(document)
     names = ("detail-type", "source") if "detail-type" in item else ("DetailType", "Source")
     return is_eventbridge(item) and is_text(*(item.get(name) for name in names))

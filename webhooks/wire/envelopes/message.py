@@ -20,7 +20,7 @@ _IN_URIS = "/:@!$&'()*+,;=-._~%?"  # characters that are not encoded; those of a
 class Message:
     """A received message: names of headers in lower case, body decompressed.
 
-    ``id`` and ``source``: those of an event whose envelope has none; ``source`` is a URI-reference.
+    ``id`` and ``source`` (a URI-reference) are given to an event whose envelope has none.
     """
 
     headers: Mapping[str, str]
@@ -59,7 +59,7 @@ def read_objects(body: bytes, keep: str) -> Iterator[dict[str, Any]]:
 
 
 def event_with_data(attributes: Mapping[str, Any], data: bytes | None, content_type: str = "") -> Event:
-    """Return an event whose data are these bytes: what the content type says, or else JSON, text or binary.
+    """Return an event whose data are these bytes: of this content type; without one JSON, else text, else binary.
 
     Attributes that are None or empty are left out. Raises InvalidEvent.
     """
@@ -102,7 +102,7 @@ def as_uri(text: str) -> str:
 
 
 def is_text(*values: object) -> bool:
-    """Tell whether all values are strings that are not empty."""
+    """Return whether all values are strings that are not empty."""
     return all(isinstance(value, str) and value for value in values)
 
 

@@ -22,7 +22,7 @@ NONE = "none"  # the body is the data of one event
 AUTO = "auto"  # the envelope that is recognized, or none
 MAX_BYTES = 16 * 1024**2  # of a body that is opened; more than the largest message of any of these products
 DEFAULT_TYPE = "webhook.received"  # type of an event whose message has no type
-_MAX_LEVELS = 3  # of envelopes in each other
+_MAX_LEVELS = 3  # envelopes that are opened inside one another
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +91,14 @@ def wrap_message(message: Message, event_type: str) -> Event:
 
 
 def is_recognized(headers: Mapping[str, str], document: object) -> bool:
-    """Tell whether AUTO opens a message, by its headers and the scalars at ``members_to_recognize`` in its body."""
+    """Return whether AUTO opens a message, by its headers and the scalars of ``members_to_recognize`` in its body."""
     return _recognized(headers, document) is not None
 
 
 def has_inner_labels(document: object) -> bool:
-    """Tell whether a message may have its id and type where only its opener finds them. True is no promise.
+    """Return whether a message may have its id and type where only its opener finds them; True is only a hint.
 
-    Those of Standard Webhooks are where every source looks for them.
+    False for Standard Webhooks, whose id and type are where every source looks for them.
     """
     return not _NAMES_WITH_LABELS.isdisjoint(first_item(document))
 
@@ -138,7 +138,7 @@ def _unopened(envelope: str, error: InvalidEvent) -> UnopenedEnvelope:
 
 
 def _in_utf8(message: Message) -> Message:
-    """Return the message with its JSON text in UTF-8; as it is if that is what it is, or if it is no text."""
+    """Return the message with its JSON text in UTF-8; unchanged if it is in UTF-8, or if it is no text."""
     if cloudevents.is_cloud_event(message.headers):
         return message
     try:

@@ -22,7 +22,7 @@ TYPE = "google.cloud.pubsub.topic.v1.messagePublished"  # as Eventarc has it
 
 
 def is_envelope(_headers: Mapping[str, str], document: object) -> bool:
-    """Tell whether the body is a message of a subscription."""
+    """Return whether the body is a message of a subscription."""
     subscription, identity, older = (follow(pointer, document) for pointer in MEMBERS)
     return is_text(subscription, identity or older)
 

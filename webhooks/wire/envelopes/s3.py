@@ -1,8 +1,8 @@
 """Amazon S3 event notifications: each record is an event.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html. Attributes are those of the
-CloudEvents adapter for S3, but for the id: all objects that one request deletes have the ids of that request, so the
-hash of what happened to which object is a part of it.
+CloudEvents adapter for S3, but for the id: all objects that one request deletes have the id of that request, so a hash
+over the object and what happened to it is added.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ _OBJECT = ("/eventName", "/s3/object/key", "/s3/object/versionId", "/s3/object/s
 
 
 def is_envelope(_headers: Mapping[str, str], document: object) -> bool:
-    """Tell whether the body has records of S3 or of a compatible store, or is the test message of S3."""
+    """Return whether the body has records of S3 or of a compatible store, or is the test message of S3."""
     source, name = follow("/Records/0/eventSource", document), follow("/Records/0/eventName", document)
     is_record = isinstance(source, str) and source.endswith(":s3") and is_text(name)
     return is_record or (follow("/Event", document) == _TEST and is_text(follow("/Bucket", document)))

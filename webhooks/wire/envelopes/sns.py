@@ -26,7 +26,7 @@ _NOTIFICATION = "Notification"
 
 
 def is_envelope(_headers: Mapping[str, str], document: object) -> bool:
-    """Tell whether the body is a notification."""
+    """Return whether the body is a notification."""
     kind, identity, topic = (follow(pointer, document) for pointer in MEMBERS)
     return kind == _NOTIFICATION and is_text(identity, topic)
 

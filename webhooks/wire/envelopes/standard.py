@@ -29,7 +29,7 @@ _MILLISECONDS_FROM = 10**11  # larger numbers are milliseconds: in seconds, they
 
 
 def is_envelope(headers: Mapping[str, str], document: object) -> bool:
-    """Tell whether a message has the id of a webhook in its headers, and a type and a time in its body."""
+    """Return whether a message has the id of a webhook in its headers, and a type and a time in its body."""
     has_time = follow("/timestamp", document) is not None
     return any(name in headers for name in _IDS) and is_text(follow("/type", document)) and has_time
 
