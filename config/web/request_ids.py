@@ -1,4 +1,4 @@
-"""Name every request by an id, which its response and its log lines have: the one thing to quote in a report."""
+"""Give every request an id, which its response and its log lines have, so that a report can name the request."""
 
 import itertools
 import os
@@ -13,13 +13,13 @@ ENVIRON = "waypost.request_id"  # where the server passes the id on to Django
 
 
 class _Ids:
-    """Number requests, with a random text of the process, so that ids are unique on all machines."""
+    """Make ids: a random text of the process and a number, so that they are unique on all machines."""
 
     def __init__(self) -> None:
         self.begin()
 
     def begin(self) -> None:
-        """Begin anew, as every process must that is forked."""
+        """Begin with a new random text; needed in every process that is forked."""
         self._prefix, self._numbers = f"req_{secrets.token_hex(8)}", itertools.count(1)
 
     def next(self) -> str:
@@ -39,7 +39,7 @@ class RequestIds:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Respond, with the id that the server gave the request, or with a new one under another server."""
+        """Respond with the id that our server gave the request; under other servers, with a new one."""
         name = request.META.get(ENVIRON) or new_request_id()
         with structlog.contextvars.bound_contextvars(request_id=name):
             response = self.get_response(request)

@@ -53,7 +53,7 @@ class EventLimitExceeded(InvalidEvent):
 class PublishError(ValueError):
     """An event was not published. The message names the event, if there are several, the member and what is wrong.
 
-    ``error`` is the reason, ``index`` the position of the event, ``member`` what is wrong with it: an attribute, or a
+    ``error`` is the reason, ``index`` the position of the event, ``member`` the part that is wrong: an attribute, or a
     path such as ``data.lines[0].total``; empty for the event as a whole.
     """
 
@@ -91,7 +91,7 @@ class Published:
 
     @property
     def routing(self) -> str:
-        """Deferred if a worker still has to create deliveries, else routed."""
+        """Return ``deferred`` if a worker still has to create deliveries, else ``routed``."""
         return Event.Routing.DEFERRED if self.is_deferred else Event.Routing.ROUTED
 
 

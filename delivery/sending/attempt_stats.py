@@ -2,7 +2,7 @@
 
 A drain counts in memory (a microsecond or two for an attempt) and writes the counts every few seconds, in one
 statement for all its endpoints. These are figures to look at, not records: counts that a killed drain has not written
-are lost, and attempts recorded by a rescue are not counted.
+are lost, and attempts that recovery records are not counted.
 
 Latencies are kept as a histogram whose bounds grow by a quarter of a power of two. Histograms of several hours add up,
 and percentiles computed from them are off by less than a fifth.

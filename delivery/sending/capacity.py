@@ -124,7 +124,7 @@ class Capacity:
 
 
 class TenantRoom:
-    """Count down how many attempts each tenant may start in one turn: afterwards it has no more than is then left."""
+    """Count down how many attempts each tenant may start in one turn: it may have as many as are left to the others."""
 
     def __init__(self, free: int, in_flight: Callable[[UUID], int] = lambda _: 0) -> None:
         self._free = free
@@ -176,7 +176,7 @@ class BodyBudget:
         return any(not fair_part(left, size) for size in self._by_tenant.values())
 
     def allowance(self) -> BodyAllowance:
-        """Return what may be claimed now: a tenant may come to have as much in flight as is then left to all."""
+        """Return how many bytes may be claimed now; a tenant may have as many in flight as are left to the others."""
         left = max(MAX_BODY_BYTES - self._total, 0)
         return BodyAllowance(left, {tenant: fair_part(left, size) for tenant, size in self._by_tenant.items()})
 

@@ -2,7 +2,7 @@
 
 A message in an envelope (``webhooks.wire.envelopes``), such as a CloudEvent, has the events in that envelope; any other
 message becomes one event with ``id``, ``source``, ``type`` and, if the body is JSON or a form, ``data``. Of a large or
-compressed body only what the patterns look at is read, unless the body has to be opened.
+compressed body only the fields that the patterns name are read, unless an envelope has to be opened.
 """
 
 import json
@@ -44,10 +44,10 @@ def select_events(
     names: Sequence[Mapping[str, NamedNode]],
     envelope: str = AUTO,
 ) -> list[EventDocument]:
-    """Return the events in a message whose body is in a file, reduced to the names that patterns look at.
+    """Return the events in a message whose body is in a file, reduced to the fields that patterns name.
 
-    ``names``: the names in an event of each pattern. Raises SelectionTooLarge if these have too many values, and
-    UnopenedEnvelope. CloudEvents are read at any size; other envelopes are opened in memory, up to a limit.
+    ``names``: for each pattern, the fields of an event that it names. Raises SelectionTooLarge if these have too many
+    values, and UnopenedEnvelope. CloudEvents are read at any size; other envelopes are opened in memory, up to a limit.
     """
     in_data = Wanted(lists=True)
     of_data = [it["data"] for it in names if "data" in it]

@@ -1,4 +1,4 @@
-"""Remember which URLs were answered with HTTP/2, and which require HTTP/1.1.
+"""Remember which URLs have responded with HTTP/2, and which require HTTP/1.1.
 
 A server that requires HTTP/1.1 says so by refusing a request over HTTP/2. It is then called with HTTP/1.1 for an hour,
 so that not every request is sent twice.
@@ -7,11 +7,11 @@ so that not every request is sent twice.
 import time
 
 REQUIRED_FOR = 3_600.0  # seconds
-MAX_KNOWN = 20_000  # URLs of either kind; beyond it they are learned again
+MAX_KNOWN = 20_000  # URLs of either kind; beyond that all are dropped and found out again
 
 
 class HttpVersions:
-    """Hold what one sender has learned. ``some_require_http_1``: whether any URL does."""
+    """Hold the URLs of either kind for one sender. ``some_require_http_1``: whether any URL requires HTTP/1.1."""
 
     def __init__(self) -> None:
         self.some_require_http_1 = False
