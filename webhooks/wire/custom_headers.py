@@ -79,6 +79,8 @@ def check_syntax(name: str, value: str) -> None:
     """Raise ForbiddenHeader unless name and value are one valid header (RFC 9110 section 5)."""
     if not is_name(name) or len(name) > MAX_NAME:
         raise ForbiddenHeader(name, f"the name must be 1 to {MAX_NAME} letters, digits or hyphens.")
+    if not value.isascii():
+        raise ForbiddenHeader(name, "characters beyond ASCII must be percent-encoded.")
     if not _VALUE.fullmatch(value):
         raise ForbiddenHeader(name, "the value must be printable ASCII without spaces at its ends.")
     if len(value) > MAX_VALUE:
