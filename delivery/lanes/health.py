@@ -3,12 +3,12 @@
 Elapsed time alone is no evidence: an endpoint that gets one event a week may have failed for five days with its second
 attempt. So the steps are reached by failures, and one after the other:
 
-    warning 1    a failure an hour after the first
-    warning 2    a failure a day after the first
-    warning 3    failures on 3 days after the first, each a day or more after the one before (``failing_days``)
-    further ones failures on 7 more such days
-    disabled     failures on WAYPOST_DISABLE_AFTER_DAYS days (5), WAYPOST_DISABLE_AFTER_FAILURES (20) in all, and two
-                 warnings at least, the latest half a day before
+    warning 1     a failure an hour or more after the first
+    warning 2     on the first failing day (``Breaker.failing_days``): a failure a day or more after the first
+    warning 3     on the third failing day
+    further ones  on every seventh failing day after that
+    disabled      on failing day WAYPOST_DISABLE_AFTER_DAYS (5), with WAYPOST_DISABLE_AFTER_FAILURES (20) in all, half a
+                  day or more after the latest of at least two warnings
 
 An endpoint that reports that it is gone is disabled at once. A sign of life (see ``breaker``) starts anew, and is
 published if there had been a warning.
