@@ -8,7 +8,7 @@ from webhooks.kit.rows import Row
 
 
 class Broadcast(Row):
-    """A request to publish an event for many tenants; a crash repeats none of them.
+    """A request to publish an event for many tenants, for each once, also after a crash.
 
     A slice and its ``cursor``, the last tenant, are committed together. Each tenant gets an event of its own, with the
     same source and id, so that a second publication would be a duplicate.

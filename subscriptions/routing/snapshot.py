@@ -23,7 +23,7 @@ ROUTE_BYTES = 1_900  # of a subscription and its place in the index, without eve
 _ROW = " || '/' || ".join(f"{Subscription._meta.db_table}.{name}::text" for name in ("xmin", "cmin", "ctid"))
 STAMP = Func(F("endpoint__version"), template=f"{_ROW} || '/' || %(expressions)s::text", output_field=TextField())
 ROW_STAMP = Func(F("id"), template=f"{_ROW} || '/' || %(expressions)s::text", output_field=TextField())
-PAIR_BITS = 48  # of a route's key that tell the endpoints apart which a subscription selects by labels
+PAIR_BITS = 48  # bits of a route's key that distinguish the endpoints which a subscription selects by labels
 
 ENDPOINT_FIELDS = ("endpoint__ordering", "endpoint__http__content_mode", "endpoint__http__reference_above_bytes")
 

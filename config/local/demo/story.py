@@ -78,7 +78,7 @@ def run(file: Path | None, *, stay: bool) -> Sequence[Count]:
 
 @dataclass
 class OtherTenant:
-    """Another customer, whose endpoint accepts what arrives, and must see nothing of the first one's."""
+    """Another customer: its endpoint accepts what arrives, and must receive no event of the first customer."""
 
     api: ApiClient
     receiver: Receiver

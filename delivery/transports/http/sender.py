@@ -1,9 +1,9 @@
 """Send many HTTP requests at once on one curl multi handle, in the thread that calls.
 
-``submit`` begins attempts, ``advance`` does what can be done without waiting, ``take`` returns what has ended. The
+``submit`` starts attempts, ``advance`` does what can be done without waiting, ``take`` returns what has ended. The
 caller waits for ``fileno``, for ``seconds_to_timer`` at most. libcurl names the sockets to wait for
-(``socket_action``), so an exchange that hangs costs nothing until its timeout. What one exchange may do: see
-``exchange``; how its host name becomes addresses: see ``lookups``.
+(``socket_action``), so an exchange that hangs costs nothing until its timeout. A single request is in ``exchange``, the
+resolution of its host name in ``lookups``.
 
 A kept connection stays registered with the selector between two requests, which saves two system calls for each of
 them. A descriptor that was closed may return as another socket; so after a socket was opened, every registration is
@@ -42,8 +42,8 @@ MAX_IDLE_HANDLES = 512  # curl handles that wait for the next attempt
 # Seconds from the header section of a response to its end. The status decides, so a body that does not end keeps no
 # place: the attempt ends, and its connection is closed.
 BODY_WITHIN = 1.0
-# Where an HTTP/2 connection was closed because the server had refused a stream, libcurl sometimes forgets to look at
-# another stream of it, which would then wait for its timeout. So all are looked at a few times after a repetition.
+# When an HTTP/2 connection was closed because the server refused a stream, libcurl sometimes does not process another
+# stream of it, which would then end by its timeout. So all exchanges are processed a few times after a repetition.
 RECHECK_EVERY = 0.25  # seconds
 RECHECKS = 8
 
@@ -83,7 +83,7 @@ class HttpSender:
         self._lookups = Lookups(self._has_addresses.set)
         self._versions = HttpVersions()
         self._recheck_at: float | None = None  # when to look at all exchanges, in monotonic seconds
-        self._rechecks = 0  # how often to do that
+        self._rechecks = 0  # how many more times to do that
         self.watches_bodies = False  # whether there may be bodies that have not ended
         self._bodies_due: float | None = None  # when to look for bodies that have not ended, in monotonic seconds
         self._multi = self._new_multi()

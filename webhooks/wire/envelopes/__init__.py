@@ -10,7 +10,7 @@
     pubsub.py        Google Cloud Pub/Sub push, with another envelope in it or not
     standard.py      Standard Webhooks and Svix
 
-An opener has two functions: ``is_envelope`` tells by a few scalars of the body whether a message has its form, and
+An opener has two functions: ``is_envelope`` returns, by a few scalars of the body, whether a message has its form;
 ``open_events`` returns the events in it. A new envelope is a new file and a line in the table of ``opening``.
 """
 
