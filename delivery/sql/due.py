@@ -15,13 +15,13 @@ from webhooks.kit.sql import run
 PENDING = Delivery.State.PENDING
 ACTIVE, GONE = Endpoint.State.ACTIVE, Endpoint.DisabledReason.RESPONDED_410
 CHANNEL = "waypost_due"  # the NOTIFY channel that running drains listen on
-OWNER_CHANNEL = "waypost_due_"  # with the owner of lanes behind it: the channel that only this drain listens on
-LANE_AVAILABLE = "free"  # begins its payload if at least one of the marked lanes has no owner
-ALL_LEASED = "leased"  # begins its payload otherwise
+OWNER_CHANNEL = "waypost_due_"  # followed by the id of a drain: the channel that only this drain listens on
+LANE_AVAILABLE = "free"  # begins the payload of a mark if at least one of the marked lanes has no owner
+ALL_LEASED = "leased"  # begins the payload of a mark if all of the marked lanes have an owner
 CLAIMED = "claimed"  # begins the payload of the notification that publishing has claimed deliveries for the drain
-MISSED = "missed"  # the payload that a drain gives itself when it may have missed notifications
+MISSED = "missed"  # the payload that a listener adds itself when notifications may have been lost
 STOPPED = "stopped"  # begins the payload of the notification that claims were ended, as by cancelling
-MAX_NAMED = 128  # endpoints that one payload names (it has less than 8,000 bytes); of more it names none
+MAX_NAMED = 128  # endpoints that a payload of less than 8,000 bytes can name; if there are more, it names none
 
 # Marks and leases may be lost in a crash of the server (the sweep repeats a mark, a lease runs out), so their commits
 # do not wait for the disk. Events, settlements and claims do wait, and flush what was committed before them.
@@ -65,10 +65,10 @@ MARK_LANES_DUE_LATE = f"{MARK_LANES_DUE} WHERE EXISTS (SELECT FROM marked) OR EX
 
 
 class Notification(NamedTuple):
-    """Say which lanes a notification concerns.
+    """A notification, parsed: which lanes and deliveries it concerns.
 
-    ``endpoints``: whose lanes were marked; empty: any. ``has_stopped``: claims were ended, of deliveries which a
-    drain may have claimed ahead. ``claimed``: deliveries that were claimed for the drain; if there are any, the
+    ``endpoints``: those whose lanes were marked; empty: any. ``has_stopped``: others have ended claims, of deliveries
+    that a drain may have claimed ahead. ``claimed``: deliveries that were claimed for the drain; if there are any, the
     notification concerns nothing else. ``has_missed``: any of this may have happened without a notification.
     """
 

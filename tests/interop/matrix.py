@@ -1,4 +1,4 @@
-"""Describe the rows of the table, run them, and print what came out."""
+"""Describe the rows of the interoperability table, run them, and print the results."""
 
 import shutil
 import traceback
@@ -11,11 +11,10 @@ from rich.table import Table
 
 @dataclass(frozen=True)
 class Row:
-    """One combination: the program of others, and the case that is tried with it.
+    """One combination of a program of another project and a case that is tried with it.
 
-    ``run`` gets the size of the run (``SHORT`` or ``LONG``, a number of messages) and returns what came out, which has
-    to equal ``expected``; what follows a semicolon is shown only. ``needs``: the program that has to be installed, if
-    any.
+    ``run`` is called with the number of messages (``SHORT`` or ``LONG``) and returns the result, of which the part
+    before the first semicolon must equal ``expected``. ``needs``: the program that has to be installed, if any.
     """
 
     part: str

@@ -1,4 +1,4 @@
-"""Endpoints that reject most deliveries: who is told when."""
+"""Endpoints that reject most deliveries are reported once and then every week, and when they accept again."""
 
 from datetime import timedelta
 from typing import Any
