@@ -46,7 +46,6 @@ def notify_drains_of_stopped(endpoint_ids: Iterable[UUID]) -> None:
     """Notify the drains, after the commit, that claims of deliveries of these endpoints were ended by others.
 
     The deliveries were cancelled or set aside, or the claims have run out, for example because the clock went forward.
-
     Their lanes are marked, because ordered ones may have new heads. Never raises.
     """
     try:
@@ -57,9 +56,9 @@ def notify_drains_of_stopped(endpoint_ids: Iterable[UUID]) -> None:
 
 
 def listen(owner: UUID) -> Listener:
-    """Listen for lanes that became due, as a running drain with this id does. For payloads see read_notification.
+    """Listen for lanes that become due, for the running drain with this id. For payloads see read_notification.
 
-    While the connection lasts, publishers can tell that the drain listens.
+    While the connection lasts, publishers see that the drain listens.
     """
     setup = f"{LOCK_LISTENING.format(owner=owner)}; {INDEX_PLANS.decode()}"
     return Listener(CHANNEL, f"{OWNER_CHANNEL}{owner}", missed=MISSED, setup=setup)

@@ -1,4 +1,4 @@
-"""Retry all that waits for an endpoint which works again, as its owner or an operator says, or as a test has shown.
+"""Retry all deliveries that wait for an endpoint which works again: its owner says so, or a test has shown it.
 
 The instant is stored with the endpoint; the drain that leases the lane makes the retries due, batch by batch
 (``delivery.sql.recovery``), and another one continues if it dies. No burst hits an endpoint that is still down: an open
@@ -32,7 +32,7 @@ def retry_endpoint(endpoint: Endpoint) -> None:
 def retry_after_successful_test(endpoint: Endpoint) -> None:
     """Retry what waits for the endpoint if its latest delivery failed: a test that succeeded is a sign of life.
 
-    Not while the endpoint wants a pause: that it responds to a person's test does not end the pause.
+    Does nothing during a pause that the endpoint asked for with Retry-After: a test does not end that.
     """
     failing = Lane.objects.filter(endpoint=endpoint, failing_since__isnull=False)
     if failing.exclude(wait_until__gt=timezone.now()).exists():

@@ -1,7 +1,7 @@
 """Create, find, rotate and revoke API keys, and cache them for a second.
 
-A key is shown once and stored as a digest. Every request looks its key up; by the cache of a process, a key may still
-work for a second after another process revoked it. Unknown keys are not cached: guessing costs a query each and evicts
+A key is shown once and stored as a digest. Every request looks its key up. Since a process caches keys, a key may work
+for a second more after another process revoked it. Unknown keys are not cached: guessing costs a query each and evicts
 nothing.
 """
 
@@ -83,7 +83,7 @@ def peek_key(text: str) -> tuple[ApiKey | None, bool]:
 
 
 def expiry_of(text: str) -> datetime | None:
-    """Return when the key with this text expired, if nothing else makes it invalid. Loads nothing: ``find_key`` has."""
+    """Return when the key with this text expired, None if anything else makes it invalid. Call after ``find_key``."""
     if not _FORM.fullmatch(text):
         return None
     key, _ = cached_keys.peek(_digest(text))

@@ -16,8 +16,8 @@ BeatSchedule = dict[str, dict[str, Any]]
 class PeriodicTask(NamedTuple):
     """Hold when and where a task runs: ``every`` so many seconds, by a worker of ``queue``.
 
-    ``has_work``: an SQL expression, whether there is anything to do; empty: always. The schedule of the platform skips
-    a run without work, most of the time.
+    ``has_work``: an SQL expression that is true if there is anything to do; empty: always. The schedule of the platform
+    skips runs without work, except for one a minute.
     """
 
     name: str
@@ -41,8 +41,7 @@ def periodic_task(name: str, run: Callable[[], object], schedule: BeatSchedule, 
     """Register ``run`` as the Celery task ``name``, and return its place in the schedule, which has to contain it.
 
     The result of ``run`` is discarded. Runs may overlap if one takes longer than its period, so ``run`` has to claim
-    its work in the database. ``has_work`` is evaluated every second: it has to be a look into an index, without values
-    of others.
+    its work in the database. ``has_work`` is evaluated every second, without parameters: it has to be an index lookup.
     """
 
     def task() -> None:

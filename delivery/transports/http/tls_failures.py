@@ -1,4 +1,4 @@
-"""Say why TLS failed: what OpenSSL found about the certificate, or what the handshake was refused for."""
+"""Classify TLS failures, by OpenSSL's result for the certificate, or by the text of the handshake's error."""
 
 from delivery.transports.outcome import Failure
 
