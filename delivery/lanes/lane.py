@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from delivery.lanes.breaker import Breaker
+from delivery.lanes.breaker import LONGEST_PAUSE, Breaker
 from delivery.lanes.concurrency import INITIAL_WINDOW, ConcurrencyWindow
 from delivery.sql.claim import CLAIM_GRACE, LOW_WATER_MARGIN, ClaimRequest
 from delivery.sql.lanes import LaneRow
@@ -98,6 +98,7 @@ class LeasedLane:
         )
         if row.previous_lease_expired:
             lane.rate.spend_all(now)
+        lane.shorten_pauses_of_later_clock(now)
         lane.refresh(target, now)
         return lane
 
@@ -172,6 +173,21 @@ class LeasedLane:
         if until > (self.wait_until or 0.0):
             self.wait_until, self.wait_since, self.wait_status = until, now, status
         self.window.reset_to_one()
+
+    def shorten_pauses_of_later_clock(self, now: float) -> None:
+        """Let no pause last longer from now than it lasted from its beginning, though the clock has gone back since.
+
+        Nothing that has happened lies in the future.
+        """
+        if self.wait_since is not None and self.wait_since > now:
+            self.wait_until, self.wait_since = (self.wait_until or now) - (self.wait_since - now), now
+        breaker = self.breaker
+        if breaker.open_until is not None:
+            breaker.open_until = min(breaker.open_until, now + LONGEST_PAUSE)
+        if breaker.failing_since is not None:
+            breaker.failing_since = min(breaker.failing_since, now)
+        if breaker.failing_day_at is not None:
+            breaker.failing_day_at = min(breaker.failing_day_at, now)
 
     def end_wait(self) -> None:
         """End the pause that the endpoint asked for: it is over, or the endpoint has changed."""

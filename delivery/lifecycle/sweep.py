@@ -10,24 +10,28 @@ from django.utils import timezone
 
 from delivery import notify, telemetry
 from delivery.lanes import health
+from delivery.lanes.breaker import LONGEST_PAUSE
 from delivery.lifecycle.rejecting import report_rejecting
 from delivery.models import Delivery
 from delivery.reading import platform_load
 from delivery.sending import attempt_stats
 from delivery.sql.dead_letters import dead_letter_expired
 from delivery.sql.due import create_missing_lanes, recheck_due, resume_lanes, retry_changed_endpoints
-from delivery.sql.recovery import raise_to_low_water_mark, recover_claims
+from delivery.sql.recovery import bring_pauses_forward, raise_to_low_water_mark, recover_claims
 
 EXPIRES_AFTER = 7 * 86_400  # seconds a delivery waits for a paused or disabled endpoint
 
 
 def recover() -> int:
-    """Void expired claims, and resume lanes whose endpoint is active again or has a new URL; return the claims."""
+    """Void expired claims, and resume lanes; return the claims.
+
+    Lanes whose endpoint is active again or has a new URL, or whose pause was set by a clock that went back since.
+    """
     with transaction.atomic():
         recovered = recover_claims()
         dead = [it.id for it in recovered if it.state == Delivery.State.DEAD]
         health.publish_dead_letters(dead)
-    resumed = resume_lanes() + retry_changed_endpoints()
+    resumed = resume_lanes() + retry_changed_endpoints() + bring_pauses_forward(LONGEST_PAUSE)
     telemetry.claims_recovered(len(recovered), dead=len(dead))
     if recovered:  # a drain may hold one of them, if the clock went forward
         notify.notify_drains_of_stopped({it.endpoint_id for it in recovered})

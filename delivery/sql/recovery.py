@@ -121,6 +121,28 @@ def bring_lanes_forward(back: float) -> int:
     return len(run(BRING_LANES_FORWARD, {"back": back, "lease": LEASE_SECONDS}))
 
 
+# Reader: the recovery task. Index: lane_failing. The drain that leases such a lane shortens its pause.
+BRING_PAUSES_FORWARD = """
+WITH late AS (
+    SELECT endpoint_id FROM delivery_lane
+     WHERE (failing_since IS NOT NULL OR wait_since IS NOT NULL) AND due_at > now() AND owner IS NULL
+       AND (wait_since > now() + interval '1 second'
+            OR circuit_open_until > now() + make_interval(secs => %(longest_break)s + 1))
+       FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE delivery_lane l SET due_at = now() FROM late WHERE l.endpoint_id = late.endpoint_id
+RETURNING l.endpoint_id
+"""
+
+
+def bring_pauses_forward(longest_break: float) -> int:
+    """Make lanes due that pause by instants which only a later clock can have set; return how many.
+
+    Their pause began in the future, or their breaker is open for longer than ``longest_break`` seconds.
+    """
+    return len(run(BRING_PAUSES_FORWARD, {"longest_break": longest_break}))
+
+
 # Reader: the drain. Index: delivery_claimed.
 BRING_CLAIMS_FORWARD = f"""
 WITH late AS (

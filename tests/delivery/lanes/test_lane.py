@@ -245,6 +245,12 @@ class TestRateLimit:
         assert lane.ready_at(START) < START + 1
         assert lane.capacity(START + 1) == 100 * DEFAULT_BURST_SECONDS
 
+    def test_clock_set_back_does_not_keep_the_breaker_open(self) -> None:
+        opened = {"failures": 20, "failing_since": instant(START + 3500), "failing_day_at": instant(START + 3500)}
+        lane = make_lane({**opened, "open_count": 1, "circuit_open_until": instant(START + 3605)})
+        assert [lane.capacity(START + after) for after in (0, LONGEST_PAUSE)] == [0, 1]
+        assert (lane.breaker.failing_since, lane.breaker.failing_day_at) == (START, START)
+
     def test_clock_set_back_does_not_stop_the_lane(self) -> None:
         lane = make_lane(rate_limit=10)
         start(lane, START)
@@ -495,6 +501,11 @@ class TestPauseRequested:
         lane = self.waiting()
         lane.shift(-3600)
         assert (lane.wait_until, lane.wait_since) == (START + 120 - 3600, START - 3600)
+
+    def test_pause_of_a_clock_that_went_back_before_the_next_owner_is_no_longer_than_it_was(self) -> None:
+        lane = self.waiting()
+        successor = LeasedLane.from_row(lane.row(), lane.target, START - 3600)
+        assert [successor.capacity(START - 3600 + after) for after in (0, 119, 120)] == [0, 0, 1]
 
     def test_burst_of_429_opens_the_breaker_at_once(self) -> None:
         lane = make_lane()

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from delivery.models import DeadLetter, Delivery
+from delivery.models import DeadLetter, Delivery, Lane
 from delivery.sql.claim import CLAIM_GRACE, claim_deliveries
 from delivery.sql.recovery import (
     MAX_UNCOUNTED,
     MAX_UNSETTLED_CLAIMS,
     Outage,
+    bring_pauses_forward,
     find_newest_due,
     make_probes_due,
     raise_to_low_water_mark,
@@ -225,3 +226,30 @@ class TestFindNewestDue:
 
     def test_no_endpoints_need_no_statement(self) -> None:
         assert find_newest_due([]) == {}
+
+
+@pytest.mark.django_db
+class TestBringPausesForward:
+    PAUSE = timedelta(minutes=2)
+
+    def pausing(self, began_in: timedelta, **changes: Any) -> Lane:
+        """Create a lane whose endpoint asked for a pause, which began so long from now."""
+        since = now() + began_in
+        until = since + self.PAUSE
+        return make_lane(make_endpoint(), **{"wait_since": since, "wait_until": until, "due_at": until, **changes})
+
+    def test_lane_whose_pause_began_in_the_future_is_due_and_keeps_its_pause(self) -> None:
+        lane, until = self.pausing(HOUR), now() + HOUR + self.PAUSE
+        assert bring_pauses_forward(900.0) == 1
+        lane.refresh_from_db()
+        assert (lane.due_at, lane.wait_until) == (now(), until)
+
+    def test_lane_whose_breaker_is_open_for_longer_than_possible_is_due(self) -> None:
+        opened = {"failing_since": now() - HOUR, "open_count": 1, "circuit_open_until": now() + HOUR}
+        self.pausing(-self.PAUSE, wait_since=None, wait_until=None, due_at=now() + HOUR, **opened)
+        assert (bring_pauses_forward(3_600.0), bring_pauses_forward(900.0)) == (0, 1)
+
+    def test_other_pauses_and_leased_lanes_are_left_alone(self) -> None:
+        self.pausing(timedelta(0))
+        self.pausing(HOUR, owner=new_id())
+        assert bring_pauses_forward(900.0) == 0
