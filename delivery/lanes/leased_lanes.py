@@ -243,6 +243,8 @@ class LeasedLanes:
             if wants != lane.publishers_claim:
                 changed[endpoint_id] = wants
         if changed:
+            for endpoint_id in changed:  # until the statement has certainly ended
+                self._lanes[endpoint_id].publishers_claim = True
             let_publishers_claim(self.owner, changed)
             for endpoint_id, wants in changed.items():
                 self._lanes[endpoint_id].publishers_claim = wants

@@ -12,6 +12,7 @@ other claim has, and each delivery has it only once. See docs/why/lanes.md.
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from delivery.sql.claim import Claimed, find_claims_under, read_claims
 from webhooks.kit.sql import Run, run
 
 MAX_HELD = 1_024  # deliveries held by one drain: a limit on memory
+READ_AT_ONCE = 256  # claims of publishers read by one statement: with their bodies at most 16 MiB
 
 
 class Held(NamedTuple):
@@ -142,14 +144,18 @@ class PublisherClaims:
         self._may_have_missed = True
 
     def read(self, run: Run = run) -> int:
-        """Pass what publishers have claimed for the drain since the last call to ``hold``; return how many."""
+        """Pass what publishers have claimed for the drain since the last call to ``hold``; return how many.
+
+        At most READ_AT_ONCE. What was found after a reconnection is passed once, also if it is notified later.
+        """
         if self._may_have_missed:
-            self._named |= find_claims_under(self._owner, run) - self._known
+            self._named |= find_claims_under(self._owner, run)
             self._may_have_missed = False
+        self._named -= self._known
         if not self._named:
             return 0
         asked_at = time.monotonic()
-        named = list(self._named)
+        named = list(islice(self._named, READ_AT_ONCE))
         claims = read_claims(self._owner, named, run)
         self._named.difference_update(named)  # others may have been named meanwhile
         self._known.update(it.id for it, _ in claims)

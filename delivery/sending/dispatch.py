@@ -19,7 +19,7 @@ from delivery.sending.capacity import BodyBudget, Capacity
 from delivery.sending.claimed_ahead import ClaimedAhead, Held
 from delivery.sending.settlement import Ended
 from delivery.sending.verdict import DEFAULT_PLAN
-from delivery.sql.claim import CLAIM_GRACE, NO_TENANT, Claimed, without_body
+from delivery.sql.claim import CLAIM_GRACE, HOLD_SECONDS, NO_TENANT, Claimed, without_body
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Outcome
 from delivery.transports.registry import Transports
@@ -64,15 +64,17 @@ class Dispatcher:
     def hold_for_publishers(self, claims: Iterable[tuple[Claimed, float]], token: UUID, asked_at: float) -> None:
         """Hold what publishers have claimed for this drain, each with the seconds from ``asked_at`` its claim lasts.
 
-        What the drain may not send, or has no room for, is unsendable.
+        What the drain may not send, or has no room for, is unsendable, and its body leaves memory. Nothing is held for
+        longer than HOLD_SECONDS, also if the database's clock went back since the claim.
         """
         now, room = self._clock.now(), self.ahead.room()
         for it, seconds in claims:
             lane = self._lanes.get(it.endpoint_id)
             if lane is None or not lane.may_hold(now) or not room.take(lane.target.tenant_id, 1):
-                self._unsendable.append(Held(it, token, new_id(), NO_TENANT, 0.0))
+                self._unsendable.append(Held(it._replace(body=b""), token, new_id(), NO_TENANT, 0.0))
             else:
-                self.hold([it], token, asked_at + seconds - lane.target.timeout_ms / 1000 - CLAIM_GRACE)
+                seconds_held = min(seconds - lane.target.timeout_ms / 1000 - CLAIM_GRACE, HOLD_SECONDS)
+                self.hold([it], token, asked_at + seconds_held)
                 self._freed[it.endpoint_id] = None
 
     def start(self, places: Iterable[tuple[LeasedLane, int]]) -> None:

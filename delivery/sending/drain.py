@@ -41,7 +41,9 @@ WAITING_POLL_EVERY = 1.0  # seconds between two checks for due lanes, of a resid
 ROOM_EVERY = 0.02  # seconds between two checks whether attempts have become slow, and left their places to others
 FINISH_WITHIN = 35.0  # seconds for attempts in flight when the drain ends: more than the longest timeout
 FINISH_WITHIN_ON_STOP = 8.0  # the same when the worker is being stopped
-LISTEN_ON = 0.3  # seconds a drain listens after publishers may not claim for it: longer than a statement of theirs
+LOOK_FOR_CLAIMS_EVERY = 5.0  # seconds between two looks for claims of publishers whose notification did not arrive
+RECEIVED_AT_ONCE = 4  # readings of publishers' claims before the drain sends and receives again
+LISTEN_ON = 1.0  # seconds a drain listens after publishers may not claim for it: longer than a statement of theirs
 CONNECT_WITHIN = 3.0  # seconds to wait for a connection before the loop looks whether to go on
 CONNECT_POLL = 0.01  # seconds between two checks whether a connection was made
 DATABASE_RETRY_AFTER = 0.5  # seconds to wait while the database is away
@@ -178,7 +180,9 @@ class Drain:
         self._read_notifications()
         if not self._has_stopped:
             with suppress(psycopg.Error):  # the next turn tries again
-                while self._publisher_claims.are_waiting:
+                for _ in range(RECEIVED_AT_ONCE):
+                    if not self._publisher_claims.are_waiting:
+                        break
                     self._meter.claimed += self._publisher_claims.read(self._listener.run)
                     self._read_notifications()
 
@@ -208,7 +212,10 @@ class Drain:
             self._dispatcher.forget_unsendable(len(held))
 
     def _let_publishers_claim(self) -> None:
+        """Say for which lanes publishers may claim, and look for claims that a connection which is dead hides."""
         self._lanes.let_publishers_claim(self._dispatcher.may_send)
+        if self._lanes.do_publishers_claim and self._clock.is_due("publisher claims", LOOK_FOR_CLAIMS_EVERY):
+            self._publisher_claims.on_missed()
 
     def _release_publisher_claims(self) -> None:
         """Release what publishers have claimed for this drain, which sends nothing more."""
@@ -344,9 +351,11 @@ class Drain:
         until = time.monotonic() + seconds
         listen_until = time.monotonic() + LISTEN_ON if self._lanes.do_publishers_claim else 0.0
         self._lanes.is_ending = True
+        self._waiting.receives = False  # what publishers claim from now on is released, and not sent
         steps = (self._lanes.renew, self._let_publishers_claim, self._release_publisher_claims, self._settle)
         while True:
             self._run_steps(*steps, self._release_held, self._lanes.maintain)
+            self._read_notifications()  # those that came meanwhile
             now = time.monotonic()
             if now >= until or not (self._has_work() or now < listen_until):
                 break

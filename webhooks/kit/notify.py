@@ -29,6 +29,8 @@ from webhooks.kit.postgresql.prepared_statements import PreparedStatements
 
 BUDGET = 0.1  # seconds the broker may take where a caller waits for it
 EXPIRES = 10  # seconds after which a worker drops a message that it has not begun: the schedule has sent the same
+# A listener sends nothing, so it asks after 5 seconds of silence, and every 2, whether the server is still reachable.
+KEEPALIVE = {"keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
 PAUSE_AFTER_FAILURE = 1.0  # seconds without messages after one that failed
 
 WAKEUPS_FAILED = Counter(
@@ -121,7 +123,7 @@ class Listener:
 
     def _connect(self) -> None:
         try:
-            self._connection = connection.get_new_connection(connection.get_connection_params())
+            self._connection = connection.get_new_connection(KEEPALIVE | connection.get_connection_params())
             self._connection.autocommit = True
             statements = [*(f'LISTEN "{channel}"' for channel in self._channels), self._setup]
             self._connection.execute("; ".join(filter(None, statements)))

@@ -1,6 +1,7 @@
 """Deliveries that publishing claims for a running drain: it sends them, or releases them at once."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -8,12 +9,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils.timezone import now
 
 from delivery import notify
 from delivery.models import Attempt, Delivery, Lane
 from delivery.publishing.group_publish import publish_in_group
+from delivery.sending import drain
+from delivery.sending.claimed_ahead import PublisherClaims
 from delivery.sending.drain import deliver_due
 from delivery.sql.claim import CLAIM_GRACE, HOLD_SECONDS
 from delivery.sql.due import CHANNEL, CLAIMED, OWNER_CHANNEL
@@ -26,6 +29,7 @@ from tests.receiver import Receiver
 from tests.threads import in_threads
 from tests.waiting import wait_until
 from webhooks.kit.sql import run
+from webhooks.wire.ids import new_id
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,6 +37,9 @@ TIMEOUT = 2.0  # seconds
 END_LISTENERS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
  WHERE datname = current_database() AND query LIKE 'LISTEN%%'
+"""
+WAITING_FOR_LOCKS = """
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
 """
 
 
@@ -58,8 +65,8 @@ def draining() -> Iterator[Callable[[], None]]:
     """Run a drain beside the test; yields what ends it."""
     over = threading.Event()
     results: list[Any] = []
-    drain = lambda: deliver_due(idle_timeout=600.0, seconds=600.0, stopping=over.is_set)  # noqa: E731
-    thread = threading.Thread(target=lambda: results.extend(in_threads(drain)))
+    deliver = lambda: deliver_due(idle_timeout=600.0, seconds=600.0, stopping=over.is_set)  # noqa: E731
+    thread = threading.Thread(target=lambda: results.extend(in_threads(deliver)))
     thread.start()
 
     def end() -> None:
@@ -224,3 +231,95 @@ def test_claim_whose_notification_was_lost_with_the_connection_is_found(receiver
         wait_until(lambda: is_delivered(lost), "the delivery")
     assert list(Attempt.objects.filter(delivery=lost).values_list("number", "status")) == [(1, 200)]
     assert set(receiver.counts().values()) == {1}
+
+
+def test_claim_whose_notification_never_arrives_is_found_while_the_connection_seems_to_work(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drain, "LOOK_FOR_CLAIMS_EVERY", 0.1)
+    endpoint = subscribed(receiver.url())
+    with draining():
+        publish_until_claimed(endpoint)
+        lost = claim_for(owner_of(endpoint), endpoint)
+        wait_until(lambda: is_delivered(lost), "the delivery")
+    assert list(Attempt.objects.filter(delivery=lost).values_list("number", "status")) == [(1, 200)]
+
+
+def held_by(owner: UUID) -> tuple[PublisherClaims, list[UUID]]:
+    """Return the claims of publishers for this owner, and the ids of what they hold."""
+    held: list[UUID] = []
+    return PublisherClaims(owner, lambda claims, _token, _asked_at: held.extend(it.id for it, _ in claims)), held
+
+
+def test_claim_that_is_found_after_a_reconnection_and_notified_later_is_held_once() -> None:
+    owner = new_id()
+    delivery = claim_for(owner, make_endpoint())
+    claims, held = held_by(owner)
+    claims.on_missed()
+    claims.read()
+    claims.on_notified([delivery.id])
+    claims.read()
+    assert held == [delivery.id]
+    assert not claims.are_waiting
+
+
+def test_claims_are_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("delivery.sending.claimed_ahead.READ_AT_ONCE", 2)
+    owner, endpoint = new_id(), make_endpoint()
+    made = {claim_for(owner, endpoint).id for _ in range(3)}
+    claims, held = held_by(owner)
+    claims.on_notified(made)
+    assert (claims.read(), claims.are_waiting) == (2, True)
+    assert (claims.read(), claims.are_waiting) == (1, False)
+    assert set(held) == made
+
+
+def test_claim_that_comes_while_the_ending_drain_reads_another_one_is_sent_once(receiver: Receiver) -> None:
+    answer, is_locked, is_over = threading.Event(), threading.Event(), threading.Event()
+
+    def waits(exchange: scripts.Exchange) -> None:
+        if b"held" in receiver.arrivals[-1].body:
+            answer.wait()
+        scripts.status(200)(exchange)
+
+    def lock_events() -> None:
+        with transaction.atomic():
+            run("LOCK TABLE delivery_event IN ACCESS EXCLUSIVE MODE", {})
+            is_locked.set()
+            is_over.wait()
+
+    endpoint = subscribed(receiver.script("/", waits))
+    locking = threading.Thread(target=lambda: in_threads(lock_events))
+    with draining() as end, end_all(is_over, answer):
+        publish_until_claimed(endpoint)
+        owner = owner_of(endpoint)
+        first, second = claim_for(owner, endpoint, 20.0), claim_for(owner, endpoint, 20.0)
+        count = len(receiver.arrivals)
+        publish_one(endpoint, "held")
+        receiver.wait_for(count + 1)
+        ending = threading.Thread(target=lambda: in_threads(end))
+        ending.start()
+        wait_until(lambda: not Lane.objects.get(endpoint=endpoint).publishers_claim, "the end of claims")
+        locking.start()
+        is_locked.wait()
+        notify_of(owner, first)
+        wait_until(lambda: run(WAITING_FOR_LOCKS, {})[0][0] > 0, "the drain to read the first claim")
+        notify_of(owner, second)
+        time.sleep(0.1)  # the drain gets the notification while its statement waits
+    locking.join()
+    ending.join()
+    assert not Delivery.objects.filter(state="sending").exists()
+    deliver_due(idle_timeout=0.1, seconds=60.0, stopping=lambda: False)
+    assert set(receiver.counts().values()) == {1}
+    assert is_delivered(first)
+    assert is_delivered(second)
+
+
+@contextmanager
+def end_all(*events: threading.Event) -> Iterator[None]:
+    """Set these events at the end, so that no thread waits for them."""
+    try:
+        yield
+    finally:
+        for event in events:
+            event.set()
