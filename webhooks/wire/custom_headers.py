@@ -40,6 +40,7 @@ FORBIDDEN_PREFIXES = (
     *("x-aws-ec2-metadata-", "x-google-metadata-", "x-amzn-"),  # clouds'
 )
 
+_SEPARATOR = re.compile(r"[^0-9a-z]")  # CGI turns hyphens into underscores, servers of PHP and others also dots
 _VALUE = re.compile(r"(?:[!-~](?:[ \t!-~]*[!-~])?)?")  # RFC 9110 section 5.5, without obs-text
 
 
@@ -64,7 +65,7 @@ def check(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
         check_syntax(name, value)
         lowered = name.lower()
-        read_as = lowered.replace("_", "-")  # many servers turn both into the same variable
+        read_as = _SEPARATOR.sub("-", lowered)  # many servers turn them all into the same variable
         if read_as in FORBIDDEN_NAMES or read_as.startswith(FORBIDDEN_PREFIXES):
             raise ForbiddenHeader(name, "is reserved.")
         if lowered in seen:

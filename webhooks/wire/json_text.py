@@ -81,7 +81,7 @@ def parse_value(data: bytes, max_depth: int) -> Any:
     """Parse one JSON text. Numbers that Python would write in another way are JsonNumbers.
 
     Raises InvalidJson if it does not parse, nests deeper than `max_depth`, or contains NaN, a number beyond a double or
-    an unpaired surrogate.
+    the exponents of Decimal, or an unpaired surrogate.
     """
     try:
         parsed = orjson.loads(data)
@@ -89,9 +89,12 @@ def parse_value(data: bytes, max_depth: int) -> Any:
         raise InvalidJson("is not JSON, or contains a number beyond a double or an unpaired surrogate") from None
     if nests_deeper(data, max_depth):
         raise InvalidJson(f"is nested more than {max_depth} levels deep")
-    if may_be_rewritten(data, parsed):
+    if not may_be_rewritten(data, parsed):
+        return parsed
+    try:
         return json.loads(data, parse_float=fraction, parse_int=integer)
-    return parsed
+    except ValueError:  # a double has the value 0 for it, and Decimal has none
+        raise InvalidJson("contains a number with an exponent that is too large") from None
 
 
 def nests_deeper(data: bytes, levels: int) -> bool:

@@ -44,9 +44,13 @@ def test_check_rejects_reserved_names_in_any_case(name: str, change_case: Callab
 
 
 @pytest.mark.parametrize(
-    "name", ["webhook_id", "Webhook_Signature", "x_forwarded_for", "content_type", "ce_id", "x-forwarded_for"]
+    "name",
+    [
+        *("webhook_id", "Webhook_Signature", "x_forwarded_for", "content_type", "ce_id", "x-forwarded_for"),
+        *("webhook.id", "Content.Type", "ce~type", "x.real!ip"),
+    ],
 )
-def test_check_rejects_reserved_names_with_underscores(name: str) -> None:
+def test_check_rejects_reserved_names_with_other_separators(name: str) -> None:
     with pytest.raises(ForbiddenHeader, match="is reserved"):
         check({name: "x"})
 

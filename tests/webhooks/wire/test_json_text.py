@@ -118,7 +118,13 @@ def test_read_object_rejects_text_that_is_not_utf8(body: bytes) -> None:
         json_text.read_object(body, keep="data")
 
 
-@pytest.mark.parametrize("data", [b"NaN", b"-Infinity", b"1e999", b'"\\ud800"', b"", b"[", b"1" * 5000])
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(b"NaN", b"-Infinity", b"1e999", b'"\\ud800"', b"", b"[", b"1" * 5000),
+        *(b"1e-99999999999999999999", b"[-0e99999999999999999999]", b'{"a":0.0E-99999999999999999999}'),
+    ],
+)
 def test_parse_value_rejects_unsafe_json(data: bytes) -> None:
     with pytest.raises(InvalidJson):
         json_text.parse_value(data, 10)

@@ -63,9 +63,10 @@ class Event:
         if isinstance(value, RawJson):
             return cls.with_json(named, value.text, typed)
         try:
-            return cls(named, orjson.dumps(value), typed=typed, _value=value)
+            data = orjson.dumps(value)
         except orjson.JSONEncodeError as error:
             raise InvalidEvent("data", "cannot be written as JSON") from error
+        return cls._with_value(named, data, value, typed)
 
     @classmethod
     def with_json(
@@ -73,9 +74,19 @@ class Event:
     ) -> "Event":
         """Make an event whose data must be JSON text. Raises InvalidEvent."""
         try:
-            return cls(attributes, data, typed=typed, _value=json_text.parse_value(data, MAX_DEPTH))
+            value = json_text.parse_value(data, MAX_DEPTH)
         except json_text.InvalidJson as error:
             raise InvalidEvent("data", str(error)) from None
+        return cls._with_value(attributes, data, value, typed)
+
+    @classmethod
+    def _with_value(
+        cls, attributes: dict[str, str], data: bytes, value: Any, typed: Mapping[str, bool | int]
+    ) -> "Event":
+        event = cls(attributes, data, typed=typed, _value=value)
+        if not declares_json(attributes):
+            text_of(attributes["datacontenttype"], data)  # raises if the written event could not be read
+        return event
 
     @classmethod
     def with_bytes(
@@ -145,3 +156,19 @@ def declares_json(attributes: Mapping[str, str]) -> bool:
     declared = attributes.get("datacontenttype")
     media = media_type(declared) if declared is not None else None
     return declared is None or (media is not None and media.is_json)
+
+
+def text_of(declared: str, text: bytes) -> bytes:
+    """Encode data of a content type other than JSON, which is a JSON string with its text (JSON format section 3.1.2).
+
+    Raises InvalidEvent.
+    """
+    media = media_type(declared)
+    if not text.startswith(b'"'):
+        raise InvalidEvent("data", "must be a string if the content type is not JSON")
+    if media is not None and not media.is_utf8:
+        raise InvalidEvent("data", "must be sent as data_base64 if its charset is not UTF-8")
+    try:
+        return str(orjson.loads(text)).encode()
+    except ValueError:
+        raise InvalidEvent("data", "has an unpaired surrogate") from None

@@ -11,8 +11,7 @@ import orjson
 
 from webhooks.wire import base64_text, json_text
 from webhooks.wire.cloudevents import attributes as rules
-from webhooks.wire.cloudevents.event import Event, declares_json
-from webhooks.wire.cloudevents.grammar import media_type
+from webhooks.wire.cloudevents.event import Event, declares_json, text_of
 from webhooks.wire.errors import InvalidEvent
 
 MAX_BATCH = 1000  # events
@@ -85,7 +84,7 @@ def _event(item: json_text.ParsedObject) -> Event:
         return Event(attributes, typed=typed)
     if declares_json(attributes):
         return Event.with_json(attributes, data, typed)
-    return Event(attributes, _from_string(attributes["datacontenttype"], data), typed=typed)
+    return Event(attributes, text_of(attributes["datacontenttype"], data), typed=typed)
 
 
 def _from_base64(value: object) -> bytes:
@@ -96,16 +95,3 @@ def _from_base64(value: object) -> bytes:
         return base64_text.decode(value)
     except ValueError:
         raise InvalidEvent("data_base64", "is not base64") from None
-
-
-def _from_string(declared: str, text: bytes) -> bytes:
-    """Encode data of a content type other than JSON, which is a string with its text (section 3.1.2)."""
-    media = media_type(declared)
-    if not text.startswith(b'"'):
-        raise InvalidEvent("data", "must be a string if the content type is not JSON")
-    if media is not None and not media.is_utf8:
-        raise InvalidEvent("data", "must be sent as data_base64 if its charset is not UTF-8")
-    try:
-        return str(orjson.loads(text)).encode()
-    except ValueError:
-        raise InvalidEvent("data", "has an unpaired surrogate") from None

@@ -214,6 +214,21 @@ class TestRejections:
     def test_plain_data_that_is_no_safe_json_is_rejected(self, client: APIClient, data: str) -> None:
         assert post(client, f'{{"type":"t","data":{data}}}', "application/json").status_code == 400
 
+    @pytest.mark.parametrize("number", ["1e-99999999999999999999", "-0e99999999999999999999"])
+    def test_plain_data_with_an_exponent_that_nothing_holds_is_rejected(self, client: APIClient, number: str) -> None:
+        response = post(client, f'{{"type":"t","data":[{number}]}}', "application/json")
+        assert (response.status_code, response.json()["errors"][0]["field"]) == (400, "data")
+
+    @pytest.mark.parametrize(
+        ("data", "declared"),
+        [(5, "application/x-foo"), ({"a": 1}, "text/plain"), (None, "text/csv"), ("é", "text/plain; charset=latin-1")],
+    )
+    def test_plain_data_that_its_content_type_does_not_allow_is_rejected(
+        self, client: APIClient, data: Any, declared: str
+    ) -> None:
+        response = post(client, {"type": "t", "data": data, "datacontenttype": declared}, "application/json")
+        assert (response.status_code, response.json()["errors"][0]["field"]) == (400, "data")
+
     def test_plain_event_with_a_duplicate_key_is_rejected(self, client: APIClient) -> None:
         assert post(client, '{"type":"t","type":"u"}', "application/json").status_code == 400
 
