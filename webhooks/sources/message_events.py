@@ -7,10 +7,9 @@ compressed body only the fields that the patterns name are read, unless an envel
 
 import json
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from typing import IO, Any
 
-from webhooks.kit.bodies.message_body import parse_exact_integers, read_decoded, select_document
+from webhooks.kit.bodies.message_body import parse_exact_numbers, read_decoded, select_document
 from webhooks.sources.inner_labels import recognizable_part
 from webhooks.wire.bodies.json_selection import TOO_LONG, SelectionTooLarge, Wanted
 from webhooks.wire.cloudevents import http_modes
@@ -33,7 +32,7 @@ def parse_events(unopened: EventDocument, headers: Headers, body: bytes, envelop
     opened = open_message(envelope, Message(headers, body, unopened["id"], unopened["source"]))
     if opened is not None:
         return [event.document() for event in opened]
-    document = parse_exact_integers(headers, body)
+    document = parse_exact_numbers(headers, body)
     return [unopened if document is None else {**unopened, "data": document}]
 
 
@@ -68,7 +67,7 @@ def select_events(
         raise
     except UnreadableBody:
         data = None
-    return [unopened if data is None else {**unopened, "data": _plain(data)}]
+    return [unopened if data is None else {**unopened, "data": _whole(data)}]
 
 
 def _opened(unopened: EventDocument, headers: Headers, file: IO[bytes], envelope: str) -> list[EventDocument] | None:
@@ -85,7 +84,7 @@ def _cloud_events(headers: Headers, file: IO[bytes], in_data: Wanted) -> list[Ev
     """Return the CloudEvents in a file. Raises InvalidEvent, UnreadableBody."""
     if http_modes.content_mode(headers) == "binary":
         (event,) = http_modes.read(headers, b"")
-        return [{**event.document(), "data": _plain(select_document(headers, file, in_data))}]
+        return [{**event.document(), "data": _whole(select_document(headers, file, in_data))}]
     document = select_document(headers, file, Wanted({"data": in_data}, scalars=True))
     events = document if isinstance(document, list) else [document]
     for event in events:
@@ -93,12 +92,23 @@ def _cloud_events(headers: Headers, file: IO[bytes], in_data: Wanted) -> list[Ev
             for name in [name for name, value in event.items() if value is TOO_LONG]:
                 del event[name]
     body = json.dumps(document, default=_float).encode()
-    return [event.document() for event in http_modes.read(headers, body)]
+    read = [event.document() for event in http_modes.read(headers, body)]
+    for whole, exact in zip(read, events, strict=True):
+        if "data" in exact:
+            whole["data"] = exact["data"]
+    return read
 
 
-def _plain(selected: Any) -> Any:
-    """Return a selection with fractions as floats, which patterns compare."""
-    return json.load(BytesIO(json.dumps(selected, default=_float).encode()))
+def _whole(selected: Any) -> Any:
+    """Return a selection. Raises SelectionTooLarge if it has a string that was cut."""
+    rest = [selected]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, dict | list):
+            rest.extend(value.values() if isinstance(value, dict) else value)
+        elif value is TOO_LONG:
+            _float(value)
+    return selected
 
 
 def _float(value: Any) -> float:

@@ -51,6 +51,29 @@ def test_events_of_a_message_are_the_same_at_any_size(headers, body, expected) -
         assert [(event["id"], event["source"], event.get("data")) for event in events] == expected
 
 
+@pytest.mark.parametrize(
+    ("number", "numeric", "is_matched"),
+    [
+        ("9007199254740993.0", ["=", 9007199254740993], True),
+        ("9007199254740993.0", ["=", 9007199254740992], False),
+        ("5.00000000000000000001", ["=", 5], False),
+        ("5.00000000000000000001", [">", 5], True),
+        ("0.1000000000000000055", [">", 0.1], True),
+        ("9007199254740993e0", [">", 9007199254740992], True),
+        ("1e-400", [">", 0], True),
+        ("5.0", ["=", 5], True),
+    ],
+)
+def test_numbers_are_compared_by_their_exact_value_at_any_size(number: str, numeric: list[Any], is_matched) -> None:
+    pattern = Pattern({"data": {"n": [{"numeric": numeric}]}})
+    names = PatternGroup([pattern]).compile().names
+    plain = f'{{"n":{number}}}'.encode()
+    structured = CLOUD_EVENT.replace(b'{"total":3}', plain)
+    for headers, body in [({}, plain), ({}, plain.decode().encode("utf-16")), (STRUCTURED, structured)]:
+        for events in (parse_events(ENVELOPE, headers, body), selected(headers, body, names)):
+            assert [pattern.matches(event) for event in events] == [is_matched]
+
+
 def test_data_that_no_pattern_looks_at_is_not_read() -> None:
     names = PatternGroup([Pattern({"type": ["x"]})]).compile().names
     assert selected({}, b"never read {", names) == [ENVELOPE]

@@ -24,7 +24,7 @@ from django.utils.datastructures import MultiValueDict
 from webhooks.wire.bodies.charset import utf8_chunks
 from webhooks.wire.bodies.content_coding import codings_of, decoded
 from webhooks.wire.bodies.form_document import form_document, is_form, is_multipart
-from webhooks.wire.bodies.json_document import has_long_numbers, parse_leniently
+from webhooks.wire.bodies.json_document import may_be_rounded, parse_exactly, parse_leniently
 from webhooks.wire.bodies.json_selection import Wanted, chunks_of, select
 from webhooks.wire.cloudevents.grammar import media_type
 from webhooks.wire.errors import UnreadableBody
@@ -71,12 +71,15 @@ def parse_document(headers: Headers, body: bytes) -> Any:
         return None
 
 
-def parse_exact_integers(headers: Headers, body: bytes) -> Any:
-    """Return the document of a body as ``parse_document`` does, with integers of any length instead of fractions."""
+def parse_exact_numbers(headers: Headers, body: bytes) -> Any:
+    """Return the document of a body as ``parse_document`` does, with the exact value of each number."""
     document = parse_document(headers, body)
-    if document is None or is_form(headers.get("content-type", "")) or not has_long_numbers(body):
+    if document is None or is_form(headers.get("content-type", "")) or not may_be_rounded(body):
         return document
-    return parse_leniently(body, headers.get("content-type", ""))
+    try:
+        return parse_exactly(body, headers.get("content-type", ""))
+    except UnreadableBody:  # an exponent beyond those of Decimal
+        return document
 
 
 def select_document(headers: Headers, file: IO[bytes], wanted: Wanted, *, until: Collection[str] = ()) -> Any:
