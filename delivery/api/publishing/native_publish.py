@@ -17,7 +17,7 @@ from delivery.api.publishing.request_events import form_of, read_event
 from delivery.publishing.group_publish import submit
 from subscriptions.api.native_authentication import authenticate_natively
 from subscriptions.api.native_tenancy import named_tenant
-from subscriptions.api.tenancy import HEADER, missing_tenant
+from subscriptions.api.tenancy import HEADER, MISSING_TENANT
 from subscriptions.models import ApiKey, Scope, Tenant
 from subscriptions.tenants.tenants import is_named
 from webhooks.kit.fair.futures import await_future
@@ -56,10 +56,10 @@ async def publish_natively(request: NativeRequest) -> NativeResponse:
         name, event = take_tenant(read_event(form, request.headers, body))
         if name is not None:
             tenant = await _tenant_of_event(key, tenant if named is not None else None, name)
+        if tenant is None:
+            raise InvalidEvent(MEMBER, MISSING_TENANT)
     except InvalidEvent as error:
         raise problem_of(error) from error
-    if tenant is None:
-        raise missing_tenant()
     (result,) = await await_future(submit(tenant, [event]))
     return NativeResponse(202, orjson.dumps(accepted(result)), RESPONSE_HEADERS)
 

@@ -123,7 +123,7 @@ class TestOneEndpoint:
         assert (attempt.delivery_id, attempt.number, attempt.status, attempt.error) == (delivery.id, 1, 200, "")
 
     def test_drain_of_a_thousand_events_sends_each_once(self, receiver: Receiver) -> None:
-        publish_to(subscribed(receiver.url()), 1000)
+        publish_to(subscribed(receiver.url(), timeout_ms=30_000), 1000)
         assert run_drain() == 1000
         assert set(receiver.counts().values()) == {1}
         assert len(receiver.arrivals) == Attempt.objects.count() == 1000
