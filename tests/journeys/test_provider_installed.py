@@ -39,10 +39,11 @@ def ship(receipt):
 """
 PUBLISH_FOR = """
 from subscriptions.registration import ensure_tenant, register_endpoint
-register_endpoint(ensure_tenant("partner"), %r, event_types=["order.paid"], secret=%r)
+register_endpoint(ensure_tenant(%(tenant)r), %(url)r, event_types=["order.paid"], secret=%(secret)r)
 from orders.models import Order
-Order.objects.create(customer_id="partner", number="B-2", total=5).pay()
+Order.objects.create(customer_id=%(tenant)r, number=%(number)r, total=5).pay()
 """
+DELIVERED = "from delivery.models import Delivery; print(Delivery.objects.get(tenant__uid='watched').state)"
 ORDERS = "from orders.models import Order; print(sorted(Order.objects.values_list('number', flat=True)))"
 ADMIN = """
 from django.contrib import admin
@@ -54,7 +55,7 @@ client.force_login(User.objects.create_superuser("ops"))
 ours = [it for it in admin.site._registry if it._meta.app_label in ("webhooks", "subscriptions", "delivery")]
 paths = ["", *(f"{it._meta.app_label}/{it._meta.model_name}/" for it in ours)]
 paths += [f"{it._meta.app_label}/{it._meta.model_name}/{row.pk}/change/" for it in ours for row in it.objects.all()[:1]]
-delivery = Delivery.objects.get()
+delivery = Delivery.objects.get(tenant__uid="watched")
 paths += [
     f"delivery/delivery/?endpoint__id__exact={delivery.endpoint_id}&state__exact=delivered&created_at_from_0=2020-01-01",
     f"delivery/delivery/operation/?what=retry&ids={delivery.public_id}",
@@ -129,6 +130,10 @@ def test_check_finds_nothing_missing_and_the_admin_works_without_unfold(
 ) -> None:
     project.run("manage.py", "check", "--fail-level", "WARNING")
     assert project.run("manage.py", "makemigrations", "--check", "--dry-run") == "No changes detected\n"
+    with Receiver() as receiver:
+        published = {"tenant": "watched", "url": receiver.url(), "secret": None, "number": "C-3"}
+        shell(project, PUBLISH_FOR % published)
+        wait_until(lambda: shell(project, DELIVERED) == "delivered\n", f"the delivery\n{logs(project)}")
     assert shell(project, ADMIN) == "True\n"
 
 
@@ -140,5 +145,5 @@ def test_webhook_to_a_source_of_the_same_project_is_handled(project: Project, wo
     made = json.loads(project.run("manage.py", "source", "partner", "--base-url", "https://shop.example"))
     with project.serve([sys.executable, "manage.py", "runserver", "--noreload", "127.0.0.1:{port}"]) as address:
         url = made["url"].replace("https://shop.example", address)
-        shell(project, PUBLISH_FOR % (url, made["secret"]))
+        shell(project, PUBLISH_FOR % {"tenant": "partner", "url": url, "secret": made["secret"], "number": "B-2"})
         wait_until(lambda: "copy of B-2" in shell(project, ORDERS), f"the handler\n{logs(project)}")

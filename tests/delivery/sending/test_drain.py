@@ -1111,7 +1111,7 @@ class TestFairness:
 
     def test_two_drains_send_each_delivery_once(self, receiver: Receiver) -> None:
         for number in range(4):
-            publish_to(subscribed(receiver.url(f"/{number}")), 100)
+            publish_to(subscribed(receiver.url(f"/{number}"), timeout_ms=30_000), 100)
         assert sum(in_threads(run_drain, run_drain)) == 400
         assert len(receiver.arrivals) == len(receiver.counts()) == 400
 
