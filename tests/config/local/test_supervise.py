@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from config.local import supervise
-from config.local.process_guard import ProcessGuard, is_over
+from config.local.process_guard import FAMILY, ProcessGuard, is_over
 from config.local.supervise import Child, CrashLoop, Supervisor
 
 SLEEP = "import time; time.sleep(600)"
@@ -173,6 +173,7 @@ def test_end_leftovers_ends_orphans_of_a_killed_run(run: Callable[..., Superviso
 def test_end_leftovers_ends_children_of_a_killed_run(run: Callable[..., Supervisor]) -> None:
     one = child("one", SLEEP)
     supervisor = run(one)
+    until(lambda: FAMILY in psutil.Process(pid(one)).environ())  # it is empty for a moment after exec
     assert supervise.end_leftovers(supervisor.guard.family) == 1
     assert is_over(psutil.Process(pid(one)))
     assert supervise.end_leftovers(supervisor.guard.family) == 0

@@ -90,8 +90,9 @@ def test_failing_token_server_fails_the_attempt_and_delays_no_other_endpoint(
     assert not receiver.at("/in")
     failed = Attempt.objects.exclude(error="")
     assert set(failed.values_list("status", "error")) == {(None, "credentials")}
-    ended = max(failed.values_list("started_at", flat=True))
-    assert max(it.at for it in receiver.at("/neighbour")) < ended.timestamp()
+    if response is scripts.hang:  # a broken server responds as soon as the neighbour does
+        ended = max(failed.values_list("started_at", flat=True))
+        assert max(it.at for it in receiver.at("/neighbour")) < ended.timestamp()
 
 
 def test_unexpected_error_while_getting_a_token_stops_no_other_endpoint(
