@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from webhooks.kit.bodies.message_body import parse_exact_numbers, read_decoded, select_document
 from webhooks.sources.inner_labels import recognizable_part
-from webhooks.wire.bodies.json_selection import TOO_LONG, SelectionTooLarge, Wanted
+from webhooks.wire.bodies.json_selection import TOO_LONG, RepeatedName, SelectionTooLarge, Wanted
 from webhooks.wire.cloudevents import http_modes
 from webhooks.wire.envelopes import AUTO, NONE, Message, is_recognized, open_message
 from webhooks.wire.envelopes.cloudevents import is_cloud_event
@@ -85,7 +85,10 @@ def _cloud_events(headers: Headers, file: IO[bytes], in_data: Wanted) -> list[Ev
     if http_modes.content_mode(headers) == "binary":
         (event,) = http_modes.read(headers, b"")
         return [{**event.document(), "data": _whole(select_document(headers, file, in_data))}]
-    document = select_document(headers, file, Wanted({"data": in_data}, scalars=True))
+    try:
+        document = select_document(headers, file, Wanted({"data": in_data}, scalars=True, unique=True))
+    except RepeatedName as error:
+        raise InvalidEvent("", str(error)) from None
     events = document if isinstance(document, list) else [document]
     for event in events:
         if isinstance(event, dict):

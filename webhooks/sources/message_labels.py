@@ -10,6 +10,7 @@ Header names are in lower case throughout this module.
 """
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,13 +20,14 @@ from webhooks.kit.bodies.message_body import parse_document, select_document
 from webhooks.schemes import Scheme
 from webhooks.sources.inner_labels import InnerLabels, find_inner_labels, find_inner_labels_in_file
 from webhooks.wire.bodies.json_document import parse_exactly
-from webhooks.wire.bodies.json_selection import Wanted, follow
+from webhooks.wire.bodies.json_selection import TOO_LONG, Wanted, follow
 from webhooks.wire.cloudevents import http_modes
 from webhooks.wire.envelopes.cloudevents import is_cloud_event
 from webhooks.wire.errors import InvalidEvent, UnreadableBody
 
 MAX_LABEL_LENGTH = 256  # characters; a longer label is replaced by its SHA-256
 _CLOUD_EVENT_POINTERS = ("/specversion", "/id", "/source", "/type")
+_DATA = ("data", "data_base64")  # members of a CloudEvent that are no attributes
 _NOTHING = InnerLabels()
 
 
@@ -68,7 +70,8 @@ class _Rounded(Exception):
 
 def find_labels(paths: LabelPaths, scheme: Scheme, headers: Mapping[str, str], body: bytes) -> MessageLabels:
     """Find the labels of a message whose body is small and plain (``message_body.is_plain``)."""
-    document, inner = parse_document(headers, body), _cloud_event(headers, body)
+    document = parse_document(headers, body)
+    inner = _cloud_event(headers, document)
     if not inner.event_type and _has_inner(paths, scheme, headers):
         inner = find_inner_labels(paths.envelope, headers, document, body)
     try:
@@ -81,22 +84,22 @@ def find_labels(paths: LabelPaths, scheme: Scheme, headers: Mapping[str, str], b
 def find_labels_in_file(
     paths: LabelPaths, scheme: Scheme, headers: Mapping[str, str], file: IO[bytes]
 ) -> MessageLabels:
-    """Find the labels of a message whose body is in a file, of any size. Reads no further than it must."""
+    """Find the labels of a message whose body is in a file, of any size; it is read to its end if it has labels."""
     inner = _NOTHING
     if _has_inner(paths, scheme, headers):
         inner = find_inner_labels_in_file(paths.envelope, headers, file)
     pointers = list(_pointers(paths, scheme, headers, inner))
     document: object = None
     if pointers:
-        wanted = Wanted()
+        wanted = Wanted(scalars=_is_structured(headers))
         for pointer in pointers:
             wanted.add_pointer(pointer)
         try:
-            document = select_document(headers, file, wanted, until=pointers)
+            document = select_document(headers, file, wanted)
         except UnreadableBody:
             pass  # then only the headers have labels
     if is_cloud_event(headers):
-        inner = _identity_in(document) if _is_structured(headers) else _cloud_event(headers, b"")
+        inner = _cloud_event(headers, document)
     return _labels(paths, scheme, headers, document, inner)
 
 
@@ -129,7 +132,7 @@ def read_in_file(path: str, headers: Mapping[str, str], file: IO[bytes]) -> str:
     wanted = Wanted()
     wanted.add_pointer(pointer)
     try:
-        return read_path(path, headers, select_document(headers, file, wanted, until=[pointer]))
+        return read_path(path, headers, select_document(headers, file, wanted))
     except UnreadableBody:
         return ""
 
@@ -178,24 +181,29 @@ def _is_structured(headers: Mapping[str, str]) -> bool:
     return headers.get("content-type", "").lower().startswith("application/cloudevents")
 
 
-def _cloud_event(headers: Mapping[str, str], body: bytes) -> InnerLabels:
-    """Return the labels of a message that is a single CloudEvent; empty ones for all others and for batches."""
+def _cloud_event(headers: Mapping[str, str], document: object) -> InnerLabels:
+    """Return the labels of a message that is a single CloudEvent; empty ones for all others and for batches.
+
+    Only the attributes are read, not the data. ``document``: the body, or its scalars.
+    """
     if not is_cloud_event(headers):
         return _NOTHING
+    items = document if isinstance(document, list) else [document]
+    if len(items) != 1:
+        return _NOTHING
+    attributes = [_without_data(item) for item in items]
     try:
-        found = http_modes.read(headers, body)
+        body = json.dumps(attributes if isinstance(document, list) else attributes[0], default=float).encode()
+        (found,) = http_modes.read(headers, body if _is_structured(headers) else b"")
     except InvalidEvent:
         return _NOTHING
-    return _identity(found[0].attributes) if len(found) == 1 else _NOTHING
+    return _identity(found.attributes)
 
 
-def _identity_in(document: object) -> InnerLabels:
-    """Return the labels of a CloudEvent in structured mode; empty ones if one of its attributes is missing."""
-    if not isinstance(document, dict):
-        return _NOTHING
-    given = {pointer[1:]: document.get(pointer[1:]) for pointer in _CLOUD_EVENT_POINTERS}
-    attributes = {name: value for name, value in given.items() if isinstance(value, str) and value}
-    return _identity(attributes) if len(attributes) == len(given) else _NOTHING
+def _without_data(item: object) -> object:
+    if not isinstance(item, dict):
+        return None
+    return {name: it for name, it in item.items() if name not in _DATA and it is not TOO_LONG}
 
 
 def _identity(attributes: Mapping[str, str]) -> InnerLabels:

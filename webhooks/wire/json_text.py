@@ -103,7 +103,10 @@ def nests_deeper(data: bytes, levels: int) -> bool:
         return False
     brackets = _STRING.sub(b"", data).translate(_ONE_KIND, _NOT_BRACKETS)
     for _ in range(levels):
-        brackets = brackets.replace(b"()", b"")
+        outer = brackets.replace(b"()", b"")
+        if len(outer) == len(brackets):
+            break
+        brackets = outer
     return bool(brackets)
 
 

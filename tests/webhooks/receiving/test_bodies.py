@@ -75,6 +75,27 @@ def test_body_that_cannot_be_decompressed_is_stored_without_labels(body: bytes) 
     assert (receipt.message_id, receipt.event_type) == (receipt.public_id, "")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"id":1,"id":2,"type":"a","type":"b","customer":[1],"customer":2}',
+        b'{"id":1,"type":"a","customer":3',
+        b'{"id":1,"type":"\\udc00","customer":18446744073709551617}',
+        b'{"id":NaN,"type":1.10,"customer":{"x":1}}',
+        b"[1]",
+    ],
+)
+def test_receipts_of_the_same_text_have_the_same_labels_at_any_size(body: bytes) -> None:
+    labels = []
+    for sent in (body, body + b" " * INLINE_MAX):
+        source = json_source()
+        assert post(source, sent, {}).status_code == 202
+        receipt = Receipt.objects.get(source=source)
+        own_id = "" if receipt.message_id == receipt.public_id else receipt.message_id
+        labels.append((own_id, receipt.event_type, receipt.order_key))
+    assert labels[0] == labels[1]
+
+
 def test_source_accepts_25_mebibytes_by_default() -> None:
     source = json_source()
     body = b" " * (25 * 1024**2)

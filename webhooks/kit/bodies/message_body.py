@@ -4,11 +4,10 @@ A body is read by its headers (names in lower case): ``content-encoding``, and t
 ``content-type``. All functions raise UnreadableBody if the body is not what the headers say.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from io import BufferedReader, RawIOBase
 from typing import IO, Any, TypeVar
 
-import orjson
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.core.files.uploadhandler import (
@@ -21,11 +20,11 @@ from django.http import QueryDict
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 from django.utils.datastructures import MultiValueDict
 
-from webhooks.wire.bodies.charset import utf8_chunks
+from webhooks.wire.bodies.charset import is_legacy, utf8_chunks
 from webhooks.wire.bodies.content_coding import codings_of, decoded
 from webhooks.wire.bodies.form_document import form_document, is_form, is_multipart
 from webhooks.wire.bodies.json_document import may_be_rounded, parse_exactly, parse_leniently
-from webhooks.wire.bodies.json_selection import Wanted, chunks_of, select
+from webhooks.wire.bodies.json_selection import RepeatedName, SelectionTooLarge, Wanted, chunks_of, select
 from webhooks.wire.cloudevents.grammar import media_type
 from webhooks.wire.errors import UnreadableBody
 
@@ -60,12 +59,6 @@ def parse_document(headers: Headers, body: bytes) -> Any:
     try:
         if is_form(content_type):
             return form_document(_urlencoded(headers, body).lists())
-        return orjson.loads(body)
-    except UnreadableBody:
-        return None
-    except ValueError:
-        pass
-    try:
         return parse_leniently(body, content_type)
     except UnreadableBody:
         return None
@@ -76,18 +69,27 @@ def parse_exact_numbers(headers: Headers, body: bytes) -> Any:
     document = parse_document(headers, body)
     if document is None or is_form(headers.get("content-type", "")) or not may_be_rounded(body):
         return document
-    try:
-        return parse_exactly(body, headers.get("content-type", ""))
-    except UnreadableBody:  # an exponent beyond those of Decimal
-        return document
+    return parse_exactly(body, headers.get("content-type", ""))
 
 
-def select_document(headers: Headers, file: IO[bytes], wanted: Wanted, *, until: Collection[str] = ()) -> Any:
-    """Return the wanted part of the document in a file of any size; a form is read as a whole. See ``select``."""
+def select_document(headers: Headers, file: IO[bytes], wanted: Wanted) -> Any:
+    """Return the wanted part of the document in a file of any size; a form is read as a whole. See ``select``.
+
+    Of a text whose content type names a legacy charset, UTF-8 is tried first, as for small bodies.
+    """
     content_type = headers.get("content-type", "")
     if is_form(content_type):
         return form_document(read_form(headers, file).lists())
-    return select(utf8_chunks(_decoded(headers, file), content_type), wanted, until=until)
+    start = file.tell()
+    try:
+        return select(utf8_chunks(_decoded(headers, file), ""), wanted)
+    except (SelectionTooLarge, RepeatedName):
+        raise
+    except UnreadableBody:
+        if not is_legacy(content_type):
+            raise
+    file.seek(start)
+    return select(utf8_chunks(_decoded(headers, file), content_type), wanted)
 
 
 def read_form(headers: Headers, file: IO[bytes]) -> Form:

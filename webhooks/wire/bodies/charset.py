@@ -27,8 +27,17 @@ def charset_of(head: bytes, content_type: str) -> str:
     detected = json.detect_encoding(head[:4])
     if detected != "utf-8":
         return detected  # UTF-16 or UTF-32, or UTF-8 with a byte order mark
+    return _declared(content_type) or "utf-8"
+
+
+def is_legacy(content_type: str) -> bool:
+    """Tell whether a content type names a charset that is neither UTF-8 nor recognized by its first bytes."""
+    return bool(_declared(content_type))
+
+
+def _declared(content_type: str) -> str:
     declared = media_type(content_type) if content_type else None
-    return declared.charset if declared is not None and declared.charset in _LEGACY else "utf-8"
+    return declared.charset if declared is not None and declared.charset in _LEGACY else ""
 
 
 def text_of(body: bytes, content_type: str) -> str:

@@ -2,7 +2,10 @@
 
 orjson is fast and strict, and reads integers beyond 64 bits as fractions. What it does not read, or not exactly, is
 parsed by the standard library: text with a byte order mark or in UTF-16, NaN and Infinity, unpaired surrogates (each is
-read as U+FFFD, since no database stores one), long integers.
+read as U+FFFD), long integers.
+
+``parse_leniently`` and ``json_selection`` read the same values from the same text, and refuse the same texts, whatever
+their size: of repeated names the last counts, and there are limits on depth, digits and exponents.
 """
 
 import json
@@ -13,12 +16,16 @@ from typing import Any
 import orjson
 
 from webhooks.wire.bodies.charset import text_of
+from webhooks.wire.bodies.surrogates import paired
 from webhooks.wire.errors import UnreadableBody
+from webhooks.wire.json_text import nests_deeper
+
+MAX_DEPTH = 500  # levels of nesting; far below the recursion limit of Python
 
 _LONG_NUMBER = re.compile(rb"[0-9]{19}")
 _ALIKE = bytes.maketrans(b"123456789.E-", b"0000000000e+")
 _ROUNDED = (b"0" * 16, b"0e000", b"0e+000", b"\0")  # the last: UTF-16
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_UNREADABLE = (b"0" * 4301, b"0e" + b"0" * 18, b"0e+" + b"0" * 18)  # beyond the limits of int and of Decimal
 
 
 def parse_json(body: bytes, content_type: str = "") -> Any:
@@ -49,28 +56,37 @@ def parse_exactly(body: bytes, content_type: str = "") -> Any:
 
 def parse_leniently(body: bytes, content_type: str = "") -> Any:
     """Parse JSON with NaN and Infinity as None, which patterns can match. Raises UnreadableBody."""
-    return _parse(body, content_type, parse_constant=lambda _: None)
+    try:
+        value = orjson.loads(body)
+    except ValueError:
+        return _parse_within_limits(body, content_type)
+    alike = body.translate(_ALIKE)
+    if any(text in alike for text in _UNREADABLE):
+        return _parse_within_limits(body, content_type)
+    if nests_deeper(body, MAX_DEPTH):
+        raise UnreadableBody(f"is nested more than {MAX_DEPTH} levels deep")
+    return value
+
+
+def _parse_within_limits(body: bytes, content_type: str) -> Any:
+    return _parse(body, content_type, parse_float=_float, parse_constant=lambda _: None)
+
+
+def _float(text: str) -> float:
+    """Return the value of a fraction. Raises ArithmeticError for an exponent beyond those of Decimal."""
+    Decimal(text)
+    return float(text)
 
 
 def _parse(body: bytes, content_type: str, **how: Any) -> Any:
-    text = text_of(body, content_type)
+    text = paired(text_of(body, content_type))
+    if nests_deeper(text.encode(), MAX_DEPTH):
+        raise UnreadableBody(f"is nested more than {MAX_DEPTH} levels deep")
     try:
-        value = json.loads(text, **how)
+        return json.loads(text, **how)
     except RecursionError:
         raise UnreadableBody("is nested too deeply") from None
     except json.JSONDecodeError as error:
         raise UnreadableBody(f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
     except (ValueError, ArithmeticError):
         raise UnreadableBody("has a number that is too long") from None
-    return _well_formed(value) if _SURROGATE.search(text) else value
-
-
-def _well_formed(value: Any) -> Any:
-    """Replace unpaired surrogates in all strings."""
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [_well_formed(element) for element in value]
-    if isinstance(value, dict):
-        return {_well_formed(name): _well_formed(inner) for name, inner in value.items()}
-    return value

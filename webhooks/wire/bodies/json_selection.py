@@ -2,10 +2,11 @@
 
 The result is the document with only the members on the way to the wanted names. Lists keep all their elements, reduced
 in the same way, so an index still means the same element. What is not wanted is skipped; a wanted string beyond
-``MAX_STRING`` is ``TOO_LONG``. Numbers are exact: int, or Decimal with the digits as written.
+``MAX_STRING`` is ``TOO_LONG``. Numbers are exact: int, or Decimal with the digits as written. Everything else is as in
+``json_document``: of repeated names the last counts, and what is no JSON to its end has no members.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import IO, Any
@@ -13,17 +14,21 @@ from typing import IO, Any
 import ijson
 from ijson.utils import sendable_list
 
+from webhooks.wire.bodies.json_document import MAX_DEPTH
 from webhooks.wire.bodies.short_strings import MAX_STRING, ShortStrings
 from webhooks.wire.errors import UnreadableBody
 
 MAX_KEPT_VALUES = 100_000  # about 10 MB
 MAX_KEPT_CHARACTERS = 4 * MAX_STRING
-MAX_DEPTH = 1_000  # levels of nesting
 _DEPTH = {"start_map": 1, "start_array": 1, "end_map": -1, "end_array": -1}
 
 
 class SelectionTooLarge(UnreadableBody):
     """The wanted part of a document takes too much memory."""
+
+
+class RepeatedName(UnreadableBody):
+    """An object whose names must be unique has one twice."""
 
 
 class TooLong(Enum):
@@ -39,12 +44,14 @@ TOO_LONG = TooLong.TOO_LONG
 class Wanted:
     """Describe the part of a value to keep: of an object these members, of a list the same of each element.
 
-    ``scalars``: also all other members that are neither objects nor lists. ``lists``: also a list of scalars.
+    ``scalars``: also all other members, objects and lists as empty ones. ``lists``: also a list of scalars.
+    ``unique``: an object that repeats a name is an error (RepeatedName).
     """
 
     members: dict[str, "Wanted"] = field(default_factory=dict)
     scalars: bool = False
     lists: bool = False
+    unique: bool = False
 
     @property
     def is_object(self) -> bool:
@@ -83,11 +90,11 @@ class Wanted:
         return node
 
 
-def select(chunks: Iterable[bytes], wanted: Wanted, *, until: Collection[str] = ()) -> Any:
+def select(chunks: Iterable[bytes], wanted: Wanted) -> Any:
     """Return the wanted part of a JSON text in UTF-8.
 
-    ``until``: JSON pointers; when all of them have a scalar, the rest of the text is not read. Raises UnreadableBody
-    if the text is not JSON as far as it is read, nests deeper than MAX_DEPTH, or has too much of what is wanted.
+    Raises UnreadableBody if the text is not JSON, nests deeper than MAX_DEPTH, or has too much of what is wanted, and
+    RepeatedName.
     """
     selection = _Selection(wanted)
     short = ShortStrings()
@@ -98,8 +105,6 @@ def select(chunks: Iterable[bytes], wanted: Wanted, *, until: Collection[str] = 
             parser.send(chunk)
             selection.take(events, short)
             events.clear()
-            if until and selection.has_scalars(until):
-                return selection.document
         parser.close()
         selection.take(events, short)
     except (ijson.JSONError, ValueError, ArithmeticError, SystemError) as error:  # the last: a number of 4,301 digits
@@ -117,6 +122,7 @@ class _Selection:
         self._name = ""
         self._skipped = 0  # levels of nesting that are being skipped
         self._values = self._characters = 0
+        self._names: list[set[str]] = []  # of the containers around it whose names must be unique
 
     def take(self, events: Iterable[tuple[str, Any]], short: ShortStrings) -> None:
         """Add the next events of the parser."""
@@ -127,11 +133,9 @@ class _Selection:
                 short.was_cut, value = False, TOO_LONG
             if self._skipped:
                 self._skipped += change_of(event, 0)
-                if self._skipped > MAX_DEPTH:
-                    raise UnreadableBody(f"is nested more than {MAX_DEPTH} levels deep")
+                self._check_depth()
             elif event == "map_key":
-                self._name = "" if value is TOO_LONG else value
-                self._wanted = None if value is TOO_LONG else self._stack[-1][1].below(self._name)
+                self._begin_member(value)
             elif event in ("end_map", "end_array"):
                 self._leave()
             elif event in ("start_map", "start_array"):
@@ -139,24 +143,41 @@ class _Selection:
             else:
                 self._add_scalar(value)
 
-    def has_scalars(self, pointers: Collection[str]) -> bool:
-        """Tell whether each pointer leads to a scalar by now."""
-        return all(_has_scalar(self.document, pointer) for pointer in pointers)
+    def _begin_member(self, name: Any) -> None:
+        """Take the name of the next member, and forget what an earlier member of that name had."""
+        around, wanted = self._stack[-1]
+        self._name = "" if name is TOO_LONG else name
+        self._wanted = None if name is TOO_LONG else wanted.below(self._name)
+        around.pop(self._name, None)
+        if wanted.unique:
+            names = self._names[-1]
+            if self._name in names:
+                raise RepeatedName("has a duplicate key")
+            if len(names) >= MAX_KEPT_VALUES:
+                raise SelectionTooLarge("has too many members")
+            names.add(self._name)
 
     def _enter(self, container: Any) -> None:
         wanted = self._wanted
         if wanted is None or not (wanted.is_object or (wanted.lists and isinstance(container, list))):
             self._skipped = 1
-            if self._stack and isinstance(self._stack[-1][0], list):
-                self._add(container)  # so that the elements after it keep their places
+            self._check_depth()
+            if self._stack and (isinstance(self._stack[-1][0], list) or self._stack[-1][1].scalars):
+                self._add(container)  # so that the elements after it keep their places, and it is no scalar
             return
-        if len(self._stack) >= MAX_DEPTH:
-            raise UnreadableBody(f"is nested more than {MAX_DEPTH} levels deep")
         self._add(container)
         self._stack.append((container, wanted))
+        if wanted.unique:
+            self._names.append(set())
+        self._check_depth()
+
+    def _check_depth(self) -> None:
+        if len(self._stack) + self._skipped > MAX_DEPTH:
+            raise UnreadableBody(f"is nested more than {MAX_DEPTH} levels deep")
 
     def _leave(self) -> None:
-        self._stack.pop()
+        if self._stack.pop()[1].unique:
+            self._names.pop()
         self._wanted = self._stack[-1][1] if self._stack else None
 
     def _add_scalar(self, value: Any) -> None:
@@ -198,11 +219,6 @@ def chunks_of(file: IO[bytes], size: int = 64 * 1024) -> Iterator[bytes]:
     """Yield the rest of a binary file in chunks."""
     while chunk := file.read(size):
         yield chunk
-
-
-def _has_scalar(document: Any, pointer: str) -> bool:
-    value = follow(pointer, document)
-    return value is not None and not isinstance(value, (dict, list))
 
 
 def _is_index(step: str) -> bool:

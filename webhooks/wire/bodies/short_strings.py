@@ -1,19 +1,21 @@
 """Shorten the strings of a JSON text while it streams, so that a parser that keeps whole tokens needs little memory.
 
 A string of a gigabyte, such as a file in base64, is cut after about ``MAX_STRING`` bytes; ``was_cut`` then says so of
-the next string or name that the parser finds. NaN and Infinity, which are not JSON, become null.
+the next string or name that the parser finds. NaN and Infinity, which are not JSON, become null, and unpaired
+surrogates U+FFFD, as where a whole text is parsed (``json_document``).
 """
 
 import re
 from collections.abc import Iterable, Iterator
 
+from webhooks.wire.bodies.surrogates import paired_bytes, unfinished_pair
 from webhooks.wire.errors import UnreadableBody
 
 MAX_STRING = 256 * 1024  # bytes, at least, of a string that is not cut; the parser reads a long one several times
 MAX_ESCAPE = 6  # bytes: \uXXXX
 _ESCAPES = re.compile(rb"\\.", re.DOTALL)
 _DELIMITER = re.compile(rb'[\s,:{}\[\]"]')
-_STRING_OR_CONSTANT = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|-?(?:NaN|Infinity)', re.DOTALL)
+_STRING_OR_CONSTANT = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|NaN|-?Infinity', re.DOTALL)
 _REST_OF_STRING = re.compile(rb'(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _UNFINISHED_WORD = re.compile(rb"[-A-Za-z]{1,9}\Z")
 
@@ -36,10 +38,13 @@ class ShortStrings:
             yield self._held if self._is_inside else self._without_constants(self._held)
 
     def _next(self, chunk: bytes) -> bytes:
-        """Return the next chunk without what is too much. Raises UnreadableBody for a number of that length."""
+        """Return the next chunk without what is too much. Raises UnreadableBody for what the parser would accept."""
         data = self._held + chunk
         end = self._whole_end(data)
-        data, self._held = data[:end], data[end:]
+        end -= unfinished_pair(data[:end])
+        data, self._held = paired_bytes(data[:end]), data[end:]
+        if b"\v" in data or b"\f" in data:
+            raise UnreadableBody("has control characters")
         quotes = (_ESCAPES.sub(b"", data) if b"\\" in data else data).count(b'"')
         if not quotes and self._is_inside:
             return self._inside(data)

@@ -52,7 +52,7 @@ def test_fractions_are_exact_where_asked_for() -> None:
         (b'{"a": 1,\n "b" 2}', "the body is not JSON: Expecting ':' delimiter at line 2, column 6"),
         (b'{"a": "\xff"}', "the body is not text in UTF-8"),
         (b'{"a": ' + b"9" * 5000 + b"}", "the body has a number that is too long"),
-        (b"[" * 100_000, "the body is nested too deeply"),
+        (b"[" * 100_000, "the body is nested more than 500 levels deep"),
     ],
 )
 def test_body_that_is_not_json_is_an_error_with_the_reason(body: bytes, reason: str) -> None:

@@ -95,12 +95,24 @@ def test_text_that_is_not_json_is_unreadable(text: bytes) -> None:
         select([text], pointing("/id"))
 
 
-def test_text_is_read_until_every_wanted_value_is_found() -> None:
-    def chunks() -> Iterator[bytes]:
-        yield b'{"id": 1, "type": "a",'
-        raise AssertionError("read too far")
+@pytest.mark.parametrize("rest", [b"", b"}}", b"} x", b', "id": }'])
+def test_text_that_is_not_json_to_its_end_has_no_members(rest: bytes) -> None:
+    with pytest.raises(UnreadableBody):
+        select([b'{"id": 1, "type": "a",', b'"file": "' + b"x" * 100_000 + b'"' + rest], pointing("/id", "/type"))
 
-    assert select(chunks(), pointing("/id", "/type"), until=["/id", "/type"]) == {"id": 1, "type": "a"}
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b'{"id": 1, "id": 2}', 2),
+        (b'{"id": {"a": 1}, "id": 2}', 2),
+        (b'{"id": 1, "id": {"a": 2}}', None),
+        (b'{"id": 1, "id": [2]}', None),
+    ],
+)
+def test_last_member_of_a_repeated_name_counts(text: bytes, expected: Any) -> None:
+    assert follow("/id", select([text], pointing("/id"))) == expected
+    assert scalar(follow("/id", json.loads(text))) == expected
 
 
 @pytest.mark.parametrize("escape", [b"\\u00e9", b'\\"', b"\\\\", b"x"])
