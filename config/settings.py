@@ -25,6 +25,7 @@ SECRET_KEY = env.secret("SECRET_KEY", keep_in=_KEEP and _KEEP / "secret_key", ma
 WAYPOST_ENCRYPTION_KEYS = env.fernet_keys("WAYPOST_ENCRYPTION_KEYS", keep_in=_KEEP and _KEEP / "encryption_keys")
 PUBLIC_URL = env.url("PUBLIC_URL", ("http", "https"), None if IN_PRODUCTION else "http://127.0.0.1:8000").rstrip("/")
 _LOCAL = [] if IN_PRODUCTION else ["localhost", "127.0.0.1", "[::1]"]
+WAYPOST_PROBLEM_TYPES = env.url("WAYPOST_PROBLEM_TYPES", ("http", "https"), f"{PUBLIC_URL}/problems/").rstrip("/") + "/"
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", [urlsplit(PUBLIC_URL).hostname or "", *_LOCAL])
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", [PUBLIC_URL])
 SECURE_SSL_REDIRECT = env.flag("WAYPOST_HTTPS_ONLY", IN_PRODUCTION)

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from config.api import description
+from config.api import description, problem_pages
 from config.ops import landing, login, probes
 from config.status import views as status
 from delivery.api.urls import urlpatterns as delivery_urlpatterns
@@ -26,6 +26,8 @@ urlpatterns = [
     path("api/v1/", include(api)),
     *inbound_urlpatterns,
     *catalogue_urlpatterns,
+    path("problems/", problem_pages.problems, name="problems"),
+    path("problems/<str:code>/", problem_pages.problem, name="problem"),
     path("admin/login/", login.limited_login),  # before the admin's own
     path("admin/", admin.site.urls),
     path("healthz", probes.healthz, name="healthz"),

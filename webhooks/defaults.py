@@ -8,6 +8,7 @@ from typing import Any
 
 DEFAULTS: dict[str, Any] = {
     "PUBLIC_URL": "",  # address of the project from outside
+    "WAYPOST_PROBLEM_TYPES": "",  # URL below which each kind of problem has its page; "": problems have no type
     "WAYPOST_HANDLERS": {},  # that a source may name: name -> dotted path
     "WAYPOST_HANDLER_WAITS": 50,  # requests of a source and web process that wait for handlers
     "WAYPOST_TRUSTED_PROXIES": [],  # whose X-Forwarded-* headers are used

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from config.api.errors import FIELD_CODES
+from config.api.problem_types import PROBLEM_TYPES
 
 WRITES = ("put", "post", "patch", "delete")
 PROBLEM_DESCRIPTIONS = {
@@ -46,16 +47,22 @@ FIELD_ERROR = {
 PROBLEM = {
     "type": "object",
     "description": "Problem details (RFC 9457).",
-    "required": ["type", "title", "status", "detail"],
+    "required": ["type", "title", "status", "code", "detail"],
     "properties": {
         "type": {
             "type": "string",
             "format": "uri",
-            "description": "Identifies the kind of problem.",
-            "example": "urn:waypost:problem:invalid",
+            "description": "URL of the page about this kind of problem: its cause and its remedy.",
+            "example": "https://webhooks.example.com/problems/invalid/",
         },
         "title": {"type": "string", "description": "Short summary of the kind of problem."},
         "status": {"type": "integer", "minimum": 400, "maximum": 599, "description": "The HTTP status."},
+        "code": {
+            "type": "string",
+            "description": "Kind of problem, for programs: the same on every platform. "
+            + " ".join(f"`{code}`: {it.title.lower()}." for code, it in PROBLEM_TYPES.items()),
+            "example": "invalid",
+        },
         "detail": {"type": "string", "description": "What is wrong with this request."},
         "errors": {
             "type": "array",

@@ -31,14 +31,14 @@ def assert_problem(response: Any, status: int) -> None:
     """Check for a problem (RFC 9457) without further members."""
     assert response.status_code == status, response.content
     assert response["Content-Type"] == "application/problem+json"
-    assert response.json().keys() == {"type", "title", "status", "detail"}
+    assert response.json().keys() == {"type", "title", "status", "code", "detail"}
     assert response.json()["status"] == status
 
 
 def assert_scope_named(response: Any) -> None:
     """Check that detail, member and challenge of a 403 name the scope that is missing."""
     problem = response.json()
-    assert problem["type"] == "urn:waypost:problem:insufficient_scope"
+    assert problem["code"] == "insufficient_scope"
     assert f"the scope {problem['scope']};" in problem["detail"]
     challenge = f'Bearer realm="waypost", error="insufficient_scope", scope="{problem["scope"]}"'
     assert response["WWW-Authenticate"] == challenge

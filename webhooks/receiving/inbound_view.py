@@ -3,8 +3,9 @@
 In other projects it serves all methods. Our own web server has messages (POST) served by ``native_inbound``, so that
 they hold no thread; both wrap ``receive``.
 
-An error response has no body, so that a sender without a valid signature learns only the status; ``receive`` lists
-the statuses. A deleted source responds 404 like an unknown one, and 410 only to a message with a valid signature.
+The body of an error says no more than its status (``responses``), which is all that a sender without a valid signature
+learns; ``receive`` lists the statuses. A deleted source responds 404 like an unknown one, and 410 only to a message
+with a valid signature.
 """
 
 from collections.abc import Callable, Hashable

@@ -4,15 +4,20 @@ A new message is stored before it is responded to. A source with ``response_when
 the handlers fail or take longer than ``response_timeout_seconds``, the response is that of the outcome ``failed``, 202
 by default, and the retry plan continues without the sender. Senders want all kinds of responses, so a source may
 replace the default of each outcome: status, body and content type.
+
+The default of an error is a problem (RFC 9457) that follows from the status alone: who has no valid signature learns
+no more.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http import HTTPStatus
 from uuid import UUID
 
 import orjson
+from django.conf import settings
 
 from webhooks.models import Source
 from webhooks.processing.handler_waits import wait_for_handlers
@@ -21,11 +26,29 @@ from webhooks.wire.ids import public
 
 LATE = 1.0  # seconds allowed beyond the time of the source, if the thread that completes waits hangs with the database
 Wait = Callable[[Future[str], float], Awaitable[str]]
+PROBLEMS: dict[int, tuple[str, str]] = {
+    HTTPStatus.BAD_REQUEST: ("message_incomplete", "Incomplete message"),
+    HTTPStatus.UNAUTHORIZED: ("signature_invalid", "Signature not valid"),
+    HTTPStatus.FORBIDDEN: ("sender_refused", "Sender not allowed"),
+    HTTPStatus.NOT_FOUND: ("not_found", "Not found"),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("method_not_allowed", "Method not allowed"),
+    HTTPStatus.REQUEST_TIMEOUT: ("too_slow", "Request too slow"),
+    HTTPStatus.GONE: ("gone", "No longer kept"),
+    HTTPStatus.LENGTH_REQUIRED: ("length_required", "Length required"),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("too_large", "Too large"),
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("unsupported_media_type", "Media type not supported"),
+    HTTPStatus.TOO_MANY_REQUESTS: ("rate_limited", "Too many requests"),
+    HTTPStatus.SERVICE_UNAVAILABLE: ("unavailable", "Unavailable"),
+}
+"""By status: the code and the title of the problem."""
 
 
 @dataclass(frozen=True, slots=True)
 class InboundResponse:
-    """A response to a sender: ``text`` unless it is None, else ``json``; ``retry_after`` in seconds."""
+    """A response to a sender: ``text`` unless it is None, else ``json``, else the problem of an error's status.
+
+    ``retry_after``: seconds.
+    """
 
     status: int
     json: dict[str, str] | None = None
@@ -52,10 +75,21 @@ class InboundResponse:
             headers["X-Content-Type-Options"] = "nosniff"
             headers["Content-Type"] = self.content_type
             return headers, self.text.encode()
+        if self.json is None and self.status in PROBLEMS:
+            headers["Content-Type"] = "application/problem+json"
+            return headers, _problem(self.status, settings.WAYPOST_PROBLEM_TYPES)
         if self.json is None:
             return headers, b""
         headers["Content-Type"] = "application/json"
         return headers, orjson.dumps(self.json)
+
+
+@lru_cache(maxsize=len(PROBLEMS))
+def _problem(status: int, problem_types: str) -> bytes:
+    """Return the problem (RFC 9457) of a status; ``problem_types``: URL below which each kind has its page."""
+    code, title = PROBLEMS[status]
+    kind = {"type": f"{problem_types}{code}/"} if problem_types else {}
+    return orjson.dumps({**kind, "title": title, "status": int(status), "code": code})
 
 
 async def stored_response(source: SourceSnapshot, receipt_id: UUID, wait: Wait) -> InboundResponse:

@@ -97,7 +97,7 @@ def post(client: Client, body: bytes, content_type: str = "application/json") ->
 
 def test_validation_error_names_each_field_with_its_position_in_lists(client: Client) -> None:
     body = problem(post(client, b'{"items": [{"name": "a"}, {"name": ""}, {}], "total": "x"}'), 400)
-    assert body["type"] == "urn:waypost:problem:invalid"
+    assert body["code"] == "invalid"
     assert [(error["field"], error["pointer"], error["code"]) for error in body["errors"]] == [
         ("items.1.name", "#/items/1/name", "blank"),
         ("items.2.name", "#/items/2/name", "required"),

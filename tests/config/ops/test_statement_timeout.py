@@ -55,7 +55,7 @@ def test_request_that_waits_for_the_database_too_long_is_a_503_that_names_the_li
         response = on_a_thread(lambda: Client().get("/api/v1/events/", headers=headers))
     assert response.status_code == 503
     assert response.json()["limit"] == "WAYPOST_STATEMENT_SECONDS"
-    assert response.json()["type"] == "urn:waypost:problem:statement_timeout"
+    assert response.json()["code"] == "statement_timeout"
     assert response["Retry-After"] == "2"
 
 

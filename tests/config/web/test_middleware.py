@@ -11,7 +11,7 @@ from config.web.middleware import Authentication, Messages, Sessions
 @pytest.mark.parametrize("path", ["/api/v1/tenants", "/api/v1/events", "/api/v1/events/batch"])
 def test_post_with_and_without_the_final_slash_reaches_the_same_view(path: str, slash: str) -> None:
     response = Client().post(path + slash, b"{}", content_type="application/json")
-    assert (response.status_code, response.json()["type"]) == (401, "urn:waypost:problem:not_authenticated")
+    assert (response.status_code, response.json()["code"]) == (401, "not_authenticated")
 
 
 @pytest.mark.parametrize("path", ["/api/v1/nothing", "/in/a/b"])

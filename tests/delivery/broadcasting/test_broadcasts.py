@@ -181,7 +181,7 @@ class TestApi:
     def test_key_of_a_tenant_is_a_403(self) -> None:
         client = make_client(make_tenant())
         for response in (client.get(f"{API}broadcasts/"), post(client, "", {"event": EVENT, "all": True})):
-            assert (response.status_code, response.json()["type"]) == (403, "urn:waypost:problem:platform_key_required")
+            assert (response.status_code, response.json()["code"]) == (403, "platform_key_required")
 
     def test_platform_key_without_publish_is_a_403_that_names_the_scope(self) -> None:
         response = post(make_client(None, "manage", "read"), "", {"event": EVENT, "all": True})

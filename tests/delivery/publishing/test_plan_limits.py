@@ -58,7 +58,7 @@ def test_publish_beyond_the_monthly_quota_is_a_402_with_the_reset_time():
     refused = one(client, "2")
     assert refused.status_code == 402
     problem = refused.json()
-    assert problem["type"] == "urn:waypost:problem:plan_exceeded"
+    assert problem["code"] == "plan_exceeded"
     assert (problem["limit"], problem["allowed"], problem["used"]) == ("events_per_month", 1, 1)
     assert problem["resets_at"] == f"{monthly_quota.next_month():%Y-%m}-01T00:00:00Z"
     assert Event.objects.count() == 1
@@ -128,7 +128,7 @@ def test_publish_beyond_the_rate_is_a_429_with_retry_after():
     assert refused.status_code == 429
     assert refused["Retry-After"] == "1"
     problem = refused.json()
-    assert problem["type"] == "urn:waypost:problem:rate_limited"
+    assert problem["code"] == "rate_limited"
     assert (problem["limit"], problem["allowed"], problem["used"]) == ("publish_rate", 1, 1)
     assert problem["resets_at"]
 

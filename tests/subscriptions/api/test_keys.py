@@ -132,7 +132,7 @@ def test_platform_key_creates_platform_keys_of_its_own_scopes():
 
 def test_key_of_a_tenant_cannot_create_a_platform_key():
     response = make_client(make_tenant()).post(f"{API}keys/", {"platform": True, "scopes": ["read"]}, format="json")
-    assert (response.status_code, response.json()["type"]) == (403, "urn:waypost:problem:platform_key_required")
+    assert (response.status_code, response.json()["code"]) == (403, "platform_key_required")
 
 
 def test_platform_key_of_a_tenant_or_an_endpoint_is_a_400():
@@ -202,7 +202,7 @@ class TestEndpointKey:
 
     @pytest.mark.parametrize("path", ["events/", "keys/", "replays/", "usage/", "tenants/", "plans/", "sources/"])
     def test_what_belongs_to_no_endpoint_is_a_403(self, client, path):
-        assert client.get(f"{API}{path}").json()["type"] == "urn:waypost:problem:endpoint_key_refused"
+        assert client.get(f"{API}{path}").json()["code"] == "endpoint_key_refused"
 
     def test_it_creates_no_endpoint_and_no_key(self, client):
         for path, body in (("endpoints/", {"url": "https://example.com/"}), ("keys/", {"scopes": ["read"]})):

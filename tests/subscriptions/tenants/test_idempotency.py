@@ -111,7 +111,7 @@ def test_key_of_another_request_is_a_422(body, headers, query):
     response = post(client, f"events/{query}", body, **headers)
     assert response.status_code == 422
     assert response["Content-Type"] == "application/problem+json"
-    assert response.json()["type"] == "urn:waypost:problem:idempotency_key_reused"
+    assert response.json()["code"] == "idempotency_key_reused"
     assert Event.objects.count() == 1
 
 

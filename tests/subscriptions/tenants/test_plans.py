@@ -99,7 +99,7 @@ def test_endpoint_above_the_limit_is_a_402_with_the_numbers():
     assert response.status_code == 402
     assert response["Content-Type"] == "application/problem+json"
     problem = response.json()
-    assert problem["type"] == "urn:waypost:problem:plan_exceeded"
+    assert problem["code"] == "plan_exceeded"
     assert {name: problem[name] for name in ("limit", "allowed", "used", "resets_at")} == {
         "limit": "max_endpoints",
         "allowed": 0,

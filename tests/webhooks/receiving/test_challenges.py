@@ -65,7 +65,7 @@ def test_get_with_the_verify_token_works_under_any_scheme() -> None:
 )
 def test_get_with_an_invalid_challenge_is_403_and_recorded_as_rejection(changed: dict[str, str]) -> None:
     response = get(make_source_with_token(), {**HUB, **changed})
-    assert (response.status_code, response.content) == (403, b"")
+    assert (response.status_code, response.json()["code"]) == (403, "sender_refused")
     assert Rejection.objects.get().reason == "challenge"
 
 

@@ -58,7 +58,7 @@ class TestOneEvent:
             post(platform, {"type": "t", "tenant": "acme"}),
             post(platform, {"type": "t"}, **{"Waypost-Tenant": "acme"}),
         ):
-            assert (response.status_code, response.json()["type"]) == (404, "urn:waypost:problem:unknown_tenant")
+            assert (response.status_code, response.json()["code"]) == (404, "unknown_tenant")
             assert response.json()["detail"] == "There is no tenant 'acme'; create it with PUT /api/v1/tenants/acme/."
 
     def test_missing_tenant_is_a_400_that_names_the_header(self, platform: APIClient) -> None:
@@ -96,7 +96,7 @@ class TestBatch:
         assert response.status_code == 202
         first, second, third, fourth = response.json()["data"]
         assert [it["event_id"] for it in (first, second, fourth)] == ["1", "2", "4"]
-        assert third["error"]["type"] == "urn:waypost:problem:unknown_tenant"
+        assert third["error"]["code"] == "unknown_tenant"
         assert published() == {"1": "one", "2": "two", "4": "one"}
         assert "wayposttenant" not in json.loads(bytes(Event.objects.get(event_id="1").body))
 
