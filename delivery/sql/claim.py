@@ -88,7 +88,7 @@ WITH due AS (
                AS request(endpoint_id, max_rows, low_water_mark, seconds, tenant, max_bytes, place)
      CROSS JOIN LATERAL (
            SELECT d.id, d.next_attempt_at AS due_at, coalesce(d.body, e.body) AS body
-             FROM delivery_delivery d JOIN delivery_event e ON e.id = d.event_id
+             FROM delivery_delivery d JOIN delivery_event e ON e.id = ANY(ARRAY[d.event_id])
             WHERE d.endpoint_id = request.endpoint_id AND d.state = '{PENDING}'
               AND d.next_attempt_at BETWEEN request.low_water_mark AND now()
             ORDER BY d.next_attempt_at LIMIT request.max_rows
@@ -101,8 +101,8 @@ WITH due AS (
            head.max_bytes
       FROM unnest(%(ids)s::uuid[], %(seconds)s::float8[], %(tenants)s::int[], %(max_bytes)s::int8[]) WITH ORDINALITY
                AS head(id, seconds, tenant, max_bytes, place)
-      JOIN delivery_delivery d ON d.id = head.id
-      JOIN delivery_event e ON e.id = d.event_id
+      JOIN delivery_delivery d ON d.id = ANY(ARRAY[head.id])
+      JOIN delivery_event e ON e.id = ANY(ARRAY[d.event_id])
      WHERE d.state = '{PENDING}' AND d.next_attempt_at <= now()
        FOR UPDATE OF d SKIP LOCKED
 )"""
@@ -124,7 +124,7 @@ UPDATE delivery_delivery d
    SET state = '{SENDING}', token = %(token)s, claims = claims + 1,
        claimed_until = now() + make_interval(secs => due.seconds)
   FROM due
- WHERE d.id = due.id AND d.token IS NULL
+ WHERE d.id = ANY(ARRAY[due.id]) AND d.token IS NULL
    AND ((SELECT max(octet_length(body)) FROM due) <= {LARGE_BODY}
         OR d.id IN (SELECT id FROM summed
                      WHERE of_lane = 0 OR (of_tenant - bytes < max_bytes AND of_all - bytes < %(total)s)))
@@ -197,7 +197,7 @@ READ_CLAIMS = """
 SELECT d.id, d.endpoint_id, d.event_id, d.attempts, d.step, d.next_attempt_at, coalesce(d.body, e.body),
        d.body IS NOT NULL, d.content_type, d.order_key,
        extract(epoch FROM d.claimed_until - clock_timestamp())::float8
-  FROM delivery_delivery d JOIN delivery_event e ON e.id = d.event_id
+  FROM delivery_delivery d JOIN delivery_event e ON e.id = ANY(ARRAY[d.event_id])
  WHERE d.id = ANY(%(ids)s::uuid[]) AND d.token = %(token)s
  ORDER BY d.id
 """

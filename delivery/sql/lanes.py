@@ -192,7 +192,7 @@ UPDATE delivery_lane l
            AS r(endpoint_id, low_water_mark, next_slot_at, concurrency, failures, failing_since, open_count,
                 circuit_open_until, warnings_sent, recovering_since, recovered_until, wait_until, wait_since,
                 wait_status, failing_days, failing_day_at, warned_at)
- WHERE l.endpoint_id = r.endpoint_id AND l.owner = %(owner)s
+ WHERE l.endpoint_id = ANY(ARRAY[r.endpoint_id]) AND l.owner = %(owner)s
 RETURNING l.endpoint_id, clock_timestamp()
 """
 LANE_PARAMETERS = (
@@ -229,7 +229,7 @@ LET_PUBLISHERS_CLAIM = f"""
 UPDATE delivery_lane l SET publishers_claim = r.may_claim
   FROM (SELECT {ASYNCHRONOUS_COMMIT}) AS asynchronous_commit,
        unnest(%(endpoints)s::uuid[], %(may_claim)s::bool[]) AS r(endpoint_id, may_claim)
- WHERE l.endpoint_id = r.endpoint_id AND l.owner = %(owner)s
+ WHERE l.endpoint_id = ANY(ARRAY[r.endpoint_id]) AND l.owner = %(owner)s
 """
 
 

@@ -58,7 +58,7 @@ UPDATE delivery_delivery d
   FROM unnest(%(ids)s::uuid[], %(tokens)s::uuid[], %(states)s::text[], %(waits)s::float8[], %(numbers)s::int2[],
               %(statuses)s::int2[], %(errors)s::text[])
        WITH ORDINALITY AS r(id, token, state, wait, number, status, error, place)
- WHERE d.id = r.id AND d.token = r.token
+ WHERE d.id = ANY(ARRAY[r.id]) AND d.token = r.token
 RETURNING r.place
 """
 
@@ -117,7 +117,7 @@ UPDATE delivery_delivery d
    SET state = '{PENDING}', claims = greatest(claims - 1, 0), token = NULL, claimed_until = NULL,
        next_attempt_at = now() + make_interval(secs => %(wait)s)
   FROM (SELECT * FROM unnest(%(ids)s::uuid[], %(tokens)s::uuid[]) AS r(id, token) ORDER BY id) r
- WHERE d.id = r.id AND d.token = r.token
+ WHERE d.id = ANY(ARRAY[r.id]) AND d.token = r.token
 """
 
 
@@ -130,7 +130,7 @@ def release_claims(claims: Sequence[tuple[UUID, UUID]], wait: float = RELEASED_W
 # Reader: the drain, for what it has claimed ahead when deliveries were stopped. Index: the primary key.
 FIND_CLAIMS = """
 SELECT d.id, d.token FROM unnest(%(ids)s::uuid[], %(tokens)s::uuid[]) AS r(id, token)
-  JOIN delivery_delivery d ON d.id = r.id AND d.token = r.token
+  JOIN delivery_delivery d ON d.id = ANY(ARRAY[r.id]) AND d.token = r.token
 """
 
 
