@@ -31,6 +31,7 @@ from subscriptions.api.problems import problem_of
 from subscriptions.errors import Invalid
 from webhooks.kit.rest.errors import TooManyRequests
 from webhooks.kit.rest.limited_body import TooLarge
+from webhooks.kit.rest.rate_limit_headers import exhausted_header
 from webhooks.outgoing.errors import LimitReached
 from webhooks.wire.json_text import nests_deeper
 
@@ -137,6 +138,8 @@ def problem_content(error: exceptions.APIException, *, in_body: bool) -> tuple[d
     wait: float | None = getattr(error, "wait", None)
     if wait is not None:
         headers["Retry-After"] = str(ceil(wait))
+        if status is HTTPStatus.TOO_MANY_REQUESTS and "limit" in body:
+            headers.update(exhausted_header(body["limit"], ceil(wait)))
     challenge: str | None = getattr(error, "auth_header", None)
     if challenge:
         headers["WWW-Authenticate"] = challenge

@@ -18,7 +18,9 @@ from config.api.openapi_problems import (
     EXPENSIVE,
     FIELD_ERROR,
     PROBLEM,
+    RATE_LIMITS_OF_PUBLISHING,
     WRITES,
+    is_publishing,
     problem_of_status,
     problem_statuses,
 )
@@ -271,7 +273,8 @@ def _add_conventions(path: str, method: str, operation: dict[str, Any]) -> None:
     operation.setdefault("parameters", []).extend(_header(name) for name in accepted)
     for status, response in operation["responses"].items():
         if status.startswith("2"):
-            response.setdefault("headers", {}).update(returned)
+            limits = RATE_LIMITS_OF_PUBLISHING if is_publishing(path, method) else {}
+            response.setdefault("headers", {}).update({**returned, **limits})
 
 
 def _header(name: str) -> dict[str, Any]:

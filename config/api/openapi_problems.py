@@ -92,6 +92,27 @@ RETRY = {
         "schema": {"type": "integer", "minimum": 0},
     }
 }
+RATE_LIMIT = {
+    "RateLimit": {
+        "description": 'What is left of the limit that applies: `"publish_rate";r=42;t=1` is 42 requests now (`r`), '
+        "restored after 1 second (`t`). See draft-ietf-httpapi-ratelimit-headers-10.",
+        "schema": {"type": "string", "example": '"publish_rate";r=42;t=1'},
+    }
+}
+RATE_LIMITS_OF_PUBLISHING = {
+    "RateLimit-Policy": {
+        "description": 'The limit that applies: `"publish_rate";q=100;w=1` is 100 events (`q`) in 1 second (`w`). '
+        "Absent, like `RateLimit`, if the plan has no such limit.",
+        "schema": {"type": "string", "example": '"publish_rate";q=100;w=1'},
+    },
+    **RATE_LIMIT,
+}
+PUBLISHING = ("/events", "/events/batch")
+
+
+def is_publishing(path: str, method: str) -> bool:
+    """Return whether the operation publishes events."""
+    return method == "post" and path.endswith(PUBLISHING)
 
 
 def problem_statuses(path: str, method: str, operation: dict[str, Any]) -> Iterator[int]:
@@ -110,7 +131,7 @@ def problem_statuses(path: str, method: str, operation: dict[str, Any]) -> Itera
         yield 422 if method == "post" else 412
     if method == "post" and path.endswith(("/endpoints", "/sources")):
         yield 402
-    if method == "post" and path.endswith(("/events", "/events/batch")):
+    if is_publishing(path, method):
         yield from (402, 429)
     if method in ("post", "put", "patch") and SUBSCRIPTIONS.search(path):
         yield 402
@@ -120,7 +141,7 @@ def problem_statuses(path: str, method: str, operation: dict[str, Any]) -> Itera
 
 def problem_of_status(status: int) -> dict[str, Any]:
     """Return the response object that describes the problem with this status."""
-    headers = {401: CHALLENGE, 429: RETRY, 503: RETRY}.get(status)
+    headers = {401: CHALLENGE, 429: {**RETRY, **RATE_LIMIT}, 503: RETRY}.get(status)
     shape = {"schema": {"$ref": "#/components/schemas/Problem"}}
     response = {"description": PROBLEM_DESCRIPTIONS[status], "content": {"application/problem+json": shape}}
     return {**response, "headers": headers} if headers else response

@@ -18,6 +18,7 @@ from delivery.sql.publish import find_events
 from subscriptions.errors import LimitExceeded
 from subscriptions.models import Tenant
 from subscriptions.tenants.plans import plan_of
+from webhooks.kit.rest.rate_limit_headers import rate_limit_headers
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.errors import InvalidEvent
 
@@ -36,6 +37,15 @@ def publish_within_plan(
     with transaction.atomic():
         items = _within_month(tenant, limit, items)
         return publish_each(tenant, items, max_bytes=plan.max_event_bytes, commit=commit)
+
+
+def publish_rate_headers(tenant: Tenant) -> dict[str, str]:
+    """Return the headers that tell what is left of the tenant's publish rate; none if its plan has no such limit."""
+    rate = plan_of(tenant).publish_rate
+    if rate is None:
+        return {}
+    left = publish_rate.left(tenant.id, rate)
+    return rate_limit_headers("publish_rate", quota=rate, window=1, left=left, reset=1)
 
 
 def _within_rate(tenant: Tenant, rate: int, events: Sequence[Item]) -> list[Item]:

@@ -36,7 +36,7 @@ if grant > 0 then
     spent = spent + grant / rate
     redis.call('SET', KEYS[1], string.format('%.6f', spent), 'PX', 2000)
 end
-return {grant, string.format('%.6f', math.max(spent + 1 / rate - now, 0))}
+return {grant, string.format('%.6f', math.max(spent + 1 / rate - now, 0)), math.floor((now - spent) * rate + 0.000001)}
 """
 
 
@@ -59,6 +59,7 @@ class _Process:
     """Hold the tokens that this process has fetched, and its connection to Valkey."""
 
     prefetched: dict[UUID, _Prefetched] = field(default_factory=dict)
+    in_bucket: dict[UUID, tuple[int, float]] = field(default_factory=dict)  # tokens left there at a monotonic time
     retry_at: float = 0.0  # monotonic time before which Valkey is not asked
     bucket: Script | None = None
 
@@ -85,10 +86,27 @@ def take(tenant_id: UUID, rate: int, count: int) -> Granted:
         return Granted(granted, wait)
 
 
+def left(tenant_id: UUID, rate: int) -> int:
+    """Return how many events the tenant may publish now, as far as this process knows.
+
+    What other processes took since this one asked Valkey is not subtracted.
+    """
+    with _lock:
+        now = monotonic()
+        held = _process.prefetched.get(tenant_id)
+        if held is None or now >= held.until:
+            held = _Prefetched(0, now)
+        elif not held.tokens:
+            return 0
+        in_bucket, counted_at = _process.in_bucket.get(tenant_id, (rate, now))
+    return min(rate, held.tokens + in_bucket + int((now - counted_at) * rate))
+
+
 def forget() -> None:
     """Forget fetched tokens and the connection."""
     with _lock:
         _process.prefetched.clear()
+        _process.in_bucket.clear()
         _process.retry_at, _process.bucket = 0.0, None
 
 
@@ -103,13 +121,16 @@ def _fetch(tenant_id: UUID, rate: int, least: int) -> tuple[int, float]:
     if monotonic() < _process.retry_at:
         return least, 0.0
     try:
-        got, wait = _script()(
+        got, wait, in_bucket = _script()(
             keys=[f"waypost:rate:{tenant_id}"], args=[rate, max(least, rate // PREFETCHES_PER_SECOND)]
         )
     except redis.RedisError:
         _process.retry_at = monotonic() + RETRY_AFTER
         telemetry.rate_limit_failed()
         return least, 0.0
+    if len(_process.in_bucket) >= MAX_TENANTS:
+        _process.in_bucket.clear()
+    _process.in_bucket[tenant_id] = int(in_bucket), monotonic()
     return int(got), float(wait) if int(got) < least else 0.0
 
 

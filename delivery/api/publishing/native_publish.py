@@ -15,6 +15,7 @@ from delivery.api.publishing.publish_results import accepted, problem_of
 from delivery.api.publishing.published import JSON
 from delivery.api.publishing.request_events import form_of, read_event
 from delivery.publishing.group_publish import submit
+from delivery.publishing.plan_limits import publish_rate_headers
 from subscriptions.api.native_authentication import authenticate_natively
 from subscriptions.api.native_tenancy import named_tenant
 from subscriptions.api.tenancy import HEADER, MISSING_TENANT
@@ -61,7 +62,8 @@ async def publish_natively(request: NativeRequest) -> NativeResponse:
     except InvalidEvent as error:
         raise problem_of(error) from error
     (result,) = await await_future(submit(tenant, [event]))
-    return NativeResponse(202, orjson.dumps(accepted(result)), RESPONSE_HEADERS)
+    body = orjson.dumps(accepted(result))
+    return NativeResponse(202, body, {**RESPONSE_HEADERS, **publish_rate_headers(tenant)})
 
 
 async def _tenant_of_event(key: ApiKey, named: Tenant | None, name: str) -> Tenant:

@@ -17,6 +17,7 @@ from delivery.api.publishing.event_tenants import named_by, publish_for_tenants
 from delivery.api.publishing.publish_results import accepted, problem_of, shown
 from delivery.api.publishing.request_events import Limits, RequestEvents
 from delivery.models import Event
+from delivery.publishing.plan_limits import publish_rate_headers
 from delivery.publishing.results import Published
 from subscriptions.api.authentication import principal
 from subscriptions.api.problems import PlanExceeded
@@ -54,10 +55,14 @@ class PublishingView(TenantScoped[Event]):
             found = read(request._request, limits)
         except InvalidEvent as error:
             raise problem_of(error) from error
+        tenant = named or principal(request).tenant
         results = publish_for_tenants(principal(request).tenant, named, found.items)
-        if found.batch:
-            return self.batch_response(results)
-        return HttpResponse(orjson.dumps(accepted(results[0])), JSON, 202)
+        response = (
+            self.batch_response(results) if found.batch else HttpResponse(orjson.dumps(accepted(results[0])), JSON, 202)
+        )
+        for name, value in publish_rate_headers(tenant).items() if tenant else ():
+            response.headers.setdefault(name, value)
+        return response
 
     def batch_response(self, results: list[Published]) -> HttpResponse:
         """Return a 202 with the result of each event, or a problem if there were events and none was accepted."""

@@ -166,3 +166,22 @@ def test_event_beyond_the_plans_size_is_a_413_with_the_limit(form):
     assert problem["status"] == 413
     assert (problem["limit"], problem["allowed"]) == ("max_event_bytes", 300)
     assert problem["used"] > 300
+
+
+@pytest.mark.parametrize("publishes", [one, batch])
+def test_response_tells_what_is_left_of_the_rate(publishes):
+    client = client_on(publish_rate=50)
+    assert publishes(client, "1")["RateLimit-Policy"] == '"publish_rate";q=50;w=1'
+    left = int(publishes(client, "2")["RateLimit"].removeprefix('"publish_rate";r=').removesuffix(";t=1"))
+    assert 0 < left <= 50
+
+
+def test_rate_that_is_used_up_has_nothing_left_until_retry_after():
+    client = client_on(publish_rate=1)
+    one(client, "1")
+    refused = one(client, "2")
+    assert (refused["Retry-After"], refused["RateLimit"]) == ("1", '"publish_rate";r=0;t=1')
+
+
+def test_response_without_a_publish_rate_has_no_rate_limit():
+    assert "RateLimit" not in one(client_on(), "1")

@@ -84,3 +84,17 @@ def test_address_is_parsed_as_the_brokers(url, where):
 
 def rate_limit_errors() -> float:
     return float(publish_rate.telemetry.RATE_LIMIT_ERRORS._value.get())
+
+
+def test_left_is_what_the_bucket_and_the_process_have():
+    tenant = uuid4()
+    assert publish_rate.left(tenant, 1000) == 1000
+    publish_rate.take(tenant, 1000, 400)
+    assert 590 <= publish_rate.left(tenant, 1000) < 1000
+
+
+def test_left_is_none_until_there_are_more():
+    tenant = uuid4()
+    publish_rate.take(tenant, 1, 1)
+    publish_rate.take(tenant, 1, 1)
+    assert publish_rate.left(tenant, 1) == 0
