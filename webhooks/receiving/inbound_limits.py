@@ -4,6 +4,7 @@
     bodies     that are arriving at once: a share of a source, of a tenant and of an address; beyond it 429
     spool      bytes of large bodies that are on disk and not accepted yet: a share of a tenant and of an address;
                beyond it 503
+    memory     bytes of large bodies that a scheme keeps in memory until they are verified: the same
 
 Shares are those of ``webhooks.kit.fair.shares``: no client can use up what the next one needs. Every client that knows
 the address of a source can send bodies to it slowly. So where the share of a source or tenant is full, the oldest body
@@ -33,6 +34,7 @@ MAX_RATES = 10_000  # sources whose rate a process remembers
 MAX_ARRIVING = 4096  # bodies at once, of which a source or tenant may have as many as are free
 MAX_ARRIVING_PER_ADDRESS = 512  # bodies at once
 MAX_SPOOLED = 16 * 1024**3  # bytes, of which a tenant or address may have as many as are free: at most half
+MAX_IN_MEMORY = 256 * 1024**2  # bytes, as above; verifying a body takes a few times as much, on a few threads
 
 
 class Throttled(Exception):
@@ -55,16 +57,43 @@ class Arrival:
     started: float
     is_evicted: bool = False
     spooled: int = 0
+    kept: int = 0
 
     def spool(self, size: int) -> None:
         """Note that this many more bytes go to disk. Raises Throttled."""
         self.limits.spool(self, size)
+
+    def keep(self, size: int) -> None:
+        """Note that this many more bytes are kept in memory. Raises Throttled."""
+        self.limits.keep(self, size)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
         self.limits.release(self)
+
+
+class _Bytes:
+    """Bytes of large bodies, of which tenants and addresses have shares."""
+
+    def __init__(self, where: str, most: int) -> None:
+        self._of_owner = Shares(f"bytes of a tenant {where}", most)
+        self._of_address = Shares(f"bytes of an address {where}", most)
+
+    def take(self, arrival: Arrival, size: int) -> None:
+        """Take a part of the shares of a body. Raises Throttled."""
+        if not self._of_owner.take(arrival.owner, size):
+            raise Throttled(SLOW_RETRY_AFTER, HTTPStatus.SERVICE_UNAVAILABLE)
+        if not self._of_address.take(arrival.address, size):
+            self._of_owner.release(arrival.owner, size)
+            raise Throttled(SLOW_RETRY_AFTER, HTTPStatus.SERVICE_UNAVAILABLE)
+
+    def release(self, arrival: Arrival, size: int) -> None:
+        """Give back what a body has taken."""
+        if size:
+            self._of_owner.release(arrival.owner, size)
+            self._of_address.release(arrival.address, size)
 
 
 class InboundLimits:
@@ -77,8 +106,8 @@ class InboundLimits:
         self._of_source = Shares("bodies of a source", MAX_ARRIVING)
         self._of_tenant = Shares("bodies of a tenant", MAX_ARRIVING)
         self._of_address = Shares("bodies of an address", MAX_ARRIVING, most=MAX_ARRIVING_PER_ADDRESS)
-        self._spooled_by_owner = Shares("bytes of large bodies of a tenant", MAX_SPOOLED)
-        self._spooled_by_address = Shares("bytes of large bodies of an address", MAX_SPOOLED)
+        self._spooled = _Bytes("on disk", MAX_SPOOLED)
+        self._kept = _Bytes("in memory", MAX_IN_MEMORY)
 
     def admit(self, source: SourceSnapshot, address: Hashable, *, max_slow: int | None = None) -> Arrival:
         """Admit a request for as long as its body arrives: until its context ends. Raises Throttled."""
@@ -96,18 +125,18 @@ class InboundLimits:
         """Free what a body uses."""
         with self._lock:
             self._remove(arrival)
-        if arrival.spooled:
-            self._spooled_by_owner.release(arrival.owner, arrival.spooled)
-            self._spooled_by_address.release(arrival.address, arrival.spooled)
+        self._spooled.release(arrival, arrival.spooled)
+        self._kept.release(arrival, arrival.kept)
 
     def spool(self, arrival: Arrival, size: int) -> None:
         """Note that this many more bytes of a body go to disk. Raises Throttled."""
-        if not self._spooled_by_owner.take(arrival.owner, size):
-            raise Throttled(SLOW_RETRY_AFTER, HTTPStatus.SERVICE_UNAVAILABLE)
-        if not self._spooled_by_address.take(arrival.address, size):
-            self._spooled_by_owner.release(arrival.owner, size)
-            raise Throttled(SLOW_RETRY_AFTER, HTTPStatus.SERVICE_UNAVAILABLE)
+        self._spooled.take(arrival, size)
         arrival.spooled += size
+
+    def keep(self, arrival: Arrival, size: int) -> None:
+        """Note that this many more bytes of a body are kept in memory. Raises Throttled."""
+        self._kept.take(arrival, size)
+        arrival.kept += size
 
     def _check_slow(self, source: UUID, max_slow: int | None, now: float) -> None:
         if max_slow is None:

@@ -14,7 +14,7 @@ What each status makes the sender do:
     413   larger than max_bytes, 415 not an accepted media type: do not retry
     429   rate limit, or too many bodies of a source, tenant or address at once: retry after Retry-After
     503   paused, or database, storage or the sender's key server unavailable, or too many bytes of a tenant or address
-          arriving at once; nothing was stored: retry after Retry-After
+          on disk or in memory at once; nothing was stored: retry after Retry-After
 
 Without a valid signature the state of a source cannot be observed: a paused source responds 401 like an active one,
 a deleted one 404 like an unknown one. Therefore bodies are verified there too, and then dropped. A deleted source
@@ -122,7 +122,7 @@ async def _verify(
     stored: StoredBody | None = None
     is_complete = False
     try:
-        await _read(source, request, body, arrival, shell)
+        await _read(source, request, body, arrival, shell, keeps_body=verification.keeps_body)
         is_complete = True
         secret_id = await _with_keys(source, shell, verification.finish, blocks=body.is_large)
         if not source.accepts_messages:
@@ -157,13 +157,21 @@ async def _with_keys(source: SourceSnapshot, shell: Shell, step: Callable[[], T]
 
 
 async def _read(
-    source: SourceSnapshot, request: NativeRequest, body: IncomingBody, arrival: Arrival, shell: Shell
+    source: SourceSnapshot,
+    request: NativeRequest,
+    body: IncomingBody,
+    arrival: Arrival,
+    shell: Shell,
+    *,
+    keeps_body: bool,
 ) -> None:
     """Read the body to its end. Raises what is refused, Throttled, StorageDown."""
 
     async def flush() -> None:
         if source.accepts_messages:
             arrival.spool(body.pending)
+        if keeps_body:
+            arrival.keep(body.pending)
         await shell.run(source.owner, body.flush)
 
     async for chunk in request.body.chunks():

@@ -49,6 +49,8 @@ class Verification:
     update: Callable[[bytes], None]
     _finish: Callable[[], int | None]
     _secret_ids: list[UUID]
+    keeps_body: bool = False
+    """The body is kept in memory until it is verified."""
 
     def finish(self) -> UUID | None:
         """Return the id of the secret that signed the message, None if none was needed. Raises SignatureError."""
@@ -82,9 +84,10 @@ def begin_verification(source: SourceSnapshot, request: NativeRequest, fetch: Fe
     )
     if request.body.length is None and not request.body.ends_reliably and isinstance(verifier, UnsignedBody):
         raise LengthMissing
+    keeps_body = bool(getattr(verifier, "keeps_body", False))
     if any(rule.signs for rule in source.handshake_rules):
         verifier = _NonTokenVerifier(verifier)
-    return Verification(verifier.update, verifier.finish, [secret.id for secret in secrets])
+    return Verification(verifier.update, verifier.finish, [secret.id for secret in secrets], keeps_body)
 
 
 class _NonTokenVerifier:

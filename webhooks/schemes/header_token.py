@@ -9,14 +9,14 @@ from urllib.parse import urlencode, urlsplit
 from webhooks.schemes.sample_body import with_member
 from webhooks.schemes.scheme import (
     BodyVerifier,
+    KeptBody,
     Scheme,
     SignedMessage,
     UnsignedBody,
     UnsignedMessage,
     VerificationContext,
 )
-from webhooks.schemes.signature_layout import MAX_BUFFERED
-from webhooks.wire.errors import BadOptions, BodyTooLarge, MalformedHeader, NoMatchingSignature
+from webhooks.wire.errors import BadOptions, MalformedHeader, NoMatchingSignature
 from webhooks.wire.header_values import is_name, lowered
 from webhooks.wire.message_values import MessageValues, is_in_body, is_path
 from webhooks.wire.signing.hmac_signatures import keys_from_text, matching_index
@@ -25,7 +25,7 @@ from webhooks.wire.signing.hmac_signatures import keys_from_text, matching_index
 class HeaderToken(Scheme):
     """A header with the secret and nothing else, e.g. `X-Api-Key`, or the place that `path` names. Raises BadOptions.
 
-    With ``*`` in the JSON pointer every element of a list must have the secret. A body is kept in memory, up to 1 MiB.
+    With ``*`` in the JSON pointer every element of a list must have the secret. A body is kept in memory, up to 32 MiB.
     """
 
     name = "token"
@@ -63,21 +63,16 @@ class HeaderToken(Scheme):
         return value
 
 
-class _BodyTokenVerifier:
+class _BodyTokenVerifier(KeptBody):
     """Keep the body, and compare what is at the path."""
 
     def __init__(self, secrets: Sequence[str], context: VerificationContext, path: str) -> None:
-        self._secrets, self._context, self._path, self._body = secrets, context, path, bytearray()
-
-    def update(self, chunk: bytes, /) -> None:
-        """Keep the next piece of the body. Raises BodyTooLarge."""
-        if len(self._body) + len(chunk) > MAX_BUFFERED:
-            raise BodyTooLarge
-        self._body += chunk
+        super().__init__()
+        self._secrets, self._context, self._path = secrets, context, path
 
     def finish(self) -> int:
         """Return the index of the secret. Raises NoMatchingSignature."""
-        values = MessageValues(self._context.headers, "", bytes(self._body))
+        values = MessageValues(self._context.headers, "", self.content, paths=[self._path])
         return _matching(self._secrets, values, self._path)
 
 

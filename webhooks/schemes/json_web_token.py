@@ -29,15 +29,15 @@ from webhooks.schemes.header_token import bearer_token
 from webhooks.schemes.sample_body import with_member
 from webhooks.schemes.scheme import (
     BodyVerifier,
+    KeptBody,
     Scheme,
     SignedMessage,
     UnsignedBody,
     UnsignedMessage,
     VerificationContext,
 )
-from webhooks.schemes.signature_layout import MAX_BUFFERED
 from webhooks.schemes.token_claims import check_required_claims, check_times
-from webhooks.wire.errors import BadOptions, BodyTooLarge, MalformedHeader, NoMatchingSignature, SenderKeyRequired
+from webhooks.wire.errors import BadOptions, MalformedHeader, NoMatchingSignature, SenderKeyRequired
 from webhooks.wire.header_values import is_name
 from webhooks.wire.message_values import MessageValues, is_in_body, is_path
 from webhooks.wire.signing.hmac_signatures import constant_time_equal
@@ -149,24 +149,19 @@ class JsonWebToken(Scheme):
         return token.matching_index([keys.read_published(context.fetch(self.key_url, newer=True))]) is not None
 
 
-class _TokenInBody:
+class _TokenInBody(KeptBody):
     """Keep the body, which is a token or has one."""
 
     def __init__(self, path: str, context: VerificationContext, accept: Callable[[str], int | None]) -> None:
-        self._path, self._context, self._accept, self._body = path, context, accept, bytearray()
-
-    def update(self, chunk: bytes, /) -> None:
-        """Keep the next piece of the body. Raises BodyTooLarge."""
-        if len(self._body) + len(chunk) > MAX_BUFFERED:
-            raise BodyTooLarge
-        self._body += chunk
+        super().__init__()
+        self._path, self._context, self._accept = path, context, accept
 
     def finish(self) -> int | None:
         """Verify the token and return the index of the secret. Raises SignatureError."""
-        body = bytes(self._body)
         if self._path == WHOLE_BODY:
-            return self._accept(body.decode("latin-1").strip("\r\n"))
-        return self._accept(MessageValues(self._context.headers, "", body).find(self._path) or "")
+            return self._accept(self.content.decode("latin-1").strip("\r\n"))
+        values = MessageValues(self._context.headers, "", self.content, paths=[self._path])
+        return self._accept(values.find(self._path) or "")
 
 
 class _BodyDigest:

@@ -22,14 +22,20 @@ from cryptography.hazmat.primitives.hashes import Hash
 
 from webhooks.schemes import public_keys
 from webhooks.schemes.public_keys import ALGORITHMS, Algorithm, Keys
-from webhooks.schemes.scheme import BodyVerifier, Scheme, SignedMessage, UnsignedMessage, VerificationContext
+from webhooks.schemes.scheme import (
+    MAX_KEPT_BODY,
+    BodyVerifier,
+    Scheme,
+    SignedMessage,
+    UnsignedMessage,
+    VerificationContext,
+)
 from webhooks.schemes.signature_algorithms import DECODINGS, ENCODINGS
 from webhooks.schemes.signature_layout import Proof, SignatureLayout
 from webhooks.wire.errors import BadOptions, BodyTooLarge, NoMatchingSignature, SenderKeyRequired
 from webhooks.wire.header_values import is_name
 
 MAX_CHECKS = 16  # pairs of key and signature tried for one message; each takes up to 0.1 ms
-MAX_WHOLE_BODY = 16 * 1024 * 1024  # bytes of a body that is signed without a digest, and so kept in memory
 
 Around = Callable[[str], tuple[bytes, bytes]]
 
@@ -110,6 +116,11 @@ class _Check:
         self._size, self._tail = 0, b""
         self._content: bytes | None = None
 
+    @property
+    def keeps_body(self) -> bool:
+        """Tell whether the body is kept in memory."""
+        return self._hash is None
+
     def begin(self, proof: Proof, around: Around) -> None:
         """Begin the content."""
         decoded = [self._scheme.decoded(signature) for signature in proof.signatures]
@@ -124,7 +135,7 @@ class _Check:
             self._hash.update(chunk)
             return
         self._size += len(chunk)
-        if self._size > MAX_WHOLE_BODY:
+        if self._size > MAX_KEPT_BODY:
             raise BodyTooLarge
         self._chunks.append(chunk)
 

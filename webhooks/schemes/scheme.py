@@ -14,11 +14,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
-from webhooks.wire.errors import KeysUnavailable, MissingHeader, MissingUrl, SenderKeyRequired
+from webhooks.wire.errors import BodyTooLarge, KeysUnavailable, MissingHeader, MissingUrl, SenderKeyRequired
 from webhooks.wire.header_values import lowered
 from webhooks.wire.signing import timestamps
 
 JSON = {"Content-Type": "application/json"}
+MAX_KEPT_BODY = 32 * 1024 * 1024  # bytes of a body that is kept in memory until it is verified; ``keeps_body`` says so
 
 
 class BodyVerifier(Protocol):
@@ -32,6 +33,31 @@ class BodyVerifier(Protocol):
 
         Raises SignatureError unless the signature is valid.
         """
+
+
+class KeptBody:
+    """The first half of a BodyVerifier that needs the body as a whole, because its proof or what is signed is in it."""
+
+    keeps_body = True
+    """The receiver limits the memory of all such bodies together."""
+
+    def __init__(self, most: int = MAX_KEPT_BODY) -> None:
+        self._most, self._size = most, 0
+        self._chunks: list[bytes] = []
+
+    def update(self, chunk: bytes, /) -> None:
+        """Keep the next piece of the body. Raises BodyTooLarge."""
+        self._size += len(chunk)
+        if self._size > self._most:
+            raise BodyTooLarge
+        self._chunks.append(chunk)
+
+    @property
+    def content(self) -> bytes:
+        """The body."""
+        if len(self._chunks) > 1:
+            self._chunks = [b"".join(self._chunks)]
+        return self._chunks[0] if self._chunks else b""
 
 
 class FetchKeys(Protocol):

@@ -1,7 +1,7 @@
 """Where a message has its signature, time and id, and what is signed: the options that several schemes share.
 
 header            the header with the signature, or several, separated by commas, one of which is there: x-signature
-signature_path    where the signature is instead: query:name, body:/json/pointer or form:name
+signature_path    where the signature is instead: query:name, body:/json/pointer or form:name, or path|path
 envelope          base64_json: the value is the base64 of a JSON object, with the members signature and kid    none
 format            the text around it, see ``proof_format``                  {signature}
 separator         between the elements of the format: one or two characters none
@@ -12,7 +12,7 @@ timestamp_path    where the time is instead: query:name, body:/json/pointer or f
 timestamp_format  s, ms, us (since 1970), iso, http (a date of RFC 9110)    s
 type_header       the header with the event type                            none
 
-A time is always checked. Where a member of the body is needed, the body is kept in memory, up to 1 MiB.
+A time is always checked. Where a member of the body is needed, the body is kept in memory, up to 32 MiB.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,15 +24,21 @@ import orjson
 
 from webhooks.schemes.proof_format import Fields, ProofFormat
 from webhooks.schemes.sample_body import with_member
-from webhooks.schemes.scheme import BodyVerifier, SignedMessage, UnsignedBody, UnsignedMessage, VerificationContext
+from webhooks.schemes.scheme import (
+    BodyVerifier,
+    KeptBody,
+    SignedMessage,
+    UnsignedBody,
+    UnsignedMessage,
+    VerificationContext,
+)
 from webhooks.schemes.signed_content import SignedContent, listed_names
 from webhooks.wire import base64_text
-from webhooks.wire.errors import BadOptions, BodyTooLarge, MalformedHeader, MissingHeader, NoMatchingSignature
+from webhooks.wire.errors import BadOptions, MalformedHeader, MissingHeader, NoMatchingSignature
 from webhooks.wire.header_values import is_name, lowered
-from webhooks.wire.message_values import MessageValues, is_in_body, is_path
+from webhooks.wire.message_values import MessageValues, alternatives, is_in_body, is_path
 from webhooks.wire.signing import timestamps
 
-MAX_BUFFERED = 1024 * 1024  # bytes of a body that is kept in memory
 _FORM = "application/x-www-form-urlencoded"
 _SAMPLE = "test"  # of a signed member that a test message does not have
 
@@ -101,7 +107,7 @@ class SignatureLayout:
         if not all(is_name(name) for name in names if name):
             raise BadOptions("the options that end in header must be header names")
         for path in (self._path, self._timestamp_path):
-            if path and (not is_path(path) or path.startswith("header:")):
+            if path and (not is_path(path) or any(it.startswith("header:") for it in alternatives(path))):
                 raise BadOptions(
                     "signature_path and timestamp_path must be query:name, body:/json/pointer or form:name"
                 )
@@ -113,6 +119,11 @@ class SignatureLayout:
             raise BadOptions("timestamp_header is required when {timestamp} is signed")
         if is_in_body(self._path) and self._content.has_body:
             raise BadOptions("signed must not contain {body} when the signature is in the body")
+
+    @property
+    def paths(self) -> list[str]:
+        """Return the paths of everything that is read from a message."""
+        return [*(path.removesuffix("?") for path in self._content.members), self._path, self._timestamp_path]
 
     def _has_time(self) -> bool:
         return bool(self._timestamp_header or self._timestamp_path) or "timestamp" in self._format.names
@@ -204,7 +215,7 @@ class SignatureLayout:
         if not self._path:
             headers[self._headers[0]] = proof
         elif is_in_body(self._path):
-            body = with_member(body, self._path, proof)
+            body = with_member(body, alternatives(self._path)[0], proof)
         else:
             query[self._path.partition(":")[2]] = proof
         return SignedMessage(headers, body, urlencode(query))
@@ -212,8 +223,11 @@ class SignatureLayout:
     def _draft(self, message: UnsignedMessage, time: str, headers: dict[str, str], query: dict[str, str]) -> bytes:
         """Return the body of a test message with the members that are signed, and add headers and parameters."""
         body, samples = message.body, dict.fromkeys(path.removesuffix("?") for path in self._content.members)
-        paths = {**dict.fromkeys(samples, _SAMPLE), **({self._timestamp_path: time} if self._timestamp_path else {})}
-        is_form = "form_sorted" in self._content.names or any(path.startswith("form:") for path in (*paths, self._path))
+        time_path = alternatives(self._timestamp_path)[0]
+        paths = {alternatives(path)[0]: _SAMPLE for path in samples} | ({time_path: time} if time_path else {})
+        is_form = "form_sorted" in self._content.names or any(
+            path.startswith("form:") for path in (*paths, alternatives(self._path)[0])
+        )
         if is_form:
             headers["Content-Type"] = _FORM
             body = b"" if body.lstrip()[:1] in (b"{", b"[") else body
@@ -226,27 +240,23 @@ class SignatureLayout:
             elif part == "query":
                 query.setdefault(name, value)
             elif is_form or part == "body":
-                body = with_member(body, path, value, keep=path != self._timestamp_path)
+                body = with_member(body, path, value, keep=path != time_path)
         return body
 
 
-class _BufferedVerifier:
+class _BufferedVerifier(KeptBody):
     """Keep the body, because the proof or a part of the signed content is in it."""
 
     def __init__(self, layout: SignatureLayout, context: VerificationContext, check: ContentCheck) -> None:
-        self._layout, self._context, self._check, self._body = layout, context, check, bytearray()
+        super().__init__()
+        self._layout, self._context, self._check = layout, context, check
         self._begun = False
-
-    def update(self, chunk: bytes, /) -> None:
-        """Keep the next piece of the body. Raises BodyTooLarge."""
-        if len(self._body) + len(chunk) > MAX_BUFFERED:
-            raise BodyTooLarge
-        self._body += chunk
 
     def finish(self) -> int | None:
         """Verify the body and return the index of the secret. Raises SignatureError."""
         if not self._begun:
-            values = MessageValues(self._context.headers, _query(self._context), bytes(self._body))
+            query = _query(self._context)
+            values = MessageValues(self._context.headers, query, self.content, paths=self._layout.paths)
             self._layout.begin(self._context, values, self._check)
             self._begun = True
         return self._check.finish()

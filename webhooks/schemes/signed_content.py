@@ -101,7 +101,7 @@ def _filled(
     if part.name in special:
         return _bytes(special[part.name])
     if part.name == "form_sorted":
-        return _bytes("".join(name + value for name, value in sorted(values.form_pairs)))
+        return b"".join(name + value for name, value in sorted(values.form_fields))
     return _of_url(part.name, context)
 
 

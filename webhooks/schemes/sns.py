@@ -18,9 +18,16 @@ from urllib.parse import urlencode
 import orjson
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
 
-from webhooks.schemes.scheme import BodyVerifier, Scheme, SignedMessage, UnsignedMessage, VerificationContext
+from webhooks.schemes.scheme import (
+    BodyVerifier,
+    KeptBody,
+    Scheme,
+    SignedMessage,
+    UnsignedMessage,
+    VerificationContext,
+)
 from webhooks.schemes.signing_certificate import fetch_rsa_key, is_valid_signature, read_signature
-from webhooks.wire.errors import BadSecret, BodyTooLarge, NoMatchingSignature, SenderKeyRequired
+from webhooks.wire.errors import BadSecret, NoMatchingSignature, SenderKeyRequired
 from webhooks.wire.signing.hmac_signatures import keys_from_text, matching_index
 
 _MAX_BODY = 512 * 1024  # bytes; a message has up to 256 KiB, and JSON escapes may double it
@@ -68,21 +75,16 @@ def confirmation_url(body: bytes) -> str | None:
     return f"{_host(topic)}/?{urlencode(query)}"
 
 
-class _NotificationVerifier:
+class _NotificationVerifier(KeptBody):
     """The fields are signed in an order that the body does not have, so the whole body is kept in memory."""
 
     def __init__(self, topics: Sequence[str], context: VerificationContext) -> None:
-        self._topics, self._context, self._body = topics, context, bytearray()
-
-    def update(self, chunk: bytes, /) -> None:
-        """Keep the next piece of the body. Raises BodyTooLarge over 512 KiB."""
-        if len(self._body) + len(chunk) > _MAX_BODY:
-            raise BodyTooLarge
-        self._body += chunk
+        super().__init__(_MAX_BODY)
+        self._topics, self._context = topics, context
 
     def finish(self) -> int:
         """Verify the fields and return the index of the topic. Raises SignatureError."""
-        fields = _read(bytes(self._body))
+        fields = _read(self.content)
         content = _content(fields or {})
         if fields is None or content is None:
             raise NoMatchingSignature("the body is not a signed notification")

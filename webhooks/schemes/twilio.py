@@ -7,10 +7,18 @@ is not consistent about it. A body that is not a form and has no digest in the U
 import hashlib
 import hmac
 from collections.abc import Iterable, Sequence
-from urllib.parse import SplitResult, parse_qs, parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from webhooks.schemes.scheme import BodyVerifier, Scheme, SignedMessage, UnsignedMessage, VerificationContext
-from webhooks.wire.errors import BodyTooLarge, MalformedHeader, NoMatchingSignature
+from webhooks.schemes.scheme import (
+    BodyVerifier,
+    KeptBody,
+    Scheme,
+    SignedMessage,
+    UnsignedMessage,
+    VerificationContext,
+)
+from webhooks.wire.bodies.form_fields import MAX_FIELDS, urlencoded_fields
+from webhooks.wire.errors import MalformedHeader, NoMatchingSignature
 from webhooks.wire.signing.hmac_signatures import (
     base64_digest,
     constant_time_equal,
@@ -23,8 +31,6 @@ _FORM = "application/x-www-form-urlencoded"
 _DIGEST = "bodySHA256"
 _SETTINGS = "x-twilio-webhooks-signature-settings"
 _ALGORITHMS = {"": "sha1", "hmac_sha1": "sha1", "hmac_sha256": "sha256"}
-_MAX_FORM = 1024 * 1024  # bytes; a form is kept in memory, because its fields are signed in another order
-_MAX_FIELDS = 1000
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -42,7 +48,7 @@ class Twilio(Scheme):
         try:
             parts = urlsplit(context.url)
             urls = _spellings(context.url, parts)
-            digests = parse_qs(parts.query, max_num_fields=_MAX_FIELDS).get(_DIGEST, [])
+            digests = parse_qs(parts.query, max_num_fields=MAX_FIELDS).get(_DIGEST, [])
         except ValueError:
             raise NoMatchingSignature("the URL does not parse") from None
         declared = context.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -59,22 +65,16 @@ class Twilio(Scheme):
         return SignedMessage(headers, message.body, query)
 
 
-class FormVerifier:
+class FormVerifier(KeptBody):
     """The signature covers the URL, then the name and value of every field, sorted and without repetitions."""
 
     def __init__(self, keys: Sequence[bytes], signature: str, algorithm: str, urls: Sequence[str]) -> None:
+        super().__init__()
         self._keys, self._signature, self._algorithm, self._urls = keys, signature, algorithm, urls
-        self._body = bytearray()
-
-    def update(self, chunk: bytes, /) -> None:
-        """Keep the next piece of the form. Raises BodyTooLarge over 1 MiB."""
-        if len(self._body) + len(chunk) > _MAX_FORM:
-            raise BodyTooLarge
-        self._body += chunk
 
     def finish(self) -> int:
         """Verify the fields and return the index of the key. Raises NoMatchingSignature."""
-        signed = _fields(bytes(self._body))
+        signed = _fields(self.content)
         return _match(self._keys, self._signature, self._algorithm, self._urls, signed)
 
 
@@ -122,10 +122,10 @@ def _spellings(url: str, parts: SplitResult) -> list[str]:
 def _fields(form: bytes) -> bytes:
     """Return the fields as they are signed. Raises NoMatchingSignature if the form does not parse."""
     try:
-        found = parse_qsl(form.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
+        found = urlencoded_fields(form)
     except ValueError:
         raise NoMatchingSignature("the form does not parse") from None
-    return "".join(name + value for name, value in sorted(set(found))).encode()
+    return b"".join(name + value for name, value in sorted(set(found)))
 
 
 def _match(keys: Sequence[bytes], signature: str, algorithm: str, urls: Iterable[str], signed: bytes) -> int:

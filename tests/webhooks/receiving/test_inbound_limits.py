@@ -11,6 +11,7 @@ from webhooks.receiving.inbound_limits import (
     BURST,
     MAX_ARRIVING,
     MAX_ARRIVING_PER_ADDRESS,
+    MAX_IN_MEMORY,
     MAX_SPOOLED,
     SLOW_AFTER,
     InboundLimits,
@@ -135,25 +136,30 @@ def test_admit_where_a_share_is_full_evicts_the_slowest_body_and_admits_the_new_
     assert count_admitted(limits, attacked) == 10_000
 
 
-def test_spool_beyond_the_share_of_a_tenant_is_503_and_others_have_room(clock: Clock) -> None:
+SHARED_BYTES = pytest.mark.parametrize(("kind", "most"), [("spool", MAX_SPOOLED), ("keep", MAX_IN_MEMORY)])
+
+
+@SHARED_BYTES
+def test_bytes_beyond_the_share_of_a_tenant_are_503_and_others_have_room(clock: Clock, kind: str, most: int) -> None:
     limits, greedy = InboundLimits(), source()
     (arrival,) = hold(limits, greedy, 1)
-    arrival.spool(MAX_SPOOLED // 2)
+    getattr(arrival, kind)(most // 2)
     with pytest.raises(Throttled) as throttled:
-        arrival.spool(1)
+        getattr(arrival, kind)(1)
     assert throttled.value.status == 503
     with limits.admit(source(), "192.0.2.2") as other:
-        other.spool(MAX_SPOOLED // 4)
+        getattr(other, kind)(most // 4)
     limits.release(arrival)
     with limits.admit(greedy, "192.0.2.1") as again:
-        again.spool(MAX_SPOOLED // 2)
+        getattr(again, kind)(most // 2)
 
 
-def test_spool_beyond_the_share_of_an_address_is_503_whatever_the_source(clock: Clock) -> None:
+@SHARED_BYTES
+def test_bytes_beyond_the_share_of_an_address_are_503_whatever_the_source(clock: Clock, kind: str, most: int) -> None:
     limits = InboundLimits()
     (first,) = hold(limits, source(), 1)
-    first.spool(MAX_SPOOLED // 2)
+    getattr(first, kind)(most // 2)
     with limits.admit(source(), "192.0.2.1") as arrival, pytest.raises(Throttled):
-        arrival.spool(1)
+        getattr(arrival, kind)(1)
     with limits.admit(source(), "192.0.2.2") as arrival:
-        arrival.spool(1)
+        getattr(arrival, kind)(1)

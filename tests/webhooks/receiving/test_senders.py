@@ -1,12 +1,16 @@
 """Test every known sender over REST and HTTP: a source by its name and secret only, its handshake, its messages."""
 
+import hmac
+import json
 import time
+from base64 import b64encode
 from concurrent.futures import Future
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from django.test import Client
+from urllib3.filepost import encode_multipart_formdata
 
 from tests.factories import make_client
 from tests.webhooks.senders import rules
@@ -96,6 +100,29 @@ def test_forged_message_to_a_source_by_name_is_refused(name: str) -> None:
     sent = rule.sign(rule.other, int(time.time())) if rule.other else Sent({})
     assert send(source, sent).status_code == 401
     assert not Receipt.objects.exists()
+
+
+def test_large_form_of_mandrill_is_verified_and_stored() -> None:
+    source, rule = prepared("mandrill")
+    events = json.dumps([{"event": "inbound", "msg": {"text": "x" * 1_100_000}}])
+    content = f"{rules.URL}mandrill_events{events}"
+    signature = b64encode(hmac.digest(rule.secret.encode(), content.encode(), "sha1")).decode()
+    headers = {"X-Mandrill-Signature": signature, "Content-Type": "application/x-www-form-urlencoded"}
+    assert send(source, Sent(headers, urlencode({"mandrill_events": events}).encode())).status_code == 200
+    assert Receipt.objects.get().size > 1_100_000
+
+
+def test_mail_that_mailgun_forwards_with_a_large_attachment_is_verified_and_stored() -> None:
+    source, rule = prepared("mailgun")
+    fields = {"timestamp": str(int(time.time())), "token": "t" * 50}
+    signed_text = fields["timestamp"] + fields["token"]
+    fields["signature"] = hmac.digest(rule.secret.encode(), signed_text.encode(), "sha256").hex()
+    body, content_type = encode_multipart_formdata(
+        [*fields.items(), ("attachment-1", ("mail.pdf", b"\r\n--x" * 1_000_000))]
+    )
+    assert send(source, Sent({"Content-Type": content_type}, body)).status_code == 200
+    assert send(source, Sent({"Content-Type": content_type}, body.replace(b"ttt", b"ttu", 1))).status_code == 401
+    assert Receipt.objects.get().form()["token"] == fields["token"]
 
 
 def test_deliveries_of_woocommerce_in_one_second_are_all_stored_although_they_share_an_id() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
 from webhooks import schemes
-from webhooks.schemes.signature_layout import MAX_BUFFERED
+from webhooks.schemes.scheme import MAX_KEPT_BODY
 from webhooks.wire.errors import (
     BadOptions,
     BadSecret,
@@ -170,7 +170,7 @@ def test_invalid_layouts_are_rejected(options: dict[str, Any]) -> None:
 def test_body_that_has_to_be_kept_in_memory_is_limited() -> None:
     options = {"signature_path": "body:/s", "signed": "{body:/a}"}
     verifier = schemes.get("hmac", options).begin_verification(["s"], {}, now=NOW)
-    verifier.update(b"x" * MAX_BUFFERED)
+    verifier.update(b"x" * MAX_KEPT_BODY)
     with pytest.raises(BodyTooLarge):
         verifier.update(b"x")
 

@@ -15,7 +15,7 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from tests.webhooks.schemes.authority import certificate
 from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
 from webhooks import schemes
-from webhooks.schemes.public_key import MAX_WHOLE_BODY
+from webhooks.schemes.scheme import MAX_KEPT_BODY
 from webhooks.wire.errors import BadOptions, BadSecret, BodyTooLarge, KeysUnavailable, NoMatchingSignature
 
 RSA, OTHER_RSA = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))
@@ -73,7 +73,7 @@ class TestEd25519LikeDiscord(PublicKeyBattery):
         message = self.signed(self.secret)
         verifier = schemes.get(self.scheme, self.options).begin_verification([self.secret], message.headers, now=NOW)
         with pytest.raises(BodyTooLarge):
-            verifier.update(b"x" * MAX_WHOLE_BODY)
+            verifier.update(b"x" * MAX_KEPT_BODY)
 
 
 class TestEcdsaInDer(PublicKeyBattery):

@@ -1,10 +1,11 @@
 """Check that values are found at each kind of path, as they are written, and that nothing else is."""
 
 import json
+from urllib.parse import quote_plus
 
 import pytest
 
-from webhooks.wire.message_values import MessageValues, is_in_body, is_path, parse
+from webhooks.wire.message_values import MAX_PARSED, MessageValues, is_in_body, is_path, parse
 
 DOCUMENT = b'{"a":{"b/c":["x",{"d":1.10}],"~":"t"},"on":true,"none":null,"big":12345678901234567890,"e":1e3}'
 MULTIPART = (
@@ -68,6 +69,37 @@ def test_body_that_cannot_be_parsed_has_no_values(body: bytes) -> None:
 def test_text_of_the_form_of_a_path_is_one(path: str) -> None:
     assert is_path(path)
     assert is_in_body(path) == path.startswith(("body", "form"))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("body:/a/b~1c/0", "x"),
+        ("body:/a/b~1c/1/d", "1.10"),
+        ("body:/on", "true"),
+        ("body:/big", "12345678901234567890"),
+    ],
+)
+def test_values_of_a_large_body_are_those_of_a_small_one(path: str, value: str) -> None:
+    for filler in (
+        b" " * MAX_PARSED,
+        b',"more":"' + b"x" * MAX_PARSED + b'"',
+        b',"more":[' + b"[]," * MAX_PARSED + b"1]",
+    ):
+        body = DOCUMENT[:-1] + filler + b"}"
+        assert MessageValues({}, "", body, paths=["header:x", path]).find(path) == value
+        form = b"a=b&json=" + quote_plus(body).encode()
+        assert MessageValues({}, "", form).find(path.replace("body:", "form:json#")) == value
+
+
+def test_first_path_with_a_value_counts() -> None:
+    path = "body:/signature|form:signature"
+    assert MessageValues({}, "", b'{"signature":"a"}').find(path) == "a"
+    assert MessageValues({}, "", b"signature=b").find(path) == "b"
+    assert is_path(path)
+    assert is_in_body(path)
+    assert not is_path("body:/a|form:")
+    assert MessageValues({}, "", b'{"a|b":"c"}').find("body:/a|b") == "c"
 
 
 @pytest.mark.parametrize("path", ["", "a", "header:", "header:a b", "query:", "body:a", "other:/a", "body:/\0"])

@@ -66,11 +66,12 @@ class Wanted:
         return node
 
     def add_pointer(self, pointer: str) -> None:
-        """Want the scalar at a JSON pointer (RFC 6901). A step that may be an index of a list leads to all elements."""
+        """Want the scalar at a JSON pointer (RFC 6901). An index, or ``*``, leads to all elements."""
         steps = steps_of(pointer)
         self.add(steps)
-        if any(map(_is_index, steps)):
-            self.add(step for step in steps if not _is_index(step)).lists = True
+        names = [step for step in steps if not (_is_index(step) or step == "*")]
+        if len(names) < len(steps):
+            self.add(names).lists = True
 
     def add_names(self, names: Mapping[str, Any]) -> None:
         """Want what a tree of names leads to, as patterns have it (``NamedNode``): lists are no step of a path."""

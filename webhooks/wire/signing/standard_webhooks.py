@@ -33,7 +33,7 @@ HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
 _ID = re.compile(r"[!-\-/-~]+")  # printable ASCII without space and full stop
 _MAX_TIMESTAMP = 10**15  # Unix seconds, exclusive: far beyond every date
-_MAX_V1A_BODY = 16 * 1024 * 1024  # bytes kept in memory to verify v1a entries: ed25519 needs the message as a whole
+_MAX_V1A_BODY = 32 * 1024 * 1024  # bytes kept in memory to verify v1a entries: ed25519 needs the message as a whole
 _MAX_PAIRS = 32  # pairs of a v1a entry and a public key that are tried for one message; each takes about 0.1 ms
 
 
@@ -119,10 +119,15 @@ class StandardWebhooksVerifier:
         self._size = 0
         self.update(signed_head)
 
+    @property
+    def keeps_body(self) -> bool:
+        """Tell whether the body is kept in memory."""
+        return bool(self._pairs)
+
     def update(self, chunk: bytes) -> None:
         """Add the next piece of the body.
 
-        Beyond 16 MiB the v1a entries are no longer tried; raises BodyTooLarge if no v1 entry can match.
+        Beyond 32 MiB the v1a entries are no longer tried; raises BodyTooLarge if no v1 entry can match.
         """
         for _, mac in self._macs:
             mac.update(chunk)
