@@ -185,7 +185,7 @@ class Delivery(Row):
                 name="delivery_by_order_key",
                 condition=Q(order_key__isnull=False, state__in=["pending", "sending"]),
             ),
-            # reader: recover_claims
+            # reader: void_claims
             models.Index(fields=["claimed_until"], name="delivery_claimed", condition=Q(state="sending")),
             # readers: the list of a tenant, the list of an endpoint
             models.Index(fields=["tenant", "id"], name="delivery_by_tenant"),
@@ -316,7 +316,7 @@ class Lane(models.Model):
             models.Index(fields=["due_at"], name="lane_due", condition=Q(due_at__isnull=False)),  # reader: lease_lanes
             # reader: lease_lanes, walked from one tenant to the next
             models.Index(fields=["tenant", "due_at"], name="lane_due_by_tenant", condition=Q(due_at__isnull=False)),
-            # readers: resume_lanes, dead_letter_expired
+            # readers: resume_lanes, end_expired
             models.Index(fields=["endpoint"], name="lane_endpoint_inactive", condition=Q(endpoint_inactive=True)),
             # reader: retry_changed_endpoints
             models.Index(

@@ -93,18 +93,20 @@ ROOMS = {
     "delivery.telemetry": f"{GROUND} delivery.models delivery.transports.outcome",
     "delivery.notify": f"{GROUND} delivery.sql delivery.telemetry",
     "delivery.load": f"{GROUND} {DELIVERY}",
-    "delivery.fan_out": f"{GROUND} {TENANCY} {DELIVERY}",
-    "delivery.publishing": f"{GROUND} {TENANCY} subscriptions.event_types {DELIVERY} delivery.fan_out delivery.load",
-    "delivery.lanes": f"{GROUND} {TENANCY} {DELIVERY} delivery.transports.outcome delivery.publishing",
-    "delivery.sending": f"{GROUND} {TENANCY} {DELIVERY} delivery.load delivery.transports delivery.publishing "
+    "delivery.operational": f"{GROUND} {TENANCY} {DELIVERY}",
+    "delivery.fan_out": f"{GROUND} {TENANCY} {DELIVERY} delivery.operational",
+    "delivery.publishing": f"{GROUND} {TENANCY} subscriptions.event_types {DELIVERY} delivery.operational "
+    "delivery.fan_out delivery.load",
+    "delivery.lanes": f"{GROUND} {TENANCY} {DELIVERY} delivery.transports.outcome delivery.operational",
+    "delivery.sending": f"{GROUND} {TENANCY} {DELIVERY} delivery.load delivery.transports delivery.operational "
     "delivery.lanes",
     "delivery.single_attempts": f"{GROUND} {TENANCY} {DELIVERY} delivery.transports",
     "delivery.testing": f"{GROUND} subscriptions.models {DELIVERY}",
     "delivery.reading": f"{GROUND} {TENANCY} {DELIVERY} delivery.load delivery.transports delivery.publishing "
     "delivery.lanes delivery.sending",
-    "delivery.replaying": f"{GROUND} {TENANCY} {DELIVERY} delivery.fan_out delivery.reading",
+    "delivery.replaying": f"{GROUND} {TENANCY} {DELIVERY} delivery.operational delivery.fan_out delivery.reading",
     "delivery.broadcasting": f"{GROUND} {TENANCY} {DELIVERY} delivery.publishing delivery.replaying",
-    "delivery.lifecycle": f"{GROUND} {TENANCY} {DELIVERY} delivery.publishing delivery.lanes delivery.sending "
+    "delivery.lifecycle": f"{GROUND} {TENANCY} {DELIVERY} delivery.operational delivery.lanes delivery.sending "
     "delivery.reading delivery.replaying",
     "delivery.tasks": "webhooks.kit delivery.schedule delivery.sql delivery.fan_out delivery.sending "
     "delivery.replaying delivery.broadcasting delivery.lifecycle",

@@ -21,8 +21,9 @@ from delivery.fan_out.announce import announce
 from delivery.fan_out.budget import SLICE_EVENT_BYTES, slice_budget
 from delivery.fan_out.deliveries import NewDelivery, RoutedEvent, next_deliveries
 from delivery.models import DeadLetter, Delivery
+from delivery.operational.dead_letters import dead_letter
 from delivery.sql import fan_out as sql
-from delivery.sql.dead_letters import DeadLetterRow, dead_letter
+from delivery.sql.dead_letters import DeadLetterRow
 from delivery.sql.fan_out import DeferredEvent, Head
 from delivery.sql.publish import DeliveryRow, create_deliveries
 from subscriptions.models import Tenant

@@ -14,9 +14,8 @@ An endpoint that reports that it is gone is disabled at once. A sign of life (se
 published if there had been a warning.
 
 Each step is an operational event of the platform: a subscription that names ``waypost.endpoint.failing`` (or
-``waypost.*``) receives it; ``*`` does not. Dead letters of operational events are not published, so that they cannot
-multiply. The events are stored by one statement and routed by a worker (``publishing.operational_events``): what a
-tenant subscribes to costs the others nothing.
+``waypost.*``) receives it; ``*`` does not. The events are stored by one statement and routed by a worker
+(``operational.operational_events``): what a tenant subscribes to costs the others nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,14 +29,11 @@ from django.conf import settings
 from delivery import telemetry
 from delivery.lanes.breaker import DAY, Breaker
 from delivery.lanes.lane import LeasedLane
-from delivery.models import DeadLetter
-from delivery.publishing.operational_events import publish_operational
+from delivery.operational.operational_events import publish_operational
 from subscriptions.endpoints.state import disable
 from subscriptions.models import Endpoint
-from subscriptions.routing.route_table import OPERATIONAL
 
 HOUR = 3_600.0  # seconds
-BATCH = 500  # dead letters published in one transaction
 WARN_ON_DAYS = (0, 1, 3)  # failing days at which a warning is due; the first one also needs FIRST_WARNING_AFTER
 FIRST_WARNING_AFTER = 1 * HOUR
 WARN_EVERY_DAYS = 7  # after those
@@ -155,33 +151,6 @@ def disable_endpoints(addresses: Mapping[UUID, str], reason: str, data: Mapping[
         disabled, "waypost.endpoint.disabled", {"reason": reason, **(data or {}), "message": MESSAGES[reason]}
     )
     return [row.id for row in disabled]
-
-
-def publish_dead_letters(delivery_ids: Sequence[UUID]) -> None:
-    """Publish that these deliveries are dead."""
-    for begin in range(0, len(delivery_ids), BATCH):
-        _publish_dead_letters(delivery_ids[begin : begin + BATCH])
-
-
-def _publish_dead_letters(delivery_ids: Sequence[UUID]) -> None:
-    letters = DeadLetter.objects.filter(delivery__in=delivery_ids, replayed_at=None)
-    found = letters.select_related("delivery__event").defer("delivery__event__body", "delivery__body")
-    about = [it for it in found if not it.delivery.event.type.startswith(OPERATIONAL)]
-    publish_operational("waypost.delivery.dead", [(it.tenant_id, _describe(it)) for it in about])
-
-
-def _describe(letter: DeadLetter) -> dict[str, Any]:
-    return {
-        "dead_letter": letter.public_id,
-        "delivery": letter.delivery.public_id,
-        "event": letter.delivery.event.public_id,
-        "event_type": letter.delivery.event.type,
-        "endpoint": Endpoint(id=letter.endpoint_id).public_id,
-        "cause": letter.cause,
-        "attempts": letter.attempts,
-        "last_status": letter.last_status,
-        "last_error": letter.last_error,
-    }
 
 
 def _existing(endpoint_ids: Sequence[UUID]) -> list[Endpoint]:

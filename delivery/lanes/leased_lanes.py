@@ -19,10 +19,9 @@ from uuid import UUID
 from django.db import transaction
 
 from delivery import telemetry
-from delivery.lanes import health
 from delivery.lanes.clock import Clock
 from delivery.lanes.lane import EPOCH, LeasedLane, instant
-from delivery.sql.dead_letters import dead_letter_pending
+from delivery.operational.dead_letters import dead_letter_pending
 from delivery.sql.due import notify_lane_available, recheck_due
 from delivery.sql.lanes import (
     LEASE_SECONDS,
@@ -325,7 +324,6 @@ class LeasedLanes:
         endpoint_id, cause = next(iter(self._undeliverable.items()))
         with transaction.atomic():
             dead = dead_letter_pending(endpoint_id, cause, DEAD_LETTER_BATCH)
-            health.publish_dead_letters(dead)
         if not dead:
             del self._undeliverable[endpoint_id]
 

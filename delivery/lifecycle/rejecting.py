@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
-from delivery.publishing.operational_events import publish_operational
+from delivery.operational.operational_events import publish_operational
 from delivery.reading.endpoint_health import percent, rejecting_message
 from delivery.sql.attempts import RejectingRow, begin_rejecting, end_rejecting
 from subscriptions.models import Endpoint

@@ -6,8 +6,9 @@ from django.db import transaction
 
 from delivery import notify
 from delivery.models import DeadLetter, Delivery
+from delivery.operational.dead_letters import dead_letter
 from delivery.sql.cancel import stop_deliveries
-from delivery.sql.dead_letters import DeadLetterRow, dead_letter
+from delivery.sql.dead_letters import DeadLetterRow
 
 
 def set_aside(delivery: Delivery, by: str) -> bool:

@@ -9,15 +9,14 @@ from django.db import transaction
 from django.utils import timezone
 
 from delivery import notify, telemetry
-from delivery.lanes import health
 from delivery.lanes.breaker import LONGEST_PAUSE
 from delivery.lifecycle.rejecting import report_rejecting
 from delivery.models import Delivery
+from delivery.operational.dead_letters import dead_letter_expired, recover_claims
 from delivery.reading import platform_load
 from delivery.sending import attempt_stats
-from delivery.sql.dead_letters import dead_letter_expired
 from delivery.sql.due import create_missing_lanes, recheck_due, resume_lanes, retry_changed_endpoints
-from delivery.sql.recovery import bring_pauses_forward, raise_to_low_water_mark, recover_claims
+from delivery.sql.recovery import bring_pauses_forward, raise_to_low_water_mark
 
 EXPIRES_AFTER = 7 * 86_400  # seconds a delivery waits for a paused or disabled endpoint
 
@@ -29,10 +28,9 @@ def recover() -> int:
     """
     with transaction.atomic():
         recovered = recover_claims()
-        dead = [it.id for it in recovered if it.state == Delivery.State.DEAD]
-        health.publish_dead_letters(dead)
     resumed = resume_lanes() + retry_changed_endpoints() + bring_pauses_forward(LONGEST_PAUSE)
-    telemetry.claims_recovered(len(recovered), dead=len(dead))
+    dead = sum(it.state == Delivery.State.DEAD for it in recovered)
+    telemetry.claims_recovered(len(recovered), dead=dead)
     if recovered:  # a drain may hold one of them, if the clock went forward
         notify.notify_drains_of_stopped({it.endpoint_id for it in recovered})
     elif resumed:
@@ -47,10 +45,9 @@ def sweep() -> None:
     missed = recheck_due()
     with transaction.atomic():
         expired = dead_letter_expired(EXPIRES_AFTER)
-        health.publish_dead_letters(expired)
     report_rejecting()
     attempt_stats.delete_old_stats(timezone.now())
     platform_load.record_minute()
-    telemetry.swept(below_low_water_mark=len(raised), without_lane=len(created), not_due=missed, expired=len(expired))
+    telemetry.swept(below_low_water_mark=len(raised), without_lane=len(created), not_due=missed, expired=expired)
     if raised or created or missed:
         notify.notify_drains(raised | created)

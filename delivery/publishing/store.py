@@ -18,9 +18,10 @@ from django.db import Error, connection, transaction
 from delivery.fan_out.budget import FanOutDeferred, RequestBudget
 from delivery.fan_out.deliveries import RoutedEvent, create_deliveries
 from delivery.models import DeadLetter, DeferredFanOut
+from delivery.operational.dead_letters import dead_letter
 from delivery.publishing.prepare import PreparedEvent
 from delivery.publishing.results import warning_list
-from delivery.sql.dead_letters import DeadLetterRow, dead_letter
+from delivery.sql.dead_letters import DeadLetterRow
 from delivery.sql.fan_out import FanOutRow, defer_fan_outs, has_ordered_fan_outs
 from delivery.sql.publish import (
     DeliveryRow,

@@ -16,11 +16,12 @@ from django.db.models import Func, IntegerField, QuerySet
 from delivery.fan_out.budget import MAX_REQUEST_BYTES, SLICE_EVENT_BYTES, SliceBudget, slice_budget
 from delivery.fan_out.deliveries import NewDelivery, NextDeliveries, RoutedEvent, next_deliveries, order_key
 from delivery.models import DeadLetter, Delivery, Event, Replay
+from delivery.operational.dead_letters import dead_letter
 from delivery.reading import queries
 from delivery.reading.list_filters import EVENTS, matching
 from delivery.replaying.dead_letters import Slice
 from delivery.replaying.replay_filter import ReplayFilter
-from delivery.sql.dead_letters import DeadLetterRow, ReplayedLetter, dead_letter, replay_dead_letters, replay_finished
+from delivery.sql.dead_letters import DeadLetterRow, ReplayedLetter, replay_dead_letters, replay_finished
 from delivery.sql.publish import DeliveryRow, create_deliveries
 from subscriptions.models import Endpoint, Tenant
 from subscriptions.routing.route_table import RouteTable

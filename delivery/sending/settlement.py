@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from delivery.lanes import health
+from delivery.operational.dead_letters import dead_letter
 from delivery.sending.verdict import RESPONDED_410, judge
 from delivery.sql.claim import attempt_number
+from delivery.sql.dead_letters import DeadLetterRow
 from delivery.sql.settle import Settlement
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Outcome
@@ -54,14 +56,13 @@ def _settlement(attempt: InFlight, outcome: Outcome, *, moved: bool) -> Settleme
 
 
 def report_dead(ended: Sequence[Ended], dead: Sequence[Settlement]) -> list[UUID]:
-    """Disable endpoints that are gone and publish the dead letters. Return the endpoints that were disabled.
+    """Dead-letter these deliveries, and disable endpoints that are gone. Return the endpoints that were disabled.
 
     Call in the transaction that settles, so that a crash leaves neither without the other.
     """
     if not dead:
         return []
+    dead_letter([DeadLetterRow(row.delivery_id, row.cause, None) for row in dead])
     addresses = {attempt.claimed.endpoint_id: attempt.address for attempt, _ in ended}
     gone = {row.endpoint_id: addresses[row.endpoint_id] for row in dead if row.cause == RESPONDED_410}
-    disabled = health.disable_endpoints(gone, Endpoint.DisabledReason.RESPONDED_410)
-    health.publish_dead_letters([row.delivery_id for row in dead])
-    return disabled
+    return health.disable_endpoints(gone, Endpoint.DisabledReason.RESPONDED_410)

@@ -41,8 +41,8 @@ class DeadLetterRow(NamedTuple):
     reason: str | None
 
 
-# Readers: settle_attempts; publish and backfill, for failed transformations; set_aside. Index: the primary key.
-DEAD_LETTER = f"""
+# Reader: dead_letter (delivery/operational), for what its callers have given the state dead. Index: the primary key.
+DEAD_LETTER_THESE = f"""
 WITH dead AS (
     SELECT d.id, d.tenant_id, d.endpoint_id, d.last_status, d.last_error, d.attempts, r.cause,
            coalesce(r.reason, '') AS reason
@@ -53,15 +53,15 @@ WITH dead AS (
 """
 
 
-def dead_letter(rows: Sequence[DeadLetterRow]) -> None:
+def insert_dead_letters(rows: Sequence[DeadLetterRow]) -> None:
     """Insert a dead letter for each of these deliveries, whose state must be ``dead`` already."""
     if rows:
         deliveries, causes, reasons = columns(rows, 3)
-        run(DEAD_LETTER, {"deliveries": deliveries, "causes": causes, "reasons": reasons})
+        run(DEAD_LETTER_THESE, {"deliveries": deliveries, "causes": causes, "reasons": reasons})
 
 
 # Reader: the drain, for endpoints that are deleted or gone (responded 410). Index: delivery_due.
-DEAD_LETTER_PENDING = f"""
+END_PENDING = f"""
 WITH undeliverable AS (
     SELECT id FROM delivery_delivery WHERE endpoint_id = %(endpoint)s AND state = '{PENDING}'
      LIMIT %(limit)s FOR UPDATE SKIP LOCKED
@@ -76,14 +76,14 @@ RETURNING delivery_id
 """
 
 
-def dead_letter_pending(endpoint_id: UUID, cause: str, limit: int = 1_000) -> list[UUID]:
+def end_pending(endpoint_id: UUID, cause: str, limit: int = 1_000) -> list[UUID]:
     """Dead-letter up to ``limit`` pending deliveries of an endpoint; return their ids."""
-    rows = run(DEAD_LETTER_PENDING, {"endpoint": endpoint_id, "cause": cause, "limit": limit})
+    rows = run(END_PENDING, {"endpoint": endpoint_id, "cause": cause, "limit": limit})
     return [row[0] for row in rows]
 
 
 # Reader: the sweep. Indexes: lane_endpoint_inactive, delivery_due.
-DEAD_LETTER_EXPIRED = f"""
+END_EXPIRED = f"""
 WITH expired AS (
     SELECT d.id FROM delivery_lane l
      CROSS JOIN LATERAL (
@@ -102,12 +102,12 @@ RETURNING delivery_id
 """
 
 
-def dead_letter_expired(seconds: float) -> list[UUID]:
+def end_expired(seconds: float) -> list[UUID]:
     """Dead-letter up to MAX_EXPIRED deliveries and return their ids.
 
     A delivery is expired if it was due more than ``seconds`` ago and its endpoint is inactive.
     """
-    return [row[0] for row in run(DEAD_LETTER_EXPIRED, {"seconds": seconds})]
+    return [row[0] for row in run(END_EXPIRED, {"seconds": seconds})]
 
 
 class ReplayedLetter(NamedTuple):

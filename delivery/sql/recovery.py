@@ -39,7 +39,7 @@ HAS_RECOVERIES = f"""(EXISTS (SELECT FROM delivery_delivery WHERE state = '{SEND
                                 WHERE failing_since IS NOT NULL OR wait_since IS NOT NULL))"""
 
 # Reader: the recovery task. Index: delivery_claimed.
-RECOVER_CLAIMS = f"""
+VOID_CLAIMS = f"""
 WITH void AS (
     SELECT d.id, d.claimed_until, e.timeout_ms FROM delivery_delivery d
       JOIN subscriptions_endpoint e ON e.id = d.endpoint_id
@@ -71,12 +71,12 @@ class RecoveredClaim(NamedTuple):
     state: str
 
 
-def recover_claims() -> list[RecoveredClaim]:
+def void_claims() -> list[RecoveredClaim]:
     """Void up to 1,000 claims that ran out, and record an attempt with an unknown result for each.
 
     Call in a transaction.
     """
-    rows = run(RECOVER_CLAIMS, {})
+    rows = run(VOID_CLAIMS, {})
     if rows:
         record_attempts(
             AttemptRow(new_id(), delivery_id, number, started_at, 0, None, UNKNOWN, None)

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from delivery.models import Delivery
 from delivery.sql.attempts import find_attempts
-from delivery.sql.dead_letters import DeadLetterRow, dead_letter
 from webhooks.kit.sql import columns, run
 
 PENDING = Delivery.State.PENDING
@@ -64,12 +63,12 @@ RETURNING r.place
 
 
 def is_one_statement(settlements: Sequence[Settlement]) -> bool:
-    """Return whether settle_attempts needs no transaction for these: none is dead."""
+    """Return whether settling these needs no transaction: none is dead, so there are no dead letters to insert."""
     return not any(it.cause for it in settlements)
 
 
 def settle_attempts(settlements: Sequence[Settlement]) -> list[Settlement]:
-    """Write verdicts, attempts and dead letters; return the settlements whose verdict was applied.
+    """Write verdicts and attempts; return the settlements whose verdict was applied: the dead ones need dead letters.
 
     Two attempts of one delivery can be in flight: one under a claim that expired, one under the current claim. Both are
     recorded, but only the verdict of the current claim is applied. Call in a transaction unless ``is_one_statement``.
@@ -106,9 +105,7 @@ def settle_attempts(settlements: Sequence[Settlement]) -> list[Settlement]:
         "responses": responses,
         "repeats": repeats,
     }
-    settled = [settlements[place - 1] for (place,) in run(SETTLE, parameters)]
-    dead_letter([DeadLetterRow(it.delivery_id, it.cause, None) for it in settled if it.cause])
-    return settled
+    return [settlements[place - 1] for (place,) in run(SETTLE, parameters)]
 
 
 # Reader: the drain, for what it could not start, or claimed ahead and does not send. Index: the primary key.

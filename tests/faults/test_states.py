@@ -40,13 +40,14 @@ from delivery.sql.recovery import (
     MAX_UNSETTLED_CLAIMS,
     Outage,
     raise_to_low_water_mark,
-    recover_claims,
     retry_after_outage,
+    void_claims,
 )
-from delivery.sql.settle import release_claims, settle_attempts
+from delivery.sql.settle import release_claims
 from subscriptions.endpoints.state import pause, resume
 from subscriptions.models import Tenant
 from subscriptions.routing.targets import load_targets
+from tests.delivery.sql.factories import settle_with_dead_letters
 from tests.factories import make_endpoint, make_tenant
 from tests.faults.delivery_model import VERDICTS, Drain, ExpectedState, let_time_pass, outcome, settlement
 from webhooks.wire.ids import new_id
@@ -154,7 +155,7 @@ class DeliveryStates(RuleBasedStateMachine):
             return
         with transaction.atomic():
             rows = [settlement(it, token, verdict) for it, token in ended]
-            settled = {it.attempt_id for it in settle_attempts(rows)}
+            settled = {it.attempt_id for it in settle_with_dead_letters(rows)}
         for row, (it, token) in zip(rows, ended, strict=True):
             assert (row.attempt_id in settled) == (self.known[it.id].token == token)
             self.attempts[it.id] += 1
@@ -245,7 +246,7 @@ class DeliveryStates(RuleBasedStateMachine):
     def recover(self) -> None:
         claims = dict(Delivery.objects.filter(state="sending").values_list("id", "claimed_until"))
         now = datetime.now(UTC)
-        freed = len(recover_claims())
+        freed = len(void_claims())
         cut = claims.keys() - set(Delivery.objects.filter(state="sending").values_list("id", flat=True))
         assert len(cut) == freed
         assert cut >= {key for key, until in claims.items() if until < now}

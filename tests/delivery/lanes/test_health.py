@@ -18,11 +18,13 @@ from delivery.lanes.breaker import Breaker
 from delivery.lanes.health import DAY, HOUR, MIN_WARNINGS, WARNING_GAP, Step, due_step
 from delivery.lanes.lane import LeasedLane
 from delivery.models import Delivery, Event, Lane
+from delivery.operational.dead_letters import dead_letter
 from delivery.publishing.publisher import publish
 from delivery.sending.drain import deliver_due
 from delivery.sending.verdict import DEFAULT_PLAN
+from delivery.sql.dead_letters import DeadLetterRow
 from subscriptions.models import Endpoint
-from tests.delivery.factories import make_dead_letter, make_delivery, make_event
+from tests.delivery.factories import make_delivery, make_event
 from tests.delivery.factories_lanes import make_target
 from tests.delivery.sql.factories import lane_row
 from tests.factories import make_endpoint, make_subscription
@@ -179,8 +181,8 @@ class TestPublishing:
 
     def test_unusable_subscription_of_a_tenant_does_not_stop_publishing(self, endpoint: Endpoint) -> None:
         make_subscription(endpoint, event_types=["waypost.*"], transformer={"template": 5})
-        letter = make_dead_letter(make_delivery(make_event(endpoint.tenant), endpoint, state="dead"))
-        health.publish_dead_letters([letter.delivery_id])
+        delivery = make_delivery(make_event(endpoint.tenant), endpoint, state="dead")
+        dead_letter([DeadLetterRow(delivery.id, "exhausted", None)])
         health.publish_due_step(failing_lane(endpoint), NOW)
         endpoint.refresh_from_db()
         assert endpoint.state == "disabled"
@@ -200,29 +202,6 @@ class TestPublishing:
         make_subscription(endpoint, event_types=["*"])
         health.publish_due_step(failing_lane(endpoint, failing_days=3), NOW)
         assert published() == []
-
-    def test_dead_letters_are_published_with_their_cause(self, endpoint: Endpoint) -> None:
-        letter = make_dead_letter(make_delivery(make_event(endpoint.tenant), endpoint, attempts=10))
-        health.publish_dead_letters([letter.delivery_id])
-        ((kind, data),) = published()
-        assert kind == "waypost.delivery.dead"
-        assert data == {
-            "dead_letter": letter.public_id,
-            "delivery": letter.delivery.public_id,
-            "event": letter.delivery.event.public_id,
-            "event_type": "order.created",
-            "endpoint": endpoint.public_id,
-            "cause": "exhausted",
-            "attempts": 10,
-            "last_status": 500,
-            "last_error": "status",
-        }
-
-    def test_dead_operational_event_is_not_published(self, endpoint: Endpoint) -> None:
-        event = make_event(endpoint.tenant, type="waypost.endpoint.failing")
-        letter = make_dead_letter(make_delivery(event, endpoint))
-        health.publish_dead_letters([letter.delivery_id])
-        assert Event.objects.get() == event
 
 
 @pytest.fixture

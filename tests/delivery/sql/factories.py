@@ -1,5 +1,6 @@
 """Create lanes, deliveries, claim requests and settlements, by the clock of the database."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -7,7 +8,9 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from delivery.models import Delivery, Lane
+from delivery.operational.dead_letters import dead_letter
 from delivery.sql.claim import Claimed, ClaimRequest
+from delivery.sql.dead_letters import DeadLetterRow
 from delivery.sql.lanes import LaneRow
 from delivery.sql.order_heads import HeadSearch
 from delivery.sql.settle import Settlement, settle_attempts
@@ -72,7 +75,14 @@ def settlement(it: Claimed | Delivery, **changes: Any) -> Settlement:
 def settle(*settlements: Settlement) -> set[UUID]:
     """Settle in a transaction, and return the ids of the deliveries whose verdict counted."""
     with transaction.atomic():
-        return {it.delivery_id for it in settle_attempts(settlements)}
+        return {it.delivery_id for it in settle_with_dead_letters(settlements)}
+
+
+def settle_with_dead_letters(settlements: Sequence[Settlement]) -> list[Settlement]:
+    """Settle as a drain does, and return the settlements whose verdict counted."""
+    settled = settle_attempts(settlements)
+    dead_letter([DeadLetterRow(it.delivery_id, it.cause, None) for it in settled if it.cause])
+    return settled
 
 
 def lane_row(endpoint: Endpoint, **changes: Any) -> LaneRow:

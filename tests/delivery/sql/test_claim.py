@@ -21,7 +21,7 @@ from delivery.sql.claim import (
     attempt_number,
     claim_deliveries,
 )
-from delivery.sql.recovery import recover_claims
+from delivery.sql.recovery import void_claims
 from subscriptions.models import Endpoint
 from tests.delivery.factories import make_delivery, make_event
 from tests.delivery.sql.factories import (
@@ -273,7 +273,7 @@ def test_attempts_are_counted_up_to_a_maximum(end: str) -> None:
         delivery.refresh_from_db()
         if end == "recovered":
             Delivery.objects.update(claimed_until=now() - HOUR)
-            assert len(recover_claims()) == 1
+            assert len(void_claims()) == 1
         elif end == "set aside":
             set_aside(delivery, "ops")
         else:

@@ -3,7 +3,7 @@
 import pytest
 
 from delivery.models import DeadLetter, Delivery
-from delivery.sql.dead_letters import ReplayedLetter, dead_letter_expired, dead_letter_pending, replay_dead_letters
+from delivery.sql.dead_letters import ReplayedLetter, end_expired, end_pending, replay_dead_letters
 from tests.delivery.factories import make_dead_letter, make_replay
 from tests.delivery.sql.factories import (
     HOUR,
@@ -23,7 +23,7 @@ class TestDeadLetterPending:
             make_deliveries(endpoint, state="sending")[0],
             make_deliveries(endpoint, state="delivered")[0],
         )
-        assert len(dead_letter_pending(endpoint.id, "responded_410")) == 3
+        assert len(end_pending(endpoint.id, "responded_410")) == 3
         letters = DeadLetter.objects.filter(endpoint=endpoint, tenant=endpoint.tenant, cause="responded_410")
         assert {it.delivery_id for it in letters} == {it.id for it in pending}
         assert {(it.attempts, it.last_status, it.last_error) for it in letters} == {(2, 500, "status")}
@@ -34,13 +34,13 @@ class TestDeadLetterPending:
     def test_limit_bounds_one_call(self) -> None:
         endpoint = make_endpoint()
         make_deliveries(endpoint, 5)
-        counts = [len(dead_letter_pending(endpoint.id, "responded_410", limit=2)) for _ in range(4)]
+        counts = [len(end_pending(endpoint.id, "responded_410", limit=2)) for _ in range(4)]
         assert counts == [2, 2, 1, 0]
 
     def test_other_endpoints_are_left_unchanged(self) -> None:
         neighbour = make_endpoint()
         make_deliveries(neighbour)
-        assert dead_letter_pending(make_endpoint(neighbour.tenant).id, "responded_410") == []
+        assert end_pending(make_endpoint(neighbour.tenant).id, "responded_410") == []
 
 
 @pytest.mark.django_db
@@ -49,7 +49,7 @@ class TestDeadLetterExpired:
         lane = make_lane(endpoint_inactive=True)
         (old,) = make_deliveries(lane.endpoint, next_attempt_at=now() - 2 * HOUR)
         (young,) = make_deliveries(lane.endpoint, next_attempt_at=now() - HOUR)
-        assert dead_letter_expired(1.5 * 3600) == [old.id]
+        assert end_expired(1.5 * 3600) == [old.id]
         letter = DeadLetter.objects.get()
         assert (letter.delivery_id, letter.cause) == (old.id, "expired")
         states = dict(Delivery.objects.values_list("id", "state"))
@@ -57,7 +57,7 @@ class TestDeadLetterExpired:
 
     def test_deliveries_of_an_active_endpoint_do_not_expire(self) -> None:
         make_deliveries(make_lane(due_at=now()).endpoint, next_attempt_at=now() - 2 * HOUR)
-        assert dead_letter_expired(3600) == []
+        assert end_expired(3600) == []
 
 
 @pytest.mark.django_db

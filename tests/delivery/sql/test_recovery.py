@@ -16,8 +16,8 @@ from delivery.sql.recovery import (
     find_newest_due,
     make_probes_due,
     raise_to_low_water_mark,
-    recover_claims,
     retry_after_outage,
+    void_claims,
 )
 from tests.delivery.factories import make_attempt
 from tests.delivery.sql.factories import (
@@ -46,7 +46,7 @@ class TestRecoverClaims:
     def test_expired_claim_is_pending_and_its_attempt_recorded_as_unknown(self) -> None:
         delivery = self.expired_claim(attempts=1, step=1)
         make_attempt(delivery)
-        assert recover_claims() == [(delivery.id, delivery.endpoint_id, "pending")]
+        assert void_claims() == [(delivery.id, delivery.endpoint_id, "pending")]
         delivery.refresh_from_db()
         assert (delivery.state, delivery.token, delivery.claimed_until) == ("pending", None, None)
         assert (delivery.next_attempt_at, delivery.attempts, delivery.step) == (now(), 2, 1)
@@ -58,15 +58,15 @@ class TestRecoverClaims:
     @pytest.mark.parametrize("changes", [{"claimed_until": None}, {"state": "pending"}, {"state": "delivered"}])
     def test_other_deliveries_are_left_unchanged(self, changes: dict[str, Any]) -> None:
         self.expired_claim(**changes)
-        assert recover_claims() == []
+        assert void_claims() == []
 
     def test_claim_that_has_not_expired_is_left_unchanged(self) -> None:
         self.expired_claim(claimed_until=now() + timedelta(seconds=1))
-        assert recover_claims() == []
+        assert void_claims() == []
 
     def test_delivery_is_dead_after_its_last_allowed_claim(self) -> None:
         delivery = self.expired_claim(claims=MAX_UNSETTLED_CLAIMS, attempts=MAX_UNSETTLED_CLAIMS - 1)
-        assert recover_claims() == [(delivery.id, delivery.endpoint_id, "dead")]
+        assert void_claims() == [(delivery.id, delivery.endpoint_id, "dead")]
         delivery.refresh_from_db()
         assert (delivery.state, delivery.next_attempt_at) == ("dead", None)
         letter = DeadLetter.objects.get()
@@ -84,7 +84,7 @@ class TestRecoverClaims:
         for _ in range(MAX_UNSETTLED_CLAIMS):
             claim_deliveries(new_id(), [claim_request(endpoint)])
             Delivery.objects.update(claimed_until=now() - HOUR)
-            states += [it.state for it in recover_claims()]
+            states += [it.state for it in void_claims()]
         assert states == ["pending"] * (MAX_UNSETTLED_CLAIMS - 1) + ["dead"]
         assert delivery.history.filter(error="unknown").count() == MAX_UNSETTLED_CLAIMS
 

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from delivery.lifecycle.cancel import cancel_deliveries
 from delivery.models import Attempt, DeadLetter, Delivery
 from delivery.sql.claim import Claimed, claim_deliveries
-from delivery.sql.recovery import recover_claims
+from delivery.sql.recovery import void_claims
 from delivery.sql.settle import find_unrecorded, release_claims, settle_attempts
 from tests.delivery.sql.factories import (
     HOUR,
@@ -82,7 +82,7 @@ class TestSettle:
     def test_settlement_of_a_recovered_claim_changes_nothing(self) -> None:
         (it,) = self.claimed()
         Delivery.objects.update(claimed_until=now() - HOUR)
-        recover_claims()
+        void_claims()
         assert settle(settlement(it)) == set()
         assert Delivery.objects.get().state == "pending"
 

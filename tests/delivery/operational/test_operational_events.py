@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import orjson
 import pytest
@@ -16,13 +15,16 @@ from delivery.lanes.health import DAY
 from delivery.lanes.lane import LeasedLane
 from delivery.lifecycle import rejecting
 from delivery.models import DeferredFanOut, Delivery, Event, HourlyStats, Lane, UsageIncrement
-from delivery.publishing.operational_events import publish_operational
+from delivery.operational import dead_letters
+from delivery.operational.dead_letters import dead_letter
+from delivery.operational.operational_events import publish_operational
+from delivery.sql.dead_letters import DeadLetterRow
 from delivery.sql.fan_out import IS_OPERATIONAL
 from subscriptions.endpoints.endpoints import delete_endpoint
 from subscriptions.event_types.operational import TYPES
 from subscriptions.event_types.schemas import check_examples, check_schema
 from subscriptions.models import OPERATIONAL_NAMES, Subscription, Tenant
-from tests.delivery.factories import make_dead_letter, make_delivery, make_event
+from tests.delivery.factories import make_delivery, make_event
 from tests.delivery.factories_lanes import make_target
 from tests.delivery.sql.factories import lane_row
 from tests.factories import make_endpoint, make_subscription, make_tenant
@@ -99,8 +101,8 @@ def test_settling_runs_as_many_statements_for_hostile_subscriptions_as_for_none(
         for _ in range(subscriptions):
             make_subscription(make_endpoint(endpoint.tenant), event_types=["waypost.*"], pattern=MANY_BRANCHES)
         event = make_event(endpoint.tenant)
-        letters = [make_dead_letter(make_delivery(event, it, state="dead")) for it in endpoints(endpoint.tenant, 40)]
-        counts.append(_count_statements(monkeypatch, [it.delivery_id for it in letters]))
+        dead = [make_delivery(event, it, state="dead") for it in endpoints(endpoint.tenant, 40)]
+        counts.append(_count_statements(monkeypatch, [DeadLetterRow(it.id, "exhausted", None) for it in dead]))
     assert counts[0] == counts[1]
     assert DeferredFanOut.objects.count() == 40
 
@@ -109,8 +111,8 @@ def endpoints(tenant: Tenant, count: int) -> list[Any]:
     return [make_endpoint(tenant) for _ in range(count)]
 
 
-def _count_statements(monkeypatch: pytest.MonkeyPatch, deliveries: list[UUID]) -> int:
-    """Publish these dead letters, and fail if anything is matched or rendered meanwhile."""
+def _count_statements(monkeypatch: pytest.MonkeyPatch, rows: list[DeadLetterRow]) -> int:
+    """Insert and publish these dead letters, and fail if anything is matched or rendered meanwhile."""
     statements: list[Any] = []
 
     def forbidden(*_: Any) -> None:
@@ -120,7 +122,7 @@ def _count_statements(monkeypatch: pytest.MonkeyPatch, deliveries: list[UUID]) -
         before_statements(patched, statements.append)
         patched.setattr(Pattern, "matches", forbidden)
         patched.setattr(Transformer, "render", forbidden)
-        health.publish_dead_letters(deliveries)
+        dead_letter(rows)
     return len(statements)
 
 
@@ -136,7 +138,7 @@ def test_tenants_are_asked_by_the_partial_index() -> None:
 
 
 def test_every_type_that_the_platform_publishes_is_in_the_partial_index(monkeypatch: pytest.MonkeyPatch) -> None:
-    codes = [*_functions(health), *_functions(rejecting)]
+    codes = [code for module in (dead_letters, health, rejecting) for code in _functions(module)]
     types = {constant for code in codes for constant in code.co_consts if _is_type(constant)}
     assert types == {name for name in OPERATIONAL_NAMES if not name.endswith("*")}
 
@@ -205,8 +207,7 @@ def test_published_data_match_the_described_schemas() -> None:
     platform, acme = subscriber("waypost.*"), subscriber("waypost.*")
     Tenant.objects.filter(pk=platform.pk).update(is_platform=True)
     endpoint = acme.endpoints.get()
-    letter = make_dead_letter(make_delivery(make_event(acme), endpoint, state="dead"))
-    health.publish_dead_letters([letter.delivery_id])
+    dead_letter([DeadLetterRow(make_delivery(make_event(acme), endpoint, state="dead").id, "exhausted", None)])
     now = 1_900_000_000.0
     failing = {"failures": 30, "failing_since": _at(now - 5 * DAY), "failing_day_at": _at(now), "failing_days": 5}
     for breaker, warnings in (({}, 1), (failing, 0), (failing, 2)):  # recovered, warned, disabled

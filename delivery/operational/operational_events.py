@@ -1,11 +1,12 @@
 """Publish the events of the platform itself, such as waypost.delivery.dead, from the transaction that they are about.
 
-That transaction (settling, the sweep) belongs to all tenants, so it pays a constant price: two statements for any
+That transaction may belong to all tenants (settling, the sweep), so it pays a constant price: two statements for any
 number of events find the tenants, and store the events whose tenant subscribes to their type. Matching and rendering
 are left to a worker, like every deferred fan-out.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -14,11 +15,11 @@ from django.db import transaction
 from django.db.models import Q
 
 from delivery.notify import fan_out_starter
-from delivery.publishing.prepare import current_time
 from delivery.sql.fan_out import OperationalEventRow, insert_operational_events
 from subscriptions.models import Tenant
 from subscriptions.routing.route_table import matching_names
 from webhooks.wire.cloudevents.event import Event
+from webhooks.wire.cloudevents.grammar import timestamp
 from webhooks.wire.cloudevents.json_format import write_structured
 from webhooks.wire.ids import new_id, public
 
@@ -56,6 +57,6 @@ def _for_platform(data: Sequence[tuple[UUID, Mapping[str, Any]]]) -> list[tuple[
 
 def _row(event_type: str, tenant_id: UUID, data: Mapping[str, Any]) -> OperationalEventRow:
     key = new_id()
-    attributes = {"id": public("evt", key), "source": SOURCE, "type": event_type, "time": current_time()}
+    attributes = {"id": public("evt", key), "source": SOURCE, "type": event_type, "time": timestamp(datetime.now(UTC))}
     body = write_structured(Event.of(attributes, dict(data)))
     return OperationalEventRow(key, tenant_id, attributes["id"], sha256(body).digest(), body)
