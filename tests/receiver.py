@@ -231,6 +231,24 @@ def drip_head(exchange: Exchange) -> None:
             return
 
 
+def drip_headers(exchange: Exchange) -> None:
+    """Respond 200 at once, and send one byte of a header every second."""
+    exchange.write(b"HTTP/1.1 200 OK\r\nx-patience: ")
+    while exchange.pause(1):
+        exchange.write(b".")
+
+
+def raw(*parts: bytes) -> Respond:
+    """Send these bytes instead of a well-formed response, and reset the connection."""
+
+    def respond(exchange: Exchange) -> None:
+        for part in parts:
+            exchange.write(part)
+        exchange.close_connection = True
+
+    return respond
+
+
 def drip_body(exchange: Exchange) -> None:
     """Respond 200 at once, and send one byte of the body every second."""
     exchange.head(200, content_length=3600)

@@ -14,7 +14,7 @@ class Failure(StrEnum):
     TIMEOUT = "timeout"  # no response within the attempt's timeout
     DNS = "dns"  # the host name did not resolve
     CONNECT = "connect"  # the connection was refused
-    RESET = "reset"  # the connection broke before the response was complete
+    RESET = "reset"  # the connection broke before a response
     TLS = "tls"  # the handshake failed for another reason than those below
     TLS_EXPIRED = "tls_expired"  # the certificate is not valid now
     TLS_NAME = "tls_name"  # the certificate is for another host name
@@ -23,7 +23,7 @@ class Failure(StrEnum):
     TLS_PLAINTEXT = "tls_plaintext"  # the server does not speak TLS at this port
     TLS_CLIENT = "tls_client"  # the server did not accept our client certificate, or requires one
     FORBIDDEN = "forbidden"  # the host resolved to an address that may not be called
-    PROTOCOL = "protocol"  # the response was malformed, or its headers too large
+    PROTOCOL = "protocol"  # the response had no HTTP status line
     UNSIGNED = "unsigned"  # no usable signing secret; nothing was sent
     CREDENTIALS = "credentials"  # the endpoint's credentials could not be read or obtained; nothing was sent
     INTERNAL = "internal"  # an error of ours with this delivery; nothing was sent
@@ -43,7 +43,7 @@ class Outcome(NamedTuple):
 
     started_at: float  # unix seconds
     duration_ms: int
-    status: int | None = None  # the destination's own code, to be recorded; None without a complete response
+    status: int | None = None  # the destination's own code, to be recorded; None without a response
     failure: Failure | None = None
     response: bytes = b""  # the first 16 KiB of it
     retry_after: float | None = None

@@ -2,7 +2,8 @@
 
 An exchange has one absolute timeout for everything; sends its request again only as ``repeats`` says; follows no
 redirects; takes no proxy, cookie or password file from the environment; asks for identity encoding; reads at most
-16 KiB of the response body and then closes the connection; and connects only to addresses that ``Request.admits``
+16 KiB of the response body and then closes the connection; settles by the status line, however the rest of the
+response is: slow, malformed, too long or cut short; and connects only to addresses that ``Request.admits``
 accepts (SSRF guard): the address itself, after resolution, so that no second look-up can change it. However it ends,
 it ends as an Outcome.
 """
@@ -73,10 +74,10 @@ class Watcher(Protocol):
     def on_open(self) -> None:
         """Note that a socket is opened; called before it has a descriptor of libcurl's."""
 
-    watches_bodies: bool
+    watches_responses: bool
 
-    def watch_bodies(self) -> None:
-        """Note that the header section of a response is complete, so that its body has a time limit."""
+    def watch_responses(self) -> None:
+        """Note that a response has its status line, so that the rest of it has a time limit."""
 
     def on_repeat(self) -> None:
         """Note that a request is sent again."""
@@ -313,15 +314,14 @@ class Exchange:
         self.header_bytes += len(line)
         if self.header_bytes > MAX_HEADERS:
             self.is_too_long = True
-            self.status = final_status(self.status_line)  # it decides, also without the rest of the headers
             return 0  # ends the transfer
         if line[:5] == b"HTTP/":
             self.status_line, self.retry_after = line, ""
-        elif line in (b"\r\n", b"\n"):
-            self.status = final_status(self.status_line)
-            self.status_at = time.monotonic()
-            if not self._watcher.watches_bodies:
-                self._watcher.watch_bodies()
+            self.status = final_status(line)  # it decides, however the rest of the response is
+            if self.status is not None:
+                self.status_at = time.monotonic()
+                if not self._watcher.watches_responses:
+                    self._watcher.watch_responses()
         elif line[:12].lower() == b"retry-after:":
             self.retry_after += line[12:].decode("latin-1")  # each line ends with a line break
         return len(line)

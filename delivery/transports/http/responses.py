@@ -10,6 +10,9 @@ PURE. The table (Standard Webhooks 1.0, "Handling failures"; CloudEvents webhook
     no response in time  overloaded; retry not before OVERLOADED_WAIT
     everything else    a failure without further meaning, also 408
 
+A response counts from its status line on. What follows may be slow, malformed, too long or cut short: the destination
+has decided, and receives no second request because of it.
+
 With Retry-After, every response but 2xx and 410 also asks for a pause of all deliveries to the endpoint: RFC 9110,
 10.2.3 binds the field to no status (503, 413, 3xx), nor do RFC 6585 (429) and the senders of 403 with it.
 """
@@ -27,6 +30,7 @@ LONGEST_RETRY_AFTER = 86_400.0  # seconds: no endpoint is paused for longer beca
 SUCCESS = range(200, 300)
 REJECTIONS = frozenset(range(300, 500)) - {REQUEST_TIMEOUT, TOO_MANY_REQUESTS}
 _SECONDS = re.compile(r"[0-9]{1,400}(\.[0-9]*)?")  # RFC 9110 allows no fraction, but servers send them
+_STATUS_LINE = re.compile(rb"HTTP/(?:1\.[01]|[23](?:\.0)?)[ \t]+([2-9][0-9]{2})(?:[ \t\r\n]|$)")
 _ISO_8601 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9:]+)")  # not in RFC 9110, but sent
 
 
@@ -41,8 +45,8 @@ def outcome_of(
 ) -> Outcome:
     """Return the outcome of an exchange.
 
-    ``status`` is None if no header section was complete; ``failure`` says why, and is ignored otherwise: a response
-    counts, however its body ended. ``retry_after`` is the header of the response, in seconds.
+    ``status`` is None if no status line arrived; ``failure`` says why, and is ignored otherwise: a response counts
+    from its status line on, however the rest of it is. ``retry_after`` is the header of the response, in seconds.
     """
     if status is not None:
         failure = None if status in SUCCESS else Failure.STATUS
@@ -91,10 +95,9 @@ def _wait(text: str, now: float) -> float | None:
 
 
 def final_status(line: bytes) -> int | None:
-    """Return the status in ``HTTP/1.1 200 OK``; None for an interim one (1xx) and for what is not three digits.
+    """Return the status in ``HTTP/1.1 200 OK``; None for an interim one (1xx) and for what is no status line.
 
     RFC 9112, 4. libcurl calls back with the line before it checks it.
     """
-    words = line.split(None, 2)
-    digits = words[1] if len(words) > 1 else b""
-    return int(digits) if len(digits) == 3 and digits.isdigit() and digits >= b"200" else None
+    found = _STATUS_LINE.match(line)
+    return int(found[1]) if found else None

@@ -39,9 +39,9 @@ from webhooks.outgoing.resolver import LookupTimeout, Resolution
 
 MAX_KEPT_CONNECTIONS = 1_024
 MAX_IDLE_HANDLES = 512  # curl handles that wait for the next attempt
-# Seconds from the header section of a response to its end. The status decides, so a body that does not end keeps no
+# Seconds from the status line of a response to its end. The status decides, so a response that does not end keeps no
 # place: the attempt ends, and its connection is closed.
-BODY_WITHIN = 1.0
+RESPONSE_WITHIN = 1.0
 # When an HTTP/2 connection was closed because the server refused a stream, libcurl sometimes does not process another
 # stream of it, which would then end by its timeout. So all exchanges are processed a few times after a repetition.
 RECHECK_EVERY = 0.25  # seconds
@@ -84,8 +84,8 @@ class HttpSender:
         self._versions = HttpVersions()
         self._recheck_at: float | None = None  # when to look at all exchanges, in monotonic seconds
         self._rechecks = 0  # how many more times to do that
-        self.watches_bodies = False  # whether there may be bodies that have not ended
-        self._bodies_due: float | None = None  # when to look for bodies that have not ended, in monotonic seconds
+        self.watches_responses = False  # whether there may be bodies that have not ended
+        self._responses_due: float | None = None  # when to look for bodies that have not ended, in monotonic seconds
         self._multi = self._new_multi()
 
     def _new_multi(self) -> Any:
@@ -133,7 +133,7 @@ class HttpSender:
         """Return after how many seconds ``advance`` has something to do anyway; None: not before ``fileno``."""
         if self._ended or self._error is not None:
             return 0.0
-        timers = (self._timer, self._lookups.next_deadline, self._bodies_due, self._recheck_at)
+        timers = (self._timer, self._lookups.next_deadline, self._responses_due, self._recheck_at)
         moments = [it for it in timers if it is not None]
         return max(0.0, min(moments) - time.monotonic()) if moments else None
 
@@ -167,8 +167,8 @@ class HttpSender:
         if self._recheck_at is not None and self._recheck_at <= time.monotonic():
             self._recheck()
         self._finish()
-        if self._bodies_due is not None and self._bodies_due <= time.monotonic():
-            self._end_late_bodies()
+        if self._responses_due is not None and self._responses_due <= time.monotonic():
+            self._end_late_responses()
 
     def _run_timer(self) -> None:
         if self._timer is not None and self._timer <= time.monotonic():
@@ -237,16 +237,16 @@ class HttpSender:
         self._recheck_at = time.monotonic() + RECHECK_EVERY if self._rechecks > 0 else None
         self._multi.socket_all()
 
-    def _end_late_bodies(self) -> None:
-        """End the exchanges whose response has a status since BODY_WITHIN, and no end."""
+    def _end_late_responses(self) -> None:
+        """End the exchanges whose response has a status line since RESPONSE_WITHIN, and no end."""
         now = time.monotonic()
         responding = [it for it in self._in_flight if it.status is not None]
         for exchange in responding:
-            if exchange.status_at + BODY_WITHIN <= now:
+            if exchange.status_at + RESPONSE_WITHIN <= now:
                 self._remove(exchange.curl, 0)
-        left = [it.status_at + BODY_WITHIN for it in responding if it in self._in_flight]
-        self._bodies_due = min(left, default=None)
-        self.watches_bodies = self._bodies_due is not None
+        left = [it.status_at + RESPONSE_WITHIN for it in responding if it in self._in_flight]
+        self._responses_due = min(left, default=None)
+        self.watches_responses = self._responses_due is not None
 
     def _end(self, exchange: Exchange, code: int) -> None:
         self._ended.append(exchange.end(code))
@@ -259,10 +259,10 @@ class HttpSender:
         """Note that a socket is opened."""
         self._opened += 1
 
-    def watch_bodies(self) -> None:
-        """Note that a response has a status, so that its body has a time limit."""
-        self.watches_bodies = True
-        self._bodies_due = time.monotonic() + BODY_WITHIN
+    def watch_responses(self) -> None:
+        """Note that a response has its status line, so that the rest of it has a time limit."""
+        self.watches_responses = True
+        self._responses_due = time.monotonic() + RESPONSE_WITHIN
 
     def on_repeat(self) -> None:
         """Note that a request is sent again, so that others that were lost with its connection are found."""

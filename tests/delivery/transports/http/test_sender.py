@@ -202,6 +202,7 @@ CASES: list[tuple[str, Callable[[scripts.Exchange], None], int | None, Failure |
     ("slow", scripts.slow(0.3), 200, None),
     ("hang", scripts.hang, None, Failure.TIMEOUT),
     ("drip of the head", scripts.drip_head, None, Failure.TIMEOUT),
+    ("drip of the headers", scripts.drip_headers, 200, None),
     ("drip of the body", scripts.drip_body, 200, None),
     ("reset", scripts.reset, None, Failure.RESET),
     ("hang up", scripts.hang_up, None, Failure.RESET),
@@ -218,6 +219,31 @@ CASES: list[tuple[str, Callable[[scripts.Exchange], None], int | None, Failure |
     ("a flood of interim responses", scripts.interim(10_000), None, Failure.PROTOCOL),
     ("a redirect", scripts.redirect("/elsewhere"), 302, Failure.STATUS),
     ("a permanent redirect", scripts.redirect("/elsewhere", 308), 308, Failure.STATUS),
+]
+
+AFTER_THE_STATUS_LINE: list[tuple[str, bytes]] = [
+    ("the end of the connection", b""),
+    ("a header line of 150 kB", b"x-long: " + b"." * 150_000 + b"\r\ncontent-length: 0\r\n\r\n"),
+    ("a header line without an end", b"x-long: " + b"." * 1_000_000),
+    ("a header line without a colon", b"no colon\r\ncontent-length: 0\r\n\r\n"),
+    ("a header line with a NUL", b"x-nul: \0\r\ncontent-length: 0\r\n\r\n"),
+    ("a first header line that is folded", b" folded: 1\r\ncontent-length: 0\r\n\r\n"),
+    ("a header section that is cut short", b"content-length: 0\r\nx-cut"),
+    ("a length of 25 digits", b"content-length: 9999999999999999999999999\r\n\r\nok"),
+    ("a negative length", b"content-length: -1\r\n\r\nok"),
+    ("a length that is no number", b"content-length: many\r\n\r\nok"),
+    ("two lengths", b"content-length: 2\r\ncontent-length: 7\r\n\r\nok"),
+    ("a body that is cut short", b"content-length: 1000\r\n\r\nok"),
+    ("an unknown transfer coding", b"transfer-encoding: frobnicated\r\n\r\nok"),
+    ("a chunk without a size", b"transfer-encoding: chunked\r\n\r\nnot a size\r\nok"),
+    ("chunks that are cut short", b"transfer-encoding: chunked\r\n\r\n64\r\nok"),
+    ("trailers that are malformed", b"transfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nno colon\r\n"),
+    ("trailers of 1 MB", b"transfer-encoding: chunked\r\n\r\n0\r\n" + b"x-trailer: 1\r\n" * 80_000),
+    ("a content coding that is not used", b"content-encoding: br\r\ncontent-length: 2\r\n\r\nok"),
+]
+NO_STATUS_LINES = [
+    *(b"HTTP/9.9 200 OK", b"HTTP/1.1 20 OK", b"HTTP/1.1 2000 OK", b"HTTP/1.1 abc", b"HTTP/1.1"),
+    *(b"HTTP/1.1 200" + b"0" * 40, b"HTTP/1.1 200 " + b"." * 150_000, b"ICY 200 OK", b"HTTP/0.9 200 OK"),
 ]
 
 
@@ -240,6 +266,32 @@ class TestOutcomes:
         (outcome,) = send(sender, make_request(receiver.url(), timeout_ms=timeout_for(response)))
         assert (outcome.status, outcome.failure) == (status, failure)
         assert len(receiver.arrivals) == 1
+
+    @pytest.mark.parametrize("status", [201, 410, 500])
+    @pytest.mark.parametrize(
+        "rest", [it[1] for it in AFTER_THE_STATUS_LINE], ids=[it[0] for it in AFTER_THE_STATUS_LINE]
+    )
+    def test_status_line_decides_however_the_rest_of_the_response_is(
+        self, sender: HttpSender, receiver: Receiver, status: int, rest: bytes
+    ) -> None:
+        url = receiver.script("/", scripts.raw(b"HTTP/1.1 %d Scripted\r\n" % status, rest))
+        (outcome,) = send(sender, make_request(url))
+        assert (outcome.status, outcome.delivered, outcome.gone) == (status, status == 201, status == 410)
+        assert len(receiver.arrivals) == 1
+
+    @pytest.mark.parametrize("line", NO_STATUS_LINES)
+    def test_response_without_a_status_line_is_a_failure_of_the_protocol(
+        self, sender: HttpSender, receiver: Receiver, line: bytes
+    ) -> None:
+        url = receiver.script("/", scripts.raw(line + b"\r\ncontent-length: 0\r\n\r\n"))
+        (outcome,) = send(sender, make_request(url))
+        assert (outcome.status, outcome.failure) == (None, Failure.PROTOCOL)
+
+    def test_connection_of_a_malformed_response_is_not_reused(self, sender: HttpSender, receiver: Receiver) -> None:
+        receiver.script("/", scripts.raw(b"HTTP/1.1 200 OK\r\n", b"no colon\r\ncontent-length: 0\r\n\r\n"), 200)
+        outcomes = [send(sender, make_request(receiver.url()))[0] for _ in range(2)]
+        assert [it.status for it in outcomes] == [200, 200]
+        assert len({it.connection for it in receiver.arrivals}) == 2
 
     def test_every_kind_of_response_at_once_leaves_the_others_undisturbed(
         self, sender: HttpSender, receiver: Receiver
