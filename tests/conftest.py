@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError
 from django.core.management.commands import flush
+from django.test import Client
 from hypothesis import settings
 
 from config.ops import login, probes
@@ -20,6 +21,7 @@ from delivery.publishing.group_publish import group_commit as publishes
 from subscriptions.api.event_types import catalogue
 from subscriptions.event_types import schema_check
 from subscriptions.tenants.tenants import named_tenants
+from tests.api.checked_responses import checked_request
 from tests.clients.tools import absence
 from tests.dns_server import DnsServer, dns_server
 from tests.threads import ClosingThreads, SynchronousWriters
@@ -30,6 +32,7 @@ from webhooks.receiving.insert_receipt import group_commit as receipts
 from webhooks.sources.source_counts import source_counts
 
 logging.raiseExceptions = False  # a notifier's thread may log when the stream captured for its test is closed
+Client.request = checked_request  # type: ignore[method-assign]  # responses are checked against the OpenAPI document
 threads.ThreadPoolExecutor = ClosingThreads  # those of the process outlive a test, and their connections must not
 settings.register_profile("waypost", deadline=None)
 settings.load_profile("waypost")

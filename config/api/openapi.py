@@ -30,7 +30,7 @@ from webhooks.kit.rest.serializers import ChoiceField, StrictSerializer
 
 METHODS = ("get", "put", "post", "delete", "patch", "options", "head")
 PATH_PARAMETERS = {
-    "secret": "Id of the secret.",
+    "id": "Id of the secret.",
     "key": "Key of the verification, from the URL of the callback.",
     "event": "Id of the event, from the signed link.",
     "endpoint": "Id of the endpoint, from the signed link.",

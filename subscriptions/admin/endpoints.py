@@ -11,10 +11,12 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from subscriptions.admin.actions import run_for_each, show_once
+from subscriptions.admin.endpoint_secrets import secrets_page
 from subscriptions.endpoints import state
 from subscriptions.endpoints.signing_secrets import rotate_secret
 from subscriptions.models import Endpoint, HttpSettings, SigningSecret, Subscription
@@ -83,6 +85,14 @@ class EndpointAdmin(AdminList):
     )
     actions = ("pause", "enable", "disable", "rotate")
 
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(self.secrets)
+        return [path("<uuid:pk>/secrets/", page, name="subscriptions_endpoint_secrets"), *super().get_urls()]
+
+    def secrets(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Rotate the signing secret, or end an older one."""
+        return secrets_page(self, request, pk)
+
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("subscriptions.change_endpoint")
 
@@ -105,7 +115,9 @@ class EndpointAdmin(AdminList):
     @admin.display(description="Signing secrets")
     def secrets_list(self, endpoint: Endpoint) -> str:
         lines = ((_describe(secret),) for secret in endpoint.secrets.order_by("-id"))
-        return format_html_join("", "<div>{}</div>", lines) or NOTHING
+        listed = format_html_join("", "<div>{}</div>", lines)
+        page = reverse("admin:subscriptions_endpoint_secrets", args=[endpoint.pk])
+        return format_html('{}<a class="wp-link" href="{}">Rotate or end</a>', listed, page)
 
     @admin.display(description="Queue")
     def queue(self, endpoint: Endpoint) -> SafeString | str:
@@ -144,7 +156,7 @@ class EndpointAdmin(AdminList):
             return TemplateResponse(request, "subscriptions/admin/confirm_rotation.html", context)
         texts: list[tuple[str, str]] = []
         run_for_each(
-            self, request, selected, lambda row: texts.append((str(row), rotate_secret(row))), "secret rotated"
+            self, request, selected, lambda row: texts.append((str(row), rotate_secret(row)[1])), "secret rotated"
         )
         return show_once(self, request, "New signing secrets", texts)
 

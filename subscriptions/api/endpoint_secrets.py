@@ -10,24 +10,35 @@ from rest_framework.response import Response
 
 from subscriptions.api.serializers.endpoint_secrets import (
     JsonWebKeySetSerializer,
-    SigningSecretRotationResultSerializer,
-    SigningSecretRotationSerializer,
+    SigningSecretCreateSerializer,
     SigningSecretSerializer,
+    SigningSecretWithValueSerializer,
 )
 from subscriptions.api.tenancy import TenantScoped, endpoints_of
-from subscriptions.endpoints.signing_secrets import active_secrets, public_jwks, rotate_secret
+from subscriptions.endpoints.signing_secrets import active_secrets, end_secret, public_jwks, rotate_secret
 from subscriptions.models import Endpoint, SigningSecret
 from webhooks.kit.rest.lookup import require
 from webhooks.kit.rest.resources import NO_STORE, ListView
 
 
-def endpoint_of(view: TenantScoped[SigningSecret]) -> Endpoint:
-    """Return the endpoint in the path, restricted to the request's tenant if it has one. Raises NotFound."""
-    return require(endpoints_of(view.request), view.kwargs["ref"], of_all_tenants=view.tenant_id() is None)
+class BelowEndpoint(TenantScoped[SigningSecret]):
+    """A view over the secrets of one endpoint that sign now."""
+
+    queryset = SigningSecret.objects.all()
+    serializer_class = SigningSecretSerializer
+    endpoint_path = "endpoint_id"
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Return the endpoint in the path, restricted to the request's tenant if it has one. Raises NotFound."""
+        return require(endpoints_of(self.request), self.kwargs["ref"], of_all_tenants=self.tenant_id() is None)
+
+    def rows(self, tenant_id: UUID | None) -> QuerySet[SigningSecret]:
+        return active_secrets(self.endpoint)
 
 
-@extend_schema_view(get=extend_schema(operation_id="list_secrets"))
-class EndpointSecrets(TenantScoped[SigningSecret], ListView[SigningSecret]):
+@extend_schema_view(get=extend_schema(operation_id="list_endpoint_secrets"))
+class EndpointSecrets(BelowEndpoint, ListView[SigningSecret]):
     """List the active signing secrets of an endpoint; rotate the secret by creating a new one."""
 
     operations = {
@@ -39,30 +50,49 @@ class EndpointSecrets(TenantScoped[SigningSecret], ListView[SigningSecret]):
         "post": (
             "Rotate an endpoint's signing secret",
             "Creates a new signing secret. For `overlap_seconds`, deliveries are signed with the old secret too, "
-            "so that the receiver can switch to the new one without rejecting a webhook. Only this response "
-            "contains the text of the secret.",
+            "so that the receiver can switch to the new one without rejecting a webhook; 0 ends the old one at once. "
+            "Only this response contains the text of the secret.",
         ),
     }
 
-    queryset = SigningSecret.objects.all()
-    serializer_class = SigningSecretSerializer
-    endpoint_path = "endpoint_id"
-
-    def rows(self, tenant_id: UUID | None) -> QuerySet[SigningSecret]:
-        return active_secrets(endpoint_of(self))
-
     @extend_schema(
-        operation_id="rotate_secret",
-        request=SigningSecretRotationSerializer,
-        responses={201: SigningSecretRotationResultSerializer},
+        operation_id="create_endpoint_secret",
+        request=SigningSecretCreateSerializer,
+        responses={201: SigningSecretWithValueSerializer},
     )
     def post(self, request: Request, ref: str) -> Response:
-        endpoint = endpoint_of(self)
-        text = rotate_secret(endpoint, **self.body(SigningSecretRotationSerializer))
-        return Response(new_secret_field(text), status.HTTP_201_CREATED, headers=NO_STORE)
+        secret, text = rotate_secret(self.endpoint, **self.body(SigningSecretCreateSerializer))
+        shown = {**SigningSecretSerializer(secret).data, **new_secret_field(text)}
+        return Response(shown, status.HTTP_201_CREATED, headers=NO_STORE)
 
 
-class EndpointPublicKeys(TenantScoped[SigningSecret]):
+class EndpointSecretDetail(BelowEndpoint):
+    """One active signing secret of an endpoint."""
+
+    operations = {
+        "get": ("Get an endpoint's signing secret", "Returns one active signing secret, without its text."),
+        "delete": (
+            "End an endpoint's signing secret",
+            "Ends an older secret at once, before its overlap is over, for example because it leaked. 409 for the "
+            "current secret, which signs alone: create another first.",
+        ),
+    }
+
+    def secret(self) -> SigningSecret:
+        """Return the secret in the path. Raises NotFound."""
+        return require(self.get_queryset().select_related("endpoint"), self.kwargs["id"])
+
+    @extend_schema(operation_id="get_endpoint_secret")
+    def get(self, request: Request, ref: str, id: str) -> Response:
+        return Response(SigningSecretSerializer(self.secret()).data)
+
+    @extend_schema(operation_id="delete_endpoint_secret", responses={204: None})
+    def delete(self, request: Request, ref: str, id: str) -> Response:
+        end_secret(self.secret())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class EndpointPublicKeys(BelowEndpoint):
     """Return the public keys that verify the deliveries of an endpoint, if they are signed with key pairs (v1a)."""
 
     operations = {
@@ -73,13 +103,9 @@ class EndpointPublicKeys(TenantScoped[SigningSecret]):
         ),
     }
 
-    queryset = SigningSecret.objects.all()
-    serializer_class = SigningSecretSerializer
-    endpoint_path = "endpoint_id"
-
     @extend_schema(operation_id="get_endpoint_keys", responses={200: JsonWebKeySetSerializer})
     def get(self, request: Request, ref: str) -> Response:
-        return Response({"keys": public_jwks(active_secrets(endpoint_of(self)))})
+        return Response({"keys": public_jwks(active_secrets(self.endpoint))})
 
 
 def new_secret_field(text: str) -> dict[str, str]:

@@ -18,5 +18,10 @@ urlpatterns = [
     *event_type_urlpatterns,
     path("keys/<str:ref>/rotations/", keys.KeyRotations.as_view(), name="key-rotations"),
     path("endpoints/<str:ref>/secrets/", endpoint_secrets.EndpointSecrets.as_view(), name="endpoint-secrets"),
+    path(
+        "endpoints/<str:ref>/secrets/<str:id>/",
+        endpoint_secrets.EndpointSecretDetail.as_view(),
+        name="endpoint-secret",
+    ),
     path("endpoints/<str:ref>/keys/", endpoint_secrets.EndpointPublicKeys.as_view(), name="endpoint-keys"),
 ]

@@ -15,7 +15,6 @@ from django.utils import timezone
 from subscriptions.endpoints.retry_plan import MAX_WAIT
 from subscriptions.tenants.models import Tenant
 from webhooks.kit.rows import Row, uid_format
-from webhooks.wire.ids import new_id
 
 MAX_RATE = 100_000  # attempts per rate period
 
@@ -160,10 +159,10 @@ class Endpoint(Row):
         return min((rate for rate in (own, allowed) if rate), default=None)
 
 
-class SigningSecret(models.Model):
+class SigningSecret(Row):
     """Model a secret that signs the deliveries of an endpoint. During a rotation several are valid, and all sign."""
 
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    prefix = "sec"
     endpoint = models.ForeignKey(Endpoint, models.CASCADE, related_name="secrets")
     ciphertext = models.BinaryField(editable=False)
     public_key = models.CharField(
@@ -173,7 +172,6 @@ class SigningSecret(models.Model):
         editable=False,
         help_text="Public key of an ed25519 key pair (v1a), as whpk_ text; empty for v1.",
     )
-    created_at = models.DateTimeField(default=timezone.now, editable=False, help_text="When it was created.")
     expires_at = models.DateTimeField(null=True, blank=True, help_text="When it stops signing; null: current secret.")
 
     class Meta:
@@ -185,7 +183,7 @@ class SigningSecret(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"secret of {self.endpoint_id}"
+        return self.public_id
 
     @property
     def signing(self) -> str:

@@ -1,4 +1,4 @@
-"""Create, rotate and list the secrets that sign the deliveries of an endpoint (Standard Webhooks 1.0).
+"""Create, rotate, end and list the secrets that sign the deliveries of an endpoint (Standard Webhooks 1.0).
 
     v1      HMAC-SHA256 with a ``whsec_`` secret, which the receiver verifies with too; shown once, when it is made
     v1a     ed25519 with a ``whsk_`` private key, which is never shown; the receiver verifies with the ``whpk_`` key
@@ -27,7 +27,8 @@ V1, V1A = "v1", "v1a"
 MAX_SECRET = 256  # characters
 MAX_SECRETS = 10  # valid at the same time: each adds a signature to the header of every delivery
 DEFAULT_OVERLAP = 86_400  # seconds
-MAX_OVERLAP = 7 * 86_400  # seconds
+CURRENT = "This is the current secret; create another first, with overlap_seconds 0 to end this one at once."
+MAX_OVERLAP = 30 * 86_400  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +59,16 @@ def new_signing_secret(signing: str | None = None, secret: str | None = None) ->
     return new
 
 
-def store_secret(endpoint: Endpoint, secret: NewSecret) -> None:
+def store_secret(endpoint: Endpoint, secret: NewSecret) -> SigningSecret:
     """Store the secret, encrypted, as the current one of the endpoint."""
-    SigningSecret.objects.create(endpoint=endpoint, ciphertext=encrypt(secret.text), public_key=secret.public_key)
+    stored = encrypt(secret.text)
+    return SigningSecret.objects.create(endpoint=endpoint, ciphertext=stored, public_key=secret.public_key)
 
 
 def rotate_secret(
     endpoint: Endpoint, overlap_seconds: int = DEFAULT_OVERLAP, secret: str | None = None, signing: str | None = None
-) -> str:
-    """Make the given secret, or a new one of the current scheme, current; return what the receiver verifies with.
+) -> tuple[SigningSecret, str]:
+    """Make the given secret, or a new one of the current scheme, current; return it and what receivers verify with.
 
     Older secrets go on signing for the overlap (0 to MAX_OVERLAP seconds; 0 ends them now), never longer than before.
     Raises Invalid for an overlap or secret that is not allowed, StateConflict if more than MAX_SECRETS would sign,
@@ -86,8 +88,20 @@ def rotate_secret(
             raise StateConflict("overlap_seconds", f"{MAX_SECRETS} secrets sign already; give a shorter overlap.")
         if any(decrypt(old.ciphertext) == new.text for old in still_signing):
             raise Invalid("secret", "This secret is already in use.")
-        store_secret(endpoint, new)
-    return new.verification_key
+        stored = store_secret(endpoint, new)
+    return stored, new.verification_key
+
+
+def end_secret(secret: SigningSecret) -> None:
+    """End a secret before its overlap is over, because it leaked: no attempt that starts from now on is signed with it.
+
+    Idempotent. Raises StateConflict for the current secret, without which nothing could be signed: rotate it first.
+    """
+    with transaction.atomic():
+        existing(secret.endpoint).select_for_update().first()
+        if secret.endpoint.secrets.filter(pk=secret.pk, expires_at=None).exists():
+            raise StateConflict("expires_at", CURRENT)
+        secret.endpoint.secrets.filter(pk=secret.pk).delete()
 
 
 def active_secrets(endpoint: Endpoint) -> QuerySet[SigningSecret]:

@@ -204,9 +204,9 @@ class Migration(migrations.Migration):
             name='SigningSecret',
             fields=[
                 ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When it was created.')),
                 ('ciphertext', models.BinaryField()),
                 ('public_key', models.CharField(blank=True, default='', editable=False, help_text='Public key of an ed25519 key pair (v1a), as whpk_ text; empty for v1.', max_length=64)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When it was created.')),
                 ('expires_at', models.DateTimeField(blank=True, help_text='When it stops signing; null: current secret.', null=True)),
                 ('endpoint', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='secrets', to='subscriptions.endpoint')),
             ],

@@ -6,6 +6,7 @@ could not read fails the test that gets it.
 
 import json
 import re
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from django.test import Client
 from config.api.description import FILE
 
 PARAMETER = re.compile(r"\\\{\w+\\\}")
-NOT_DESCRIBED = (500,)  # our own fault
+NOT_DESCRIBED = (301, 500)  # the redirect to HTTPS, which no operation makes; our own fault
 BYTES = "application/octet-stream"  # stands for any media type
 BATCH = "application/cloudevents-batch+json"  # at /events/ too, with the responses of /events/batch/
 _request = Client.request
@@ -32,13 +33,23 @@ class Described(NamedTuple):
 
 
 def checked_request(client: Client, **request: Any) -> Any:
-    """Respond as the test client does, and check the response. Put in place of ``Client.request``."""
+    """Respond as the test client does, and check the response. It is put in place of ``Client.request``."""
     response = _request(client, **request)
     if settings.ROOT_URLCONF == "config.urls":
-        path, kind = response.request["PATH_INFO"].rstrip("/"), str(request.get("CONTENT_TYPE", "")).lower()
-        is_batch = kind.startswith(BATCH) and path.endswith("/events")
-        check(response.request["REQUEST_METHOD"], f"{path}/batch" if is_batch else path, response)
+        path = described_path(response.request["PATH_INFO"], str(request.get("CONTENT_TYPE", "")))
+        check(response.request["REQUEST_METHOD"], path, response)
     return response
+
+
+def described_path(path: str, content_type: str) -> str:
+    """Return the path in the document for a request to a path, which may have a query."""
+    path = path.partition("?")[0].rstrip("/")
+    return f"{path}/batch" if content_type.lower().startswith(BATCH) and path.endswith("/events") else path
+
+
+def check_received(method: str, path: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    """Check a response that another client than Django's got. Raises AssertionError as ``check``."""
+    check(method, path, HttpResponse(body, status=status, content_type=headers.get("content-type", "")))
 
 
 def check(method: str, path: str, response: HttpResponse) -> None:

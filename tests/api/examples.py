@@ -199,8 +199,10 @@ def subscribe(it: Recorder, client: APIClient, receiver: Receiver) -> str:
     it.call(client, "get_endpoint", ref=endpoint)
     it.call(client, "replace_endpoint", {**body, "rate_limit": 100}, ref=endpoint)
     it.call(client, "change_endpoint", {"timeout_ms": 10_000}, ref=endpoint)
-    it.call(client, "rotate_secret", {"overlap_seconds": 86_400}, ref=endpoint)
-    it.call(client, "list_secrets", ref=endpoint)
+    it.call(client, "create_endpoint_secret", {"overlap_seconds": 86_400}, ref=endpoint)
+    older = it.call(client, "list_endpoint_secrets", ref=endpoint)["data"][-1]["id"]
+    it.call(client, "get_endpoint_secret", ref=endpoint, id=older)
+    it.call(client, "delete_endpoint_secret", ref=endpoint, id=older)
     it.call(client, "get_endpoint_keys", ref=endpoint)
     it.call(client, "test_endpoint", {"type": "order.paid", "data": {"total": 129.5}}, ref=endpoint)
     it.call(client, "verify_endpoint", {"by": "event"}, ref=endpoint)
@@ -312,9 +314,10 @@ def receive(it: Recorder, client: APIClient) -> None:
     it.call(client, "list_senders")
     asked = make_source(tenant_id=Source.objects.get(id=parse("src", source)).tenant_id, secret=None)
     keep_received_secret(asked.pk, "secret-that-the-sender-gave")
-    it.call(client, "create_source_secret_reveal", ref=asked.public_id, secret=asked.secrets.get().public_id)
+    it.call(client, "reveal_source_secret", ref=asked.public_id, id=asked.secrets.get().public_id)
     asked.delete()
-    it.call(client, "delete_source_secret", ref=source, secret=secret)
+    it.call(client, "get_source_secret", ref=source, id=secret)
+    it.call(client, "delete_source_secret", ref=source, id=secret)
 
 
 def record_problems(it: Recorder, client: APIClient, operator: APIClient, tenant: str, endpoint: str) -> None:

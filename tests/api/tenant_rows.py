@@ -5,11 +5,14 @@ nothing.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
+
+from django.utils import timezone
 
 from delivery.models import Broadcast
 from subscriptions.models import Endpoint, Tenant
 from tests.delivery.factories import make_attempt, make_dead_letter, make_delivery, make_event, make_replay
-from tests.factories import make_endpoint, make_event_type, make_key, make_plan, make_subscription
+from tests.factories import make_endpoint, make_event_type, make_key, make_plan, make_secret, make_subscription
 from tests.factories_receiver import make_receipt, make_source
 from webhooks.models import Rejection, Source, SourceSecret
 
@@ -68,11 +71,18 @@ def _plan(of: TenantRows) -> str:
     return of.tenant.plan.public_id
 
 
+def _endpoint_secret(of: TenantRows) -> str:
+    endpoint = of.endpoint()
+    make_secret(endpoint, expires_at=timezone.now() + timedelta(hours=1))
+    return endpoint.secrets.exclude(expires_at=None).get().public_id
+
+
 MAKE: dict[str, Callable[[TenantRows], str]] = {
     "tenants": lambda of: of.tenant.public_id,
     "plans": _plan,
     "keys": lambda of: make_key(of.tenant)[0].public_id,
     "endpoints": lambda of: of.endpoint().public_id,
+    "endpoints/secrets": _endpoint_secret,
     "subscriptions": lambda of: make_subscription(of.endpoint()).public_id,
     "event-types": lambda of: make_event_type(of.tenant).public_id,
     "events": lambda of: make_event(of.tenant).public_id,

@@ -6,7 +6,7 @@ import pytest
 from django.http import HttpResponse, JsonResponse
 from django.test import Client
 
-from tests.api.checked_responses import check, checked_request
+from tests.api.checked_responses import check, check_received, checked_request
 from tests.factories import make_client, make_endpoint, make_tenant
 
 PATH = "/api/v1/tenants/acme/"
@@ -29,13 +29,19 @@ def test_response_that_is_not_as_described_fails(method: str, path: str, respons
         check(method, path, response)
 
 
+def test_response_that_another_client_got_is_checked() -> None:
+    problem = {"content-type": "application/problem+json"}
+    with pytest.raises(AssertionError, match="is a required property"):
+        check_received("POST", "/api/v1/events", 401, problem, b"{}")
+
+
 def test_path_that_is_not_described_is_not_checked() -> None:
     check("GET", "/admin/", HttpResponse("text", status=418))
 
 
 @pytest.mark.django_db
 def test_client_of_the_tests_checks_its_responses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Client, "request", checked_request)
+    assert Client.request is checked_request
     endpoint = make_endpoint(make_tenant())
     client = make_client(endpoint.tenant)
     assert client.get(f"/api/v1/endpoints/{endpoint.public_id}/").status_code == 200

@@ -19,7 +19,7 @@ def test_rotated_secret_verifies_until_the_overlap_ends(workers: Workers, receiv
     workers.start_delivery_workers(1)
     assert is_signed_with(old, next_arrival(endpoint, receiver))
 
-    new = rotate_secret(endpoint, overlap_seconds=8)
+    _, new = rotate_secret(endpoint, overlap_seconds=8)
 
     def is_signed_with_both() -> bool:
         arrival = next_arrival(endpoint, receiver)

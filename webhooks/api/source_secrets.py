@@ -1,12 +1,12 @@
 """Serve the secrets of a source: list, rotate, revoke."""
 
-from typing import Any
+from uuid import UUID
 
-from drf_spectacular.utils import extend_schema
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import Serializer
 
 from webhooks.api.serializers.secrets import (
     SourceSecretCreateSerializer,
@@ -14,15 +14,35 @@ from webhooks.api.serializers.secrets import (
     SourceSecretWithValueSerializer,
 )
 from webhooks.api.serializers.sources import configuration_errors
-from webhooks.api.tenancy import BelowSource
+from webhooks.api.tenancy import TenantScoped, sources_of
 from webhooks.kit.encryption import decrypt
 from webhooks.kit.rest.lookup import require
-from webhooks.kit.rest.resources import NO_STORE
-from webhooks.models import SourceSecret
+from webhooks.kit.rest.resources import NO_STORE, ListView
+from webhooks.models import Source, SourceSecret
 from webhooks.sources.secret_rotation import active_secrets, revoke_secret, rotate_secret
 
 
-class SourceSecrets(BelowSource):
+class SecretsOfSource(TenantScoped[SourceSecret]):
+    """A view over the secrets of one source that are accepted now."""
+
+    queryset = SourceSecret.objects.all()
+    serializer_class = SourceSecretSerializer
+
+    @property
+    def source(self) -> Source:
+        """Return the source in the path. Raises NotFound."""
+        return require(sources_of(self.tenant_id()), self.kwargs["ref"], of_all_tenants=self.tenant_id() is None)
+
+    def rows(self, tenant_id: UUID | None) -> QuerySet[SourceSecret]:
+        return active_secrets(self.source)
+
+    def secret(self) -> SourceSecret:
+        """Return the secret in the path. Raises NotFound."""
+        return require(self.get_queryset(), self.kwargs["id"])
+
+
+@extend_schema_view(get=extend_schema(operation_id="list_source_secrets"))
+class SourceSecrets(SecretsOfSource, ListView[SourceSecret]):
     """The active secrets of one source; creating one is the rotation."""
 
     operations = {
@@ -30,20 +50,17 @@ class SourceSecrets(BelowSource):
         "post": (
             "Rotate a source's secret",
             "Adds a secret. Older ones of its `name` are accepted for `overlap_seconds` more, so that the sender can "
-            "change "
-            "over without a rejected message. The text is in this response only.",
+            "change over without a rejected message; 0 ends them at once. The text is in this response only.",
         ),
     }
 
-    serializer_class = SourceSecretCreateSerializer
-
-    @extend_schema(responses=SourceSecretSerializer(many=True))
-    def get(self, request: Request, ref: str) -> Response:
-        return Response(SourceSecretSerializer(active_secrets(self.get_object()).order_by("-id"), many=True).data)
-
-    @extend_schema(request=SourceSecretCreateSerializer, responses={201: SourceSecretWithValueSerializer})
+    @extend_schema(
+        operation_id="create_source_secret",
+        request=SourceSecretCreateSerializer,
+        responses={201: SourceSecretWithValueSerializer},
+    )
     def post(self, request: Request, ref: str) -> Response:
-        source, fields = self.get_object(), self.body()
+        source, fields = self.source, self.body(SourceSecretCreateSerializer)
         with configuration_errors():
             secret, text = rotate_secret(
                 source, fields.get("secret"), name=fields["name"], overlap=fields["overlap_seconds"]
@@ -53,25 +70,28 @@ class SourceSecrets(BelowSource):
         )
 
 
-class SourceSecretDetail(BelowSource):
-    """One secret of one source."""
+class SourceSecretDetail(SecretsOfSource):
+    """One active secret of one source."""
 
     operations = {
+        "get": ("Get a source's secret", "Returns one active secret, without its text."),
         "delete": (
-            "Revoke a source's secret",
-            "Revokes a secret at once; messages signed with it are rejected from then on.",
+            "End a source's secret",
+            "Ends a secret at once, for example because it leaked; messages signed with it are rejected from then on.",
         ),
     }
 
-    serializer_class: type[Serializer[Any]] = SourceSecretSerializer
+    @extend_schema(operation_id="get_source_secret")
+    def get(self, request: Request, ref: str, id: str) -> Response:
+        return Response(SourceSecretSerializer(self.secret()).data)
 
-    @extend_schema(responses={204: None})
-    def delete(self, request: Request, ref: str, secret: str) -> Response:
-        revoke_secret(require(SourceSecret.objects.filter(source=self.get_object()), secret))
+    @extend_schema(operation_id="delete_source_secret", responses={204: None})
+    def delete(self, request: Request, ref: str, id: str) -> Response:
+        revoke_secret(self.secret())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class SourceSecretReveal(BelowSource):
+class SourceSecretReveal(SecretsOfSource):
     """The text of a secret that the sender gave."""
 
     operations = {
@@ -82,10 +102,10 @@ class SourceSecretReveal(BelowSource):
         ),
     }
 
-    serializer_class: type[Serializer[Any]] = SourceSecretWithValueSerializer
+    serializer_class = SourceSecretWithValueSerializer
 
-    @extend_schema(request=None, responses=SourceSecretWithValueSerializer)
-    def post(self, request: Request, ref: str, secret: str) -> Response:
-        row = require(SourceSecret.objects.filter(source=self.get_object(), is_received=True), secret)
+    @extend_schema(operation_id="reveal_source_secret", request=None, responses=SourceSecretWithValueSerializer)
+    def post(self, request: Request, ref: str, id: str) -> Response:
+        row = require(SourceSecret.objects.filter(source=self.source, is_received=True), id)
         shown = {**SourceSecretSerializer(row).data, "secret": decrypt(row.ciphertext)}
         return Response(shown, headers=NO_STORE)

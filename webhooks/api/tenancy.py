@@ -8,7 +8,7 @@ whether it exists or not.
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 
@@ -52,6 +52,12 @@ class TenantScoped(ScopedView[M]):
 
     def tenant_id(self) -> UUID | None:
         return tenant_id_of(self.request)
+
+
+def sources_of(tenant_id: UUID | None) -> QuerySet[Source]:
+    """Return the sources of a tenant that are not deleted; None: of all."""
+    rows = Source.objects.filter(deleted_at=None)
+    return rows if tenant_id is None else rows.filter(tenant_id=tenant_id)
 
 
 class BelowSource(TenantScoped[Source]):

@@ -20,9 +20,9 @@ api_urlpatterns = [
     path("receipts/<str:ref>/replays/", receipts.ReceiptReplay.as_view(), name="receipt-replay"),
     path("senders/", senders.Senders.as_view(), name="senders"),
     path("sources/<str:ref>/secrets/", source_secrets.SourceSecrets.as_view(), name="source-secrets"),
-    path("sources/<str:ref>/secrets/<str:secret>/", source_secrets.SourceSecretDetail.as_view(), name="source-secret"),
+    path("sources/<str:ref>/secrets/<str:id>/", source_secrets.SourceSecretDetail.as_view(), name="source-secret"),
     path(
-        "sources/<str:ref>/secrets/<str:secret>/reveal/",
+        "sources/<str:ref>/secrets/<str:id>/reveal/",
         source_secrets.SourceSecretReveal.as_view(),
         name="source-secret-reveal",
     ),

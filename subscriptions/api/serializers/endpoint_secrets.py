@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from subscriptions.endpoints.signing_secrets import DEFAULT_OVERLAP, MAX_OVERLAP, V1, V1A
 from subscriptions.models import SigningSecret
-from webhooks.kit.rest.serializers import ChoiceField, IntegerField, StrictSerializer, TextField
+from webhooks.kit.rest.serializers import ChoiceField, IdField, IntegerField, StrictSerializer, TextField
 
 SIGNING = [(V1, "HMAC-SHA256"), (V1A, "ed25519")]
 
@@ -14,6 +14,7 @@ SIGNING = [(V1, "HMAC-SHA256"), (V1A, "ed25519")]
 class SigningSecretSerializer(serializers.ModelSerializer[SigningSecret]):
     """A secret that signs the deliveries of an endpoint, without its value."""
 
+    id = IdField(SigningSecret.prefix, read_only=True)
     signing = serializers.ChoiceField(SIGNING, read_only=True, help_text="Signature scheme of Standard Webhooks.")
     public_key = serializers.SerializerMethodField(
         help_text="Public key that verifies `v1a` signatures, with the prefix `whpk_`; null for `v1`."
@@ -21,21 +22,22 @@ class SigningSecretSerializer(serializers.ModelSerializer[SigningSecret]):
 
     class Meta:
         model = SigningSecret
-        fields = ["signing", "public_key", "created_at", "expires_at"]
+        fields = ["id", "signing", "public_key", "created_at", "expires_at"]
         read_only_fields = fields
 
     def get_public_key(self, secret: SigningSecret) -> str | None:
         return secret.public_key or None
 
 
-class SigningSecretRotationSerializer(StrictSerializer):
+class SigningSecretCreateSerializer(StrictSerializer):
     """The rotation of an endpoint's signing secret."""
 
     overlap_seconds = IntegerField(
         default=DEFAULT_OVERLAP,
         min_value=0,
         max_value=MAX_OVERLAP,
-        help_text="Seconds for which older secrets sign beside the new one. Default: 86,400 (one day); at most 7 days.",
+        help_text="Seconds for which older secrets sign beside the new one. Default: 86,400 (one day); at most 30 days."
+        " 0 ends them at once.",
     )
     secret = TextField(
         required=False,
@@ -47,13 +49,17 @@ class SigningSecretRotationSerializer(StrictSerializer):
     )
 
 
-class SigningSecretRotationResultSerializer(serializers.Serializer[Any]):
-    """The key to verify deliveries with from now on: a shared secret (`v1`) or a public key (`v1a`)."""
+class SigningSecretWithValueSerializer(SigningSecretSerializer):
+    """A new secret of an endpoint with what deliveries are verified with: `secret` (`v1`) or `public_key` (`v1a`)."""
 
     secret = serializers.CharField(
-        required=False, help_text="New shared secret (`v1`). Store it now: it is not shown again."
+        required=False, help_text="Shared secret (`v1`). Store it now: it is not shown again."
     )
-    public_key = serializers.CharField(required=False, help_text="New public key (`v1a`), with the prefix `whpk_`.")
+    may_be_absent = frozenset({"secret"})
+
+    class Meta(SigningSecretSerializer.Meta):
+        fields = [*SigningSecretSerializer.Meta.fields, "secret"]
+        read_only_fields = fields
 
 
 class JsonWebKeySerializer(serializers.Serializer[Any]):

@@ -11,6 +11,7 @@ from typing import Any
 import uvicorn
 
 from config.web.server import OPTIONS
+from tests.api.checked_responses import check_received, described_path
 from tests.waiting import wait_until
 
 
@@ -43,8 +44,11 @@ def exchange(port: int, *pieces: bytes) -> bytes:
 
 
 def send(port: int, method: str, path: str, body: Any = None, **how: Any) -> tuple[int, dict[str, str], bytes]:
-    """Send one request, and return status, headers and body of the response."""
+    """Send one request, and return status, headers and body of the response, which has to be as it is described."""
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as line:
         line.request(method, path, body, **how)
         response = line.getresponse()
-        return response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
+        found = response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
+    content_type = how.get("headers", {}).get("Content-Type", "")
+    check_received(method, described_path(path, content_type), *found)
+    return found

@@ -23,8 +23,6 @@ class TestEndpointRoutes(RouteCases):
         ApiRoute("put", "endpoints/{endpoint}/", "manage", 200, {"url": URL}),
         ApiRoute("patch", "endpoints/{endpoint}/", "manage", 200, {"state": "paused"}),
         ApiRoute("delete", "endpoints/{endpoint}/", "manage", 204),
-        ApiRoute("get", "endpoints/{endpoint}/secrets/", "read", 200),
-        ApiRoute("post", "endpoints/{endpoint}/secrets/", "manage", 201, {}),
     )
 
     def make_ids(self, tenant):

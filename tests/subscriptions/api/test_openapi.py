@@ -20,7 +20,7 @@ def operations(schema):
 def test_operations_have_unique_ids_and_require_a_bearer_key(schema):
     names = [operation["operationId"] for _, _, operation in operations(schema)]
     assert len(set(names)) == len(names)
-    assert {"create_endpoint", "rotate_secret", "rotate_key", "list_subscriptions", "get_tenant"} <= set(names)
+    assert {"create_endpoint", "create_endpoint_secret", "rotate_key", "list_subscriptions", "get_tenant"} <= set(names)
     assert all(operation["security"] == [{"bearerAuth": []}] for _, _, operation in operations(schema))
     assert schema["components"]["securitySchemes"]["bearerAuth"]["scheme"] == "bearer"
 
@@ -35,6 +35,6 @@ def test_secrets_appear_only_in_responses_that_create_them(schema):
         "EndpointWithSecret",
         "EndpointCreateRequest",
         "ApiKeyWithSecret",
-        "SigningSecretRotationRequest",
-        "SigningSecretRotationResult",
+        "SigningSecretCreateRequest",
+        "SigningSecretWithValue",
     }

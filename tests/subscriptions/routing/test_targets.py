@@ -83,7 +83,7 @@ class TestLoadTargets:
         old = new_secret()
         endpoint = make_endpoint(secret=old)
         target(endpoint)
-        new = rotate_secret(endpoint, overlap_seconds=3600)
+        _, new = rotate_secret(endpoint, overlap_seconds=3600)
         both = target(endpoint)
         assert signs_with(both, old)
         assert signs_with(both, new)
@@ -138,7 +138,7 @@ def test_secret_rotated_while_a_target_is_read_is_not_missed(queries: int) -> No
     new: list[str] = []
 
     def rotate() -> None:
-        new.append(rotate_secret(endpoint, overlap_seconds=0))
+        new.append(rotate_secret(endpoint, overlap_seconds=0)[1])
         connection.close()
 
     def rotate_after_some_queries(execute: Any, *query: Any) -> Any:

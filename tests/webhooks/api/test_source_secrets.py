@@ -31,6 +31,7 @@ class TestRoutes(RouteCases):
         ApiRoute("get", "sources/{source}/secrets/", "read", 200),
         ApiRoute("post", "sources/{source}/secrets/", "manage", 201, {}),
         ApiRoute("post", "sources/{source}/secrets/{secret}/reveal/", "manage", 200),
+        ApiRoute("get", "sources/{source}/secrets/{secret}/", "read", 200),
         ApiRoute("delete", "sources/{source}/secrets/{secret}/", "manage", 204),
     ]
 
@@ -45,7 +46,7 @@ def test_rotation_creates_a_secret_and_lets_the_others_expire() -> None:
     source = make_source(tenant_id=tenant.pk)
     client = make_client(tenant)
     created = post(client, f"sources/{source.public_id}/secrets/", {"overlap_seconds": 3600}).json()
-    listed = client.get(f"{API}/sources/{source.public_id}/secrets/").json()
+    listed = client.get(f"{API}/sources/{source.public_id}/secrets/").json()["data"]
     assert [secret["id"] for secret in listed] == [created["id"], listed[1]["id"]]
     assert created["secret"].startswith("whsec_")
     assert "secret" not in listed[0]
@@ -60,7 +61,7 @@ def test_rotation_without_overlap_ends_the_other_secrets_at_once() -> None:
     path = f"sources/{source.public_id}/secrets/"
     for overlap in (60, 86_400, 0):
         post(client, path, {"overlap_seconds": overlap})
-    assert len(client.get(f"{API}/{path}").json()) == 1
+    assert len(client.get(f"{API}/{path}").json()["data"]) == 1
 
 
 def test_eleventh_secret_is_a_400() -> None:
@@ -100,7 +101,7 @@ def test_secret_is_shown_only_if_the_sender_gave_it() -> None:
     client, source = make_client(tenant), make_source(tenant_id=tenant.pk, secret=None)
     assert keep_received_secret(source.pk, "given by the sender")
     path = f"{API}/sources/{source.public_id}/secrets/"
-    [listed] = client.get(path).json()
+    [listed] = client.get(path).json()["data"]
     shown = post(client, f"sources/{source.public_id}/secrets/{listed['id']}/reveal/", {})
     assert (listed["is_received"], "secret" in listed) == (True, False)
     assert (shown.json()["secret"], shown["Cache-Control"]) == ("given by the sender", "no-store")
@@ -116,7 +117,7 @@ def test_secrets_of_different_names_last_and_receipts_show_which_one_signed() ->
     live = post(client, path, {"name": "live"}).json()
     test = post(client, path, {"name": "test"}).json()
     newer = post(client, path, {"name": "live", "overlap_seconds": 0}).json()
-    listed = client.get(f"{API}/{path}").json()
+    listed = client.get(f"{API}/{path}").json()["data"]
     assert {secret["name"]: secret["expires_at"] for secret in listed} == {"": None, "live": None, "test": None}
     assert live["id"] not in [secret["id"] for secret in listed]
     for name, secret in (("test", test), ("live", newer)):

@@ -203,6 +203,7 @@ class SourceWithSecretSerializer(SourceSerializer):
         required=False,
         help_text="Secret of the signature scheme, in this response only; absent if the scheme has none.",
     )
+    may_be_absent = frozenset({"secret"})
 
 
 @contextmanager
