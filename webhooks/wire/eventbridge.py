@@ -10,8 +10,10 @@ extension attribute of that name.
 
 import json
 import re
+from datetime import UTC, datetime
 from typing import Any
 
+from webhooks.wire.errors import InvalidEvent
 from webhooks.wire.patterns import InvalidPattern
 
 NAMES = {"detail-type": "type", "detail": "data"}
@@ -53,12 +55,16 @@ def plain_from_eventbridge(entry: dict[str, Any]) -> dict[str, Any]:
     """Return an EventBridge event as one in the plain form.
 
     Both spellings are read: of events (``detail-type``, ``detail``), and of the entries of PutEvents (``DetailType``,
-    ``Detail``), whose detail is JSON text: it becomes bytes. ``resources`` become an attribute, separated by commas;
-    what only EventBridge uses (``version``, the name of a bus) is left out.
+    ``Detail``), whose detail is the JSON text of an object: it becomes bytes. A time may be a number of seconds since
+    1970, as SDKs of AWS send it. ``resources`` become an attribute, separated by commas; what only EventBridge uses
+    (``version``, the name of a bus) is left out. Raises InvalidEvent, which names the member of the entry.
     """
     event = {_ENTRY_NAMES.get(name, name): value for name, value in entry.items() if name not in _EVENTBRIDGE_ONLY}
-    if isinstance(entry.get("Detail"), str):
-        event["detail"] = _json_text(entry["Detail"])
+    if "Detail" in entry:
+        event["detail"] = _json_object(entry["Detail"])
+    for name in ("Time", "time"):
+        if isinstance(entry.get(name), int | float):
+            event["time"] = _time(name, entry[name])
     if isinstance(resources := event.get("resources"), list):
         event["resources"] = ",".join(map(str, resources)) or None
     return event_from_eventbridge(event)
@@ -74,13 +80,35 @@ def template_from_eventbridge(template: str) -> str:
     return _PATH_IN_TEMPLATE.sub(lambda found: f"<{path_from_eventbridge(found[1])}>", template)
 
 
-def _json_text(detail: str) -> bytes | str:
-    """Return the detail of an entry as JSON text. Other text stays text."""
+def is_put_events(document: object) -> bool:
+    """Tell whether a JSON value has the form of a request of PutEvents: an object with a list of entries."""
+    return isinstance(document, dict) and "Entries" in document and not document.keys() & {"type", "detail-type"}
+
+
+def member_of_entry(attribute: str) -> str:
+    """Return the name that an attribute has in an entry of PutEvents."""
+    return {"type": "DetailType", "data": "Detail", **{new: old for old, new in _ENTRY_NAMES.items()}}.get(
+        attribute, attribute
+    )
+
+
+def _json_object(detail: object) -> bytes:
     try:
-        json.loads(detail)
+        is_object = isinstance(detail, str) and isinstance(json.loads(detail), dict)
     except (ValueError, RecursionError):
-        return detail
-    return detail.encode("utf-8", "surrogatepass")
+        is_object = False
+    if not is_object:
+        raise InvalidEvent("Detail", "must be the JSON text of an object")
+    return str(detail).encode("utf-8", "surrogatepass")
+
+
+def _time(name: str, seconds: float) -> str:
+    try:
+        if isinstance(seconds, bool):
+            raise ValueError(seconds)
+        return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+    except (ValueError, OverflowError, OSError):
+        raise InvalidEvent(name, "must be a time, or the seconds since 1970") from None
 
 
 def _renamed_members(pattern: dict[str, Any]) -> dict[str, Any]:

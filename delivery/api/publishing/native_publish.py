@@ -6,14 +6,16 @@ Every other request goes to the view ``events.Events``. Both read, publish and r
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 import orjson
 from django.conf import settings
 
-from delivery.api.publishing.event_tenants import MEMBER, OTHER_TENANT, take_tenant
+from delivery.api.publishing.event_tenants import MEMBER, OTHER_TENANT, publish_for_tenants, take_tenant
 from delivery.api.publishing.publish_results import accepted, problem_of
 from delivery.api.publishing.published import JSON
-from delivery.api.publishing.request_events import form_of, read_event
+from delivery.api.publishing.put_events import put_events_response
+from delivery.api.publishing.request_events import AMAZON_JSON, Item, find_entries, form_of, read_event
 from delivery.publishing.group_publish import submit
 from delivery.publishing.plan_limits import publish_rate_headers
 from subscriptions.api.native_authentication import authenticate_natively
@@ -22,6 +24,7 @@ from subscriptions.api.tenancy import HEADER, MISSING_TENANT
 from subscriptions.models import ApiKey, Scope, Tenant
 from subscriptions.tenants.tenants import is_named
 from webhooks.kit.fair.futures import await_future
+from webhooks.kit.fair.threads import request_threads
 from webhooks.kit.native_request import BodyCutShort, NativeRequest, NativeResponse
 from webhooks.kit.rest.limited_body import TooLarge, check_encoding
 from webhooks.wire.cloudevents.http_modes import BATCH
@@ -37,7 +40,7 @@ def can_publish_natively(headers: Mapping[str, str], query_string: bytes) -> boo
     length = headers.get("content-length", "")
     is_short = "transfer-encoding" not in headers and length.isdigit() and int(length) <= MAX_BYTES
     is_usual = not query_string and "idempotency-key" not in headers
-    return is_short and is_usual and not headers.get("content-type", "").lower().startswith(BATCH)
+    return is_short and is_usual and not headers.get("content-type", "").lower().startswith((BATCH, *AMAZON_JSON))
 
 
 async def publish_natively(request: NativeRequest) -> NativeResponse:
@@ -54,6 +57,8 @@ async def publish_natively(request: NativeRequest) -> NativeResponse:
     if request.body.length is not None and len(body) < request.body.length:
         raise BodyCutShort
     try:
+        if form == "plain" and (entries := find_entries(body)) is not None:
+            return await _publish_entries(key, tenant if named is not None else None, entries)
         name, event = take_tenant(read_event(form, request.headers, body))
         if name is not None:
             tenant = await _tenant_of_event(key, tenant if named is not None else None, name)
@@ -64,6 +69,13 @@ async def publish_natively(request: NativeRequest) -> NativeResponse:
     (result,) = await await_future(submit(tenant, [event]))
     body = orjson.dumps(accepted(result))
     return NativeResponse(202, body, {**RESPONSE_HEADERS, **publish_rate_headers(tenant)})
+
+
+async def _publish_entries(key: ApiKey, named: Tenant | None, entries: list[Item]) -> NativeResponse:
+    """Publish the entries of a request of PutEvents, which are several, on a thread."""
+    work = partial(publish_for_tenants, key.tenant, named, entries)
+    results = await request_threads().run(key.tenant_id or key.pk, work)
+    return NativeResponse(200, orjson.dumps(put_events_response(results)), RESPONSE_HEADERS)
 
 
 async def _tenant_of_event(key: ApiKey, named: Tenant | None, name: str) -> Tenant:

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 
 from delivery.api.publishing.event_tenants import named_by, publish_for_tenants
 from delivery.api.publishing.publish_results import accepted, problem_of, shown
+from delivery.api.publishing.put_events import put_events_response
 from delivery.api.publishing.request_events import Limits, RequestEvents
 from delivery.models import Event
 from delivery.publishing.plan_limits import publish_rate_headers
@@ -57,12 +58,17 @@ class PublishingView(TenantScoped[Event]):
             raise problem_of(error) from error
         tenant = named or principal(request).tenant
         results = publish_for_tenants(principal(request).tenant, named, found.items)
-        response = (
-            self.batch_response(results) if found.batch else HttpResponse(orjson.dumps(accepted(results[0])), JSON, 202)
-        )
+        response = self._response(found, results)
         for name, value in publish_rate_headers(tenant).items() if tenant else ():
             response.headers.setdefault(name, value)
         return response
+
+    def _response(self, found: RequestEvents, results: list[Published]) -> HttpResponse:
+        if found.entries:
+            return HttpResponse(orjson.dumps(put_events_response(results)), JSON, 200)
+        if found.batch:
+            return self.batch_response(results)
+        return HttpResponse(orjson.dumps(accepted(results[0])), JSON, 202)
 
     def batch_response(self, results: list[Published]) -> HttpResponse:
         """Return a 202 with the result of each event, or a problem if there were events and none was accepted."""

@@ -1,12 +1,14 @@
 """Read the events of a request.
 
-``POST /events/`` has one of four forms, which the headers tell apart:
+``POST /events/`` has one of five forms, which the headers tell apart:
 
     application/cloudevents-batch+json   batch         up to 1,000 events, each with a result of its own
     application/cloudevents+json         structured    one
     anything, with ce- headers           binary        one; the body is its data
     application/json                     plain         one; id, source and time are filled in where they are missing; an
                                                        event of EventBridge (detail-type, detail) is one, too
+    application/x-amz-json-1.1           entries       a request of EventBridge's PutEvents, whose response it gets; as
+                                                       application/json it is recognized by its member Entries
 
 ``POST /events/batch/`` accepts a batch: the first form, or a JSON array of events in the last one.
 
@@ -27,12 +29,13 @@ from webhooks.wire.cloudevents.event import RawJson
 from webhooks.wire.cloudevents.grammar import media_type
 from webhooks.wire.cloudevents.http_modes import BATCH, MAX_BATCH, STRUCTURED, Event
 from webhooks.wire.errors import InvalidEvent, UnsupportedFormat
-from webhooks.wire.eventbridge import is_eventbridge, plain_from_eventbridge
+from webhooks.wire.eventbridge import is_eventbridge, is_put_events, plain_from_eventbridge
 
 PLAIN = "application/json"
 ACCEPTED_FORMS = f"Send {STRUCTURED}, {BATCH}, {PLAIN}, or any content type with the headers ce-id, ce-source, ce-type."
 BATCH_FORMS = f"Send a JSON array of events as {PLAIN}, or of CloudEvents as {BATCH}."
 ATTRIBUTE_HEADERS = ("ce-id", "ce-source", "ce-type", "ce-specversion")
+AMAZON_JSON = ("application/x-amz-json-1.0", "application/x-amz-json-1.1")
 EVENTBRIDGE_EXTENSIONS = ("account", "region", "resources")
 
 Item = Event | InvalidEvent | dict[str, Any]
@@ -48,10 +51,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class RequestEvents:
-    """The events of a request, in order; one in the plain form is a dict."""
+    """The events of a request, in order; one in the plain form is a dict. ``entries``: they are those of PutEvents."""
 
     items: list[Item]
     batch: bool
+    entries: bool = False
 
 
 def read_events(request: HttpRequest, limits: Limits) -> RequestEvents:
@@ -63,14 +67,22 @@ def read_events(request: HttpRequest, limits: Limits) -> RequestEvents:
     form = form_of(request.headers)
     if form == "batch":
         return RequestEvents([*http_modes.read_batch(read_body(request, limits.batch))], batch=True)
-    return RequestEvents([read_event(form, request.headers, read_body(request, limits.event))], batch=False)
+    if form == "entries":
+        return RequestEvents(read_entries(read_body(request, limits.batch)), batch=True, entries=True)
+    body = read_body(request, limits.event)
+    if form == "plain" and (entries := find_entries(body)) is not None:
+        return RequestEvents(entries, batch=True, entries=True)
+    return RequestEvents([read_event(form, request.headers, body)], batch=False)
 
 
 def read_batch_events(request: HttpRequest, limits: Limits) -> RequestEvents:
     """Return the events of a request that is a batch. Raises as ``read_events`` does."""
     declared = request.headers.get("content-type", "")
     if _is_plain(declared):
-        return RequestEvents([*read_plain_batch(read_body(request, limits.batch))], batch=True)
+        body = read_body(request, limits.batch)
+        if (entries := find_entries(body)) is not None:
+            return RequestEvents(entries, batch=True, entries=True)
+        return RequestEvents([*read_plain_batch(body)], batch=True)
     if declared.lower().startswith(BATCH) and form_of(request.headers) == "batch":
         return RequestEvents([*http_modes.read_batch(read_body(request, limits.batch))], batch=True)
     raise UnsupportedMediaType(declared, BATCH_FORMS)
@@ -97,6 +109,44 @@ def read_plain(body: bytes) -> dict[str, Any]:
         native = json_text.read_object(body, keep="detail")
         plain = _from_eventbridge(native) if isinstance(native, dict) else plain
     return _with_raw_data(plain)
+
+
+def find_entries(body: bytes) -> list[Item] | None:
+    """Return the entries of a body that has the form of a request of PutEvents; None for any other body."""
+    if b'"Entries"' not in body:
+        return None
+    try:
+        is_request = is_put_events(json_text.read_object(body, keep="Entries"))
+    except json_text.InvalidJson:
+        return None
+    return read_entries(body) if is_request else None
+
+
+def read_entries(body: bytes) -> list[Item]:
+    """Return each entry of a request of PutEvents in the plain form, or its InvalidEvent.
+
+    Raises InvalidEvent if the body is no such request, or has more than MAX_BATCH entries.
+    """
+    try:
+        request = json_text.read_object(body, keep="Entries")
+    except json_text.InvalidJson as error:
+        raise InvalidEvent("", str(error)) from None
+    if not isinstance(request, dict) or not isinstance(request.get("Entries"), bytes):
+        raise InvalidEvent("Entries", "is missing: a request of PutEvents has a list of entries")
+    return [_entry(index, entry) for index, entry in enumerate(_read_array(request["Entries"], keep="detail"))]
+
+
+def _entry(index: int, entry: json_text.ParsedObject) -> Item:
+    """Return an entry of PutEvents, which must have all that EventBridge requires, in the plain form."""
+    if isinstance(entry, json_text.ObjectError):
+        return InvalidEvent("", entry.value, index)
+    for name in ("Source", "DetailType", "Detail"):
+        if not isinstance(entry.get(name), str) or not entry[name]:
+            return InvalidEvent(name, "must be a string that is not empty", index)
+    try:
+        return _with_raw_data(_from_eventbridge(entry))
+    except InvalidEvent as error:
+        return InvalidEvent(error.attribute, error.reason, index)
 
 
 def read_plain_batch(body: bytes) -> list[Item]:
@@ -127,7 +177,10 @@ def _plain_item(index: int, plain: json_text.ParsedObject, native: json_text.Par
     if isinstance(plain, json_text.ObjectError):
         return InvalidEvent("", plain.value, index)
     if is_eventbridge(plain) and isinstance(native, dict):
-        plain = _from_eventbridge(native)
+        try:
+            plain = _from_eventbridge(native)
+        except InvalidEvent as error:
+            return InvalidEvent(error.attribute, error.reason, index)
     return _with_raw_data(plain)
 
 
@@ -146,8 +199,10 @@ def _with_raw_data(plain: dict[str, Any]) -> dict[str, Any]:
 
 
 def form_of(headers: Mapping[str, str]) -> str:
-    """Return the form of a request, one of the four above. Raises UnsupportedMediaType."""
+    """Return the form of a request, one of the five above. Raises UnsupportedMediaType."""
     declared = headers.get("content-type", "")
+    if declared.partition(";")[0].strip().lower() in AMAZON_JSON:
+        return "entries"
     try:
         form = http_modes.content_mode({"content-type": declared})
     except UnsupportedFormat:

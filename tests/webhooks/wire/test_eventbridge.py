@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from webhooks.wire.errors import InvalidEvent
 from webhooks.wire.eventbridge import (
     event_from_eventbridge,
     is_eventbridge,
@@ -120,7 +121,16 @@ def test_event_of_eventbridge_becomes_one_in_the_plain_form() -> None:
 def test_entry_of_putevents_becomes_one_in_the_plain_form() -> None:
     expected = {"source": "my.shop", "type": "order.paid", "data": b'{"total": 42}', "resources": "a,b"}
     assert plain_from_eventbridge(ENTRY) == expected
-    assert plain_from_eventbridge({**ENTRY, "Detail": "no JSON"})["data"] == "no JSON"
+    assert plain_from_eventbridge({**ENTRY, "Time": 1_700_000_000})["time"] == "2023-11-14T22:13:20Z"
+
+
+@pytest.mark.parametrize(
+    ("member", "value"), [("Detail", "no JSON"), ("Detail", "[1]"), ("Detail", {}), ("Time", 1e300), ("Time", True)]
+)
+def test_member_of_an_entry_that_eventbridge_refuses_is_an_error_with_its_name(member: str, value: Any) -> None:
+    with pytest.raises(InvalidEvent) as refused:
+        plain_from_eventbridge({**ENTRY, member: value})
+    assert refused.value.attribute == member
 
 
 def test_event_with_a_type_has_not_the_names_of_eventbridge() -> None:

@@ -4,6 +4,7 @@ import json
 from base64 import b64encode
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -341,4 +342,20 @@ def test_body_beyond_the_limit_is_not_opened() -> None:
     body = json.dumps({**samples.EVENTBRIDGE, "detail": "x" * MAX_BYTES}).encode()
     assert open_message(AUTO, Message({}, body, "m", "urn:s")) is None
     with pytest.raises(UnopenedEnvelope, match="more than 16 MiB"):
+        open_message("eventbridge", Message({}, body, "m", "urn:s"))
+
+
+def test_request_of_putevents_is_opened_into_its_entries() -> None:
+    entries = [{"Source": "shop", "DetailType": name, "Detail": '{"n": 1.10}'} for name in ("a", "b")]
+    for envelope in ("auto", "eventbridge"):
+        events = open_message(envelope, Message({}, orjson.dumps({"Entries": entries}), "m", "urn:s"))
+        assert events is not None
+        assert [(it.attributes["type"], it.data) for it in events] == [("a", b'{"n": 1.10}'), ("b", b'{"n": 1.10}')]
+
+
+@pytest.mark.parametrize("detail", ["no JSON", "[1]", 7])
+def test_entry_whose_detail_is_no_object_is_not_opened(detail: object) -> None:
+    body = orjson.dumps({"Source": "shop", "DetailType": "a", "Detail": detail})
+    assert open_message("auto", Message({}, body, "m", "urn:s")) is None
+    with pytest.raises(UnopenedEnvelope, match="Detail must be the JSON text of an object"):
         open_message("eventbridge", Message({}, body, "m", "urn:s"))
