@@ -13,6 +13,7 @@ from django.conf import settings
 from delivery.lanes.breaker import OUTAGE_FAILURES
 from delivery.lanes.health import disabled_at, failing_message
 from delivery.models import Lane
+from delivery.reading.timeline import explanation_of
 from delivery.sending.attempt_stats import StatsSummary, stats_by_hour, total_of
 from delivery.sql.attempts import REJECTS_MUCH
 from subscriptions.models import Endpoint
@@ -99,8 +100,7 @@ def _describe(endpoint: Endpoint, lane: Lane, total: StatsSummary, now: datetime
         return Health.PAUSE_REQUESTED, pause_message(lane.wait_status, lane.wait_until)
     if lane.failing_since is not None and _is_failing(lane):
         until = _disabled_at(lane, now)
-        latest = total.last_status or total.last_error
-        warned = f" The latest attempt failed with {latest}." if latest else ""
+        warned = _latest_attempt(total)
         warned += f" Its owner was warned {_times(lane.warnings_sent)}." if lane.warnings_sent else ""
         since = f"{lane.failing_since:%Y-%m-%d %H:%M} UTC"
         return Health.FAILING, failing_message(since, lane.failures, until.timestamp() if until else None) + warned
@@ -117,6 +117,13 @@ def _describe(endpoint: Endpoint, lane: Lane, total: StatsSummary, now: datetime
 def _is_failing(lane: Lane) -> bool:
     """Return whether more than single deliveries failed, and no sign of life came since."""
     return bool(lane.failing_since and (lane.open_count or lane.failures >= OUTAGE_FAILURES))
+
+
+def _latest_attempt(total: StatsSummary) -> str:
+    if total.last_status:
+        return f" The latest attempt failed with {total.last_status}."
+    explained = explanation_of(total.last_error) if total.last_error else ""
+    return f" The latest attempt failed. {explained}." if explained else ""
 
 
 def _times(count: int) -> str:

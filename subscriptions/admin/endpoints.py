@@ -62,7 +62,7 @@ class EndpointAdmin(AdminList):
                 )
             },
         ),
-        ("Verification", {"fields": ((_http("verification"), _http("verified_at"), "allowed_rate"),)}),
+        ("Verification", {"fields": ((_http("verification"), _http("verified_at")), "allowed_rate")}),
         (
             "Request",
             {
@@ -76,12 +76,12 @@ class EndpointAdmin(AdminList):
             "Limits and retries",
             {
                 "fields": (
-                    *(("timeout_ms", "max_in_flight"), ("rate_limit", "rate_period", "rate_burst")),
-                    ("ordering", "retry_plan"),
+                    *(("timeout_ms", "max_in_flight"), ("rate_limit", "rate_period")),
+                    *(("rate_burst", "ordering"), "retry_plan"),
                 )
             },
         ),
-        ("Other", {"fields": ("metadata", ("created_at", "updated_at", "deleted"))}),
+        ("Other", {"fields": ("metadata", ("created_at", "updated_at"), "deleted")}),
     )
     actions = ("pause", "enable", "disable", "rotate")
 

@@ -54,7 +54,7 @@ class SourceAdmin(AdminList):
             "Field mapping",
             {
                 "fields": (
-                    *(("message_id_path", "dedupe", "dedupe_window_seconds"), ("event_type_path", "envelope")),
+                    *(("dedupe", "dedupe_window_seconds"), ("message_id_path", "event_type_path"), "envelope"),
                     ("order_key_path", "sequence_path"),
                 )
             },
@@ -64,8 +64,8 @@ class SourceAdmin(AdminList):
             "Response",
             {
                 "fields": (
-                    ("response_status", "response_when", "response_timeout_seconds"),
-                    *("response_content_type", "response_block", "responses_block"),
+                    ("response_status", "response_when"),
+                    *("response_timeout_seconds", "response_content_type", "response_block", "responses_block"),
                 )
             },
         ),

@@ -8,6 +8,8 @@ from django.utils import timezone
 
 from delivery.models import HourlyStats, Lane
 from delivery.reading.endpoint_health import EndpointHealth, Health, endpoint_health, percent
+from delivery.reading.timeline import explanation_of
+from delivery.transports.outcome import Failure
 from subscriptions.models import Endpoint
 from tests.factories import make_endpoint
 
@@ -69,6 +71,14 @@ def test_endpoint_that_fails_is_failing_with_its_warnings_and_the_time_of_disabl
         f"disabled once attempts have failed 20 times or more, on 5 days after the first, and none has succeeded; not "
         f"before {until:%Y-%m-%d %H:%M} UTC. The latest attempt failed with 503. Its owner was warned 2 times."
     )
+
+
+@pytest.mark.parametrize("failure", sorted(set(Failure) - {Failure.STATUS}))
+def test_failing_endpoint_without_a_response_says_what_went_wrong(endpoint: Endpoint, failure: Failure) -> None:
+    count(endpoint, 960, 0, 0)
+    HourlyStats.objects.update(last_error=failure, last_status=None)
+    health = health_of(endpoint, failures=57, failing_since=timezone.now() - timedelta(days=1), open_count=2)
+    assert f" The latest attempt failed. {explanation_of(failure)}." in health.text
 
 
 def test_endpoint_with_a_single_failure_is_not_failing(endpoint: Endpoint) -> None:
