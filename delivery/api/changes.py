@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from delivery.api.filters import filter_errors
+from delivery.api.filters import filter_errors, read_row_filter
 from delivery.api.serializers.cancellations import CancellationResultSerializer, CancellationSerializer
 from delivery.api.serializers.deliveries import DeliverySerializer
 from delivery.lifecycle.cancel import cancel, cancel_matching, count_matching
@@ -166,4 +166,4 @@ class CancellationPreview(TenantScoped[Delivery]):
 def read_filter(tenant: Tenant, fields: dict[str, Any]) -> ReplayFilter:
     """Read the filter of a request. Raises ValidationError with the name of the filter's field."""
     with filter_errors():
-        return ReplayFilter.parse(fields["filter"], DELIVERIES, tenant)
+        return read_row_filter(tenant, fields["filter"], DELIVERIES)

@@ -10,18 +10,21 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 from delivery.models import DeadLetter, Delivery, Replay
+from delivery.publishing.known_types import objection
 from delivery.reading import queries
 from delivery.reading.list_filters import ATTEMPTS, DEAD_LETTERS, DELIVERIES, EVENTS
 from delivery.reading.timeline import EXPLAINED
+from delivery.replaying.replay_filter import ReplayFilter
 from delivery.transports.outcome import Failure
 from subscriptions.api.fields.labels import LabelsFilter
+from subscriptions.models import Tenant
 from webhooks.kit.rest.lookup import find
-from webhooks.kit.rest.query_params import ChoiceFilter, IdFilter, QueryParams, RegexFilter, TextFilter
+from webhooks.kit.rest.query_params import ChoiceFilter, Filter, QueryParams, RegexFilter, TextFilter
 from webhooks.kit.rest.serializers import InstantField
 
 FAILURES = [(failure.value, EXPLAINED.get(failure, "The response was no success")) for failure in Failure]
 STATUS = r"\A([1-5][0-9][0-9]|[1-5]xx)\Z"
-TYPE_HELP = "Event type, exact."
+TYPE_HELP = "Event type: one (`order.paid`), all below one (`order.*`), or all (`*`). An unknown one is an error."
 SUBJECT_HELP = "Subject of the event, exact."
 SEARCH_HELP = "Text in the event's id, type, subject or source, ignoring case; or the id of an item of the list."
 STATUS_HELP = "HTTP status of the latest attempt, or a class of them: `503`, `5xx`."
@@ -56,7 +59,7 @@ class RowField(serializers.CharField):
     default_error_messages = {"unknown": "No {name} with this id."}
 
     def __init__(self, rows_of: Callable[[UUID | None, str], QuerySet[Any]], **options: Any) -> None:
-        super().__init__(required=False, **options)
+        super().__init__(**{"required": False, **options})
         self.rows_of = rows_of
 
     def to_internal_value(self, data: Any) -> Any:
@@ -67,11 +70,40 @@ class RowField(serializers.CharField):
         return found if found is not None else self.fail("unknown", name=rows.model._meta.verbose_name)
 
 
+class RowFilter(Filter, RowField):
+    """Filter by a row of the request's tenant."""
+
+
+class EventTypeArgument(serializers.CharField):
+    """An event type: one, all below one (``order.*``), or all (``*``). An unknown type is an error."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=256, **options)
+
+    def to_internal_value(self, data: Any) -> Any:
+        pattern, tenant_id = super().to_internal_value(data), self.context["view"].tenant_id()
+        if tenant_id is not None and "\0" not in pattern and (message := objection(tenant_id, pattern)):
+            raise ValidationError(message, code="unknown")
+        return pattern
+
+
+class EventTypeFilter(Filter, EventTypeArgument):
+    """Filter by event type."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"unindexed": True, "help_text": TYPE_HELP, **options})
+
+
 class PeriodParams(QueryParams):
     """From ``since`` (included) to ``until`` (not included)."""
 
     since = InstantField(required=False, help_text="Start of the period, included: `2030-01-31T12:00:00Z`.")
     until = InstantField(required=False, help_text="End of the period, excluded.")
+
+    def validate(self, attrs: Any) -> Any:
+        if "since" in attrs and "until" in attrs and attrs["since"] > attrs["until"]:
+            raise ValidationError({"until": ["Must not be before since."]})
+        return attrs
 
 
 class AttemptFilters(PeriodParams):
@@ -84,7 +116,7 @@ class AttemptFilters(PeriodParams):
 class EventFilters(PeriodParams):
     """Filter events; ``event_id`` is looked up, alone or with ``source``."""
 
-    type = TextFilter(unindexed=True, help_text=TYPE_HELP)
+    type = EventTypeFilter(where=EVENTS["type"])
     subject = TextFilter(unindexed=True, help_text=SUBJECT_HELP)
     q = TextFilter(where=EVENTS["q"], unindexed=True, min_length=2, max_length=256, help_text=SEARCH_HELP)
     source = TextFilter(  # type: ignore[assignment]  # an attribute of REST framework's serializers
@@ -105,8 +137,10 @@ class EventDeliveryFilters(PeriodParams):
     )
     status = RegexFilter(STATUS, where=DELIVERIES["status"], unindexed=True, help_text=STATUS_HELP)
     error = ChoiceFilter(FAILURES, where="last_error", unindexed=True, help_text=ERROR_HELP)
-    replay = IdFilter(
-        Replay.prefix, where="replay_id", unindexed=True, help_text="Id of the replay that sent it again."
+    replay = RowFilter(
+        lambda tenant_id, _ref: queries.replays(tenant_id),
+        unindexed=True,
+        help_text="Id of the replay that sent it again.",
     )
     include = IncludeField("event", "attempts")
 
@@ -114,7 +148,7 @@ class EventDeliveryFilters(PeriodParams):
 class DeliveryFilters(EventDeliveryFilters):
     """Filter deliveries."""
 
-    type = TextFilter(where=DELIVERIES["type"], unindexed=True, help_text=TYPE_HELP)
+    type = EventTypeFilter(where=DELIVERIES["type"])
     subject = TextFilter(where=DELIVERIES["subject"], unindexed=True, help_text=SUBJECT_HELP)
     q = TextFilter(where=DELIVERIES["q"], unindexed=True, min_length=2, max_length=256, help_text=SEARCH_HELP)
     endpoint = RowField(queries.endpoints, help_text=ENDPOINT_HELP)
@@ -134,7 +168,7 @@ class DeadLetterFilters(PeriodParams):
     )
     status = RegexFilter(STATUS, where=DEAD_LETTERS["status"], unindexed=True, help_text=STATUS_HELP)
     error = ChoiceFilter(FAILURES, where="last_error", unindexed=True, help_text=ERROR_HELP)
-    type = TextFilter(where=DEAD_LETTERS["type"], unindexed=True, help_text=TYPE_HELP)
+    type = EventTypeFilter(where=DEAD_LETTERS["type"])
     subject = TextFilter(where=DEAD_LETTERS["subject"], unindexed=True, help_text=SUBJECT_HELP)
     q = TextFilter(where=DEAD_LETTERS["q"], unindexed=True, min_length=2, max_length=256, help_text=SEARCH_HELP)
     endpoint = RowField(queries.endpoints, help_text=ENDPOINT_HELP)
@@ -146,6 +180,14 @@ class ReplayFilters(QueryParams):
     """Filter replays."""
 
     state = ChoiceFilter(Replay.State.choices, unindexed=True, help_text="State of the replay.")
+
+
+def read_row_filter(tenant: Tenant, given: Any, scope: str) -> ReplayFilter:
+    """Read the filter in the body of a replay or a cancellation. Raises ValueError with the field's name first."""
+    selected = ReplayFilter.parse(given, scope, tenant)
+    if selected.type and (message := objection(tenant.pk, selected.type)):
+        raise ValueError("type", message)
+    return selected
 
 
 @contextmanager

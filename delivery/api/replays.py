@@ -9,7 +9,7 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from delivery.api.filters import ReplayFilters, filter_errors
+from delivery.api.filters import ReplayFilters, filter_errors, read_row_filter
 from delivery.api.serializers.replays import (
     ReplayCreateSerializer,
     ReplayPreviewSerializer,
@@ -108,4 +108,4 @@ class ReplayCancel(ReplayView):
 
 def read_filter(tenant: Tenant, fields: dict[str, Any]) -> replays.ReplayFilter:
     """Read the filter of a request. Raises ValueError with the field's name first."""
-    return replays.ReplayFilter.parse(fields["filter"], fields["scope"], tenant)
+    return read_row_filter(tenant, fields["filter"], fields["scope"])

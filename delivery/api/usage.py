@@ -12,14 +12,16 @@ from uuid import UUID
 import orjson
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import ValidationError
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from delivery.api.filters import TYPE_HELP, EventTypeArgument
 from delivery.lifecycle import usage
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Tenant
+from webhooks.kit.rest.pages import CursorPages
 from webhooks.kit.rest.query_params import QueryParams
 from webhooks.wire.ids import public
 
@@ -70,11 +72,7 @@ class UsageParams(QueryParams):
 
     read_elsewhere = frozenset({"tenant", "format"})  # by the tenant scope and by the content negotiation
 
-    type = serializers.CharField(
-        required=False,
-        max_length=256,
-        help_text="One event type, or all types below one: `order.*`. Default: all types.",
-    )
+    type = EventTypeArgument(required=False, help_text=f"{TYPE_HELP} Default: all types.")
     granularity = serializers.ChoiceField(
         [("day", "One row for each day"), ("month", "One row for each month")],
         default="day",
@@ -189,7 +187,7 @@ def _shown(row: usage.UsageRow, wanted: usage.UsageFilter) -> dict[str, Any]:
 
 
 def _key(cursor: str) -> usage.UsageKey | None:
-    """Return the position in a cursor. Raises NotFound for an invalid one."""
+    """Return the position in a cursor. Raises ValidationError for an invalid one."""
     if not cursor:
         return None
     try:
@@ -198,4 +196,4 @@ def _key(cursor: str) -> usage.UsageKey | None:
             raise ValueError(kind)
         return usage.UsageKey(date.fromisoformat(day), tenant and UUID(tenant), kind)
     except (ValueError, TypeError, AttributeError):
-        raise NotFound("Invalid cursor.") from None
+        raise ValidationError({"cursor": [CursorPages.CURSOR]}) from None

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from delivery.sql.usage import fold_usage, report_usage
+from webhooks.kit.rows import is_type_prefix
 
 FOLD_BATCH = 50_000  # increments in one transaction
 
@@ -40,8 +41,8 @@ class UsageRow(NamedTuple):
 class UsageFilter:
     """Select usage: from ``first`` to ``last``, both included, of a tenant or (None) of all.
 
-    ``event_type`` is exact, or ``order.*`` for all types below ``order``. ``granularity``: day or month. ``by``: what
-    rows distinguish besides the period.
+    ``event_type`` is exact, ``order.*`` for all types below ``order``, or ``*`` for all. ``granularity``: day or month.
+    ``by``: what rows distinguish besides the period.
     """
 
     tenant_id: UUID | None
@@ -65,7 +66,7 @@ def fold() -> int:
 def report(selected: UsageFilter, limit: int, after: UsageKey | None = None) -> list[UsageRow]:
     """Return up to ``limit`` rows that have any usage, sorted by key, from the row after ``after`` on."""
     kind = selected.event_type
-    prefix = kind[:-1] if kind is not None and kind.endswith(".*") else None
+    prefix = kind[:-1] if kind is not None and is_type_prefix(kind) else None
     after_day, after_tenant, after_type = after or (None, None, None)
     parameters = {
         "granularity": selected.granularity,
@@ -74,7 +75,7 @@ def report(selected: UsageFilter, limit: int, after: UsageKey | None = None) -> 
         "first": selected.first,
         "last": selected.last,
         "tenant": selected.tenant_id,
-        "type": None if prefix else kind,
+        "type": kind if prefix is None else None,
         "prefix": prefix,
         "after_day": after_day,
         "after_tenant": after_tenant,

@@ -11,6 +11,7 @@ from typing import Any, Final
 from django.db.models import BooleanField, ExpressionWrapper, OuterRef, Q, Subquery
 
 from delivery.models import Event
+from webhooks.kit.rows import matches_type
 from webhooks.wire.ids import parse
 
 Conditions = Mapping[str, Callable[[Any], Q]]
@@ -39,6 +40,16 @@ def _status(column: str) -> Callable[[str], Q]:
         return Q(**{f"{column}__gte": first, f"{column}__lt": first + 100})
 
     return condition
+
+
+def _type(column: str) -> Callable[[str], Q]:
+    """Match a type: exactly, all below one (``order.*``), or all (``*``)."""
+    return lambda pattern: matches_type(column, pattern)
+
+
+def _event_type(key: str) -> Callable[[str], Q]:
+    """Match the type of the event whose key is in column ``key``."""
+    return lambda pattern: _event_matches(key, matches_type("type", pattern)) if pattern != "*" else Q()
 
 
 def _event_equals(key: str, column: str) -> Callable[[Any], Q]:
@@ -71,13 +82,13 @@ def _search(key: str, **id_columns: str) -> Callable[[str], Q]:
 
 
 EVENTS: Final[Conditions] = {
-    "type": _equals("type"),
+    "type": _type("type"),
     "subject": _equals("subject"),
     "of_source": _equals("source"),
     "q": _search("", evt="id"),
 }
 DELIVERIES: Final[Conditions] = {
-    "type": _event_equals("event_id", "type"),
+    "type": _event_type("event_id"),
     "subject": _event_equals("event_id", "subject"),
     "in_state": _equals("state"),
     "status": _status("last_status"),
@@ -87,7 +98,7 @@ DELIVERIES: Final[Conditions] = {
 }
 ATTEMPTS: Final[Conditions] = {"status": _status("status"), "error": _equals("error")}
 DEAD_LETTERS: Final[Conditions] = {
-    "type": _event_equals("delivery__event_id", "type"),
+    "type": _event_type("delivery__event_id"),
     "subject": _event_equals("delivery__event_id", "subject"),
     "cause": _equals("cause"),
     "state": lambda state: Q(replayed_at__isnull=state == "open"),

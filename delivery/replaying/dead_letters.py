@@ -18,6 +18,7 @@ from delivery.sql.dead_letters import ReplayedLetter, replay_dead_letters
 from subscriptions.models import Tenant
 from subscriptions.routing.route_table import RouteTable
 from subscriptions.routing.snapshot import current_route_table
+from webhooks.kit.rows import matches_type
 from webhooks.wire.cloudevents.json_format import read_structured
 
 
@@ -47,11 +48,11 @@ def open_dead_letters(tenant: Tenant | None, selected: ReplayFilter) -> QuerySet
         "endpoint": selected.endpoint,
         "endpoint__labels__contains": selected.labels,
         "cause": selected.cause,
-        "delivery__event__type": selected.type,
         "failed_at__gte": selected.since,
         "failed_at__lt": selected.until,
     }
-    return letters.filter(**{name: value for name, value in conditions.items() if value})
+    letters = letters.filter(**{name: value for name, value in conditions.items() if value})
+    return letters.filter(matches_type("delivery__event__type", selected.type)) if selected.type else letters
 
 
 def run_slice(row: Replay, selected: ReplayFilter, limit: int) -> Slice:

@@ -110,15 +110,20 @@ def _readers(scope: str, tenant: Tenant | None) -> dict[str, Reader]:
 
 def _ids(prefix: str, value: Any) -> tuple[UUID, ...]:
     if not isinstance(value, list) or not 1 <= len(value) <= MAX_IDS:  # an empty list must not select everything
-        raise ValueError(f"must be a list of 1 to {MAX_IDS} ids")
+        raise ValueError(f"must be an array of 1 to {MAX_IDS} ids")
     return tuple(parse(prefix, _text(item)) for item in value)
 
 
 def _endpoint(tenant: Tenant | None, value: Any) -> UUID:
     text = _text(value)
-    if text.startswith(f"{Endpoint.prefix}_") or tenant is None:
+    if tenant is None:
         return parse(Endpoint.prefix, text)
-    key = Endpoint.objects.filter(tenant=tenant, uid=text, deleted_at=None).values_list("id", flat=True).first()
+    rows = Endpoint.objects.filter(tenant=tenant)
+    if text.startswith(f"{Endpoint.prefix}_"):
+        rows = rows.filter(id=parse(Endpoint.prefix, text))
+    else:
+        rows = rows.filter(uid=text, deleted_at=None)
+    key = rows.values_list("id", flat=True).first()
     if key is None:
         raise ValueError("is neither the id nor the uid of an endpoint")
     return key

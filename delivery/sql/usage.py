@@ -45,6 +45,19 @@ def events_since(tenant_id: UUID, first: date) -> int:
     return int(count)
 
 
+# Reader: filters by event type. Index: the unique (tenant, day, type) of totals, of which a tenant has a few thousand.
+WAS_PUBLISHED = """
+SELECT EXISTS (SELECT FROM delivery_usage WHERE tenant_id = %(tenant)s AND type = %(type)s)
+    OR EXISTS (SELECT FROM delivery_usageincrement WHERE tenant_id = %(tenant)s AND type = %(type)s)
+"""
+
+
+def was_published(tenant_id: UUID, event_type: str) -> bool:
+    """Return whether the tenant ever published an event of this type."""
+    ((found,),) = run(WAS_PUBLISHED, {"tenant": tenant_id, "type": event_type})
+    return bool(found)
+
+
 # Readers: the usage report of the API and of the admin. Indexes: for one tenant the unique (tenant, day, type) of
 # totals, for all tenants usage_by_day. Parameters:
 #

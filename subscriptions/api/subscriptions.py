@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Func, Q, QuerySet
+from django.db.models import TextField as TextColumn
+from django.db.models.lookups import Contains
 from rest_framework.response import Response
 
 from subscriptions.api import openapi
@@ -13,6 +15,7 @@ from subscriptions.models import Endpoint, Subscription
 from subscriptions.routing.route_table import matching_names
 from subscriptions.routing.subscriptions import change_subscription, create_subscription
 from webhooks.kit.rest.query_params import BooleanFilter, QueryParams, ReferenceFilter, TextFilter
+from webhooks.kit.rows import is_type_prefix
 
 
 def _endpoints(params: QueryParams) -> QuerySet[Endpoint]:
@@ -23,6 +26,20 @@ def _endpoints(params: QueryParams) -> QuerySet[Endpoint]:
 def _to_endpoint(endpoint: Endpoint) -> Q:
     """Return the condition for the subscriptions of an endpoint."""
     return Q(endpoint=endpoint) | Q(tenant=endpoint.tenant_id, endpoint_labels__contained_by=endpoint.labels)
+
+
+LINES = "E'\\n' || array_to_string(%(expressions)s, E'\\n')"  # each type of an array after a line feed
+
+
+def _names_type(pattern: str) -> Q:
+    """Return the condition for the subscriptions whose types include this one, or at least one of ``order.*``."""
+    if pattern == "*":
+        return Q()
+    includes = Q(event_types__overlap=list(matching_names(pattern)))
+    if not is_type_prefix(pattern):
+        return includes
+    names = Func("event_types", template=LINES, output_field=TextColumn())
+    return includes | Q(Contains(names, "\n" + pattern[:-1]))
 
 
 class SubscriptionFilters(QueryParams):
@@ -39,8 +56,9 @@ class SubscriptionFilters(QueryParams):
     active = BooleanFilter(help_text="Whether the subscription is active. Without this filter the list has both.")
     event_type = TextFilter(
         max_length=256,
-        where=lambda name: Q(event_types__overlap=list(matching_names(name))),
-        help_text="An event type, such as `order.paid`: only subscriptions whose types include it.",
+        where=_names_type,
+        help_text="An event type: only subscriptions whose types include it (`order.paid`), or at least one below it "
+        "(`order.*`).",
     )
 
 

@@ -58,21 +58,23 @@ class SchemaCheck:
         return find_violations(schema, with_decimals(event.value))
 
 
-class _Snapshot:
+class Snapshot:
     """Hold the names of the event types with a schema, and the checks loaded so far, at one version of the types."""
 
     def __init__(self) -> None:
         with_schema = EventType.objects.filter(version__gt=0)
         self.names = frozenset(with_schema.values_list("name", flat=True))
         self.checks: dict[tuple[UUID, str], SchemaCheck | None] = {}
+        self.known: dict[UUID | None, frozenset[str]] = {}
+        """Names of all types by owner, None: the platform; filled by ``known_types``."""
 
 
-_snapshots: dict[int, _Snapshot] = {}  # by version; it holds the latest only
+_snapshots: dict[int, Snapshot] = {}  # by version; it holds the latest only
 
 
 def check(tenant_id: UUID, event: Event) -> SchemaViolations | None:
     """Check an event against the schema of its type. None: it is valid, or no schema applies."""
-    snapshot = _current_snapshot()
+    snapshot = current_snapshot()
     name = event.attributes["type"]
     if name not in snapshot.names:
         return None
@@ -101,12 +103,13 @@ def schema_url(name: str, version: int) -> str:
     return f"{settings.PUBLIC_URL}/catalogue/{name}/{version}.json"
 
 
-def _current_snapshot() -> _Snapshot:
+def current_snapshot() -> Snapshot:
+    """Return the snapshot of the version that is current, at most a second old."""
     version = _version.get("")
     snapshot = _snapshots.get(version)
     if snapshot is None:
         _snapshots.clear()
-        snapshot = _snapshots[version] = _Snapshot()
+        snapshot = _snapshots[version] = Snapshot()
     return snapshot
 
 

@@ -81,7 +81,7 @@ def find_violations(schema: CompiledSchema, value: Any) -> list[Violation]:
 def check_examples(examples: Any, schema: Any) -> None:
     """Raise Invalid for ``examples`` unless they are a short list of data that matches the schema, if there is one."""
     if not isinstance(examples, list) or len(examples) > MAX_EXAMPLES:
-        raise Invalid("examples", f"Must be a list of at most {MAX_EXAMPLES} examples of the data.")
+        raise Invalid("examples", f"Must be an array of at most {MAX_EXAMPLES} examples of the data.")
     check_json("examples", examples, MAX_EXAMPLES_BYTES, MAX_DEPTH)
     if schema is None:
         return

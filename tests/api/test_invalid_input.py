@@ -45,7 +45,7 @@ EXCLUDED_BY = {
     ("/api/v1/subscriptions/test/", "events"): {"event"},
     ("/api/v1/endpoints/{ref}/test/", "event"): {"type", "data"},
 }
-PYTHON_WORDS = re.compile(r"\b(dictionary|list of items|got type|dict|str|int|float|bool|NoneType|None)\b")
+PYTHON_WORDS = re.compile(r"\b(dictionary|lists?|got type|dict|str|int|float|bool|NoneType|None)\b")
 ANY_TEXT = {("/api/v1/sources/{ref}/test/", "body")}  # the bytes of a message
 
 

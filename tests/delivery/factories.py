@@ -9,6 +9,7 @@ import orjson
 
 from delivery.models import Attempt, DeadLetter, Delivery, Event, Replay
 from delivery.reading import queries
+from delivery.usage_models import UsageIncrement
 from subscriptions.models import Endpoint, Tenant
 from webhooks.wire.ids import new_id
 
@@ -19,13 +20,16 @@ def key_at(moment: datetime) -> UUID:
 
 
 def make_event(tenant: Tenant, *, data: Any = None, body: bytes | None = None, **changes: Any) -> Event:
-    """Create an event published now, or at ``created_at``."""
+    """Create an event published now, or at ``created_at``, of a type that counts as published."""
     created_at = changes.pop("created_at", datetime.now(UTC))
     key = key_at(created_at)
     fields: dict[str, Any] = {"source": "/orders", "event_id": str(key), "type": "order.created"} | changes
     document = {"specversion": "1.0", "id": fields["event_id"], "source": fields["source"], "type": fields["type"]}
     if body is None:
         body = orjson.dumps(document | {"data": data if data is not None else {"total": 5}})
+    UsageIncrement.objects.create(
+        tenant_id=tenant.pk, day=created_at.date(), type=fields["type"], events=0, deliveries=0
+    )
     return Event.objects.create(
         id=key, tenant=tenant, created_at=created_at, body=body, digest=sha256(body).digest(), **fields
     )

@@ -74,18 +74,23 @@ class LinesField(forms.CharField):
         return "\n".join(value) if isinstance(value, list) else value
 
 
+NEVER = "never"  # the retry plan without a second attempt
+
+
 class RetryPlanField(forms.CharField):
-    """Edit whole seconds, separated by commas; empty means the default plan."""
+    """Edit whole seconds, separated by commas; ``never`` means no second attempt, empty the default plan."""
 
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value)
+        if text == NEVER:
+            return []
         try:
             return [int(part) for part in text.split(",")] if text else None
         except ValueError:
             raise ValidationError("Must be whole seconds separated by commas, such as 5, 60, 3600.") from None
 
     def prepare_value(self, value: Any) -> Any:
-        return ", ".join(map(str, value)) if isinstance(value, list) else value
+        return ", ".join(map(str, value)) or NEVER if isinstance(value, list) else value
 
 
 class TenantField(forms.CharField):
@@ -213,7 +218,9 @@ def _other_fields() -> dict[str, forms.Field]:
             widget=forms.Textarea(attrs={"rows": 3}),
             help_text=f"{_help('handlers')} Names: {', '.join(sorted(handler_paths()))}. No pattern: every message.",
         ),
-        "retry_plan": RetryPlanField(required=False, help_text=f"{_help('retry_plan')} Example: 5, 60, 3600."),
+        "retry_plan": RetryPlanField(
+            required=False, help_text=f"{_help('retry_plan')} Example: 5, 60, 3600; or never."
+        ),
     }
 
 

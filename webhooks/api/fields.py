@@ -122,7 +122,7 @@ class RetryPlanField(serializers.Field[list[int], Any, Any, Any]):
     """Seconds to wait after each failure, or null for the default plan."""
 
     default_error_messages = {
-        "list": "Must be a list of at most {most} integers from 1 to {longest} (seconds).",
+        "list": "Must be an array of at most {most} integers from 1 to {longest} (seconds).",
         "long": "The sum of all waits must be at most {longest} seconds.",
     }
 
@@ -242,7 +242,7 @@ class HandlersField(StorableJsonField):
     """A list of ``{"handler": name, "pattern": {...}}``; without a pattern the handler gets every message."""
 
     default_error_messages = {
-        "list": "Must be a list of objects with a handler and optionally a pattern.",
+        "list": "Must be an array of objects with a handler and optionally a pattern.",
         "many": "Must be at most {most} handlers.",
         "unknown": "Unknown handler {name!r}; must be one of {names}.",
         "pattern": "Invalid pattern of {name}: {problem}",

@@ -6,7 +6,7 @@ Ids are UUIDv7, so a period is a range of ids.
 from contextlib import suppress
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from rest_framework.exceptions import ValidationError
 
 from webhooks.kit.rest.lookup import UID_NEEDS_TENANT
@@ -21,14 +21,23 @@ class SourceFilter(TextFilter):
 
     def to_internal_value(self, data: Any) -> Any:
         ref = super().to_internal_value(data)
+        tenant_id = self.context["view"].tenant_id()
+        sources = Source.objects.all() if tenant_id is None else Source.objects.filter(tenant_id=tenant_id)
         with suppress(ValueError):
-            return Q(source=parse(Source.prefix, ref))
-        sources = Source.objects.filter(uid=ref.replace("\0", ""), deleted_at=None)
-        if self.context["view"].tenant_id() is None:
-            sources = sources.filter(tenant_id=None)
-            if not sources.exists():
+            return self._existing(sources.filter(pk=parse(Source.prefix, ref)))
+        named = sources.filter(uid=ref.replace("\0", ""), deleted_at=None)
+        if tenant_id is None:
+            named = named.filter(tenant_id=None)
+            if not named.exists():
                 raise ValidationError(UID_NEEDS_TENANT, code="required")
-        return Q(source__in=sources.values("id"))
+        return self._existing(named)
+
+    def _existing(self, sources: QuerySet[Source]) -> Q:
+        """Return the condition for these sources. Raises ValidationError if there are none."""
+        keys = list(sources.values_list("pk", flat=True))
+        if not keys:
+            raise ValidationError("No source with this id.", code="unknown")
+        return Q(source__in=keys)
 
     def condition(self, value: Any) -> Q:
         """Return the condition, which ``to_internal_value`` has made."""

@@ -1,5 +1,7 @@
 """Serve receipts: list and read, download a body, replay one or many."""
 
+from functools import partial
+
 from django.db.models import OuterRef, Subquery
 from django.http import FileResponse
 from drf_spectacular.types import OpenApiTypes
@@ -19,6 +21,7 @@ from webhooks.api.serializers.receipts import (
 from webhooks.api.tenancy import TenantScoped
 from webhooks.kit.rest.query_params import BooleanFilter, ChoiceFilter, TextFilter
 from webhooks.kit.rest.resources import ReadOnlyResource
+from webhooks.kit.rows import matches_type
 from webhooks.models import Receipt, SourceSecret
 from webhooks.processing.receipts import by_message_id
 from webhooks.processing.replay import count_replayable, replay
@@ -30,7 +33,10 @@ class ReceiptFilters(SourceFilters):
     """Filter receipts."""
 
     state = ChoiceFilter(list(STATES), where=lambda name: STATES[name], help_text="State of the receipt.")
-    event_type = TextFilter(help_text="Event type of the message, exact.")
+    event_type = TextFilter(
+        where=partial(matches_type, "event_type"),
+        help_text="Event type of the message: one (`order.paid`), all below one (`order.*`), or all (`*`).",
+    )
     message_id = TextFilter(where=by_message_id, help_text="The sender's id of the message, exact.")
     cause = ChoiceFilter(Receipt.Cause.choices, help_text="Why the receipt is dead.")
     out_of_order = BooleanFilter(help_text="Whether a later message of the same order key was handled before this one.")
@@ -125,7 +131,7 @@ class ReceiptReplays(BelowReceipt):
         """
         receipts = self.get_queryset()  # first: a tenant that is not the caller's is a 404, whatever the body
         body = self.body(ReceiptReplayCreateSerializer)
-        filters = ReceiptFilters(data={"state": "dead", **body["filter"]})
+        filters = ReceiptFilters(data={"state": "dead", **body["filter"]}, context=self.get_serializer_context())
         if not filters.is_valid():
             raise ValidationError({"filter": filters.errors})
         rows = receipts.filter(filters.condition(unindexed=False))

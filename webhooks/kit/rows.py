@@ -1,4 +1,4 @@
-"""Define what all rows share: a UUIDv7 key, shown outside as a TypeID, the time of creation, and rules about uids."""
+"""Define what rows share: a UUIDv7 key, shown outside as a TypeID, the time of creation, rules about uids and types."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -46,6 +46,18 @@ def unique_uid(already_exists: Callable[[], Exception]) -> Iterator[None]:
 def has_control_characters(text: str) -> bool:
     """Return whether the text contains control characters (NUL cannot be stored) or unpaired surrogates."""
     return any(category(character) in CONTROL_CATEGORIES for character in text)
+
+
+def is_type_prefix(pattern: str) -> bool:
+    """Return whether a filter by event type selects all types below one (``order.*``), or all (``*``)."""
+    return pattern == "*" or pattern.endswith(".*")
+
+
+def matches_type(column: str, pattern: str) -> models.Q:
+    """Return the condition for an event type: exact, all below one (``order.*``), or all (``*``)."""
+    if pattern == "*":
+        return models.Q()
+    return models.Q(**{f"{column}__startswith": pattern[:-1]} if is_type_prefix(pattern) else {column: pattern})
 
 
 class KeyedRow(models.Model):

@@ -118,7 +118,7 @@ class Rule:
 def read_rules(rules: Any) -> tuple[Rule, ...]:
     """Return the rules. Raises InvalidHandshake."""
     if not isinstance(rules, list) or len(rules) > MAX_RULES:
-        raise InvalidHandshake(f"must be a list of at most {MAX_RULES} rules")
+        raise InvalidHandshake(f"must be an array of at most {MAX_RULES} rules")
     return tuple(map(_read_rule, rules))
 
 

@@ -41,7 +41,7 @@ class Exponential(StrictSerializer):
 PLAN_SCHEMA = {
     "x-component": ("EndpointRetryPlan", "Seconds to wait after each failure, or an object that describes them."),
     "oneOf": [
-        {"type": "array", "items": {"type": "integer"}, "minItems": 1, "maxItems": MAX_WAITS},
+        {"type": "array", "items": {"type": "integer"}, "maxItems": MAX_WAITS},
         {
             "x-component": ("ExponentialRetryPlan", "Waits that grow by a factor; give `attempts`, `horizon` or both."),
             "type": "object",
@@ -88,15 +88,15 @@ PLAN_SCHEMA = {
 
 @extend_schema_field(PLAN_SCHEMA)
 class RetryPlan(serializers.ListField):
-    """Accept the seconds to wait after each failure, or an object that describes their growth."""
+    """Accept the seconds to wait after each failure, none for no second attempt, or an object with their growth."""
 
     child = IntegerField(min_value=1, max_value=MAX_WAIT)
     default_error_messages = {
-        "not_a_list": "Must be a list of waits in seconds, or an object of first, factor, cap, attempts and horizon."
+        "not_a_list": "Must be an array of waits in seconds, or an object of first, factor, cap, attempts and horizon."
     }
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(allow_empty=False, max_length=MAX_WAITS, **options)
+        super().__init__(max_length=MAX_WAITS, **options)
 
     def to_internal_value(self, data: Any) -> list[int]:
         if isinstance(data, Mapping):

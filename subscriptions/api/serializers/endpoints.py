@@ -23,8 +23,8 @@ class EndpointSerializer(StrictModelSerializer):
     retry_plan = RetryPlan(
         required=False,
         allow_null=True,
-        help_text="Seconds to wait after each failure, as a list, or an object that describes them; returned as the "
-        "list. Null: the default, 10 attempts over 75 h 35 min.",
+        help_text="Seconds to wait after each failure, as an array, or an object that describes them; returned as "
+        "the array. `[]`: never again, one attempt only. Null: the default, 10 attempts over 75 h 35 min.",
     )
     kept_by_put = frozenset({"state"})
     hints = dict.fromkeys(("secret", "signing"), "POST to the endpoint's secrets/ to rotate the secret.")

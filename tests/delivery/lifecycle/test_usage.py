@@ -208,8 +208,9 @@ def test_report_with_an_invalid_parameter_names_it(query, field, accept):
 
 
 @pytest.mark.parametrize("cursor", ["x", "W10", "é", "WyIyMDI2LTAxLTAxIiwieCIsbnVsbF0", "bnVsbA"])
-def test_report_with_an_invalid_cursor_is_not_found(cursor):
-    assert make_client(make_tenant()).get(API, {"cursor": cursor}).status_code == 404
+def test_report_with_an_invalid_cursor_names_it(cursor):
+    response = make_client(make_tenant()).get(API, {"cursor": cursor})
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (400, "cursor")
 
 
 @pytest.mark.parametrize("path", ["usage/", "endpoints/{}/stats/"])

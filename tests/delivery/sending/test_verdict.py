@@ -49,3 +49,8 @@ def test_judge_failure_is_retried_until_the_plan_is_used_up(failure: Failure, ov
 )
 def test_judge_waits_as_planned_but_not_less_than_retry_after(retry_after: float | None, wait: float) -> None:
     assert verdict(Failure.STATUS, retry_after=retry_after).wait == pytest.approx(wait)
+
+
+def test_judge_failure_under_an_empty_plan_is_dead_at_once() -> None:
+    found = judge(Outcome(0.0, 1, failure=Failure.STATUS, retry_after=5.0), step=0, plan=(), jitter=0.5)
+    assert found == Verdict("dead", cause="exhausted")

@@ -41,6 +41,12 @@ def test_first_wait_above_the_default_cap_raises_the_cap():
     assert created["retry_plan"] == [100_000, 100_000]
 
 
+def test_empty_plan_means_never_again_and_is_kept():
+    created = make_client(make_tenant()).post(ENDPOINTS, {"url": URL, "retry_plan": []}).json()
+    assert created["retry_plan"] == []
+    assert Endpoint.objects.get().retry_plan == []
+
+
 def test_plan_is_removed_by_null():
     tenant = make_tenant()
     path = f"{ENDPOINTS}{make_endpoint(tenant, retry_plan=[5]).public_id}/"
@@ -55,7 +61,6 @@ def test_plan_is_removed_by_null():
         ("exponential", "retry_plan"),
         (5, "retry_plan"),
         (True, "retry_plan"),
-        ([], "retry_plan"),
         ([5] * 51, "retry_plan"),
         ([5, 0], "retry_plan.1"),
         ([5, 604_801], "retry_plan.1"),

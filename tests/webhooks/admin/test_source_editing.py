@@ -15,7 +15,7 @@ from tests.dns_server import Answer, DnsServer
 from tests.factories import make_plan, make_tenant
 from tests.factories_receiver import SECRET, make_source, signed
 from tests.webhooks.admin.test_pages import SEES_ALL, operator
-from webhooks.admin.source_form import SourceForm
+from webhooks.admin.source_form import RetryPlanField, SourceForm
 from webhooks.models import Receipt, Source
 from webhooks.outgoing import resolver
 from webhooks.schemes import SCHEMES
@@ -159,7 +159,7 @@ def test_empty_response_and_the_receipt_are_told_apart_in_the_form() -> None:
         ({"handlers": '[{"handler": "os.abort"}]'}, "Unknown handler"),
         ({"handlers": '[{"handler": "log", "pattern": {"type": ["\\u0000"]}}]'}, "Must not contain NUL"),
         ({"retry_plan": "soon"}, "whole seconds"),
-        ({"retry_plan": "0"}, "Must be a list of at most 20 integers"),
+        ({"retry_plan": "0"}, "Must be an array of at most 20 integers"),
         ({"content_types": "nonsense"}, "media types"),
         ({"allowed_origins": "http://x"}, "must be a DNS name"),
         ({"message_id_path": "there"}, "header:Name"),
@@ -305,3 +305,9 @@ def test_deleted_source_cannot_be_edited() -> None:
     source = make_source(deleted_at=timezone.now())
     assert edit(operator(*SEES_ALL, "change_source"), source).status_code == 404
     assert not Receipt.objects.exists()
+
+
+def test_plan_without_a_second_attempt_is_edited_as_the_word_never() -> None:
+    field = RetryPlanField(required=False)
+    assert (field.clean("never"), field.prepare_value([])) == ([], "never")
+    assert (field.clean(""), field.prepare_value(None)) == (None, None)

@@ -13,7 +13,7 @@ from webhooks.models import Source, SourceSecret
 from webhooks.senders.presets import find_sender
 from webhooks.sources.source_counts import source_counts
 from webhooks.wire.envelopes import AUTO, NONE, OPENERS
-from webhooks.wire.ids import public
+from webhooks.wire.ids import new_id, public
 from webhooks.wire.signing.keys import new_secret
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
@@ -234,7 +234,11 @@ def test_uid_of_another_tenants_source_is_free_and_names_nothing_there() -> None
     moved = client.patch(f"{API}/sources/mine/", {"uid": "theirs"}, format="json")
     assert (moved.status_code, moved.json()["uid"], moved.json()["url"]) == (200, "theirs", own["url"])
     assert client.get(f"{API}/sources/theirs/").json()["id"] == own["id"]
-    assert client.get(f"{API}/receipts/?source={other.public_id}").json()["data"] == []
+    foreign, unknown = (
+        client.get(f"{API}/receipts/?source={ref}") for ref in (other.public_id, public("src", new_id()))
+    )
+    assert (foreign.status_code, foreign.content) == (unknown.status_code, unknown.content)
+    assert foreign.status_code == 400
 
 
 @pytest.mark.parametrize("change", ["delete", "rename"])

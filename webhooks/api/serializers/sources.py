@@ -105,7 +105,12 @@ class SourceSerializer(StrictModelSerializer):
     response_content_type = ContentTypeField(
         required=False, allow_blank=True, help_text=help_of("response_content_type")
     )
-    retry_plan = RetryPlanField(required=False, allow_null=True, help_text=help_of("retry_plan"))
+    retry_plan = RetryPlanField(
+        required=False,
+        allow_null=True,
+        help_text="Seconds to wait after each failure. `[]`: never again, the handlers run once. Null: the default, 9 "
+        "attempts in 41 h.",
+    )
     handlers = HandlersField(required=False, help_text=help_of("handlers"))
     paused = BooleanField(required=False, help_text="While true, senders get 503 with Retry-After. Default: false.")
 

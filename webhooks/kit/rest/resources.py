@@ -85,7 +85,7 @@ class ScopedView(GenericAPIView[M]):
 
     def params(self) -> dict[str, Any]:
         """Return the validated query parameters of a view that is no list. Raises ValidationError."""
-        return dict(self.query_params.read(self.request).validated_data)
+        return dict(self.query_params.read(self.request, context=self.get_serializer_context()).validated_data)
 
     def body(self, serializer_class: type[Serializer[Any]] | None = None) -> dict[str, Any]:
         """Return the validated fields of the request's body. Raises ValidationError."""

@@ -41,7 +41,7 @@ def open_events(message: Message, _open_inner: OpenInner) -> list[Event]:
         return [_test_event(message, document)]
     records = follow("/Records", document)
     if not isinstance(records, list) or not records or len(records) > MAX_BATCH:
-        raise InvalidEvent("Records", f"is not a list of 1 to {MAX_BATCH} records")
+        raise InvalidEvent("Records", f"is not an array of 1 to {MAX_BATCH} records")
     return [_event(record, index) for index, record in enumerate(records)]
 
 

@@ -67,5 +67,5 @@ def single_operator(value: dict[str, Any], at: str, allowed: Collection[str]) ->
 
 
 def _type_name(value: Any) -> str:
-    names = {dict: "an object", list: "a list", bool: "a boolean", type(None): "null", str: "a string"}
+    names = {dict: "an object", list: "an array", bool: "a boolean", type(None): "null", str: "a string"}
     return names.get(type(value), "a number")

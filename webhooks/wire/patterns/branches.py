@@ -89,12 +89,12 @@ def _collect_named(contents: _ObjectContents, inner: Any, path: FieldPath, point
     elif isinstance(inner, dict):
         _collect(contents, inner, path, pointer, in_or=in_or)
     else:
-        raise InvalidPattern(pointer, "write the accepted values as a list, also a single one")
+        raise InvalidPattern(pointer, "write the accepted values as an array, also a single one")
 
 
 def _alternatives(value: Any, pointer: str) -> list[Any]:
     if not isinstance(value, list) or len(value) < 2:
-        raise InvalidPattern(pointer, "takes a list of two or more objects")
+        raise InvalidPattern(pointer, "takes an array of two or more objects")
     if pointer.count("/$or/") > MAX_DEPTH:
         raise InvalidPattern(pointer, f"more than {MAX_DEPTH} levels deep")
     return value

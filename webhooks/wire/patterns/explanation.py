@@ -112,7 +112,7 @@ def _group_mismatch(group: PatternBranch) -> PatternMismatch:
     paths = list(group)
     names = ", ".join(map(".".join, paths))
     return PatternMismatch(
-        ".".join(_common_path(paths)), (), (), f"no single element of a list here satisfies all of {names}"
+        ".".join(_common_path(paths)), (), (), f"no single element of an array here satisfies all of {names}"
     )
 
 

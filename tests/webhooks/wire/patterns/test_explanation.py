@@ -54,7 +54,7 @@ def test_explain_gives_the_reason_of_a_mismatch(
 def test_explain_reports_values_in_different_elements_as_one_mismatch() -> None:
     (mismatch,) = explained({"type": ["order.created"], "data": {"lines": {"sku": ["x"], "qty": [2]}}})
     assert mismatch.path == "data.lines"
-    assert mismatch.reason == ("no single element of a list here satisfies all of data.lines.sku, data.lines.qty")
+    assert mismatch.reason == ("no single element of an array here satisfies all of data.lines.sku, data.lines.qty")
 
 
 def test_explain_describes_the_branch_with_the_fewest_mismatches() -> None:

@@ -57,7 +57,7 @@ def merge_alternatives(predicates: Iterable[Predicate]) -> list[Predicate]:
 
 def _all_of(make: Callable[[Any, str], Predicate], values: list[Any], at: str) -> tuple[Predicate, ...]:
     if not values:
-        raise InvalidPattern(at, "the list must not be empty; name what to exclude")
+        raise InvalidPattern(at, "the array must not be empty; name what to exclude")
     return tuple(make(require_string(value, at), at) for value in values)
 
 
@@ -67,7 +67,7 @@ def _one_of_scalars(values: list[Any], at: str) -> Predicate:
     if values and all(is_number(value) for value in values):
         return OneOfNumbers(frozenset(require_finite(value, at) for value in values))
     raise InvalidPattern(
-        at, "takes one string or number, a list of only strings or of only numbers, or one operator object"
+        at, "takes one string or number, an array of only strings or of only numbers, or one operator object"
     )
 
 
