@@ -16,12 +16,10 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
-
 from delivery import telemetry
 from delivery.lanes.clock import Clock
-from delivery.lanes.lane import EPOCH, LeasedLane, instant
-from delivery.operational.dead_letters import dead_letter_pending
+from delivery.lanes.lane import LeasedLane
+from delivery.lanes.lane_batches import LaneBatches
 from delivery.sql.due import notify_lane_available, recheck_due
 from delivery.sql.lanes import (
     LEASE_SECONDS,
@@ -32,13 +30,10 @@ from delivery.sql.lanes import (
     renew_lanes,
 )
 from delivery.sql.recovery import (
-    Outage,
     bring_claims_forward,
-    bring_deliveries_forward,
     bring_lanes_forward,
     find_newest_due,
     make_probes_due,
-    retry_after_outage,
 )
 from delivery.transports.outcome import Outcome
 from subscriptions.routing.targets import DeliveryTarget, load_targets
@@ -60,7 +55,6 @@ RENEW_EVERY = LEASE_SECONDS / 3  # seconds
 REFRESH_EVERY = 1.0  # seconds between two readings of the endpoints of the leased lanes
 READ_CLOCK_EVERY = 1.0  # seconds between two readings of the database's clock while no lane is due
 POLL_EVERY = 0.25  # seconds between two checks for due lanes and deliveries without a notification
-DEAD_LETTER_BATCH = 200  # deliveries dead-lettered in one turn of the loop, so that sending goes on in between
 
 
 class LeasedLanes:
@@ -82,14 +76,9 @@ class LeasedLanes:
         self._clock = clock
         self._lanes: dict[UUID, LeasedLane] = {}
         self._orphaned_attempts: Counter[UUID] = Counter()  # by endpoint: attempts in flight of lanes that were lost
-        self._undeliverable: dict[UUID, str] = {}  # endpoint: the cause its deliveries are dead-lettered for
-        # Endpoints with deliveries that are due by the clock before it went back.
-        self._of_old_clock: dict[UUID, None] = {}
-        # Lanes whose retries are being made due, by endpoint: up to when they were looked at.
-        self._recovering: dict[UUID, datetime] = {}
+        self.batches = LaneBatches(clock, self._lanes)
         self._leaving: set[UUID] = set()  # endpoints of lanes that are left to other drains
         self._lease_after = 0.0  # monotonic seconds: until then other drains may lease what this one has left
-        self._old_clock_until = 0.0  # unix seconds: the clock before it went back
         self._renewed_at = time.monotonic()
 
     def __iter__(self) -> Iterator[LeasedLane]:
@@ -120,11 +109,6 @@ class LeasedLanes:
     def do_publishers_claim(self) -> bool:
         """Whether publishers claim for any of the lanes."""
         return any(lane.publishers_claim for lane in self)
-
-    @property
-    def has_batches(self) -> bool:
-        """Whether deliveries are still to be dead-lettered, or to be made due, batch by batch."""
-        return bool(self._undeliverable or self._of_old_clock or self._recovering)
 
     def renew(self) -> None:
         """Renew the leases and drop the lanes that have another owner. Call before every claim."""
@@ -177,19 +161,17 @@ class LeasedLanes:
         return self._lease_after - time.monotonic() if self.lane_available else math.inf
 
     def _add(self, leased: LeaseResult) -> None:
-        self._undeliverable |= leased.undeliverable
+        self.batches.dead_letter(leased.undeliverable)
         known = load_targets(row.endpoint_id for row in leased.lanes)
         half_open: dict[UUID, bool] = {}
         for row in leased.lanes:
             target = known.get(row.endpoint_id)
             if target is not None and row.endpoint_id not in self._lanes:
                 self._lanes[row.endpoint_id] = lane = LeasedLane.from_row(row, target, self._clock.now())
-                self.note_recovery(lane)
+                self.batches.on_leased(lane)
                 lane.in_flight = lane.stale_in_flight = self._orphaned_attempts.pop(row.endpoint_id, 0)
                 if lane.breaker.is_half_open(self._clock.now()):
                     half_open[row.endpoint_id] = bool(target.ordering)
-                if self._clock.now() < self._old_clock_until:
-                    self._of_old_clock[row.endpoint_id] = None
         self._choose_probes(half_open)
 
     def _choose_probes(self, half_open: dict[UUID, bool]) -> None:
@@ -208,20 +190,10 @@ class LeasedLanes:
         telemetry.clock_went_back(back)
         for lane in self:
             lane.shift(-back)
-        self._old_clock_until = self._clock.now() + back
-        self._of_old_clock |= dict.fromkeys(self._lanes)
+        self.batches.on_clock_went_back(back)
         bring_lanes_forward(back)
         bring_claims_forward(back)
         self.lane_available = True
-
-    def _bring_deliveries_forward(self) -> None:
-        """Make a batch of a lane's deliveries due that were due by the clock before it went back."""
-        endpoint_id = next(iter(self._of_old_clock))
-        left = self._old_clock_until - self._clock.now()
-        if left <= 0 or not bring_deliveries_forward(endpoint_id, left):
-            del self._of_old_clock[endpoint_id]
-        if (lane := self._lanes.get(endpoint_id)) is not None:
-            lane.may_have_more = True
 
     def let_publishers_claim(self, may_send: Callable[[LeasedLane], bool]) -> None:
         """Have publishers claim deliveries of the lanes for which this drain can send them at once, and of no others.
@@ -248,34 +220,10 @@ class LeasedLanes:
             for endpoint_id, wants in changed.items():
                 self._lanes[endpoint_id].publishers_claim = wants
 
-    def note_recovery(self, lane: LeasedLane) -> None:
-        """If an outage of the lane's endpoint is over, make the deliveries due that wait because of it, in batches."""
-        if lane.recovering_since is not None:
-            self._recovering.setdefault(lane.target.endpoint_id, EPOCH)
-
     def is_overdue(self, endpoint_id: UUID, outcome: Outcome) -> bool:
         """Return whether a failed attempt is to be repeated at once: an outage has ended since it began."""
         lane = self._lanes.get(endpoint_id)
         return lane is not None and lane.is_overdue(outcome)
-
-    def _retry_batch(self) -> None:
-        """Make a batch of a lane's retries due. If the lane is not leased any more, its next owner begins again."""
-        endpoint_id, after = next(iter(self._recovering.items()))
-        del self._recovering[endpoint_id]
-        lane = self._lanes.get(endpoint_id)
-        if lane is None or lane.recovering_since is None:
-            return
-        since, until = lane.recovering_since, lane.recovered_until
-        looked_at = retry_after_outage(
-            endpoint_id,
-            Outage(instant(since), instant(until), after, include_others=not since),
-        )
-        if looked_at is None:
-            lane.recovering_since = None
-            return
-        self._recovering[endpoint_id], count = looked_at  # behind those of other endpoints
-        if count:
-            lane.on_notified(self._clock.now())
 
     def _free_places(self) -> int:
         stuck_before = self._clock.now() - STUCK_AFTER
@@ -286,15 +234,10 @@ class LeasedLanes:
         return Counter(lane.target.tenant_id for lane in self)
 
     def maintain(self) -> None:
-        """Refresh endpoints, dead-letter a batch of undeliverable deliveries, release lanes that are not needed."""
+        """Refresh endpoints, run a batch of each kind, release lanes that are not needed."""
         if self._clock.is_due("refresh", REFRESH_EVERY):
             self.refresh()
-        if self._undeliverable:
-            self._dead_letter_batch()
-        if self._of_old_clock:
-            self._bring_deliveries_forward()
-        if self._recovering:
-            self._retry_batch()
+        self.batches.run()
         if self._clock.is_due("release", RELEASE_EVERY):
             self.release([lane for lane in self if self._is_releasable(lane)])
 
@@ -303,29 +246,17 @@ class LeasedLanes:
 
         Lanes that are half-open get a probe, as the attempts that were in flight when the breaker opened may hang.
         """
-        known = load_targets([*self._lanes, *self._undeliverable])
+        known = load_targets([*self._lanes, *self.batches.undeliverable])
         now = self._clock.now()
         to_probe: dict[UUID, bool] = {}
         for endpoint_id, lane in self._lanes.items():
             lane.refresh(known.get(endpoint_id), now)
-            self.note_recovery(lane)
+            self.batches.on_outage_ended(lane)
             if lane.breaker.is_half_open(now) and lane.capacity(now):
                 to_probe[endpoint_id] = lane.heads is not None
                 lane.on_notified(now)
         self._choose_probes(to_probe)
-        for endpoint_id in [key for key in self._undeliverable if key in known and known[key].is_active]:
-            del self._undeliverable[endpoint_id]
-
-    def dead_letter(self, endpoint_ids: Iterable[UUID], cause: str) -> None:
-        """Dead-letter all pending deliveries of these endpoints, batch by batch, in the turns to come."""
-        self._undeliverable |= dict.fromkeys(endpoint_ids, cause)
-
-    def _dead_letter_batch(self) -> None:
-        endpoint_id, cause = next(iter(self._undeliverable.items()))
-        with transaction.atomic():
-            dead = dead_letter_pending(endpoint_id, cause, DEAD_LETTER_BATCH)
-        if not dead:
-            del self._undeliverable[endpoint_id]
+        self.batches.keep(key for key, target in known.items() if target.is_active)
 
     def _is_releasable(self, lane: LeasedLane) -> bool:
         if lane.in_flight or lane.unsettled:
@@ -382,5 +313,5 @@ class LeasedLanes:
 
     def release_all(self) -> None:
         """Release every lane; the next drain dead-letters what is left to dead-letter."""
-        recheck_due(list(self._undeliverable))
+        recheck_due(self.batches.undeliverable)
         self.release(list(self))

@@ -298,7 +298,7 @@ class Drain:
             return ROOM_EVERY
         if self._claiming.ask_all or dispatcher.memory_freed or self._has_stopped or self._publisher_claims.are_waiting:
             return 0.0
-        if self._lanes.has_batches or self._lanes.seconds_to_lease() <= 0:
+        if self._lanes.batches or self._lanes.seconds_to_lease() <= 0:
             return 0.0
         wanting = [
             lane
@@ -331,7 +331,7 @@ class Drain:
     def _is_over(self, idle_timeout: float, stay: Callable[[], bool]) -> bool:
         """Return whether there was nothing to do for ``idle_timeout`` seconds, and ``stay`` lets this drain end."""
         lanes = self._lanes
-        if self._has_work() or lanes.is_contended or lanes.has_batches or any(lane.may_have_more for lane in lanes):
+        if self._has_work() or lanes.is_contended or lanes.batches or any(lane.may_have_more for lane in lanes):
             self._worked_at, self._is_waiting = time.monotonic(), False
         if time.monotonic() - self._worked_at <= idle_timeout:
             return False

@@ -101,7 +101,7 @@ class Settling:
             settled = settle_attempts(new)
             disabled = report_dead(self._unsettled, [row for row in settled if row.cause])
         self._is_commit_unknown = False
-        self._lanes.dead_letter(disabled, RESPONDED_410)
+        self._lanes.batches.dead_letter(dict.fromkeys(disabled, RESPONDED_410))
         lanes = self._record_settled()
         if disabled:
             self._refresh_disabled(disabled)
@@ -155,7 +155,7 @@ class Settling:
         """
         now = self._clock.now()
         for lane in lanes:
-            self._lanes.note_recovery(lane)
+            self._lanes.batches.on_outage_ended(lane)
             health.publish_due_step(lane, now)
 
     def write_stats(self) -> None:

@@ -113,10 +113,10 @@ def test_enabled_endpoint_is_no_longer_dead_lettered() -> None:
     (delivery,) = make_deliveries(endpoint)
     lanes = LeasedLanes(Clock())
     lanes.lease()
-    assert lanes.has_batches
+    assert lanes.batches
     enable(endpoint)
     lanes.maintain()
-    assert not lanes.has_batches
+    assert not lanes.batches
     delivery.refresh_from_db()
     assert delivery.state == "pending"
 
@@ -187,14 +187,14 @@ class TestRecovery:
         lane = held(first)
         lane.on_started(1, now().timestamp())
         lane.on_attempt_ended(Outcome(now().timestamp(), 1, status=200), now().timestamp())
-        first.note_recovery(lane)
+        first.batches.on_outage_ended(lane)
         first.renew()
         first.maintain()
         assert self.due() == 2
         expire_lease()  # the first one is dead
         second = self.leased()
-        assert second.has_batches
-        while second.has_batches:
+        assert second.batches
+        while second.batches:
             second.maintain()
         assert self.due() == 5
         second.release_all()
@@ -207,15 +207,15 @@ class TestRecovery:
         first = self.leased()
         first.release_all()
         assert Lane.objects.get().due_at == now()
-        assert self.leased().has_batches
+        assert self.leased().batches
 
     def test_endpoint_that_is_said_to_work_has_all_its_retries_made_due(self) -> None:
         endpoint = self.make_waiting(failures=1)
         lanes = self.leased()
-        assert not lanes.has_batches
+        assert not lanes.batches
         mark_repaired(endpoint)
         lanes.refresh()
-        while lanes.has_batches:
+        while lanes.batches:
             lanes.maintain()
         assert self.due() == 5
 
@@ -362,7 +362,7 @@ class TestClockWentBack:
         make_deliveries(Endpoint.objects.get(id=endpoint), 3, next_attempt_at=now() + BACK / 2)
         (later,) = make_deliveries(Endpoint.objects.get(id=endpoint), 1, next_attempt_at=now() + BACK * 2)
         lanes.renew()
-        while lanes.has_batches:
+        while lanes.batches:
             lanes.maintain()
         due = Delivery.objects.filter(next_attempt_at__lte=now() + timedelta(seconds=1))
         assert due.count() == 3

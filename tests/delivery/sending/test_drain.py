@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from delivery import notify
 from delivery.fan_out import deferred
-from delivery.lanes import breaker, leased_lanes
+from delivery.lanes import breaker, lane_batches, leased_lanes
 from delivery.lanes.concurrency import INITIAL_WINDOW
 from delivery.lanes.lane import UNSETTLED_FACTOR
 from delivery.lifecycle import sweep
@@ -259,7 +259,7 @@ class TestInactiveEndpoints:
     def test_deleted_endpoint_is_dead_lettered_in_batches_while_others_are_sent_to(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(leased_lanes, "DEAD_LETTER_BATCH", 1)
+        monkeypatch.setattr(lane_batches, "DEAD_LETTER_BATCH", 1)
         gone, other = subscribed(receiver.url("/gone")), subscribed(receiver.url("/other"))
         publish_to(gone, 300)
         delete_endpoint(gone)
@@ -273,7 +273,7 @@ class TestInactiveEndpoints:
     def test_drain_that_stops_leaves_undeliverable_deliveries_to_the_next(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(leased_lanes, "DEAD_LETTER_BATCH", 1)
+        monkeypatch.setattr(lane_batches, "DEAD_LETTER_BATCH", 1)
         gone = subscribed(receiver.url())
         publish_to(gone, 20)
         delete_endpoint(gone)
