@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from delivery.api.filters import AttemptFilters, DeliveryFilters, EventDeliveryFilters
 from delivery.api.included import IncludingList
+from delivery.api.publishing.event_refs import require_event
 from delivery.api.serializers.deliveries import AttemptSerializer, DeliveryDetailSerializer, DeliverySerializer
 from delivery.api.serializers.events import EventSerializer
 from delivery.models import Attempt, Delivery
@@ -79,7 +80,7 @@ class EventDeliveries(DeliveryList, ListView[Delivery]):
     query_params = EventDeliveryFilters
 
     def query(self, tenant_id: UUID | None, **arguments: Any) -> QuerySet[Delivery]:
-        event = require(queries.events(tenant_id), self.kwargs["ref"])
+        event = require_event(queries.events(tenant_id), self.kwargs["ref"], tenant_id=tenant_id)
         return queries.deliveries(tenant_id, event=event, **arguments)
 
 

@@ -12,13 +12,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from delivery.api.explanations import PatternMismatchSerializer
+from delivery.api.publishing.event_refs import find_event
 from delivery.reading import dry_run, queries
 from subscriptions.api.fields.routing import EventTypesField, PatternField, TransformerField
 from subscriptions.api.tenancy import tenant_of
 from subscriptions.models import Endpoint, Scope, Subscription, Tenant
 from subscriptions.routing.compiled_patterns import compile_pattern, compile_transformer
 from subscriptions.routing.targets import load_targets
-from webhooks.kit.rest.lookup import find
 from webhooks.kit.rest.serializers import JsonField, ListField, ReferenceField, StrictSerializer
 from webhooks.wire.errors import InvalidEvent
 from webhooks.wire.step_budget import BudgetExceeded, StepBudget
@@ -205,7 +205,7 @@ def _subjects(tenant: Tenant, fields: dict[str, Any]) -> Iterator[dry_run.DryRun
 
 def _subject(tenant: Tenant, written: Any, named: Any) -> dry_run.DryRunEvent:
     if isinstance(written, str):
-        row = find(queries.events(tenant.pk).defer(None).defer("digest"), written)
+        row = find_event(queries.events(tenant.pk).defer(None).defer("digest"), written, tenant_id=tenant.pk)
         if row is None:
             raise ValidationError(named(["No event with this id."]))
         return dry_run.stored_event(row.pk, bytes(row.body))

@@ -10,12 +10,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from delivery.api.filters import RowField
+from delivery.api.publishing.event_refs import require_event
 from delivery.models import Delivery
 from delivery.reading import queries
-from delivery.reading.explain import DEFERRED, NOT_SENT, endpoints_for, explain
+from delivery.reading.explain import DEFERRED, NOT_SENT, endpoints_for, explain, why_nowhere
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Endpoint, Subscription
-from webhooks.kit.rest.lookup import require
+from webhooks.kit.rest.pages import CursorPages
 from webhooks.kit.rest.query_params import QueryParams
 from webhooks.kit.rest.resources import ListView
 from webhooks.kit.rest.serializers import IdField
@@ -82,6 +83,16 @@ class ExplanationSerializer(serializers.Serializer[Any]):
         return None if row is None else row.public_id
 
 
+class ExplanationPages(CursorPages):
+    """Pages that say why an event was sent nowhere, where that does not depend on a single endpoint."""
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        page = super().get_paginated_response_schema(schema)
+        text = "Why the event was sent nowhere, if the tenant has no endpoints or no subscriptions; otherwise null."
+        page["properties"]["message"] = {"type": ["string", "null"], "description": text}
+        return {**page, "required": [*page["required"], "message"]}
+
+
 class ExplanationParams(QueryParams):
     """Choose the endpoint."""
 
@@ -97,20 +108,25 @@ class EventExplanation(TenantScoped[Endpoint], ListView[Endpoint]):
         "get": (
             "Explain an event's routing",
             "Returns, for every endpoint of the tenant, whether the event was sent to it and what became of "
-            "it, or the first reason why not: state, event type, pattern.",
+            "it, or the first reason why not: state, event type, pattern. `message` says it in words if the tenant has "
+            "no endpoints or no subscriptions.",
         ),
     }
 
     queryset = Endpoint.objects.all()
+    pagination_class = ExplanationPages
     serializer_class = ExplanationSerializer
     query_params = ExplanationParams
 
     def select(self, tenant_id: UUID | None, **arguments: Any) -> QuerySet[Endpoint]:
-        self.event = require(queries.events(tenant_id).defer(None).defer("digest"), self.kwargs["ref"])
+        rows = queries.events(tenant_id).defer(None).defer("digest")
+        self.event = require_event(rows, self.kwargs["ref"], tenant_id=tenant_id)
         endpoints = endpoints_for(self.event)
         return endpoints.filter(pk=arguments["endpoint"].pk) if "endpoint" in arguments else endpoints
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         page = self.paginate_queryset(self.filtered_rows())
         explained = explain(self.event, page or [])
-        return self.get_paginated_response(self.get_serializer(explained, many=True).data)
+        response = self.get_paginated_response(self.get_serializer(explained, many=True).data)
+        response.data["message"] = why_nowhere(self.event)
+        return response

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
+from delivery.api.publishing.event_refs import find_event
 from delivery.models import DeadLetter, Delivery, Replay
 from delivery.publishing.known_types import objection
 from delivery.reading import queries
@@ -68,6 +69,17 @@ class RowField(serializers.CharField):
         rows = self.rows_of(tenant_id, ref)
         found = find(rows, ref, of_all_tenants=tenant_id is None)
         return found if found is not None else self.fail("unknown", name=rows.model._meta.verbose_name)
+
+
+class EventField(serializers.CharField):
+    """An event of the request's tenant, by its id or its own id."""
+
+    default_error_messages = {"unknown": "No event with this id."}
+
+    def to_internal_value(self, data: Any) -> Any:
+        tenant_id = self.context["view"].tenant_id()
+        found = find_event(queries.events(tenant_id), super().to_internal_value(data), tenant_id=tenant_id)
+        return found if found is not None else self.fail("unknown")
 
 
 class RowFilter(Filter, RowField):
@@ -153,7 +165,7 @@ class DeliveryFilters(EventDeliveryFilters):
     q = TextFilter(where=DELIVERIES["q"], unindexed=True, min_length=2, max_length=256, help_text=SEARCH_HELP)
     endpoint = RowField(queries.endpoints, help_text=ENDPOINT_HELP)
     labels = LabelsFilter(where="endpoint__labels", unindexed=True, help_text=LABELS_HELP)
-    event = RowField(lambda tenant_id, _ref: queries.events(tenant_id), help_text="Id of an event.")
+    event = EventField(required=False, help_text="Id of an event: `evt_...`, or its own (`event_id`).")
 
 
 class DeadLetterFilters(PeriodParams):

@@ -57,13 +57,14 @@ def reference_body(event: Event, key: UUID, endpoint_id: UUID, expires_at: int, 
 
     ``data_digest``: the SHA-256 of the data, in hex.
     """
+    size = len(event.data or b"")
     attributes = {
         **event.attributes,
         "dataref": _link(key, endpoint_id, expires_at),
         "datasha256": data_digest,
-        "datasize": str(len(event.data or b"")),
+        "datasize": str(size),
     }
-    return write_structured(replace(event, attributes=attributes, data=None))
+    return write_structured(replace(event, attributes=attributes, data=None, typed={**event.typed, "datasize": size}))
 
 
 def fetch(event: str, endpoint: str, until: str, signature: str, *, now: float) -> ReferencedData:

@@ -132,7 +132,8 @@ def _result(event: PreparedEvent, stored: StoredEvent) -> Published:
         count, is_deferred = len(event.deliveries), event.deferred is not None
         return Published(event.key, source, event_id, deliveries=count, is_deferred=is_deferred, warnings=warnings)
     if stored.digest == event.digest:
-        return Published(stored.key, source, event_id, duplicate=True, is_deferred=stored.is_deferred)
+        count, is_deferred = stored.deliveries, stored.is_deferred
+        return Published(stored.key, source, event_id, duplicate=True, deliveries=count, is_deferred=is_deferred)
     conflict = ContentConflict("id", "was published before from this source, with other content")
     return Published(stored.key, source, event_id, error=conflict)
 

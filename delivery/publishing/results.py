@@ -71,7 +71,8 @@ class Published:
 
     ``key`` is the primary key of its row. With an ``error`` nothing was written, and ``key`` is None; for a
     ContentConflict it is that of the first event. ``source`` and ``event_id`` are the attributes of the CloudEvent.
-    ``deliveries`` is the number that this call created; none yet if the fan-out ``is_deferred`` to a worker.
+    ``deliveries`` is the number that the event has, created by this call or, for a duplicate, by the first one; none
+    yet if the fan-out ``is_deferred`` to a worker.
     ``warnings`` are schema violations that the type tolerates.
     """
 

@@ -57,6 +57,18 @@ def endpoints_for(event: Event) -> QuerySet[Endpoint]:
     return found.select_related("http")
 
 
+def why_nowhere(event: Event) -> str | None:
+    """Return why no endpoint could receive the event, if that is so for all of them; else None."""
+    if not Endpoint.objects.filter(tenant=event.tenant_id, deleted_at=None).exists():
+        return "The tenant has no endpoints, so the event was sent nowhere. Create one with POST /endpoints."
+    if not Subscription.objects.filter(tenant=event.tenant_id, active=True).exists():
+        return (
+            "The tenant has no active subscriptions, so no endpoint receives events. Create one with POST "
+            "/subscriptions."
+        )
+    return None
+
+
 def explain(event: Event, endpoints: Sequence[Endpoint]) -> list[Explanation]:
     """Explain the event at each of these endpoints, in their order."""
     found = Delivery.objects.filter(event=event, endpoint__in=endpoints).defer("body")

@@ -19,11 +19,15 @@ RENEWED_LATELY = 6.0  # seconds a lease must still last for deliveries to be cla
 
 
 class StoredEvent(NamedTuple):
-    """A stored event: its key, the digest of its content, and whether its fan-out is deferred."""
+    """A stored event: its key, the digest of its content, whether its fan-out is deferred.
+
+    ``deliveries``: how many it has, if it was stored before.
+    """
 
     key: UUID
     digest: bytes
     is_deferred: bool
+    deliveries: int = 0
 
 
 class Inserted(NamedTuple):
@@ -280,11 +284,12 @@ def store_warnings(rows: Sequence[WarningRow]) -> None:
         run(STORE_WARNINGS, {"ids": ids, "warnings": warnings})
 
 
-# Readers: publishing, for repeats; the monthly quota. Indexes: the unique (tenant, event_id, source), the unique one on
-# the event of deferred fan-outs.
+# Readers: publishing, for repeats; the monthly quota. Indexes: the unique (tenant, event_id, source), the unique ones
+# on the event of deferred fan-outs and of deliveries.
 FIND_EVENTS = """
 SELECT e.source, e.event_id, e.id, e.digest,
-       EXISTS (SELECT FROM delivery_deferredfanout f WHERE f.event_id = e.id)
+       EXISTS (SELECT FROM delivery_deferredfanout f WHERE f.event_id = e.id),
+       (SELECT count(*) FROM delivery_delivery d WHERE d.event_id = e.id)
   FROM unnest(%(sources)s::text[], %(event_ids)s::text[]) AS requested(source, event_id)
   JOIN delivery_event e
     ON e.tenant_id = %(tenant)s AND e.source = requested.source AND e.event_id = requested.event_id

@@ -8,6 +8,7 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from delivery.api.publishing.event_refs import find_event
 from delivery.lifecycle.retry_endpoint import retry_after_successful_test
 from delivery.models import Event
 from delivery.publishing.prepare import MAX_ATTRIBUTE_BYTES
@@ -17,7 +18,6 @@ from delivery.single_attempts.test_delivery import TEST_TYPE, TestDelivery, send
 from delivery.transports.http.repeats import CHOICES
 from subscriptions.api.tenancy import TenantScoped, limited_to_endpoint
 from subscriptions.models import Endpoint
-from webhooks.kit.rest.lookup import find
 from webhooks.kit.rest.serializers import JsonField, StrictSerializer, TextField
 from webhooks.wire.errors import InvalidEvent
 
@@ -164,7 +164,8 @@ class EndpointTest(TenantScoped[Endpoint]):
 
 def _event(request: Request, endpoint: Endpoint, ref: str) -> Event:
     """Return the tenant's event with this id, if the key may see it. Raises NotFound."""
-    event = find(limited_to_endpoint(request, queries.events(endpoint.tenant_id), "deliveries__endpoint_id"), ref)
+    rows = limited_to_endpoint(request, queries.events(endpoint.tenant_id), "deliveries__endpoint_id")
+    event = find_event(rows, ref, tenant_id=endpoint.tenant_id)
     if event is None:
         raise NotFound("No event with this id.")
     return event

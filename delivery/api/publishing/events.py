@@ -22,6 +22,7 @@ from rest_framework.response import Response
 
 from delivery.api.filters import EventFilters
 from delivery.api.included import IncludingList
+from delivery.api.publishing.event_refs import require_event
 from delivery.api.publishing.forms import (
     BATCH_EXAMPLES,
     BATCH_REQUEST,
@@ -40,7 +41,6 @@ from delivery.reading import expand, queries
 from subscriptions.api.authentication import principal
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Scope
-from webhooks.kit.rest.lookup import require
 from webhooks.kit.rest.resources import ReadOnlyResource
 
 
@@ -80,7 +80,9 @@ class Events(IncludingList[Event], PublishingView, ReadOnlyResource[Event]):
 
     @extend_schema(responses={200: EventDetailSerializer})
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
-        event = require(queries.events(self.tenant_id()).defer(None).defer("digest"), self.kwargs["ref"])
+        tenant_id = self.tenant_id()
+        rows = queries.events(tenant_id).defer(None).defer("digest")
+        event = require_event(rows, self.kwargs["ref"], tenant_id=tenant_id)
         fields = dict(self.get_serializer(event).data)
         return HttpResponse(
             orjson.dumps({**fields, "warnings": event.warnings, "event": orjson.Fragment(bytes(event.body))}), JSON
@@ -135,7 +137,8 @@ class EventPayload(TenantScoped[Event]):
 
         Id, type and times stay. Idempotent.
         """
-        event = self.get_object()
+        tenant_id = self.tenant_id()
+        event = require_event(queries.events(tenant_id), ref, tenant_id=tenant_id)
         erase.erase(event, principal(request).label)
         event.refresh_from_db(fields=["payload_deleted_at"])
         return Response(self.get_serializer(event).data)

@@ -31,13 +31,17 @@ class PublishResultSerializer(serializers.Serializer[Any]):
     source = serializers.CharField(  # type: ignore[assignment]  # the stubs have an option of this name
         help_text="Source of the CloudEvent."
     )
-    event_id = serializers.CharField(help_text="The CloudEvent's own id.")
+    event_id = serializers.CharField(
+        help_text="The CloudEvent's own id (`id` of the event that is sent), which you chose or we did. Accepted in "
+        "paths and filters in place of `id`."
+    )
     duplicate = serializers.BooleanField(
         help_text="Whether an event with this source and id was accepted before. Nothing is sent again."
     )
     routing = serializers.ChoiceField(Event.Routing.choices, help_text=ROUTING_HELP)
     deliveries = serializers.IntegerField(
-        help_text="Deliveries created: one for each endpoint that receives the event; 0 while routing is `deferred`."
+        help_text="Deliveries of the event: one for each endpoint that receives it; of a duplicate, the first. "
+        "0 while routing is `deferred`."
     )
     warnings = SchemaWarningSerializer(
         many=True, required=False, help_text="Violations of the schema of the event's type; absent if there are none."

@@ -108,7 +108,7 @@ class TestRepeats:
         tenant = make_subscription().tenant
         (first,) = publish_each(tenant, [plain()])
         (second,) = publish_each(tenant, [plain()])
-        assert (second.id, second.duplicate, second.error, second.deliveries) == (first.id, True, None, 0)
+        assert (second.id, second.duplicate, second.error, second.deliveries) == (first.id, True, None, 1)
         assert Delivery.objects.count() == 1
 
     def test_repeat_with_attributes_in_another_order_is_a_duplicate(self) -> None:
