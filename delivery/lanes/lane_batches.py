@@ -75,8 +75,9 @@ class LaneBatches:
         endpoint_id, cause = next(iter(self._undeliverable.items()))
         with transaction.atomic():
             dead = dead_letter_pending(endpoint_id, cause, DEAD_LETTER_BATCH)
-        if not dead:
-            del self._undeliverable[endpoint_id]
+        del self._undeliverable[endpoint_id]
+        if dead:
+            self._undeliverable[endpoint_id] = cause  # behind those of other endpoints
 
     def _bring_forward(self) -> None:
         endpoint_id = next(iter(self._of_old_clock))

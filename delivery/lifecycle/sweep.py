@@ -1,8 +1,8 @@
 """Repair what a crash, a lost notification or a late commit left behind, from the tables alone.
 
 ``recover`` runs every few seconds: claims that ran out, lanes whose endpoint has changed. ``sweep`` runs every minute:
-lanes that have pending deliveries and are not due, deliveries below their lane's low-water mark, deliveries whose
-endpoint stayed inactive for too long, endpoints that reject most deliveries.
+lanes that have pending deliveries and are not due, or wait although their endpoint was deleted, deliveries below their
+lane's low-water mark, deliveries whose endpoint stayed inactive for too long, endpoints that reject most deliveries.
 """
 
 from django.db import transaction
@@ -15,7 +15,7 @@ from delivery.models import Delivery
 from delivery.operational.dead_letters import dead_letter_expired, recover_claims
 from delivery.reading import platform_load
 from delivery.sending import attempt_stats
-from delivery.sql.due import create_missing_lanes, recheck_due, resume_lanes, retry_changed_endpoints
+from delivery.sql.due import create_missing_lanes, end_waits, recheck_due, resume_lanes, retry_changed_endpoints
 from delivery.sql.recovery import bring_pauses_forward, raise_to_low_water_mark
 
 EXPIRES_AFTER = 7 * 86_400  # seconds a delivery waits for a paused or disabled endpoint
@@ -43,11 +43,12 @@ def sweep() -> None:
     raised = raise_to_low_water_mark()
     created = create_missing_lanes()
     missed = recheck_due()
+    ended = end_waits()
     with transaction.atomic():
         expired = dead_letter_expired(EXPIRES_AFTER)
     report_rejecting()
     attempt_stats.delete_old_stats(timezone.now())
     platform_load.record_minute()
     telemetry.swept(below_low_water_mark=len(raised), without_lane=len(created), not_due=missed, expired=expired)
-    if raised or created or missed:
+    if raised or created or missed or ended:
         notify.notify_drains(raised | created)

@@ -13,7 +13,7 @@ from subscriptions.models import Endpoint
 from webhooks.kit.sql import run
 
 PENDING = Delivery.State.PENDING
-ACTIVE, GONE = Endpoint.State.ACTIVE, Endpoint.DisabledReason.RESPONDED_410
+ACTIVE, DISABLED, GONE = Endpoint.State.ACTIVE, Endpoint.State.DISABLED, Endpoint.DisabledReason.RESPONDED_410
 CHANNEL = "waypost_due"  # the NOTIFY channel that running drains listen on
 OWNER_CHANNEL = "waypost_due_"  # followed by the id of a drain: the channel that only this drain listens on
 LANE_AVAILABLE = "free"  # begins the payload of a mark if at least one of the marked lanes has no owner
@@ -26,6 +26,10 @@ MAX_NAMED = 128  # endpoints that a payload of less than 8,000 bytes can name; i
 # Marks and leases may be lost in a crash of the server (the sweep repeats a mark, a lease runs out), so their commits
 # do not wait for the disk. Events, settlements and claims do wait, and flush what was committed before them.
 ASYNCHRONOUS_COMMIT = "set_config('synchronous_commit', 'off', true)"
+
+# Whether an endpoint e will never be active again: it was deleted, with its tenant or alone, or responded 410. Drains
+# dead-letter the pending deliveries of its lane. (One that responded 410 may be enabled until they have.)
+HAS_ENDED = f"(e.deleted_at IS NOT NULL OR (e.state = '{DISABLED}' AND e.disabled_reason = '{GONE}'))"
 
 # The one INSERT of lanes; a WHERE clause on the endpoints e follows it.
 INSERT_LANES = """
@@ -123,10 +127,11 @@ def mark_lanes_due_late(endpoint_ids: Sequence[UUID]) -> None:
 # Index: delivery_due, from the low-water mark on. A lane is not due before its circuit breaker, the pause that its
 # endpoint asked for and its rate limit allow an attempt; after that, a lane whose breaker has opened needs no delivery
 # that is due: the next retry is the probe (make_probes_due). So does a lane whose retries are being made due
-# (retry_after_outage). The rate limit's clock next_slot_at runs ahead by up to a burst (GCRA).
+# (retry_after_outage). The rate limit's clock next_slot_at runs ahead by up to a burst (GCRA). A lane whose deliveries
+# are to be dead-lettered is due at once, whatever they wait for.
 RECHECK_ALL = f"""
 WITH missed AS (
-    SELECT l.endpoint_id, oldest.due_at, rate.slots, rate.burst
+    SELECT l.endpoint_id, oldest.due_at, rate.slots, rate.burst, rate.has_ended
       FROM delivery_lane l
      CROSS JOIN LATERAL (
            SELECT CASE WHEN l.recovering_since IS NOT NULL THEN now()
@@ -137,7 +142,7 @@ WITH missed AS (
               AND next_attempt_at >= coalesce(l.low_water_mark, 'epoch')
             ORDER BY next_attempt_at LIMIT 1) oldest
      CROSS JOIN LATERAL (
-           SELECT slots, coalesce(e.rate_burst, slots * 0.1) AS burst
+           SELECT slots, coalesce(e.rate_burst, slots * 0.1) AS burst, {HAS_ENDED} AS has_ended
              FROM subscriptions_endpoint e,
                   LATERAL (SELECT least(e.rate_limit / CASE e.rate_period WHEN 'minute' THEN 60.0 ELSE 1 END,
                                          e.allowed_rate / 60.0)) a(slots)
@@ -146,8 +151,10 @@ WITH missed AS (
      ORDER BY l.endpoint_id FOR NO KEY UPDATE OF l
 )
 UPDATE delivery_lane l
-   SET due_at = greatest(now(), missed.due_at, l.circuit_open_until, l.wait_until,
-                         l.next_slot_at - make_interval(secs => greatest(missed.burst - 1, 0) / missed.slots))
+   SET due_at = CASE WHEN missed.has_ended THEN now()
+                     ELSE greatest(now(), missed.due_at, l.circuit_open_until, l.wait_until,
+                                   l.next_slot_at - make_interval(secs => greatest(missed.burst - 1, 0) / missed.slots))
+                 END
   FROM missed
  WHERE l.endpoint_id = missed.endpoint_id
 RETURNING l.endpoint_id
@@ -190,8 +197,7 @@ WITH resumed AS (
       JOIN subscriptions_endpoint e ON e.id = l.endpoint_id
       JOIN subscriptions_tenant t ON t.id = e.tenant_id
      WHERE l.endpoint_inactive
-       AND (e.state = '{ACTIVE}' OR e.disabled_reason = '{GONE}'
-            OR e.deleted_at IS NOT NULL OR t.deleted_at IS NOT NULL)
+       AND (e.state = '{ACTIVE}' OR {HAS_ENDED} OR t.deleted_at IS NOT NULL)
        FOR NO KEY UPDATE OF l SKIP LOCKED
 )
 UPDATE delivery_lane l SET endpoint_inactive = false, due_at = now()
@@ -203,6 +209,27 @@ RETURNING l.endpoint_id
 def resume_lanes() -> int:
     """Make lanes due whose endpoint is active again or will never be; return how many."""
     return len(run(RESUME_LANES, {}))
+
+
+# Reader: the sweep. Indexes: lane_due, delivery_due. A lane that waits for a retry, a pause or a breaker.
+END_WAITS = f"""
+WITH ended AS (
+    SELECT l.endpoint_id FROM delivery_lane l
+      JOIN subscriptions_endpoint e ON e.id = l.endpoint_id
+     WHERE l.due_at > now() AND l.owner IS NULL AND {HAS_ENDED}
+       FOR NO KEY UPDATE OF l SKIP LOCKED
+)
+UPDATE delivery_lane l SET due_at = now() FROM ended WHERE l.endpoint_id = ended.endpoint_id
+RETURNING l.endpoint_id
+"""
+
+
+def end_waits() -> int:
+    """Make lanes due that wait although their endpoint was deleted or responded 410; return how many.
+
+    The drains that lease them dead-letter their deliveries.
+    """
+    return len(run(END_WAITS, {}))
 
 
 # Reader: the recovery task. Index: lane_failing. The drain that leases such a lane starts with a closed breaker,

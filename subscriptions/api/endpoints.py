@@ -52,8 +52,8 @@ class Endpoints(OwnedResource[Endpoint]):
         ),
         "destroy": (
             "Delete an endpoint",
-            "Deletes an endpoint. Its pending deliveries become dead letters with the cause "
-            "`endpoint_deleted`. Its past deliveries can still be read.",
+            "Deletes an endpoint. Its pending deliveries, retries too, become dead letters with the cause "
+            "`endpoint_deleted` within a minute. Its past deliveries can still be read.",
         ),
     }
 

@@ -89,7 +89,8 @@ class Subscriptions(OwnedResource[Subscription]):
         ),
         "destroy": (
             "Delete a subscription",
-            "Stops sending its events. Deliveries that are already pending still go out.",
+            "Applies to events published from then on. Deliveries that are already pending, retries too, still go "
+            "out; cancel them to stop them.",
         ),
     }
 

@@ -38,6 +38,7 @@ from delivery.sql.settle import settle_attempts
 from subscriptions.endpoints.endpoints import change_endpoint, delete_endpoint
 from subscriptions.endpoints.state import disable, enable, pause, resume
 from subscriptions.models import Endpoint, HttpSettings
+from subscriptions.tenants.tenants import delete_tenant
 from tests import receiver as scripts
 from tests.factories import make_endpoint, make_subscription
 from tests.receiver import Receiver
@@ -289,6 +290,68 @@ class TestInactiveEndpoints:
         run_drain()
         assert not receiver.arrivals
         assert list(DeadLetter.objects.values_list("cause", flat=True)) == ["endpoint_deleted"] * 3
+
+    def test_retries_that_wait_when_their_endpoint_is_deleted_are_dead_lettered_by_its_drain(
+        self, receiver: Receiver
+    ) -> None:
+        endpoint = subscribed(receiver.script("/", 500))
+        with draining():
+            publish_to(endpoint, 3)
+            wait_until(lambda: endpoint.deliveries.filter(attempts=1, state="pending").count() == 3, "three retries")
+            delete_endpoint(endpoint)
+            wait_until(lambda: states() == ["dead"] * 3, "their dead letters")
+        assert set(DeadLetter.objects.values_list("cause", flat=True)) == {"endpoint_deleted"}
+        assert len(receiver.arrivals) == 3
+
+    @pytest.mark.parametrize("delete", [delete_endpoint, lambda it: delete_tenant(it.tenant)])
+    def test_retries_that_wait_when_their_endpoint_is_deleted_are_dead_lettered_after_a_sweep(
+        self, receiver: Receiver, delete: Callable[[Endpoint], None]
+    ) -> None:
+        endpoint = subscribed(receiver.script("/", 500))
+        publish_to(endpoint, 3)
+        run_drain()
+        assert states() == ["pending"] * 3
+        delete(endpoint)
+        sweep.sweep()
+        run_drain()
+        assert states() == ["dead"] * 3
+        assert len(receiver.arrivals) == 3
+
+    def test_drain_that_stops_leaves_retries_of_a_deleted_endpoint_to_the_next(
+        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(lane_batches, "DEAD_LETTER_BATCH", 1)
+        endpoint = subscribed(receiver.script("/", 500))
+        publish_to(endpoint, 20)
+        run_drain()
+        delete_endpoint(endpoint)
+        sweep.sweep()
+        run_drain(stopping=lambda: DeadLetter.objects.exists())
+        assert "pending" in states()
+        run_drain()
+        assert states() == ["dead"] * 20
+
+    def test_deleted_endpoints_have_turns_so_that_few_deliveries_do_not_wait_for_many(
+        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(lane_batches, "DEAD_LETTER_BATCH", 1)
+        endpoints = [subscribed(receiver.url()) for _ in range(2)]
+        for endpoint in endpoints:
+            publish_to(endpoint, 20)
+            delete_endpoint(endpoint)
+        run_drain(stopping=lambda: DeadLetter.objects.count() >= 6)
+        assert all(it.deliveries.filter(state="dead").count() >= 3 for it in endpoints)
+
+    def test_retries_go_on_after_their_subscription_is_deleted(self, receiver: Receiver) -> None:
+        endpoint = subscribed(receiver.script("/", 500, 200))
+        publish_to(endpoint)
+        run_drain()
+        endpoint.subscriptions.get().delete()
+        publish_to(endpoint)
+        make_due(endpoint)
+        run_drain()
+        assert states() == ["delivered"]
+        assert len({it.message_id for it in receiver.arrivals}) == 1
 
 
 class TestLimits:

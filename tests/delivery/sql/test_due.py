@@ -12,6 +12,7 @@ from django.utils import timezone
 from delivery.models import Lane
 from delivery.sql.due import (
     create_missing_lanes,
+    end_waits,
     mark_lanes_due,
     recheck_due,
     resume_lanes,
@@ -142,6 +143,15 @@ class TestRecheckDue:
         assert lane.due_at is not None
         assert abs((lane.due_at - now()).total_seconds() - waits) < 0.001
 
+    @pytest.mark.parametrize("end", [delete_endpoint, lambda it: disable(it, "responded_410")])
+    def test_lane_of_an_ended_endpoint_is_due_at_once_whatever_its_deliveries_wait_for(self, end: Any) -> None:
+        lane = make_lane(circuit_open_until=now() + HOUR, wait_until=now() + HOUR)
+        make_deliveries(lane.endpoint, next_attempt_at=now() + HOUR)
+        end(lane.endpoint)
+        recheck_due([lane.endpoint_id])
+        lane.refresh_from_db()
+        assert lane.due_at == now()
+
     def test_deliveries_below_the_low_water_mark_are_ignored(self) -> None:
         lane = make_lane(low_water_mark=now())
         make_deliveries(lane.endpoint, next_attempt_at=now() - HOUR)
@@ -265,3 +275,22 @@ class TestCreateMissingLanes:
         assert create_missing_lanes() == {endpoint.id}
         assert Lane.objects.get(endpoint=endpoint).due_at == now()
         assert create_missing_lanes() == set()
+
+
+@pytest.mark.django_db
+class TestEndWaits:
+    @pytest.mark.parametrize("end", [delete_endpoint, lambda it: disable(it, "responded_410")])
+    def test_lane_of_an_ended_endpoint_that_waits_is_due(self, end: Any) -> None:
+        ended, other = make_lane(due_at=now() + HOUR), make_lane(due_at=now() + HOUR)
+        end(ended.endpoint)
+        assert end_waits() == 1
+        ended.refresh_from_db()
+        other.refresh_from_db()
+        assert (ended.due_at, other.due_at) == (now(), now() + HOUR)
+
+    @pytest.mark.parametrize("fields", [{"owner": OTHER, "due_at": HOUR}, {"due_at": -HOUR}, {}])
+    def test_lane_that_is_leased_due_or_empty_is_left_unchanged(self, fields: dict[str, Any]) -> None:
+        due_in = fields.get("due_at")
+        lane = make_lane(owner=fields.get("owner"), due_at=due_in and now() + due_in)
+        delete_endpoint(lane.endpoint)
+        assert end_waits() == 0
