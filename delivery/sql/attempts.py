@@ -59,7 +59,7 @@ def find_attempts(ids: Sequence[UUID]) -> set[UUID]:
 # Reader: erasing an event. Indexes: the unique (event, endpoint) of deliveries, attempt_by_delivery.
 DELETE_RESPONSES = """
 UPDATE delivery_attempt a SET response = NULL
-  FROM delivery_delivery d WHERE d.event_id = %(event)s AND a.delivery_id = d.id AND a.response IS NOT NULL
+  FROM delivery_delivery d WHERE d.event_id = %(event)s AND a.delivery_id = ANY(ARRAY[d.id]) AND a.response IS NOT NULL
 """
 
 

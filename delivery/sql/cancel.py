@@ -20,7 +20,7 @@ UPDATE delivery_delivery d
    SET state = %(state)s::text, next_attempt_at = NULL, token = NULL, claimed_until = NULL, claims = 0,
        attempts = least(attempts + CASE state WHEN '{SENDING}' THEN 1 ELSE 0 END, {MAX_ATTEMPTS_COUNTED}),
        cancelled_at = CASE %(state)s::text WHEN '{CANCELLED}' THEN now() END, cancelled_by = %(by)s
-  FROM unfinished WHERE d.id = unfinished.id
+  FROM unfinished WHERE d.id = ANY(ARRAY[unfinished.id])
 RETURNING d.id, d.endpoint_id
 """
 

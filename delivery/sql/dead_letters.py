@@ -47,7 +47,7 @@ WITH dead AS (
     SELECT d.id, d.tenant_id, d.endpoint_id, d.last_status, d.last_error, d.attempts, r.cause,
            coalesce(r.reason, '') AS reason
       FROM unnest(%(deliveries)s::uuid[], %(causes)s::text[], %(reasons)s::text[]) AS r(delivery_id, cause, reason)
-      JOIN delivery_delivery d ON d.id = r.delivery_id
+      JOIN delivery_delivery d ON d.id = ANY(ARRAY[r.delivery_id])
 )
 {INSERT_DEAD_LETTERS}
 """
@@ -67,7 +67,7 @@ WITH undeliverable AS (
      LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), dead AS (
     UPDATE delivery_delivery d SET state = '{DEAD}', next_attempt_at = NULL
-      FROM undeliverable WHERE d.id = undeliverable.id
+      FROM undeliverable WHERE d.id = ANY(ARRAY[undeliverable.id])
     RETURNING d.id, d.tenant_id, d.endpoint_id, d.last_status, d.last_error, d.attempts,
               %(cause)s AS cause, '' AS reason
 )
@@ -93,7 +93,8 @@ WITH expired AS (
             LIMIT {MAX_EXPIRED_PER_ENDPOINT} FOR UPDATE SKIP LOCKED) d
      WHERE l.endpoint_inactive LIMIT {MAX_EXPIRED}
 ), dead AS (
-    UPDATE delivery_delivery d SET state = '{DEAD}', next_attempt_at = NULL FROM expired WHERE d.id = expired.id
+    UPDATE delivery_delivery d SET state = '{DEAD}', next_attempt_at = NULL
+      FROM expired WHERE d.id = ANY(ARRAY[expired.id])
     RETURNING d.id, d.tenant_id, d.endpoint_id, d.last_status, d.last_error, d.attempts,
               '{EXPIRED}' AS cause, '' AS reason
 )
@@ -126,7 +127,7 @@ REPLAY_DEAD_LETTERS = f"""
 WITH closed AS (
     UPDATE delivery_deadletter l SET replayed_at = now(), replayed_by = %(by)s, replay_id = %(replay)s
       FROM unnest(%(letters)s::uuid[], %(bodies)s::bytea[], %(content_types)s::text[]) AS r(id, body, content_type)
-     WHERE l.id = r.id AND l.replayed_at IS NULL
+     WHERE l.id = ANY(ARRAY[r.id]) AND l.replayed_at IS NULL
     RETURNING l.delivery_id, r.body, r.content_type
 ), clock AS MATERIALIZED (
     SELECT clock_timestamp() AS now
@@ -136,7 +137,7 @@ UPDATE delivery_delivery d
        replay_id = %(replay)s, body = coalesce(closed.body, d.body),
        content_type = CASE WHEN closed.body IS NULL THEN d.content_type ELSE closed.content_type END
   FROM closed, clock
- WHERE d.id = closed.delivery_id AND d.state = '{DEAD}'
+ WHERE d.id = ANY(ARRAY[closed.delivery_id]) AND d.state = '{DEAD}'
 RETURNING d.endpoint_id
 """
 

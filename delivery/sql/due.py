@@ -178,7 +178,7 @@ def recheck_due(endpoint_ids: Sequence[UUID] | None = None) -> int:
 # Reader: the sweep. Indexes: the primary key of lanes, delivery_due.
 CREATE_MISSING_LANES = f"""
 {INSERT_LANES}
-   AND EXISTS (SELECT FROM delivery_delivery d WHERE d.endpoint_id = e.id AND d.state = '{PENDING}')
+   AND EXISTS (SELECT FROM delivery_delivery d WHERE d.endpoint_id = ANY(ARRAY[e.id]) AND d.state = '{PENDING}')
     ON CONFLICT DO NOTHING
 RETURNING endpoint_id
 """

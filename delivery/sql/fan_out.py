@@ -185,10 +185,10 @@ WITH first AS (
     SELECT id, event_id, cursor FROM delivery_deferredfanout WHERE tenant_id = %(tenant)s ORDER BY id LIMIT %(limit)s
 ), sized AS (
     SELECT f.*, coalesce(sum(octet_length(e.body)) OVER (ORDER BY f.id) - octet_length(e.body), 0) AS before
-      FROM first f LEFT JOIN delivery_event e ON e.id = f.event_id
+      FROM first f LEFT JOIN delivery_event e ON e.id = ANY(ARRAY[f.event_id])
 )
 SELECT s.event_id, s.cursor, e.created_at, e.body
-  FROM sized s LEFT JOIN delivery_event e ON e.id = s.event_id
+  FROM sized s LEFT JOIN delivery_event e ON e.id = ANY(ARRAY[s.event_id])
  WHERE s.before < %(max_bytes)s
  ORDER BY s.id
 """

@@ -253,7 +253,7 @@ WITH created AS (
 ), counted AS (
     {INSERT_USAGE}
     SELECT %(tenant)s, (now() AT TIME ZONE 'UTC')::date, e.type, 0, count(*)
-      FROM created JOIN delivery_event e ON e.id = created.event_id
+      FROM created JOIN delivery_event e ON e.id = ANY(ARRAY[created.event_id])
      GROUP BY e.type
 )
 SELECT id, endpoint_id, state FROM created
@@ -273,7 +273,8 @@ def create_deliveries(
 # Reader: publishing, for events whose data does not fit their schema. Index: the primary key.
 STORE_WARNINGS = """
 UPDATE delivery_event SET warnings = w.warnings::jsonb
-  FROM unnest(%(ids)s::uuid[], %(warnings)s::text[]) AS w(id, warnings) WHERE delivery_event.id = w.id
+  FROM unnest(%(ids)s::uuid[], %(warnings)s::text[]) AS w(id, warnings)
+ WHERE delivery_event.id = ANY(ARRAY[w.id])
 """
 
 

@@ -51,7 +51,7 @@ WITH void AS (
            next_attempt_at = CASE WHEN claims < {MAX_UNSETTLED_CLAIMS} THEN now() END,
            attempts = least(attempts + 1, {MAX_ATTEMPTS_COUNTED}), token = NULL, claimed_until = NULL,
            last_status = NULL, last_error = '{UNKNOWN}'
-      FROM void WHERE d.id = void.id
+      FROM void WHERE d.id = ANY(ARRAY[void.id])
     RETURNING d.id, d.tenant_id, d.endpoint_id, d.state, d.attempts, d.last_status, d.last_error,
               void.claimed_until - make_interval(secs => void.timeout_ms / 1000.0 + {CLAIM_GRACE}) AS started_at
 ), dead AS (
@@ -89,11 +89,13 @@ def void_claims() -> list[RecoveredClaim]:
 RAISE_TO_LOW_WATER_MARK = f"""
 WITH below AS (
     SELECT d.id FROM delivery_lane l
-      JOIN delivery_delivery d ON d.endpoint_id = l.endpoint_id
-     WHERE d.state = '{PENDING}' AND d.next_attempt_at < l.low_water_mark
-     LIMIT {MAX_RAISED} FOR UPDATE OF d SKIP LOCKED
+     CROSS JOIN LATERAL (
+           SELECT id FROM delivery_delivery
+            WHERE endpoint_id = l.endpoint_id AND state = '{PENDING}' AND next_attempt_at < l.low_water_mark
+            LIMIT {MAX_RAISED} FOR UPDATE SKIP LOCKED) d
+     LIMIT {MAX_RAISED}
 )
-UPDATE delivery_delivery d SET next_attempt_at = now() FROM below WHERE d.id = below.id
+UPDATE delivery_delivery d SET next_attempt_at = now() FROM below WHERE d.id = ANY(ARRAY[below.id])
 RETURNING d.endpoint_id
 """
 
@@ -151,7 +153,7 @@ WITH late AS (
      ORDER BY id FOR UPDATE SKIP LOCKED
 )
 UPDATE delivery_delivery d SET claimed_until = claimed_until - make_interval(secs => %(back)s)
-  FROM late WHERE d.id = late.id
+  FROM late WHERE d.id = ANY(ARRAY[late.id])
 RETURNING d.id
 """
 
@@ -169,7 +171,7 @@ WITH late AS (
        AND next_attempt_at > now() AND next_attempt_at <= now() + make_interval(secs => %(back)s)
      ORDER BY next_attempt_at LIMIT {MAX_BROUGHT_FORWARD} FOR UPDATE SKIP LOCKED
 )
-UPDATE delivery_delivery d SET next_attempt_at = now() FROM late WHERE d.id = late.id
+UPDATE delivery_delivery d SET next_attempt_at = now() FROM late WHERE d.id = ANY(ARRAY[late.id])
 RETURNING d.id
 """
 
@@ -192,13 +194,14 @@ WITH looked_at AS (
     SELECT l.id FROM looked_at l
      CROSS JOIN LATERAL (
            SELECT started_at FROM delivery_attempt WHERE delivery_id = l.id ORDER BY id DESC LIMIT 1) latest
-      JOIN delivery_delivery d ON d.id = l.id
+     CROSS JOIN LATERAL (
+           SELECT id FROM delivery_delivery WHERE id = l.id AND state = '{PENDING}' FOR UPDATE SKIP LOCKED) d
      WHERE l.attempts > 0 AND (%(everything)s OR {IS_OF_OUTAGE.replace("last_status", "l.last_status")})
-       AND latest.started_at BETWEEN %(since)s AND %(until)s AND d.state = '{PENDING}'
-     ORDER BY l.id FOR UPDATE OF d SKIP LOCKED
+       AND latest.started_at BETWEEN %(since)s AND %(until)s
+     ORDER BY l.id
 ), brought AS (
     UPDATE delivery_delivery d SET next_attempt_at = now(), step = {STEP_BEFORE}
-      FROM failed WHERE d.id = failed.id
+      FROM failed WHERE d.id = ANY(ARRAY[failed.id])
     RETURNING d.id
 )
 SELECT max(next_attempt_at), (SELECT count(*) FROM brought) FROM looked_at HAVING count(*) > 0
@@ -244,13 +247,13 @@ WITH next AS (
      CROSS JOIN LATERAL (
            SELECT id, attempts, last_status FROM delivery_delivery
             WHERE endpoint_id = probed.endpoint_id AND state = '{PENDING}' AND next_attempt_at > now()
-            ORDER BY next_attempt_at LIMIT 1) retry
+            ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED) retry
      WHERE probed.is_ordered
         OR NOT EXISTS (SELECT FROM delivery_delivery
                         WHERE endpoint_id = probed.endpoint_id AND state = '{PENDING}' AND next_attempt_at <= now())
 )
 UPDATE delivery_delivery d SET next_attempt_at = now(), step = {STEP_BEFORE} FROM next
- WHERE d.id = next.id AND d.state = '{PENDING}'
+ WHERE d.id = ANY(ARRAY[next.id])
    AND next.attempts > 0 AND next.last_status IS DISTINCT FROM {TOO_MANY_REQUESTS}
 RETURNING d.endpoint_id
 """

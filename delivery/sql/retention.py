@@ -27,10 +27,14 @@ SELECT id FROM delivery_event
 # Reader: the retention task. Indexes: the unique (event, endpoint), dead_letter_by_delivery. A delivery stays while
 # it is unfinished, and if it was replayed or dead-lettered within the retention.
 OLD_DELIVERIES = f"""
-SELECT d.id FROM delivery_delivery d
- WHERE d.event_id = ANY(%(events)s::uuid[]) AND d.state IN ({FINISHED}) AND d.started_at < %(cutoff)s
-   AND NOT EXISTS (SELECT FROM delivery_deadletter l WHERE l.delivery_id = d.id AND l.failed_at >= %(cutoff)s)
- LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+SELECT d.id FROM unnest(%(events)s::uuid[]) AS old(event_id)
+ CROSS JOIN LATERAL (
+       SELECT id FROM delivery_delivery
+        WHERE event_id = old.event_id AND state IN ({FINISHED}) AND started_at < %(cutoff)s
+          AND NOT EXISTS (SELECT FROM delivery_deadletter l
+                           WHERE l.delivery_id = delivery_delivery.id AND l.failed_at >= %(cutoff)s)
+        LIMIT %(limit)s FOR UPDATE SKIP LOCKED) d
+ LIMIT %(limit)s
 """
 # Reader: the retention task. Indexes: attempt_by_delivery, dead_letter_by_delivery, the primary key.
 DELETE_DELIVERIES = {
