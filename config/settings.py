@@ -280,6 +280,8 @@ SPECTACULAR_SETTINGS = {
         "ReplayScope": "delivery.models.Replay.Scope",
         "DeadLetterCause": "delivery.models.DeadLetter.Cause",
         "RequestRepeat": "delivery.transports.http.repeats.CHOICES",
+        "EndpointChange": "delivery.reading.requests.sent_request.CHOICES",
+        "ReceiptAttemptOutcome": "webhooks.processing.receipts.OUTCOMES",
         "DeliveryOutcome": "delivery.api.explanations.OUTCOMES",
         "EndpointQueueState": "delivery.api.endpoints.lane_status.QUEUE_STATES",
         "EndpointHealthState": "delivery.api.endpoints.lane_status.HEALTH_STATES",

@@ -216,6 +216,9 @@ class Attempt(Row):
         max_length=20, blank=True, help_text="Class of the failure, such as timeout; empty: delivered."
     )
     response = models.BinaryField(null=True, help_text="The first 16 KiB of the response body.")
+    response_headers = models.BinaryField(
+        null=True, help_text="Lines of the response's headers, up to 2 KiB, with credentials masked; empty: none."
+    )
     repeats = models.TextField(null=True, help_text="Why its request was sent again; empty: it was sent once.")
 
     class Meta:

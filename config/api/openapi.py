@@ -31,6 +31,7 @@ from webhooks.kit.rest.serializers import ChoiceField, StrictSerializer
 METHODS = ("get", "put", "post", "delete", "patch", "options", "head")
 PATH_PARAMETERS = {
     "id": "Id of the secret.",
+    "attempt": "Number of the attempt, or its id.",
     "key": "Key of the verification, from the URL of the callback.",
     "event": "Id of the event, from the signed link.",
     "endpoint": "Id of the endpoint, from the signed link.",

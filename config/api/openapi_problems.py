@@ -126,9 +126,7 @@ def problem_statuses(path: str, method: str, operation: dict[str, Any]) -> Itera
         yield 400
     if "requestBody" in operation:
         yield from (413, 415)
-    if method in WRITES:
-        yield 409
-        yield 422 if method == "post" else 412
+    yield from _conflict_statuses(path, method)
     if method == "post" and path.endswith(("/endpoints", "/sources")):
         yield 402
     if is_publishing(path, method):
@@ -137,6 +135,13 @@ def problem_statuses(path: str, method: str, operation: dict[str, Any]) -> Itera
         yield 402
     if operation.pop(EXPENSIVE, False) or (method in WRITES and method != "delete" and CALLS_OUT.search(path)):
         yield 429
+
+
+def _conflict_statuses(path: str, method: str) -> Iterator[int]:
+    if method in WRITES or path.endswith("/request"):
+        yield 409
+    if method in WRITES:
+        yield 422 if method == "post" else 412
 
 
 def problem_of_status(status: int) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 
 from delivery.admin.display import find, last_result, state_pill
-from delivery.admin.replay_dead_letters import ReplayDeadLettersPage, query_from_filters
-from delivery.admin.replay_page import MAY_REPLAY
+from delivery.admin.replaying.replay_dead_letters import ReplayDeadLettersPage, query_from_filters
+from delivery.admin.replaying.replay_page import MAY_REPLAY
 from delivery.admin.time_filter import TimeRangeFilter
 from delivery.models import DeadLetter, Event, Replay
 from subscriptions.models import Tenant

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
 
+from delivery.admin.attempt_page import AttemptPage
 from delivery.admin.display import find, last_result, payload, state_pill
 from delivery.admin.operations import MAY_OPERATE, OPERATIONS, OperationPage, operation_path
 from delivery.admin.time_filter import TimeRangeFilter
@@ -82,7 +83,12 @@ class DeliveryAdmin(AdminList):
 
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(OperationPage(self).view)
-        return [path("operation/", page, name="delivery_delivery_operation"), *super().get_urls()]
+        attempt = self.admin_site.admin_view(AttemptPage(self).view)
+        return [
+            path("operation/", page, name="delivery_delivery_operation"),
+            path("<uuid:pk>/attempts/<int:number>/", attempt, name="delivery_delivery_attempt"),
+            *super().get_urls(),
+        ]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

@@ -10,8 +10,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 
 from delivery.admin.display import payload
-from delivery.admin.replay_events import ReplayEventsPage, query_from_filters
-from delivery.admin.replay_page import MAY_REPLAY
+from delivery.admin.replaying.replay_events import ReplayEventsPage, query_from_filters
+from delivery.admin.replaying.replay_page import MAY_REPLAY
 from delivery.admin.time_filter import TimeRangeFilter
 from delivery.models import Delivery, Event, Replay
 from delivery.reading.explain import endpoints_for, explain

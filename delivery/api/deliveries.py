@@ -7,6 +7,8 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -15,9 +17,12 @@ from delivery.api.included import IncludingList
 from delivery.api.publishing.event_refs import require_event
 from delivery.api.serializers.deliveries import AttemptSerializer, DeliveryDetailSerializer, DeliverySerializer
 from delivery.api.serializers.events import EventSerializer
+from delivery.api.serializers.requests import AttemptDetailSerializer, SentRequestSerializer
 from delivery.models import Attempt, Delivery
 from delivery.reading import expand, queries
+from delivery.reading.requests.sent_request import next_request
 from subscriptions.api.tenancy import TenantScoped, limited_to_endpoint
+from webhooks.kit.rest.errors import Conflict
 from webhooks.kit.rest.lookup import require
 from webhooks.kit.rest.query_params import QueryParams
 from webhooks.kit.rest.resources import ListView, ReadOnlyResource
@@ -98,3 +103,57 @@ class DeliveryAttempts(TenantScoped[Attempt], ListView[Attempt]):
         deliveries = limited_to_endpoint(self.request, queries.deliveries(tenant_id), "endpoint_id")
         delivery = require(deliveries, self.kwargs["ref"])
         return queries.within(delivery.history.all(), "started_at", arguments.get("since"), arguments.get("until"))
+
+
+class DeliveryAttempt(TenantScoped[Attempt]):
+    """One attempt of a delivery."""
+
+    operations = {
+        "get": (
+            "Get an attempt",
+            "Returns one attempt of a delivery by its number or id: the request exactly as it was sent, with a curl "
+            "command that repeats it, and the response. What is not known any more, because the endpoint was changed "
+            "since, is named in `request.changed`.",
+        )
+    }
+
+    queryset = Attempt.objects.all()
+    serializer_class = AttemptDetailSerializer
+    endpoint_path = "delivery__endpoint_id"
+
+    @extend_schema(responses={200: AttemptDetailSerializer}, operation_id="get_delivery_attempt")
+    def get(self, request: Request, ref: str, attempt: str) -> Response:
+        found = queries.attempt(_delivery(self), attempt)
+        if found is None:
+            raise NotFound
+        return Response(AttemptDetailSerializer(found).data)
+
+
+class DeliveryRequest(TenantScoped[Delivery]):
+    """The request of a delivery."""
+
+    operations = {
+        "get": (
+            "Get a delivery's request",
+            "Returns the request as it would be sent now, with the endpoint's current settings: URL, headers and body "
+            "(transformed, if the subscription transforms it). It is not signed. Each attempt shows the request that "
+            "was sent. 409 if the payload was erased or the endpoint lacks what it takes to send.",
+        )
+    }
+
+    queryset = Delivery.objects.all()
+    serializer_class: type[serializers.BaseSerializer[Any]] = SentRequestSerializer
+    endpoint_path = "endpoint_id"
+
+    @extend_schema(responses={200: SentRequestSerializer}, operation_id="get_delivery_request")
+    def get(self, request: Request, ref: str) -> Response:
+        shown = next_request(_delivery(self))
+        if shown is None:
+            raise Conflict({"event": ["Nothing can be sent: the payload was erased, or the endpoint lacks a secret."]})
+        return Response(SentRequestSerializer(shown).data)
+
+
+def _delivery(view: TenantScoped[Any]) -> Delivery:
+    """Return the delivery that the path names. Raises NotFound."""
+    rows = queries.deliveries(view.tenant_id()).select_related("event", "endpoint__http")
+    return require(limited_to_endpoint(view.request, rows, "endpoint_id"), view.kwargs["ref"])

@@ -13,7 +13,8 @@ from rest_framework.views import APIView
 
 from delivery.api.explanations import PatternMismatchSerializer
 from delivery.api.publishing.event_refs import find_event
-from delivery.reading import dry_run, queries
+from delivery.reading import queries
+from delivery.reading.requests import dry_run
 from subscriptions.api.fields.routing import EventTypesField, PatternField, TransformerField
 from subscriptions.api.tenancy import tenant_of
 from subscriptions.models import Endpoint, Scope, Subscription, Tenant

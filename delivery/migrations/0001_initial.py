@@ -285,6 +285,7 @@ class Migration(migrations.Migration):
                 ('status', models.PositiveSmallIntegerField(help_text='HTTP status; empty: no response.', null=True)),
                 ('error', models.CharField(blank=True, help_text='Class of the failure, such as timeout; empty: delivered.', max_length=20)),
                 ('response', models.BinaryField(help_text='The first 16 KiB of the response body.', null=True)),
+                ('response_headers', models.BinaryField(help_text="Lines of the response's headers, up to 2 KiB, with credentials masked; empty: none.", null=True)),
                 ('repeats', models.TextField(help_text='Why its request was sent again; empty: it was sent once.', null=True)),
                 ('delivery', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='history', to='delivery.delivery')),
             ],

@@ -25,10 +25,10 @@ def events(rows: Iterable[Delivery]) -> dict[UUID, Event]:
 
 
 def attempts(rows: Sequence[Delivery]) -> dict[UUID, list[Attempt]]:
-    """Return the latest attempts of each delivery, oldest first."""
+    """Return the latest attempts of each delivery, newest first."""
     latest = Attempt.objects.filter(
         delivery__in=[row.pk for row in rows], number__gt=F("delivery__attempts") - MAX_INCLUDED
-    ).order_by("id")
+    ).order_by("-id")
     return _grouped(rows, [(attempt.delivery_id, attempt) for attempt in latest])
 
 

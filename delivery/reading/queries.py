@@ -22,13 +22,15 @@ from uuid import UUID
 
 from django.db.models import Model, QuerySet
 
-from delivery.models import DeadLetter, Delivery, Event, Replay
+from delivery.models import Attempt, DeadLetter, Delivery, Event, Replay
 from subscriptions.models import Endpoint
+from webhooks.wire import ids
 
 M = TypeVar("M", bound=Model)
 
 STOPPED = (Delivery.State.DEAD, Delivery.State.CANCELLED)  # states with a partial index
 SLACK = 60_000  # milliseconds that key and column may differ: clock skew, late commits
+MAX_NUMBER_DIGITS = 5  # attempts are numbered up to 32,767
 MAX_MS = 2**48 - 1  # the last timestamp of a UUIDv7 (RFC 9562, section 5.7)
 
 
@@ -68,6 +70,21 @@ def deliveries(
     return within(rows, "created_at", since, until)
 
 
+def attempt(delivery: Delivery, ref: str) -> Attempt | None:
+    """Return the attempt of a delivery with this number or id, the latest one of a number; None: there is none."""
+    rows = delivery.history.order_by("-id")
+    if ref.isascii() and ref.isdecimal() and len(ref) <= MAX_NUMBER_DIGITS:
+        found = rows.filter(number=int(ref)).first()
+    else:
+        try:
+            found = rows.filter(pk=ids.parse(Attempt.prefix, ref)).first()
+        except ValueError:
+            return None
+    if found is not None:
+        found.delivery = delivery
+    return found
+
+
 def dead_letters(
     tenant_id: UUID | None,
     *,
@@ -102,8 +119,8 @@ def below(tenant_id: UUID | None, rows: QuerySet[M]) -> QuerySet[M]:
 
 
 def latest(rows: QuerySet[M], limit: int) -> list[M]:
-    """Return the newest ``limit`` rows, oldest first."""
-    return list(rows.order_by("-id")[:limit])[::-1]
+    """Return the newest ``limit`` rows, newest first, as every list has them."""
+    return list(rows.order_by("-id")[:limit])
 
 
 def within(rows: QuerySet[M], column: str, since: datetime | None, until: datetime | None) -> QuerySet[M]:

@@ -1,4 +1,4 @@
-"""Build the timeline of a delivery: what happened, in order, with the waits in between.
+"""Build the timeline of a delivery: what happened, newest first, with the waits in between.
 
 Pure: rows in, values out. Used by the admin.
 """
@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from delivery.models import Attempt, DeadLetter, Delivery
 from delivery.transports.http.repeats import Repeat
+from delivery.transports.http.response_headers import read_headers
 from delivery.transports.outcome import Failure
 
 RESPONSE_CHARACTERS = 4_096  # characters of a response that are shown; the row stores up to 16 KiB
@@ -77,7 +78,7 @@ class TimelineEntry:
 
 
 def timeline(delivery: Delivery, attempts: Sequence[Attempt], letters: Iterable[DeadLetter]) -> list[TimelineEntry]:
-    """Return all entries from publishing to the next attempt; ``attempts`` and ``letters`` may be in any order."""
+    """Return all entries from the next attempt back to publishing; ``attempts`` and ``letters`` may be in any order."""
     longest = max((attempt.duration_ms for attempt in attempts), default=0)
     entries = [TimelineEntry("published", delivery.created_at, "Published")]
     entries += [_attempt(attempt, longest) for attempt in attempts]
@@ -88,13 +89,18 @@ def timeline(delivery: Delivery, attempts: Sequence[Attempt], letters: Iterable[
         entries.append(TimelineEntry("cancelled", delivery.cancelled_at, "Cancelled", detail))
     entries.sort(key=lambda entry: entry.at)
     entries += _next(delivery)
-    return list(_with_waits(entries))
+    return list(_with_waits(entries))[::-1]
 
 
 def response_text(response: bytes | memoryview | None) -> tuple[str, bool]:
     """Return the start of a response as text, and whether it was cut; invalid UTF-8 becomes U+FFFD."""
     text = bytes(response or b"").decode("utf-8", "replace")
     return text[:RESPONSE_CHARACTERS], len(text) > RESPONSE_CHARACTERS
+
+
+def response_headers(attempt: Attempt) -> list[tuple[str, str]]:
+    """Return the recorded headers of a response as pairs of name and value."""
+    return read_headers(attempt.response_headers)
 
 
 def _attempt(attempt: Attempt, longest: int) -> TimelineEntry:

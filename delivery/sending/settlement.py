@@ -11,6 +11,7 @@ from delivery.sending.verdict import RESPONDED_410, judge
 from delivery.sql.claim import attempt_number
 from delivery.sql.dead_letters import DeadLetterRow
 from delivery.sql.settle import Settlement
+from delivery.transports.http.response_headers import recorded_headers
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Outcome
 from subscriptions.models import Endpoint
@@ -52,6 +53,7 @@ def _settlement(attempt: InFlight, outcome: Outcome, *, moved: bool) -> Settleme
         error=outcome.failure or "",
         response=outcome.response or None,
         repeats=",".join(outcome.repeats) or None,
+        response_headers=recorded_headers(outcome.headers) if outcome.headers else None,
     )
 
 

@@ -21,6 +21,7 @@ from delivery.single_attempts.test_sender import test_sender
 from delivery.sql.claim import Claimed
 from delivery.transports.http.compose import compose
 from delivery.transports.http.exchange import Request, ResponseTrace
+from delivery.transports.http.shown_request import masked_headers
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome
 from delivery.transports.transport import NotSent
@@ -41,13 +42,10 @@ from webhooks.outgoing.event_loop import event_loop
 from webhooks.outgoing.resolver import too_many_lookups
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.json_format import write_structured
-from webhooks.wire.header_values import read_curl_line
 from webhooks.wire.ids import new_id, public
 
 TEST_TYPE = "waypost.test"
 LATE_AFTER = 2.0  # seconds beyond its timeout after which a test is no longer waited for
-MASK = "***"
-UNMASKED = ("webhook-", "ce-", "content-", "user-agent", "accept", "expect", "traceparent", "tracestate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +143,9 @@ async def _send(target: DeliveryTarget, claimed: Claimed, bearer: str) -> TestDe
         raise too_many_lookups()
     if outcome.failure is Failure.FORBIDDEN:
         return _not_sent(target, claimed, Failure.FORBIDDEN)
-    return TestDelivery(request.url, _masked(request.headers), request.body, outcome, trace.headers, trace.timing)
+    return TestDelivery(
+        request.url, masked_headers(request.headers), request.body, outcome, trace.headers, trace.timing
+    )
 
 
 async def _outcome(attempt: InFlight, request: Request) -> Outcome:
@@ -183,8 +183,3 @@ def _new_event(endpoint: Endpoint, event_id: UUID, type: str, data: Any) -> byte
         "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }
     return write_structured(Event.of(attributes, {"test": True} if data is None else data))
-
-
-def _masked(lines: list[str]) -> dict[str, str]:
-    pairs = [(name, value) for name, value in map(read_curl_line, lines) if value is not None]
-    return {name: value if name.lower().startswith(UNMASKED) else MASK for name, value in pairs}

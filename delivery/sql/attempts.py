@@ -28,15 +28,16 @@ class AttemptRow(NamedTuple):
     error: str
     response: bytes | None
     repeats: str | None = None
+    response_headers: bytes | None = None
 
 
 # Reader: the recovery task.
 RECORD_ATTEMPTS = """
 COPY delivery_attempt (id, created_at, delivery_id, number, started_at, duration_ms, status, error, response,
-                       repeats)
+                       repeats, response_headers)
 FROM STDIN (FORMAT BINARY)
 """
-TYPES = ["uuid", "timestamptz", "uuid", "int2", "timestamptz", "int4", "int2", "text", "bytea", "text"]
+TYPES = ["uuid", "timestamptz", "uuid", "int2", "timestamptz", "int4", "int2", "text", "bytea", "text", "bytea"]
 
 
 def record_attempts(rows: Iterable[AttemptRow]) -> None:
@@ -58,13 +59,15 @@ def find_attempts(ids: Sequence[UUID]) -> set[UUID]:
 
 # Reader: erasing an event. Indexes: the unique (event, endpoint) of deliveries, attempt_by_delivery.
 DELETE_RESPONSES = """
-UPDATE delivery_attempt a SET response = NULL
-  FROM delivery_delivery d WHERE d.event_id = %(event)s AND a.delivery_id = ANY(ARRAY[d.id]) AND a.response IS NOT NULL
+UPDATE delivery_attempt a SET response = NULL, response_headers = NULL
+  FROM delivery_delivery d
+ WHERE d.event_id = %(event)s AND a.delivery_id = ANY(ARRAY[d.id])
+   AND (a.response IS NOT NULL OR a.response_headers IS NOT NULL)
 """
 
 
 def delete_responses(event_id: UUID) -> None:
-    """Remove the recorded responses of every attempt to deliver this event."""
+    """Remove the recorded responses, with their headers, of every attempt to deliver this event."""
     run(DELETE_RESPONSES, {"event": event_id})
 
 

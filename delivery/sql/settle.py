@@ -19,6 +19,7 @@ class Settlement(NamedTuple):
     ``token``: of the claim under which the attempt was made. ``wait``: seconds until the next attempt, if the state is
     pending. ``cause``: the cause of the dead letter; empty if the delivery is not dead. ``number``: 1 is the first
     attempt of the delivery. ``repeats``: why its request was sent again, as reasons separated by commas.
+    ``response_headers``: as they are recorded.
     """
 
     delivery_id: UUID
@@ -35,6 +36,7 @@ class Settlement(NamedTuple):
     error: str
     response: bytes | None
     repeats: str | None = None
+    response_headers: bytes | None = None
 
 
 # Reader: the drain. Index: the primary key. Only deliveries that still carry the token of their claim are changed, but
@@ -42,12 +44,14 @@ class Settlement(NamedTuple):
 SETTLE = f"""
 WITH recorded AS (
     INSERT INTO delivery_attempt (id, created_at, delivery_id, number, started_at, duration_ms, status, error, response,
-                                  repeats)
-    SELECT id, started_at, delivery_id, number, started_at, duration_ms, status, error, response, repeats
+                                  repeats, response_headers)
+    SELECT id, started_at, delivery_id, number, started_at, duration_ms, status, error, response, repeats,
+           response_headers
       FROM unnest(%(attempt_ids)s::uuid[], %(started_at)s::timestamptz[], %(ids)s::uuid[], %(numbers)s::int2[],
                   %(durations)s::int4[], %(statuses)s::int2[], %(errors)s::text[], %(responses)s::bytea[],
-                  %(repeats)s::text[])
-               AS a(id, started_at, delivery_id, number, duration_ms, status, error, response, repeats)
+                  %(repeats)s::text[], %(response_headers)s::bytea[])
+               AS a(id, started_at, delivery_id, number, duration_ms, status, error, response, repeats,
+                    response_headers)
 )
 UPDATE delivery_delivery d
    SET state = r.state, attempts = r.number, claims = 0, token = NULL, claimed_until = NULL,
@@ -90,7 +94,8 @@ def settle_attempts(settlements: Sequence[Settlement]) -> list[Settlement]:
         errors,
         responses,
         repeats,
-    ) = columns(settlements, 14)
+        response_headers,
+    ) = columns(settlements, 15)
     parameters = {
         "ids": ids,
         "tokens": tokens,
@@ -104,6 +109,7 @@ def settle_attempts(settlements: Sequence[Settlement]) -> list[Settlement]:
         "errors": errors,
         "responses": responses,
         "repeats": repeats,
+        "response_headers": response_headers,
     }
     return [settlements[place - 1] for (place,) in run(SETTLE, parameters)]
 

@@ -46,6 +46,7 @@ class Outcome(NamedTuple):
     status: int | None = None  # the destination's own code, to be recorded; None without a response
     failure: Failure | None = None
     response: bytes = b""  # the first 16 KiB of it
+    headers: bytes = b""  # lines of the response's header section
     retry_after: float | None = None
     asked_pause: float | None = None
     rejected: bool = False

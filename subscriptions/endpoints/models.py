@@ -3,7 +3,8 @@
 What only one kind has is in a table of that kind (``http.models``), whose rows are named by the endpoint's ``kind``.
 
 ``Endpoint.version`` rises with every change of an endpoint or its secrets, so a process can tell when its cached
-delivery target is stale. Triggers maintain it (migrations/versions.sql): no writer can forget to.
+delivery target is stale. Triggers maintain it and ``secrets_changed_at`` (migrations/versions.sql): no writer can
+forget it.
 """
 
 from django.contrib.postgres.fields import ArrayField
@@ -127,6 +128,9 @@ class Endpoint(Row):
     )
     metadata = models.JSONField(default=dict, blank=True)
     labels = models.JSONField(default=dict, blank=True, db_default=Value({}, models.JSONField()))
+    secrets_changed_at = models.DateTimeField(
+        null=True, editable=False, help_text="When a signing secret was last added, changed or deleted."
+    )
     version = models.BigIntegerField(default=0, editable=False)
     updated_at = models.DateTimeField(auto_now=True, help_text="When it was last changed.")
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)

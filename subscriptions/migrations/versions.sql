@@ -5,6 +5,7 @@
 CREATE FUNCTION subscriptions_endpoint_version() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.version := OLD.version + 1;
+    NEW.secrets_changed_at := greatest(NEW.secrets_changed_at, OLD.secrets_changed_at);
     RETURN NEW;
 END $$;
 CREATE TRIGGER endpoint_version BEFORE UPDATE ON subscriptions_endpoint
@@ -13,6 +14,18 @@ CREATE TRIGGER endpoint_version BEFORE UPDATE ON subscriptions_endpoint
 CREATE FUNCTION subscriptions_endpoint_part_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE subscriptions_endpoint SET version = version WHERE id IN (SELECT endpoint_id FROM changed);
+    RETURN NULL;
+END $$;
+
+-- The first secret of an endpoint, which is inserted with it, is no change.
+CREATE FUNCTION subscriptions_secrets_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE subscriptions_endpoint e
+       SET secrets_changed_at = CASE WHEN TG_OP <> 'INSERT' OR EXISTS (
+               SELECT FROM subscriptions_signingsecret s
+                WHERE s.endpoint_id = e.id AND s.id NOT IN (SELECT id FROM changed))
+           THEN clock_timestamp() ELSE secrets_changed_at END
+     WHERE id IN (SELECT endpoint_id FROM changed);
     RETURN NULL;
 END $$;
 
@@ -25,13 +38,13 @@ BEGIN
 END $$;
 
 CREATE TRIGGER secret_insert AFTER insert ON subscriptions_signingsecret
-    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_endpoint_part_changed();
+    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_secrets_changed();
 
 CREATE TRIGGER secret_update AFTER update ON subscriptions_signingsecret
-    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_endpoint_part_changed();
+    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_secrets_changed();
 
 CREATE TRIGGER secret_delete AFTER delete ON subscriptions_signingsecret
-    REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_endpoint_part_changed();
+    REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_secrets_changed();
 
 CREATE TRIGGER http_insert AFTER insert ON subscriptions_httpsettings
     REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_endpoint_part_changed();

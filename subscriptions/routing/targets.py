@@ -101,6 +101,14 @@ def load_targets(endpoint_ids: Iterable[UUID]) -> dict[UUID, DeliveryTarget]:
     return current
 
 
+def read_target(endpoint_id: UUID, at: datetime) -> DeliveryTarget | None:
+    """Return the settings that an endpoint has now, also a deleted one, with the secrets that were valid ``at`` a time.
+
+    Secrets that were added or deleted since then are not told apart: compare ``Endpoint.secrets_changed_at``.
+    """
+    return next(_read([endpoint_id], at), None)
+
+
 def _has_expired(target: DeliveryTarget, now: datetime) -> bool:
     return target.valid_until is not None and target.valid_until <= now
 

@@ -39,6 +39,8 @@ REPLACED: list[tuple[re.Pattern[str], str]] = [
     (re.compile(r"\bwp_[A-Za-z0-9_-]{8}(?=[\"…])"), "wp_c2VjcmV0"),
     (re.compile(r"\bv1,[A-Za-z0-9+/=]{40,}"), "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4="),
     (re.compile(r"http://127\.0\.0\.1:\d+"), "https://example.com"),
+    (re.compile(r"webhook-timestamp: \d+"), "webhook-timestamp: 1777897800"),
+    (re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"), "Mon, 04 May 2026 12:30:00 GMT"),
     (re.compile(r"http://testserver"), "https://waypost.example"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
 ]
@@ -110,6 +112,8 @@ VARYING = {
     "p95": 42,
     "p99": 42,
     "webhook-timestamp": "1777897800",
+    "signed_at": 1777897800,
+    "host": "hooks.example.com",
     "seconds": 60.0,
     "published_per_second": 99.8,
     "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
@@ -235,6 +239,8 @@ def publish(it: Recorder, client: APIClient, endpoint: str) -> None:
     delivery = it.call(client, "list_deliveries", query="?limit=1")["data"][0]["id"]
     it.call(client, "get_delivery", ref=delivery)
     it.call(client, "list_delivery_attempts", ref=delivery)
+    it.call(client, "get_delivery_attempt", ref=delivery, attempt="1")
+    it.call(client, "get_delivery_request", ref=delivery)
     it.call(client, "get_endpoint_stats", ref=endpoint)
     it.call(client, "get_endpoint_stats_of_all", query="?labels=env:prod&hours=1")
     it.call(client, "get_endpoint_status", ref=endpoint)
@@ -302,6 +308,7 @@ def receive(it: Recorder, client: APIClient) -> None:
     it.call(client, "get_source_stats", ref=source)
     receipt = it.call(client, "list_receipts")["data"][0]["id"]
     it.call(client, "get_receipt", ref=receipt)
+    it.call(client, "list_receipt_attempts", ref=receipt)
     it.call(client, "get_receipt_body", ref=receipt)
     it.call(client, "create_receipt_replay", ref=receipt)
     it.call(client, "replay_receipts", {"filter": {"source": source}, "preview": True})

@@ -9,12 +9,13 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from delivery.models import Broadcast
+from delivery.models import Broadcast, Delivery
 from subscriptions.models import Endpoint, Tenant
 from tests.delivery.factories import make_attempt, make_dead_letter, make_delivery, make_event, make_replay
 from tests.factories import make_endpoint, make_event_type, make_key, make_plan, make_secret, make_subscription
 from tests.factories_receiver import make_receipt, make_source
 from webhooks.models import Rejection, Source, SourceSecret
+from webhooks.wire.ids import parse
 
 
 class TenantRows:
@@ -88,6 +89,9 @@ MAKE: dict[str, Callable[[TenantRows], str]] = {
     "events": lambda of: make_event(of.tenant).public_id,
     "deliveries": lambda of: (
         make_attempt(make_delivery(make_event(of.tenant), of.endpoint(), state="delivered")).delivery.public_id
+    ),
+    "deliveries/attempts": lambda of: (
+        make_attempt(Delivery.objects.get(pk=parse("dlv", of.id_of("deliveries")))).public_id
     ),
     "dead-letters": lambda of: make_dead_letter(make_delivery(make_event(of.tenant), of.endpoint())).public_id,
     "replays": lambda of: make_replay(of.tenant).public_id,

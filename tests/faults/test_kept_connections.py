@@ -1,5 +1,6 @@
 """Test that every request is on record, also those that are sent again because a kept connection broke."""
 
+import time
 from contextlib import closing
 from select import select
 
@@ -13,7 +14,7 @@ from tests.waiting import wait_until
 
 
 def send(sender: HttpSender, url: str) -> Outcome:
-    request = Request(url, ["expect:"], b"{}", 5_000, lambda address: True)
+    request = Request(url, ["expect:"], b"{}", time.time(), 5_000, lambda address: True)
     sender.submit([(make_in_flight(), request)])
     outcomes: list[Outcome] = []
 

@@ -24,6 +24,7 @@ TONES: Final[dict[str, Tone]] = {
     "paused": "warn",
     "deleted": "bad",
 }
+ATTEMPT_TONES: Final[dict[str, Tone]] = {"processed": "good", "failed": "bad", "dead": "bad"}
 TILES: Final[dict[str, tuple[str, Tone]]] = {
     "received": ("Received", "info"),
     "duplicates": ("Duplicates", "plain"),
@@ -40,6 +41,11 @@ TILES: Final[dict[str, tuple[str, Tone]]] = {
 def state_pill(state: str, title: str = "") -> SafeString:
     """Return the state of a source or a receipt in its colour."""
     return pill(state, TONES.get(state, "plain"), title)
+
+
+def attempt_pill(outcome: str) -> SafeString:
+    """Return how a run of the handlers ended in its colour."""
+    return pill(outcome.replace("_", " "), ATTEMPT_TONES.get(outcome, "warn"))
 
 
 def as_json(value: object) -> str:

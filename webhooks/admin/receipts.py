@@ -8,15 +8,15 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from webhooks.admin.display import secret_by_id, state_pill
+from webhooks.admin.display import attempt_pill, secret_by_id, state_pill
 from webhooks.admin.message_list import SOURCE_FILTER, MessageList, ReceivedFilter
 from webhooks.admin.replay_page import ReplayRequest, confirm_replay, may_replay
 from webhooks.kit.admin.display import NOTHING, code, column, pill, size, when
 from webhooks.models import Receipt
-from webhooks.processing.receipts import by_event_type, by_message_id
+from webhooks.processing.receipts import attempts_of, by_event_type, by_message_id
 from webhooks.receiving.body_preview import download_body, preview_body
 from webhooks.sources.source_stats import STATES, UNHANDLED
 
@@ -72,7 +72,7 @@ class ReceiptAdmin(MessageList):
             {
                 "fields": (
                     *(("attempts", "claims"), ("due", "settled"), "signed_with", ("order_key", "sequence")),
-                    *("handler_names", "error_block"),
+                    *("handler_names", "attempts_block"),
                 )
             },
         ),
@@ -90,7 +90,7 @@ class ReceiptAdmin(MessageList):
         ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Receipt]:
-        rows: QuerySet[Receipt] = super().get_queryset(request).defer("body")
+        rows: QuerySet[Receipt] = super().get_queryset(request).defer("body", "history")
         return rows.select_related("source")
 
     def find_text(self, rows: QuerySet[Receipt], term: str) -> QuerySet[Receipt]:
@@ -169,4 +169,12 @@ class ReceiptAdmin(MessageList):
     handler_names = column(
         "Handled by", lambda receipt: ", ".join(receipt.handled_by) if receipt.handled_by else NOTHING
     )
-    error_block = column("Last error", lambda receipt: code(receipt.last_traceback or receipt.last_error))
+
+    @admin.display(description="Attempts, newest first")
+    def attempts_block(self, receipt: Receipt) -> SafeString:
+        shown = [
+            (when(it.ended_at), attempt_pill(it.outcome), it.number, it.error, it.traceback and code(it.traceback))
+            for it in attempts_of(receipt)
+        ]
+        text = '<div class="wp-attempt"><p>{} {} Attempt {}</p><p class="wp-note">{}</p>{}</div>'
+        return format_html_join("", text, shown) or SafeString(NOTHING)

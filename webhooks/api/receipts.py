@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from webhooks.api.filters import SourceFilters
 from webhooks.api.serializers.receipts import (
+    ReceiptAttemptsSerializer,
     ReceiptReplayCreateSerializer,
     ReceiptReplayPreviewSerializer,
     ReceiptReplayResultSerializer,
@@ -23,7 +24,7 @@ from webhooks.kit.rest.query_params import BooleanFilter, ChoiceFilter, TextFilt
 from webhooks.kit.rest.resources import ReadOnlyResource
 from webhooks.kit.rows import matches_type
 from webhooks.models import Receipt, SourceSecret
-from webhooks.processing.receipts import by_message_id
+from webhooks.processing.receipts import attempts_of, by_message_id
 from webhooks.processing.replay import count_replayable, replay
 from webhooks.receiving.body_preview import download_body
 from webhooks.sources.source_stats import STATES, UNHANDLED
@@ -61,7 +62,7 @@ class Receipts(TenantScoped[Receipt], ReadOnlyResource[Receipt]):
         ),
     }
 
-    queryset = Receipt.objects.defer("body").annotate(
+    queryset = Receipt.objects.defer("body", "history").annotate(
         signer_name=Subquery(SourceSecret.objects.filter(id=OuterRef("secret_id")).values("name"))
     )
     serializer_class = ReceiptSerializer
@@ -94,6 +95,22 @@ class ReceiptBody(BelowReceipt):
             return download_body(self.get_object())
         except OSError as error:
             raise StorageUnavailable from error
+
+
+class ReceiptAttempts(BelowReceipt):
+    """The runs of the handlers of one receipt."""
+
+    operations = {
+        "get": (
+            "List a receipt's attempts",
+            "Returns the latest 20 runs of the receipt's handlers, newest first, each with its error and traceback. "
+            "Runs before a replay are listed too.",
+        )
+    }
+
+    @extend_schema(operation_id="list_receipt_attempts", responses={200: ReceiptAttemptsSerializer})
+    def get(self, request: Request, ref: str) -> Response:
+        return Response(ReceiptAttemptsSerializer({"data": attempts_of(self.get_object())}).data)
 
 
 class ReceiptReplay(BelowReceipt):

@@ -16,6 +16,7 @@ router.register("rejections", rejections.Rejections, "rejection")
 api_urlpatterns = [
     path("receipts/replays/", receipts.ReceiptReplays.as_view(), name="receipt-replays"),  # before receipts/<ref>/
     *router.urls,
+    path("receipts/<str:ref>/attempts/", receipts.ReceiptAttempts.as_view(), name="receipt-attempts"),
     path("receipts/<str:ref>/body/", receipts.ReceiptBody.as_view(), name="receipt-body"),
     path("receipts/<str:ref>/replays/", receipts.ReceiptReplay.as_view(), name="receipt-replay"),
     path("senders/", senders.Senders.as_view(), name="senders"),

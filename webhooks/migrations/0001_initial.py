@@ -128,7 +128,7 @@ class Migration(migrations.Migration):
                 ('claims', models.PositiveSmallIntegerField(db_default=0, help_text='Claims that a worker has not settled.')),
                 ('attempts', models.PositiveSmallIntegerField(db_default=0, help_text='Runs of the handlers so far.')),
                 ('last_error', models.TextField(blank=True, db_default='', help_text='Error of the last failed run.')),
-                ('last_traceback', models.TextField(blank=True, db_default='', editable=False, help_text='Traceback of the last failed run, its end if it is long.')),
+                ('history', models.JSONField(db_default=models.Value([], models.JSONField()), default=list, editable=False, help_text='The latest runs of the handlers, oldest first; empty if the first one succeeded.')),
                 ('processed_at', models.DateTimeField(help_text='When the handlers succeeded.', null=True)),
                 ('handled_by', models.JSONField(help_text='Names of the handlers that ran.', null=True)),
                 ('out_of_order', models.BooleanField(db_default=False, help_text='A later message of the same order key was handled before.')),

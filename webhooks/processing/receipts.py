@@ -21,6 +21,8 @@ from django.db.models.functions import Now
 from webhooks.kit import sql
 from webhooks.models import Receipt, Source
 
+MAX_HISTORY = 20  # runs of the handlers that a receipt keeps, each with up to 8,000 characters of a traceback
+OUTCOMES = [(it, it) for it in ("processed", "skipped", "failed", "retry_later", "dead")]
 SETTLED = Q(due_at__isnull=True)
 """The handlers have finished, or the receipt is dead."""
 
@@ -33,7 +35,12 @@ _LOCK = """
 _SETTLE = """
     UPDATE webhooks_receipt AS receipt
     SET claim_token = NULL, claims = 0, attempts = receipt.attempts + result.attempts, last_error = result.error,
-        last_traceback = result.traceback,
+        history = CASE WHEN result.error = '' AND receipt.history = '[]' THEN receipt.history ELSE
+            CASE WHEN jsonb_array_length(receipt.history) >= %(max_history)s THEN receipt.history - 0
+                 ELSE receipt.history END
+            || jsonb_build_array(jsonb_build_object(
+                'number', receipt.attempts + 1, 'ended_at', statement_timestamp(), 'outcome', result.outcome,
+                'error', result.error, 'traceback', result.traceback)) END,
         due_at = CASE WHEN result.retry_in >= 0 THEN statement_timestamp() + make_interval(secs => result.retry_in) END,
         processed_at = CASE WHEN result.is_processed THEN statement_timestamp() ELSE receipt.processed_at END,
         dead_at = CASE WHEN result.cause <> '' THEN statement_timestamp() ELSE receipt.dead_at END,
@@ -43,8 +50,8 @@ _SETTLE = """
         skipped = CASE WHEN result.is_processed THEN result.skipped ELSE receipt.skipped END
     FROM unnest(%(ids)s::uuid[], %(tokens)s::uuid[], %(attempts)s::int[], %(errors)s::text[], %(retries)s::float8[],
         %(processed)s::boolean[], %(causes)s::text[], %(handled_by)s::text[], %(out_of_order)s::boolean[],
-        %(skipped)s::boolean[], %(tracebacks)s::text[]) AS result (id, token, attempts, error, retry_in, is_processed,
-        cause, handled_by, out_of_order, skipped, traceback)
+        %(skipped)s::boolean[], %(tracebacks)s::text[], %(outcomes)s::text[]) AS result (id, token, attempts, error,
+        retry_in, is_processed, cause, handled_by, out_of_order, skipped, traceback, outcome)
     WHERE receipt.id = result.id AND receipt.claim_token = result.token
 """
 _NO_RETRY = -1.0  # seconds, for results that are settled
@@ -69,11 +76,38 @@ class Result:
     traceback: str = ""
 
     @property
+    def outcome(self) -> str:
+        """Return how the run ended: processed, skipped, failed, retry_later or dead."""
+        if self.retry_in is not None:
+            return "failed" if self.attempts else "retry_later"
+        return "dead" if self.cause else "skipped" if self.skipped else "processed"
+
+    @property
     def state(self) -> str:
         """Return the state of the receipt: pending, processed or dead."""
         if self.retry_in is not None:
             return "pending"
         return "dead" if self.cause else "processed"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One run of the handlers of a receipt. ``outcome``: see OUTCOMES. ``error`` may be empty, ``traceback`` too."""
+
+    number: int
+    ended_at: datetime
+    outcome: str
+    error: str = ""
+    traceback: str = ""
+
+
+def attempts_of(receipt: Receipt) -> list[Attempt]:
+    """Return the latest runs of the handlers, newest first. The first one is not stored if it succeeded."""
+    if not receipt.history and receipt.processed_at is not None and receipt.attempts:
+        outcome = "skipped" if receipt.skipped else "processed"
+        return [Attempt(receipt.attempts, receipt.processed_at, outcome)]
+    stored = [Attempt(**it | {"ended_at": datetime.fromisoformat(it["ended_at"])}) for it in receipt.history]
+    return stored[::-1]
 
 
 def release(claimed: Sequence[Receipt]) -> None:
@@ -99,6 +133,8 @@ def settle(results: Sequence[Result]) -> None:
         "attempts": [result.attempts for result in results],
         "errors": [result.error for result in results],
         "tracebacks": [result.traceback for result in results],
+        "max_history": MAX_HISTORY,
+        "outcomes": [result.outcome for result in results],
         "retries": [_NO_RETRY if result.retry_in is None else float(result.retry_in) for result in results],
         "processed": [result.state == "processed" for result in results],
         "causes": [str(result.cause) for result in results],

@@ -9,7 +9,7 @@ from typing import IO, Any, cast
 
 from django.core.files.storage import storages
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -61,8 +61,11 @@ class Receipt(KeyedRow):
     claims = models.PositiveSmallIntegerField(db_default=0, help_text="Claims that a worker has not settled.")
     attempts = models.PositiveSmallIntegerField(db_default=0, help_text="Runs of the handlers so far.")
     last_error = models.TextField(db_default="", blank=True, help_text="Error of the last failed run.")
-    last_traceback = models.TextField(
-        db_default="", blank=True, editable=False, help_text="Traceback of the last failed run, its end if it is long."
+    history = models.JSONField(
+        default=list,
+        db_default=Value([], models.JSONField()),
+        editable=False,
+        help_text="The latest runs of the handlers, oldest first; empty if the first one succeeded.",
     )
     processed_at = models.DateTimeField(null=True, help_text="When the handlers succeeded.")
     handled_by = models.JSONField(null=True, help_text="Names of the handlers that ran.")

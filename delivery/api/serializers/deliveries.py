@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from delivery.api.included import IncludingSerializer
 from delivery.models import Attempt, Delivery, Event, Replay
-from delivery.reading.timeline import explanation_of, repeats_of, response_text
+from delivery.reading.timeline import explanation_of, repeats_of, response_headers, response_text
 from delivery.transports.http.repeats import CHOICES
 from subscriptions.models import Endpoint
 from webhooks.kit.rest.serializers import IdField
@@ -69,12 +69,16 @@ class AttemptSerializer(serializers.ModelSerializer[Attempt]):
         help_text="Beginning of the response body as text, up to 4,096 characters; empty without a response."
     )
     response_truncated = serializers.SerializerMethodField(help_text="Whether the response body was longer.")
+    response_headers = serializers.SerializerMethodField(
+        help_text="Response headers, as pairs of name and value, up to 2,048 bytes; values that may hold credentials, "
+        "such as that of `set-cookie`, are `***`."
+    )
 
     class Meta:
         model = Attempt
         fields = [
             *("id", "number", "started_at", "duration_ms", "status", "error", "explanation"),
-            *("requests", "repeats", "response", "response_truncated"),
+            *("requests", "repeats", "response", "response_truncated", "response_headers"),
         ]
         read_only_fields = fields
 
@@ -94,11 +98,15 @@ class AttemptSerializer(serializers.ModelSerializer[Attempt]):
     def get_response_truncated(self, attempt: Attempt) -> bool:
         return response_text(attempt.response)[1]
 
+    @extend_schema_field(serializers.ListField(child=serializers.ListField(child=serializers.CharField())))
+    def get_response_headers(self, attempt: Attempt) -> list[tuple[str, str]]:
+        return response_headers(attempt)
+
 
 class DeliveryDetailSerializer(DeliverySerializer):
     """The delivery of one event to one endpoint, with its attempts."""
 
-    attempts = serializers.SerializerMethodField(help_text="The latest attempts, up to 100, oldest first.")
+    attempts = serializers.SerializerMethodField(help_text="The latest attempts, up to 100, newest first.")
 
     class Meta(DeliverySerializer.Meta):
         fields = [*DeliverySerializer.Meta.fields, "attempts"]

@@ -60,6 +60,7 @@ def compose(claimed: Claimed, target: DeliveryTarget, now: float, bearer: str = 
             *([f"authorization: Bearer {bearer}"] if bearer else ()),
         ],
         body=body,
+        signed_at=now,
         timeout_ms=target.timeout_ms,
         admits=http.admits,
         share=target.tenant_id,

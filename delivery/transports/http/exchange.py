@@ -45,7 +45,8 @@ class ResponseTrace:
 class Request(NamedTuple):
     """Describe one request.
 
-    ``admits`` says whether an IP address may be connected to. ``share``: the tenant in whose share its host name is
+    ``signed_at``: unix seconds when it was composed and signed; its attempt starts then. ``admits`` says whether an IP
+    address may be connected to. ``share``: the tenant in whose share its host name is
     looked up. ``tls``: the endpoint's own client certificate and authorities. ``trace`` is filled while the request
     runs.
     """
@@ -53,6 +54,7 @@ class Request(NamedTuple):
     url: str
     headers: list[str]
     body: bytes
+    signed_at: float
     timeout_ms: int
     admits: Callable[[str], bool]
     share: Hashable = None
@@ -102,6 +104,7 @@ class Exchange:
         self.clock = clock
         self.is_reusable = True
         self.has_addresses = False
+        self.header_lines: list[bytes] = []  # of the final response
         self.curl = curl = pycurl.Curl()
         curl.exchange = self
         curl.setopt(pycurl.POST, 1)
@@ -132,7 +135,7 @@ class Exchange:
         """
         self.attempt, self.request = attempt, request
         self.waited = waited
-        self.started_at = self.clock() - waited
+        self.started_at = request.signed_at
         self.started = time.monotonic() - waited  # the duration does not depend on changes of the clock
         self.status: int | None = None
         self.status_at = 0.0
@@ -140,6 +143,7 @@ class Exchange:
         self.header_bytes = 0
         self.retry_after = ""
         self.response = b""
+        self.header_lines.clear()
         self.is_forbidden = False
         self.is_exhausted = False
         self.is_too_long = False
@@ -248,6 +252,7 @@ class Exchange:
             status=self.status,
             failure=self._failure(code),
             response=self.response,
+            headers=b"".join(self.header_lines),
             retry_after=parse_retry_after(self.retry_after, self.clock()) if self.retry_after else None,
         )
         if self.status_line[5:6] == b"2":
@@ -317,13 +322,16 @@ class Exchange:
             return 0  # ends the transfer
         if line[:5] == b"HTTP/":
             self.status_line, self.retry_after = line, ""
+            self.header_lines.clear()  # those of an interim response
             self.status = final_status(line)  # it decides, however the rest of the response is
             if self.status is not None:
                 self.status_at = time.monotonic()
                 if not self._watcher.watches_responses:
                     self._watcher.watch_responses()
-        elif line[:12].lower() == b"retry-after:":
-            self.retry_after += line[12:].decode("latin-1")  # each line ends with a line break
+        elif len(line) > 2:  # more than a line break
+            self.header_lines.append(line)
+            if line[:12].lower() == b"retry-after:":
+                self.retry_after += line[12:].decode("latin-1")  # each line ends with a line break
         return len(line)
 
     def _on_body(self, chunk: bytes) -> int:

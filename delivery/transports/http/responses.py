@@ -41,17 +41,19 @@ def outcome_of(
     status: int | None,
     failure: Failure | None,
     response: bytes = b"",
+    headers: bytes = b"",
     retry_after: float | None = None,
 ) -> Outcome:
     """Return the outcome of an exchange.
 
     ``status`` is None if no status line arrived; ``failure`` says why, and is ignored otherwise: a response counts
-    from its status line on, however the rest of it is. ``retry_after`` is the header of the response, in seconds.
+    from its status line on, however the rest of it is. ``headers``: the lines of its header section. ``retry_after``
+    is the header of the response, in seconds.
     """
     if status is not None:
         failure = None if status in SUCCESS else Failure.STATUS
     if failure is None:
-        return Outcome(started_at, duration_ms, status, None, response)
+        return Outcome(started_at, duration_ms, status, None, response, headers)
     is_timeout = failure is Failure.TIMEOUT
     asked = wait = None if status == GONE else retry_after or None
     if is_timeout or status == TOO_MANY_REQUESTS:
@@ -62,6 +64,7 @@ def outcome_of(
         status,
         failure,
         response,
+        headers,
         retry_after=wait,
         asked_pause=asked,
         rejected=status in REJECTIONS,

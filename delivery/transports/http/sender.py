@@ -191,7 +191,7 @@ class HttpSender:
             if isinstance(result, Resolution) and (target := target_of(waiting.request.url)) is not None:
                 self._begin(waiting.attempt, waiting.request, f"{target.host}:{target.port}", result, waited)
             else:
-                self._ended.append((waiting.attempt, _not_resolved(result, self._clock() - waited, waited)))
+                self._ended.append((waiting.attempt, _not_resolved(result, waiting.request.signed_at, waited)))
 
     def _begin(
         self,

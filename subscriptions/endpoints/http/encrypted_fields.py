@@ -35,6 +35,14 @@ def decrypt_fields(row: HttpSettings) -> EncryptedFields:
     return EncryptedFields(**json.loads(decrypt(row.ciphertext))) if row.ciphertext else EncryptedFields()
 
 
+def is_stored(row: HttpSettings, fields: EncryptedFields) -> bool:
+    """Return whether the endpoint has exactly these fields already."""
+    try:
+        return decrypt_fields(row) == fields
+    except CannotDecrypt:
+        return False
+
+
 def to_columns(fields: EncryptedFields) -> dict[str, Any]:
     """Return the columns of the settings: what may be shown, and the ciphertext."""
     full = {name: getattr(fields, name) for name in FIELDS if getattr(fields, name)}

@@ -28,6 +28,12 @@ class HttpSettings(models.Model):
     url = models.CharField("URL", max_length=2048, help_text="Address that receives the deliveries.")
     origin = models.CharField(max_length=300, default="", editable=False, help_text="Scheme, host and port of the URL.")
     url_changed_at = models.DateTimeField(null=True, editable=False, help_text="When the URL last changed.")
+    credentials_changed_at = models.DateTimeField(
+        null=True, editable=False, help_text="When headers, authentication or TLS last changed."
+    )
+    content_mode_changed_at = models.DateTimeField(
+        null=True, editable=False, help_text="When the content mode last changed."
+    )
     verification = models.CharField(
         max_length=10,
         choices=Verification.choices,

@@ -38,10 +38,15 @@ def assign(endpoint: Endpoint, fields: Mapping[str, Any]) -> HttpSettings:
     row = HttpSettings(endpoint=endpoint) if endpoint._state.adding else endpoint.http
     if fields.get("url", row.url) != row.url:
         _move(endpoint, row, fields["url"])
+    is_stored = not row._state.adding
+    if is_stored and fields.get("content_mode", row.content_mode) != row.content_mode:
+        row.content_mode_changed_at = Now()
     for name in fields.keys() - set(encrypted_fields.FIELDS):
         setattr(row, name, fields[name])
     if confidential := {name: fields[name] for name in encrypted_fields.FIELDS if name in fields}:
         changed = encrypted_fields.apply_changes(row, confidential)
+        if is_stored and not encrypted_fields.is_stored(row, changed):
+            row.credentials_changed_at = Now()
         for name, value in encrypted_fields.to_columns(changed).items():
             setattr(row, name, value)
     if row.tls and row.url[:5].lower() == "http:":

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
@@ -30,11 +31,34 @@ def test_delivery_page_shows_timeline_from_publishing_to_next_attempt() -> None:
     make_attempt(delivery, started_at=now - timedelta(minutes=10), status=None, error="timeout", duration_ms=15_000)
     make_attempt(delivery, started_at=now - timedelta(minutes=4), status=503, duration_ms=80, response=b"closed")
     shown = page(operator(), delivery, "delivery")
-    before = ["Published", "Attempt 1", "timeout", "15.0 s", "waited 5 min 45 s"]
-    after = ["Attempt 2", ">503<", "80 ms", "closed", "waiting 4 min", "Next attempt</strong>"]
+    after = ["Next attempt</strong>", "waiting 4 min", "Attempt 2", ">503<", "80 ms", "closed"]
+    before = ["waited 5 min 45 s", "Attempt 1", "timeout", "15.0 s", "Published"]
     place = shown.index('<ol class="wp-timeline">')
-    for part in before + after:
+    for part in after + before:
         place = shown.index(part, place)
+
+
+def test_attempt_page_shows_request_curl_and_response() -> None:
+    endpoint = make_endpoint(url="https://example.com/hooks", headers={"x-key": "confidential"})
+    delivery = make_delivery(make_event(endpoint.tenant, data={"note": HOSTILE}), endpoint)
+    for _ in range(2):
+        make_attempt(delivery, response_headers=b"X-Reason: <b>\r\n", response=HOSTILE.encode())
+    client = operator()
+    assert reverse("admin:delivery_delivery_attempt", args=[delivery.pk, 1]) in page(client, delivery, "delivery")
+    shown = client.get(reverse("admin:delivery_delivery_attempt", args=[delivery.pk, 1])).content.decode()
+    for part in ("https://example.com/hooks", "webhook-signature", "Copy as curl", "curl --request POST", "&lt;b&gt;"):
+        assert part in shown
+    for part in (HOSTILE, "confidential", "Earlier"):
+        assert part not in shown
+    assert client.get(reverse("admin:delivery_delivery_attempt", args=[delivery.pk, 9])).status_code == 404
+
+
+def test_attempt_page_is_for_those_who_may_view_deliveries() -> None:
+    delivery = make_delivery(make_event(make_tenant()), make_endpoint())
+    make_attempt(delivery)
+    client = operator()
+    User.objects.get().user_permissions.clear()
+    assert client.get(reverse("admin:delivery_delivery_attempt", args=[delivery.pk, 1])).status_code in (403, 404)
 
 
 def test_pages_escape_data_of_others() -> None:

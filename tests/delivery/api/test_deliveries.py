@@ -32,6 +32,8 @@ class TestDeliveryRoutes(RouteCases):
         ApiRoute("get", "deliveries/?event={event}", "read", 200),
         ApiRoute("get", "deliveries/{delivery}/", "read", 200),
         ApiRoute("get", "deliveries/{delivery}/attempts/", "read", 200),
+        ApiRoute("get", "deliveries/{delivery}/attempts/1/", "read", 200),
+        ApiRoute("get", "deliveries/{delivery}/request/", "read", 200),
     ]
 
     def make_ids(self, tenant: Tenant) -> dict[str, str]:
@@ -41,7 +43,7 @@ class TestDeliveryRoutes(RouteCases):
         return {"event": event.public_id, "endpoint": endpoint.public_id, "delivery": delivery.public_id}
 
 
-def test_delivery_shows_its_attempts_oldest_first(client: APIClient, tenant: Tenant) -> None:
+def test_delivery_shows_its_attempts_newest_first(client: APIClient, tenant: Tenant) -> None:
     endpoint = make_endpoint(tenant)
     delivery = make_delivery(make_event(tenant, type="order.paid"), endpoint, state="delivered", attempts=2)
     make_attempt(delivery, status=None, error="timeout", duration_ms=15_000)
@@ -49,8 +51,8 @@ def test_delivery_shows_its_attempts_oldest_first(client: APIClient, tenant: Ten
     shown = client.get(f"{DELIVERIES}{delivery.public_id}/").json()
     assert (shown["type"], shown["endpoint"], shown["attempts_made"]) == ("order.paid", endpoint.public_id, 2)
     assert [(it["number"], it["status"], it["error"], it["response"]) for it in shown["attempts"]] == [
-        (1, None, "timeout", ""),
         (2, 200, "", "güt\ufffd"),
+        (1, None, "timeout", ""),
     ]
 
 
@@ -66,7 +68,7 @@ def test_delivery_with_many_attempts_shows_the_latest_and_lists_all(client: APIC
     for _ in range(103):
         make_attempt(delivery)
     path = f"{DELIVERIES}{delivery.public_id}/"
-    assert [it["number"] for it in client.get(path).json()["attempts"]] == list(range(4, 104))
+    assert [it["number"] for it in client.get(path).json()["attempts"]] == list(range(103, 3, -1))
     listed = client.get(f"{path}attempts/", {"limit": 200}).json()["data"]
     assert [it["number"] for it in listed] == list(range(103, 0, -1))
 
@@ -121,3 +123,43 @@ def test_operator_sees_all_tenants_or_the_named_one(tenant: Tenant) -> None:
     operator = make_client(None)
     assert len(operator.get(DELIVERIES).json()["data"]) == 2
     assert len(operator.get(DELIVERIES, {"tenant": tenant.public_id}).json()["data"]) == 1
+
+
+def test_attempt_shows_request_curl_and_response_headers(client: APIClient, tenant: Tenant) -> None:
+    endpoint = make_endpoint(tenant, url="https://example.com/hooks")
+    delivery = make_delivery(make_event(tenant), endpoint)
+    headers = b"Content-Type: text/plain\r\nSet-Cookie: ***\r\n"
+    attempt = make_attempt(delivery, response_headers=headers)
+    by_number = client.get(f"{DELIVERIES}{delivery.public_id}/attempts/1/").json()
+    assert by_number == client.get(f"{DELIVERIES}{delivery.public_id}/attempts/{attempt.public_id}/").json()
+    assert by_number["response_headers"] == [["content-type", "text/plain"], ["set-cookie", "***"]]
+    request = by_number["request"]
+    assert (request["method"], request["url"], request["changed"]) == ("POST", "https://example.com/hooks", [])
+    assert request["body"].encode() == bytes(delivery.event.body)
+    assert request["headers"]["webhook-timestamp"] == str(request["signed_at"])
+    assert by_number["curl"].startswith("curl --request POST")
+
+
+def test_body_that_is_no_text_is_shown_in_base64(client: APIClient, tenant: Tenant) -> None:
+    delivery = make_delivery(make_event(tenant), make_endpoint(tenant), body=b"\xff\xfe")
+    shown = client.get(f"{DELIVERIES}{delivery.public_id}/request/").json()
+    assert (shown["body"], shown["body_base64"]) == (None, "//4=")
+
+
+@pytest.mark.parametrize("attempt", ["2", "0", "99999", "123456", "x", "att_00000000000000000000000000", "-1", "١"])
+def test_unknown_attempt_is_not_found(client: APIClient, tenant: Tenant, attempt: str) -> None:
+    delivery = make_delivery(make_event(tenant), make_endpoint(tenant))
+    make_attempt(delivery)
+    assert client.get(f"{DELIVERIES}{delivery.public_id}/attempts/{attempt}/").status_code == 404
+
+
+def test_attempt_of_another_delivery_is_not_found(client: APIClient, tenant: Tenant) -> None:
+    one, other = (make_delivery(make_event(tenant), make_endpoint(tenant)) for _ in range(2))
+    attempt = make_attempt(other)
+    assert client.get(f"{DELIVERIES}{one.public_id}/attempts/{attempt.public_id}/").status_code == 404
+
+
+def test_request_of_an_erased_event_is_a_conflict(client: APIClient, tenant: Tenant) -> None:
+    event = make_event(tenant, payload_deleted_at=datetime.now(UTC))
+    delivery = make_delivery(event, make_endpoint(tenant))
+    assert client.get(f"{DELIVERIES}{delivery.public_id}/request/").status_code == 409

@@ -29,12 +29,14 @@ from delivery.lifecycle.retry_endpoint import retry_endpoint
 from delivery.lifecycle.set_aside import set_aside
 from delivery.models import Attempt, DeadLetter, Delivery, Event, Lane
 from delivery.publishing.publisher import publish
+from delivery.reading.requests.sent_request import sent_request
 from delivery.sending import capacity, claiming, drain, settling
 from delivery.sending.drain import deliver_due
 from delivery.sql import recovery
 from delivery.sql.claim import LARGE_BODY
 from delivery.sql.due import CHANNEL
 from delivery.sql.settle import settle_attempts
+from delivery.transports.http.response_headers import read_headers
 from subscriptions.endpoints.endpoints import change_endpoint, delete_endpoint
 from subscriptions.endpoints.state import disable, enable, pause, resume
 from subscriptions.models import Endpoint, HttpSettings
@@ -122,6 +124,20 @@ class TestOneEndpoint:
         assert (delivery.event_id, delivery.state, delivery.attempts) == (event_id, "delivered", 1)
         attempt = Attempt.objects.get()
         assert (attempt.delivery_id, attempt.number, attempt.status, attempt.error) == (delivery.id, 1, 200, "")
+
+    def test_recorded_attempt_shows_the_request_as_it_arrived(self, receiver: Receiver) -> None:
+        slow = scripts.status(500, b"oh", set_cookie="confidential", x_reason="closed")
+        endpoint = subscribed(receiver.script("/", slow), retry_plan=[1000])
+        publish_to(endpoint)
+        run_drain()
+        attempt = Attempt.objects.select_related("delivery__event", "delivery__endpoint__http").get()
+        request = sent_request(attempt.delivery, attempt)
+        assert request is not None
+        (arrival,) = receiver.arrivals
+        assert {name.lower(): value for name, value in arrival.headers.items()} == request.headers
+        assert (arrival.body, receiver.url("/")) == (request.body, request.url)
+        headers = dict(read_headers(attempt.response_headers))
+        assert (headers["x-reason"], headers["set-cookie"]) == ("closed", "***")
 
     def test_drain_of_a_thousand_events_sends_each_once(self, receiver: Receiver) -> None:
         publish_to(subscribed(receiver.url(), timeout_ms=30_000), 1000)

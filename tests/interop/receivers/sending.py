@@ -1,6 +1,7 @@
 """Send messages to a server with the transport of deliveries, many at once, and count what became of them."""
 
 import select
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -22,7 +23,7 @@ def send(
     """Send so many messages of so many bytes, and return their outcomes."""
     tls = TlsFiles(certificate=b"", private_key=b"", ca=authority.pem.encode())
     headers = ["content-type: application/json", "expect:", "accept:"]
-    request = Request(url, headers, b"x" * size, 10_000, lambda _address: True, tls=tls)
+    request = Request(url, headers, b"x" * size, time.time(), 10_000, lambda _address: True, tls=tls)
     outcomes: list[Outcome] = []
     with closing(HttpSender(allow_http=True)) as sender:
         waiting = iter(range(messages))

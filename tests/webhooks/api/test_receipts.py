@@ -31,6 +31,7 @@ class TestRoutes(RouteCases):
     routes = [
         ApiRoute("get", "receipts/", "read", 200),
         ApiRoute("get", "receipts/{receipt}/", "read", 200),
+        ApiRoute("get", "receipts/{receipt}/attempts/", "read", 200),
         ApiRoute("get", "receipts/{receipt}/body/", "read", 200),
         ApiRoute("post", "receipts/{receipt}/replays/", "manage", 202),
         ApiRoute("post", "receipts/replays/", "manage", 202, {"all": True}),
@@ -152,6 +153,9 @@ def test_processed_receipt_shows_state_handler_and_attempts(settings) -> None:
     process_due()
     shown = make_client(tenant).get(f"{API}/receipts/").json()["data"][0]
     assert (shown["state"], shown["handled_by"], shown["attempts"]) == ("processed", ["ok"], 1)
+    (attempt,) = make_client(tenant).get(f"{API}/receipts/{shown['id']}/attempts/").json()["data"]
+    assert (attempt["number"], attempt["outcome"], attempt["traceback"]) == (1, "processed", "")
+    assert attempt["ended_at"] == shown["processed_at"]
 
 
 def test_body_without_its_object_in_storage_is_a_503_and_the_receipt_is_still_shown(claims) -> None:

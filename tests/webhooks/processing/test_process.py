@@ -17,6 +17,7 @@ from webhooks.models import Receipt, Rejection, Source
 from webhooks.processing import process, receipts
 from webhooks.processing.handlers import GiveUp, RetryLater, handles
 from webhooks.processing.process import process_due
+from webhooks.processing.receipts import MAX_HISTORY, attempts_of
 from webhooks.processing.retry_plan import DEFAULT_PLAN
 from webhooks.processing.turns.claims import claim_group, claim_suspect
 
@@ -393,7 +394,7 @@ def test_receipt_whose_handler_outlasts_its_claim_is_not_claimed_again() -> None
     assert (runs, receipt.state) == ([receipt.pk], "processed")
 
 
-def test_failed_handler_leaves_its_traceback_in_the_row_and_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_failed_runs_are_listed_with_tracebacks_before_the_one_that_succeeded(caplog: pytest.LogCaptureFixture) -> None:
     fails = True
 
     @handles()
@@ -405,11 +406,30 @@ def test_failed_handler_leaves_its_traceback_in_the_row_and_in_the_log(caplog: p
     process_due()
     receipt.refresh_from_db()
     assert receipt.last_error.endswith("book: LookupError: no such order")
-    assert 'raise LookupError("no such order")' in receipt.last_traceback
+    (failed,) = attempts_of(receipt)
+    assert (failed.number, failed.outcome, failed.error) == (1, "failed", receipt.last_error)
+    assert 'raise LookupError("no such order")' in failed.traceback
     (record,) = [record for record in caplog.records if "handler failed" in record.getMessage()]
     assert (record.levelname, record.name) == ("ERROR", "waypost.receiver")
     fails = False
     make_due(receipt)
     process_due()
     receipt.refresh_from_db()
-    assert (receipt.state, receipt.last_error, receipt.last_traceback) == ("processed", "", "")
+    assert (receipt.state, receipt.last_error) == ("processed", "")
+    latest, first = attempts_of(receipt)
+    assert (latest.number, latest.outcome, latest.error, latest.traceback) == (2, "processed", "", "")
+    assert (first, latest.ended_at > first.ended_at) == (failed, True)
+
+
+def test_receipt_keeps_its_latest_runs_only() -> None:
+    @handles()
+    def book(receipt: Receipt) -> None:
+        raise RetryLater(0)
+
+    receipt = make_receipt()
+    Receipt.objects.update(history=[{"number": 0, "ended_at": "2026-01-01T00:00:00+00:00", "outcome": "failed"}] * 20)
+    process_due(0.05)
+    receipt.refresh_from_db()
+    found = attempts_of(receipt)
+    assert len(found) == MAX_HISTORY
+    assert (found[0].outcome, found[0].number, found[-1].outcome) == ("retry_later", 1, "failed")

@@ -8,6 +8,7 @@ from rest_framework import serializers
 from webhooks.kit.rest.selection import SelectionSerializer
 from webhooks.kit.rest.serializers import BooleanField, ChoiceField, IdField, ObjectField
 from webhooks.models import Receipt, Source, SourceSecret
+from webhooks.processing.receipts import OUTCOMES, Attempt
 
 
 class ReceiptSerializer(serializers.ModelSerializer[Receipt]):
@@ -59,6 +60,31 @@ class ReceiptSerializer(serializers.ModelSerializer[Receipt]):
         ]
         read_only_fields = fields
         extra_kwargs = {"cause": {"help_text": "Why it was given up; null in any other state."}}
+
+
+class ReceiptAttemptSerializer(serializers.Serializer[Attempt]):
+    """One run of the handlers of a receipt."""
+
+    number = serializers.IntegerField(
+        help_text="Number of the run, from 1; a run that asked for another time (`retry_later`) uses none. A replay "
+        "starts again from 1."
+    )
+    ended_at = serializers.DateTimeField(help_text="When it ended.")
+    outcome = serializers.ChoiceField(
+        choices=OUTCOMES,
+        help_text="How it ended: `failed` runs are repeated by the retry plan, `dead` is the last one. `retry_later`: "
+        "a handler asked for another time. `skipped`: the message was out of order.",
+    )
+    error = serializers.CharField(help_text="Handler and error; empty if none failed.")
+    traceback = serializers.CharField(help_text="End of the traceback, up to 8,000 characters; empty without.")
+
+
+class ReceiptAttemptsSerializer(serializers.Serializer[Any]):
+    """The latest runs of the handlers of a receipt."""
+
+    data = ReceiptAttemptSerializer(  # type: ignore[assignment]  # the stubs have a property of this name
+        many=True, help_text="Up to 20 runs, newest first."
+    )
 
 
 class ReceiptReplayCreateSerializer(SelectionSerializer):

@@ -36,7 +36,7 @@ def sender() -> Iterator[HttpSender]:
 
 def sent(sender: HttpSender, url: str, ca: str = "", timeout_ms: int = 60_000) -> Outcome:
     tls = TlsFiles(None, None, ca.encode()) if ca else None
-    request = Request(url, ["expect:"], b"{}", timeout_ms, lambda _address: True, tls=tls)
+    request = Request(url, ["expect:"], b"{}", time.time(), timeout_ms, lambda _address: True, tls=tls)
     sender.submit([(make_in_flight(), request)])
     outcomes: list[Outcome] = []
 
@@ -101,7 +101,7 @@ class TestKeptConnections:
     def test_address_of_the_new_connection_is_checked_again(self, sender: HttpSender, receiver: Receiver) -> None:
         receiver.script("/", 200, scripts.hang_up, 200)
         sent(sender, receiver.url())
-        request = Request(receiver.url(), ["expect:"], b"{}", 60_000, lambda _address: False)
+        request = Request(receiver.url(), ["expect:"], b"{}", time.time(), 60_000, lambda _address: False)
         sender.submit([(make_in_flight(), request)])
         outcomes: list[Outcome] = []
         wait_until(

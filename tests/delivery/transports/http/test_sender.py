@@ -6,6 +6,7 @@ import select
 import socket
 import ssl
 import sys
+import time
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
@@ -48,6 +49,7 @@ def make_request(url: str, **changes: Any) -> Request:
     fields: dict[str, Any] = {
         "headers": ["content-type: application/json", "accept-encoding: identity", "expect:"],
         "body": b'{"n":1}',
+        "signed_at": time.time(),
         "timeout_ms": 10_000,
         "admits": lambda ip: True,
     }

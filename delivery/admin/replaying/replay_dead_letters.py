@@ -11,7 +11,7 @@ from uuid import UUID
 from django.http import HttpRequest, QueryDict
 from django.utils.http import urlencode
 
-from delivery.admin.replay_page import LIST_PARAMETERS, ReplayPage, ReplayRequest
+from delivery.admin.replaying.replay_page import LIST_PARAMETERS, ReplayPage, ReplayRequest
 from delivery.admin.time_filter import TimeRangeFilter
 from delivery.models import DeadLetter
 from delivery.replaying import replays

@@ -14,23 +14,18 @@ import orjson
 from django.utils import timezone
 
 from delivery.sql.claim import Claimed
-from delivery.transports.http.compose import CLOUDEVENT_CONTENT_TYPE, COMMON_HEADERS, compose, content_type_of
+from delivery.transports.http.compose import CLOUDEVENT_CONTENT_TYPE, COMMON_HEADERS, content_type_of
+from delivery.transports.http.shown_request import SIGNATURE_PLACEHOLDER, sent_headers, shown_request
 from delivery.transports.transport import NotSent
 from subscriptions.routing.route_table import matching_names
 from subscriptions.routing.targets import DeliveryTarget
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.json_format import read_structured, write_structured
 from webhooks.wire.eventbridge import event_from_eventbridge
-from webhooks.wire.header_values import read_curl_line
 from webhooks.wire.ids import new_id, public
 from webhooks.wire.patterns import Pattern, PatternMismatch
 from webhooks.wire.step_budget import StepBudget
 from webhooks.wire.transform import Transformer, Unrenderable
-
-SIGNATURE_PLACEHOLDER = "v1,(signed when it is sent)"
-HIDDEN = "(not shown)"
-# Headers whose names begin with one of these are shown with their values.
-SHOWN_PREFIXES = ("webhook-", "ce-", "content-type", "user-agent", "accept-encoding", "traceparent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +117,6 @@ def dry_run(
     return replace(result, preview=_preview(event, body, transformer is not None, content_type, target))
 
 
-class _PlaceholderSigner:
-    """Stand in for the signer of an endpoint, and return SIGNATURE_PLACEHOLDER for every message."""
-
-    def sign(self, *_message: object) -> str:
-        return SIGNATURE_PLACEHOLDER
-
-
 def _preview(
     event: DryRunEvent, body: bytes, is_transformed: bool, content_type: str | None, target: DeliveryTarget | None
 ) -> RequestPreview:
@@ -136,9 +124,8 @@ def _preview(
     if target is None or target.http is None:
         content = content_type_of(body, content_type) if is_transformed else CLOUDEVENT_CONTENT_TYPE
         lines = [f"webhook-id: {event.message_id}", f"webhook-timestamp: {int(now.timestamp())}"]
-        return RequestPreview(
-            _visible_headers([*lines, f"webhook-signature: {SIGNATURE_PLACEHOLDER}", *content, *COMMON_HEADERS]), body
-        )
+        lines += [f"webhook-signature: {SIGNATURE_PLACEHOLDER}", *content, *COMMON_HEADERS]
+        return RequestPreview(sent_headers(lines), body)
     placeholder_id = new_id()  # ``compose`` needs ids; the message id is put into the preview below
     claimed = Claimed(
         id=placeholder_id,
@@ -151,25 +138,7 @@ def _preview(
         rendered=is_transformed,
         content_type=content_type,
     )
-    signer: Any = _PlaceholderSigner()
-    http = replace(target.http, admits=_any_address, headers=target.http.headers or ())
-    target = replace(target, signer=signer, http=http)
-    request = compose(claimed, target, now.timestamp(), bearer=HIDDEN if http.oauth else "")
+    request = shown_request(claimed, target, now.timestamp(), is_signed=False)
     if isinstance(request, NotSent):
         raise ValueError(request.failure) from request.error
-    return RequestPreview(_visible_headers(request.headers) | {"webhook-id": event.message_id}, request.body)
-
-
-def _visible_headers(lines: list[str]) -> dict[str, str]:
-    """Return the values of header lines by name, HIDDEN for those that may carry credentials."""
-    headers = {}
-    for line in lines:
-        name, value = read_curl_line(line)
-        if value is not None:
-            headers[name.lower()] = value if name.lower().startswith(SHOWN_PREFIXES) else HIDDEN
-    return headers
-
-
-def _any_address(_address: str) -> bool:
-    """Admit every address: nothing is sent."""
-    return True
+    return RequestPreview({**sent_headers(request.lines), "webhook-id": event.message_id}, request.body)

@@ -1,0 +1,114 @@
+"""Show a request that was sent or would be sent, with the values of headers that may hold credentials masked.
+
+PURE: nothing is sent.
+"""
+
+import base64
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from delivery.sql.claim import Claimed
+from delivery.transports.http.compose import compose
+from delivery.transports.transport import NotSent
+from subscriptions.routing.targets import DeliveryTarget
+from webhooks.wire.header_values import curl_line, read_curl_line
+
+MASK = "***"
+SIGNATURE_PLACEHOLDER = "v1,(signed when it is sent)"
+# Headers whose names begin with one of these are shown with their values.
+SHOWN_PREFIXES = ("webhook-", "ce-", "content-", "user-agent", "accept", "expect", "traceparent", "tracestate", "host")
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRequest:
+    """Hold a request as it is shown. ``lines``: its headers as libcurl takes them, masked."""
+
+    url: str
+    lines: tuple[str, ...]
+    body: bytes
+    signed_at: int
+    method: str = "POST"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers as they are sent, those that libcurl adds among them, by name in lower case."""
+        return {
+            "host": urlsplit(self.url).netloc.rpartition("@")[2],
+            **sent_headers(self.lines),
+            "content-length": str(len(self.body)),
+        }
+
+    @property
+    def curl(self) -> str:
+        """A command for a shell that sends the same bytes."""
+        options = ["--request", self.method, "--globoff", "--path-as-is", "--url", self.url]
+        for line in self.lines:
+            options += ["--header", line]
+        text = _as_text(self.body)
+        if text is not None:
+            return shlex.join(["curl", *options, "--data-raw", text])
+        encoded = base64.b64encode(self.body).decode()
+        return f"printf %s {encoded} | base64 -d | " + shlex.join(["curl", *options, "--data-binary", "@-"])
+
+
+def shown_request(claimed: Claimed, target: DeliveryTarget, now: float, *, is_signed: bool) -> ShownRequest | NotSent:
+    """Compose the request of one attempt at ``now`` (unix seconds), to show it.
+
+    Also for an address that may not be called. Without ``is_signed`` it has a placeholder in place of the signature:
+    what a reader of the API cannot send must not be signed for him.
+    """
+    if target.http is not None:
+        target = replace(target, http=replace(target.http, admits=_any_address, headers=target.http.headers or ()))
+    if not is_signed:
+        signer: Any = _PlaceholderSigner()
+        target = replace(target, signer=signer)
+    has_token = target.http is not None and target.http.oauth is not None
+    request = compose(claimed, target, now, bearer=MASK if has_token else "")
+    if isinstance(request, NotSent):
+        return request
+    return ShownRequest(request.url, tuple(masked_lines(request.headers)), request.body, int(now))
+
+
+def masked_lines(lines: Iterable[str]) -> list[str]:
+    """Return header lines with MASK for each value that may hold credentials."""
+    masked = []
+    for line in lines:
+        name, value = read_curl_line(line)
+        is_shown = value is None or name.lower().startswith(SHOWN_PREFIXES)
+        masked.append(line if is_shown else curl_line(name, MASK))
+    return masked
+
+
+def sent_headers(lines: Iterable[str]) -> dict[str, str]:
+    """Return the values of header lines by name in lower case, without those that libcurl leaves out."""
+    pairs = [(name.lower(), value) for name, value in map(read_curl_line, lines)]
+    return {name: value for name, value in pairs if value is not None}
+
+
+def masked_headers(lines: Iterable[str]) -> Mapping[str, str]:
+    """Return the headers that are sent, by name in lower case, masked."""
+    return sent_headers(masked_lines(lines))
+
+
+class _PlaceholderSigner:
+    """Stand in for the signer of an endpoint, and return SIGNATURE_PLACEHOLDER for every message."""
+
+    def sign(self, *_message: object) -> str:
+        return SIGNATURE_PLACEHOLDER
+
+
+def _as_text(body: bytes) -> str | None:
+    """Return a body as a command line can hold it; None if it cannot."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text
+
+
+def _any_address(_address: str) -> bool:
+    """Admit every address: nothing is sent."""
+    return True
