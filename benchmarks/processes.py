@@ -15,7 +15,6 @@ PROGRAMS = {  # by a part of the command line of the process, or of its nearest 
     "granian": "web",
     " deliver": "drains",
     "work@": "work",
-    " beat": "beat",
     "tasks worker": "workers",
     "keeper postgres": "postgres",
     "keeper valkey": "valkey",

@@ -17,7 +17,7 @@ from django.conf import settings
 
 from config.local import embedded
 from config.ops.worker_watchdog import BrokerWatchdog
-from config.schedule import periodic_tasks
+from config.schedule.plan import periodic_tasks
 from webhooks.kit.open_files import raise_limit
 from webhooks.kit.periodic_task import beat_schedule
 

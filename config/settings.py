@@ -111,13 +111,15 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {"delivery.deliver_due": {"queue": "delivery"}}
 CELERY_TASK_ACKS_LATE = False  # pending work is in the database, so a lost message needs no redelivery
-CELERY_TASK_PUBLISH_RETRY = False  # publishing must not wait for the broker; beat sends the same within a second
+CELERY_TASK_PUBLISH_RETRY = (
+    False  # publishing must not wait for the broker; the schedule sends the same within a second
+)
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = CELERY_WORKER_REDIRECT_STDOUTS = False  # LOGGING below applies to workers too
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_WORKER_AUTOSCALER = "config.ops.pool_growth:PatientAutoscaler"
-CELERY_BEAT_SCHEDULER = "config.schedule:WorkScheduler"  # sends the tasks that have work; all once at the start
+CELERY_BEAT_SCHEDULER = "config.schedule.beat:WorkScheduler"  # sends the tasks that have work; all once at the start
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = "UTC"

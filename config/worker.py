@@ -1,11 +1,11 @@
 """Run a worker or the schedule, as `celery -A config.celery worker` and `celery -A config.celery beat` do.
 
     python -m config.worker deliver@%h --queue delivery --processes 0
-    python -m config.worker work@%h --queue default --processes 3
+    python -m config.worker work@%h --queue default --processes 3 --schedule
     python -m config.worker beat
 
-`manage.py up` starts these: Celery's command line takes 7 MiB for its shell and its help, and as much again in each
-fork that runs it.
+`manage.py up` starts the first two: Celery's command line takes 7 MiB for its shell and its help, and as much again in
+each fork that runs it.
 """
 
 import argparse
@@ -17,6 +17,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 from celery.utils.nodenames import default_nodename, host_format
 
 from config.celery import app
+from config.schedule.step import ScheduleStep
 
 SCHEDULE = "beat"
 
@@ -27,11 +28,16 @@ def main() -> None:
     parser.add_argument("name", help=f"node name of the worker, in which %%h is the host; or {SCHEDULE}")
     parser.add_argument("--queue", default="default")
     parser.add_argument("--processes", type=int, default=1, help="at most, as many as tasks need; 0: run tasks itself")
+    parser.add_argument("--schedule", action="store_true", help="run the schedule too, beside the processes")
     options = parser.parse_args()
+    if options.schedule and not options.processes:
+        parser.error("argument --schedule: needs a worker with processes, since a task would stop the schedule")
     if options.name == SCHEDULE:
         app.Beat(quiet=True, pidfile=None).run()
-    else:
-        sys.exit(_run_worker(options.name, options.queue, options.processes))
+        return
+    if options.schedule:
+        app.steps["consumer"].add(ScheduleStep)
+    sys.exit(_run_worker(options.name, options.queue, options.processes))
 
 
 def _run_worker(name: str, queue: str, processes: int) -> int:

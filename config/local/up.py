@@ -42,7 +42,6 @@ PROGRAM_MODULES = (  # what the programs import when they run
     "celery.app.events",
     "celery.app.log",
     "celery.app.routes",
-    "celery.apps.beat",
     "celery.apps.worker",
     "celery.concurrency.prefork",
     "celery.concurrency.solo",
@@ -53,7 +52,7 @@ PROGRAM_MODULES = (  # what the programs import when they run
     "celery.worker.loops",
     "celery.worker.strategy",
     "config.ops.pool_growth",
-    "config.schedule",
+    "config.schedule.step",
     "config.web.application",
     "config.web.server",
     "django.contrib.messages.storage.fallback",
@@ -158,24 +157,23 @@ def _login(data: Path) -> str:
 
 
 def programs(host: str, port: int, listener: int | None = None) -> list[Child]:
-    """Return the programs of the platform. The scheduler and the workers stop first, the web last.
+    """Return the programs of the platform. The workers stop first, the web last.
 
     A drain needs no process beside it, so each is a worker without a pool. The other tasks start with one process, and
-    get another, up to WAYPOST_DEFAULT_WORKERS, whenever a task would wait. The web processes accept from the socket
-    `listener`, a descriptor; without one they open it themselves.
+    get another, up to WAYPOST_DEFAULT_WORKERS, whenever a task would wait; the parent of these runs the schedule.
+    The web processes accept from the socket `listener`, a descriptor; without one they open it themselves.
     """
     python = [sys.executable, "-m"]
     worker = [*python, "config.worker"]
     web = [*python, "config.web", "--host", host, "--port", str(port)]
     deliver = ["--queue", "delivery", "--processes", "0"]
-    work = ["--queue", "default", "--processes", str(settings.WAYPOST_DEFAULT_WORKERS)]
+    work = ["--queue", "default", "--processes", str(settings.WAYPOST_DEFAULT_WORKERS), "--schedule"]
     if listener is None:
         servers = [Child("web", [*web, "--workers", str(settings.WAYPOST_WEB_WORKERS)], 2, STOP_WITHIN)]
     else:
         command = [*web, "--workers", "1", "--listener", str(listener)]
         servers = [Child(name, command, 2, STOP_WITHIN) for name in _names("web", settings.WAYPOST_WEB_WORKERS)]
     return [
-        Child("beat", [*worker, "beat"], 1, STOP_WITHIN),
         *(
             Child(name, [*worker, f"{name}@%h", *deliver], 1, DRAIN_WITHIN)
             for name in _names("deliver", settings.WAYPOST_DELIVERY_WORKERS)

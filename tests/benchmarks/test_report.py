@@ -49,7 +49,7 @@ def test_failed_rows_show_no_figures_and_their_reasons_below() -> None:
 
 
 def test_notes_below_the_table_have_the_facts_and_the_programs_that_used_much_of_the_cpu() -> None:
-    cost = Cost({"web": 3.0, "postgres": 1.0, "beat": 0.01}, 2_000_000)
+    cost = Cost({"web": 3.0, "postgres": 1.0, "valkey": 0.01}, 2_000_000)
     result = Result(1_000, 5.0, cost=cost, name="it", notes=["flat"], aim=Check("p99 as before", False))
     text = markdown({"processors": "2", "memory": "24 GiB"}, [result])
     assert text.startswith("Measured: processors 2; memory 24 GiB.\n")

@@ -25,7 +25,6 @@ from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = {
-    "beat": r"beat",
     "deliver": r"deliver\d*@%h",
     "work": r"work@%h",
     "web": r"config\.web",
@@ -177,7 +176,7 @@ class Platform:
             return False
 
     def program(self, name: str) -> list[psutil.Process]:
-        """Return the processes of beat, deliver, work or web, a parent before its own; none during a restart."""
+        """Return the processes of deliver, work or web, a parent before its own; none during a restart."""
         assert self.process is not None
         found = []
         for child in psutil.Process(self.process.pid).children():

@@ -27,7 +27,7 @@ def test_handler_that_breaks_its_worker_affects_only_its_own_receipt(
     before = [make_receipt(good) for _ in range(INNOCENT // 2)]
     culprit = make_receipt(bad)
     after = [make_receipt(good) for _ in range(INNOCENT // 2)]
-    workers.start("beat", "work")
+    workers.start("work")
 
     def is_dead() -> bool:
         """Expire all claims at once, also of receipts that were not started."""

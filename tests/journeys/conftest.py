@@ -7,6 +7,7 @@ its process id.
 import os
 import signal
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,7 +74,10 @@ class Program:
 
 
 class Workers:
-    """The programs of one journey, by their names in `manage.py up`: beat, deliver, work, web."""
+    """The programs of one journey, by their names in `manage.py up`: deliver, work, web.
+
+    `beat` is the schedule in a process of its own, for journeys without `work`, whose parent runs it otherwise.
+    """
 
     def __init__(self, logs: Path) -> None:
         self.address = f"http://127.0.0.1:{free_port()}"
@@ -84,12 +88,13 @@ class Workers:
         """Start programs, of `deliver` and `work` any number; return at once."""
         host, port = self.address.removeprefix("http://").split(":")
         known = {child.name: child.command for child in programs(host, int(port))}
+        known["beat"] = [sys.executable, "-m", "config.worker", "beat"]
         started = [Program(known[name], self._environment(), self._logs / f"{name}.log") for name in names]
         self._programs += started
         return started
 
     def start_delivery_workers(self, count: int) -> list[Program]:
-        """Start this many delivery workers, and return when each runs a drain. Needs beat."""
+        """Start this many delivery workers, and return when each runs a drain. Needs a schedule."""
         before = drains()
         started = self.start(*["deliver"] * count)
         wait_until(lambda: drains() >= before + count, f"{count} more drains")

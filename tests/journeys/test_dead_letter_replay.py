@@ -10,7 +10,7 @@ from tests.waiting import wait_until
 
 def test_dead_letter_is_delivered_by_a_replay_with_the_same_bytes(workers: Workers, receiver: Receiver) -> None:
     endpoint = subscribed_endpoint(receiver.script("/", 500, 503, 200), retry_plan=[1])
-    workers.start("beat", "deliver", "work")
+    workers.start("deliver", "work")
     publish_to(endpoint)
     letter = wait_until(lambda: DeadLetter.objects.first(), "the dead letter")
     assert (letter.cause, letter.last_status, letter.attempts) == ("exhausted", 503, 2)

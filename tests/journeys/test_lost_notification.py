@@ -13,7 +13,7 @@ from tests.waiting import wait_until
 from webhooks.kit.notify import send_task
 
 
-def test_event_without_notification_is_delivered_at_the_next_beat(
+def test_event_without_notification_is_delivered_at_the_next_look_of_the_schedule(
     workers: Workers, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notify.drain_starter, "notify", lambda: None)
@@ -26,8 +26,8 @@ def test_event_without_notification_is_delivered_at_the_next_beat(
 def test_events_of_a_publisher_that_dies_after_its_commit_are_found_by_the_sweep(
     workers: Workers, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No lane is due: one endpoint has none yet, the other's was not marked. The test starts the sweep, as beat does
-    every minute.
+    """No lane is due: one endpoint has none yet, the other's was not marked. The test starts the sweep, as the schedule
+    does every minute.
     """
     new, known = subscribed_endpoint(receiver.url("/new")), subscribed_endpoint(receiver.url("/known"))
     Lane.objects.create(endpoint=known, tenant=known.tenant)
@@ -44,6 +44,6 @@ def test_events_of_a_publisher_that_dies_after_its_commit_are_found_by_the_sweep
         for endpoint in (new, known):
             publish_to(endpoint, 3)
     assert not Lane.objects.filter(due_at__isnull=False).exists()
-    workers.start("beat", "deliver", "work")
+    workers.start("deliver", "work")
     wait_until(is_swept, "the deliveries", every=0.5)
     assert set(receiver.counts().values()) == {1}

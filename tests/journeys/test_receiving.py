@@ -76,7 +76,7 @@ def test_valid_events_are_handled_once_and_forged_ones_rejected_while_workers_di
 ) -> None:
     source = make_source(secret=SECRET, handlers=[{"handler": "mark"}])
     tenant = provider(source, workers)
-    (worker, *_) = workers.start("work", "web", "beat", "deliver")
+    (worker, *_) = workers.start("work", "web", "deliver")
     published = [it.id for n in range(0, COUNT, 50) for it in publish(tenant, events(n, min(n + 50, COUNT)))]
     wait_while_it_grows(processed, COUNT // 4 + 1, "a quarter to be handled")
     worker = kill_and_replace(workers, worker)

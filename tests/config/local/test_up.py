@@ -18,3 +18,7 @@ def test_web_servers_that_share_a_socket_are_programs_of_their_own(settings: Any
     settings.WAYPOST_WEB_WORKERS = 3
     shared = ["-m", "config.web", "--host", "127.0.0.1", "--port", "8000", "--workers", "1", "--listener", "7"]
     assert web_commands(listener=7) == [shared] * 3
+
+
+def test_one_worker_runs_the_schedule() -> None:
+    assert [child.name for child in up.programs("127.0.0.1", 8000) if "--schedule" in child.command] == ["work"]

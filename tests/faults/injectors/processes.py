@@ -16,7 +16,7 @@ def kill_drain(target: FaultTarget) -> Iterator[None]:
     yield
 
 
-@fault("kill -9 the parent of the processes that route deferred events")
+@fault("kill -9 the parent of the processes that route deferred events, which runs the schedule", seconds=2.0)
 def kill_worker(target: FaultTarget) -> Iterator[None]:
     target.platform.program("work")[0].kill()
     yield
@@ -45,12 +45,6 @@ def stop_other_worker(target: FaultTarget) -> Iterator[None]:
 @fault("kill -9 a web process")
 def kill_web(target: FaultTarget) -> Iterator[None]:
     target.chance.choice(target.platform.program("web")).kill()
-    yield
-
-
-@fault("kill -9 beat", seconds=2.0)
-def kill_beat(target: FaultTarget) -> Iterator[None]:
-    target.platform.program("beat")[0].kill()
     yield
 
 

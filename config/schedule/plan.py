@@ -1,4 +1,4 @@
-"""Send the periodic tasks that have work: the scheduler of Celery beat.
+"""Decide which periodic tasks to send: those that have work.
 
 Every TICK seconds one statement evaluates the conditions of the tasks whose period is over (``has_work``, see
 ``webhooks.kit.periodic_task``); each is a look into a small index. So an idle platform sends few messages, which would
@@ -10,26 +10,19 @@ Every queue gets a message after KEEP_ALIVE seconds at the latest, by which its 
 the broker works (``config.ops.worker_watchdog``). Every task is sent SAFETY seconds after the end of its period at the
 latest: a wrong condition delays work, and loses none.
 
-Failure: while the database is away no task with a condition has work. Two schedulers send twice, which does no harm.
+Two schedules send twice, which does no harm.
 """
 
-import time
 from collections.abc import Callable, Iterable
 
-import structlog
-from celery import beat
 from django.apps import apps
-from django.db import Error, connection
 from django.utils.module_loading import import_string, module_has_submodule
 
-from webhooks.kit import sql
 from webhooks.kit.periodic_task import PeriodicTask
 
 TICK = 1.0  # seconds between two looks for work
 KEEP_ALIVE = 10.0  # seconds until a queue gets a message, whether there is work or not
 SAFETY = 60.0  # seconds behind its period until a task is sent, whatever its condition says
-
-log = structlog.get_logger("waypost.schedule")
 
 
 def periodic_tasks() -> list[PeriodicTask]:
@@ -65,34 +58,3 @@ class Schedule:
         """Return a task for each queue that got no message for long: the one that runs most often."""
         silent = [queue for queue, sent_at in self._queue_sent_at.items() if now - sent_at >= KEEP_ALIVE]
         return [min((it for it in self._tasks if it.queue == queue), key=lambda it: it.every) for queue in silent]
-
-
-class WorkScheduler(beat.Scheduler):
-    """Celery's scheduler with a ``Schedule``. The entries are those of ``beat_schedule``, one for each task."""
-
-    def setup_schedule(self) -> None:
-        """Read the schedule of the app."""
-        super().setup_schedule()
-        self._schedule = Schedule(periodic_tasks(), time.monotonic())
-        self._was_away = False
-
-    def tick(self) -> float:
-        """Send what is due; return the seconds until the next look."""
-        started = time.monotonic()
-        for task in self._schedule.due(started, self._find_work):
-            self.apply_entry(self.schedule[task.name], producer=self.producer)
-        return max(0.0, started + TICK - time.monotonic())
-
-    def _find_work(self, conditions: list[str]) -> list[bool]:
-        if not conditions:
-            return []
-        try:
-            row = sql.run(f"SELECT {', '.join(conditions)}", {})[0]
-        except Error as error:
-            if not self._was_away:
-                log.warning("the schedule waits for the database", error=repr(error))
-            self._was_away = True
-            connection.close()
-            return [False] * len(conditions)
-        self._was_away = False
-        return [bool(value) for value in row]

@@ -3,7 +3,7 @@
 import pytest
 from django.db import connection
 
-from config.schedule import KEEP_ALIVE, SAFETY, Schedule, periodic_tasks
+from config.schedule.plan import KEEP_ALIVE, SAFETY, Schedule, periodic_tasks
 from delivery.sql.due import HAS_DRAIN_WORK, become_resident, end_residence
 from webhooks.kit.periodic_task import PeriodicTask
 

@@ -1,0 +1,69 @@
+"""Send the tasks that are due, once a tick, without blocking the process for long while a server hangs."""
+
+import time
+from contextlib import suppress
+from typing import Any
+
+import structlog
+
+from config.schedule.plan import TICK, Schedule, periodic_tasks
+from config.schedule.work_query import WorkQuery
+
+BROKER_WITHIN = 0.5  # seconds until the broker has a message
+PAUSE = 4.0  # times as long as a tick took, until the next: the worker has most of the time for its messages
+
+log = structlog.get_logger("waypost.schedule")
+
+
+class Ticker:
+    """Run the schedule of a Celery app.
+
+    Failure: a message that the broker did not take is not sent again, but once the broker is back all periods count as
+    over, as at the start. There is one line in the log.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self._find_work = WorkQuery()
+        self._schedule = Schedule(periodic_tasks(), time.monotonic())
+        self._producer: Any = None
+        self._is_away = False
+
+    def tick(self) -> float:
+        """Send what is due. Returns the seconds until the next tick."""
+        started = time.monotonic()
+        due = self._schedule.due(started, self._find_work)
+        try:
+            for task in due:
+                self._send(task.name, queue=task.queue, expires=task.every)
+                self._is_away = False
+        except Exception as error:  # its class depends on the broker
+            if not self._is_away:
+                log.warning("the schedule waits for the broker", error=repr(error))
+            self._is_away = True
+            self._disconnect()
+            self._schedule = Schedule(periodic_tasks(), time.monotonic())
+        took = time.monotonic() - started
+        return max(TICK - took, PAUSE * took)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._find_work.close()
+        self._disconnect()
+
+    def abandon(self) -> None:
+        """Leave the connection to the database to the parent, in a forked process."""
+        self._find_work.abandon()
+
+    def _send(self, name: str, **options: Any) -> None:
+        if self._producer is None:
+            timeouts = {"socket_connect_timeout": BROKER_WITHIN, "socket_timeout": BROKER_WITHIN, "max_retries": 0}
+            broker = self._app.connection_for_write(transport_options=timeouts, connect_timeout=BROKER_WITHIN)
+            self._producer = self._app.amqp.Producer(broker, auto_declare=False)
+        self._app.send_task(name, producer=self._producer, retry=False, ignore_result=True, **options)
+
+    def _disconnect(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            with suppress(Exception):  # the connection is broken
+                producer.connection.release()
