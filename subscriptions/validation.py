@@ -27,11 +27,8 @@ MAX_PATTERN_DEPTH = 32
 TRANSFORMER_MEMBERS = {"input_paths", "template", "content_type"}
 MAX_TRANSFORMER = 64 * 1024  # bytes as JSON
 
-_EVENT_TYPE = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
-_SUBSCRIBED = re.compile(r"\*|[^\s*](?:[^*]*[^\s*])?")
-EVENT_TYPE_FORM = f"up to {MAX_EVENT_TYPE} letters, digits, hyphens and underscores, in parts separated by full stops"
-
-SUBSCRIBED_FORM = f"up to {MAX_EVENT_TYPE} characters, without * and without blanks at the ends"
+_EVENT_TYPE = re.compile(r"[^\s*](?:[^*]*[^\s*])?")
+EVENT_TYPE_FORM = f"up to {MAX_EVENT_TYPE} characters, without * and without blanks at the ends"
 
 
 def check_text(field: str, text: str) -> None:
@@ -58,9 +55,15 @@ def check_uid(prefix: str, uid: str | None) -> None:
 
 
 def check_event_type(field: str, name: str) -> None:
-    """Raise Invalid for ``field`` unless this is the exact name of an event type."""
-    if len(name) > MAX_EVENT_TYPE or not _EVENT_TYPE.fullmatch(name):
+    """Raise Invalid for ``field`` unless this is the exact name of an event type, as it can be published."""
+    if len(name) > MAX_EVENT_TYPE or not is_event_type(name):
         raise Invalid(field, f"Must be {EVENT_TYPE_FORM}.")
+    check_text(field, name)
+
+
+def is_event_type(name: str) -> bool:
+    """Return whether the name is that of one type: without ``*``, which stands for many, or blanks at the ends."""
+    return _EVENT_TYPE.fullmatch(name) is not None
 
 
 def check_event_types(event_types: Sequence[str]) -> None:
@@ -68,8 +71,8 @@ def check_event_types(event_types: Sequence[str]) -> None:
     if not 1 <= len(event_types) <= MAX_EVENT_TYPES:
         raise Invalid("event_types", f"Must be 1 to {MAX_EVENT_TYPES} event types; * is all of them.")
     for name in event_types:
-        if len(name) > MAX_EVENT_TYPE or not _SUBSCRIBED.fullmatch(name.removesuffix(".*")):
-            raise Invalid("event_types", f"Each must be {SUBSCRIBED_FORM}; order.* (all below order); or * (all).")
+        if len(name) > MAX_EVENT_TYPE or not (name == "*" or is_event_type(name.removesuffix(".*"))):
+            raise Invalid("event_types", f"Each must be {EVENT_TYPE_FORM}; order.* (all below order); or * (all).")
         check_text("event_types", name)
 
 

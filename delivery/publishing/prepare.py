@@ -18,6 +18,7 @@ from subscriptions.event_types import schema_check
 from subscriptions.event_types.schema_check import SchemaViolations
 from subscriptions.models import Tenant
 from subscriptions.routing.route_table import OPERATIONAL, TEST_TYPE
+from subscriptions.validation import is_event_type
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.json_format import write_structured
 from webhooks.wire.errors import InvalidEvent
@@ -27,6 +28,7 @@ from webhooks.wire.ids import new_id, public
 MAX_EXTENSION_BYTES = 4096  # of any other attribute: in binary mode it is a header, and servers limit these
 MAX_ATTRIBUTES_BYTES = 16 * 1024  # of all names and values
 RESERVED_TYPE = f"must not begin with {OPERATIONAL}, which is reserved for the events of the platform itself"
+UNNAMED_TYPE = "must not contain *, or blanks at the ends, so that subscriptions can name it"
 MAX_ATTRIBUTE_BYTES = {"id": 512, "source": 1024, "type": 256, "subject": 1024, "partitionkey": 512}
 
 
@@ -74,6 +76,8 @@ def prepare(
         event, given = _completed(tenant, key, item, is_json=is_json)
     if event.attributes["type"].startswith(OPERATIONAL) and event.attributes["type"] != TEST_TYPE:
         raise InvalidEvent("type", RESERVED_TYPE)
+    if not is_event_type(event.attributes["type"]):
+        raise InvalidEvent("type", UNNAMED_TYPE)
     _check_sizes(event.attributes)
     body = write_structured(event)
     if len(body) > max_bytes:

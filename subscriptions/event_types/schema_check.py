@@ -8,6 +8,7 @@ at once. A schema is compiled when the first event to be checked against it arri
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 from django.conf import settings
@@ -100,7 +101,7 @@ def current_version() -> int:
 
 def schema_url(name: str, version: int) -> str:
     """Return the URL of a schema version in the catalogue, which an event may name in its ``dataschema``."""
-    return f"{settings.PUBLIC_URL}/catalogue/{name}/{version}.json"
+    return f"{settings.PUBLIC_URL}/catalogue/{quote(name)}/{version}.json"
 
 
 def current_snapshot() -> Snapshot:

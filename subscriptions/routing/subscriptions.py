@@ -6,23 +6,31 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from subscriptions.errors import AlreadyExists
 from subscriptions.models import Subscription, Tenant
-from subscriptions.tenants.plans import check_subscription_limits
+from subscriptions.tenants.plans import check_subscription_limits, lock_tenant
+
+SELECTS = ("endpoint_id", "endpoint_labels", "event_types", "pattern", "transformer")
+"""The fields that say what is sent where: two subscriptions must not have all of them in common."""
 
 
 def create_subscription(tenant: Tenant, fields: Mapping[str, Any]) -> Subscription:
-    """Create a subscription. Raises LimitExceeded if the plan allows no more, or fewer bytes."""
+    """Create a subscription.
+
+    Raises AlreadyExists if the same one exists, LimitExceeded if the plan allows no more, or fewer bytes.
+    """
     with transaction.atomic():
         created = Subscription.objects.create(tenant=tenant, **fields)
         check_subscription_limits(tenant)
+        _check_is_new(created)
     return created
 
 
 def change_subscription(row: Subscription, fields: Mapping[str, Any]) -> Subscription:
     """Write the given fields only; return the subscription as it is afterwards.
 
-    Raises LimitExceeded if it becomes larger than the plan allows, and Subscription.DoesNotExist if it was deleted
-    meanwhile. A change that makes it no larger is always allowed.
+    Raises AlreadyExists if it becomes the same as another, LimitExceeded if it becomes larger than the plan allows, and
+    Subscription.DoesNotExist if it was deleted meanwhile. A change that makes it no larger is within every plan.
     """
     rows = Subscription.objects.select_related("tenant__plan", "endpoint").filter(pk=row.pk)
     with transaction.atomic():
@@ -31,4 +39,19 @@ def change_subscription(row: Subscription, fields: Mapping[str, Any]) -> Subscri
         changed = rows.get()
         if changed.size > before.size:
             check_subscription_limits(changed.tenant)
+        if any(getattr(changed, name) != getattr(before, name) for name in SELECTS):
+            lock_tenant(changed.tenant)
+            _check_is_new(changed)
     return changed
+
+
+def _check_is_new(row: Subscription) -> None:
+    """Raise AlreadyExists if another subscription selects the same. Call it with the tenant's row locked."""
+    rows = Subscription.objects.filter(tenant=row.tenant_id, endpoint=row.endpoint_id).exclude(pk=row.pk)
+    rows = rows.filter(event_types__contains=row.event_types, event_types__contained_by=row.event_types)
+    same = {name: getattr(row, name) for name in SELECTS if name not in ("endpoint_id", "event_types")}
+    for name, value in same.items():
+        rows = rows.filter(**({f"{name}__isnull": True} if value is None else {name: value}))
+    found = rows.order_by("id").first()
+    if found is not None:
+        raise AlreadyExists("event_types", f"{found.public_id} is the same subscription; change that one, or this.")

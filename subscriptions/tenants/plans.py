@@ -65,6 +65,11 @@ def delete_plan(plan: Plan) -> None:
     clear_cache()
 
 
+def lock_tenant(tenant: Tenant) -> None:
+    """Lock the row of a tenant until the transaction ends, so that concurrent checks count what this one creates."""
+    Tenant.objects.select_for_update(no_key=True).only("pk").get(pk=tenant.pk)
+
+
 def check_endpoint_limit(tenant: Tenant) -> None:
     """Raise LimitExceeded if the tenant has more endpoints than its plan allows.
 
@@ -74,7 +79,7 @@ def check_endpoint_limit(tenant: Tenant) -> None:
     allowed = plan_of(tenant).max_endpoints
     if allowed is None:
         return
-    Tenant.objects.select_for_update(no_key=True).only("pk").get(pk=tenant.pk)
+    lock_tenant(tenant)
     count = Endpoint.objects.filter(tenant=tenant, deleted_at=None).count()
     if count > allowed:
         message = f"The plan allows {allowed} endpoints, and there are {count - 1}; delete one or change the plan."
@@ -87,7 +92,7 @@ def check_subscription_limits(tenant: Tenant) -> None:
     Call this after creating or enlarging a subscription, in the same transaction, as ``check_endpoint_limit``.
     """
     plan = plan_of(tenant)
-    Tenant.objects.select_for_update(no_key=True).only("pk").get(pk=tenant.pk)
+    lock_tenant(tenant)
     used = subscriptions_used(tenant)
     for limit, unit in (("max_subscriptions", "subscriptions"), ("max_subscription_bytes", "bytes of subscriptions")):
         allowed = getattr(plan, limit)

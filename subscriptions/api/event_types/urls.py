@@ -21,6 +21,6 @@ catalogue_urlpatterns = [
     path("catalogue/", catalogue.index, name="catalogue"),
     path("catalogue/openapi.json", catalogue.openapi, name="catalogue-openapi"),
     path("catalogue/asyncapi.json", catalogue.asyncapi, name="catalogue-asyncapi"),
-    path("catalogue/<str:name>/", catalogue.show, name="catalogue-type"),
-    path("catalogue/<str:name>/<int:version>.json", catalogue.schema, name="catalogue-schema"),
+    path("catalogue/<path:name>/<int:version>.json", catalogue.schema, name="catalogue-schema"),
+    path("catalogue/<path:name>/", catalogue.show, name="catalogue-type"),
 ]

@@ -1,5 +1,6 @@
 """Serialize subscriptions."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import QuerySet
@@ -20,6 +21,9 @@ def _endpoints_of(subscription: "SubscriptionSerializer") -> QuerySet[Endpoint]:
     return limited_to_endpoint(request, Endpoint.objects.filter(tenant=tenant_id, deleted_at=None), "pk")
 
 
+NO_TYPES = 'Name the types, such as ["order.*"], or all of them: ["*"].'
+
+
 class SubscriptionSerializer(StrictModelSerializer):
     """The events that an endpoint receives: by type, narrowed by a pattern, rewritten by a transformer."""
 
@@ -38,8 +42,9 @@ class SubscriptionSerializer(StrictModelSerializer):
         "and later; `{}`: all endpoints. Null: see `endpoint`.",
     )
     event_types = EventTypesField(
-        default=lambda: ["*"],
-        help_text="Exact types, `order.*` for all types below order, or `*` for all. Default: `*`. At most 100.",
+        error_messages={"required": NO_TYPES},
+        help_text="Exact types, `order.*` for all types below order, or `*` for all. At most 100. With a `pattern`, "
+        '`["*"]` if left out.',
     )
     pattern = PatternField(
         required=False,
@@ -71,6 +76,13 @@ class SubscriptionSerializer(StrictModelSerializer):
             "updated_at",
         ]
         read_only_fields = ["created_at", "updated_at"]
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Fill in all types for a subscription with a pattern."""
+        is_whole = isinstance(data, Mapping) and not self.partial
+        if is_whole and "event_types" not in data and data.get("pattern") is not None:
+            data = {**data, "event_types": ["*"]}
+        return super().to_internal_value(data)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Require an endpoint or labels; a change to one of them takes the place of the other."""

@@ -1,5 +1,7 @@
 """Subscriptions over REST."""
 
+from urllib.parse import quote
+
 import pytest
 
 from subscriptions.models import Tenant
@@ -15,9 +17,11 @@ API = "/api/v1/"
 class TestSubscriptionRoutes(RouteCases):
     routes = (
         ApiRoute("get", "subscriptions/", "read", 200),
-        ApiRoute("post", "subscriptions/", "manage", 201, {"endpoint": "{endpoint}"}),
+        ApiRoute("post", "subscriptions/", "manage", 201, {"endpoint": "{endpoint}", "event_types": ["a"]}),
         ApiRoute("get", "subscriptions/{subscription}/", "read", 200),
-        ApiRoute("put", "subscriptions/{subscription}/", "manage", 200, {"endpoint": "{endpoint}"}),
+        ApiRoute(
+            "put", "subscriptions/{subscription}/", "manage", 200, {"endpoint": "{endpoint}", "event_types": ["a"]}
+        ),
         ApiRoute("patch", "subscriptions/{subscription}/", "manage", 200, {"active": False}),
         ApiRoute("delete", "subscriptions/{subscription}/", "manage", 204),
     )
@@ -34,10 +38,10 @@ def test_subscription_names_its_endpoint_by_id_or_uid():
     tenant = make_tenant()
     endpoint = make_endpoint(tenant, uid="main")
     client = make_client(tenant)
-    for ref in ("main", endpoint.public_id):
-        created = client.post(f"{API}subscriptions/", {"endpoint": ref})
+    for ref, name in (("main", "*"), (endpoint.public_id, "a")):
+        created = client.post(f"{API}subscriptions/", {"endpoint": ref, "event_types": [name]})
         assert created.status_code == 201
-        assert (created.json()["endpoint"], created.json()["event_types"]) == (endpoint.public_id, ["*"])
+        assert (created.json()["endpoint"], created.json()["event_types"]) == (endpoint.public_id, [name])
 
 
 def test_subscription_is_returned_as_it_was_given():
@@ -54,7 +58,9 @@ def test_subscription_is_returned_as_it_was_given():
     created = client.post(f"{API}subscriptions/", body).json()
     assert {name: created[name] for name in body} == body
     assert client.get(f"{API}subscriptions/{created['id']}/").json() == created
-    put = client.put(f"{API}subscriptions/{created['id']}/", {"endpoint": body["endpoint"]}).json()
+    put = client.put(
+        f"{API}subscriptions/{created['id']}/", {"endpoint": body["endpoint"], "event_types": ["*"]}
+    ).json()
     assert (put["event_types"], put["pattern"], put["transformer"], put["active"]) == (["*"], None, None, True)
 
 
@@ -96,7 +102,7 @@ def test_subscription_is_returned_as_it_was_given():
 )
 def test_invalid_subscription_is_a_400_that_names_the_field(changes, field):
     tenant = make_tenant()
-    body = {"endpoint": make_endpoint(tenant).public_id, **changes}
+    body = {"endpoint": make_endpoint(tenant).public_id, "event_types": ["*"], **changes}
     assert invalid_fields(make_client(tenant).post(f"{API}subscriptions/", body)) == [field]
 
 
@@ -105,8 +111,10 @@ def test_endpoint_of_another_tenant_is_a_400():
     mine = make_subscription(make_endpoint(tenant))
     client = make_client(tenant)
     for ref in ("main", foreign.public_id):
-        assert invalid_fields(client.post(f"{API}subscriptions/", {"endpoint": ref})) == ["endpoint"]
-        patched = client.patch(f"{API}subscriptions/{mine.public_id}/", {"endpoint": ref})
+        assert invalid_fields(client.post(f"{API}subscriptions/", {"endpoint": ref, "event_types": ["*"]})) == [
+            "endpoint"
+        ]
+        patched = client.patch(f"{API}subscriptions/{mine.public_id}/", {"endpoint": ref, "event_types": ["*"]})
         assert invalid_fields(patched) == ["endpoint"]
 
 
@@ -144,10 +152,68 @@ def test_every_change_of_routing_raises_the_routes_version():
     seen = [version()]
     created = client.post(f"{API}endpoints/", {"url": URL}).json()
     seen.append(version())
-    path = f"{API}subscriptions/{client.post(f'{API}subscriptions/', {'endpoint': created['id']}).json()['id']}/"
+    subscribed = client.post(f"{API}subscriptions/", {"endpoint": created["id"], "event_types": ["*"]}).json()
+    path = f"{API}subscriptions/{subscribed['id']}/"
     seen.append(version())
     client.patch(path, {"active": False})
     seen.append(version())
     client.delete(path)
     seen.append(version())
     assert seen == sorted(set(seen))
+
+
+def test_subscription_without_types_or_pattern_is_a_400_that_says_how_to_take_all():
+    endpoint = make_endpoint()
+    client = make_client(endpoint.tenant)
+    (error,) = client.post(f"{API}subscriptions/", {"endpoint": endpoint.public_id}).json()["errors"]
+    assert (error["field"], error["code"]) == ("event_types", "required")
+    assert '["*"]' in error["detail"]
+    made = client.post(f"{API}subscriptions/", {"endpoint": endpoint.public_id, "pattern": {"data": {"a": [1]}}})
+    assert made.json()["event_types"] == ["*"]
+
+
+@pytest.mark.parametrize("selects", [{"endpoint": "main"}, {"endpoint_labels": {"env": "prod"}}])
+@pytest.mark.parametrize("pattern", [None, {"data": {"a": [1]}}])
+def test_same_subscription_again_is_a_409_that_names_the_existing_one(selects, pattern):
+    client = make_client(make_endpoint(uid="main").tenant)
+    body = {**selects, "event_types": ["order.paid", "order.lost"], "pattern": pattern}
+    first = client.post(f"{API}subscriptions/", body).json()
+    again = client.post(f"{API}subscriptions/", {**body, "event_types": body["event_types"][::-1], "active": False})
+    (error,) = again.json()["errors"]
+    assert (again.status_code, error["field"], error["code"]) == (409, "event_types", "conflict")
+    assert first["id"] in error["detail"]
+    for change in ({"event_types": ["order.paid"]}, {"transformer": {"template": "x"}}):
+        assert client.post(f"{API}subscriptions/", {**body, **change}).status_code == 201
+
+
+def test_change_that_makes_a_subscription_the_same_as_another_is_a_409():
+    client = make_client(make_endpoint(uid="main").tenant)
+    first, second = (
+        client.post(f"{API}subscriptions/", {"endpoint": "main", "event_types": [name]}).json() for name in ("a", "b")
+    )
+    address = f"{API}subscriptions/{second['id']}/"
+    refused = client.patch(address, {"event_types": ["a"]})
+    assert (refused.status_code, first["id"] in refused.json()["detail"]) == (409, True)
+    assert client.patch(address, {"description": "text"}).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["orders/create", "Order Paid", "com.github.pull_request:opened", "Bestellung ü"])
+def test_type_that_can_be_published_can_be_named_in_a_subscription_and_the_catalogue(name):
+    endpoint = make_endpoint()
+    client = make_client(endpoint.tenant)
+    created = client.post(f"{API}event-types/", {"name": name, "schema": {"type": "object"}})
+    assert created.status_code == 201, created.content
+    subscription = {"endpoint": endpoint.public_id, "event_types": [name]}
+    assert client.post(f"{API}subscriptions/", subscription).status_code == 201
+    published = client.post(f"{API}events/", {"type": name, "data": {}}).json()
+    assert published["deliveries"] == 1
+    assert "warnings" not in published
+    shown = client.get(f"/catalogue/{quote(name)}/")
+    assert shown.status_code == 200
+    assert client.get(f"/catalogue/{quote(name)}/1.json").json() == {"type": "object"}
+
+
+@pytest.mark.parametrize("name", ["order.*", "*", "a*b", " a", "a "])
+def test_type_that_no_subscription_can_name_cannot_be_published(name):
+    response = make_client(make_tenant()).post(f"{API}events/", {"type": name, "data": {}})
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (400, "type")

@@ -93,7 +93,7 @@ def test_exported_document_is_imported_unchanged() -> None:
         ({"openapi": "3.0.3", "webhooks": {}}, "/openapi"),
         ({"openapi": "3.1.0"}, "/webhooks"),
         (document({}), "/webhooks"),
-        (document({"a b": webhook()}), "/webhooks/a b"),
+        (document({"a*b": webhook()}), "/webhooks/a*b"),
         (document({"a": 5}), "/webhooks/a"),
         (document({"a": {}}), "/webhooks/a"),
         (document({"a": {"post": {"requestBody": 5}}}), "/webhooks/a"),

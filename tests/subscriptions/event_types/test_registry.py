@@ -63,7 +63,7 @@ def test_name_is_unique_per_tenant_and_reserved_by_the_deployment():
     assert EventType.objects.count() == 4
 
 
-@pytest.mark.parametrize("name", ["", "a b", "a..b", "order.*", "*", "x" * 257, "waypost.mine"])
+@pytest.mark.parametrize("name", ["", " a", "a*b", "order.*", "*", "x" * 257, "waypost.mine"])
 def test_invalid_name_is_rejected(name):
     with pytest.raises(Invalid) as caught:
         registry.create(None, {"name": name}, by_operator=True)

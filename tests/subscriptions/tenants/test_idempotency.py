@@ -54,7 +54,7 @@ def transactions():
     [
         ("endpoints/", {"url": URL}, Endpoint),
         ("endpoints/{endpoint}/secrets/", {}, None),
-        ("subscriptions/", {"endpoint": "{endpoint}"}, None),
+        ("subscriptions/", {"endpoint": "{endpoint}", "event_types": ["*"]}, None),
         ("keys/", {"scopes": ["read"]}, None),
         ("events/", {"type": "a", "data": 1}, Event),
         ("sources/", {"name": "GitHub", "scheme": "github", "secret": "s" * 32}, Source),

@@ -93,7 +93,7 @@ def test_list_is_filtered(tenant):
     [
         ({}, "#/name"),
         ({"name": 5}, "#/name"),
-        ({"name": "a b"}, "#/name"),
+        ({"name": "a*b"}, "#/name"),
         ({"name": "a", "description": "\x01"}, "#/description"),
         ({"name": "a", "description": "x" * 5000}, "#/description"),
         ({"name": "a", "group": "x" * 129}, "#/group"),
