@@ -3,13 +3,13 @@
 Checks are pure and raise Invalid. Stored text is later sent, compiled and shown, so it contains no control characters.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from subscriptions.errors import Invalid
 from subscriptions.json_limits import check_json, strings_in
 from subscriptions.routing.compiled_patterns import compile_pattern, compile_transformer
+from subscriptions.routing.route_table import is_event_type
 from webhooks.kit.rows import has_control_characters, is_uid, uid_format
 from webhooks.wire.custom_headers import ForbiddenHeader
 from webhooks.wire.custom_headers import check as check_header_set
@@ -27,7 +27,6 @@ MAX_PATTERN_DEPTH = 32
 TRANSFORMER_MEMBERS = {"input_paths", "template", "content_type"}
 MAX_TRANSFORMER = 64 * 1024  # bytes as JSON
 
-_EVENT_TYPE = re.compile(r"[^\s*](?:[^*]*[^\s*])?")
 EVENT_TYPE_FORM = f"up to {MAX_EVENT_TYPE} characters, without * and without blanks at the ends"
 
 
@@ -59,11 +58,6 @@ def check_event_type(field: str, name: str) -> None:
     if len(name) > MAX_EVENT_TYPE or not is_event_type(name):
         raise Invalid(field, f"Must be {EVENT_TYPE_FORM}.")
     check_text(field, name)
-
-
-def is_event_type(name: str) -> bool:
-    """Return whether the name is that of one type: without ``*``, which stands for many, or blanks at the ends."""
-    return _EVENT_TYPE.fullmatch(name) is not None
 
 
 def check_event_types(event_types: Sequence[str]) -> None:

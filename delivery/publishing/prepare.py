@@ -17,8 +17,7 @@ from subscriptions.errors import LimitExceeded
 from subscriptions.event_types import schema_check
 from subscriptions.event_types.schema_check import SchemaViolations
 from subscriptions.models import Tenant
-from subscriptions.routing.route_table import OPERATIONAL, TEST_TYPE
-from subscriptions.validation import is_event_type
+from subscriptions.routing.route_table import OPERATIONAL, TEST_TYPE, is_event_type
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.json_format import write_structured
 from webhooks.wire.errors import InvalidEvent

@@ -4,6 +4,7 @@ Routes are looked up by event type, then by the exact values in their patterns (
 is built when the first event of that type arrives, so a table with many types costs little until it is used.
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from webhooks.wire.step_budget import UNLIMITED, UNLIMITED_STEPS, BudgetExceeded
 
 OPERATIONAL = "waypost."  # prefix of the types of the platform's own events
 TEST_TYPE = "waypost.test"  # of test messages to a source, which may publish what it receives
+_EVENT_TYPE = re.compile(r"[^\s*](?:[^*]*[^\s*])?")
 STEPS_PER_ROUTE = 3  # comparing a route with those that were found
 
 
@@ -265,6 +267,11 @@ class RouteTable:
 
 def _are_same(some: list[Route], others: list[Route]) -> bool:
     return len(some) == len(others) and all(map(is_, some, others))
+
+
+def is_event_type(name: str) -> bool:
+    """Return whether the name is that of one type: without ``*``, which stands for many, or blanks at the ends."""
+    return _EVENT_TYPE.fullmatch(name) is not None
 
 
 def matching_names(event_type: str) -> Iterator[str]:
