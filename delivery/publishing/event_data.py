@@ -1,12 +1,15 @@
 """Write the data of an event that a Python program publishes: as Django writes JSON, or an error that names the member.
 
 Plain values are written by orjson. Decimal, date, time, datetime, timedelta, UUID, lazy text and integers of any length
-are written as ``DjangoJSONEncoder`` writes them. NaN and Infinity, which orjson would write as null, are refused.
+are written as ``DjangoJSONEncoder`` writes them. NaN and Infinity, which orjson would write as null, and Django as text
+if they are Decimals, are refused.
 """
 
 import json
 import math
+import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any, NoReturn
 
 import orjson
@@ -17,6 +20,16 @@ from webhooks.wire.errors import InvalidEvent
 _PLAIN = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
 _MAX_SHOWN = 200  # characters of the path of a member
 _MAX_DEPTH = 128  # levels of nesting in which a wrong member is searched for
+
+
+class _Encoder(DjangoJSONEncoder):
+    """Django's encoder, without NaN and infinity. Raises ValueError."""
+
+    def default(self, o: Any) -> Any:
+        """Return what is written for a value that JSON does not have."""
+        if _is_no_number(o):
+            raise ValueError
+        return super().default(o)
 
 
 class _InvalidName:
@@ -42,7 +55,7 @@ def _refuse(_: Any) -> NoReturn:
 
 
 def _write_as_django(value: Any) -> bytes:
-    encoder = DjangoJSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    encoder = _Encoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     try:
         return encoder.encode(value).encode()
     except RecursionError:
@@ -60,6 +73,8 @@ def _reason(value: Any, member: str) -> str:
         return f"its name is of type {found.type.__name__}"
     if _is_no_number(found):
         return "NaN and infinity are no numbers there"
+    if isinstance(found, int):
+        return f"it has more than {sys.get_int_max_str_digits():,} digits"
     return f"it is of type {type(found).__name__}" if not isinstance(found, str) else "it has an unpaired surrogate"
 
 
@@ -74,7 +89,9 @@ def _is_writable(encoder: json.JSONEncoder, value: Any) -> bool:
 
 
 def _is_no_number(value: Any) -> bool:
-    return isinstance(value, float) and not math.isfinite(value)
+    return (isinstance(value, float) and not math.isfinite(value)) or (
+        isinstance(value, Decimal) and not value.is_finite()
+    )
 
 
 def _find(value: Any, is_wrong: Any) -> str | None:
@@ -88,7 +105,7 @@ def _members(value: Any, path: str = "data", depth: int = 0) -> Iterator[tuple[s
         return
     if isinstance(value, dict):
         for name, inner in value.items():
-            if not isinstance(name, (str, int, float, bool, type(None))):
+            if not isinstance(name, (str, int, float, bool, type(None))) or _is_no_number(name):
                 yield f"{path}.{name!r}"[:_MAX_SHOWN], _InvalidName(name)
             else:
                 yield from _members(inner, f"{path}.{name}"[:_MAX_SHOWN], depth + 1)

@@ -8,15 +8,18 @@ find the end of each value.
 """
 
 import json
+import math
 import re
 from enum import Enum
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 
 from webhooks.wire.json_numbers import fraction, integer, may_be_rewritten
 
-_decode = json.JSONDecoder().raw_decode
+# Integers of any length, which int() refuses from 4,301 digits on. The value of what is kept as text is not used.
+_decode = json.JSONDecoder(parse_int=integer).raw_decode
+_skip = json.JSONDecoder(parse_int=len, parse_float=len).raw_decode
 _space = re.compile(r"[ \t\n\r]*").match
 _comma_or_end = re.compile(r"[ \t\n\r]*([,}\]])").match
 # A name, and if its value is a string without escapes, the value and what follows: one match for most members.
@@ -86,7 +89,7 @@ def parse_value(data: bytes, max_depth: int) -> Any:
     try:
         parsed = orjson.loads(data)
     except ValueError:
-        raise InvalidJson("is not JSON, or contains a number beyond a double or an unpaired surrogate") from None
+        raise InvalidJson(_reason(data)) from None
     if nests_deeper(data, max_depth):
         raise InvalidJson(f"is nested more than {max_depth} levels deep")
     if not may_be_rewritten(data, parsed):
@@ -95,6 +98,30 @@ def parse_value(data: bytes, max_depth: int) -> Any:
         return json.loads(data, parse_float=fraction, parse_int=integer)
     except ValueError:  # a double has the value 0 for it, and Decimal has none
         raise InvalidJson("contains a number with an exponent that is too large") from None
+
+
+def _reason(data: bytes) -> str:
+    """Return why orjson does not accept this text."""
+    try:
+        json.loads(data.decode(), parse_int=_check_range, parse_float=_check_range, parse_constant=_refuse_constant)
+    except UnicodeDecodeError:
+        return "is not UTF-8"
+    except InvalidJson as error:
+        return str(error)
+    except RecursionError:
+        return "is nested too deeply"
+    except ValueError:
+        return "is not JSON"
+    return "contains an unpaired surrogate"
+
+
+def _check_range(text: str) -> None:
+    if math.isinf(float(text)):
+        raise InvalidJson("contains a number beyond a double")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise InvalidJson(f"contains {name}, which JSON does not have")
 
 
 def nests_deeper(data: bytes, levels: int) -> bool:
@@ -138,7 +165,7 @@ def _text(body: bytes) -> str:
 def _object(document: str, at: int, keep: str) -> tuple[ParsedObject, int]:
     at = _skip_space(document, at)
     if document[at : at + 1] != "{":
-        return ObjectError.NOT_AN_OBJECT, _decode(document, at)[1]
+        return ObjectError.NOT_AN_OBJECT, _skip(document, at)[1]
     at = _skip_space(document, at + 1)
     if document[at : at + 1] == "}":
         return {}, at + 1
@@ -153,7 +180,7 @@ def _object(document: str, at: int, keep: str) -> tuple[ParsedObject, int]:
             continue
         if found is not None and found[3]:
             at = found.start(2) - 1
-        content, end = _decode(document, at)
+        content, end = (_skip if name == keep else _decode)(document, at)
         members.append((name, document[at:end].encode() if name == keep else content))
         at, mark = _mark(document, end)
     if mark != "}":
@@ -165,7 +192,7 @@ def _object(document: str, at: int, keep: str) -> tuple[ParsedObject, int]:
 def _array(document: str, keep: str, most: int) -> tuple[list[ParsedObject] | None, int]:
     at = _skip_space(document, 0)
     if document[at : at + 1] != "[":
-        return None, _decode(document, at)[1]
+        return None, _skip(document, at)[1]
     items: list[ParsedObject] = []
     at = _skip_space(document, at + 1)
     if document[at : at + 1] == "]":

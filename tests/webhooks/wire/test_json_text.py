@@ -128,3 +128,32 @@ def test_read_object_rejects_text_that_is_not_utf8(body: bytes) -> None:
 def test_parse_value_rejects_unsafe_json(data: bytes) -> None:
     with pytest.raises(InvalidJson):
         json_text.parse_value(data, 10)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"1" * 5000, "contains a number beyond a double"),
+        (b'{"a": [1e999]}', "contains a number beyond a double"),
+        (b"[-1" + b"0" * 400 + b"]", "contains a number beyond a double"),
+        (b"NaN", "contains NaN, which JSON does not have"),
+        (b"[-Infinity]", "contains -Infinity, which JSON does not have"),
+        (b'"\\ud800"', "contains an unpaired surrogate"),
+        (b'"\xff"', "is not UTF-8"),
+        (b"{", "is not JSON"),
+    ],
+)
+def test_parse_value_says_what_is_wrong(data: bytes, reason: str) -> None:
+    with pytest.raises(InvalidJson) as refused:
+        json_text.parse_value(data, 10)
+    assert str(refused.value) == reason
+
+
+@pytest.mark.parametrize("digits", [5_000, 100_000])
+def test_read_object_reads_integers_of_any_length(digits: int) -> None:
+    number = "7" * digits
+    item = json_text.read_object(f'{{"data": {number}, "a": {number}}}'.encode(), keep="data")
+    assert isinstance(item, dict)
+    assert (item["data"], str(item["a"])) == (number.encode(), number)
+    assert json_text.read_object(number.encode(), keep="data") is ObjectError.NOT_AN_OBJECT
+    assert json_text.read_array(number.encode(), keep="data", most=2) is None

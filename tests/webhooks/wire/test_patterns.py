@@ -55,8 +55,7 @@ def test_invalid_pattern_is_a_value_error_with_the_path() -> None:
         '{"a": [{"numeric": ["<", -Infinity]}]}',
         '{"a": [{"numeric": ["=", 1E309]}]}',
         '{"a": [{"numeric": ["=", 2.0e422]}]}',
-        '{"a": [{"numeric": ["=", 1E-325]}]}',
-        '{"a": [-0.0001e-400]}',
+        '{"a": [1e-99999999999999999999]}',
         '{"a": [' + "9" * 5_000 + "]}",
         '["a"]',
         '"a"',
@@ -71,7 +70,15 @@ def test_pattern_rejects_invalid_text(text: str) -> None:
         Pattern(text)
 
 
-@pytest.mark.parametrize("text", ['{"a": [1E-320]}', '{"a": [0e-400]}', '{"a": [-0.0E+5]}', '{"a": [1e308]}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": [1E-320]}',
+        '{"a": [0e-400]}',
+        '{"a": [-0.0E+5]}',
+        '{"a": [1e308]}',
+    ],
+)
 def test_pattern_accepts_numbers_at_the_limits_of_a_double(text: str) -> None:
     assert Pattern(text).matches(json.loads(text))
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from webhooks.wire.cloudevents.grammar import is_absolute_uri, is_timestamp, is_uri_reference, media_type
 from webhooks.wire.errors import InvalidEvent
+from webhooks.wire.json_numbers import JsonNumber
 
 REQUIRED = ("specversion", "id", "source", "type")
 OPTIONAL = ("subject", "time", "datacontenttype", "dataschema")
@@ -71,6 +72,10 @@ def canonical(name: str, value: object) -> str:
         raise InvalidEvent(name, "is not a string")
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, JsonNumber) and value.text == "-0":
+        raise InvalidEvent(shown(name), "is -0, which many libraries read as 0; give 0")
+    if isinstance(value, JsonNumber) and value.text.lstrip("-").isdigit():
+        raise InvalidEvent(shown(name), "is not a signed 32-bit integer")
     if not isinstance(value, int):
         raise InvalidEvent(shown(name), "is neither a string, a boolean nor an integer")
     if not -(2**31) <= value < 2**31:

@@ -67,9 +67,7 @@ def _reject_constant(name: str) -> NoReturn:
 
 
 def _number(text: str) -> float | JsonNumber:
-    """Parse a fraction. Reject one that is too small for a double, as publishing does not accept it either."""
-    if float(text) == 0 and text.lower().partition("e")[0].strip("-0."):
-        raise InvalidPattern("", f"{text} is too small for a double")
+    """Parse a fraction exactly. Reject an exponent beyond those of Decimal, as publishing does."""
     try:
         return fraction(text)
     except ValueError as error:

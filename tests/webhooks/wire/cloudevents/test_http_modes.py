@@ -275,9 +275,30 @@ def test_extension_that_is_a_string_stays_one(text: str) -> None:
     assert f'"ext":"{text}"' in http_modes.write_structured(read_one(structured(ext=text))).decode()
 
 
-@pytest.mark.parametrize("value", ["1.5", "1.0", "1e2", "2147483648", "-2147483649", "9" * 400, "[]", "{}", "NaN"])
+@pytest.mark.parametrize(
+    "value", ["1.5", "1.0", "1e2", "2147483648", "-2147483649", "9" * 400, "9" * 5000, "-0", "[]", "{}", "NaN"]
+)
 def test_read_rejects_an_invalid_attribute_value(value: str) -> None:
     assert rejected_attribute(structured()[:-1] + b',"ext":' + value.encode() + b"}") == "ext"
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("-0", "give 0"),
+        ("9" * 5000, "signed 32-bit integer"),
+        ("2147483648", "signed 32-bit integer"),
+        ("1.0", "neither"),
+    ],
+)
+def test_read_says_why_an_extension_is_no_integer(value: str, reason: str) -> None:
+    with pytest.raises(InvalidEvent, match=reason):
+        read_one(structured()[:-1] + b',"ext":' + value.encode() + b"}")
+
+
+def test_read_says_why_data_of_many_digits_is_rejected() -> None:
+    with pytest.raises(InvalidEvent, match="data contains a number beyond a double"):
+        read_one(structured()[:-1] + b',"data":' + b"9" * 5000 + b"}")
 
 
 @pytest.mark.parametrize("character", ["\x00", "\x1f", "\x7f", "\x9f", "\ufdd0", "\ufffe", "\U0001ffff", "\U0010fffe"])
