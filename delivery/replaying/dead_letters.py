@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from delivery.fan_out.budget import SliceBudget, slice_budget
-from delivery.fan_out.deliveries import RoutedEvent, next_deliveries
+from delivery.fan_out.deliveries import NewDelivery, RoutedEvent, next_deliveries
 from delivery.models import DeadLetter, Event, Replay
 from delivery.replaying.replay_filter import ReplayFilter
 from delivery.sql.dead_letters import ReplayedLetter, replay_dead_letters
@@ -86,6 +86,16 @@ def lock_events(letters: Sequence[DeadLetter]) -> set[UUID]:
     return set(events.filter(payload_deleted_at=None).order_by("id").values_list("id", flat=True))
 
 
+def reason_to_stay_dead(letter: DeadLetter) -> str:
+    """Return why this dead letter cannot be replayed, as a sentence; empty if it can."""
+    if letter.cause != DeadLetter.Cause.TRANSFORMATION_FAILED:
+        return ""
+    found = _Renderer().render(letter, slice_budget(1))
+    if not found:
+        return "its transformation failed, and no subscription of the endpoint matches the event any more."
+    return f"its transformation fails: {found[0].reason}" if found[0].reason else ""
+
+
 class _Renderer:
     """Render what failed before, with the subscriptions as they are now."""
 
@@ -97,10 +107,15 @@ class _Renderer:
         budget.spend(deliveries=1)
         if letter.cause != DeadLetter.Cause.TRANSFORMATION_FAILED:
             return [ReplayedLetter(letter.id)]
+        return [
+            ReplayedLetter(letter.id, it.body, it.content_type) for it in self.render(letter, budget) if not it.reason
+        ]
+
+    def render(self, letter: DeadLetter, budget: SliceBudget) -> list[NewDelivery]:
+        """Return the delivery that would be created now; nothing without a matching subscription."""
         if letter.tenant_id not in self._route_tables:
             self._route_tables[letter.tenant_id] = current_route_table(letter.tenant_id)
         event = letter.delivery.event
         routed = RoutedEvent(event.id, read_structured(bytes(event.body)), expires_at=0)  # it is sent as a whole
         routes = self._route_tables[letter.tenant_id]
-        found = next_deliveries(routes, routed, None, budget, endpoint_id=letter.endpoint_id).deliveries
-        return [ReplayedLetter(letter.id, it.body, it.content_type) for it in found if it.reason is None]
+        return next_deliveries(routes, routed, None, budget, endpoint_id=letter.endpoint_id).deliveries

@@ -22,20 +22,23 @@ def resend(delivery: Delivery, by: str) -> None:
 
     ``by``: who requested it, stored in the replay. An open circuit breaker lets one attempt through; the rate limit,
     the order and a pause of the endpoint still apply. Raises StateConflict for a delivery that is being sent, whose
-    payload was erased, whose endpoint is disabled or deleted, or whose transformation fails again.
+    payload was erased, whose endpoint is disabled or deleted, whose transformation fails again or has no subscription
+    any more, that has no open dead letter, or that another request has changed meanwhile.
     """
     with transaction.atomic():
         event = Event.objects.select_for_update(no_key=True).only("payload_deleted_at").get(id=delivery.event_id)
-        state = Delivery.objects.values_list("state", flat=True).get(id=delivery.id)
+        state = _state(delivery)
         if state == Delivery.State.SENDING:
             raise StateConflict("state", "An attempt is in progress; wait for its result.")
         _check(event, delivery.endpoint)
         if state != Delivery.State.PENDING and not _replay(delivery, state, by):
-            raise StateConflict(
-                "state", "It stays dead: its transformation fails as before, or its dead letter is gone."
-            )
+            raise StateConflict("state", _reason(delivery, state))
         make_due(delivery.id, delivery.endpoint_id)
         transaction.on_commit(partial(notify.notify_drains, {delivery.endpoint_id}))
+
+
+def _state(delivery: Delivery) -> str:
+    return Delivery.objects.values_list("state", flat=True).get(id=delivery.id)
 
 
 def _check(event: Event, endpoint: Endpoint) -> None:
@@ -71,3 +74,18 @@ def _replay(delivery: Delivery, state: str, by: str) -> bool:
         finished_at=now,
     )
     return delivery.endpoint_id in run(row, selected, 1).endpoints
+
+
+def _reason(delivery: Delivery, state: str) -> str:
+    """Return why a delivery that had this state was not replayed."""
+    if (now := _state(delivery)) != state:
+        return f"Another request has changed it meanwhile: it is {now} now."
+    if state == Delivery.State.DEAD:
+        letter = (
+            DeadLetter.objects.filter(delivery=delivery, replayed_at=None).select_related("delivery__event").first()
+        )
+        if letter is None:
+            return "It stays dead: its dead letter is gone."
+        if reason := dead_letters.reason_to_stay_dead(letter):
+            return f"It stays dead: {reason}"
+    return "Another request has sent it again meanwhile; read it, and repeat this request if need be."

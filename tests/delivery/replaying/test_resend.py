@@ -1,5 +1,6 @@
 """Sending one delivery again: in which states, what is recorded, and when it is refused."""
 
+import threading
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,8 @@ from subscriptions.errors import StateConflict
 from subscriptions.models import Endpoint
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event
 from tests.factories import make_endpoint, make_subscription
+from tests.statements import before_statements
+from tests.threads import in_threads
 
 pytestmark = pytest.mark.django_db
 
@@ -75,11 +78,12 @@ def test_lane_with_an_open_breaker_is_due(endpoint: Endpoint, django_capture_on_
     assert lane.due_at <= timezone.now()
 
 
-def refuse(delivery: Delivery) -> str:
-    """Return the field of the error, and check that nothing was changed."""
+def refuse(delivery: Delivery, reason: str = "") -> str:
+    """Return the field of the error, which has this reason, and check that nothing was changed."""
     with pytest.raises(StateConflict) as refused:
         resend(Delivery.objects.get(id=delivery.id), "ops")
     assert (Delivery.objects.get(id=delivery.id).state, Replay.objects.count()) == (delivery.state, 0)
+    assert reason in str(refused.value)
     return refused.value.field
 
 
@@ -107,12 +111,45 @@ def test_dead_delivery_whose_transformation_fails_again_stays_dead(endpoint: End
     make_subscription(endpoint, transformer={"input_paths": {"n": "$.data"}, "template": "{<n>: 1}"})
     delivery = make_delivery(make_event(endpoint.tenant), endpoint, state="dead")
     make_dead_letter(delivery, cause="transformation_failed")
-    assert refuse(delivery) == "state"
+    assert refuse(delivery, "its transformation fails: the result is not JSON") == "state"
+
+
+def test_dead_delivery_whose_subscription_was_deleted_stays_dead(endpoint: Endpoint) -> None:
+    delivery = make_delivery(make_event(endpoint.tenant), endpoint, state="dead")
+    make_dead_letter(delivery, cause="transformation_failed")
+    assert refuse(delivery, "no subscription of the endpoint matches the event any more") == "state"
+
+
+@pytest.mark.parametrize("state", ["delivered", "cancelled"])
+def test_delivery_that_another_request_has_sent_again_is_refused_for_that(endpoint: Endpoint, state: str) -> None:
+    delivery = make(endpoint, state, started_at=timezone.now() + timedelta(seconds=60))
+    assert refuse(delivery, "Another request has sent it again meanwhile") == "state"
+
+
+def test_dead_delivery_that_died_again_is_refused_for_the_other_request(endpoint: Endpoint) -> None:
+    delivery = make_delivery(make_event(endpoint.tenant), endpoint, state="dead")
+    make_dead_letter(delivery, failed_at=timezone.now() + timedelta(seconds=60))
+    assert refuse(delivery, "Another request has sent it again meanwhile") == "state"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_delivery_that_changes_while_it_is_replayed_is_refused_with_its_new_state(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery = make(endpoint, "delivered")
+
+    def change(statement: Any) -> None:
+        if 'INSERT INTO "delivery_replay"' in str(statement) and threading.current_thread() is threading.main_thread():
+            in_threads(lambda: Delivery.objects.update(state="pending"))
+
+    before_statements(monkeypatch, change)
+    with pytest.raises(StateConflict, match="Another request has changed it meanwhile: it is pending now"):
+        resend(delivery, "ops")
 
 
 def test_dead_delivery_without_a_dead_letter_is_refused_and_no_other_is_sent(endpoint: Endpoint) -> None:
     other = make(endpoint, "dead")
     delivery = make_delivery(make_event(endpoint.tenant), endpoint, state="dead")
-    assert refuse(delivery) == "state"
+    assert refuse(delivery, "its dead letter is gone") == "state"
     other.refresh_from_db()
     assert other.state == "dead"
