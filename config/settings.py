@@ -43,6 +43,9 @@ WAYPOST_ENDPOINT_VERIFICATION = env.choice(
     "WAYPOST_ENDPOINT_VERIFICATION", ("off", "required"), "off"
 )  # before anything is sent to an endpoint
 WAYPOST_CREATE_TENANTS = env.flag("WAYPOST_CREATE_TENANTS", False)  # for a uid that a platform key publishes to
+WAYPOST_UNKNOWN_EVENT_TYPES = env.choice(
+    "WAYPOST_UNKNOWN_EVENT_TYPES", ("accept", "warn", "refuse"), "accept"
+)  # that are published and not in the catalogue
 WAYPOST_DISABLE_AFTER_DAYS = env.integer("WAYPOST_DISABLE_AFTER_DAYS", 5, maximum=365)  # of failures only; 0: never
 WAYPOST_DISABLE_AFTER_FAILURES = env.integer("WAYPOST_DISABLE_AFTER_FAILURES", 20, minimum=1)  # and so many at least
 WAYPOST_MAX_EVENT_BYTES = env.integer("WAYPOST_MAX_EVENT_BYTES", 1024**2, minimum=1024)  # one event: 1 MiB
@@ -276,6 +279,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "EndpointState": "subscriptions.models.Endpoint.State",
         "EndpointVerificationState": "subscriptions.models.HttpSettings.Verification",
+        "UnknownEventTypes": "subscriptions.models.Tenant.UnknownEventTypes",
         "EventRouting": "delivery.models.Event.Routing",
         "DeliveryState": "delivery.models.Delivery.State",
         "ReplayState": "delivery.models.Replay.State",

@@ -8,6 +8,7 @@ from typing import Any
 DEFAULTS: dict[str, Any] = {
     "WAYPOST_CATALOGUE": "public",  # who may browse event types: "public" or "key"
     "WAYPOST_CREATE_TENANTS": False,  # for a uid that a platform key publishes to
+    "WAYPOST_UNKNOWN_EVENT_TYPES": "accept",  # or "warn", "refuse": types that are not in the catalogue
     "WAYPOST_ENDPOINTS_PER_ORIGIN": 100,  # of a tenant; 0: no limit
     "WAYPOST_ENDPOINT_VERIFICATION": "off",  # or "required": before anything is sent to an endpoint
 }

@@ -12,10 +12,12 @@ import orjson
 from delivery.fan_out.deliveries import NewDelivery
 from delivery.publishing.event_data import write_data
 from delivery.publishing.plain_form import read_attributes
-from delivery.publishing.results import EventLimitExceeded, SchemaMismatch
+from delivery.publishing.results import OF_TYPE, EventLimitExceeded, SchemaMismatch
 from subscriptions.errors import LimitExceeded
 from subscriptions.event_types import schema_check
 from subscriptions.event_types.schema_check import SchemaViolations
+from subscriptions.event_types.schemas import Violation
+from subscriptions.event_types.unknown_types import check_known
 from subscriptions.models import Tenant
 from subscriptions.routing.route_table import OPERATIONAL, TEST_TYPE, is_event_type
 from webhooks.wire.cloudevents.event import Event
@@ -47,6 +49,13 @@ class PreparedEvent:
     deferred: str | None = None
     is_ordered: bool = False
     finding: SchemaViolations | None = None
+    unknown_type: str = ""
+
+    @property
+    def warnings(self) -> tuple[Violation, ...]:
+        """What is tolerated: a type that is not in the catalogue, violations of the schema."""
+        own = (Violation(OF_TYPE, self.unknown_type),) if self.unknown_type else ()
+        return (*own, *self.finding.violations) if self.finding else own
 
     @property
     def name(self) -> tuple[str, str]:
@@ -77,6 +86,7 @@ def prepare(
         raise InvalidEvent("type", RESERVED_TYPE)
     if not is_event_type(event.attributes["type"]):
         raise InvalidEvent("type", UNNAMED_TYPE)
+    unknown = "" if event.attributes["type"] == TEST_TYPE else check_known(tenant, event.attributes["type"])
     _check_sizes(event.attributes)
     body = write_structured(event)
     if len(body) > max_bytes:
@@ -85,7 +95,7 @@ def prepare(
     finding = schema_check.check(tenant.id, event)
     if finding is not None and finding.rejects:
         raise SchemaMismatch(finding)
-    return PreparedEvent(key, event, _digest(given, event.data), body, finding=finding)
+    return PreparedEvent(key, event, _digest(given, event.data), body, finding=finding, unknown_type=unknown)
 
 
 def _check_sizes(attributes: Mapping[str, str]) -> None:

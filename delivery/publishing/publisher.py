@@ -128,9 +128,14 @@ def _result(event: PreparedEvent, stored: StoredEvent) -> Published:
     """Compare the event with the one that is stored under its name: itself, an equal one, or another."""
     source, event_id = event.name
     if stored.key == event.key:
-        warnings = event.finding.violations if event.finding else ()
-        count, is_deferred = len(event.deliveries), event.deferred is not None
-        return Published(event.key, source, event_id, deliveries=count, is_deferred=is_deferred, warnings=warnings)
+        return Published(
+            event.key,
+            source,
+            event_id,
+            deliveries=len(event.deliveries),
+            is_deferred=event.deferred is not None,
+            warnings=event.warnings,
+        )
     if stored.digest == event.digest:
         count, is_deferred = stored.deliveries, stored.is_deferred
         return Published(stored.key, source, event_id, duplicate=True, deliveries=count, is_deferred=is_deferred)

@@ -11,6 +11,8 @@ from subscriptions.event_types.schemas import Violation
 from webhooks.wire.errors import InvalidEvent
 from webhooks.wire.ids import public
 
+OF_TYPE = "#/type"  # pointer of a warning about the type of an event; the others point into its data
+
 
 class SchemaMismatch(InvalidEvent):
     """The data violates the schema of an event type that rejects violations; ``finding`` lists them."""
@@ -73,7 +75,7 @@ class Published:
     ContentConflict it is that of the first event. ``source`` and ``event_id`` are the attributes of the CloudEvent.
     ``deliveries`` is the number that the event has, created by this call or, for a duplicate, by the first one; none
     yet if the fan-out ``is_deferred`` to a worker.
-    ``warnings`` are schema violations that the type tolerates.
+    ``warnings``: a type that is not in the catalogue, and schema violations, where they are tolerated.
     """
 
     key: UUID | None
@@ -98,4 +100,7 @@ class Published:
 
 def warning_list(violations: Sequence[Violation]) -> list[dict[str, str]]:
     """Return violations as they are stored and shown, with pointers into the event instead of its data."""
-    return [{"pointer": f"#/data{it.pointer}", "detail": it.detail} for it in violations]
+    return [
+        {"pointer": it.pointer if it.pointer == OF_TYPE else f"#/data{it.pointer}", "detail": it.detail}
+        for it in violations
+    ]

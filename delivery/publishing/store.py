@@ -127,8 +127,7 @@ def _transaction(events: list[PreparedEvent]) -> AbstractContextManager[object]:
     the caller continue after an error.
     """
     has_more = any(
-        it.finding is not None or it.deferred is not None or any(new.reason is not None for new in it.deliveries)
-        for it in events
+        it.warnings or it.deferred is not None or any(new.reason is not None for new in it.deliveries) for it in events
     )
     return transaction.atomic() if has_more or connection.in_atomic_block else nullcontext()
 
@@ -196,8 +195,4 @@ def _failed_transformations(events: list[PreparedEvent]) -> list[DeadLetterRow]:
 
 
 def _warning_rows(events: list[PreparedEvent]) -> list[WarningRow]:
-    return [
-        WarningRow(it.key, orjson.dumps(warning_list(it.finding.violations)).decode())
-        for it in events
-        if it.finding is not None
-    ]
+    return [WarningRow(it.key, orjson.dumps(warning_list(it.warnings)).decode()) for it in events if it.warnings]

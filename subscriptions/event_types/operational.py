@@ -4,12 +4,15 @@ They are no rows, since none of them is created, changed or deleted. A subscript
 type, or ``waypost.*``.
 """
 
+from datetime import UTC, datetime
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 from subscriptions.event_types.models import EventSchema, EventType
 from subscriptions.event_types.schemas import to_json
 
 GROUP = "Waypost"
+SINCE = datetime(2026, 1, 1, tzinfo=UTC)  # time of creation that is shown; none is recorded
 
 _TEXT = {"type": "string"}
 _TIME = {"type": "string", "format": "date-time"}
@@ -170,8 +173,15 @@ def operational_types() -> list[EventType]:
 
 def _row(name: str, description: str, schema: dict[str, Any], example: dict[str, Any]) -> EventType:
     row = EventType(
-        name=name, description=description, group=GROUP, version=1, schema_check="off", examples_text=to_json([example])
+        id=uuid5(NAMESPACE_URL, f"urn:waypost:event-type:{name}"),  # the same everywhere, and after a restart
+        name=name,
+        description=description,
+        group=GROUP,
+        version=1,
+        schema_check="off",
+        examples_text=to_json([example]),
     )
+    row.created_at = row.updated_at = SINCE
     stored = [EventSchema(event_type=row, version=1, text=to_json(schema))]
     row._prefetched_objects_cache = {"schemas": stored}  # type: ignore[attr-defined]  # read by schemas.all()
     return row

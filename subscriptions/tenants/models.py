@@ -113,6 +113,13 @@ class Tenant(Row):
     that processes notice that their cached route table is out of date.
     """
 
+    class UnknownEventTypes(models.TextChoices):
+        """List what publishing can do with an event whose type is not in the catalogue."""
+
+        ACCEPT = "accept", "Accept"
+        WARN = "warn", "Accept with a warning"
+        REFUSE = "refuse", "Reject"
+
     prefix = "tnt"
     uid = models.CharField(
         "external ID",
@@ -139,6 +146,15 @@ class Tenant(Row):
         db_default=False,
         help_text="Whether this is the platform's own tenant, whose endpoints receive the operational events of all "
         "tenants. At most one is.",
+    )
+    unknown_event_types = models.CharField(
+        max_length=6,
+        choices=UnknownEventTypes.choices,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What happens to a published event whose type is not in the catalogue; empty: as the platform says "
+        "(WAYPOST_UNKNOWN_EVENT_TYPES).",
     )
     retention_days = models.PositiveSmallIntegerField(
         default=90,

@@ -16,10 +16,11 @@ ROUTING_HELP = (
 
 
 class SchemaWarningSerializer(serializers.Serializer[Any]):
-    """A place where the data of an event violates the schema of its type."""
+    """What is wrong with an event and was tolerated: data that violates the schema, or a type that is unknown."""
 
     pointer = serializers.CharField(
-        allow_blank=True, help_text="Place in the data, as a JSON pointer (RFC 6901): `/total`."
+        allow_blank=True,
+        help_text="Place in the event, as a JSON pointer (RFC 6901): `#/data/total`, `#/type`.",
     )
     detail = serializers.CharField(help_text="What is wrong there.")
 
@@ -44,7 +45,7 @@ class PublishResultSerializer(serializers.Serializer[Any]):
         "0 while routing is `deferred`."
     )
     warnings = SchemaWarningSerializer(
-        many=True, required=False, help_text="Violations of the schema of the event's type; absent if there are none."
+        many=True, required=False, help_text="What is wrong and was tolerated; absent if there is nothing."
     )
 
 
@@ -66,7 +67,8 @@ class EventDetailSerializer(EventSerializer):
     warnings = SchemaWarningSerializer(
         many=True,
         allow_null=True,
-        help_text="Violations of the schema of the event's type; null: none, or the type has no schema.",
+        help_text="What is wrong with the event and was tolerated: a type that is not in the catalogue, or data that "
+        "violates the schema of its type. Null: nothing.",
     )
     event = CloudEventSerializer(
         help_text="The CloudEvent as JSON, byte for byte as it is sent; without data once that is deleted."

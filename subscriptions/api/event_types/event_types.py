@@ -17,6 +17,7 @@ from subscriptions.api.event_types.serializers import EventTypeSerializer, Event
 from subscriptions.api.tenancy import TenantScoped, tenant_id_of, tenant_of
 from subscriptions.event_types import registry
 from subscriptions.event_types.models import EventSchema, EventType
+from subscriptions.event_types.operational import operational_types
 from subscriptions.models import Tenant
 from webhooks.kit.rest.query_params import BooleanFilter, QueryParams, TextFilter
 from webhooks.kit.rest.resources import ListView, Resource
@@ -37,6 +38,9 @@ class EventTypeFilters(QueryParams):
     search = TextFilter(where=_contains, help_text="Text in the name or description, ignoring case.")
 
 
+OWN_FILTERS = ("name", "group", "archived", "deprecated")
+
+
 def owner_of(request: Request) -> Tenant | None:
     """Return the tenant whose types the request writes; None: the deployment's, for an operator who names no tenant."""
     return None if tenant_id_of(request) is None else tenant_of(request)
@@ -51,6 +55,8 @@ def visible_types(tenant_id: UUID | None) -> QuerySet[EventType]:
 def require_type(tenant_id: UUID | None, ref: str) -> EventType:
     """Return the type with this id or name. Raises NotFound."""
     rows = visible_types(tenant_id)
+    if (operational := _operational(ref)) is not None:
+        return operational
     try:
         found = rows.filter(pk=parse(EventType.prefix, ref)).first()
     except ValueError:
@@ -63,13 +69,19 @@ def require_type(tenant_id: UUID | None, ref: str) -> EventType:
     return found
 
 
+def _operational(ref: str) -> EventType | None:
+    """Return the operational type with this id or name."""
+    return next((it for it in operational_types() if ref in (it.name, it.public_id)), None)
+
+
 class EventTypes(TenantScoped[EventType], Resource[EventType]):
     """Event types: the meaning and the data of published events."""
 
     operations = {
         "list": (
             "List event types",
-            "Returns the event types the tenant may publish and subscribe to: the platform's and its own.",
+            "Returns the event types the tenant may publish and subscribe to: the platform's and its own. At the end, "
+            "beyond `limit`, the types of the platform's own events (`waypost.*`), which cannot be changed.",
         ),
         "create": (
             "Create an event type",
@@ -99,9 +111,32 @@ class EventTypes(TenantScoped[EventType], Resource[EventType]):
     def rows(self, tenant_id: UUID | None) -> QuerySet[EventType]:
         return visible_types(tenant_id)
 
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List the rows, and at the end of the last page, if newest come first, the operational types."""
+        response = super().list(request, *args, **kwargs)
+        is_last = response.data["previous" if request.query_params.get("order") == "oldest" else "next"] is None
+        if is_last:
+            own = self.get_serializer([it for it in operational_types() if self._selects(it)], many=True).data
+            rows = response.data["data"]
+            response.data["data"] = [*own, *rows] if request.query_params.get("order") == "oldest" else [*rows, *own]
+        return response
+
+    def _selects(self, row: EventType) -> bool:
+        """Return whether the filters of the request select an operational type."""
+        wanted = self.filters.validated_data
+        text = wanted.get("search", "").lower()
+        return (
+            all(wanted.get(name, getattr(row, name)) == getattr(row, name) for name in OWN_FILTERS)
+            and text in f"{row.name}\n{row.description}".lower()
+        )
+
     def get_object(self) -> EventType:
         row = require_type(self.tenant_id(), self.kwargs["ref"])
-        if self.request.method not in ("GET", "HEAD") and row.tenant_id is None and not self.by_operator:
+        if self.request.method in ("GET", "HEAD"):
+            return row
+        if row._state.adding:
+            raise PermissionDenied("This type is that of an operational event, which the platform defines.")
+        if row.tenant_id is None and not self.by_operator:
             raise PermissionDenied("This type is the platform's; only its operators change it.")
         return row
 

@@ -25,5 +25,6 @@ class TenantSerializer(StrictModelSerializer):
 
     class Meta:
         model = Tenant
-        fields = ["id", "uid", "name", "plan", "metadata", "labels", "is_platform", "retention_days", "created_at"]
+        fields = ["id", "uid", "name", "plan", "metadata", "labels", "is_platform", "retention_days"]
+        fields += ["unknown_event_types", "created_at"]
         read_only_fields = ["created_at"]

@@ -100,6 +100,7 @@ class Listed(ScopedView[M]):
 
     pagination_class = CursorPages
     unindexed = Q()  # read by the pages
+    filters: QueryParams
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         page = self.paginate_queryset(self.filtered_rows())
@@ -108,7 +109,7 @@ class Listed(ScopedView[M]):
     def filtered_rows(self) -> QuerySet[M]:
         """Return the rows that the query parameters select, without the conditions that no index serves."""
         pages = {str(it["name"]) for it in CursorPages().get_schema_operation_parameters(self)}
-        params = self.query_params.read(self.request, known=pages, context=self.get_serializer_context())
+        params = self.filters = self.query_params.read(self.request, known=pages, context=self.get_serializer_context())
         self.unindexed = params.condition(unindexed=True)
         rows = self.limited(self.select(self.tenant_id(), **params.arguments))
         return rows.filter(params.condition(unindexed=False))

@@ -63,7 +63,8 @@ def test_deployment_types_are_read_by_tenants_and_written_by_operators(tenant):
     assert make_client(None).post(TYPES, FULL).json()["tenant"] is None
     make_event_type(tenant, name="own")
     make_event_type(make_tenant(), name="others")
-    assert sorted(names(make_client(tenant).get(TYPES))) == ["order.paid", "own"]
+    shown = names(make_client(tenant).get(TYPES))
+    assert sorted(it for it in shown if not it.startswith("waypost.")) == ["order.paid", "own"]
     assert make_client(tenant).get(f"{TYPES}order.paid/").status_code == 200
     for method in ("put", "patch", "delete"):
         assert getattr(make_client(tenant), method)(f"{TYPES}order.paid/", FULL).status_code == 403
