@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rest_framework.test import APIClient
 
+from delivery.reading.timeline import EXPLAINED
+from delivery.transports.outcome import Failure
 from subscriptions.models import Tenant
 from tests.delivery.factories import make_attempt, make_delivery, make_event
 from tests.factories import make_client, make_endpoint, make_tenant
@@ -163,3 +165,18 @@ def test_request_of_an_erased_event_is_a_conflict(client: APIClient, tenant: Ten
     event = make_event(tenant, payload_deleted_at=datetime.now(UTC))
     delivery = make_delivery(event, make_endpoint(tenant))
     assert client.get(f"{DELIVERIES}{delivery.public_id}/request/").status_code == 409
+
+
+@pytest.mark.parametrize("failure", [it for it in Failure if it is not Failure.STATUS])
+def test_failed_attempt_says_why_in_words(client: APIClient, tenant: Tenant, failure: Failure) -> None:
+    delivery = make_delivery(make_event(tenant), make_endpoint(tenant), attempts=1)
+    make_attempt(delivery, status=None, error=failure.value)
+    (shown,) = client.get(f"{DELIVERIES}{delivery.public_id}/attempts/").json()["data"]
+    assert (shown["error"], shown["explanation"]) == (failure.value, EXPLAINED[failure])
+
+
+def test_explanations_differ_and_those_of_tls_say_what_to_do() -> None:
+    assert len(set(EXPLAINED.values())) == len(EXPLAINED) == len(Failure) - 1
+    for failure in Failure:
+        if failure.name.startswith("TLS"):
+            assert any(word in EXPLAINED[failure] for word in ("check", "renew", "issue", "have the server", "enable"))

@@ -116,6 +116,12 @@ class TestRepeats:
         publish(tenant, [plain()])
         assert publish(tenant, [dict(reversed(plain().items()))])[0].duplicate
 
+    def test_data_with_its_members_in_another_order_is_other_content(self) -> None:
+        tenant = make_tenant()
+        publish(tenant, [{**plain(), "data": {"a": 1, "b": 2}}])
+        (second,) = publish_each(tenant, [{**plain(), "data": {"b": 2, "a": 1}}])
+        assert isinstance(second.error, ContentConflict)
+
     @pytest.mark.parametrize("changes", [{"data": {"n": 2}}, {"type": "order.paid"}, {"subject": "7"}, {"data": None}])
     def test_other_content_under_the_same_name_is_a_conflict(self, changes: dict[str, Any]) -> None:
         tenant = make_subscription().tenant

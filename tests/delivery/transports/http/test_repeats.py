@@ -148,6 +148,19 @@ class TestHttp2:
             outcome = sent(sender, server.url, server.authority.pem)
             assert (outcome.failure, outcome.repeats, server.requests) == (Failure.RESET, (), 1)
 
+    @pytest.mark.parametrize("status", [200, 500])
+    @pytest.mark.parametrize("code", [ErrorCodes.INTERNAL_ERROR, ErrorCodes.NO_ERROR, ErrorCodes.REFUSED_STREAM])
+    def test_stream_that_is_reset_after_its_status_counts_by_that(
+        self, sender: HttpSender, status: int, code: ErrorCodes
+    ) -> None:
+        def respond(connection: h2.Connection, stream: int) -> None:
+            connection.h2.send_headers(stream, [(":status", str(status)), ("content-length", "9")])
+            connection.reset(stream, code)
+
+        with H2Server(respond) as server:
+            outcome = sent(sender, server.url, server.authority.pem)
+            assert (outcome.status, outcome.delivered, server.requests) == (status, status == 200, 1)
+
     def test_server_that_requires_http_1_gets_it_at_once_and_from_then_on(self, sender: HttpSender) -> None:
         with H2Server(h2.resets_with(ErrorCodes.HTTP_1_1_REQUIRED)) as server:
             outcomes = [sent(sender, server.url, server.authority.pem) for _ in range(3)]
