@@ -197,7 +197,9 @@ async def _send_native(
     send: Send, response: NativeResponse, scheme: str, request_id: str, more: Sequence[tuple[bytes, bytes]] = ()
 ) -> None:
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
-    headers += [(b"content-length", b"%d" % len(response.body)), *more, *_security_headers(scheme)]
+    headers += [(b"content-length", b"%d" % len(response.body)), *more]
+    own = {name for name, _ in headers}
+    headers += [header for header in _security_headers(scheme) if header[0] not in own]
     headers.append((REQUEST_ID, request_id.encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})

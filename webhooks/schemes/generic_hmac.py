@@ -3,7 +3,8 @@
 Options and their defaults:
 
 algorithm        md5, sha1, sha256, sha384, sha512; several, separated by commas, need {algorithm} in the format: sha256
-encoding         hex, hex_upper, base64, base64url, base64_of_hex: hex
+encoding         hex, hex_upper, base64, base64url, base64_of_hex: hex; hex in either case, and base64 in either
+                 alphabet and with or without padding, are accepted
 secret_encoding  from a secret to the key: text, hex, base64, nfkd, or hashed by sha1, sha256, sha256_hex, md5_hex: text
 secret_prefix    text at the start of a secret that is not part of the key: none
 secret_suffix    text that is added to the secret: none
@@ -14,7 +15,7 @@ and those of ``signature_layout``. With {secret} in the signed content the signa
 from collections.abc import Callable, Mapping, Sequence
 
 from webhooks.schemes.scheme import BodyVerifier, Scheme, SignedMessage, UnsignedMessage, VerificationContext
-from webhooks.schemes.signature_algorithms import DIGESTS, ENCODINGS, SECRETS, Digest, new_digest
+from webhooks.schemes.signature_algorithms import DIGESTS, ENCODINGS, SECRETS, SPELLINGS, Digest, new_digest
 from webhooks.schemes.signature_layout import Proof, SignatureLayout
 from webhooks.wire.errors import BadOptions, BadSecret, MalformedHeader
 from webhooks.wire.signing.hmac_signatures import constant_time_equal, first_match, keys_from_text
@@ -49,14 +50,14 @@ class GenericHmac(Scheme):
                 f"encoding must be one of {', '.join(ENCODINGS)}; secret_encoding one of {', '.join(SECRETS)}"
             )
         self._encode, self._decode = ENCODINGS[encoding], SECRETS[secret_encoding]
+        self._spelling = SPELLINGS[encoding]
         self._prefix, self._suffix = secret_prefix, secret_suffix
 
     def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
-        check = _HmacCheck(self._keys(secrets), secrets, self._algorithms, self._encode, self._layout.is_plain_digest)
-        return self._layout.verifier(context, check)
+        return self._layout.verifier(context, self._check(secrets))
 
     def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
-        check = _HmacCheck(self._keys([secret]), [secret], self._algorithms, self._encode, self._layout.is_plain_digest)
+        check = self._check([secret])
 
         def sign(around: Around, body: bytes) -> Mapping[str, str]:
             check.begin(Proof([], algorithm=self._algorithms[0] if self._layout.has_algorithm else ""), around)
@@ -70,6 +71,10 @@ class GenericHmac(Scheme):
 
     def event_type(self, headers: Mapping[str, str]) -> str | None:
         return self._layout.event_type(headers)
+
+    def _check(self, secrets: Sequence[str]) -> "_HmacCheck":
+        is_plain = self._layout.is_plain_digest
+        return _HmacCheck(self._keys(secrets), secrets, self._algorithms, self._encode, self._spelling, is_plain)
 
     def _keys(self, secrets: Sequence[str]) -> list[bytes]:
         keys_from_text(secrets)
@@ -89,10 +94,11 @@ class _HmacCheck:
         secrets: Sequence[str],
         algorithms: Sequence[str],
         encode: Callable[[bytes], str],
+        spelling: Callable[[str], str],
         is_plain: bool,
     ) -> None:
         self._keys, self._secrets, self._algorithms = keys, secrets, algorithms
-        self._encode, self._is_plain = encode, is_plain
+        self._encode, self._spelling, self._is_plain = encode, spelling, is_plain
         self._signatures: Sequence[str] = ()
         self._digests: list[tuple[Digest, bytes]] = []
 
@@ -127,6 +133,6 @@ class _HmacCheck:
                 index
                 for index, expected in enumerate(self.expected())
                 for signature in self._signatures
-                if constant_time_equal(expected, signature)
+                if constant_time_equal(self._spelling(expected), self._spelling(signature))
             ]
         )

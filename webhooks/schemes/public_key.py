@@ -30,7 +30,7 @@ from webhooks.schemes.scheme import (
     UnsignedMessage,
     VerificationContext,
 )
-from webhooks.schemes.signature_algorithms import DECODINGS, ENCODINGS
+from webhooks.schemes.signature_algorithms import DECODINGS, ENCODINGS, SPELLINGS
 from webhooks.schemes.signature_layout import Proof, SignatureLayout
 from webhooks.wire.errors import BadOptions, BodyTooLarge, NoMatchingSignature, SenderKeyRequired
 from webhooks.wire.header_values import is_name
@@ -92,12 +92,13 @@ class PublicKeySignature(Scheme):
         return self._algorithm
 
     def decoded(self, signature: str) -> bytes | None:
-        """Return the bytes of a signature in its only spelling; None for any other text."""
+        """Return the bytes of a signature in any spelling of its encoding; None for any other text."""
         try:
             raw = DECODINGS[self._encoding](signature)
         except ValueError:
             return None
-        if not raw or ENCODINGS[self._encoding](raw) != signature:
+        spelling = SPELLINGS[self._encoding]
+        if not raw or spelling(ENCODINGS[self._encoding](raw)) != spelling(signature):
             return None
         return public_keys.raw_to_der(raw) if self._is_raw else raw
 

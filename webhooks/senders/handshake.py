@@ -3,7 +3,8 @@
 A rule is an object:
 
     method    GET, HEAD or POST (default)
-    when      {path: value}: what the request must have at each path (``message_values``); "*" is any text
+    when      {path: value}: what the request must have at each path (``message_values``); "*" is any text,
+              "{verify_token}", "{url}" and "{secret}" are those of the source
     verified  true: only for a message with a valid signature (POST)
     stored    true: the message is stored as usual, and the rule only makes its response; implies verified
     status    of the response: 200
@@ -52,6 +53,14 @@ _REPEATED = re.compile(r"[ !-;=?-~]{1,1024}")
 _TOKEN = re.compile(r"[A-Za-z0-9+/_-]{1,256}={0,2}")
 _TOKEN_BODY = re.compile(rb"[A-Za-z0-9+/_-]{0,256}={0,2}\s*")
 _OWN = ("verify_token", "url")
+_OURS = frozenset(
+    {
+        *("connection", "content-length", "content-type", "date", "keep-alive", "server", "transfer-encoding"),
+        *("trailer", "upgrade", "clear-site-data", "content-security-policy", "location", "refresh", "set-cookie"),
+        *("strict-transport-security", "x-content-type-options", "x-frame-options"),
+    }
+)
+"""Headers that no rule sets: those of the server, and those by which a browser would act for our whole domain."""
 _SIGNED: dict[str, Callable[[bytes], str]] = {
     "hmac_sha256_hex": bytes.hex,
     "hmac_sha256_base64": lambda raw: b64encode(raw).decode(),
@@ -149,6 +158,7 @@ def _read_rule(rule: Any) -> Rule:
         "the method GET, HEAD or POST": method in _METHODS,
         "paths and texts in when": _is_texts(when) and all(map(is_path, when)),
         "header names and texts in headers": _is_texts(headers) and all(map(is_name, headers)),
+        f"no {', '.join(sorted(_OURS))} in headers": _is_texts(headers) and _OURS.isdisjoint(map(str.lower, headers)),
         "a status from 200 to 599": type(status) is int and 200 <= status <= 599,
         "a string in text, or json instead": isinstance(text, str | None) and not (text and "json" in rule),
         "a path in keep": isinstance(keep, str) and (not keep or is_path(keep)),
@@ -159,7 +169,7 @@ def _read_rule(rule: Any) -> Rule:
     for wanted, is_met in checks.items():
         if not is_met:
             raise InvalidHandshake(f"must have {wanted}")
-    for template in (*_strings(rule.get("json")), *headers.values(), *when.values(), text or ""):
+    for template in (*_strings(rule.get("json")), *headers.values(), *(set(when.values()) - {"{secret}"}), text or ""):
         _check_template(template)
     return Rule(method, when, verified or stored, status, text, rule.get("json"), headers, keep, stored)
 
@@ -200,6 +210,8 @@ def _is_met(path: str, wanted: str, request: HandshakeRequest) -> bool:
     found = request.values.find(path)
     if wanted == "*":
         return bool(found)
+    if wanted == "{secret}":
+        return found is not None and any(constant_time_equal(secret, found) for secret in request.secrets)
     expected = _own(wanted[1:-1], request) if wanted in ("{verify_token}", "{url}") else wanted
     return bool(expected) and found is not None and constant_time_equal(expected, found)
 

@@ -5,6 +5,7 @@ A missing secret, unknown options, an unknown scheme: each is reported with its 
 """
 
 import time
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -31,6 +32,27 @@ class InvalidConfiguration(ValueError):
 def generated_secret(scheme: str) -> str | None:
     """Return a new secret if Waypost generates the secrets of this scheme, else None."""
     return new_secret() if scheme == GENERATED else None
+
+
+def trimmed_secret(text: str, field: str = "secret") -> str:
+    """Return a secret without what copying adds around it: white space, and characters that cannot be seen.
+
+    Raises InvalidConfiguration if there are such characters inside, where nobody would find them.
+    """
+    start, end = 0, len(text)
+    while start < end and _is_invisible(text[start]):
+        start += 1
+    while end > start and _is_invisible(text[end - 1]):
+        end -= 1
+    trimmed = text[start:end]
+    hidden = next((character for character in trimmed if unicodedata.category(character) == "Cf"), "")
+    if hidden:
+        raise InvalidConfiguration(field, f"Must not contain the invisible character U+{ord(hidden):04X}.")
+    return trimmed
+
+
+def _is_invisible(character: str) -> bool:
+    return character.isspace() or unicodedata.category(character) in ("Cc", "Cf", "Zs", "Zl", "Zp")
 
 
 def check_handshake(rules: object) -> tuple[Rule, ...]:

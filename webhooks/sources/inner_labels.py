@@ -79,7 +79,7 @@ def _opened(envelope: str, headers: Headers, body: bytes) -> InnerLabels:
     if len(events) != 1:
         return _NOTHING
     own = events[0].attributes
-    if own["id"] == _NO_ID:
+    if own["id"] == _NO_ID or not own["id"].strip():
         return InnerLabels("", own["type"])
     has_source = own["source"] != _NO_SOURCE
     return InnerLabels(f"{own['source']} {own['id']}" if has_source else own["id"], own["type"])

@@ -104,13 +104,13 @@ def find_labels_in_file(
 
 
 def read_path(path: str, headers: Mapping[str, str], document: object) -> str:
-    """Return the scalar at ``header:Name`` or ``body:/json/pointer`` (RFC 6901), or an empty string.
+    """Return the scalar at ``header:Name`` or ``body:/json/pointer`` (RFC 6901), or an empty string; blanks are none.
 
     Raises an exception if it is a fraction that was rounded (a float).
     """
     part, _, name_or_pointer = path.partition(":")
     if part == "header":
-        return headers.get(name_or_pointer.lower(), "")
+        return _unless_blank(headers.get(name_or_pointer.lower(), ""))
     if part == "body":
         return _scalar(follow(name_or_pointer, document))
     return ""
@@ -147,7 +147,7 @@ def storable_label(value: str) -> str:
 def _labels(
     paths: LabelPaths, scheme: Scheme, headers: Mapping[str, str], document: object, inner: InnerLabels
 ) -> MessageLabels:
-    scheme_id = scheme.message_id(headers) or _at_pointer(scheme.id_path, document)
+    scheme_id = _unless_blank(scheme.message_id(headers) or "") or _at_pointer(scheme.id_path, document)
     message_id = read_path(paths.message_id_path, headers, document) or scheme_id or inner.message_id
     event_type = read_path(paths.event_type_path, headers, document) or scheme.event_type(headers) or inner.event_type
     event_type = event_type or _at_pointer(scheme.type_path, document) or _type_in(document)
@@ -207,7 +207,8 @@ def _without_data(item: object) -> object:
 
 
 def _identity(attributes: Mapping[str, str]) -> InnerLabels:
-    return InnerLabels(f"{attributes['source']} {attributes['id']}", attributes["type"])
+    has_id = bool(_unless_blank(attributes["id"]))
+    return InnerLabels(f"{attributes['source']} {attributes['id']}" if has_id else "", attributes["type"])
 
 
 def _type_in(document: object) -> str:
@@ -221,7 +222,11 @@ def _scalar(value: object) -> str:
         return ""
     if isinstance(value, float):
         raise _Rounded
-    return str(value) if isinstance(value, (str, int, Decimal)) else ""
+    return _unless_blank(str(value)) if isinstance(value, (str, int, Decimal)) else ""
+
+
+def _unless_blank(text: str) -> str:
+    return text if text.strip() else ""
 
 
 def _at_pointer(pointer: str, document: object) -> str:

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from webhooks.kit.encryption import decrypt, encrypt
 from webhooks.models import Source, SourceSecret
-from webhooks.sources.configuration import InvalidConfiguration, check_configuration, generated_secret
+from webhooks.sources.configuration import InvalidConfiguration, check_configuration, generated_secret, trimmed_secret
 from webhooks.sources.snapshot import clear_snapshots
 
 DEFAULT_OVERLAP = 86_400  # seconds: one day
@@ -35,7 +35,8 @@ class TooManySecrets(ValueError):
 def add_secret(source: Source, text: str, *, name: str = "", overlap: int = DEFAULT_OVERLAP) -> SourceSecret:
     """Add a secret and let the older ones of this name expire in ``overlap`` seconds, unless they expire before.
 
-    White space around the text is removed: it comes from copying. Raises TooManySecrets.
+    White space and invisible characters around the text are removed: they come from copying. Raises TooManySecrets, and
+    InvalidConfiguration for invisible characters inside.
     """
     overlap_end = timezone.now() + timedelta(seconds=overlap)
     with transaction.atomic():
@@ -44,7 +45,7 @@ def add_secret(source: Source, text: str, *, name: str = "", overlap: int = DEFA
         replaced.update(expires_at=overlap_end)
         if active_secrets(source).count() >= MAX_ACTIVE_SECRETS:
             raise TooManySecrets
-        secret = SourceSecret.objects.create(source=source, name=name, ciphertext=encrypt(text.strip()))
+        secret = SourceSecret.objects.create(source=source, name=name, ciphertext=encrypt(trimmed_secret(text)))
     clear_snapshots()
     return secret
 
@@ -57,7 +58,7 @@ def rotate_secret(
     Raises InvalidConfiguration if the source's scheme cannot use the text, or if ``text`` is empty and the scheme uses
     a secret that the sender issues. Raises TooManySecrets.
     """
-    text = (text or "").strip() or generated_secret(source.scheme)
+    text = trimmed_secret(text or "") or generated_secret(source.scheme)
     if text is None:
         raise InvalidConfiguration("secret", "Required: with this scheme the sender issues the secret.")
     check_configuration(source.scheme, [text], source.options, tenant_id=source.tenant_id)

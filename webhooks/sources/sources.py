@@ -14,7 +14,7 @@ from webhooks.kit.encryption import encrypt
 from webhooks.kit.rows import UID_IN_USE, unique_uid
 from webhooks.kit.tenancy import tenant_required
 from webhooks.models import Source
-from webhooks.sources.configuration import InvalidConfiguration
+from webhooks.sources.configuration import InvalidConfiguration, trimmed_secret
 from webhooks.sources.secret_rotation import add_secret
 from webhooks.sources.snapshot import clear_snapshots
 
@@ -89,5 +89,5 @@ def _columns(fields: dict[str, Any]) -> dict[str, Any]:
     if "paused" in columns:
         columns["paused_at"] = timezone.now() if columns.pop("paused") else None
     if columns.get("verify_token"):
-        columns["verify_token"] = encrypt(columns["verify_token"])
+        columns["verify_token"] = encrypt(trimmed_secret(columns["verify_token"], "verify_token"))
     return columns

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from delivery.models import Event
 from subscriptions.models import Scope, Tenant
 from tests.config.web.server import exchange, send, serving
 from tests.factories import make_event_type, make_key, make_plan, make_tenant
+from tests.factories_receiver import make_source
 from webhooks.kit.fair.shares import Shares
 from webhooks.wire.cloudevents.http_modes import BATCH, STRUCTURED
 
@@ -144,6 +147,17 @@ def test_named_tenant_gets_the_same_response(
     native = post(port, key, body, "application/json", **headers)
     assert native[0] == status
     assert_equal(native, post_to_django(key, body, "application/json", **headers))
+
+
+def test_response_of_a_source_has_each_header_once(port: int) -> None:
+    source = make_source(scheme="none", secret=None, response_status=200, response_body='{"ok": true}')
+    with closing(HTTPConnection("127.0.0.1", port)) as connection:
+        connection.request("POST", f"/in/{source.public_id}/", b"{}", {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        assert (response.status, response.read()) == (200, b'{"ok": true}')
+        names = [name.lower() for name, _ in response.getheaders()]
+        assert sorted(names) == sorted(set(names))
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
 def test_limits_of_the_plan_are_the_same(port: int) -> None:

@@ -12,7 +12,7 @@ from tests.factories import make_client, make_tenant
 from tests.factories_receiver import make_source, signed
 from tests.routes import ApiRoute, RouteCases
 from webhooks.kit.encryption import decrypt
-from webhooks.models import Receipt, SourceSecret
+from webhooks.models import Receipt, Source, SourceSecret
 from webhooks.sources.secret_rotation import keep_received_secret
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
@@ -147,3 +147,20 @@ def test_white_space_around_a_secret_is_removed() -> None:
     stored = [decrypt(secret.ciphertext) for secret in SourceSecret.objects.order_by("id")]
     assert stored == ["It's a secret", "other"]
     assert post(client, f"sources/{made['id']}/secrets/", {"secret": " \n"}).status_code == 400
+
+
+@pytest.mark.parametrize("hidden", ["\ufeff", "\u200b", "\u2060", "\u00ad", "\u200e", "\u00a0", "\u2028"])
+def test_invisible_characters_around_a_secret_are_removed_and_inside_refused(hidden: str) -> None:
+    client = make_client(make_tenant())
+    made = post(
+        client, "sources/", {"scheme": "github", "secret": f"{hidden} a b {hidden}", "verify_token": f"{hidden}w"}
+    )
+    assert made.json()["secret"] == "a b"
+    assert decrypt(Source.objects.get().verify_token) == "w"
+    path = f"sources/{made.json()['id']}/secrets/"
+    assert post(client, path, {"secret": f"other{hidden}"}).json()["secret"] == "other"
+    assert [decrypt(secret.ciphertext) for secret in SourceSecret.objects.order_by("id")] == ["a b", "other"]
+    if not hidden.isspace():
+        refused = post(client, path, {"secret": f"oth{hidden}er"})
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, "secret")
+        assert f"U+{ord(hidden):04X}" in refused.json()["errors"][0]["detail"]

@@ -9,7 +9,10 @@ from django.test import Client
 
 from tests.factories_receiver import make_source
 from tests.webhooks.receiving import shells
+from webhooks.kit.encryption import encrypt
 from webhooks.models import Receipt, Rejection, Source, SourceSecret
+from webhooks.senders.handshake import InvalidHandshake, read_rules
+from webhooks.senders.presets import with_preset
 from webhooks.sources.snapshot import clear_snapshots
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules", "shell")]
@@ -102,6 +105,48 @@ def test_secret_of_the_operator_is_never_replaced_by_a_handshake() -> None:
     source = github(handshake=[HOOK_SECRET])
     assert shells.post(source, b"", {"X-Hook-Secret": "forged"}).status_code == 403
     assert shells.post(source, b"{}", sign(b"{}")).status_code == 202
+
+
+def test_address_of_adobe_sign_repeats_the_client_id_of_the_source_and_no_other() -> None:
+    source = make_source(**with_preset({"sender": "adobe-sign"}), secret="UB7E5BXCXY")
+    for client, status in (("UB7E5BXCXY", 200), ("OTHER", 403), ("", 403)):
+        response = Client().get(f"/in/{source.public_id}/", headers={"X-AdobeSign-ClientId": client})
+        assert (response.status_code, response.get("X-AdobeSign-ClientId", "")) == (
+            status,
+            client if status == 200 else "",
+        )
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "text"),
+    [
+        ("hub.mode=subscribe&hub.topic=t&hub.challenge=c", 200, b"c"),
+        ("hub.mode=unsubscribe&hub.topic=t&hub.challenge=c", 200, b"c"),
+        ("hub.mode=denied&hub.topic=t&hub.reason=gone", 200, b""),
+        ("hub.mode=unsubscribe&hub.topic=other&hub.challenge=c", 403, b""),
+        ("hub.mode=denied&hub.topic=other", 403, b""),
+        ("hub.mode=other&hub.topic=t&hub.challenge=c", 403, b""),
+    ],
+)
+def test_each_mode_of_websub_is_answered_for_the_topic_of_the_source(query: str, status: int, text: bytes) -> None:
+    fields = with_preset({"sender": "websub", "verify_token": encrypt("t")})
+    response = Client().get(f"/in/{make_source(**fields).public_id}/?{query}")
+    assert response.status_code == status
+    assert status != 200 or response.content == text
+
+
+@pytest.mark.parametrize("name", ["Set-Cookie", "content-type", "X-Content-Type-Options", "Location", "Content-Length"])
+def test_rule_sets_no_header_that_the_server_sets_or_that_acts_for_the_whole_domain(name: str) -> None:
+    with pytest.raises(InvalidHandshake, match=r"must have no .* in headers"):
+        read_rules([{"method": "GET", "text": "x", "headers": {name: "text/html"}}])
+
+
+def test_text_that_is_repeated_is_never_html() -> None:
+    source = github(handshake=[{"method": "GET", "when": {"query:c": "*"}, "text": "{query:c}"}])
+    response = Client().get(f"/in/{source.public_id}/?c=word")
+    assert response["Content-Type"] == "text/plain; charset=utf-8"
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert Client().get(f"/in/{source.public_id}/?c=<b>").status_code == 403
 
 
 def test_paused_source_answers_handshakes_and_a_deleted_one_does_not() -> None:

@@ -46,6 +46,7 @@ class SchemeBattery:
     signs_body: ClassVar[bool] = True
     signs_time: ClassVar[bool] = False
     can_sign: ClassVar[bool] = True
+    pads_freely: ClassVar[bool] = False  # base64 is accepted with and without its padding
     list_headers: ClassVar[tuple[str, ...]] = ()  # signature headers with a list, of which one element must be valid
     signature_headers: ClassVar[tuple[str, ...]]  # the headers without which a message is not signed
 
@@ -122,6 +123,13 @@ class SchemeBattery:
         """Return whether another body has the same signature, in schemes that do not sign the bytes."""
         return False
 
+    def is_same_base64(self, given: str, value: str) -> bool:
+        """Tell whether a header is the value itself, or the same base64 in another spelling."""
+        if not self.pads_freely:
+            return given == value
+        unpadded, alike = (text.replace("-", "+").replace("_", "/") for text in (value.rstrip("="), given))
+        return alike in {unpadded, unpadded + "=" * (-len(unpadded) % 4)}
+
     def test_verifier_returns_the_index_of_the_secret(self) -> None:
         message = self.signed(self.secret)
         for index, secrets in enumerate([[self.secret, self.other], [self.other, self.secret]]):
@@ -160,7 +168,8 @@ class SchemeBattery:
             for at in range(len(value)):
                 changed = value[:at] + ("!" if value[at] != "!" else "?") + value[at + 1 :]
                 self.rejects(message.with_header(name, changed))
-                self.rejects(message.with_header(name, value[:at]))
+                if not self.is_same_base64(value[:at], value):
+                    self.rejects(message.with_header(name, value[:at]))
 
     def test_verify_rejects_longer_and_repeated_signature_headers(self) -> None:
         message = self.signed(self.secret)
@@ -169,6 +178,8 @@ class SchemeBattery:
             longer = [value + "A", value + "=", "A" + value, value + "\0", value + "\x7f"]
             twice = [value + value, f"{value}, {value}", f"{value},{value}", f"{value};{value}"]
             for changed in longer + ([] if name in self.list_headers else twice):
+                if self.is_same_base64(changed, value):
+                    continue
                 self.rejects(message.with_header(name, changed))
             if name not in self.list_headers:
                 self.rejects(message.with_header(name.swapcase(), value))
@@ -183,7 +194,7 @@ class SchemeBattery:
                 self.rejects(replace(message, headers=sample.headers))
             for other, value in sample.headers.items():
                 for header in self.signature_headers if other != "Content-Type" else ():
-                    if value != message.headers[header]:
+                    if not self.is_same_base64(value, message.headers[header]):
                         self.rejects(message.with_header(header, value))
 
     def test_sign_makes_a_message_that_only_its_secret_verifies(self) -> None:

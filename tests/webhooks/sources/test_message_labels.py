@@ -91,6 +91,18 @@ def test_event_type_is_read_from_path_header_event_or_body(body, headers, scheme
     assert labels(body, headers, scheme, **at).event_type == expected
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\t\n", "\u00a0", "\u3000"])
+def test_id_type_and_order_key_of_blanks_are_none(blank: str) -> None:
+    body = json.dumps({"id": blank, "type": blank, "o": blank}).encode()
+    at = {"message_id_path": "body:/id", "order_key_path": "body:/o"}
+    assert labels(body, **at) == MessageLabels("", "", "")
+    assert labels(b"{}", {"x-id": blank}, message_id_path="header:X-Id").message_id == ""
+    assert labels(b"{}", {"x-github-delivery": blank}, "github").message_id == ""
+    event = json.dumps({"specversion": "1.0", "id": " ", "source": "/s", "type": "t"}).encode()
+    assert labels(event).message_id == ""
+    assert labels(event, {"content-type": "application/cloudevents+json"}).message_id == ""
+
+
 def test_order_key_is_read_only_from_the_path_of_the_source() -> None:
     assert labels(b'{"customer":9}', order_key_path="body:/customer").order_key == "9"
     assert labels(b'{"customer":9}').order_key == ""

@@ -33,7 +33,7 @@ from webhooks.kit.rest.serializers import (
 )
 from webhooks.models import Source
 from webhooks.senders.presets import sender_names, with_preset
-from webhooks.sources.configuration import InvalidConfiguration, check_configuration, generated_secret
+from webhooks.sources.configuration import InvalidConfiguration, check_configuration, generated_secret, trimmed_secret
 from webhooks.sources.models import uid_format
 from webhooks.sources.secret_rotation import MAX_SECRET_LENGTH, TooManySecrets, active_secrets
 from webhooks.sources.sources import UidInUse, change_source, create_source
@@ -159,6 +159,11 @@ class SourceSerializer(StrictModelSerializer):
             raise serializers.ValidationError({"sender": "Cannot be changed; create another source."})
         if self.instance is None and new is None:
             new = attrs["secret"] = generated_secret(scheme)
+        with configuration_errors():
+            if new:
+                new = attrs["secret"] = trimmed_secret(new)
+            if attrs.get("verify_token"):
+                attrs["verify_token"] = trimmed_secret(attrs["verify_token"], "verify_token")
         kept = [decrypt(row.ciphertext) for row in active_secrets(self.instance)] if self.instance else []
         with configuration_errors():
             options = check_configuration(

@@ -48,7 +48,9 @@ NOT_PUBLIC_IPV6 = tuple(
     )
 )
 
+_MAPPED = IPv6Network("::ffff:0:0/96")
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052
+Networks = tuple[IPv4Network | IPv6Network, ...]
 _CACHED = 8192  # results per list: more addresses than a sender connects to in an hour
 
 
@@ -66,6 +68,7 @@ class AllowedNetworks:
 
     def __init__(self, cidrs: Iterable[str] = ()) -> None:
         self._networks = tuple(_network(cidr) for cidr in cidrs)
+        self._of_clients = tuple(map(_unmapped, self._networks))
         self.allows = lru_cache(_CACHED)(self._allows)
         self.contains = lru_cache(_CACHED)(self._contains)
 
@@ -78,17 +81,19 @@ class AllowedNetworks:
 
     def _contains(self, ip: str) -> bool:
         address = _address(ip)
-        return address is not None and self._in_networks(address)
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped  # of a client at a socket for both families
+        return address is not None and self._in_networks(address, self._of_clients)
 
-    def _in_networks(self, address: IPv4Address | IPv6Address) -> bool:
+    def _in_networks(self, address: IPv4Address | IPv6Address, networks: Networks = ()) -> bool:
         """Tell whether the operator's networks contain the address, and also the IPv4 address embedded in it.
 
         An operator behind NAT64 allows 64:ff9b::/96 to reach public IPv4 addresses, not its own metadata service.
         """
-        if not any(address in network for network in self._networks):
+        if not any(address in network for network in networks or self._networks):
             return False
         inner = _inner_ipv4(address)
-        return inner is None or _is_public(inner) or self._in_networks(inner)
+        return inner is None or _is_public(inner) or self._in_networks(inner, networks)
 
 
 @lru_cache(maxsize=64)
@@ -102,6 +107,13 @@ def _network(cidr: str) -> IPv4Network | IPv6Network:
         return ip_network(cidr.strip())
     except ValueError as error:
         raise ValueError(f"not a network in CIDR notation: {cidr!r} ({error})") from None
+
+
+def _unmapped(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    """Return a network of IPv4-mapped addresses (RFC 4291, section 2.5.5.2) as the IPv4 network that it is."""
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        return IPv4Network((int(network.network_address) & 0xFFFFFFFF, network.prefixlen - _MAPPED.prefixlen))
+    return network
 
 
 def _address(ip: str) -> IPv4Address | IPv6Address | None:

@@ -40,6 +40,16 @@ def embeddings(address: IPv4Address) -> list[str]:
     return [str(form) for form in forms]
 
 
+def test_network_of_mapped_addresses_is_the_ipv4_network_that_it_names() -> None:
+    networks = AllowedNetworks(["::ffff:127.0.0.0/104", "::ffff:192.0.2.1"])
+    for address in ("127.0.0.1", "::ffff:127.255.255.255", "192.0.2.1", "::ffff:192.0.2.1"):
+        assert networks.contains(address)
+    for address in ("128.0.0.1", "192.0.2.2", "::1"):
+        assert not networks.contains(address)
+    assert AllowedNetworks(["10.0.0.0/8"]).contains("::ffff:10.1.2.3")
+    assert AllowedNetworks(["::ffff:0:0/96"]).contains("8.8.8.8")
+
+
 @given(inside(NOT_PUBLIC_IPV4))
 def test_allows_rejects_internal_addresses_in_any_embedding(address: IPv4Address) -> None:
     assert not is_allowed(str(address))
