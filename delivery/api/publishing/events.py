@@ -58,7 +58,8 @@ class Events(IncludingList[Event], PublishingView, ReadOnlyResource[Event]):
             "Publishes one event. Only `type` is required; id, source and time are filled in if they are missing. 202 "
             "means that the event and its deliveries are on disk. The same (source, id) again is reported as a "
             "duplicate and changes nothing. A CloudEvent 1.0 may also be sent in structured mode "
-            "(`application/cloudevents+json`) or in binary mode (headers `ce-...`).",
+            "(`application/cloudevents+json`) or in binary mode (headers `ce-...`). A request of Amazon EventBridge's "
+            'PutEvents (`{"Entries": [...]}`) gets the response that EventBridge gives, with 200.',
         ),
         "retrieve": (
             "Get an event",
