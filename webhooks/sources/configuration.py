@@ -37,7 +37,7 @@ def generated_secret(scheme: str) -> str | None:
 def trimmed_secret(text: str, field: str = "secret") -> str:
     """Return a secret without what copying adds around it: white space, and characters that cannot be seen.
 
-    Raises InvalidConfiguration if there are such characters inside, where nobody would find them.
+    Raises InvalidConfiguration if there are such characters inside, where they are not found by looking.
     """
     start, end = 0, len(text)
     while start < end and _is_invisible(text[start]):
