@@ -102,6 +102,18 @@ def networks(name: str) -> list[str]:
     return found
 
 
+def origins(name: str) -> list[str]:
+    """Return a comma-separated list of origins of web pages as browsers write them: scheme, host, perhaps a port."""
+    found = words(name)
+    for word in found:
+        parts = urlsplit(word)
+        if parts.scheme not in ("http", "https") or not parts.hostname or word != f"{parts.scheme}://{parts.netloc}":
+            raise Misconfigured(f"{name} must list origins such as https://app.example.com or http://localhost:3000")
+        if word != word.lower() or "@" in parts.netloc or "*" in word:
+            raise Misconfigured(f"{name} must list origins in lower case, without user names and wildcards")
+    return found
+
+
 def name_servers(name: str) -> list[str]:
     """Return a comma-separated list of IP addresses of DNS servers, each with or without a port."""
     found = words(name)

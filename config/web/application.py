@@ -26,6 +26,7 @@ from django.middleware.security import SecurityMiddleware
 from rest_framework.exceptions import APIException
 
 from config.api import errors
+from config.web import cors
 from config.web.bodies import AsgiRequestBody, Receive, holder
 from config.web.django_view import DjangoResponse, Send, environ_of, run_django
 from config.web.middleware import PROBES
@@ -78,6 +79,11 @@ class WebApplication:
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Respond to one request (ASGI 3.0, "HTTP")."""
         headers = _joined(scope["headers"])
+        if cors.applies(scope):
+            if cors.is_preflight(scope, headers):
+                await cors.respond(send, headers)
+                return
+            send = cors.sending(send, headers)
         peer = scope["client"][0] if scope["client"] else ""
         client = client_of(peer, scope["scheme"], headers)
         share = network_of(client.address)

@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 
 from delivery.api.explanations import PatternMismatchSerializer
 from delivery.api.publishing.event_refs import find_event
+from delivery.publishing.results import InvalidMembers
 from delivery.reading import queries
 from delivery.reading.requests import dry_run
 from subscriptions.api.fields.routing import EventTypesField, PatternField, TransformerField
@@ -215,4 +216,5 @@ def _subject(tenant: Tenant, written: Any, named: Any) -> dry_run.DryRunEvent:
     try:
         return dry_run.parse_event(written)
     except InvalidEvent as error:
-        raise ValidationError(named({error.attribute or "non_field_errors": [error.reason]})) from None
+        reasons = error.reasons if isinstance(error, InvalidMembers) else {error.attribute: error.reason}
+        raise ValidationError(named({it or "non_field_errors": [reason] for it, reason in reasons.items()})) from None

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from delivery import telemetry
 from delivery.models import Broadcast
+from delivery.publishing.plain_form import read_attributes
 from delivery.publishing.prepare import current_time, prepare
 from delivery.publishing.publisher import publish_each
 from delivery.publishing.results import Published
@@ -51,7 +52,7 @@ def start(plain: Mapping[str, Any], labels: Mapping[str, str], *, rate: int = DE
     """
     key = new_id()
     filled = {"id": public("evt", key), "source": SOURCE, "time": current_time()}
-    given = {name: value for name, value in plain.items() if name != "data" and value is not None}
+    given = read_attributes(plain)
     event = Event.of({**filled, **given}, plain["data"]) if "data" in plain else Event.of({**filled, **given})
     prepared = prepare(Tenant(), event, settings.WAYPOST_MAX_EVENT_BYTES)
     source, event_id = prepared.name

@@ -28,6 +28,12 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         ("Yes", lambda: env.flag(NAME, False), True),
         ("off", lambda: env.flag(NAME, True), False),
         ("", lambda: env.flag(NAME, True), True),
+        (
+            "https://a.example, http://localhost:3000",
+            lambda: env.origins(NAME),
+            ["https://a.example", "http://localhost:3000"],
+        ),
+        ("", lambda: env.origins(NAME), []),
         ("7", lambda: env.integer(NAME, 1, maximum=7), 7),
         (" a, b,,c ", lambda: env.words(NAME), ["a", "b", "c"]),
         (" ", lambda: env.words(NAME, ["d"]), ["d"]),
@@ -58,6 +64,10 @@ def test_valid_value_is_read(given: Callable[[str], None], value: str, read: Cal
         ("-1", lambda: env.integer(NAME, 1)),
         ("10.0.0.1/8", lambda: env.networks(NAME)),  # bits outside the mask
         ("sesame", lambda: env.networks(NAME)),
+        *(
+            (it, lambda: env.origins(NAME))
+            for it in ("sesame", "*", "https://sesame.example/", "https://*.sesame.example")
+        ),
         ("sesame", lambda: env.name_servers(NAME)),
         ("10.0.0.2:70000", lambda: env.name_servers(NAME)),
         ("sesame.example.com:53", lambda: env.name_servers(NAME)),

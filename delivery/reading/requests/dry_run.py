@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 from django.utils import timezone
 
+from delivery.publishing.plain_form import read_attributes
 from delivery.sql.claim import Claimed
 from delivery.transports.http.compose import CLOUDEVENT_CONTENT_TYPE, COMMON_HEADERS, content_type_of
 from delivery.transports.http.shown_request import SIGNATURE_PLACEHOLDER, sent_headers, shown_request
@@ -86,8 +87,7 @@ def parse_event(given: Mapping[str, Any]) -> DryRunEvent:
         event = read_structured(orjson.dumps(given))
     else:
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        attributes = {name: value for name, value in given.items() if name != "data"}
-        filled = {"id": message_id, "source": "/test", "time": now, **attributes}
+        filled = {"id": message_id, "source": "/test", "time": now, **read_attributes(given)}
         event = Event.of(filled, given["data"]) if "data" in given else Event.of(filled)
     return DryRunEvent(event.document(), write_structured(event), message_id)
 

@@ -175,3 +175,21 @@ def test_dry_run_beyond_the_budget_is_a_400(tenant, monkeypatch):
     response = make_client(tenant, "read").post(TEST, {"pattern": {"data": {"total": [42]}}, "event": PLAIN})
     assert response.status_code == 400
     assert "costs too much at once" in response.json()["detail"]
+
+
+MISSPELT = {"type": "order.paid", "dat": {"total": 1}, "subjet": "a"}
+
+
+@pytest.mark.parametrize(("body", "path"), [({"event": MISSPELT}, "event."), ({"events": [MISSPELT]}, "events.0.")])
+def test_event_with_unknown_members_names_each_and_what_was_meant(body, path):
+    errors = make_client(make_tenant()).post("/api/v1/subscriptions/test/", body).json()["errors"]
+    assert sorted(it["field"] for it in errors) == [f"{path}dat", f"{path}subjet"]
+    assert any('did you mean "data"?' in it["detail"] for it in errors)
+
+
+def test_event_has_its_extensions_in_an_object():
+    event = {"type": "order.paid", "extensions": {"region": "eu"}, "data": 1}
+    response = make_client(make_tenant()).post(
+        "/api/v1/subscriptions/test/", {"event": event, "pattern": {"region": ["eu"]}}
+    )
+    assert response.json()["data"][0]["matches"]

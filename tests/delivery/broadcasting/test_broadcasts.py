@@ -193,3 +193,10 @@ def test_stored_event_is_the_one_that_is_sent() -> None:
     row = broadcasts.start(EVENT, {}, by="test")
     broadcasts.run_slices()
     assert orjson.loads(bytes(Event.objects.get().body)) == orjson.loads(bytes(row.body))
+
+
+def test_event_of_a_broadcast_with_unknown_members_is_a_400_that_names_them() -> None:
+    body = {"event": {"type": "maintenance.planned", "dat": 1}, "all": True}
+    errors = make_client().post("/api/v1/broadcasts/", body).json()["errors"]
+    assert [it["field"] for it in errors] == ["event.dat"]
+    assert not Broadcast.objects.exists()
