@@ -6,6 +6,7 @@ Each is restated with its place. tests/vectors/signatures.json has more, of the 
 
 import json
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,65 @@ _SVIX = {
     "svix-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
     "svix-timestamp": "1614265330",
     "svix-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+}
+
+_GOCARDLESS_BODY = (
+    b'{"events":[{"id":"EV00BD05S5VM2T","created_at":"2018-07-05T09:13:51.404Z","resource_type":"subsc'
+    b'riptions","action":"created","links":{"subscription":"SB0003JJQ2MR06"},"details":{"origin":"api"'
+    b',"cause":"subscription_created","description":"Subscription created via the API."},"metadata":{}'
+    b'},{"id":"EV00BD05TB8K63","created_at":"2018-07-05T09:13:56.893Z","resource_type":"mandates","act'
+    b'ion":"created","links":{"mandate":"MD000AMA19XGEC"},"details":{"origin":"api","cause":"mandate_c'
+    b'reated","description":"Mandate created via the API."},"metadata":{}}]}'
+)
+_COINBASE_BODY = (
+    b'{"id":1,"scheduled_for":"2017-01-31T20:50:02Z","attempt_number":1,"event":{"id":"24934862-d980-4'
+    b'6cb-9402-43c81b0cdba6","type":"charge:created","api_version":"2018-03-22","created_at":"2017-01-'
+    b'31T20:49:02Z","data":{"code":"66BEOV2A","name":"The Sovereign Individual","description":"Masteri'
+    b'ng the Transition to the Information Age","hosted_url":"https://commerce.coinbase.com/charges/66'
+    b'BEOV2A","created_at":"2017-01-31T20:49:02Z","expires_at":"2017-01-31T21:04:02Z","timeline":[{"ti'
+    b'me":"2017-01-31T20:49:02Z","status":"NEW"}],"metadata":{},"pricing_type":"no_price","payments":['
+    b'],"addresses":{"bitcoin":"0000000000000000000000000000000000","ethereum":"0x00000000000000000000'
+    b'00000000000000000000","litecoin":"3000000000000000000000000000000000","bitcoincash":"bitcoincash'
+    b':000000000000000000000000000000000000000000"}}}}'
+)
+_RAZORPAY: dict[str, object] = {
+    "id": "pay_6koWN7bvxujzxM",
+    "entity": "payment",
+    "amount": 1000000,
+    "currency": "INR",
+    "status": "captured",
+    "order_id": "order_100000000order",
+    "international": False,
+    "method": "card",
+    "amount_refunded": 0,
+    "refund_status": None,
+    "captured": True,
+    "description": "random description",
+    "card_id": "card_6koWNAT6LASUqy",
+    "bank": None,
+    "wallet": None,
+    "vpa": None,
+    "email": "a@b.com",
+    "contact": "+919999999999",
+    "notes": {"merchant_order_id": "random order id"},
+    "fee": 23000,
+    "service_tax": 3000,
+    "error_code": None,
+    "error_description": None,
+    "created_at": 1479978483,
+}
+_RAZORPAY_EVENT = {
+    "event": "payment.authorized",
+    "entity": "event",
+    "contains": ["payment"],
+    "payload": {"payment": {"entity": _RAZORPAY}},
+    "created_at": 1400826760,
+}
+
+_DROPBOX_SIGN = {
+    "event_time": "1348177752",
+    "event_type": "signature_request_sent",
+    "event_hash": "7d0dace3a863bce194333c2a4e90c65f89af08e7c2068230c1c17b9c2b292dc6",
 }
 
 VECTORS = [
@@ -136,6 +196,89 @@ VECTORS = [
         "12345",
         {"Content-Type": "application/x-www-form-urlencoded", "X-Twilio-Signature": "RSOYDt4T1cUTdK1PDd93/VVr8B8="},
         b"From=%2B14158675309&To=%2B18005551212&CallSid=CA1234567890ABCDE&Caller=%2B14158675309&Digits=1234",
+        url="https://mycompany.com/myapp.php?foo=1&bar=2",
+    ),
+    Vector(
+        "dropbox-sign",
+        "hellosign-php-sdk, tests of Event",
+        "4e94adf59d17c417ce0d1d2cb34b953ba7a1eebe1ecbe31bb1c586af92af1e1d",
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        urlencode({"json": json.dumps({"event": _DROPBOX_SIGN})}).encode(),
+    ),
+    Vector(
+        "gocardless",
+        "gocardless-pro-python and gocardless-nodejs, tests of webhooks",
+        "ED7D658C-D8EB-4941-948B-3973214F2D49",
+        {"Webhook-Signature": "2693754819d3e32d7e8fcb13c729631f316c6de8dc1cf634d6527f1c07276e7e"},
+        _GOCARDLESS_BODY,
+    ),
+    Vector(
+        "coinbase-commerce",
+        "coinbase-commerce-python and coinbase-commerce-node, tests of Webhook",
+        "30291a20-0bd1-4267-9b0f-e6e7b123c0bf",
+        {"X-CC-Webhook-Signature": "8be7742c7d372f08a6a3224edadf18a22b65fa9e28f3f2de97376cdaa092590d"},
+        _COINBASE_BODY,
+    ),
+    Vector(
+        "razorpay",
+        "razorpay-python, tests of verify_webhook_signature",
+        "key_secret",
+        {"X-Razorpay-Signature": "d60e67fd884556c045e9be7dad57903e33efc7172c17c6e3ef77db42d2b366e9"},
+        json.dumps(_RAZORPAY_EVENT, indent=2).encode() + b"\n",
+    ),
+    Vector(
+        "hubspot",
+        "hubspot-api-python and hubspot-api-ruby, tests of Signature",
+        "yyyyyyyy-yyyy-yyyy-yyyy-yyyyyyyyyyyy",
+        {
+            "X-HubSpot-Signature-v3": "HPW73RUtKmcYoEDADG0s6MmGFWUzWJKAW07r8RDgcQw=",
+            "X-HubSpot-Request-Timestamp": "15000000",
+        },
+        b"{'example_field':'example_value'}",
+        15000,
+        "https://www.example.com/webhook_uri",
+    ),
+    Vector(
+        "square",
+        "developer.squareup.com, verify and validate an event notification",
+        "asdf1234",
+        {"x-square-hmacsha256-signature": "2kRE5qRU2tR+tBGlDwMEw2avJ7QM4ikPYD/PJ3bd9Og="},
+        b'{"hello":"world"}',
+        url="https://example.com/webhook",
+    ),
+    *(
+        Vector(
+            sender,
+            f"{place}, test values of the signature",
+            "It's a Secret to Everybody",
+            {"X-Hub-Signature": "sha256=a4771c39fbe90f317c7824e83ddef3caae9cb3d976c214ace1f2937e133263c9"},
+            b"Hello World!",
+        )
+        for sender, place in (("bitbucket", "support.atlassian.com"), ("jira", "developer.atlassian.com"))
+    ),
+    Vector(
+        "line",
+        "line-bot-sdk-python, tests of SignatureValidator",
+        "channel_secret",
+        {"X-Line-Signature": "/gg9a+LvFevTH1sd7XCQycD7tsWclCsInj7MhBHxN7k="},
+        b"bodybodybodybody",
+    ),
+    Vector(
+        "pusher",
+        "pusher-http-go, tests of Webhook",
+        "secret",
+        {
+            "X-Pusher-Key": "key",
+            "X-Pusher-Signature": "2677ad3e7c090b2fa2c0fb13020d66d5420879b8316eb356a2d60fb9073bc778",
+        },
+        b'{"hello":"world"}',
+    ),
+    Vector(
+        "twilio",
+        "twilio.com/docs, validating requests",
+        "12345",
+        {"Content-Type": "application/x-www-form-urlencoded", "X-Twilio-Signature": "0/KCTR6DLpKmkAf8muzZqo1nDgQ="},
+        b"CallSid=CA1234567890ABCDE&Caller=%2B12349013030&Digits=1234&From=%2B12349013030&To=%2B18005551212",
         url="https://mycompany.com/myapp.php?foo=1&bar=2",
     ),
     *(
