@@ -19,6 +19,7 @@ from pathlib import Path
 from config import env
 from config.local import embedded
 from config.local.embedded.user_lock import take
+from config.local.lean_imports import load_structlog
 from config.local.process_guard import FAMILY
 from config.local.process_title import PADDING, TITLE_ROOM, set_title
 from config.local.supervise import end_leftovers
@@ -112,6 +113,7 @@ def begin(words: Sequence[str]) -> None:
     if not os.environ.get(FAMILY, "").startswith(f"{family}{PADDING}"):
         _replace_process(family, address(options.host, options.port))
     set_title(["python", *sys.argv])
+    load_structlog()
     _begun.append(_launch(options.host, options.port, data, family))
 
 

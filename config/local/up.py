@@ -82,7 +82,7 @@ def load_programs() -> None:
     for module in (*PROGRAM_MODULES, settings.ROOT_URLCONF):
         import_module(module)
     app.finalize()
-    app.loader.import_default_modules()
+    app.loader.init_worker()  # once: each worker would find the tasks and configure logging again
     gc.freeze()
 
 

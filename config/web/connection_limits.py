@@ -1,11 +1,16 @@
-"""Count the connections of this process by client address, and check their time limits."""
+"""Count the connections of this process by client address, and check their time limits.
+
+When the last one is closed, freed memory is returned to the system, now and then: batches of events leave much.
+"""
 
 import asyncio
 from typing import Protocol
 
+from delivery.transports.free_memory import return_free_memory
 from webhooks.kit.fair.shares import Shares
 
 CHECK_EVERY = 1.0  # seconds between two checks of the time limits
+FREE_MEMORY_EVERY = 10.0  # seconds at least between two times
 MAX_CONNECTIONS = 16_384  # of a process, if it may open so many files
 
 
@@ -23,6 +28,7 @@ class ConnectionLimits:
         self.open: set[TimeLimited] = set()
         self.shares = Shares("connections", MAX_CONNECTIONS)
         self._checked_by: asyncio.AbstractEventLoop | None = None  # in which a check is scheduled
+        self._freed_memory_at = 0.0
 
     def check_times(self, loop: asyncio.AbstractEventLoop) -> None:
         """Check the time limits now and then, as long as there are connections."""
@@ -37,6 +43,9 @@ class ConnectionLimits:
         self._checked_by = None
         if self.open:
             self.check_times(loop)
+        elif now - self._freed_memory_at > FREE_MEMORY_EVERY:
+            self._freed_memory_at = now
+            return_free_memory()
 
 
 limits = ConnectionLimits()

@@ -8,6 +8,7 @@ from typing import Any
 
 import django
 import uvicorn
+from django.apps import apps
 from django.conf import settings
 from django.utils.module_loading import import_string
 
@@ -29,6 +30,7 @@ OPTIONS: dict[str, Any] = {  # of uvicorn
     "proxy_headers": False,  # webhooks.kit.clients reads them
     "server_header": False,
     "access_log": False,
+    "log_config": None,  # Django configures logging
     "log_level": "error",
     "timeout_keep_alive": KEEP_ALIVE,
     "timeout_graceful_shutdown": STOP_WITHIN,
@@ -52,7 +54,8 @@ def main() -> None:
 
 def create_application() -> object:
     """Prepare the process, and return its application."""
-    django.setup()
+    if not apps.ready:
+        django.setup()
     application: object = import_string("config.web.application.application")  # it imports models
     _open_many_files()
     gc.collect()

@@ -23,9 +23,11 @@ import pycurl
 
 from delivery import telemetry
 from delivery.sql.claim import Claimed
+from delivery.transports.free_memory import return_free_memory
 from delivery.transports.http.compose import compose
 from delivery.transports.http.exchange import Exchange, Request
 from delivery.transports.http.http_versions import HttpVersions
+from delivery.transports.http.kept_exchanges import KeptExchanges
 from delivery.transports.http.lookups import Lookups, Waiting, target_of
 from delivery.transports.http.responses import outcome_of
 from delivery.transports.in_flight import InFlight
@@ -38,7 +40,6 @@ from webhooks.outgoing.errors import LimitReached
 from webhooks.outgoing.resolver import LookupTimeout, Resolution
 
 MAX_KEPT_CONNECTIONS = 1_024
-MAX_IDLE_HANDLES = 512  # curl handles that wait for the next attempt
 # Seconds from the status line of a response to its end. The status decides, so a response that does not end keeps no
 # place: the attempt ends, and its connection is closed.
 RESPONSE_WITHIN = 1.0
@@ -79,7 +80,7 @@ class HttpSender:
         self._watched: set[int] = set()  # those of them that libcurl waits for
         self._opened = 0  # sockets opened so far
         self._in_flight: set[Exchange] = set()
-        self._idle: list[Exchange] = []
+        self._kept = KeptExchanges()
         self._lookups = Lookups(self._has_addresses.set)
         self._versions = HttpVersions()
         self._recheck_at: float | None = None  # when to look at all exchanges, in monotonic seconds
@@ -133,7 +134,8 @@ class HttpSender:
         """Return after how many seconds ``advance`` has something to do anyway; None: not before ``fileno``."""
         if self._ended or self._error is not None:
             return 0.0
-        timers = (self._timer, self._lookups.next_deadline, self._responses_due, self._recheck_at)
+        limits = (self._lookups.next_deadline, self._responses_due)
+        timers = (self._timer, *limits, self._recheck_at, self._kept.quiet_at)
         moments = [it for it in timers if it is not None]
         return max(0.0, min(moments) - time.monotonic()) if moments else None
 
@@ -142,14 +144,13 @@ class HttpSender:
         for exchange in self._in_flight:
             self._multi.remove_handle(exchange.curl)
             exchange.close()
-        for exchange in self._idle:
-            exchange.close()
         self._in_flight.clear()
-        self._idle.clear()
+        self._kept.close()
         self._multi.close()
         del self._multi  # its callbacks refer to this sender
         self._poll.close()
         self._has_addresses.close()
+        return_free_memory()
 
     def _advance(self) -> None:
         for key, events in self._poll.select(0):
@@ -169,6 +170,8 @@ class HttpSender:
         self._finish()
         if self._responses_due is not None and self._responses_due <= time.monotonic():
             self._end_late_responses()
+        if self._kept.quiet_at is not None and self._kept.quiet_at <= time.monotonic():
+            self._end_quiet()
 
     def _run_timer(self) -> None:
         if self._timer is not None and self._timer <= time.monotonic():
@@ -201,7 +204,7 @@ class HttpSender:
         resolution: Resolution | None = None,
         waited: float = 0.0,
     ) -> None:
-        exchange = self._idle.pop() if self._idle else self._new_exchange()
+        exchange = self._kept.take() or self._new_exchange()
         try:
             exchange.begin(attempt, request, authority, resolution.addresses if resolution else (), waited)
         except (ValueError, pycurl.error) as error:  # a URL or a header that libcurl does not accept: ours to prevent
@@ -222,6 +225,15 @@ class HttpSender:
                 self._remove(curl, 0)
             for curl, code, _ in failed:
                 self._remove(curl, code)
+        if not self._in_flight:
+            self._kept.begin_quiet()
+
+    def _end_quiet(self) -> None:
+        """Keep few handles, if nothing was in flight for a while; otherwise the next pause begins with the last one."""
+        if self._in_flight:
+            self._kept.quiet_at = None
+        else:
+            self._kept.shrink()
 
     def _remove(self, curl: Any, code: int) -> None:
         self._multi.remove_handle(curl)
@@ -250,10 +262,7 @@ class HttpSender:
 
     def _end(self, exchange: Exchange, code: int) -> None:
         self._ended.append(exchange.end(code))
-        if exchange.is_reusable and len(self._idle) < MAX_IDLE_HANDLES:
-            self._idle.append(exchange)
-        else:
-            exchange.close()  # no client certificate stays on a handle that another endpoint may get
+        self._kept.keep(exchange)
 
     def on_open(self) -> None:
         """Note that a socket is opened."""

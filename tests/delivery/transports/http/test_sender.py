@@ -160,7 +160,11 @@ class TestMemory:
         try:
             sender = HttpSender(allow_http=True)
             send(sender, make_request(receiver.url()))
-            handle = weakref.ref(sender._idle[0])
+            exchange = sender._kept.take()
+            assert exchange is not None
+            sender._kept.keep(exchange)
+            handle = weakref.ref(exchange)
+            del exchange
             sender.close()
             del sender
             assert handle() is None
