@@ -102,6 +102,7 @@ class Migration(migrations.Migration):
                 ('is_platform', models.BooleanField(db_default=False, default=False, help_text="Whether this is the platform's own tenant, whose endpoints receive the operational events of all tenants. At most one is.")),
                 ('unknown_event_types', models.CharField(blank=True, choices=[('accept', 'Accept'), ('warn', 'Accept with a warning'), ('refuse', 'Reject')], db_default='', default='', help_text='What happens to a published event whose type is not in the catalogue; empty: as the platform says (WAYPOST_UNKNOWN_EVENT_TYPES).', max_length=6)),
                 ('retention_days', models.PositiveSmallIntegerField(default=90, help_text='Days an event and its finished deliveries are kept.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(3650)])),
+                ('unshortened_retention_days', models.PositiveSmallIntegerField(editable=False, help_text='The retention to restore when the plan allows it again; null: the plan shortens nothing.', null=True)),
                 ('routes_version', models.BigIntegerField(default=0, editable=False)),
                 ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('plan', models.ForeignKey(blank=True, help_text='Limits of the tenant; empty: the default plan.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='tenants', to='subscriptions.plan')),

@@ -161,6 +161,11 @@ class Tenant(Row):
         validators=_between(1, MAX_RETENTION_DAYS),
         help_text="Days an event and its finished deliveries are kept.",
     )
+    unshortened_retention_days = models.PositiveSmallIntegerField(
+        null=True,
+        editable=False,
+        help_text="The retention to restore when the plan allows it again; null: the plan shortens nothing.",
+    )
     routes_version = models.BigIntegerField(default=0, editable=False)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 

@@ -4,12 +4,14 @@ The plan of a tenant is the one it was given, else the default plan, else a plan
 Every publish request reads the plan, so each process caches the default plan for a second.
 
 A tenant may already use more than a new or changed plan allows. It keeps its endpoints, subscriptions and sources but
-cannot create others, and its retention is shortened to the limit.
+cannot create others, and its retention is shortened to the limit until a plan allows more.
 """
 
 from typing import Any
 
-from django.db.models import Count, Model, ProtectedError, Q, Sum
+from django.db import transaction
+from django.db.models import Count, Model, ProtectedError, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce, Least, NullIf
 from django.utils import timezone
 
 from subscriptions.errors import Invalid, LimitExceeded, StateConflict, uid_in_use
@@ -36,7 +38,7 @@ def create_plan(name: str, **fields: Any) -> Plan:
     with unique_uid(uid_in_use):
         _unset_former_default(fields)
         plan = Plan.objects.create(name=name, **fields)
-        _shorten_retention(plan)
+        _apply_retention(plan)
     clear_cache()
     return plan
 
@@ -51,7 +53,9 @@ def change_plan(plan: Plan, fields: dict[str, Any]) -> Plan:
         _unset_former_default(fields)
         rows.update(**fields, updated_at=timezone.now())
         changed = rows.get()
-        _shorten_retention(changed)
+        _apply_retention(changed)
+        if plan.is_default and not changed.is_default:
+            _limit_retention(Tenant.objects.filter(plan=None), None)
     clear_cache()
     return changed
 
@@ -59,7 +63,10 @@ def change_plan(plan: Plan, fields: dict[str, Any]) -> Plan:
 def delete_plan(plan: Plan) -> None:
     """Delete a plan. Raises StateConflict if tenants have this plan."""
     try:
-        plan.delete()
+        with transaction.atomic():
+            if plan.is_default:
+                _limit_retention(Tenant.objects.filter(plan=None), None)
+            plan.delete()
     except ProtectedError:
         raise StateConflict("plan", "Tenants have this plan; give them another plan first.") from None
     clear_cache()
@@ -143,8 +150,22 @@ def _unset_former_default(fields: dict[str, Any]) -> None:
         Plan.objects.filter(is_default=True).update(is_default=False, updated_at=timezone.now())
 
 
-def _shorten_retention(plan: Plan) -> None:
-    maximum = plan.max_retention_days
+def _apply_retention(plan: Plan) -> None:
+    has_plan = Q(plan=plan) | Q(plan=None) if plan.is_default else Q(plan=plan)
+    _limit_retention(Tenant.objects.filter(has_plan), plan.max_retention_days)
+
+
+def _limit_retention(tenants: QuerySet[Tenant], maximum: int | None) -> None:
+    """Shorten the retention of these tenants to the limit, and restore what a lower limit had shortened."""
+    wanted = Coalesce("unshortened_retention_days", "retention_days")
+    allowed = wanted if maximum is None else Least(wanted, maximum)
+    affected = Q(unshortened_retention_days__isnull=False)
     if maximum is not None:
-        has_plan = Q(plan=plan) | Q(plan=None) if plan.is_default else Q(plan=plan)
-        Tenant.objects.filter(has_plan, retention_days__gt=maximum).update(retention_days=maximum)
+        affected |= Q(retention_days__gt=maximum)
+    tenants.filter(affected).update(retention_days=allowed, unshortened_retention_days=NullIf(wanted, allowed))
+
+
+def within_retention(plan: Plan, wanted: int) -> dict[str, int | None]:
+    """Return the columns of a tenant under this plan that wants a retention of so many days."""
+    allowed = wanted if plan.max_retention_days is None else min(wanted, plan.max_retention_days)
+    return {"retention_days": allowed, "unshortened_retention_days": wanted if allowed < wanted else None}

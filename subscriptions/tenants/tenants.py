@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from subscriptions.errors import AlreadyExists, uid_in_use
 from subscriptions.models import Endpoint, OAuthToken, SigningSecret, Subscription, Tenant
-from subscriptions.tenants.plans import check_retention, check_row_limit, plan_of
+from subscriptions.tenants.plans import check_retention, check_row_limit, plan_of, within_retention
 from webhooks.kit.caches.timed_cache import TimedCache
 from webhooks.kit.rows import is_uid, unique_uid
 from webhooks.kit.tenancy import UnknownTenant, tenant_deleted
@@ -28,8 +28,9 @@ def create_tenant(name: str, **fields: Any) -> Tenant:
     plan = plan_of(tenant)
     if "retention_days" in fields:
         check_retention(plan, tenant.retention_days)
-    elif plan.max_retention_days is not None:
-        tenant.retention_days = min(tenant.retention_days, plan.max_retention_days)
+    else:
+        for column, value in within_retention(plan, tenant.retention_days).items():
+            setattr(tenant, column, value)
     with unique_uid(uid_in_use):
         _unset_former_platform(fields)
         tenant.save(force_insert=True)
@@ -37,7 +38,7 @@ def create_tenant(name: str, **fields: Any) -> Tenant:
 
 
 def change_tenant(tenant: Tenant, fields: dict[str, Any]) -> Tenant:
-    """Write the given fields. A plan that allows less retention shortens it, unless ``retention_days`` is given too.
+    """Write the given fields. A plan that allows less retention shortens it until a plan allows more again.
 
     Raises AlreadyExists for a uid in use, Invalid for a retention that the plan does not allow, Tenant.DoesNotExist if
     the tenant was deleted meanwhile.
@@ -58,16 +59,17 @@ def _unset_former_platform(fields: dict[str, Any]) -> None:
         Tenant.objects.filter(is_platform=True).update(is_platform=False)
 
 
-def _retention_within(rows: QuerySet[Tenant], fields: dict[str, Any]) -> dict[str, int]:
+def _retention_within(rows: QuerySet[Tenant], fields: dict[str, Any]) -> dict[str, int | None]:
     """Return the retention to write; empty if the fields do not affect it."""
     if not fields.keys() & {"plan", "retention_days"}:
         return {}
     row = rows.select_related("plan").select_for_update(of=["self"], no_key=True).get()
     plan = plan_of(Tenant(plan=fields.get("plan", row.plan)))
     days = fields.get("retention_days", row.retention_days)
-    if days != row.retention_days:
+    if days != row.retention_days:  # another one is chosen
         check_retention(plan, days)
-    return {"retention_days": min(days, plan.max_retention_days or days)}
+        return within_retention(plan, days)
+    return within_retention(plan, row.unshortened_retention_days or days)
 
 
 def delete_tenant(tenant: Tenant) -> None:

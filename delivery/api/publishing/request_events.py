@@ -91,8 +91,21 @@ def read_batch_events(request: HttpRequest, limits: Limits) -> RequestEvents:
 def read_event(form: str, headers: Mapping[str, str], body: bytes) -> Item:
     """Return the one event of a request in this form (``form_of``). Raises InvalidEvent."""
     if form == "binary":
-        return http_modes.read_binary(headers, body)
+        return _as_json(http_modes.read_binary(headers, body))
     return http_modes.read_structured(body) if form == "structured" else read_plain(body)
+
+
+def _as_json(event: Event) -> Event:
+    """Return an event without a content type with its data read as JSON, if they are JSON.
+
+    SDKs leave the content type out for JSON, which the structured form assumes then, too.
+    """
+    if event.data is None or "datacontenttype" in event.attributes:
+        return event
+    try:
+        return Event.with_json(event.attributes, event.data, event.typed)
+    except InvalidEvent:
+        return event
 
 
 def read_plain(body: bytes) -> dict[str, Any]:

@@ -113,10 +113,10 @@ def test_endpoint_above_the_limit_is_a_402_with_the_numbers():
 
 def test_subscription_beyond_the_limit_of_the_plan_is_a_402_that_names_it():
     tenant = make_tenant(plan=make_plan(max_subscriptions=1))
-    client, body = make_client(tenant), {"endpoint": make_endpoint(tenant).public_id}
+    client, body = make_client(tenant), {"endpoint": make_endpoint(tenant).public_id, "event_types": ["*"]}
     created = client.post(f"{API}subscriptions/", body)
     assert created.status_code == 201
-    problem = client.post(f"{API}subscriptions/", body).json()
+    problem = client.post(f"{API}subscriptions/", {**body, "event_types": ["a"]}).json()
     assert (problem["status"], problem["limit"], problem["allowed"]) == (402, "max_subscriptions", 1)
     assert Subscription.objects.count() == 1
     limits = client.get(f"{API}tenants/{tenant.public_id}/limits/").json()["data"]
@@ -140,7 +140,7 @@ def test_bytes_of_all_subscriptions_of_a_tenant_are_limited(large):
     small = create_subscription(tenant, {"endpoint": endpoint, "event_types": ["a.b"]})
     for write in (
         lambda: create_subscription(tenant, {"endpoint": endpoint, "event_types": ["a.b"], **large}),
-        lambda: change_subscription(create_subscription(tenant, {"endpoint": endpoint, "event_types": ["a.b"]}), large),
+        lambda: change_subscription(create_subscription(tenant, {"endpoint": endpoint, "event_types": ["a.e"]}), large),
     ):
         with pytest.raises(LimitExceeded) as error:
             write()
@@ -268,3 +268,38 @@ def test_invalid_plan_is_a_400_that_names_the_field(field, value):
 def test_tenant_with_an_unknown_plan_is_rejected():
     response = make_client().post(f"{API}tenants/", {"name": "Acme", "plan": "nothing"})
     assert [error["field"] for error in response.json()["errors"]] == ["plan"]
+
+
+def retention(tenant: Tenant) -> int:
+    return Tenant.objects.get(pk=tenant.pk).retention_days
+
+
+def test_retention_that_a_plan_shortened_is_restored_when_the_plan_allows_it():
+    plan = make_plan()
+    tenant = create_tenant("Acme", plan=plan, retention_days=60)
+    plan = plans.change_plan(plan, {"max_retention_days": 10})
+    assert retention(tenant) == 10
+    plan = plans.change_plan(plan, {"max_retention_days": 30})
+    assert retention(tenant) == 30
+    plans.change_plan(plan, {"max_retention_days": None})
+    assert retention(tenant) == 60
+
+
+def test_retention_that_a_plan_shortened_is_restored_by_another_plan():
+    tenant = create_tenant("Acme", retention_days=60)
+    assert change_tenant(tenant, {"plan": make_plan(max_retention_days=7)}).retention_days == 7
+    assert change_tenant(tenant, {"plan": None, "retention_days": 7}).retention_days == 60
+    assert change_tenant(tenant, {"retention_days": 7}).retention_days == 7
+    assert change_tenant(tenant, {"plan": make_plan(max_retention_days=30)}).retention_days == 7
+
+
+def test_retention_that_the_default_plan_shortened_is_restored_without_a_default_plan():
+    tenant = create_tenant("Acme", retention_days=60)
+    plan = plans.create_plan("Free", is_default=True, max_retention_days=20)
+    assert retention(tenant) == 20
+    plans.change_plan(plan, {"is_default": False})
+    assert retention(tenant) == 60
+    plan = plans.create_plan("Trial", is_default=True, max_retention_days=20)
+    assert retention(tenant) == 20
+    plans.delete_plan(plan)
+    assert retention(tenant) == 60
