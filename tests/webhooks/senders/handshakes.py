@@ -41,9 +41,9 @@ def digest(secret: str, token: str) -> bytes:
 def handshakes(secret: str) -> dict[str, Handshake]:
     """Return the handshake of each sender, at a source with this secret."""
     ebay = hashlib.sha256(f"a8628072{VERIFY}{PUBLIC}".encode()).hexdigest()
-    client = {"X-AdobeSign-ClientId": "UB7E5BXCXY"}
+    client = {"X-AdobeSign-ClientId": secret}
     return {
-        "adobe-sign": Handshake("GET", headers=client, shown=client, json={"xAdobeSignClientId": "UB7E5BXCXY"}),
+        "adobe-sign": Handshake("GET", headers=client, shown=client, json={"xAdobeSignClientId": secret}),
         "asana": Handshake(headers={"X-Hook-Secret": "b537207f20cbfa02"}, shown={"X-Hook-Secret": "b537207f20cbfa02"}),
         "discord": Handshake(body=b'{"version":1,"type":0}', is_signed=True, status=204),
         "discord-interactions": Handshake(body=b'{"id":"1","type":1}', is_signed=True, json={"type": 1}),
