@@ -193,6 +193,8 @@ class Delivery(Row):
             # readers: the same lists, filtered by the states dead and cancelled
             models.Index(fields=["tenant", "state", "id"], name="delivery_stopped_by_tenant", condition=STOPPED),
             models.Index(fields=["endpoint", "state", "id"], name="delivery_stopped_by_endpoint", condition=STOPPED),
+            # reader: what became of the deliveries of a replay
+            models.Index(fields=["replay", "state"], name="delivery_by_replay", condition=Q(replay__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -100,7 +100,7 @@ ROOMS = {
     "delivery.lanes": f"{GROUND} {TENANCY} {DELIVERY} delivery.transports.outcome delivery.operational",
     "delivery.sending": f"{GROUND} {TENANCY} {DELIVERY} delivery.load delivery.transports delivery.operational "
     "delivery.lanes",
-    "delivery.single_attempts": f"{GROUND} {TENANCY} {DELIVERY} delivery.transports",
+    "delivery.single_attempts": f"{GROUND} {TENANCY} {DELIVERY} delivery.transports delivery.fan_out",
     "delivery.testing": f"{GROUND} subscriptions.models {DELIVERY}",
     "delivery.reading": f"{GROUND} {TENANCY} {DELIVERY} delivery.load delivery.transports delivery.publishing "
     "delivery.lanes delivery.sending",

@@ -14,8 +14,9 @@ from django.utils.html import format_html, format_html_join
 
 from delivery.admin.display import find, state_pill
 from delivery.admin.time_filter import TimeRangeFilter
-from delivery.models import Replay
+from delivery.models import Delivery, Replay
 from delivery.replaying import replays
+from delivery.replaying.replay_status import states_of, warnings_of
 from delivery.templatetags.delivery_admin import progress_bar
 from subscriptions.models import Endpoint
 from webhooks.kit.admin.display import column, link, when
@@ -44,6 +45,18 @@ class ReplayAdmin(AdminList):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Replay]:
         rows: QuerySet[Replay] = super().get_queryset(request)
         return rows.select_related("tenant")
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        row = self.get_object(request, object_id)
+        context = dict(extra_context or {})
+        if row is not None and self.has_view_permission(request, row):
+            counted = states_of(row)
+            context["states"] = [(state, getattr(counted, state)) for state in Delivery.State.values]
+            context["warnings"] = warnings_of(row)
+        response: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return response
 
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(self.cancel_view)

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.request import Request
@@ -12,6 +13,7 @@ from rest_framework.response import Response
 from delivery.api.filters import ReplayFilters, filter_errors, read_row_filter
 from delivery.api.serializers.replays import (
     ReplayCreateSerializer,
+    ReplayDetailSerializer,
     ReplayPreviewSerializer,
     ReplaySelectionSerializer,
     ReplaySerializer,
@@ -19,6 +21,7 @@ from delivery.api.serializers.replays import (
 from delivery.models import Replay
 from delivery.reading import queries
 from delivery.replaying import replays
+from delivery.replaying.replay_status import warnings_before, warnings_of
 from subscriptions.api.authentication import principal
 from subscriptions.api.tenancy import TenantScoped, tenant_of
 from subscriptions.models import Scope, Tenant
@@ -50,21 +53,30 @@ class Replays(ReplayView, ReadOnlyResource[Replay]):
         ),
         "retrieve": (
             "Get a replay",
-            "Returns one replay with its progress: how many were selected, re-queued, delivered and failed.",
+            "Returns one replay with its progress, and what became of its deliveries: how many are delivered, dead or "
+            "waiting, and which endpoints do not get theirs now.",
         ),
     }
 
     query_params = ReplayFilters
 
-    @extend_schema(request=ReplayCreateSerializer, responses={201: ReplaySerializer})
+    @extend_schema(responses={200: ReplayDetailSerializer})
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        return super().retrieve(request, *args, **kwargs)
+
+    def shown(self, row: Replay) -> Response:
+        row.warnings = warnings_of(row)  # type: ignore[attr-defined]
+        return Response(ReplayDetailSerializer(row).data)
+
+    @extend_schema(request=ReplayCreateSerializer, responses={201: ReplayDetailSerializer})
     def create(self, request: Request) -> Response:
         tenant = tenant_of(request)
         fields = self.body(ReplayCreateSerializer)
         with filter_errors():
-            created = replays.start(
-                tenant, read_filter(tenant, fields), rate=fields["rate"], by=principal(request).label
-            )
-        return Response(ReplaySerializer(created).data, status=status.HTTP_201_CREATED)
+            selected = read_filter(tenant, fields)
+            created = replays.start(tenant, selected, rate=fields["rate"], by=principal(request).label)
+        created.warnings = warnings_before(tenant, selected)  # type: ignore[attr-defined]
+        return Response(ReplayDetailSerializer(created).data, status=status.HTTP_201_CREATED)
 
 
 class ReplayPreview(ReplayView):
@@ -82,8 +94,9 @@ class ReplayPreview(ReplayView):
         tenant = tenant_of(request)
         fields = self.body(ReplaySelectionSerializer)
         with filter_errors():
-            counted = replays.preview(tenant, read_filter(tenant, fields))
-        return Response(counted._asdict())
+            selected = read_filter(tenant, fields)
+            counted = replays.preview(tenant, selected)
+        return Response({**counted._asdict(), "warnings": warnings_before(tenant, selected)})
 
 
 class ReplayCancel(ReplayView):

@@ -377,6 +377,10 @@ class Migration(migrations.Migration):
             model_name='delivery',
             index=models.Index(condition=models.Q(('state__in', ['dead', 'cancelled'])), fields=['endpoint', 'state', 'id'], name='delivery_stopped_by_endpoint'),
         ),
+        migrations.AddIndex(
+            model_name='delivery',
+            index=models.Index(condition=models.Q(('replay__isnull', False)), fields=['replay', 'state'], name='delivery_by_replay'),
+        ),
         migrations.AddConstraint(
             model_name='delivery',
             constraint=models.UniqueConstraint(fields=('event', 'endpoint'), name='unique_delivery_per_event_and_endpoint'),

@@ -3,25 +3,25 @@
 Composed, signed, guarded and sent by what sends real deliveries (``compose``, ``HttpSender``), with the endpoint's
 current settings. Nothing is recorded: a test is not retried and counts for no breaker and no statistics. But an
 endpoint that was disabled because it failed is enabled again when its test succeeds. The endpoint's credentials are
-masked. A test of a forbidden address returns the same result whatever the reason, without timing, so that a tenant
-cannot map our network with it.
+masked. The body is what the subscription sends: transformed, or with a link to the data. A test of a forbidden address
+returns the same result whatever the reason, without timing, so that a tenant cannot map our network with it.
 """
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 from delivery.models import Event as StoredEvent
+from delivery.single_attempts.test_event import TEST_TYPE, TestEvent, as_subscribed, new_event, stored_event
 from delivery.single_attempts.test_sender import test_sender
 from delivery.sql.claim import Claimed
 from delivery.transports.http.compose import compose
 from delivery.transports.http.exchange import Request, ResponseTrace
-from delivery.transports.http.shown_request import masked_headers
+from delivery.transports.http.shown_request import masked_headers, sent_headers, shown_request
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome
 from delivery.transports.transport import NotSent
@@ -40,11 +40,8 @@ from subscriptions.routing.targets import DeliveryTarget, load_targets
 from webhooks.kit.suspend import wait_for
 from webhooks.outgoing.event_loop import event_loop
 from webhooks.outgoing.resolver import too_many_lookups
-from webhooks.wire.cloudevents.event import Event
-from webhooks.wire.cloudevents.json_format import write_structured
-from webhooks.wire.ids import new_id, public
+from webhooks.wire.ids import new_id
 
-TEST_TYPE = "waypost.test"
 LATE_AFTER = 2.0  # seconds beyond its timeout after which a test is no longer waited for
 
 
@@ -53,7 +50,7 @@ class TestDelivery:
     """Hold what was sent and what came back.
 
     Request ``headers`` that may hold credentials are masked. ``data``: that of a new event, as given. ``re_enabled``:
-    the endpoint had been disabled for its failures, and is active again.
+    the endpoint had been disabled for its failures, and is active again. ``is_sent``: False for a dry run.
     """
 
     url: str
@@ -64,30 +61,62 @@ class TestDelivery:
     timing: Mapping[str, int] = field(default_factory=dict)
     data: Any = None
     re_enabled: bool = False
+    is_sent: bool = True
+
+    @property
+    def delivered(self) -> bool:
+        """Whether it was sent and accepted."""
+        return self.is_sent and self.outcome.delivered
 
 
 def send_test(
-    endpoint: Endpoint, *, event: StoredEvent | None = None, type: str = TEST_TYPE, data: Any = None
+    endpoint: Endpoint,
+    *,
+    event: StoredEvent | None = None,
+    type: str = TEST_TYPE,
+    data: Any = None,
+    dry_run: bool = False,
 ) -> TestDelivery:
-    """Send a stored event, or a new one of this type and data that is not stored.
+    """Send a stored event, or a new one of this type and data that is not stored, as the subscription would send it.
+
+    ``dry_run``: compose the request, without a signature, and send nothing.
 
     Suspends the request that calls it for as long as the endpoint takes, up to its own timeout. Raises
-    Endpoint.DoesNotExist if it was deleted, InvalidEvent for a type or data that no event can have, StateConflict for
-    an endpoint that has to be verified first, LimitReached if the tenant has too many tests, lookups or token requests
-    in progress.
+    Endpoint.DoesNotExist if it was deleted, InvalidEvent for a type or data that no event can have, Invalid if its
+    transformation fails, StateConflict for an endpoint that has to be verified first, LimitReached if the tenant has
+    too many tests, lookups or token requests in progress.
     """
+    if dry_run:
+        return preview_test(endpoint, as_subscribed(endpoint, _event(endpoint, event, type, data)))
     if endpoint.state == Endpoint.State.UNVERIFIED:
         raise StateConflict("state", "The endpoint is not verified; POST to its verification/.")
-    test = send_any(endpoint, event=event, type=type, data=data)
+    test = _send_started(endpoint, lambda: as_subscribed(endpoint, _event(endpoint, event, type, data)))
     is_current = test.outcome.delivered and test.url == endpoint.http.url
     return replace(test, re_enabled=is_current and enable_after_successful_test(endpoint))
 
 
-def send_any(
-    endpoint: Endpoint, *, event: StoredEvent | None = None, type: str = TEST_TYPE, data: Any = None
-) -> TestDelivery:
-    """Send a test as ``send_test`` does, but also to endpoints that are not verified, and without enabling them."""
-    sent = wait_for(lambda: start_test(endpoint, event, type=type, data=data))
+def send_any(endpoint: Endpoint, *, type: str, data: Any) -> TestDelivery:
+    """Send a new event unchanged, also to endpoints that are not verified, and without enabling them."""
+    return _send_started(endpoint, lambda: new_event(endpoint, type, data), data)
+
+
+def preview_test(endpoint: Endpoint, event: TestEvent) -> TestDelivery:
+    """Return the request that a test would send, unsigned. Raises Endpoint.DoesNotExist if the endpoint was deleted."""
+    target, now = _target(endpoint), time.time()
+    claimed = _claimed(endpoint, event)
+    request = shown_request(claimed, target, now, is_signed=False)
+    if isinstance(request, NotSent):
+        return replace(_not_sent(target, claimed, request.failure), is_sent=False)
+    outcome = Outcome(now, 0)
+    return TestDelivery(request.url, sent_headers(request.lines), request.body, outcome, is_sent=False)
+
+
+def _event(endpoint: Endpoint, event: StoredEvent | None, type: str, data: Any) -> TestEvent:
+    return new_event(endpoint, type, data) if event is None else stored_event(event)
+
+
+def _send_started(endpoint: Endpoint, make: Callable[[], TestEvent], data: Any = None) -> TestDelivery:
+    sent = wait_for(lambda: start_test(endpoint, make(), data))
     if sent.new_token is not None:
         store_token(endpoint.pk, *sent.new_token)
     return sent.test
@@ -101,21 +130,15 @@ class SentTest:
     new_token: tuple[ClientCredentials, BearerToken] | None = None
 
 
-def start_test(
-    endpoint: Endpoint, event: StoredEvent | None = None, *, type: str = TEST_TYPE, data: Any = None
-) -> "Future[SentTest]":
-    """Start a test; its future raises TooManyTests.
+def start_test(endpoint: Endpoint, event: TestEvent, data: Any = None) -> "Future[SentTest]":
+    """Start a test; its future raises TooManyTests. ``data``: returned with the result.
 
-    Called once, although a suspended request runs twice: what must not differ between the runs is read and made here.
+    Called once, although a suspended request runs twice: what must not differ between the runs is made for this call.
     """
-    event_id = event.id if event else new_id()
-    body = bytes(event.body) if event else _new_event(endpoint, event_id, type, data)
-    target = load_targets([endpoint.id]).get(endpoint.id)
-    if target is None:
-        raise Endpoint.DoesNotExist
+    target = _target(endpoint)
     oauth = target.http and target.http.oauth
     stored = stored_tokens({target.endpoint_id: oauth}).get(target.endpoint_id) if oauth else None
-    work = _run(target, _claimed(endpoint, body, event_id), stored, data)
+    work = _run(target, _claimed(endpoint, event), stored, data)
     return asyncio.run_coroutine_threadsafe(work, event_loop())
 
 
@@ -161,25 +184,22 @@ def _not_sent(target: DeliveryTarget, claimed: Claimed, failure: Failure) -> Tes
     return TestDelivery(target.address, {}, claimed.body, Outcome(time.time(), 0, failure=failure))
 
 
-def _claimed(endpoint: Endpoint, body: bytes, event_id: UUID) -> Claimed:
+def _target(endpoint: Endpoint) -> DeliveryTarget:
+    target = load_targets([endpoint.id]).get(endpoint.id)
+    if target is None:
+        raise Endpoint.DoesNotExist
+    return target
+
+
+def _claimed(endpoint: Endpoint, event: TestEvent) -> Claimed:
     return Claimed(
         id=new_id(),
         endpoint_id=endpoint.id,
-        event_id=event_id,
+        event_id=event.key,
         attempts=0,
         step=0,
         due_at=datetime.now(UTC),
-        body=body,
-        rendered=False,
+        body=event.body,
+        rendered=event.rendered,
+        content_type=event.content_type,
     )
-
-
-def _new_event(endpoint: Endpoint, event_id: UUID, type: str, data: Any) -> bytes:
-    attributes = {
-        "specversion": "1.0",
-        "id": public("evt", event_id),
-        "source": f"urn:waypost:{public('tnt', endpoint.tenant_id)}",
-        "type": type,
-        "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-    }
-    return write_structured(Event.of(attributes, {"test": True} if data is None else data))

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from subscriptions.errors import AlreadyExists
 from subscriptions.models import Subscription, Tenant
+from subscriptions.routing.transformer_conflicts import check_transformers
 from subscriptions.tenants.plans import check_subscription_limits, lock_tenant
 
 SELECTS = ("endpoint_id", "endpoint_labels", "event_types", "pattern", "transformer")
@@ -17,20 +18,23 @@ SELECTS = ("endpoint_id", "endpoint_labels", "event_types", "pattern", "transfor
 def create_subscription(tenant: Tenant, fields: Mapping[str, Any]) -> Subscription:
     """Create a subscription.
 
-    Raises AlreadyExists if the same one exists, LimitExceeded if the plan allows no more, or fewer bytes.
+    Raises AlreadyExists if the same one exists, LimitExceeded if the plan allows no more, or fewer bytes, and
+    StateConflict as ``check_transformers``.
     """
     with transaction.atomic():
         created = Subscription.objects.create(tenant=tenant, **fields)
         check_subscription_limits(tenant)
         _check_is_new(created)
+        check_transformers(created)
     return created
 
 
 def change_subscription(row: Subscription, fields: Mapping[str, Any]) -> Subscription:
     """Write the given fields only; return the subscription as it is afterwards.
 
-    Raises AlreadyExists if it becomes the same as another, LimitExceeded if it becomes larger than the plan allows, and
-    Subscription.DoesNotExist if it was deleted meanwhile. A change that makes it no larger is within every plan.
+    Raises AlreadyExists if it becomes the same as another, LimitExceeded if it becomes larger than the plan allows,
+    StateConflict as ``check_transformers``, and Subscription.DoesNotExist if it was deleted meanwhile. A change that
+    makes it no larger is within every plan.
     """
     rows = Subscription.objects.select_related("tenant__plan", "endpoint").filter(pk=row.pk)
     with transaction.atomic():
@@ -39,9 +43,10 @@ def change_subscription(row: Subscription, fields: Mapping[str, Any]) -> Subscri
         changed = rows.get()
         if changed.size > before.size:
             check_subscription_limits(changed.tenant)
-        if any(getattr(changed, name) != getattr(before, name) for name in SELECTS):
+        if any(getattr(changed, name) != getattr(before, name) for name in (*SELECTS, "active")):
             lock_tenant(changed.tenant)
             _check_is_new(changed)
+            check_transformers(changed)
     return changed
 
 

@@ -17,6 +17,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from delivery.replaying import replays
+from delivery.replaying.replay_status import warnings_before
 from delivery.templatetags.delivery_admin import duration
 from subscriptions.models import Tenant
 from webhooks.kit.admin.lists import AdminList
@@ -116,6 +117,7 @@ class ReplayPage:
             "estimated": counted.estimated or counted.is_lower_bound,
             "time_needed": _time_needed(counted.total, form),
             "problem": wanted.problem,
+            "warnings": warnings_before(wanted.tenant, wanted.filter) if wanted.filter and not wanted.problem else [],
             "form": form,
             **wanted.context,
         }

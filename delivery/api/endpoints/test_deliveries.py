@@ -14,31 +14,36 @@ from delivery.models import Event
 from delivery.publishing.prepare import MAX_ATTRIBUTE_BYTES
 from delivery.reading import queries
 from delivery.reading.timeline import explanation_of, response_text
-from delivery.single_attempts.test_delivery import TEST_TYPE, TestDelivery, send_test
+from delivery.single_attempts.test_delivery import TestDelivery, send_test
+from delivery.single_attempts.test_event import TEST_TYPE
 from delivery.transports.http.repeats import CHOICES
 from subscriptions.api.tenancy import TenantScoped, limited_to_endpoint
+from subscriptions.errors import Invalid
 from subscriptions.models import Endpoint
-from webhooks.kit.rest.serializers import JsonField, StrictSerializer, TextField
+from webhooks.kit.rest.serializers import BooleanField, JsonField, StrictSerializer, TextField
 from webhooks.wire.errors import InvalidEvent
 
 
 class TestDeliveryCreateSerializer(StrictSerializer):
     """A test delivery to send: of a published event, or of a test event that is not stored."""
 
-    event = TextField(
-        required=False, help_text="Id of a published event, which is sent unchanged. Excludes the other fields."
-    )
+    event = TextField(required=False, help_text="Id of a published event. Excludes `type` and `data`.")
     type = TextField(
         required=False,
         max_length=MAX_ATTRIBUTE_BYTES["type"],
         help_text=f"Type of the test event. Default: `{TEST_TYPE}`.",
     )
     data = JsonField(  # type: ignore[assignment]  # the stubs have a property of this name
-        required=False, help_text='Data of the test event, any JSON value. Default: `{"test": true}`.'
+        required=False,
+        help_text="Data of the test event, any JSON value. Default: the first example of the event type, or "
+        '`{"test": true}`.',
+    )
+    dry_run = BooleanField(
+        required=False, default=False, help_text="Show the request, without a signature, and send nothing."
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if "event" in attrs and len(attrs) > 1:
+        if "event" in attrs and attrs.keys() & {"type", "data"}:
             raise ValidationError({"event": ["Give an event, or the type and data of a new one."]})
         return attrs
 
@@ -46,9 +51,8 @@ class TestDeliveryCreateSerializer(StrictSerializer):
 class TestDeliverySerializer(serializers.Serializer[TestDelivery]):
     """The result of a test delivery: the request, the response and the timing."""
 
-    delivered = serializers.BooleanField(
-        source="outcome.delivered", help_text="Whether the endpoint responded with a success (2xx)."
-    )
+    sent = serializers.BooleanField(source="is_sent", help_text="Whether it was sent; false after `dry_run`.")
+    delivered = serializers.BooleanField(help_text="Whether the endpoint responded with a success (2xx).")
     error = serializers.SerializerMethodField(
         help_text="Class of the failure, such as `timeout`; empty if it was delivered."
     )
@@ -127,8 +131,9 @@ class EndpointTest(TenantScoped[Endpoint]):
     operations = {
         "post": (
             "Send a test delivery",
-            "Sends one signed test event to the endpoint now, and returns the request, the response and the "
-            "timing. Counts towards nothing and is not retried. A success enables an endpoint that was "
+            "Sends one signed test event to the endpoint now, as its subscription would send it (transformed), and "
+            "returns the request, the response and the timing. With `dry_run` the request is only shown. "
+            "Counts towards nothing and is not retried. A success enables an endpoint that was "
             "disabled because it failed, and retries at once what waits for an endpoint that fails.",
         ),
     }
@@ -156,7 +161,7 @@ class EndpointTest(TenantScoped[Endpoint]):
         if "event" in arguments:
             arguments["event"] = _event(request, endpoint, arguments["event"])
         test = _send_test(endpoint, arguments)
-        if test.outcome.delivered:
+        if test.delivered:
             retry_after_successful_test(endpoint)
         sent = TestDeliverySerializer(test).data
         return Response(sent, headers={"Cache-Control": "no-store"})
@@ -174,6 +179,10 @@ def _event(request: Request, endpoint: Endpoint, ref: str) -> Event:
 def _send_test(endpoint: Endpoint, arguments: dict[str, Any]) -> TestDelivery:
     try:
         return send_test(endpoint, **arguments)
+    except Invalid as error:
+        if error.field != "data":
+            raise
+        raise ValidationError({error.field: [error.message]}) from None
     except InvalidEvent as error:
         raise ValidationError({error.attribute or "data": [error.reason]}) from None
     except Endpoint.DoesNotExist:

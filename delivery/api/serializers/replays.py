@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from delivery.models import Replay
+from delivery.replaying.replay_status import ReplayedStates, states_of
 from delivery.replaying.replays import DEFAULT_RATE, MAX_RATE
 from webhooks.kit.rest.selection import SelectionSerializer
 from webhooks.kit.rest.serializers import ChoiceField, IdField, IntegerField, ObjectField
@@ -31,6 +33,40 @@ class ReplaySerializer(serializers.ModelSerializer[Replay]):
             "finished_at",
         ]
         read_only_fields = fields
+
+
+WARNINGS = serializers.ListField(
+    child=serializers.CharField(),
+    help_text="Endpoints that do not get what is sent to them now, because they are disabled, paused or not verified.",
+)
+
+
+class ReplayedStatesSerializer(serializers.Serializer[ReplayedStates]):
+    """The deliveries that a replay re-queued, by their state now."""
+
+    pending = serializers.IntegerField(help_text="Waiting for their next attempt.")
+    sending = serializers.IntegerField(help_text="Being sent.")
+    delivered = serializers.IntegerField(help_text="Delivered.")
+    dead = serializers.IntegerField(help_text="Failed permanently again.")
+    cancelled = serializers.IntegerField(help_text="Cancelled.")
+    is_lower_bound = serializers.BooleanField(help_text="Whether counting stopped at 100,000 deliveries.")
+
+
+class ReplayDetailSerializer(ReplaySerializer):
+    """A replay with what became of its deliveries."""
+
+    deliveries = serializers.SerializerMethodField(
+        help_text="What became of its deliveries. One that a later replay sent again counts there."
+    )
+    warnings = WARNINGS
+
+    class Meta(ReplaySerializer.Meta):
+        fields = [*ReplaySerializer.Meta.fields, "deliveries", "warnings"]
+        read_only_fields = fields
+
+    @extend_schema_field(ReplayedStatesSerializer)
+    def get_deliveries(self, row: Replay) -> dict[str, Any]:
+        return states_of(row)._asdict()
 
 
 class ReplaySelectionSerializer(SelectionSerializer):
@@ -69,3 +105,4 @@ class ReplayPreviewSerializer(serializers.Serializer[Any]):
         help_text="Whether the total is extrapolated from the first of very many events."
     )
     is_lower_bound = serializers.BooleanField(help_text="Whether counting stopped at 100,000 rows: there may be more.")
+    warnings = WARNINGS

@@ -49,7 +49,10 @@ def test_preview_counts_and_changes_nothing(client: APIClient, tenant: Tenant) -
     make_letter(tenant)
     make_letter(make_tenant())
     response = client.post(f"{REPLAYS}preview/", {"filter": {"cause": "exhausted"}})
-    assert (response.status_code, response.json()) == (200, {"total": 1, "estimated": False, "is_lower_bound": False})
+    assert (response.status_code, response.json()) == (
+        200,
+        {"total": 1, "estimated": False, "is_lower_bound": False, "warnings": []},
+    )
     assert not Replay.objects.exists()
 
 
@@ -137,6 +140,7 @@ def test_past_events_are_replayed_to_an_endpoint_by_uid(client: APIClient, tenan
         "total": 1,
         "estimated": False,
         "is_lower_bound": False,
+        "warnings": [],
     }
     created = client.post(REPLAYS, body).json()
     assert (created["scope"], created["total"], created["filter"]["endpoint"]) == ("missing", 1, endpoint.public_id)

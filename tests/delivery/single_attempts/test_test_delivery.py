@@ -14,12 +14,13 @@ from standardwebhooks import Webhook
 
 from delivery.models import Attempt, Delivery, Event, Lane
 from delivery.single_attempts import test_delivery
+from delivery.single_attempts.test_event import new_event
 from subscriptions.endpoints.state import disable
 from subscriptions.models import Endpoint, HttpSettings, Tenant
 from tests import receiver as scripts
 from tests.delivery.factories import make_event
 from tests.dns_server import Answer, DnsServer
-from tests.factories import make_client, make_endpoint, make_secret, make_tenant
+from tests.factories import make_client, make_endpoint, make_event_type, make_secret, make_subscription, make_tenant
 from tests.pki import Authority
 from tests.receiver import Receiver
 from tests.routes import ApiRoute, RouteCases
@@ -148,6 +149,7 @@ def test_test_of_a_forbidden_address_is_the_same_for_every_reason(
     del shown["request"]
     assert shown == {
         "delivered": False,
+        "sent": True,
         "error": "forbidden",
         "explanation": "Address not allowed",
         "repeats": [],
@@ -207,7 +209,7 @@ def start_hanging_tests(receiver: Receiver, tenant: Tenant, count: int) -> tuple
 
     path = f"/{tenant.id}"
     endpoint = make_endpoint(tenant, url=receiver.script(path, respond))
-    running = [test_delivery.start_test(endpoint) for _ in range(count)]
+    running = [test_delivery.start_test(endpoint, new_event(endpoint)) for _ in range(count)]
     receiver.wait_for(count, path)
     return running, finish
 
@@ -337,5 +339,41 @@ def test_test_after_a_broken_transport_is_sent_by_another(
     with monkeypatch.context() as patched:
         patched.setattr("delivery.transports.http.exchange.Exchange.end", break_down)
         with pytest.raises(ZeroDivisionError):
-            test_delivery.start_test(endpoint).result()
-    assert test_delivery.start_test(endpoint).result().test.outcome.delivered
+            test_delivery.start_test(endpoint, new_event(endpoint)).result()
+    assert test_delivery.start_test(endpoint, new_event(endpoint)).result().test.outcome.delivered
+
+
+TRANSFORMER = {"input_paths": {"n": "$.data.n"}, "template": '{"text":"<n>"}'}
+
+
+def test_test_is_sent_as_the_subscription_sends_it(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
+    endpoint = make_endpoint(tenant, url=receiver.url("/"))
+    make_subscription(endpoint, event_types=["order.*"], transformer=TRANSFORMER)
+    stored = make_event(tenant, type="order.paid", data={"n": "stored"})
+    for body in ({"type": "order.paid", "data": {"n": "new"}}, {"event": stored.public_id}, {"type": "user.created"}):
+        assert post_test(client, endpoint, body)["delivered"]
+    bodies = [json.loads(arrival.body) for arrival in receiver.arrivals]
+    assert bodies[:2] == [{"text": "new"}, {"text": "stored"}]
+    assert (bodies[2]["type"], bodies[2]["data"]) == ("user.created", {"test": True})
+
+
+def test_dry_run_shows_the_example_of_the_type_transformed_and_sends_nothing(
+    client: APIClient, tenant: Tenant, receiver: Receiver
+) -> None:
+    endpoint = make_endpoint(tenant, url=receiver.url("/"), headers={"x-key": "confidential"})
+    make_subscription(endpoint, event_types=["order.*"], transformer=TRANSFORMER)
+    make_event_type(tenant, name="order.paid", examples=[{"n": "sample"}, {"n": "second"}])
+    shown = post_test(client, endpoint, {"type": "order.paid", "dry_run": True})
+    assert (shown["sent"], shown["delivered"], shown["response"]) == (False, False, None)
+    assert shown["request"]["body"] == '{"text":"sample"}'
+    assert shown["request"]["headers"]["x-key"] == "***"
+    assert shown["request"]["headers"]["webhook-signature"] == "v1,(signed when it is sent)"
+    assert receiver.arrivals == []
+
+
+def test_failing_transformation_names_the_data(client: APIClient, tenant: Tenant) -> None:
+    endpoint = make_endpoint(tenant)
+    failing = {"input_paths": {"n": "$.data.n"}, "template": "{<n>: 1}"}
+    make_subscription(endpoint, event_types=["order.paid"], transformer=failing)
+    body = {"type": "order.paid", "data": {"n": 5}, "dry_run": True}
+    assert post_test(client, endpoint, body, status=400)["errors"][0]["field"] == "data"

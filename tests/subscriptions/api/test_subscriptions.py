@@ -182,7 +182,10 @@ def test_same_subscription_again_is_a_409_that_names_the_existing_one(selects, p
     (error,) = again.json()["errors"]
     assert (again.status_code, error["field"], error["code"]) == (409, "event_types", "conflict")
     assert first["id"] in error["detail"]
-    for change in ({"event_types": ["order.paid"]}, {"transformer": {"template": "x"}}):
+    for change in (
+        {"event_types": ["order.paid"]},
+        {"event_types": ["user.created"], "transformer": {"template": "x"}},
+    ):
         assert client.post(f"{API}subscriptions/", {**body, **change}).status_code == 201
 
 
