@@ -3,6 +3,7 @@
 A language is tested where its compiler or interpreter is installed.
 """
 
+import base64
 import json
 import re
 import shutil
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from webhooks.wire.signing.keys import new_secret
+from webhooks.wire.signing.keys import new_keypair, new_secret
 from webhooks.wire.signing.standard_webhooks import sign
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "how-to" / "receive-our-webhooks.md"
@@ -89,22 +90,22 @@ def write_program(messages: list[Message], folder: Path, name: str, text: str) -
     return folder / name
 
 
-def python(messages: list[Message], folder: Path) -> list[bool]:
+def python(messages: list[Message], folder: Path, block: str = "python") -> list[bool]:
     calls = """
 import json, pathlib, sys
 rows = json.loads(pathlib.Path(sys.argv[1]).read_text())
 print(json.dumps([verify(row["secret"], row["headers"], bytes.fromhex(row["body"])) for row in rows]))
 """
-    program = write_program(messages, folder, "verify.py", page_code("python") + calls)
+    program = write_program(messages, folder, "verify.py", page_code(block) + calls)
     return run(sys.executable, program, folder / "messages.json")
 
 
-def node(messages: list[Message], folder: Path) -> list[bool]:
+def node(messages: list[Message], folder: Path, block: str = "javascript") -> list[bool]:
     calls = """
 const rows = JSON.parse(require("node:fs").readFileSync(process.argv[2]));
 console.log(JSON.stringify(rows.map((row) => verify(row.secret, row.headers, Buffer.from(row.body, "hex")))));
 """
-    program = write_program(messages, folder, "verify.js", page_code("javascript") + calls)
+    program = write_program(messages, folder, "verify.js", page_code(block) + calls)
     return run("node", program, folder / "messages.json")
 
 
@@ -183,3 +184,32 @@ INSTALLED = [name for name in LANGUAGES if name == "python" or shutil.which(NEED
 def test_verify_on_the_page_accepts_our_signatures_only(language: str, tmp_path: Path) -> None:
     verdicts = LANGUAGES[language]([*valid_messages(), *invalid_messages()], tmp_path)
     assert verdicts == [True] * len(valid_messages()) + [False] * len(invalid_messages())
+
+
+@pytest.mark.parametrize("language", [it for it in INSTALLED if it in ("python", "node")])
+def test_verify_with_a_public_key_accepts_our_signatures_only(language: str, tmp_path: Path) -> None:
+    (private, public), (_, other) = new_keypair(), new_keypair()
+    good, v1 = sign_headers(private), sign_headers()
+    wrong = base64.b64encode(bytes(64)).decode()
+    valid: list[Message] = [
+        (public, good, BODY),
+        (public, with_both_signatures(good, v1), BODY),
+        (public, with_both_signatures(good, sign_headers(new_keypair()[0])), BODY),
+    ]
+    invalid: list[Message] = [
+        (other, good, BODY),
+        (public, good, BODY + b" "),
+        (public, v1, BODY),
+        (public, sign_headers(private, age=3600), BODY),
+        (public, {**good, "webhook-id": "msg_2"}, BODY),
+        (public, {**good, "webhook-timestamp": "soon"}, BODY),
+        (public, {**good, "webhook-signature": ""}, BODY),
+        (public, {**good, "webhook-signature": "v1a,"}, BODY),
+        (public, {**good, "webhook-signature": f"v1a,{wrong}"}, BODY),
+        (public, {**good, "webhook-signature": good["webhook-signature"].replace("v1a,", "v1,")}, BODY),
+    ]
+    if language == "python":
+        verdicts = python([*valid, *invalid], tmp_path, "python v1a")
+    else:
+        verdicts = node([*valid, *invalid], tmp_path, "javascript v1a")
+    assert verdicts == [True] * len(valid) + [False] * len(invalid)
