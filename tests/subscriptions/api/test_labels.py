@@ -196,11 +196,13 @@ class TestSubscriptionByLabels:
         ],
     )
     def test_neither_and_both_are_a_400(self, client: APIClient, prod: Endpoint, body: Any, field: str) -> None:
-        assert invalid_fields(client.post(f"{API}subscriptions/", body, format="json")) == [field]
+        assert invalid_fields(client.post(f"{API}subscriptions/", {"event_types": ["*"], **body}, format="json")) == [
+            field
+        ]
 
     def test_key_that_is_limited_to_an_endpoint_cannot_create_one(self, tenant: Tenant, prod: Endpoint) -> None:
         key = make_client(tenant).post(f"{API}keys/", {"scopes": ["manage"], "endpoint": "prod"}, format="json").json()
         client = APIClient()
         client.credentials(HTTP_AUTHORIZATION=f"Bearer {key['key']}")
-        body = {"endpoint_labels": {"env": "prod"}}
+        body = {"endpoint_labels": {"env": "prod"}, "event_types": ["*"]}
         assert invalid_fields(client.post(f"{API}subscriptions/", body, format="json")) == ["endpoint_labels"]
