@@ -14,7 +14,7 @@ from django.urls import reverse
 from config.ops.fixed_page import FixedPage
 
 FILE = Path(__file__).with_name("openapi.json")
-UNLISTED = ("cancellations", "data", "verification-callbacks")  # have no list
+UNLISTED = ("data", "verification-callbacks")  # have no list
 MEDIA_TYPE = "application/vnd.oai.openapi+json"
 
 

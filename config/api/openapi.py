@@ -43,7 +43,6 @@ QUERY_PARAMETERS = {"format": "Media type of the response; by default as `Accept
 ACTIONS = {"GET": "get", "POST": "create", "PUT": "replace", "PATCH": "change", "DELETE": "delete"}
 TAG_OF = {
     "data": "Events",
-    "cancellations": "Deliveries",
     "verification-callbacks": "Endpoints",
     "endpoint-stats": "Endpoints",
 }

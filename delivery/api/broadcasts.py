@@ -14,7 +14,6 @@ from delivery.api.publishing.publish_results import problem_of
 from delivery.api.publishing.request_events import read_plain
 from delivery.api.serializers.broadcasts import (
     BroadcastCreateSerializer,
-    BroadcastPreviewSerializer,
     BroadcastSelectionSerializer,
     BroadcastSerializer,
 )
@@ -26,6 +25,7 @@ from subscriptions.models import Scope
 from webhooks.kit.rest.errors import Conflict
 from webhooks.kit.rest.query_params import ChoiceFilter, QueryParams
 from webhooks.kit.rest.resources import ReadOnlyResource
+from webhooks.kit.rest.selection import SelectionCountSerializer
 from webhooks.wire import json_text
 from webhooks.wire.errors import InvalidEvent
 
@@ -96,11 +96,15 @@ class BroadcastPreview(BroadcastView):
 
     required_scopes = {"POST": Scope.READ}
 
-    @extend_schema(request=BroadcastSelectionSerializer, responses={200: BroadcastPreviewSerializer})
+    @extend_schema(
+        operation_id="preview_broadcast",
+        request=BroadcastSelectionSerializer,
+        responses={200: SelectionCountSerializer},
+    )
     def post(self, request: Request) -> Response:
         self.tenant_id()
         labels = selected_labels(self.body(BroadcastSelectionSerializer))
-        return Response({"total": broadcasts.count(labels)})
+        return Response({"total": broadcasts.count(labels), "is_lower_bound": False})
 
 
 class BroadcastCancel(BroadcastView):
@@ -116,7 +120,7 @@ class BroadcastCancel(BroadcastView):
 
     required_scopes = {"POST": Scope.PUBLISH}
 
-    @extend_schema(request=None, responses={200: BroadcastSerializer})
+    @extend_schema(operation_id="cancel_broadcast", request=None, responses={200: BroadcastSerializer})
     def post(self, request: Request, ref: str) -> Response:
         row = self.get_object()
         broadcasts.cancel(row)

@@ -10,8 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from delivery.api.filters import filter_errors, read_row_filter
-from delivery.api.serializers.cancellations import CancellationResultSerializer, CancellationSerializer
 from delivery.api.serializers.deliveries import DeliverySerializer
+from delivery.api.serializers.delivery_cancel import DeliveryCancelSerializer
 from delivery.lifecycle.cancel import cancel, cancel_matching, count_matching
 from delivery.lifecycle.send_now import send_now
 from delivery.lifecycle.set_aside import set_aside
@@ -23,6 +23,7 @@ from subscriptions.api.authentication import principal
 from subscriptions.api.tenancy import TenantScoped, tenant_of
 from subscriptions.models import Scope, Tenant
 from webhooks.kit.rest.errors import Conflict
+from webhooks.kit.rest.selection import BulkResultSerializer, SelectionCountSerializer
 
 
 class DeliveryChange(TenantScoped[Delivery]):
@@ -118,7 +119,7 @@ class DeliverySetAside(DeliveryChange):
         return self.change(lambda delivery: set_aside(delivery, principal(request).label))
 
 
-class Cancellations(TenantScoped[Delivery]):
+class DeliveriesCancel(TenantScoped[Delivery]):
     """Cancel many deliveries, in batches, so that no drain waits for all of them."""
 
     expensive = ("POST",)  # read by config.api.expensive_requests
@@ -131,36 +132,42 @@ class Cancellations(TenantScoped[Delivery]):
     }
 
     queryset = Delivery.objects.all()
-    serializer_class = CancellationSerializer
+    serializer_class = DeliveryCancelSerializer
     outside_transaction = True  # read by config.api.idempotency
 
-    @extend_schema(request=CancellationSerializer, responses={200: CancellationResultSerializer})
+    @extend_schema(
+        operation_id="cancel_deliveries", request=DeliveryCancelSerializer, responses={200: BulkResultSerializer}
+    )
     def post(self, request: Request) -> Response:
         tenant = tenant_of(request)
         cancelled = cancel_matching(tenant, read_filter(tenant, self.body()), principal(request).label)
-        return Response(CancellationResultSerializer(cancelled._asdict()).data)
+        return Response(cancelled._asdict())
 
 
-class CancellationPreview(TenantScoped[Delivery]):
-    """Count the deliveries that a cancellation would cancel."""
+class DeliveriesCancelPreview(TenantScoped[Delivery]):
+    """Count the deliveries that a request would cancel."""
 
     expensive = ("POST",)  # read by config.api.expensive_requests
     operations = {
         "post": (
-            "Preview a cancellation",
+            "Preview the cancelling of deliveries",
             "Counts the unfinished deliveries that match a filter, without changing anything.",
         ),
     }
 
     queryset = Delivery.objects.all()
-    serializer_class = CancellationSerializer
+    serializer_class = DeliveryCancelSerializer
     required_scopes = {"POST": Scope.READ}
 
-    @extend_schema(request=CancellationSerializer, responses={200: CancellationResultSerializer})
+    @extend_schema(
+        operation_id="preview_cancel_deliveries",
+        request=DeliveryCancelSerializer,
+        responses={200: SelectionCountSerializer},
+    )
     def post(self, request: Request) -> Response:
         tenant = tenant_of(request)
         counted = count_matching(tenant, read_filter(tenant, self.body()))
-        return Response(CancellationResultSerializer(counted._asdict()).data)
+        return Response({"total": counted.total, "is_lower_bound": counted.has_more})
 
 
 def read_filter(tenant: Tenant, fields: dict[str, Any]) -> ReplayFilter:

@@ -17,8 +17,8 @@ from delivery.reading.list_filters import ATTEMPTS, DEAD_LETTERS, DELIVERIES, EV
 from delivery.reading.timeline import EXPLAINED
 from delivery.replaying.replay_filter import ReplayFilter
 from delivery.transports.outcome import Failure
-from subscriptions.api.fields.labels import LabelsFilter
 from subscriptions.models import Tenant
+from webhooks.kit.rest.labels import LabelsFilter
 from webhooks.kit.rest.lookup import find
 from webhooks.kit.rest.query_params import ChoiceFilter, Filter, QueryParams, RegexFilter, TextFilter
 from webhooks.kit.rest.serializers import InstantField

@@ -89,7 +89,9 @@ class ReplayPreview(ReplayView):
 
     required_scopes = {"POST": Scope.READ}
 
-    @extend_schema(request=ReplaySelectionSerializer, responses={200: ReplayPreviewSerializer})
+    @extend_schema(
+        operation_id="preview_replay", request=ReplaySelectionSerializer, responses={200: ReplayPreviewSerializer}
+    )
     def post(self, request: Request) -> Response:
         tenant = tenant_of(request)
         fields = self.body(ReplaySelectionSerializer)
@@ -109,7 +111,7 @@ class ReplayCancel(ReplayView):
         ),
     }
 
-    @extend_schema(request=None, responses={200: ReplaySerializer})
+    @extend_schema(operation_id="cancel_replay", request=None, responses={200: ReplaySerializer})
     def post(self, request: Request, ref: str) -> Response:
         row = self.get_object()
         replays.cancel(row)

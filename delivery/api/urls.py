@@ -31,6 +31,8 @@ urlpatterns = [
     path("endpoint-stats/", stats.AllEndpointStats.as_view(), name="endpoint-stats-of-all"),
     path("broadcasts/preview/", broadcasts.BroadcastPreview.as_view(), name="broadcast-preview"),
     path("broadcasts/<str:ref>/cancel/", broadcasts.BroadcastCancel.as_view(), name="broadcast-cancel"),
+    path("deliveries/cancel/", changes.DeliveriesCancel.as_view(), name="deliveries-cancel"),
+    path("deliveries/cancel/preview/", changes.DeliveriesCancelPreview.as_view(), name="deliveries-cancel-preview"),
     *router.urls,
     path("subscriptions/test/", dry_runs.DryRuns.as_view(), name="subscription-test"),  # before subscriptions/<ref>/
     path("events/<str:ref>/deliveries/", deliveries.EventDeliveries.as_view(), name="event-deliveries"),
@@ -43,8 +45,6 @@ urlpatterns = [
     path("deliveries/<str:ref>/resend/", changes.DeliveryResend.as_view(), name="delivery-resend"),
     path("deliveries/<str:ref>/retry/", changes.DeliveryRetry.as_view(), name="delivery-retry"),
     path("deliveries/<str:ref>/set-aside/", changes.DeliverySetAside.as_view(), name="delivery-set-aside"),
-    path("cancellations/", changes.Cancellations.as_view(), name="cancellations"),
-    path("cancellations/preview/", changes.CancellationPreview.as_view(), name="cancellation-preview"),
     path("data/<str:event>/<str:endpoint>/<str:until>/<str:signature>/", data.EventData.as_view(), name="event-data"),
     path("verification-callbacks/<str:key>/", verification.VerificationCallback.as_view(), name="verification"),
     path(

@@ -13,9 +13,8 @@ from uuid import UUID
 from django.utils.dateparse import parse_datetime
 
 from delivery.models import DeadLetter, Delivery, Event, Replay
-from subscriptions.errors import Invalid
 from subscriptions.models import Endpoint, Tenant
-from subscriptions.tenants.labels import check_labels
+from webhooks.kit.rest.labels import check_labels
 from webhooks.wire.ids import parse, public
 
 MAX_IDS = 10_000
@@ -131,10 +130,10 @@ def _endpoint(tenant: Tenant | None, value: Any) -> UUID:
 
 def _labels(value: Any) -> dict[str, str]:
     try:
-        check_labels(value)
-    except Invalid as error:
-        raise ValueError(error.message[0].lower() + error.message[1:]) from None
-    return dict(value)
+        return check_labels(value)
+    except ValueError as error:
+        message = str(error)
+        raise ValueError(message[0].lower() + message[1:]) from None
 
 
 def _cause(value: Any) -> str:

@@ -8,19 +8,27 @@ from rest_framework.response import Response
 from subscriptions.api import openapi
 from subscriptions.api.authentication import principal
 from subscriptions.api.endpoint_secrets import new_secret_field
-from subscriptions.api.fields.labels import LabelsFilter
 from subscriptions.api.serializers.endpoints import EndpointCreateSerializer, EndpointSerializer
 from subscriptions.api.tenancy import OwnedResource
 from subscriptions.endpoints import endpoints
+from subscriptions.endpoints.signing_secrets import is_current_secret
 from subscriptions.models import Endpoint
-from webhooks.kit.rest.query_params import ChoiceFilter, QueryParams
+from webhooks.kit.rest.list_filters import ConfiguredFilters, contains
+from webhooks.kit.rest.query_params import ChoiceFilter, TextFilter
 
 
-class EndpointFilters(QueryParams):
+class EndpointFilters(ConfiguredFilters):
     """Filter endpoints."""
 
     state = ChoiceFilter(Endpoint.State.choices, help_text="State of the endpoint.")
-    labels = LabelsFilter(help_text="Labels that the endpoints have, all of them: `env:prod,region:eu`.")
+    url = TextFilter(where=contains("http__url"), unindexed=True, max_length=2048, help_text="Part of the URL.")
+    q = TextFilter(
+        where=contains("uid", "description", "http__url"),
+        unindexed=True,
+        min_length=2,
+        max_length=256,
+        help_text="Text in the `uid`, description or URL, ignoring case.",
+    )
 
 
 @openapi.endpoints
@@ -30,7 +38,7 @@ class Endpoints(OwnedResource[Endpoint]):
     operations = {
         "list": (
             "List endpoints",
-            "Returns the tenant's endpoints, newest first. Filter by state, `uid`, or the event type they receive.",
+            "Returns the tenant's endpoints, newest first. Filter by `uid`, URL, state, labels, text or time.",
         ),
         "create": (
             "Create an endpoint",
@@ -41,8 +49,9 @@ class Endpoints(OwnedResource[Endpoint]):
         "retrieve": ("Get an endpoint", "Returns one endpoint, by id or `uid`."),
         "update": (
             "Replace an endpoint",
-            "Sets every field of an endpoint; a field that is left out gets its default. If endpoints have to be "
-            "verified, a new URL has to be verified again.",
+            "Sets every field of an endpoint; a field that is left out gets its default. A `uid` in the path that no "
+            "endpoint has creates the endpoint (201). A `secret` is accepted here only if it is the current one. "
+            "If endpoints have to be verified, a new URL has to be verified again.",
         ),
         "partial_update": (
             "Update an endpoint",
@@ -62,10 +71,20 @@ class Endpoints(OwnedResource[Endpoint]):
     create_serializer_class = EndpointCreateSerializer
     query_params = EndpointFilters
     endpoint_path = "pk"
+    creates_by_put = True
 
     def create_row(self, fields: dict[str, Any]) -> Response:
         endpoint, secret = endpoints.create_endpoint(self.tenant, **fields)
         return self.created(endpoint, **new_secret_field(secret))
+
+    def with_uid_of_path(self, data: Any) -> Any:
+        """Leave out a secret that is the current one, so that a creation by PUT can be repeated as it was."""
+        data = super().with_uid_of_path(data)
+        if not isinstance(data, dict) or not {"secret", "signing"} & data.keys() or self.is_free_uid():
+            return data
+        if not is_current_secret(self.get_object(), data.get("secret"), data.get("signing")):
+            return data
+        return {name: value for name, value in data.items() if name not in ("secret", "signing")}
 
     def write(self, row: Endpoint, fields: dict[str, Any]) -> Endpoint:
         """Change the endpoint.

@@ -73,7 +73,7 @@ class Keys(OwnedResource[ApiKey]):
         keys.revoke_key(row)
 
 
-class KeyRotations(TenantScoped[ApiKey]):
+class KeyRotation(TenantScoped[ApiKey]):
     """A new key that replaces an old one, which stays valid for an overlap."""
 
     operations = {

@@ -5,7 +5,11 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 
-from subscriptions.api.serializers.endpoints import EndpointCreateSerializer, EndpointWithSecretSerializer
+from subscriptions.api.serializers.endpoints import (
+    EndpointCreateSerializer,
+    EndpointSerializer,
+    EndpointWithSecretSerializer,
+)
 
 
 class BearerKey(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -34,6 +38,9 @@ endpoints = extend_schema_view(
                 "Signed with a key pair", {"url": "https://example.com/webhooks", "signing": "v1a"}, request_only=True
             ),
         ],
+    ),
+    update=extend_schema(
+        request=EndpointCreateSerializer, responses={200: EndpointSerializer, 201: EndpointWithSecretSerializer}
     ),
     partial_update=extend_schema(
         examples=[

@@ -8,12 +8,12 @@ from django.db.models.lookups import Contains
 from rest_framework.response import Response
 
 from subscriptions.api import openapi
-from subscriptions.api.fields.labels import LabelsFilter
 from subscriptions.api.serializers.subscriptions import SubscriptionSerializer
 from subscriptions.api.tenancy import OwnedResource, endpoints_of
 from subscriptions.models import Endpoint, Subscription
 from subscriptions.routing.route_table import matching_names
 from subscriptions.routing.subscriptions import change_subscription, create_subscription
+from webhooks.kit.rest.labels import LabelsFilter
 from webhooks.kit.rest.query_params import BooleanFilter, QueryParams, ReferenceFilter, TextFilter
 from webhooks.kit.rows import is_type_prefix
 

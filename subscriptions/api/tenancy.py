@@ -114,7 +114,15 @@ class OwnedResource(TenantScoped[M], Resource[M]):
     """Whether a new row belongs to an endpoint that exists, so that keys which are limited to it may create one."""
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        self.begin_creation(request)
+        return super().create(request, *args, **kwargs)
+
+    def create_by_put(self, request: Request) -> Response:
+        self.begin_creation(request)
+        return super().create_by_put(request)
+
+    def begin_creation(self, request: Request) -> None:
+        """Find the tenant of a new row. Raises ValidationError for ``tenant``, and EndpointKeyRefused."""
         self.tenant = tenant_of(request)
         if principal(request).endpoint_id is not None and not self.is_below_endpoint:
             raise EndpointKeyRefused
-        return super().create(request, *args, **kwargs)

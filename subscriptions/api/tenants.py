@@ -6,11 +6,11 @@ from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.response import Response
 
 from subscriptions.api.authentication import PlatformWrites
-from subscriptions.api.fields.labels import LabelsFilter
 from subscriptions.api.serializers.tenants import TenantSerializer
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Tenant
 from subscriptions.tenants import tenants
+from webhooks.kit.rest.labels import LabelsFilter
 from webhooks.kit.rest.query_params import QueryParams
 from webhooks.kit.rest.resources import Resource
 

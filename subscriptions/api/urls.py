@@ -16,7 +16,7 @@ router.register("subscriptions", subscriptions.Subscriptions, "subscription")
 urlpatterns = [
     *router.urls,
     *event_type_urlpatterns,
-    path("keys/<str:ref>/rotations/", keys.KeyRotations.as_view(), name="key-rotations"),
+    path("keys/<str:ref>/rotate/", keys.KeyRotation.as_view(), name="key-rotation"),
     path("endpoints/<str:ref>/secrets/", endpoint_secrets.EndpointSecrets.as_view(), name="endpoint-secrets"),
     path(
         "endpoints/<str:ref>/secrets/<str:id>/",

@@ -104,6 +104,12 @@ def end_secret(secret: SigningSecret) -> None:
         secret.endpoint.secrets.filter(pk=secret.pk).delete()
 
 
+def is_current_secret(endpoint: Endpoint, secret: str | None, signing: str | None) -> bool:
+    """Return whether the current secret has this text and this scheme, of those that are given."""
+    current = endpoint.secrets.filter(expires_at=None).first()
+    return current is not None and secret in (None, decrypt(current.ciphertext)) and signing in (None, current.signing)
+
+
 def active_secrets(endpoint: Endpoint) -> QuerySet[SigningSecret]:
     """Return the secrets that sign now, newest first."""
     return endpoint.secrets.exclude(expires_at__lte=timezone.now()).order_by("-created_at")

@@ -273,12 +273,12 @@ def publish_entries(it: Recorder, client: APIClient) -> None:
 def broadcast(it: Recorder, operator: APIClient) -> None:
     """Publish one event for the tenants with a label."""
     chosen = {"labels": {"region": "eu"}}
-    it.call(operator, "create_broadcast_preview", chosen)
+    it.call(operator, "preview_broadcast", chosen)
     event = {"type": "maintenance.planned", "data": {"begins_at": "2030-01-31T22:00:00Z"}}
     made = it.call(operator, "create_broadcast", {"event": event, **chosen})["id"]
     it.call(operator, "list_broadcasts")
     it.call(operator, "get_broadcast", ref=made)
-    it.call(operator, "create_broadcast_cancel", ref=made)
+    it.call(operator, "cancel_broadcast", ref=made)
 
 
 def watch(it: Recorder, operator: APIClient) -> None:
@@ -303,15 +303,15 @@ def replay(it: Recorder, client: APIClient, endpoint: str, receiver: Receiver) -
     it.call(client, "cancel_delivery", ref=pending[1])
     it.call(client, "set_delivery_aside", ref=pending[2])
     chosen = {"filter": {"endpoint": endpoint}}
-    it.call(client, "create_cancellation_preview", chosen)
-    it.call(client, "create_cancellation", chosen)
+    it.call(client, "preview_cancel_deliveries", chosen)
+    it.call(client, "cancel_deliveries", chosen)
     letter = it.call(client, "list_dead_letters")["data"][0]["id"]
     it.call(client, "get_dead_letter", ref=letter)
-    it.call(client, "create_replay_preview", chosen)
+    it.call(client, "preview_replay", chosen)
     replayed = it.call(client, "create_replay", {**chosen, "rate": 50})["id"]
     it.call(client, "list_replays")
     it.call(client, "get_replay", ref=replayed)
-    it.call(client, "create_replay_cancel", ref=replayed)
+    it.call(client, "cancel_replay", ref=replayed)
 
 
 def receive(it: Recorder, client: APIClient) -> None:
@@ -320,8 +320,9 @@ def receive(it: Recorder, client: APIClient) -> None:
     source = it.call(client, "create_source", {**body, "secret": "a-secret-that-github-knows"})["id"]
     it.call(client, "list_sources")
     it.call(client, "get_source", ref=source)
+    it.call(client, "replace_source", {**body, "labels": {"env": "prod"}}, ref=source)
     it.call(client, "change_source", {"timestamp_tolerance_seconds": 600}, ref=source)
-    it.call(client, "create_source_test", {"event_type": "push"}, ref=source)
+    it.call(client, "test_source", {"event_type": "push"}, ref=source)
     process_due()
     headers = {"X-Hub-Signature-256": "sha256=" + "0" * 64, "X-GitHub-Delivery": "d-1"}
     APIClient().post(f"/in/{source}/", {"ref": "refs/heads/main"}, format="json", headers=headers)
@@ -330,8 +331,9 @@ def receive(it: Recorder, client: APIClient) -> None:
     it.call(client, "get_receipt", ref=receipt)
     it.call(client, "list_receipt_attempts", ref=receipt)
     it.call(client, "get_receipt_body", ref=receipt)
-    it.call(client, "create_receipt_replay", ref=receipt)
-    it.call(client, "replay_receipts", {"filter": {"source": source}, "preview": True})
+    it.call(client, "replay_receipt", ref=receipt)
+    it.call(client, "retry_receipt", ref=receipt)
+    it.call(client, "preview_replay_receipts", {"filter": {"source": source}})
     it.call(client, "replay_receipts", {"filter": {"source": source}})
     rejection = it.call(client, "list_rejections")["data"][0]["id"]
     it.call(client, "get_rejection", ref=rejection)

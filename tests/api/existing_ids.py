@@ -12,7 +12,7 @@ import orjson
 
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 EXCLUDED = {"delete"}  # after a delete, the other operations would not find the row
-OWN_KEYS = "/api/v1/keys/{ref}/rotations/"  # rotated without an overlap, the key of the fuzzer would stop working
+OWN_KEYS = "/api/v1/keys/{ref}/rotate/"  # rotated without an overlap, the key of the fuzzer would stop working
 
 
 def reader(address: str) -> Callable[[str, str], Any]:

@@ -31,9 +31,10 @@ CALLING_OUT = ("/api/v1/endpoints/{ref}/test/", "/api/v1/endpoints/{ref}/verific
 VALID: dict[str, dict[str, Any]] = {
     "/api/v1/broadcasts/": {"event": {"type": "maintenance.planned"}, "all": True},
     "/api/v1/broadcasts/preview/": {"all": True},
-    "/api/v1/cancellations/": {"all": True},
-    "/api/v1/cancellations/preview/": {"all": True},
-    "/api/v1/receipts/replays/": {"all": True},
+    "/api/v1/deliveries/cancel/": {"all": True},
+    "/api/v1/deliveries/cancel/preview/": {"all": True},
+    "/api/v1/receipts/replay/": {"all": True},
+    "/api/v1/receipts/replay/preview/": {"all": True},
     "/api/v1/replays/": {"all": True},
     "/api/v1/replays/preview/": {"all": True},
     "/api/v1/sources/": {"name": "unverified", "scheme": "none"},

@@ -11,7 +11,7 @@ from django.utils import timezone
 from webhooks.kit.admin.display import code, column, link, when
 from webhooks.kit.admin.filters import RelatedFilter
 from webhooks.kit.admin.lists import AdminList
-from webhooks.processing.receipts import first_id_at
+from webhooks.wire.ids import first_id_at
 
 SOURCE_FILTER: tuple[Any, ...] = (("source", RelatedFilter),)
 

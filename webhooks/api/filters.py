@@ -1,7 +1,4 @@
-"""Declare the filters that the lists of receipts and rejections share.
-
-Ids are UUIDv7, so a period is a range of ids.
-"""
+"""Declare the filters that the lists of receipts and rejections share."""
 
 from contextlib import suppress
 from typing import Any
@@ -9,10 +6,11 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from rest_framework.exceptions import ValidationError
 
+from webhooks.kit.rest.labels import LabelsFilter
+from webhooks.kit.rest.list_filters import PeriodFilters
 from webhooks.kit.rest.lookup import UID_NEEDS_TENANT
-from webhooks.kit.rest.query_params import InstantFilter, QueryParams, TextFilter
+from webhooks.kit.rest.query_params import TextFilter
 from webhooks.models import Source
-from webhooks.processing.receipts import first_id_at
 from webhooks.wire.ids import parse
 
 
@@ -44,14 +42,12 @@ class SourceFilter(TextFilter):
         return Q(value)
 
 
-class SourceFilters(QueryParams):
-    """Filter by source and by period: from ``since`` (included) to ``until`` (not included)."""
+class OfSourceFilters(PeriodFilters):
+    """Filter what sources have received: by source, and by its labels."""
 
     source = SourceFilter(  # type: ignore[assignment]  # an attribute of REST framework's serializers
         help_text="Id or `uid` of a source."
     )
-    since = InstantFilter(
-        where=lambda moment: Q(id__gte=first_id_at(moment)),
-        help_text="Start of the period, included: `2030-01-31T12:00:00Z`.",
+    labels = LabelsFilter(
+        where="source__labels", unindexed=True, help_text="Labels that the source has, all of them: `env:prod`."
     )
-    until = InstantFilter(where=lambda moment: Q(id__lt=first_id_at(moment)), help_text="End of the period, excluded.")

@@ -1,8 +1,8 @@
-"""Serve receipts: list and read, download a body, replay one or many."""
+"""Serve receipts: list and read, download a body, retry one, replay one or many."""
 
 from functools import partial
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import FileResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -11,26 +11,31 @@ from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from webhooks.api.filters import SourceFilters
+from webhooks.api.filters import OfSourceFilters
 from webhooks.api.serializers.receipts import (
     ReceiptAttemptsSerializer,
-    ReceiptReplayCreateSerializer,
-    ReceiptReplayPreviewSerializer,
-    ReceiptReplayResultSerializer,
+    ReceiptReplaySerializer,
     ReceiptSerializer,
 )
 from webhooks.api.tenancy import TenantScoped
+from webhooks.kit.rest.errors import Conflict
+from webhooks.kit.rest.list_filters import contains
 from webhooks.kit.rest.query_params import BooleanFilter, ChoiceFilter, TextFilter
 from webhooks.kit.rest.resources import ReadOnlyResource
+from webhooks.kit.rest.selection import BulkResultSerializer, SelectionCountSerializer
 from webhooks.kit.rows import matches_type
 from webhooks.models import Receipt, SourceSecret
 from webhooks.processing.receipts import attempts_of, by_message_id
-from webhooks.processing.replay import count_replayable, replay
+from webhooks.processing.replay import MAX_PER_CALL, count_replayable, process_now, replay
 from webhooks.receiving.body_preview import download_body
 from webhooks.sources.source_stats import STATES, UNHANDLED
 
+SHOWN = Receipt.objects.defer("body", "history").annotate(
+    signer_name=Subquery(SourceSecret.objects.filter(id=OuterRef("secret_id")).values("name"))
+)
 
-class ReceiptFilters(SourceFilters):
+
+class ReceiptFilters(OfSourceFilters):
     """Filter receipts."""
 
     state = ChoiceFilter(list(STATES), where=lambda name: STATES[name], help_text="State of the receipt.")
@@ -39,6 +44,14 @@ class ReceiptFilters(SourceFilters):
         help_text="Event type of the message: one (`order.paid`), all below one (`order.*`), or all (`*`).",
     )
     message_id = TextFilter(where=by_message_id, help_text="The sender's id of the message, exact.")
+    order_key = TextFilter(unindexed=True, help_text="Order key of the message, exact.")
+    q = TextFilter(
+        where=contains("message_id", "event_type", "order_key", "last_error"),
+        unindexed=True,
+        min_length=2,
+        max_length=256,
+        help_text="Text in the message id, event type, order key or last error, ignoring case.",
+    )
     cause = ChoiceFilter(Receipt.Cause.choices, help_text="Why the receipt is dead.")
     out_of_order = BooleanFilter(help_text="Whether a later message of the same order key was handled before this one.")
     unhandled = BooleanFilter(
@@ -54,7 +67,7 @@ class Receipts(TenantScoped[Receipt], ReadOnlyResource[Receipt]):
     operations = {
         "list": (
             "List receipts",
-            "Returns stored messages, newest first. Filter by source, state, event type, message id or time.",
+            "Returns stored messages, newest first. Filter by source, state, event type, message id, text or time.",
         ),
         "retrieve": (
             "Get a receipt",
@@ -62,9 +75,7 @@ class Receipts(TenantScoped[Receipt], ReadOnlyResource[Receipt]):
         ),
     }
 
-    queryset = Receipt.objects.defer("body", "history").annotate(
-        signer_name=Subquery(SourceSecret.objects.filter(id=OuterRef("secret_id")).values("name"))
-    )
+    queryset = SHOWN
     serializer_class = ReceiptSerializer
     query_params = ReceiptFilters
 
@@ -72,7 +83,7 @@ class Receipts(TenantScoped[Receipt], ReadOnlyResource[Receipt]):
 class BelowReceipt(TenantScoped[Receipt]):
     """A view below one receipt, which ``get_object`` returns."""
 
-    queryset = Receipt.objects.defer("body")
+    queryset = SHOWN
     serializer_class = ReceiptSerializer
 
 
@@ -116,42 +127,81 @@ class ReceiptAttempts(BelowReceipt):
 class ReceiptReplay(BelowReceipt):
     """The replay of one receipt."""
 
-    operations = {"post": ("Replay a receipt", "Runs the handlers again on one receipt that is processed or dead.")}
+    operations = {
+        "post": (
+            "Replay a receipt",
+            "Runs the handlers again on one receipt that is processed or dead, with its whole retry plan, and returns "
+            "it. A receipt that is pending stays as it is.",
+        )
+    }
 
-    @extend_schema(request=None, responses={202: ReceiptReplayResultSerializer})
+    @extend_schema(operation_id="replay_receipt", request=None, responses=ReceiptSerializer)
     def post(self, request: Request, ref: str) -> Response:
-        replayed = replay(Receipt.objects.filter(id=self.get_object().id))
-        return Response(ReceiptReplayResultSerializer(replayed).data, status=status.HTTP_202_ACCEPTED)
+        replay(Receipt.objects.filter(id=self.get_object().id))
+        return Response(self.get_serializer(self.get_object()).data)
 
 
-class ReceiptReplays(BelowReceipt):
+class ReceiptRetry(BelowReceipt):
+    """The next run of a receipt that waits for a retry."""
+
+    operations = {
+        "post": (
+            "Retry a receipt now",
+            "Runs the handlers at once on a receipt that waits for a retry, ahead of the retry plan, and returns it. "
+            "409 if it is processed or dead: replay it.",
+        )
+    }
+
+    @extend_schema(operation_id="retry_receipt", request=None, responses=ReceiptSerializer)
+    def post(self, request: Request, ref: str) -> Response:
+        receipt = self.get_object()
+        if not process_now(receipt):
+            raise Conflict({"state": [f"Already {receipt.state}; replay it."]})
+        return Response(self.get_serializer(self.get_object()).data)
+
+
+class ReceiptsReplay(BelowReceipt):
     """The replay of many receipts."""
 
     expensive = ("POST",)  # read by config.api.expensive_requests
     operations = {
         "post": (
             "Replay receipts by filter",
-            "Runs the handlers again on receipts that match a filter, oldest first, up to a limit per "
-            "request; `remaining` says how many are left. With `dry_run` it only counts.",
+            "Runs the handlers again on receipts that match a filter (default state: dead), oldest first, at most "
+            "10,000 per request; `has_more` says whether to repeat it.",
         ),
     }
 
-    @extend_schema(
-        operation_id="replay_receipts",
-        request=ReceiptReplayCreateSerializer,
-        responses={200: ReceiptReplayPreviewSerializer, 202: ReceiptReplayResultSerializer},
-    )
+    @extend_schema(operation_id="replay_receipts", request=ReceiptReplaySerializer, responses=BulkResultSerializer)
     def post(self, request: Request) -> Response:
-        """Replay the oldest receipts that match a filter (default state: dead), at most 10,000 per call.
+        replayed = replay(self.selected())
+        return Response({"total": replayed.replayed, "has_more": replayed.remaining > 0})
 
-        ``remaining`` is the number left for the next call. With ``preview`` they are only counted.
-        """
+    def selected(self) -> QuerySet[Receipt]:
+        """Return the receipts that the body selects. Raises ValidationError for the field of the filter at fault."""
         receipts = self.get_queryset()  # first: a tenant that is not the caller's is a 404, whatever the body
-        body = self.body(ReceiptReplayCreateSerializer)
+        body = self.body(ReceiptReplaySerializer)
         filters = ReceiptFilters(data={"state": "dead", **body["filter"]}, context=self.get_serializer_context())
         if not filters.is_valid():
             raise ValidationError({"filter": filters.errors})
-        rows = receipts.filter(filters.condition(unindexed=False))
-        if body["preview"]:
-            return Response(ReceiptReplayPreviewSerializer({"total": count_replayable(rows)}).data)
-        return Response(ReceiptReplayResultSerializer(replay(rows)).data, status=status.HTTP_202_ACCEPTED)
+        return receipts.filter(filters.condition(unindexed=False)).filter(filters.condition(unindexed=True))
+
+
+class ReceiptsReplayPreview(ReceiptsReplay):
+    """The number of receipts that a replay would select."""
+
+    operations = {
+        "post": (
+            "Preview a replay of receipts",
+            "Counts the receipts that a replay with this filter would run again, without changing anything.",
+        ),
+    }
+
+    required_scopes = {"POST": "read"}
+
+    @extend_schema(
+        operation_id="preview_replay_receipts", request=ReceiptReplaySerializer, responses=SelectionCountSerializer
+    )
+    def post(self, request: Request) -> Response:
+        total = count_replayable(self.selected())
+        return Response({"total": total, "is_lower_bound": total == MAX_PER_CALL})

@@ -1,17 +1,26 @@
 """Serve rejections: list and read."""
 
-from webhooks.api.filters import SourceFilters
+from webhooks.api.filters import OfSourceFilters
 from webhooks.api.serializers.rejections import RejectionSerializer
 from webhooks.api.tenancy import TenantScoped
+from webhooks.kit.rest.list_filters import contains
 from webhooks.kit.rest.query_params import TextFilter
 from webhooks.kit.rest.resources import ReadOnlyResource
 from webhooks.models import Rejection
 
 
-class RejectionFilters(SourceFilters):
+class RejectionFilters(OfSourceFilters):
     """Filter rejections."""
 
     reason = TextFilter(help_text="Code of the failed check, such as `no_match`.")
+    remote_address = TextFilter(unindexed=True, help_text="Address that the request came from, exact.")
+    q = TextFilter(
+        where=contains("detail", "remote_address"),
+        unindexed=True,
+        min_length=2,
+        max_length=256,
+        help_text="Text in the detail or the address, ignoring case.",
+    )
 
 
 class Rejections(TenantScoped[Rejection], ReadOnlyResource[Rejection]):

@@ -1,8 +1,10 @@
 """Serve sources: create, list, read, change, delete; their test messages and statistics."""
 
+import re
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from django.db.models import Q
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,6 +14,8 @@ from webhooks.api.serializers.sources import SourceSerializer, SourceWithSecretS
 from webhooks.api.serializers.stats import SourceStatsQueryParams, SourceStatsSerializer
 from webhooks.api.serializers.test_messages import TestMessageCreateSerializer, TestMessageSerializer
 from webhooks.api.tenancy import BelowSource
+from webhooks.kit.rest.list_filters import ConfiguredFilters, contains
+from webhooks.kit.rest.query_params import ChoiceFilter, TextFilter
 from webhooks.kit.rest.resources import Resource
 from webhooks.kit.tenancy import UnknownTenant
 from webhooks.models import Source
@@ -19,15 +23,44 @@ from webhooks.receiving.test_message import NoActiveSecret, send_test_message
 from webhooks.sources import source_stats
 from webhooks.sources.sources import change_source, create_source, delete_source
 from webhooks.wire.errors import SenderKeyRequired, SignatureError
+from webhooks.wire.ids import parse
 
 
+def _with_url(part: str) -> Q:
+    """Return the condition for sources by the id in their URL, or by the URL as the sender knows it."""
+    ids = re.findall(rf"{Source.prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}", part)
+    return Q(id__in=[parse(Source.prefix, each) for each in ids]) | Q(public_url__icontains=part)
+
+
+def _with_state(state: str) -> Q:
+    return Q(paused_at__isnull=state == Source.State.ACTIVE)
+
+
+class SourceFilters(ConfiguredFilters):
+    """Filter sources."""
+
+    state = ChoiceFilter(Source.State.choices, where=_with_state, help_text="State of the source.")
+    sender = TextFilter(help_text="Name of the sender whose preset the source was created with, exact.")
+    scheme = TextFilter(help_text="Signature scheme, exact.")
+    url = TextFilter(where=_with_url, max_length=2048, help_text="Part of the URL that senders post to.")
+    q = TextFilter(
+        where=contains("uid", "name", "sender", "public_url"),
+        unindexed=True,
+        min_length=2,
+        max_length=256,
+        help_text="Text in the `uid`, name, sender or `public_url`, ignoring case.",
+    )
+
+
+@extend_schema_view(update=extend_schema(responses={200: SourceSerializer, 201: SourceWithSecretSerializer}))
 class Sources(BelowSource, Resource[Source]):
     """The configurations of senders. A deleted source responds 410; its receipts stay for their retention."""
 
     operations = {
         "list": (
             "List sources",
-            "Returns the tenant's sources, newest first. A source is an address that receives webhooks of one sender.",
+            "Returns the tenant's sources, newest first. Filter by `uid`, URL, state, sender, labels, text or time. "
+            "A source is an address that receives webhooks of one sender.",
         ),
         "create": (
             "Create a source",
@@ -36,6 +69,11 @@ class Sources(BelowSource, Resource[Source]):
             "sender; a generated secret is shown here only.",
         ),
         "retrieve": ("Get a source", "Returns one source, by id or `uid`, without its secrets."),
+        "update": (
+            "Replace a source",
+            "Sets every field of a source; a field that is left out gets its default, or the value of the sender's "
+            "preset. A `uid` in the path that no source has creates the source (201). Secrets stay: rotate them.",
+        ),
         "partial_update": (
             "Update a source",
             "Changes the fields that are given and keeps the others. Applies to the next message, within a second.",
@@ -48,7 +86,8 @@ class Sources(BelowSource, Resource[Source]):
     }
 
     serializer_class = SourceSerializer
-    http_method_names = ("get", "post", "patch", "delete", "head", "options")
+    query_params = SourceFilters
+    creates_by_put = True
 
     def get_serializer_context(self) -> dict[str, Any]:
         fake = getattr(self, "swagger_fake_view", False)
@@ -88,7 +127,7 @@ class SourceTest(BelowSource):
 
     serializer_class = TestMessageCreateSerializer
 
-    @extend_schema(request=TestMessageCreateSerializer, responses=TestMessageSerializer)
+    @extend_schema(operation_id="test_source", request=TestMessageCreateSerializer, responses=TestMessageSerializer)
     def post(self, request: Request, ref: str) -> Response:
         source = self.get_object()
         fields = self.body()
@@ -120,5 +159,5 @@ class SourceStats(BelowSource):
     def get(self, request: Request, ref: str) -> Response:
         source = self.get_object()
         hours = source_stats.hourly_counts(source, self.params()["hours"])
-        figures = {"now": source_stats.current_counts(source), "totals": source_stats.totals(hours), "hours": hours}
+        figures = {"now": source_stats.current_counts(source), "total": source_stats.totals(hours), "data": hours}
         return Response(SourceStatsSerializer(figures).data)

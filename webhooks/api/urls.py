@@ -14,11 +14,13 @@ router.register("receipts", receipts.Receipts, "receipt")
 router.register("rejections", rejections.Rejections, "rejection")
 
 api_urlpatterns = [
-    path("receipts/replays/", receipts.ReceiptReplays.as_view(), name="receipt-replays"),  # before receipts/<ref>/
+    path("receipts/replay/", receipts.ReceiptsReplay.as_view(), name="receipts-replay"),
+    path("receipts/replay/preview/", receipts.ReceiptsReplayPreview.as_view(), name="receipts-replay-preview"),
     *router.urls,
     path("receipts/<str:ref>/attempts/", receipts.ReceiptAttempts.as_view(), name="receipt-attempts"),
     path("receipts/<str:ref>/body/", receipts.ReceiptBody.as_view(), name="receipt-body"),
-    path("receipts/<str:ref>/replays/", receipts.ReceiptReplay.as_view(), name="receipt-replay"),
+    path("receipts/<str:ref>/replay/", receipts.ReceiptReplay.as_view(), name="receipt-replay"),
+    path("receipts/<str:ref>/retry/", receipts.ReceiptRetry.as_view(), name="receipt-retry"),
     path("senders/", senders.Senders.as_view(), name="senders"),
     path("sources/<str:ref>/secrets/", source_secrets.SourceSecrets.as_view(), name="source-secrets"),
     path("sources/<str:ref>/secrets/<str:id>/", source_secrets.SourceSecretDetail.as_view(), name="source-secret"),

@@ -23,6 +23,7 @@ class Migration(migrations.Migration):
                 ('tenant_id', models.UUIDField(blank=True, db_index=True, help_text='Owner; empty: the operator.', null=True, verbose_name='tenant ID')),
                 ('uid', models.CharField(blank=True, help_text='Your own id of the source, unique within its owner; accepted wherever its id is, except in its URL.', max_length=256, null=True, validators=[django.core.validators.RegexValidator('\\A(?!src_)[A-Za-z0-9._-]{1,256}\\Z', 'Must be 1 to 256 letters, digits, hyphens, underscores and full stops, and must not begin with src_.')], verbose_name='external ID')),
                 ('name', models.CharField(blank=True, help_text='Name shown in lists.', max_length=256)),
+                ('labels', models.JSONField(blank=True, db_default=models.Value({}, models.JSONField()), default=dict)),
                 ('scheme', models.CharField(help_text='How the sender signs its messages, such as standard, github or stripe.', max_length=64)),
                 ('options', models.JSONField(blank=True, default=dict, help_text='Options of the scheme: an object of strings.')),
                 ('sender', models.CharField(blank=True, help_text='Name of a known sender, whose settings the source was created with; GET /senders/ lists them.', max_length=64)),

@@ -164,9 +164,3 @@ def by_message_id(message_id: str) -> Q:
 def by_event_type(event_type: str) -> Q:
     """Return the filter for this event type at any source: one lookup in receipt_event_type for each source."""
     return Q(source__in=Source.objects.values("id"), event_type=event_type.replace("\0", ""))
-
-
-def first_id_at(moment: datetime) -> UUID:
-    """Return the least UUIDv7 of this millisecond (RFC 9562, 5.7), or the nearest valid one."""
-    milliseconds = int(moment.timestamp() * 1000)
-    return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << 80)

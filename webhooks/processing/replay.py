@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
+from django.db.models.functions import Now
 
 from webhooks.models import Receipt
 from webhooks.processing.notify import receipt_workers
@@ -10,6 +11,14 @@ from webhooks.processing.receipts import SETTLED, retry
 
 UPDATE_BATCH = 500  # rows per statement
 MAX_PER_CALL = 10_000  # receipts; keeps a request short: call again for the remaining ones
+
+
+def process_now(receipt: Receipt) -> bool:
+    """Make a receipt that waits for a retry due now; return False if it is settled, and needs a replay."""
+    rows = Receipt.objects.filter(id=receipt.id).exclude(SETTLED)
+    if rows.filter(claim_token=None, due_at__gt=Now()).update(due_at=Now()):
+        receipt_workers.notify()
+    return rows.exists()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from django.utils import timezone
 from webhooks import telemetry
 from webhooks.kit.bodies.claim_check import FOLDER, created_at
 from webhooks.models import LatestSequence, Receipt, Rejection, SlowSource, Source, SourceHour, SourceSecret
-from webhooks.processing.receipts import first_id_at
+from webhooks.wire.ids import first_id_at
 
 PROCESSED_DAYS = 30  # duplicates are recognised for this long: longer than any sender retries
 DEAD_DAYS = 90

@@ -19,12 +19,11 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.utils import timezone
 
 from webhooks.models import Receipt, Rejection, Source
-from webhooks.processing.receipts import first_id_at
 from webhooks.receiving.inbound_view import respond
 from webhooks.schemes import Scheme, SignedMessage, UnsignedMessage
 from webhooks.sources.snapshot import SourceSnapshot, find_source
 from webhooks.sources.stored_headers import redact_credentials
-from webhooks.wire.ids import new_id, parse, public
+from webhooks.wire.ids import first_id_at, new_id, parse, public
 
 EVENT_TYPE = "waypost.test"
 

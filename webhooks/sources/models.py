@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 
 from webhooks.kit.rows import KeyedRow, Row
 
@@ -28,6 +28,10 @@ class Source(Row):
     The sender posts to ``/in/<id>/``. The id is random and never given again, so an address leads to this source or to
     none; a ``uid`` is no address, because its owner chooses it, and may change it or give it to a later source.
     """
+
+    class State(models.TextChoices):
+        ACTIVE = "active", "Active"
+        PAUSED = "paused", "Paused"
 
     class ResponseWhen(models.TextChoices):
         STORED = "stored", "When the message is stored"
@@ -62,6 +66,7 @@ class Source(Row):
         help_text="Your own id of the source, unique within its owner; accepted wherever its id is, except in its URL.",
     )
     name = models.CharField(max_length=256, blank=True, help_text="Name shown in lists.")
+    labels = models.JSONField(default=dict, blank=True, db_default=Value({}, models.JSONField()))
     scheme = models.CharField(
         max_length=64, help_text="How the sender signs its messages, such as standard, github or stripe."
     )
@@ -225,6 +230,11 @@ class Source(Row):
 
     def __str__(self) -> str:
         return self.name or self.uid or self.public_id
+
+    @property
+    def state(self) -> str:
+        """Return whether the source accepts messages or is paused."""
+        return self.State.PAUSED if self.paused_at else self.State.ACTIVE
 
 
 class SourceSecret(Row):

@@ -84,10 +84,10 @@ def delete_sources_of(*, tenant_id: UUID, **_: Any) -> None:
 
 
 def _columns(fields: dict[str, Any]) -> dict[str, Any]:
-    """Map fields to columns: ``paused`` becomes the time ``paused_at``, ``verify_token`` is encrypted."""
+    """Map fields to columns: ``state`` becomes the time ``paused_at``, ``verify_token`` is encrypted."""
     columns = dict(fields)
-    if "paused" in columns:
-        columns["paused_at"] = timezone.now() if columns.pop("paused") else None
+    if "state" in columns:
+        columns["paused_at"] = timezone.now() if columns.pop("state") == Source.State.PAUSED else None
     if columns.get("verify_token"):
         columns["verify_token"] = encrypt(trimmed_secret(columns["verify_token"], "verify_token"))
     return columns

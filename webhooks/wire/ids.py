@@ -4,6 +4,7 @@
 ids sort by time of creation, and the id of another kind of resource is rejected by its prefix without a query.
 """
 
+from datetime import datetime
 from uuid import UUID
 
 from typeid import TypeID
@@ -35,3 +36,9 @@ def parse(prefix: str, text: str) -> UUID:
     if typeid.prefix != prefix:
         raise ValueError(f"an id here begins with {prefix}_, this one does not: {text!r}")
     return UUID(bytes=typeid.uuid.bytes)
+
+
+def first_id_at(moment: datetime) -> UUID:
+    """Return the least UUIDv7 of this millisecond (RFC 9562, 5.7), or the nearest valid one."""
+    milliseconds = int(moment.timestamp() * 1000)
+    return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << 80)

@@ -9,9 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from delivery.sending.attempt_stats import StatsSummary, stats_by_hour, total_of
-from subscriptions.api.fields.labels import LabelsFilter
 from subscriptions.api.tenancy import TenantScoped, endpoints_of, tenant_of
 from subscriptions.models import Endpoint
+from webhooks.kit.rest.labels import LabelsFilter
 from webhooks.kit.rest.query_params import ChoiceFilter, QueryParams
 
 MAX_HOURS = 24 * 31  # of statistics

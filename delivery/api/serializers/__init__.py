@@ -1,1 +1,1 @@
-"""Serialize events, deliveries, dead letters, replays and cancellations: one module a resource."""
+"""Serialize events, deliveries, dead letters, replays and broadcasts: one module a resource."""

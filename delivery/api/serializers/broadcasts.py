@@ -8,7 +8,7 @@ from rest_framework.exceptions import ValidationError
 
 from delivery.broadcasting.broadcasts import DEFAULT_RATE, MAX_RATE
 from delivery.models import Broadcast
-from subscriptions.api.fields.labels import Labels
+from webhooks.kit.rest.labels import Labels
 from webhooks.kit.rest.serializers import BooleanField, IdField, IntegerField, JsonField, StrictSerializer, json_type
 
 WHOM = "Give labels, or all: true for every tenant."
@@ -77,9 +77,3 @@ class BroadcastCreateSerializer(BroadcastSelectionSerializer):
         '"data": {"at": "2030-01-31T22:00:00Z"}}`.'
     )
     rate = IntegerField(min_value=1, max_value=MAX_RATE, default=DEFAULT_RATE, help_text="Tenants per second, at most.")
-
-
-class BroadcastPreviewSerializer(serializers.Serializer[Any]):
-    """The number of tenants of a broadcast."""
-
-    total = serializers.IntegerField(help_text="Tenants that would get the event.")

@@ -8,7 +8,7 @@ from rest_framework import serializers
 from delivery.models import Replay
 from delivery.replaying.replay_status import ReplayedStates, states_of
 from delivery.replaying.replays import DEFAULT_RATE, MAX_RATE
-from webhooks.kit.rest.selection import SelectionSerializer
+from webhooks.kit.rest.selection import SelectionCountSerializer, SelectionSerializer
 from webhooks.kit.rest.serializers import ChoiceField, IdField, IntegerField, ObjectField
 
 
@@ -97,12 +97,10 @@ class ReplayCreateSerializer(ReplaySelectionSerializer):
     )
 
 
-class ReplayPreviewSerializer(serializers.Serializer[Any]):
+class ReplayPreviewSerializer(SelectionCountSerializer):
     """The number of deliveries that a replay would send."""
 
-    total = serializers.IntegerField(help_text="Deliveries that match the filter.")
     estimated = serializers.BooleanField(
         help_text="Whether the total is extrapolated from the first of very many events."
     )
-    is_lower_bound = serializers.BooleanField(help_text="Whether counting stopped at 100,000 rows: there may be more.")
     warnings = WARNINGS

@@ -9,7 +9,7 @@ from django.utils.dateparse import parse_datetime
 from delivery.models import DeadLetter, Replay
 from delivery.replaying import replays
 from subscriptions.models import Tenant
-from subscriptions.tenants.labels import parse_labels
+from webhooks.kit.rest.labels import parse_labels
 from webhooks.wire.ids import parse
 
 REFRESH_EVERY = 0.5  # seconds between two lines of progress
@@ -99,7 +99,10 @@ def _filter_options(options: dict[str, Any]) -> dict[str, Any]:
     names = ("endpoint", "force", "cause", "type", "source", "subject", "ids")
     given = {name: options[name] for name in names if options[name] is not None}
     if options["labels"] is not None:
-        given["labels"] = parse_labels(options["labels"])
+        try:
+            given["labels"] = parse_labels(options["labels"])
+        except ValueError as error:
+            raise ValueError("labels", str(error)) from None
     for name in ("since", "until"):
         if options[name] is not None:
             given[name] = _with_offset(options[name])

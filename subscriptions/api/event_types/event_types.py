@@ -29,13 +29,15 @@ def _contains(text: str) -> Q:
 
 
 class EventTypeFilters(QueryParams):
-    """Filter event types; ``search`` looks in name and description."""
+    """Filter event types; ``q`` looks in name and description."""
 
     name = TextFilter(help_text="Name of the type, exact.")
     group = TextFilter(help_text="Group in the catalogue, exact.")
     archived = BooleanFilter(help_text="Whether the type is archived. Without this filter the list has both.")
     deprecated = BooleanFilter(help_text="Whether the type is deprecated. Without this filter the list has both.")
-    search = TextFilter(where=_contains, help_text="Text in the name or description, ignoring case.")
+    q = TextFilter(
+        where=_contains, min_length=2, max_length=256, help_text="Text in the name or description, ignoring case."
+    )
 
 
 OWN_FILTERS = ("name", "group", "archived", "deprecated")

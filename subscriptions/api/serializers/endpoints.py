@@ -4,11 +4,12 @@ from typing import Any, ClassVar
 
 from rest_framework import serializers
 
-from subscriptions.api.fields.labels import Labels, Metadata, Uid
+from subscriptions.api.fields.own import Metadata, Uid
 from subscriptions.api.fields.retry_plan import RetryPlan
 from subscriptions.api.serializers.endpoint_secrets import SIGNING
 from subscriptions.api.serializers.http_settings import HttpSettingsSerializer
 from subscriptions.models import Endpoint, Tenant
+from webhooks.kit.rest.labels import Labels
 from webhooks.kit.rest.serializers import ChoiceField, IdField, StrictModelSerializer, TextField
 
 

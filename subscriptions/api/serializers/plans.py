@@ -1,6 +1,6 @@
 """Serialize plans."""
 
-from subscriptions.api.fields.labels import Uid
+from subscriptions.api.fields.own import Uid
 from subscriptions.models import Plan
 from webhooks.kit.rest.serializers import IdField, StrictModelSerializer
 

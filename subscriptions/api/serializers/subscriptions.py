@@ -7,10 +7,10 @@ from django.db.models import QuerySet
 from rest_framework.exceptions import ValidationError
 
 from subscriptions.api.authentication import principal
-from subscriptions.api.fields.labels import Labels
 from subscriptions.api.fields.routing import EventTypesField, PatternField, TransformerField
 from subscriptions.api.tenancy import limited_to_endpoint, tenant_of
 from subscriptions.models import Endpoint, Subscription, Tenant
+from webhooks.kit.rest.labels import Labels
 from webhooks.kit.rest.serializers import BooleanField, IdField, ReferenceField, StrictModelSerializer
 
 

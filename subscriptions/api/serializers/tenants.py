@@ -1,7 +1,8 @@
 """Serialize tenants."""
 
-from subscriptions.api.fields.labels import Labels, Metadata, Uid
+from subscriptions.api.fields.own import Metadata, Uid
 from subscriptions.models import Plan, Tenant
+from webhooks.kit.rest.labels import Labels
 from webhooks.kit.rest.serializers import IdField, ReferenceField, StrictModelSerializer
 
 

@@ -106,7 +106,7 @@ def test_expensive_operations_are_described_with_429() -> None:
     described = {str(it) for it in operations() if "429" in it.described["responses"]}
     assert {
         "POST /api/v1/replays/preview/",
-        "POST /api/v1/cancellations/preview/",
+        "POST /api/v1/deliveries/cancel/preview/",
         "POST /api/v1/subscriptions/test/",
         "GET /api/v1/events/{ref}/explain/",
         "GET /api/v1/event-types/openapi/",

@@ -38,8 +38,8 @@ class TestChangeRoutes(RouteCases):
         ApiRoute("post", "deliveries/{delivery}/retry/", "manage", 200),
         ApiRoute("post", "deliveries/{delivery}/resend/", "manage", 200),
         ApiRoute("post", "deliveries/{delivery}/set-aside/", "manage", 200),
-        ApiRoute("post", "cancellations/", "manage", 200, {"all": True}),
-        ApiRoute("post", "cancellations/preview/", "read", 200, {"all": True}),
+        ApiRoute("post", "deliveries/cancel/", "manage", 200, {"all": True}),
+        ApiRoute("post", "deliveries/cancel/preview/", "read", 200, {"all": True}),
     ]
 
     def make_ids(self, tenant: Tenant) -> dict[str, str]:
@@ -96,9 +96,9 @@ def test_cancellation_cancels_what_its_preview_counted(client: APIClient, tenant
         make_delivery(make_event(tenant), endpoint)
     make_delivery(make_event(tenant), make_endpoint(tenant))
     body = {"filter": {"endpoint": "billing"}}
-    assert client.post("/api/v1/cancellations/preview/", body).json() == {"total": 3, "has_more": False}
+    assert client.post("/api/v1/deliveries/cancel/preview/", body).json() == {"total": 3, "is_lower_bound": False}
     assert not Delivery.objects.filter(state="cancelled").exists()
-    assert client.post("/api/v1/cancellations/", body).json() == {"total": 3, "has_more": False}
+    assert client.post("/api/v1/deliveries/cancel/", body).json() == {"total": 3, "has_more": False}
     cancelled = Delivery.objects.filter(state="cancelled")
     assert cancelled.count() == 3
     assert str(cancelled[0].cancelled_by).startswith("wp_")
@@ -121,7 +121,7 @@ def test_cancellation_cancels_what_its_preview_counted(client: APIClient, tenant
         ({"filter": {"type": 5}}, "filter.type"),
     ],
 )
-@pytest.mark.parametrize("path", ["cancellations/", "cancellations/preview/"])
+@pytest.mark.parametrize("path", ["deliveries/cancel/", "deliveries/cancel/preview/"])
 def test_invalid_filter_names_the_field_and_cancels_nothing(
     client: APIClient, tenant: Tenant, endpoint: Endpoint, path: str, body: Any, field: str
 ) -> None:
@@ -131,7 +131,7 @@ def test_invalid_filter_names_the_field_and_cancels_nothing(
     assert Delivery.objects.get().state == "pending"
 
 
-@pytest.mark.parametrize("path", ["cancellations/", "cancellations/preview/", "replays/", "replays/preview/"])
+@pytest.mark.parametrize("path", ["deliveries/cancel/", "deliveries/cancel/preview/", "replays/", "replays/preview/"])
 def test_filter_field_outside_the_filter_is_rejected(
     client: APIClient, tenant: Tenant, endpoint: Endpoint, path: str
 ) -> None:

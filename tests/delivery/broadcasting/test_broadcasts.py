@@ -126,7 +126,7 @@ class TestApi:
     def test_preview_progress_and_end(self, platform: APIClient) -> None:
         for uid, plan in (("one", "gold"), ("two", "gold"), ("three", "free")):
             make_tenant(uid=uid, labels={"plan": plan})
-        assert post(platform, "preview/", {"labels": {"plan": "gold"}}).json() == {"total": 2}
+        assert post(platform, "preview/", {"labels": {"plan": "gold"}}).json() == {"total": 2, "is_lower_bound": False}
         assert post(platform, "preview/", {"all": True}).json() == {"total": 3}
         made = post(platform, "", {"event": EVENT, "labels": {"plan": "gold"}})
         assert made.status_code == 201, made.content

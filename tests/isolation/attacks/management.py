@@ -42,7 +42,7 @@ def cancellations(attacker: Attacker) -> None:
         for _ in range(50):
             attacker.publish(*({"type": f"waiting.{number}"} for _ in range(1000)))
     body = {"filter": {"endpoint": endpoints[0]}}
-    attacker.clients(4, lambda: attacker.request("POST", "/api/v1/cancellations/", body))
+    attacker.clients(4, lambda: attacker.request("POST", "/api/v1/deliveries/cancel/", body))
     attacker.request("DELETE", f"/api/v1/endpoints/{endpoints[1]}/")
 
 

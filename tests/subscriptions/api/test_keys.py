@@ -23,7 +23,7 @@ class TestKeyRoutes(RouteCases):
         ApiRoute("post", "keys/", "manage", 201, {"scopes": ["manage"]}),
         ApiRoute("get", "keys/{key}/", "read", 200),
         ApiRoute("delete", "keys/{key}/", "manage", 204),
-        ApiRoute("post", "keys/{key}/rotations/", "manage", 201, {}),
+        ApiRoute("post", "keys/{key}/rotate/", "manage", 201, {}),
     )
 
     def make_ids(self, tenant):
@@ -58,14 +58,14 @@ def test_key_cannot_grant_a_scope_it_does_not_have():
     client = make_client(tenant, "manage", "read")
     strong, _ = make_key(tenant, "publish")
     assert client.post(f"{API}keys/", {"scopes": ["publish"]}).status_code == 403
-    assert client.post(f"{API}keys/{strong.public_id}/rotations/", {}).status_code == 403
+    assert client.post(f"{API}keys/{strong.public_id}/rotate/", {}).status_code == 403
     assert client.post(f"{API}keys/", {"scopes": ["read"]}).status_code == 201
 
 
 def test_rotated_key_stays_valid_for_the_overlap():
     tenant = make_tenant()
     old, old_text = make_key(tenant)
-    response = make_client(tenant).post(f"{API}keys/{old.public_id}/rotations/", {"overlap_seconds": 60})
+    response = make_client(tenant).post(f"{API}keys/{old.public_id}/rotate/", {"overlap_seconds": 60})
     assert response.status_code == 201
     assert client_with(response.json()["key"]).get(f"{API}keys/").status_code == 200
     assert client_with(old_text).get(f"{API}keys/").status_code == 200
@@ -77,7 +77,7 @@ def test_rotation_of_a_revoked_key_is_a_409():
     tenant = make_tenant()
     key, _ = make_key(tenant)
     keys.revoke_key(key)
-    response = make_client(tenant).post(f"{API}keys/{key.public_id}/rotations/", {})
+    response = make_client(tenant).post(f"{API}keys/{key.public_id}/rotate/", {})
     assert invalid_fields(response, 409) == ["key"]
 
 

@@ -113,7 +113,7 @@ def test_cancellation_selects_by_labels(client: APIClient, prod: Endpoint, dev: 
     event = make_event(prod.tenant)
     kept, cancelled = make_delivery(event, dev), make_delivery(event, prod)
     body = {"filter": {"labels": {"env": "prod"}}}
-    assert client.post(f"{API}cancellations/", body, format="json").json()["total"] == 1
+    assert client.post(f"{API}deliveries/cancel/", body, format="json").json()["total"] == 1
     assert [Delivery.objects.get(pk=it.pk).state for it in (kept, cancelled)] == ["pending", "cancelled"]
 
 

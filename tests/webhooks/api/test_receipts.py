@@ -1,5 +1,6 @@
 """Test receipts over REST: filters, bodies and replays."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -33,8 +34,10 @@ class TestRoutes(RouteCases):
         ApiRoute("get", "receipts/{receipt}/", "read", 200),
         ApiRoute("get", "receipts/{receipt}/attempts/", "read", 200),
         ApiRoute("get", "receipts/{receipt}/body/", "read", 200),
-        ApiRoute("post", "receipts/{receipt}/replays/", "manage", 202),
-        ApiRoute("post", "receipts/replays/", "manage", 202, {"all": True}),
+        ApiRoute("post", "receipts/{receipt}/replay/", "manage", 200),
+        ApiRoute("post", "receipts/{receipt}/retry/", "manage", 200),
+        ApiRoute("post", "receipts/replay/", "manage", 200, {"all": True}),
+        ApiRoute("post", "receipts/replay/preview/", "read", 200, {"all": True}),
     ]
 
     def make_ids(self, tenant: Tenant) -> dict[str, str]:
@@ -101,11 +104,27 @@ def test_dead_receipt_is_replayed_once() -> None:
     tenant = make_tenant()
     receipt = make_receipt(make_source(tenant_id=tenant.pk), due_at=None, dead_at=timezone.now())
     client = make_client(tenant)
-    path = f"receipts/{receipt.public_id}/replays/"
-    assert [post(client, path, {}).json() for _ in range(2)] == [
-        {"replayed": 1, "remaining": 0},
-        {"replayed": 0, "remaining": 0},
-    ]
+    path = f"receipts/{receipt.public_id}/replay/"
+    first, again = (post(client, path, {}).json() for _ in range(2))
+    assert first["state"] == "pending"
+    assert again == first
+
+
+def test_receipt_that_waits_for_a_retry_is_retried_now() -> None:
+    tenant = make_tenant()
+    later = timezone.now() + timedelta(hours=1)
+    receipt = make_receipt(make_source(tenant_id=tenant.pk), due_at=later, attempts=2)
+    retried = post(make_client(tenant), f"receipts/{receipt.public_id}/retry/", {})
+    assert (retried.status_code, retried.json()["state"], retried.json()["attempts"]) == (200, "pending", 2)
+    receipt.refresh_from_db()
+    assert receipt.due_at < later
+
+
+def test_retry_of_a_dead_receipt_is_a_409_that_names_the_replay() -> None:
+    tenant = make_tenant()
+    receipt = make_receipt(make_source(tenant_id=tenant.pk), due_at=None, dead_at=timezone.now())
+    refused = post(make_client(tenant), f"receipts/{receipt.public_id}/retry/", {})
+    assert (refused.status_code, refused.json()["detail"]) == (409, "state: Already dead; replay it.")
 
 
 def test_replays_of_a_filter_are_previewed_and_default_to_dead_receipts() -> None:
@@ -115,10 +134,10 @@ def test_replays_of_a_filter_are_previewed_and_default_to_dead_receipts() -> Non
     for owner in (source, source, make_source(tenant_id=make_tenant().pk)):
         make_receipt(owner, due_at=None, dead_at=timezone.now())
     client = make_client(tenant)
-    assert post(client, "receipts/replays/", {"preview": True, "all": True}).json() == {"total": 2}
+    assert post(client, "receipts/replay/preview/", {"all": True}).json() == {"total": 2, "is_lower_bound": False}
     for condition, count in (({"source": source.uid}, 2), ({"state": "processed"}, 1)):
-        done = post(client, "receipts/replays/", {"filter": condition})
-        assert (done.status_code, done.json()) == (202, {"replayed": count, "remaining": 0})
+        done = post(client, "receipts/replay/", {"filter": condition})
+        assert (done.status_code, done.json()) == (200, {"total": count, "has_more": False})
     assert Receipt.objects.filter(dead_at__isnull=False).count() == 1
 
 
@@ -133,14 +152,14 @@ def test_replays_of_a_filter_are_previewed_and_default_to_dead_receipts() -> Non
         ({"filter": {"state": "dead"}, "all": True}, "all"),
         ({"filter": {"state": "odd"}}, "filter.state"),
         ({"filter": "all"}, "filter"),
-        ({"all": True, "preview": "perhaps"}, "preview"),
+        ({"all": True, "preview": True}, "preview"),
         ([], ""),
     ],
 )
 def test_replays_with_an_invalid_body_are_a_400_and_replay_nothing(body: Any, field: str) -> None:
     tenant = make_tenant()
     make_receipt(make_source(tenant_id=tenant.pk), due_at=None, dead_at=timezone.now())
-    response = post(make_client(tenant), "receipts/replays/", body)
+    response = post(make_client(tenant), "receipts/replay/", body)
     assert (response.status_code, [it["field"] for it in response.json()["errors"]]) == (400, [field])
     assert Receipt.objects.filter(dead_at__isnull=False).count() == 1
 

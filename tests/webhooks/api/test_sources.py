@@ -32,6 +32,7 @@ class TestRoutes(RouteCases):
         ApiRoute("get", "sources/", "read", 200),
         ApiRoute("post", "sources/", "manage", 201, {"scheme": "standard"}),
         ApiRoute("get", "sources/{source}/", "read", 200),
+        ApiRoute("put", "sources/{source}/", "manage", 200, {"scheme": "standard"}),
         ApiRoute("patch", "sources/{source}/", "manage", 200, {"name": "x"}),
         ApiRoute("delete", "sources/{source}/", "manage", 204),
         ApiRoute("get", "sources/{source}/stats/", "read", 200),
@@ -120,7 +121,8 @@ def test_create_returns_a_given_secret_once() -> None:
         ({"scheme": "standard", "rate_per_minute": 2**40}, "rate_per_minute"),
         ({"scheme": "standard", "event_type_path": "x" * 257}, "event_type_path"),
         ({"scheme": "standard", "secret": "x" * 8193}, "secret"),
-        ({"scheme": "standard", "paused": "perhaps"}, "paused"),
+        ({"scheme": "standard", "state": "perhaps"}, "state"),
+        ({"scheme": "standard", "labels": {"env": "a b"}}, "labels"),
         ({"scheme": "standard", "uid": "x" * 257}, "uid"),
         ({"scheme": "standard", "handler_timeout_seconds": 0}, "handler_timeout_seconds"),
         ({"scheme": "standard", "handler_timeout_seconds": 901}, "handler_timeout_seconds"),
@@ -282,10 +284,10 @@ def test_patch_applies_to_the_next_message() -> None:
     client = make_client(make_tenant())
     created = post(client, "sources/", {"scheme": "none", "uid": "shop"}).json()
     assert Client().post(created["url"], b"1", "text/plain").status_code == 202
-    changed = client.patch(f"{API}/sources/{created['id']}/", {"paused": True}, format="json")
-    assert changed.json()["paused"] is True
+    changed = client.patch(f"{API}/sources/{created['id']}/", {"state": "paused"}, format="json")
+    assert changed.json()["state"] == "paused"
     assert Client().post(created["url"], b"2", "text/plain").status_code == 503
-    client.patch(f"{API}/sources/shop/", {"paused": False, "response_status": 200}, format="json")
+    client.patch(f"{API}/sources/shop/", {"state": "active", "response_status": 200}, format="json")
     assert Client().post(created["url"], b"3", "text/plain").status_code == 200
 
 
@@ -366,8 +368,8 @@ def test_stats_have_hours_totals_and_current_counts() -> None:
     source_counts.write()
     stats = client.get(f"{API}/sources/shop/stats/?hours=2").json()
     assert stats["now"] == {"pending": 2, "dead": 0, "is_lower_bound": False}
-    assert (stats["totals"]["received"], stats["totals"]["duplicates"]) == (2, 1)
-    assert [hour["received"] for hour in stats["hours"]] == [0, 2]
+    assert (stats["total"]["received"], stats["total"]["duplicates"]) == (2, 1)
+    assert [hour["received"] for hour in stats["data"]] == [0, 2]
 
 
 @pytest.mark.parametrize("hours", ["0", "2161", "many", "-1"])

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from webhooks.kit.rest.selection import SelectionSerializer
-from webhooks.kit.rest.serializers import BooleanField, ChoiceField, IdField, ObjectField
+from webhooks.kit.rest.serializers import ChoiceField, IdField, ObjectField
 from webhooks.models import Receipt, Source, SourceSecret
 from webhooks.processing.receipts import OUTCOMES, Attempt
 
@@ -87,30 +86,14 @@ class ReceiptAttemptsSerializer(serializers.Serializer[Any]):
     )
 
 
-class ReceiptReplayCreateSerializer(SelectionSerializer):
+class ReceiptReplaySerializer(SelectionSerializer):
     """The receipts to replay, by a filter. Without conditions `"all": true` selects all dead receipts."""
 
     filter = ObjectField(
         required=False,
         default=dict,
         help_text="Filters of the list of receipts: `source`, `state`, `event_type`, `message_id`, `cause`, `since`, "
-        "`until`, `out_of_order`, `unhandled`, `skipped`. The default of `state` is `dead`. "
+        "`until`, `labels` and `q`, `order_key`, `out_of_order`, `unhandled`, `skipped`. "
+        "The default of `state` is `dead`. "
         'Example: `{"source": "shop", "since": "2030-01-31T12:00:00Z"}`.',
     )
-    preview = BooleanField(required=False, default=False, help_text="Only count the receipts.")
-
-
-class ReceiptReplayResultSerializer(serializers.Serializer[Any]):
-    """The number of receipts whose handlers run again."""
-
-    replayed = serializers.IntegerField(help_text="Receipts queued for their handlers by this request.")
-    remaining = serializers.IntegerField(
-        help_text="Receipts that match and are left for another request; 10,000: at least that many."
-    )
-
-
-@extend_schema_serializer(component_name="ReceiptReplayPreview")
-class ReceiptReplayPreviewSerializer(serializers.Serializer[Any]):
-    """The number of receipts that a replay would select."""
-
-    total = serializers.IntegerField(help_text="Receipts that match; 10,000: at least that many.")

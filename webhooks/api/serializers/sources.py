@@ -23,8 +23,9 @@ from webhooks.api.fields import (
 )
 from webhooks.kit.encryption import decrypt
 from webhooks.kit.rest.errors import Conflict
+from webhooks.kit.rest.labels import Labels
 from webhooks.kit.rest.serializers import (
-    BooleanField,
+    ChoiceField,
     IdField,
     MultilineTextField,
     OptionalUrlField,
@@ -112,7 +113,13 @@ class SourceSerializer(StrictModelSerializer):
         "attempts in 41 h.",
     )
     handlers = HandlersField(required=False, help_text=help_of("handlers"))
-    paused = BooleanField(required=False, help_text="While true, senders get 503 with Retry-After. Default: false.")
+    labels = Labels(required=False)
+    state = ChoiceField(
+        Source.State.choices,
+        required=False,
+        help_text="While it is `paused`, senders get 503 with Retry-After. Default: `active`.",
+    )
+    kept_by_put = frozenset({"sender", "secret", "verify_token", "state"})
 
     class Meta:
         model = Source
@@ -124,16 +131,17 @@ class SourceSerializer(StrictModelSerializer):
             *("allowed_networks", "max_bytes", "rate_per_minute"),
             *("verify_token", "allowed_origins", "content_types", "response_status", "response_body"),
             *("response_content_type", "response_when", "response_timeout_seconds", "responses", "handlers"),
-            *("handler_timeout_seconds", "retry_plan", "sequence_path", "skip_out_of_order", "paused", "created_at"),
+            *("handler_timeout_seconds", "retry_plan", "sequence_path", "skip_out_of_order", "labels", "state"),
+            "created_at",
             "updated_at",
         ]
         read_only_fields = ["created_at", "updated_at"]
 
     def to_internal_value(self, data: Any) -> Any:
-        """Add the values of the preset to a new source."""
-        sender = data.get("sender") if isinstance(data, dict) else None
-        if self.instance is None and isinstance(sender, str) and sender in sender_names():
-            data = with_preset(data)
+        """Add the values of the preset to a new source, and to one that is replaced."""
+        sender = data.get("sender", getattr(self.instance, "sender", None)) if isinstance(data, dict) else None
+        if not self.partial and isinstance(sender, str) and sender in sender_names():
+            data = with_preset({**data, "sender": sender})
         return super().to_internal_value(data)
 
     def validate_sender(self, name: str) -> str:
@@ -145,16 +153,10 @@ class SourceSerializer(StrictModelSerializer):
     def get_url(self, source: Source) -> str:
         return reverse("inbound", args=[source.public_id], request=self.context.get("request"))
 
-    def to_representation(self, instance: Source) -> dict[str, Any]:
-        shown: dict[str, Any] = super().to_representation(instance)
-        return {**shown, "paused": instance.paused_at is not None}
-
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Check that scheme, options and secrets fit together, new and stored ones."""
         new = attrs.get("secret")
         scheme = attrs.get("scheme", getattr(self.instance, "scheme", ""))
-        if self.instance is not None and new is not None:
-            raise serializers.ValidationError({"secret": "Cannot be changed here; create a secret at secrets/."})
         if self.instance is not None and attrs.get("sender", self.instance.sender) != self.instance.sender:
             raise serializers.ValidationError({"sender": "Cannot be changed; create another source."})
         if self.instance is None and new is None:
@@ -165,10 +167,12 @@ class SourceSerializer(StrictModelSerializer):
             if attrs.get("verify_token"):
                 attrs["verify_token"] = trimmed_secret(attrs["verify_token"], "verify_token")
         kept = [decrypt(row.ciphertext) for row in active_secrets(self.instance)] if self.instance else []
+        if self.instance is not None and attrs.pop("secret", "").strip() not in ["", *kept]:
+            raise serializers.ValidationError({"secret": "Cannot be changed here; create a secret at secrets/."})
         with configuration_errors():
             options = check_configuration(
                 scheme,
-                [new, *kept] if new else kept,
+                [new, *kept] if new and not self.instance else kept,
                 attrs.get("options", getattr(self.instance, "options", {})),
                 tenant_id=self.instance.tenant_id if self.instance else self.context.get("tenant_id"),
                 handshake=attrs.get("handshake", getattr(self.instance, "handshake", [])),

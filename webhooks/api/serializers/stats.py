@@ -46,7 +46,7 @@ class SourceCountsSerializer(serializers.Serializer[Any]):
 class SourceHourlyCountsSerializer(SourceCountsSerializer):
     """Counts of messages and of handler runs of a source in one hour."""
 
-    starts_at = serializers.DateTimeField(help_text="Start of the hour (UTC).")
+    begins_at = serializers.DateTimeField(source="starts_at", help_text="Start of the hour (UTC).")
 
 
 class SourceCurrentCountsSerializer(serializers.Serializer[Any]):
@@ -64,5 +64,7 @@ class SourceStatsSerializer(serializers.Serializer[Any]):
     """Statistics of a source. Hourly counts are a few seconds behind."""
 
     now = SourceCurrentCountsSerializer(help_text="Pending and dead receipts now.")
-    totals = SourceCountsSerializer(help_text="Counts of all hours together.")
-    hours = SourceHourlyCountsSerializer(many=True, help_text="Counts of each hour, oldest first.")
+    total = SourceCountsSerializer(help_text="Counts of all hours together.")
+    data = SourceHourlyCountsSerializer(  # type: ignore[assignment]  # the stubs have a property of this name
+        many=True, help_text="Counts of each hour (UTC), oldest first."
+    )

@@ -207,7 +207,8 @@ class Resource(ReadOnlyResource[M]):
 
     def create_by_put(self, request: Request) -> Response:
         """Create the row that a PUT names. Raises ValidationError for a body with another uid than the path has."""
-        serializer = self.get_serializer(data=self.with_uid_of_path(request.data))
+        data, kind = self.with_uid_of_path(request.data), self.create_serializer_class or self.get_serializer_class()
+        serializer = kind(data=data, context=self.get_serializer_context())
         serializer.is_valid(raise_exception=True)
         fields = dict(serializer.validated_data)
         if fields["uid"] != self.kwargs["ref"]:

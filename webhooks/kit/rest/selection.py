@@ -1,10 +1,13 @@
-"""Define the body that selects the rows of a bulk change: a filter, or everything in so many words.
+"""Define the body that selects the rows of a bulk change, its preview, and its result.
+
+A selection is a filter, or everything in so many words.
 
 A filter that is left out, or is empty by mistake, must not select every row.
 """
 
 from typing import Any, ClassVar
 
+from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 from webhooks.kit.rest.serializers import BooleanField, StrictSerializer
@@ -30,3 +33,17 @@ class SelectionSerializer(StrictSerializer):
 
     def _is_condition(self, name: str, value: Any) -> bool:
         return value not in (None, "", {}) and not (name in self.options and value is False)
+
+
+class SelectionCountSerializer(serializers.Serializer[Any]):
+    """The number of rows that a selection has now, of a preview."""
+
+    total = serializers.IntegerField(help_text="Rows that match now.")
+    is_lower_bound = serializers.BooleanField(help_text="Whether counting stopped at its limit: there may be more.")
+
+
+class BulkResultSerializer(serializers.Serializer[Any]):
+    """The number of rows that one request has changed."""
+
+    total = serializers.IntegerField(help_text="Rows changed by this request.")
+    has_more = serializers.BooleanField(help_text="Whether more rows match; repeat the request to change them.")

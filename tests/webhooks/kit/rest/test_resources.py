@@ -71,4 +71,4 @@ def test_change_writes_only_the_columns_it_names(source, monkeypatch):
         return validate(self, attrs)
 
     monkeypatch.setattr(SourceSerializer, "validate", paused_meanwhile)
-    assert client.patch(path, {"name": "Another"}).json()["paused"] is True
+    assert client.patch(path, {"name": "Another"}).json()["state"] == "paused"

@@ -25,7 +25,7 @@ PLAIN = {"name": "plain", "scheme": "none"}
         ({"uid": 5}, "uid"),
         ({"timestamp_tolerance_seconds": "300"}, "timestamp_tolerance_seconds"),
         ({"max_bytes": True}, "max_bytes"),
-        ({"paused": "yes"}, "paused"),
+        ({"state": "yes"}, "state"),
         ({"skip_out_of_order": 1}, "skip_out_of_order"),
         ({"verify_token": 5}, "verify_token"),
     ],
