@@ -13,13 +13,13 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from subscriptions.endpoints.endpoints import create_endpoint, delete_endpoint
+from subscriptions.endpoints.endpoints import create_endpoint
 from subscriptions.endpoints.http.certificates import check_tls
 from subscriptions.endpoints.http.credentials import check_auth
 from subscriptions.endpoints.http.encrypted_fields import FIELDS as ENCRYPTED
 from subscriptions.errors import AlreadyExists, Invalid
 from subscriptions.models import Endpoint, HttpSettings, Tenant
-from subscriptions.routing.subscriptions import create_subscription
+from subscriptions.routing.subscriptions import set_subscriptions
 from subscriptions.tenants.tenants import create_tenant
 from subscriptions.validation import (
     check_event_types,
@@ -67,13 +67,8 @@ def register_endpoint(
     """
     subscription = {"event_types": list(dict.fromkeys(event_types)), "pattern": pattern, "transformer": transformer}
     _check(fields, subscription)
-    endpoint, secret = create_endpoint(tenant, url=url, **fields)
-    try:
-        create_subscription(tenant, {"endpoint": endpoint, **subscription})
-    except Exception:
-        delete_endpoint(endpoint)
-        raise
-    return endpoint, secret
+    subscribe = partial(set_subscriptions, wanted=[subscription])
+    return create_endpoint(tenant, url=url, finish=subscribe, **fields)
 
 
 _CHECKS: dict[str, Callable[[Any], None]] = {

@@ -17,6 +17,7 @@ from webhooks.wire.ids import parse
 from webhooks.wire.patterns import InvalidPattern
 from webhooks.wire.transform import InvalidTransformer
 
+RESERVED_UIDS = {"ep": ("batch", "delete")}  # by prefix: steps of paths in the place of a uid
 MAX_NAME = 256  # characters
 MAX_EVENT_TYPE = 256  # characters
 MAX_EVENT_TYPES = 100  # of one subscription
@@ -44,11 +45,13 @@ def check_name(name: str) -> None:
 
 
 def check_uid(prefix: str, uid: str | None) -> None:
-    """Raise Invalid for a malformed uid, and for one that looks like an id of Waypost with this prefix."""
+    """Raise Invalid for a malformed uid, for one that looks like an id of Waypost, and for one that a path has."""
     if uid is None:
         return
     if not is_uid(uid):
         raise Invalid("uid", str(uid_format.message))
+    if uid in RESERVED_UIDS.get(prefix, ()):
+        raise Invalid("uid", "Must be another name; a path of the API has this one.")
     if _is_id(prefix, uid):
         raise Invalid("uid", f"Must not look like an id of Waypost ({prefix}_...).")
 

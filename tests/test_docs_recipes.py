@@ -170,16 +170,20 @@ def test_address_is_not_in_what_a_partner_gets(recipe: MakeRecipe) -> None:
     assert b"ada@example.com" in bytes(Event.objects.get().body)
 
 
-def test_loop_creates_each_endpoint_with_its_subscription_once(recipe: MakeRecipe, tenant: Tenant) -> None:
+def test_batch_creates_each_endpoint_with_its_subscription_once_and_deletes_them(
+    recipe: MakeRecipe, tenant: Tenant
+) -> None:
     page = recipe("five-hundred-endpoints")
-    listed, printed = page.code("")
+    listed, created, updated, deleted = page.code("")
     (page.folder / "endpoints.txt").write_text(URL.sub(lambda it: page.receiver.url(it[1] or "/"), listed))
-    assert page.run() == printed
-    assert page.run() == printed.replace("201", "409")
+    assert page.run(0) == created
+    assert page.run(1) == updated
     assert sorted(tenant.endpoints.values_list("uid", "subscriptions__event_types")) == [
         ("berlin", ["order.*"]),
         ("paris", ["order.*"]),
     ]
+    assert page.run(2) == deleted
+    assert not tenant.endpoints.filter(deleted_at=None).exists()
 
 
 def test_test_event_is_sent_and_shown(recipe: MakeRecipe, tenant: Tenant) -> None:

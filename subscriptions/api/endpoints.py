@@ -1,5 +1,6 @@
 """Serve the endpoints of a tenant: the destinations of its webhooks."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -8,11 +9,16 @@ from rest_framework.response import Response
 from subscriptions.api import openapi
 from subscriptions.api.authentication import principal
 from subscriptions.api.endpoint_secrets import new_secret_field
-from subscriptions.api.serializers.endpoints import EndpointCreateSerializer, EndpointSerializer
+from subscriptions.api.serializers.endpoints import (
+    EndpointCreateSerializer,
+    EndpointReplaceSerializer,
+    EndpointSerializer,
+)
 from subscriptions.api.tenancy import OwnedResource
 from subscriptions.endpoints import endpoints
 from subscriptions.endpoints.signing_secrets import is_current_secret
-from subscriptions.models import Endpoint
+from subscriptions.models import Endpoint, Tenant
+from subscriptions.routing.subscriptions import set_subscriptions
 from webhooks.kit.rest.list_filters import ConfiguredFilters, contains
 from webhooks.kit.rest.query_params import ChoiceFilter, TextFilter
 
@@ -43,8 +49,8 @@ class Endpoints(OwnedResource[Endpoint]):
         "create": (
             "Create an endpoint",
             "Registers a URL to send webhooks to, and creates the secret that signs them. Only this response "
-            "contains the secret; if it is lost, rotate it. Next, create a subscription, which selects the events "
-            "to send to this endpoint.",
+            "contains the secret; if it is lost, rotate it. `subscriptions` select the events to send to it; they "
+            "can also be created later.",
         ),
         "retrieve": ("Get an endpoint", "Returns one endpoint, by id or `uid`."),
         "update": (
@@ -73,18 +79,21 @@ class Endpoints(OwnedResource[Endpoint]):
     endpoint_path = "pk"
     creates_by_put = True
 
+    def get_serializer_class(self) -> type[Any]:
+        """Return the serializer; that of a PUT accepts subscriptions too."""
+        return EndpointReplaceSerializer if self.request.method == "PUT" else EndpointSerializer
+
     def create_row(self, fields: dict[str, Any]) -> Response:
-        endpoint, secret = endpoints.create_endpoint(self.tenant, **fields)
-        return self.created(endpoint, **new_secret_field(secret))
+        return self.created(*create(self.tenant, fields))
+
+    def created(self, row: Endpoint, secret: str = "") -> Response:  # type: ignore[override]
+        """Return the response to a creation, with what the deliveries are verified with."""
+        return super().created(row, **new_secret_field(secret))
 
     def with_uid_of_path(self, data: Any) -> Any:
         """Leave out a secret that is the current one, so that a creation by PUT can be repeated as it was."""
         data = super().with_uid_of_path(data)
-        if not isinstance(data, dict) or not {"secret", "signing"} & data.keys() or self.is_free_uid():
-            return data
-        if not is_current_secret(self.get_object(), data.get("secret"), data.get("signing")):
-            return data
-        return {name: value for name, value in data.items() if name not in ("secret", "signing")}
+        return data if self.is_free_uid() else without_current_secret(self.get_object(), data)
 
     def write(self, row: Endpoint, fields: dict[str, Any]) -> Endpoint:
         """Change the endpoint.
@@ -93,8 +102,34 @@ class Endpoints(OwnedResource[Endpoint]):
         lock and the check of ``If-Match`` follow inside it.
         """
         by_operator = principal(self.request).is_platform
-        lock = partial(self.lock_if_match, row)
-        return endpoints.change_endpoint(row, fields, by_operator=by_operator, precondition=lock)
+        return change(row, fields, by_operator=by_operator, precondition=partial(self.lock_if_match, row))
 
     def delete_row(self, row: Endpoint) -> None:
         endpoints.delete_endpoint(row)
+
+
+def create(tenant: Tenant, fields: dict[str, Any]) -> tuple[Endpoint, str]:
+    """Create an endpoint, with its subscriptions if they are given; return it and what its receiver verifies with."""
+    finish = _subscribe(fields)
+    return endpoints.create_endpoint(tenant, finish=finish, **fields)
+
+
+def change(row: Endpoint, fields: dict[str, Any], **how: Any) -> Endpoint:
+    """Change an endpoint, with its subscriptions if they are given; return it as it is afterwards."""
+    finish = _subscribe(fields)
+    return endpoints.change_endpoint(row, fields, finish=finish, **how)
+
+
+def _subscribe(fields: dict[str, Any]) -> Callable[[Endpoint], None] | None:
+    """Take the subscriptions out of the fields, and return what makes them the endpoint's."""
+    wanted = fields.pop("subscriptions", None)
+    return None if wanted is None else partial(set_subscriptions, wanted=wanted)
+
+
+def without_current_secret(row: Endpoint, data: Any) -> Any:
+    """Return the body of a PUT without its secret, if that is the endpoint's current one."""
+    if not isinstance(data, dict) or not {"secret", "signing"} & data.keys():
+        return data
+    if not is_current_secret(row, data.get("secret"), data.get("signing")):
+        return data
+    return {name: value for name, value in data.items() if name not in ("secret", "signing")}

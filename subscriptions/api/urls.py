@@ -3,7 +3,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from subscriptions.api import endpoint_secrets, endpoints, keys, plans, subscriptions, tenants
+from subscriptions.api import bulk, endpoint_secrets, endpoints, keys, plans, subscriptions, tenants
 from subscriptions.api.event_types.urls import urlpatterns as event_type_urlpatterns
 
 router = SimpleRouter(use_regex_path=False)
@@ -14,6 +14,13 @@ router.register("endpoints", endpoints.Endpoints, "endpoint")
 router.register("subscriptions", subscriptions.Subscriptions, "subscription")
 
 urlpatterns = [
+    path("endpoints/batch/", bulk.EndpointBatch.as_view(), name="endpoint-batch"),  # before endpoints/<ref>/
+    path("endpoints/delete/", bulk.EndpointsDelete.as_view(), name="endpoints-delete"),
+    path("endpoints/delete/preview/", bulk.EndpointsDeletePreview.as_view(), name="endpoints-delete-preview"),
+    path("subscriptions/delete/", bulk.SubscriptionsDelete.as_view(), name="subscriptions-delete"),
+    path(
+        "subscriptions/delete/preview/", bulk.SubscriptionsDeletePreview.as_view(), name="subscriptions-delete-preview"
+    ),
     *router.urls,
     *event_type_urlpatterns,
     path("keys/<str:ref>/rotate/", keys.KeyRotation.as_view(), name="key-rotation"),

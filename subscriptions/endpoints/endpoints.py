@@ -18,15 +18,25 @@ from subscriptions.models import Endpoint, OAuthToken, Tenant
 from subscriptions.tenants.plans import check_endpoint_limit
 from webhooks.kit.rows import unique_uid
 
+Finish = Callable[[Endpoint], object]
+
 
 def create_endpoint(
-    tenant: Tenant, *, kind: str = HTTP, secret: str | None = None, signing: str | None = None, **fields: Any
+    tenant: Tenant,
+    *,
+    kind: str = HTTP,
+    secret: str | None = None,
+    signing: str | None = None,
+    finish: Finish | None = None,
+    **fields: Any,
 ) -> tuple[Endpoint, str]:
     """Create an endpoint; return it with the key its receiver verifies with: the secret (v1) or public key (v1a).
 
-    Suspends the request while the URL's name is resolved, so call it outside a transaction. Raises Invalid for a URL,
-    secret or field that is not allowed, AlreadyExists for a uid in use, LimitExceeded if the plan allows no more,
-    TooManyLookups if the tenant has too many lookups in progress.
+    Suspends the request while the URL's name is resolved, so call it outside a transaction. ``finish`` is called with
+    the endpoint at the end of the transaction that writes; its exceptions propagate, and nothing is written.
+
+    Raises Invalid for a URL, secret or field that is not allowed, AlreadyExists for a uid in use, LimitExceeded if the
+    plan allows no more, TooManyLookups if the tenant has too many lookups in progress.
     """
     if fields.get("state") in (DISABLED, UNVERIFIED):
         raise Invalid("state", "Must be active or paused for a new endpoint.")
@@ -41,6 +51,8 @@ def create_endpoint(
         check_endpoint_limit(tenant)
         rules.save(settings)
         store_secret(endpoint, new)
+        if finish is not None:
+            finish(endpoint)
     return endpoint, new.verification_key
 
 
@@ -50,10 +62,12 @@ def change_endpoint(
     *,
     by_operator: bool = False,
     precondition: Callable[[], None] | None = None,
+    finish: Finish | None = None,
 ) -> Endpoint:
     """Write the given fields only; return the endpoint as it is afterwards. ``state`` changes as in ``set_state``.
 
-    ``precondition`` is called first, inside the transaction that writes; its exceptions propagate.
+    ``precondition`` is called first, inside the transaction that writes, and ``finish`` with the endpoint last; their
+    exceptions propagate, and nothing is written.
     Raises as ``create_endpoint`` and ``set_state``, and Endpoint.DoesNotExist if the endpoint was deleted meanwhile.
     """
     fields = dict(fields)
@@ -67,6 +81,8 @@ def change_endpoint(
             _update(endpoint, general, own)
         if state is not None and not ("url" in fields and state == endpoint.state):
             set_state(endpoint, state, by_operator=by_operator)
+        if finish is not None:
+            finish(endpoint)
     return existing(endpoint).select_related("http").get()
 
 

@@ -1,18 +1,20 @@
 """Create and change subscriptions within the limits of the tenant's plan."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from subscriptions.errors import AlreadyExists
-from subscriptions.models import Subscription, Tenant
+from subscriptions.models import Endpoint, Subscription, Tenant
 from subscriptions.routing.transformer_conflicts import check_transformers
 from subscriptions.tenants.plans import check_subscription_limits, lock_tenant
 
 SELECTS = ("endpoint_id", "endpoint_labels", "event_types", "pattern", "transformer")
 """The fields that say what is sent where: two subscriptions must not have all of them in common."""
+OF_ENDPOINT = ("event_types", "pattern", "transformer", "description", "active")
+"""What a subscription says beside the endpoint that it names."""
 
 
 def create_subscription(tenant: Tenant, fields: Mapping[str, Any]) -> Subscription:
@@ -48,6 +50,36 @@ def change_subscription(row: Subscription, fields: Mapping[str, Any]) -> Subscri
             _check_is_new(changed)
             check_transformers(changed)
     return changed
+
+
+def set_subscriptions(endpoint: Endpoint, wanted: Sequence[Mapping[str, Any]]) -> None:
+    """Make these the subscriptions that name the endpoint: keep equal ones, delete the others, create the rest.
+
+    Those that select the endpoint by its labels stay. Call it in the transaction that creates or changes the endpoint.
+    Raises LimitExceeded if the plan allows no more, AlreadyExists if two are the same.
+    """
+    missing = [_with_defaults(each) for each in wanted]
+    lock_tenant(endpoint.tenant)
+    for row in endpoint.subscriptions.order_by("id"):
+        own = {name: getattr(row, name) for name in OF_ENDPOINT}
+        if own in missing:
+            missing.remove(own)
+        else:
+            row.delete()
+    for fields in missing:
+        created = Subscription.objects.create(tenant_id=endpoint.tenant_id, endpoint=endpoint, **fields)
+        try:
+            _check_is_new(created)
+        except AlreadyExists:
+            raise AlreadyExists("subscriptions", "Two of them are the same; give each once.") from None
+        check_transformers(created)
+    if missing:
+        check_subscription_limits(endpoint.tenant)
+
+
+def _with_defaults(fields: Mapping[str, Any]) -> dict[str, Any]:
+    columns = {name: Subscription._meta.get_field(name) for name in OF_ENDPOINT}
+    return {name: fields.get(name, column.get_default()) for name, column in columns.items()}
 
 
 def _check_is_new(row: Subscription) -> None:

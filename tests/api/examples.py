@@ -235,6 +235,13 @@ def subscribe(it: Recorder, client: APIClient, receiver: Receiver) -> str:
     it.call(client, "change_subscription", {"event_types": ["order.paid", "order.refunded"]}, ref=subscription)
     event = {"type": "order.paid", "data": {"total": 129.5}}
     it.call(client, "test_subscription", {"subscription": subscription, "event": event})
+    item = {"uid": "crm", "url": url, "subscriptions": [{"event_types": ["customer.*"]}]}
+    it.call(client, "put_endpoints", {"data": [item, {"url": url}]})
+    unwanted = {"filter": {"endpoint": "crm"}}
+    it.call(client, "preview_delete_subscriptions", unwanted)
+    it.call(client, "delete_subscriptions", unwanted)
+    it.call(client, "preview_delete_endpoints", {"filter": {"uid": "crm"}})
+    it.call(client, "delete_endpoints", {"filter": {"uid": "crm"}})
     unused = it.call(client, "create_subscription", {"endpoint": endpoint, "event_types": ["invoice.*"]})["id"]
     it.call(client, "delete_subscription", ref=unused)
     return endpoint

@@ -8,9 +8,10 @@ from subscriptions.api.fields.own import Metadata, Uid
 from subscriptions.api.fields.retry_plan import RetryPlan
 from subscriptions.api.serializers.endpoint_secrets import SIGNING
 from subscriptions.api.serializers.http_settings import HttpSettingsSerializer
+from subscriptions.api.serializers.subscriptions import EndpointSubscriptionSerializer
 from subscriptions.models import Endpoint, Tenant
 from webhooks.kit.rest.labels import Labels
-from webhooks.kit.rest.serializers import ChoiceField, IdField, StrictModelSerializer, TextField
+from webhooks.kit.rest.serializers import ChoiceField, IdField, ListField, StrictModelSerializer, TextField
 
 
 class EndpointSerializer(StrictModelSerializer):
@@ -88,8 +89,35 @@ class EndpointSerializer(StrictModelSerializer):
         return values | (self.http.with_defaults(own) if is_replaced else own)
 
 
-class EndpointCreateSerializer(EndpointSerializer):
-    """A new endpoint: a URL that receives webhooks, how they are sent to it, and how they are signed."""
+MAX_SUBSCRIPTIONS = 100  # given with one endpoint
+
+
+class Subscriptions(ListField):
+    """Accept the subscriptions of an endpoint together with it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            child=EndpointSubscriptionSerializer(),
+            required=False,
+            write_only=True,
+            max_length=MAX_SUBSCRIPTIONS,
+            help_text='Subscriptions of this endpoint: `[{"event_types": ["order.*"]}]`. They take the place of those '
+            "that name it now; equal ones stay. Left out: no change. At most 100.",
+        )
+
+
+class EndpointReplaceSerializer(EndpointSerializer):
+    """An endpoint as a PUT replaces it, with its subscriptions or without."""
+
+    subscriptions = Subscriptions()
+    kept_by_put = EndpointSerializer.kept_by_put | {"subscriptions"}
+
+    class Meta(EndpointSerializer.Meta):
+        fields = [*EndpointSerializer.Meta.fields, "subscriptions"]
+
+
+class EndpointCreateSerializer(EndpointReplaceSerializer):
+    """A new endpoint: a URL that receives webhooks, how they are sent and signed, and which events it receives."""
 
     secret = TextField(
         required=False,
@@ -102,8 +130,8 @@ class EndpointCreateSerializer(EndpointSerializer):
     public_key = serializers.CharField(read_only=True, help_text="Public key that verifies the deliveries.")
     hints: ClassVar[dict[str, str]] = {}
 
-    class Meta(EndpointSerializer.Meta):
-        fields = [*EndpointSerializer.Meta.fields, "secret", "signing", "public_key"]
+    class Meta(EndpointReplaceSerializer.Meta):
+        fields = [*EndpointReplaceSerializer.Meta.fields, "secret", "signing", "public_key"]
 
 
 class EndpointWithSecretSerializer(EndpointCreateSerializer):

@@ -24,23 +24,9 @@ def _endpoints_of(subscription: "SubscriptionSerializer") -> QuerySet[Endpoint]:
 NO_TYPES = 'Name the types, such as ["order.*"], or all of them: ["*"].'
 
 
-class SubscriptionSerializer(StrictModelSerializer):
-    """The events that an endpoint receives: by type, narrowed by a pattern, rewritten by a transformer."""
+class EndpointSubscriptionSerializer(StrictModelSerializer):
+    """A subscription that is given with its endpoint."""
 
-    id = IdField(Subscription.prefix, read_only=True)
-    tenant = IdField(Tenant.prefix, source="tenant_id", read_only=True, help_text="Id of the tenant it belongs to.")
-    endpoint = ReferenceField(
-        _endpoints_of,
-        required=False,
-        allow_null=True,
-        help_text="Endpoint that receives the events: id or `uid`; returned as the id. Null: see `endpoint_labels`.",
-    )
-    endpoint_labels = Labels(
-        required=False,
-        allow_null=True,
-        help_text='In place of `endpoint`: all endpoints of the tenant that have these labels, `{"env": "prod"}`, now '
-        "and later; `{}`: all endpoints. Null: see `endpoint`.",
-    )
     event_types = EventTypesField(
         error_messages={"required": NO_TYPES},
         help_text="Exact types, `order.*` for all types below order, or `*` for all. At most 100. With a `pattern`, "
@@ -62,6 +48,36 @@ class SubscriptionSerializer(StrictModelSerializer):
 
     class Meta:
         model = Subscription
+        fields = ["event_types", "pattern", "transformer", "description", "active"]
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Fill in all types for a subscription with a pattern."""
+        is_whole = isinstance(data, Mapping) and not self.partial
+        if is_whole and "event_types" not in data and data.get("pattern") is not None:
+            data = {**data, "event_types": ["*"]}
+        return super().to_internal_value(data)
+
+
+class SubscriptionSerializer(EndpointSubscriptionSerializer):
+    """The events that an endpoint receives: by type, narrowed by a pattern, rewritten by a transformer."""
+
+    id = IdField(Subscription.prefix, read_only=True)
+    tenant = IdField(Tenant.prefix, source="tenant_id", read_only=True, help_text="Id of the tenant it belongs to.")
+    endpoint = ReferenceField(
+        _endpoints_of,
+        required=False,
+        allow_null=True,
+        help_text="Endpoint that receives the events: id or `uid`; returned as the id. Null: see `endpoint_labels`.",
+    )
+    endpoint_labels = Labels(
+        required=False,
+        allow_null=True,
+        help_text='In place of `endpoint`: all endpoints of the tenant that have these labels, `{"env": "prod"}`, now '
+        "and later; `{}`: all endpoints. Null: see `endpoint`.",
+    )
+
+    class Meta:
+        model = Subscription
         fields = [
             "id",
             "tenant",
@@ -76,13 +92,6 @@ class SubscriptionSerializer(StrictModelSerializer):
             "updated_at",
         ]
         read_only_fields = ["created_at", "updated_at"]
-
-    def to_internal_value(self, data: Any) -> Any:
-        """Fill in all types for a subscription with a pattern."""
-        is_whole = isinstance(data, Mapping) and not self.partial
-        if is_whole and "event_types" not in data and data.get("pattern") is not None:
-            data = {**data, "event_types": ["*"]}
-        return super().to_internal_value(data)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Require an endpoint or labels; a change to one of them takes the place of the other."""

@@ -69,13 +69,16 @@ class Labels(StorableJsonField):
 
 
 class LabelsFilter(TextFilter):
-    """Filter by labels: ``env:prod,region:eu`` selects the rows that have all of them. ``where``: the column."""
+    """Filter by labels: ``env:prod,region:eu`` selects the rows that have all of them. ``where``: the column.
+
+    The filter in a body may also have an object.
+    """
 
     def __init__(self, where: str = "labels", **options: Any) -> None:
         super().__init__(where=f"{where}__contains", **options)
 
     def to_internal_value(self, data: Any) -> Any:
         try:
-            return parse_labels(super().to_internal_value(data))
+            return check_labels(data) if isinstance(data, Mapping) else parse_labels(super().to_internal_value(data))
         except ValueError as error:
             raise ValidationError(str(error)) from None

@@ -1,0 +1,245 @@
+"""Create, replace and delete many endpoints, with their subscriptions, in one request.
+
+Each item has a transaction of its own: host names are looked up outside of any, and a fault of one item does not undo
+the others. An item is named by its uid, so a batch that was cut short is sent again as it was.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from subscriptions.api.authentication import principal
+from subscriptions.api.endpoint_secrets import new_secret_field
+from subscriptions.api.endpoints import EndpointFilters, Endpoints, change, create, without_current_secret
+from subscriptions.api.serializers.endpoint_batch import (
+    CREATED,
+    FAILED,
+    UPDATED,
+    EndpointBatchResultSerializer,
+    EndpointBatchSerializer,
+    EndpointSelectionSerializer,
+    SubscriptionSelectionSerializer,
+)
+from subscriptions.api.serializers.endpoints import (
+    EndpointCreateSerializer,
+    EndpointReplaceSerializer,
+    EndpointSerializer,
+)
+from subscriptions.api.subscriptions import SubscriptionFilters, Subscriptions
+from subscriptions.api.tenancy import TenantScoped, tenant_of
+from subscriptions.endpoints.endpoints import delete_endpoint
+from subscriptions.errors import Invalid
+from subscriptions.models import Endpoint, Scope, Subscription, Tenant
+from webhooks.kit.rest.errors import TooManyRequests
+from webhooks.kit.rest.query_params import QueryParams
+from webhooks.kit.rest.resources import NO_STORE
+from webhooks.kit.rest.selection import BulkResultSerializer, SelectionCountSerializer, SelectionSerializer
+from webhooks.outgoing.errors import LimitReached
+
+BUDGET = 15.0  # seconds that one request may take; items that are left then fail, to be sent again
+MAX_DELETED = 1_000  # rows of one request
+MAX_COUNTED = 100_000  # rows of a preview
+UID_REQUIRED = "Required in a batch, so that it can be repeated."
+NO_TIME = "The request took too long; send this item again."
+M = TypeVar("M", Endpoint, Subscription)
+
+
+class EndpointBatch(TenantScoped[Endpoint]):
+    """Create or replace many endpoints."""
+
+    expensive = ("POST",)  # read by config.api.expensive_requests
+    outside_transaction = True  # read by config.api.idempotency
+    operations = {
+        "post": (
+            "Create or replace many endpoints",
+            "Creates the endpoints whose `uid` is free and replaces the others, as a PUT of each would, with their "
+            "`subscriptions`. Each item has a transaction and a result of its own: a fault of one does not undo the "
+            "others. Sent again, the same batch changes nothing.",
+        ),
+    }
+
+    queryset = Endpoints.queryset
+    serializer_class = EndpointBatchSerializer
+
+    @extend_schema(
+        operation_id="put_endpoints", request=EndpointBatchSerializer, responses={200: EndpointBatchResultSerializer}
+    )
+    def post(self, request: Request) -> Response:
+        tenant = tenant_of(request)
+        items, until = self.body()["data"], time.monotonic() + BUDGET
+        results = [self.result(tenant, item, is_late=time.monotonic() > until) for item in items]
+        counts = Counter(result["status"] for result in results)
+        totals = {status: counts[status] for status in (CREATED, UPDATED, FAILED)}
+        return Response({"data": results, **totals}, headers=NO_STORE)
+
+    def result(self, tenant: Tenant, item: dict[str, Any], *, is_late: bool) -> dict[str, Any]:
+        """Create or replace one endpoint; return what was done, or the problem."""
+        uid = item.get("uid")
+        shown = {"uid": uid if isinstance(uid, str) else None, "endpoint": None, "error": None}
+        try:
+            if is_late:
+                raise TooManyRequests("seconds", NO_TIME, 0)
+            status, endpoint = self.put(tenant, item)
+        except (APIException, Invalid, LimitReached) as error:
+            found: Response = self.get_exception_handler()(error, self.get_exception_handler_context())
+            return {**shown, "status": FAILED, "error": dict(found.data)}
+        return {**shown, "status": status, "endpoint": endpoint}
+
+    def put(self, tenant: Tenant, item: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Create or replace the endpoint of an item; return what was done, and the endpoint as it is shown.
+
+        Raises APIException, Invalid and LimitReached.
+        """
+        uid = item.get("uid")
+        if uid is None:
+            raise ValidationError({"uid": [UID_REQUIRED]}, code="required")
+        context = self.get_serializer_context()
+        row = self.get_queryset().filter(tenant=tenant, uid=uid, deleted_at=None).first() if _is_text(uid) else None
+        if row is None:
+            fields = _validated(EndpointCreateSerializer(data=item, context=context))
+            endpoint, secret = create(tenant, fields)
+            return CREATED, {**EndpointSerializer(endpoint, context=context).data, **new_secret_field(secret)}
+        given = without_current_secret(row, item)
+        fields = _validated(EndpointReplaceSerializer(row, data=given, context=context))
+        try:
+            changed = change(row, fields, by_operator=principal(self.request).is_platform)
+        except Endpoint.DoesNotExist:
+            raise ValidationError({"uid": ["The endpoint was deleted meanwhile; send it again."]}) from None
+        return UPDATED, dict(EndpointSerializer(changed, context=context).data)
+
+
+class Selected(TenantScoped[M]):
+    """Select rows of the request's tenant by the filters of their list."""
+
+    expensive = ("POST",)  # read by config.api.expensive_requests
+    filters: ClassVar[type[QueryParams]]
+
+    def selected(self) -> QuerySet[M]:
+        """Return the rows that the body selects. Raises ValidationError for the field of the filter at fault."""
+        tenant = tenant_of(self.request)
+        body = self.body()
+        filters = self.filters(data=body["filter"], context=self.get_serializer_context())
+        if not filters.is_valid():
+            raise ValidationError({"filter": filters.errors})
+        rows = self.limited(self.rows(tenant.pk))
+        return rows.filter(filters.condition(unindexed=False)).filter(filters.condition(unindexed=True))
+
+    def counted(self) -> Response:
+        """Return how many rows the body selects, up to MAX_COUNTED."""
+        count = self.selected().order_by()[: MAX_COUNTED + 1].count()
+        return Response({"total": min(count, MAX_COUNTED), "is_lower_bound": count > MAX_COUNTED})
+
+    def deleted(self, delete: Callable[[M], object]) -> Response:
+        """Delete the oldest rows that the body selects, up to MAX_DELETED and the BUDGET; return how many."""
+        until, total, has_more = time.monotonic() + BUDGET, 0, False
+        for row in self.selected().order_by("id")[: MAX_DELETED + 1]:
+            if total == MAX_DELETED or time.monotonic() > until:
+                has_more = True
+                break
+            delete(row)
+            total += 1
+        return Response({"total": total, "has_more": has_more})
+
+
+class SelectedEndpoints(Selected[Endpoint]):
+    """Select endpoints."""
+
+    queryset = Endpoints.queryset
+    serializer_class: type[SelectionSerializer] = EndpointSelectionSerializer
+    filters = EndpointFilters
+
+
+class EndpointsDelete(SelectedEndpoints):
+    """Delete many endpoints."""
+
+    outside_transaction = True  # read by config.api.idempotency
+    operations = {
+        "post": (
+            "Delete endpoints by filter",
+            "Deletes the endpoints that match a filter, oldest first, with their subscriptions, at most 1,000 in a "
+            "request; `has_more` says whether to repeat it. Their pending deliveries become dead letters.",
+        ),
+    }
+
+    @extend_schema(operation_id="delete_endpoints", request=EndpointSelectionSerializer, responses=BulkResultSerializer)
+    def post(self, request: Request) -> Response:
+        return self.deleted(delete_endpoint)
+
+
+class EndpointsDeletePreview(SelectedEndpoints):
+    """Count the endpoints that a request would delete."""
+
+    operations = {
+        "post": ("Preview the deletion of endpoints", "Counts the endpoints that match a filter, and changes nothing.")
+    }
+    required_scopes = {"POST": Scope.READ}
+
+    @extend_schema(
+        operation_id="preview_delete_endpoints", request=EndpointSelectionSerializer, responses=SelectionCountSerializer
+    )
+    def post(self, request: Request) -> Response:
+        return self.counted()
+
+
+class SelectedSubscriptions(Selected[Subscription]):
+    """Select subscriptions."""
+
+    queryset = Subscriptions.queryset
+    serializer_class: type[SelectionSerializer] = SubscriptionSelectionSerializer
+    filters = SubscriptionFilters
+    endpoint_path = "endpoint_id"
+
+
+class SubscriptionsDelete(SelectedSubscriptions):
+    """Delete many subscriptions."""
+
+    outside_transaction = True  # read by config.api.idempotency
+    operations = {
+        "post": (
+            "Delete subscriptions by filter",
+            "Deletes the subscriptions that match a filter, oldest first, at most 1,000 in a request; `has_more` says "
+            "whether to repeat it.",
+        ),
+    }
+
+    @extend_schema(
+        operation_id="delete_subscriptions", request=SubscriptionSelectionSerializer, responses=BulkResultSerializer
+    )
+    def post(self, request: Request) -> Response:
+        return self.deleted(Subscription.delete)
+
+
+class SubscriptionsDeletePreview(SelectedSubscriptions):
+    """Count the subscriptions that a request would delete."""
+
+    operations = {
+        "post": (
+            "Preview the deletion of subscriptions",
+            "Counts the subscriptions that match a filter, and changes nothing.",
+        )
+    }
+    required_scopes = {"POST": Scope.READ}
+
+    @extend_schema(
+        operation_id="preview_delete_subscriptions",
+        request=SubscriptionSelectionSerializer,
+        responses=SelectionCountSerializer,
+    )
+    def post(self, request: Request) -> Response:
+        return self.counted()
+
+
+def _validated(serializer: EndpointSerializer) -> dict[str, Any]:
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
+
+
+def _is_text(uid: object) -> bool:
+    return isinstance(uid, str) and "\0" not in uid
