@@ -309,6 +309,8 @@ SPECTACULAR_SETTINGS = {
         "ApiKeyScope": "subscriptions.models.Scope",
         "ReceiptCause": "webhooks.models.Receipt.Cause",
         "SourceDedupe": "webhooks.models.Source.Dedupe",
+        "SourceState": "webhooks.models.Source.State",
+        "EndpointBatchStatus": "subscriptions.api.serializers.endpoint_batch.STATUSES",
         "SourceEnvelope": "webhooks.models.Source.Envelope",
         "SourceResponseWhen": "webhooks.models.Source.ResponseWhen",
     },

@@ -53,3 +53,8 @@ class Broadcast(Row):
 
     def __str__(self) -> str:
         return f"broadcast {self.public_id}"
+
+    @property
+    def done(self) -> int:
+        """Return for how many tenants it has published, or tried to."""
+        return self.published + self.failed

@@ -400,6 +400,11 @@ class Replay(Row):
     def __str__(self) -> str:
         return f"replay {self.public_id}"
 
+    @property
+    def done(self) -> int:
+        """Return how many deliveries it has re-queued."""
+        return self.replayed
+
 
 class DeadLetter(Row):
     """A delivery that failed permanently, with the cause; open until it is replayed (``replayed_at``)."""

@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from delivery.api.filters import filter_errors, read_row_filter
+from delivery.api.filters import filter_errors, of_own_endpoint, read_row_filter
 from delivery.api.serializers.deliveries import DeliverySerializer
 from delivery.api.serializers.delivery_cancel import DeliveryCancelSerializer
 from delivery.lifecycle.cancel import cancel, cancel_matching, count_matching
@@ -132,6 +132,7 @@ class DeliveriesCancel(TenantScoped[Delivery]):
     }
 
     queryset = Delivery.objects.all()
+    endpoint_path = "endpoint_id"
     serializer_class = DeliveryCancelSerializer
     outside_transaction = True  # read by config.api.idempotency
 
@@ -140,7 +141,7 @@ class DeliveriesCancel(TenantScoped[Delivery]):
     )
     def post(self, request: Request) -> Response:
         tenant = tenant_of(request)
-        cancelled = cancel_matching(tenant, read_filter(tenant, self.body()), principal(request).label)
+        cancelled = cancel_matching(tenant, read_filter(request, tenant, self.body()), principal(request).label)
         return Response(cancelled._asdict())
 
 
@@ -156,6 +157,7 @@ class DeliveriesCancelPreview(TenantScoped[Delivery]):
     }
 
     queryset = Delivery.objects.all()
+    endpoint_path = "endpoint_id"
     serializer_class = DeliveryCancelSerializer
     required_scopes = {"POST": Scope.READ}
 
@@ -166,11 +168,11 @@ class DeliveriesCancelPreview(TenantScoped[Delivery]):
     )
     def post(self, request: Request) -> Response:
         tenant = tenant_of(request)
-        counted = count_matching(tenant, read_filter(tenant, self.body()))
+        counted = count_matching(tenant, read_filter(request, tenant, self.body()))
         return Response({"total": counted.total, "is_lower_bound": counted.has_more})
 
 
-def read_filter(tenant: Tenant, fields: dict[str, Any]) -> ReplayFilter:
+def read_filter(request: Request, tenant: Tenant, fields: dict[str, Any]) -> ReplayFilter:
     """Read the filter of a request. Raises ValidationError with the name of the filter's field."""
     with filter_errors():
-        return read_row_filter(tenant, fields["filter"], DELIVERIES)
+        return of_own_endpoint(request, read_row_filter(tenant, fields["filter"], DELIVERIES))

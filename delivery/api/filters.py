@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
 
 from delivery.api.publishing.event_refs import find_event
 from delivery.models import DeadLetter, Delivery, Replay
@@ -17,6 +19,7 @@ from delivery.reading.list_filters import ATTEMPTS, DEAD_LETTERS, DELIVERIES, EV
 from delivery.reading.timeline import EXPLAINED
 from delivery.replaying.replay_filter import ReplayFilter
 from delivery.transports.outcome import Failure
+from subscriptions.api.authentication import principal
 from subscriptions.models import Tenant
 from webhooks.kit.rest.labels import LabelsFilter
 from webhooks.kit.rest.lookup import find
@@ -210,3 +213,16 @@ def filter_errors() -> Iterator[None]:
     except ValueError as error:
         field, reason = error.args
         raise ValidationError({"filter": {field: [reason]}}) from error
+
+
+def of_own_endpoint(request: Request, selected: ReplayFilter) -> ReplayFilter:
+    """Return the filter, narrowed to the one endpoint of the request's key if it is limited to one.
+
+    Raises ValueError for another endpoint, with the field's name first.
+    """
+    own = principal(request).endpoint_id
+    if own is None or selected.endpoint == own:
+        return selected
+    if selected.endpoint is not None:
+        raise ValueError("endpoint", "is not the endpoint that this API key is limited to")
+    return replace(selected, endpoint=own)

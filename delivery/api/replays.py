@@ -10,7 +10,7 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from delivery.api.filters import ReplayFilters, filter_errors, read_row_filter
+from delivery.api.filters import ReplayFilters, filter_errors, of_own_endpoint, read_row_filter
 from delivery.api.serializers.replays import (
     ReplayCreateSerializer,
     ReplayDetailSerializer,
@@ -24,9 +24,10 @@ from delivery.replaying import replays
 from delivery.replaying.replay_status import warnings_before, warnings_of
 from subscriptions.api.authentication import principal
 from subscriptions.api.tenancy import TenantScoped, tenant_of
-from subscriptions.models import Scope, Tenant
+from subscriptions.models import Endpoint, Scope, Tenant
 from webhooks.kit.rest.errors import Conflict
 from webhooks.kit.rest.resources import ReadOnlyResource
+from webhooks.wire.ids import public
 
 
 class ReplayView(TenantScoped[Replay]):
@@ -34,6 +35,12 @@ class ReplayView(TenantScoped[Replay]):
 
     queryset = Replay.objects.all()
     serializer_class = ReplaySerializer
+    endpoint_path = "filter__endpoint"
+
+    def limited(self, rows: QuerySet[Replay]) -> QuerySet[Replay]:
+        """Return those of the one endpoint that the key is limited to, which their filters name."""
+        endpoint_id = principal(self.request).endpoint_id
+        return rows if endpoint_id is None else rows.filter(filter__endpoint=public(Endpoint.prefix, endpoint_id))
 
     def rows(self, tenant_id: UUID | None) -> QuerySet[Replay]:
         return queries.replays(tenant_id)
@@ -73,7 +80,7 @@ class Replays(ReplayView, ReadOnlyResource[Replay]):
         tenant = tenant_of(request)
         fields = self.body(ReplayCreateSerializer)
         with filter_errors():
-            selected = read_filter(tenant, fields)
+            selected = read_filter(request, tenant, fields)
             created = replays.start(tenant, selected, rate=fields["rate"], by=principal(request).label)
         created.warnings = warnings_before(tenant, selected)  # type: ignore[attr-defined]
         return Response(ReplayDetailSerializer(created).data, status=status.HTTP_201_CREATED)
@@ -96,7 +103,7 @@ class ReplayPreview(ReplayView):
         tenant = tenant_of(request)
         fields = self.body(ReplaySelectionSerializer)
         with filter_errors():
-            selected = read_filter(tenant, fields)
+            selected = read_filter(request, tenant, fields)
             counted = replays.preview(tenant, selected)
         return Response({**counted._asdict(), "warnings": warnings_before(tenant, selected)})
 
@@ -121,6 +128,6 @@ class ReplayCancel(ReplayView):
         return Response(self.get_serializer(row).data)
 
 
-def read_filter(tenant: Tenant, fields: dict[str, Any]) -> replays.ReplayFilter:
+def read_filter(request: Request, tenant: Tenant, fields: dict[str, Any]) -> replays.ReplayFilter:
     """Read the filter of a request. Raises ValueError with the field's name first."""
-    return read_row_filter(tenant, fields["filter"], fields["scope"])
+    return of_own_endpoint(request, read_row_filter(tenant, fields["filter"], fields["scope"]))

@@ -1,19 +1,19 @@
 """Publish one event for many tenants: count first, then in slices at a rate, until finished or cancelled.
 
 A broadcast is a row; the REST API only creates it. Each call of ``run_slices``, from any process, continues all running
-broadcasts. A slice and its cursor are committed together, so a crash neither repeats nor skips a tenant. The limits of
-the tenants' plans do not apply, since the platform publishes; the events count in the tenants' usage.
+broadcasts (``replaying.sliced_jobs``).
+
+Of the limits of a tenant's plan only the size of an event applies. Its publish rate and its month are not checked,
+because the platform publishes; the events count in the tenant's usage.
 """
 
 import time
 from collections.abc import Mapping
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from delivery import telemetry
 from delivery.models import Broadcast
@@ -21,9 +21,10 @@ from delivery.publishing.plain_form import read_attributes
 from delivery.publishing.prepare import current_time, prepare
 from delivery.publishing.publisher import publish_each
 from delivery.publishing.results import Published
-from delivery.replaying.pace import allowance, spend
+from delivery.replaying.sliced_jobs import RUNNING, JobKind, SliceResult, cancel, run_turn
 from subscriptions.errors import Invalid
 from subscriptions.models import Tenant
+from subscriptions.tenants.plans import plan_of
 from webhooks.kit.fair.worker_places import slice_place
 from webhooks.kit.notify import send_task
 from webhooks.kit.sql import database_now
@@ -31,12 +32,13 @@ from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.json_format import read_structured
 from webhooks.wire.ids import new_id, public
 
+__all__ = ["DEFAULT_RATE", "MAX_RATE", "cancel", "count", "run_slices", "start"]
+
 SLICE = 50  # tenants in one transaction
 RUN_SECONDS = 5.0  # one run of the task; if work is left, the next one continues
 DEFAULT_RATE, MAX_RATE = 100, 1_000  # tenants per second
 SOURCE = "urn:waypost:broadcast"  # of an event without a source
 MAX_REASON = 1_024  # characters
-RUNNING, FINISHED, CANCELLED = Broadcast.State.RUNNING, Broadcast.State.FINISHED, Broadcast.State.CANCELLED
 HAS_RUNNING = f"EXISTS (SELECT FROM delivery_broadcast WHERE state = '{RUNNING}')"  # reader: the schedule
 
 
@@ -72,12 +74,6 @@ def start(plain: Mapping[str, Any], labels: Mapping[str, str], *, rate: int = DE
     return row
 
 
-def cancel(row: Broadcast) -> bool:
-    """Stop a running broadcast; return False if it had ended. Events that were published are sent all the same."""
-    changed = Broadcast.objects.filter(id=row.id, state=RUNNING).update(state=CANCELLED, finished_at=timezone.now())
-    return changed > 0
-
-
 def run_slices(*, seconds: float = RUN_SECONDS) -> None:
     """Continue the running broadcasts as far as their rates allow now, for ``seconds`` at most.
 
@@ -88,42 +84,29 @@ def run_slices(*, seconds: float = RUN_SECONDS) -> None:
             return
         until = time.monotonic() + seconds
         for key in Broadcast.objects.filter(state=RUNNING).order_by("id").values_list("id", flat=True):
-            try:
-                while _run_slice(key) and time.monotonic() < until:
-                    pass
-            except (InterfaceError, OperationalError):
-                raise
-            except Exception as error:  # a failure of one broadcast must not stop the others
-                telemetry.broadcast_failed(key, error)
+            run_turn(KIND, key, until)
 
 
-def _run_slice(key: UUID) -> bool:
-    """Publish for the next tenants, unless another process has locked the row; return whether more may follow."""
-    with transaction.atomic():
-        row = Broadcast.objects.select_for_update(skip_locked=True).filter(id=key, state=RUNNING).first()
-        if row is None:
-            return False
-        now = database_now()
-        limit = min(allowance(row, now), SLICE)
-        if limit == 0:
-            return False
-        rows = _tenants(row.labels).filter(created_at__lte=row.until_at)
-        tenants = list((rows if row.cursor is None else rows.filter(id__gt=row.cursor)).order_by("id")[:limit])
-        event = read_structured(bytes(row.body))
-        for tenant in tenants:
-            _count(row, _publish(tenant, event))
-            row.cursor = tenant.id
-        spend(row, len(tenants), now)
-        if len(tenants) < limit:
-            row.state, row.finished_at = FINISHED, now
-        row.save(update_fields=["cursor", "published", "failed", "last_error", "sliced_at", "state", "finished_at"])
-    return row.state == RUNNING
+def _run_slice(row: Broadcast, limit: int) -> SliceResult:
+    """Publish for the next tenants."""
+    rows = _tenants(row.labels).filter(created_at__lte=row.until_at)
+    tenants = list((rows if row.cursor is None else rows.filter(id__gt=row.cursor)).order_by("id")[:limit])
+    event = read_structured(bytes(row.body))
+    for tenant in tenants:
+        _count(row, _publish(tenant, event))
+        row.cursor = tenant.id
+    return SliceResult(len(tenants), has_more=len(tenants) == limit)
+
+
+KIND: JobKind[Broadcast] = JobKind(
+    Broadcast, SLICE, ("cursor", "published", "failed", "last_error"), _run_slice, telemetry.broadcast_failed
+)
 
 
 def _publish(tenant: Tenant, event: Event) -> Published | Invalid:
     """Publish the event for one tenant; return the error if the tenant was deleted meanwhile."""
     try:
-        (result,) = publish_each(tenant, [event])
+        (result,) = publish_each(tenant, [event], max_bytes=plan_of(tenant).max_event_bytes)
     except Invalid as error:
         return error
     return result
@@ -140,5 +123,5 @@ def _count(row: Broadcast, result: Published | Invalid) -> None:
 
 def _tenants(labels: Mapping[str, str]) -> QuerySet[Tenant]:
     """Return the tenants with these labels, without the platform's own."""
-    rows = Tenant.objects.filter(deleted_at=None, is_platform=False)
+    rows = Tenant.objects.select_related("plan").filter(deleted_at=None, is_platform=False)
     return rows.filter(labels__contains=dict(labels)) if labels else rows

@@ -20,6 +20,7 @@ from django.utils import timezone
 from delivery import telemetry
 from delivery.reading import queries
 from delivery.sql.retention import (
+    delete_broadcasts,
     delete_deliveries,
     delete_events,
     delete_replays,
@@ -31,7 +32,7 @@ from delivery.sql.retention import (
 EVENT_BATCH = 500  # events looked at in one transaction
 DELIVERY_BATCH = 2_000  # deliveries deleted in one transaction
 BUDGET = 10.0  # seconds one call may take
-DEFAULT_DAYS = 90  # for replays over all tenants, which have no tenant with a retention
+DEFAULT_DAYS = 90  # for broadcasts and replays over all tenants, which have no tenant with a retention
 SHORTEST_RETENTION = timedelta(days=1)
 
 
@@ -43,11 +44,13 @@ class DeletedRows(NamedTuple):
     attempts: int = 0
     dead_letters: int = 0
     replays: int = 0
+    broadcasts: int = 0
 
 
 def apply_retention() -> DeletedRows:
     """Delete what is past its retention; the next call continues where BUDGET ended this one."""
-    until, total = time.monotonic() + BUDGET, DeletedRows(replays=delete_replays(DEFAULT_DAYS))
+    until = time.monotonic() + BUDGET
+    total = DeletedRows(replays=delete_replays(DEFAULT_DAYS), broadcasts=delete_broadcasts(DEFAULT_DAYS))
     for batch in _batches(timezone.now()):
         total = DeletedRows(*(a + b for a, b in zip(total, batch, strict=True)))
         if time.monotonic() > until:

@@ -1,9 +1,8 @@
 """Replay what failed or is past: count first, then re-queue at a rate, in slices, until finished or cancelled.
 
 A replay is a row; the REST API, the admin and the command only create it. Each call of ``run_slices``, from any
-process, continues all running replays. A slice and its cursor are committed together, so a crash neither repeats nor
-skips anything. One slice re-queues dead letters (``dead_letters``) or past events (``backfill``); a second request or a
-second replay of the same rows sends nothing twice.
+process, continues all running replays (``sliced_jobs``). One slice re-queues dead letters (``dead_letters``) or past
+events (``backfill``); a second request or a second replay of the same rows sends nothing twice.
 """
 
 import time
@@ -11,16 +10,16 @@ from itertools import zip_longest
 from typing import Any
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from delivery import notify, telemetry
 from delivery.models import Replay
 from delivery.replaying import backfill, dead_letters
 from delivery.replaying.backfill import MAX_ROWS, DeliveryCount
-from delivery.replaying.dead_letters import Slice, open_dead_letters
-from delivery.replaying.pace import allowance, spend
+from delivery.replaying.dead_letters import open_dead_letters
 from delivery.replaying.replay_filter import ReplayFilter
+from delivery.replaying.sliced_jobs import CANCELLED, RUNNING, JobKind, SliceResult, cancel, run_turn
 from subscriptions.models import Tenant
 from webhooks.kit.fair.worker_places import slice_place
 from webhooks.kit.notify import send_task
@@ -32,7 +31,6 @@ SLICE = 500  # deliveries in one transaction
 TURN = 1.0  # seconds one replay runs before the next has its turn
 RUN_SECONDS = 5.0  # one run of the task; if work is left, the next continues with the next tenant
 DEFAULT_RATE, MAX_RATE = 100, 10_000  # deliveries per second
-RUNNING, FINISHED, CANCELLED = Replay.State.RUNNING, Replay.State.FINISHED, Replay.State.CANCELLED
 HAS_RUNNING = f"EXISTS (SELECT FROM delivery_replay WHERE state = '{RUNNING}')"  # reader: the schedule
 
 
@@ -70,12 +68,6 @@ def _count(row: Replay, selected: ReplayFilter) -> DeliveryCount:
         letters = open_dead_letters(row.tenant, selected)[: MAX_ROWS + 1].count()
         return DeliveryCount(min(letters, MAX_ROWS), is_lower_bound=letters > MAX_ROWS)
     return backfill.count(row, selected)
-
-
-def cancel(row: Replay) -> bool:
-    """Stop a running replay, return False if it had ended; deliveries that are re-queued already are sent."""
-    changed = Replay.objects.filter(id=row.id, state=RUNNING).update(state=CANCELLED, finished_at=timezone.now())
-    return changed > 0
 
 
 def cancel_all_of(*, tenant_id: UUID, **_: Any) -> None:
@@ -117,45 +109,23 @@ def _run_round(until: float) -> bool:
     """Give each running replay a turn, at least one; return whether the time is over."""
     for tenant, key in _turns.next_round():
         _turns.after = tenant
-        try:
-            _run_turn(key, min(until, time.monotonic() + TURN))
-        except (InterfaceError, OperationalError):
-            raise
-        except Exception as error:  # a failure caused by one tenant's data must not stop the other replays
-            telemetry.replay_failed(key, error)
+        run_turn(KIND, key, min(until, time.monotonic() + TURN))
         if time.monotonic() > until:
             return True
     return False
 
 
-def _run_turn(key: UUID, until: float) -> None:
-    while _run_slice(key) and time.monotonic() < until:
-        pass
-
-
-def _run_slice(key: UUID) -> bool:
-    """Run one slice, unless another process has locked the replay; return whether more may follow at once."""
-    with transaction.atomic():
-        row = Replay.objects.select_for_update(skip_locked=True).filter(id=key, state=RUNNING).first()
-        if row is None:
-            return False
-        now = database_now()
-        budget = min(allowance(row, now), SLICE)
-        if budget == 0:
-            return False
-        done = _slice(row, budget)
-        row.cursor, row.route_cursor = done.cursor, done.route_cursor
-        row.replayed += len(done.endpoints)
-        spend(row, done.spent, now)
-        if not done.has_more:
-            row.state, row.finished_at = FINISHED, now
-        row.save(update_fields=["cursor", "route_cursor", "replayed", "sliced_at", "state", "finished_at"])
-    if done.endpoints:
-        notify.notify_drains(set(done.endpoints))
-    return row.state == RUNNING
-
-
-def _slice(row: Replay, budget: int) -> Slice:
+def _run_slice(row: Replay, budget: int) -> SliceResult:
+    """Re-queue the next deliveries."""
     selected = ReplayFilter.parse(row.filter, row.scope)
     run = dead_letters.run_slice if row.scope == Replay.Scope.DEAD_LETTERS else backfill.run_slice
-    return run(row, selected, budget)
+    done = run(row, selected, budget)
+    row.cursor, row.route_cursor = done.cursor, done.route_cursor
+    row.replayed += len(done.endpoints)
+    endpoints = set(done.endpoints)
+    return SliceResult(done.spent, done.has_more, lambda: notify.notify_drains(endpoints) if endpoints else None)
+
+
+KIND: JobKind[Replay] = JobKind(
+    Replay, SLICE, ("cursor", "route_cursor", "replayed"), _run_slice, telemetry.replay_failed
+)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from delivery.models import Delivery, Replay
+from delivery.models import Broadcast, Delivery, Replay
 from webhooks.kit.sql import run
 
 FINISHED = ", ".join(
@@ -55,6 +55,11 @@ DELETE FROM delivery_replay r
  WHERE state <> '{Replay.State.RUNNING}' AND finished_at < now() - make_interval(days =>
        coalesce((SELECT retention_days FROM subscriptions_tenant t WHERE t.id = r.tenant_id), %(days)s))
 """
+# Reader: the retention task. The table is small: one row per request.
+DELETE_BROADCASTS = f"""
+DELETE FROM delivery_broadcast
+ WHERE state <> '{Broadcast.State.RUNNING}' AND finished_at < now() - make_interval(days => %(days)s)
+"""
 
 
 def tenants_with_old_events(before: UUID) -> list[tuple[UUID, int]]:
@@ -87,6 +92,11 @@ def delete_events(ids: Sequence[UUID]) -> int:
 def delete_replays(days: int) -> int:
     """Delete replays that ended before their tenant's retention; ``days`` for those over all tenants."""
     return _delete(DELETE_REPLAYS, {"days": days})
+
+
+def delete_broadcasts(days: int) -> int:
+    """Delete broadcasts that ended so many days ago; the events of the tenants have their own retention."""
+    return _delete(DELETE_BROADCASTS, {"days": days})
 
 
 def _delete(statement: str, parameters: dict[str, Any]) -> int:

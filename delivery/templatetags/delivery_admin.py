@@ -1,4 +1,4 @@
-"""Format durations, JSON values and the progress of replays in the admin's templates."""
+"""Format durations, JSON values and the progress of jobs in the admin's templates."""
 
 import json
 from datetime import timedelta
@@ -9,7 +9,7 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from delivery.models import Replay
+from delivery.models import Broadcast, Replay
 
 register = template.Library()
 register.filter(intcomma)  # so that a project needs not install django.contrib.humanize
@@ -44,10 +44,10 @@ def milliseconds(count: int) -> str:
 
 
 @register.filter
-def progress_bar(replay: Replay) -> SafeString:
-    """Return a bar of what a replay has re-queued; that of a finished replay is full."""
-    is_done = replay.state == Replay.State.FINISHED or not replay.total
-    percent = 100 if is_done else min(100, round(100 * replay.replayed / replay.total))
+def progress_bar(job: Replay | Broadcast) -> SafeString:
+    """Return a bar of what a replay or a broadcast has done; that of a finished one is full."""
+    is_done = job.state == Replay.State.FINISHED or not job.total
+    percent = 100 if is_done else min(100, round(100 * job.done / job.total))
     return format_html(
         '<span class="wp-progress" role="progressbar" aria-valuenow="{0}"><span style="width: {0}%"></span></span>',
         percent,
@@ -55,10 +55,10 @@ def progress_bar(replay: Replay) -> SafeString:
 
 
 @register.filter
-def rate_and_time(replay: Replay) -> str:
-    """Return the rate of a replay, and how long it will take or when it ended."""
-    rate = f"Up to {replay.rate:,} per second"
-    if replay.finished_at is not None:
-        return f"{rate}; ended {replay.finished_at:%Y-%m-%d %H:%M:%S} UTC"
-    left = max(replay.total - replay.replayed, 0) / replay.rate
+def rate_and_time(job: Replay | Broadcast) -> str:
+    """Return the rate of a replay or a broadcast, and how long it will take or when it ended."""
+    rate = f"Up to {job.rate:,} per second"
+    if job.finished_at is not None:
+        return f"{rate}; ended {job.finished_at:%Y-%m-%d %H:%M:%S} UTC"
+    left = max(job.total - job.done, 0) / job.rate
     return f"{rate}; about {duration(timedelta(seconds=left))} left" if left >= 1 else rate

@@ -9,7 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from subscriptions.admin.actions import run_for_each, show_once
 from subscriptions.admin.forms import KeyForm, PlanForm, TenantForm
 from subscriptions.models import ApiKey, Plan, Tenant
-from subscriptions.tenants import keys, plans
+from subscriptions.tenants import keys, plans, tenants
+from webhooks.kit.admin.display import NOTHING
 from webhooks.kit.admin.lists import AdminList
 
 BY_ID_OR_UID = "Search by ID or external ID (exact)"
@@ -19,13 +20,24 @@ BY_ID_OR_UID = "Search by ID or external ID (exact)"
 class TenantAdmin(AdminList):
     """Show, add and edit tenants."""
 
-    list_display = ("public_id", "name", "uid", "plan", "retention_days", "created_at", "deleted_at")
+    list_display = (
+        "public_id",
+        "name",
+        "uid",
+        "plan",
+        "label_list",
+        "is_platform",
+        "retention_days",
+        "created_at",
+        "deleted_at",
+    )
     list_select_related = ("plan",)
     search_help_text = BY_ID_OR_UID
     form = TenantForm
     readonly_fields: tuple[str, ...] = ("public_id", "created_at", "deleted_at")
     fields: tuple[str, ...] = (
-        *("public_id", "name", "uid", "plan", "metadata", "retention_days", "created_at", "deleted_at"),
+        *("public_id", "name", "uid", "plan", "labels", "is_platform", "metadata", "retention_days"),
+        *("created_at", "deleted_at"),
     )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -33,6 +45,18 @@ class TenantAdmin(AdminList):
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return request.user.has_perm("subscriptions.change_tenant")
+
+    @admin.display(description="Labels")
+    def label_list(self, tenant: Tenant) -> str:
+        return ", ".join(f"{name}:{value}" for name, value in sorted(tenant.labels.items())) or NOTHING
+
+    def save_model(self, request: HttpRequest, obj: Tenant, form: Any, change: bool) -> None:
+        """Save as the REST API does: a new tenant of the platform replaces the former one."""
+        fields = form.cleaned_data
+        if change:
+            tenants.change_tenant(obj, fields)
+        else:
+            obj.pk = tenants.create_tenant(**fields).pk
 
 
 @admin.register(Plan)

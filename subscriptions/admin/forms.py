@@ -9,6 +9,7 @@ from subscriptions.errors import Invalid
 from subscriptions.models import ApiKey, Plan, Scope, Tenant
 from subscriptions.tenants.plans import check_retention, plan_of
 from subscriptions.validation import check_metadata, check_name, check_uid
+from webhooks.kit.rest.labels import check_labels
 
 
 class NamedForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -32,7 +33,7 @@ class TenantForm(NamedForm):
 
     class Meta:
         model = Tenant
-        fields = ("name", "uid", "plan", "metadata", "retention_days")
+        fields = ("name", "uid", "plan", "labels", "is_platform", "metadata", "retention_days")
 
     def clean(self) -> dict[str, Any]:
         """Validate the retention against the plan."""
@@ -44,6 +45,18 @@ class TenantForm(NamedForm):
             except Invalid as error:
                 self.add_error(error.field, error.message)
         return cleaned
+
+    def _get_validation_exclusions(self) -> set[str]:
+        """Skip the unique platform's own tenant: a new one replaces the former."""
+        return {*super()._get_validation_exclusions(), "is_platform"}  # type: ignore[misc] # missing in the stubs
+
+    def clean_labels(self) -> Any:
+        """Validate the labels; empty means none."""
+        try:
+            labels = self.cleaned_data["labels"]
+            return check_labels({} if labels is None else labels)
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from None
 
     def clean_metadata(self) -> Any:
         """Validate the metadata; empty means an empty object."""

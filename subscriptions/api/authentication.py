@@ -118,7 +118,7 @@ class HasScope(BasePermission):
     """Require the scope that the view's ``required_scopes`` names for the method.
 
     By default: ``read`` for safe methods, ``manage`` for all others. A key that is limited to an endpoint may use only
-    views with ``endpoint_path``.
+    views with ``endpoint_path``, and read those with ``endpoint_keys_may_read``.
     """
 
     def has_permission(self, request: Request, view: object) -> bool:
@@ -126,7 +126,7 @@ class HasScope(BasePermission):
         caller, scope = principal(request), _required_scope(request.method or "", view)
         if scope not in caller.scopes:
             raise InsufficientScope(scope, caller.scopes)
-        if caller.endpoint_id is not None and getattr(view, "endpoint_path", None) is None:
+        if caller.endpoint_id is not None and not _is_open_to_endpoint_keys(request.method or "", view):
             raise EndpointKeyRefused
         return True
 
@@ -151,6 +151,12 @@ class PlatformWrites(HasScope):
         if request.method not in SAFE_METHODS and not principal(request).is_platform:
             raise PlatformKeyRequired
         return True
+
+
+def _is_open_to_endpoint_keys(method: str, view: object) -> bool:
+    """Return whether a key that is limited to an endpoint may use the view with this method."""
+    may_read = method in SAFE_METHODS and getattr(view, "endpoint_keys_may_read", False)
+    return may_read or getattr(view, "endpoint_path", None) is not None
 
 
 def _required_scope(method: str, view: object) -> str:

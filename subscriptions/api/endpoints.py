@@ -128,7 +128,8 @@ def _subscribe(fields: dict[str, Any]) -> Callable[[Endpoint], None] | None:
 
 def without_current_secret(row: Endpoint, data: Any) -> Any:
     """Return the body of a PUT without its secret, if that is the endpoint's current one."""
-    if not isinstance(data, dict) or not {"secret", "signing"} & data.keys():
+    given = {name: data[name] for name in ("secret", "signing") if name in data} if isinstance(data, dict) else {}
+    if not given or not all(isinstance(value, str) for value in given.values()):
         return data
     if not is_current_secret(row, data.get("secret"), data.get("signing")):
         return data

@@ -215,6 +215,7 @@ def subscribe(it: Recorder, client: APIClient, receiver: Receiver) -> str:
     it.call(client, "list_endpoints")
     it.call(client, "get_endpoint", ref=endpoint)
     it.call(client, "replace_endpoint", {**body, "rate_limit": 100}, ref=endpoint)
+    it.call(client, "replace_endpoint", {**body, "uid": "shop"}, ref="shop")
     it.call(client, "change_endpoint", {"timeout_ms": 10_000}, ref=endpoint)
     it.call(client, "create_endpoint_secret", {"overlap_seconds": 86_400}, ref=endpoint)
     older = it.call(client, "list_endpoint_secrets", ref=endpoint)["data"][-1]["id"]
@@ -328,6 +329,8 @@ def receive(it: Recorder, client: APIClient) -> None:
     it.call(client, "list_sources")
     it.call(client, "get_source", ref=source)
     it.call(client, "replace_source", {**body, "labels": {"env": "prod"}}, ref=source)
+    gitlab = {"scheme": "gitlab", "secret": "a-secret-that-gitlab-knows"}
+    it.call(client, "replace_source", gitlab, ref="gitlab")
     it.call(client, "change_source", {"timestamp_tolerance_seconds": 600}, ref=source)
     it.call(client, "test_source", {"event_type": "push"}, ref=source)
     process_due()

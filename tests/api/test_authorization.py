@@ -44,9 +44,11 @@ def assert_scope_named(response: Any) -> None:
     assert response["WWW-Authenticate"] == challenge
 
 
-def unknown_ids() -> dict[str, str]:
-    """Return an id for every name in a path that no row has."""
-    return defaultdict(lambda: "unknownId")
+def unknown_ids(operation: Operation | None = None) -> dict[str, str]:
+    """Return an id for every name in a path that no row has; for a PUT no uid, by which it would create a row."""
+    creates = operation is not None and operation.method == "put"
+    prefix = "src" if operation is not None and "/sources/" in operation.path else "ep"
+    return defaultdict(lambda: f"{prefix}_{0:026}" if creates else "unknownId")
 
 
 @EACH
@@ -100,7 +102,7 @@ def test_rows_of_another_tenant_are_not_found(operation: Operation) -> None:
     ids = TenantRows(tenant).ids_in(operation.path)
     client = make_client(make_tenant())
     before = seen_by(tenant, operation, ids)
-    foreign, unknown = operation.call(client, ids), operation.call(client, unknown_ids())
+    foreign, unknown = operation.call(client, ids), operation.call(client, unknown_ids(operation))
     assert_problem(foreign, status_when_not_visible(operation))
     assert foreign.content == unknown.content
     assert seen_by(tenant, operation, ids) == before

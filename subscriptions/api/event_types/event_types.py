@@ -109,6 +109,7 @@ class EventTypes(TenantScoped[EventType], Resource[EventType]):
     queryset = EventType.objects.prefetch_related("schemas")
     serializer_class = EventTypeSerializer
     query_params = EventTypeFilters
+    endpoint_keys_may_read = True  # they name the types in subscriptions of their endpoint
 
     def rows(self, tenant_id: UUID | None) -> QuerySet[EventType]:
         return visible_types(tenant_id)
@@ -168,6 +169,7 @@ class EventTypeVersions(TenantScoped[EventSchema], ListView[EventSchema]):
     }
 
     queryset = EventSchema.objects.all()
+    endpoint_keys_may_read = True
     serializer_class = EventTypeVersionSerializer
 
     def rows(self, tenant_id: UUID | None) -> QuerySet[EventSchema]:

@@ -12,7 +12,7 @@ from delivery.broadcasting import broadcasts
 from delivery.models import Broadcast, Delivery, Event
 from subscriptions.tenants.tenants import delete_tenant
 from tests.delivery.api.publishing.test_events import fields_of
-from tests.factories import make_client, make_endpoint, make_subscription, make_tenant
+from tests.factories import make_client, make_endpoint, make_plan, make_subscription, make_tenant
 from webhooks.wire.errors import InvalidEvent
 
 pytestmark = pytest.mark.django_db
@@ -100,6 +100,23 @@ class TestRun:
         assert (latest.state, latest.published, latest.failed) == ("finished", 0, 1)
         assert "was published before" in latest.last_error
 
+    def test_event_larger_than_a_plan_allows_fails_for_its_tenants_only(self) -> None:
+        make_tenant(uid="small", plan=make_plan(max_event_bytes=100, publish_rate=1, events_per_month=1))
+        make_tenant(uid="large")
+        row = broadcasts.start({**EVENT, "data": "a" * 100}, {}, by="test")
+        broadcasts.run_slices()
+        row.refresh_from_db()
+        assert received() == {"large": 1}
+        assert (row.state, row.published, row.failed) == ("finished", 1, 1)
+        assert "100 bytes" in row.last_error
+
+    def test_rate_and_month_of_a_plan_do_not_count(self) -> None:
+        make_tenant(uid="small", plan=make_plan(publish_rate=1, events_per_month=1))
+        for number in range(3):
+            broadcasts.start({**EVENT, "id": str(number)}, {}, by="test")
+        broadcasts.run_slices()
+        assert received() == {"small": 3}
+
     def test_cancelled_one_stops(self) -> None:
         make_tenant()
         row = broadcasts.start(EVENT, {}, by="test")
@@ -127,7 +144,7 @@ class TestApi:
         for uid, plan in (("one", "gold"), ("two", "gold"), ("three", "free")):
             make_tenant(uid=uid, labels={"plan": plan})
         assert post(platform, "preview/", {"labels": {"plan": "gold"}}).json() == {"total": 2, "is_lower_bound": False}
-        assert post(platform, "preview/", {"all": True}).json() == {"total": 3}
+        assert post(platform, "preview/", {"all": True}).json() == {"total": 3, "is_lower_bound": False}
         made = post(platform, "", {"event": EVENT, "labels": {"plan": "gold"}})
         assert made.status_code == 201, made.content
         assert {name: made.json()[name] for name in ("state", "total", "published", "labels", "type")} == {

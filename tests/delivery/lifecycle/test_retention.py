@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from delivery.lifecycle import retention
 from delivery.lifecycle.retention import DeletedRows, apply_retention
-from delivery.models import Attempt, DeadLetter, Delivery, Event, Replay
+from delivery.models import Attempt, Broadcast, DeadLetter, Delivery, Event, Replay
 from delivery.replaying.replays import ReplayFilter, run_slices, start
 from delivery.sql.claim import ClaimRequest, claim_deliveries
 from delivery.sql.settle import Settlement, settle_attempts
@@ -170,3 +170,13 @@ def test_retention_beside_drains_and_replays_loses_no_delivery(monkeypatch: pyte
     assert Delivery.objects.filter(event__isnull=True).count() == 0
     assert not Delivery.objects.exclude(event__in=Event.objects.all()).exists()
     assert not Attempt.objects.exclude(delivery__in=Delivery.objects.all()).exists()
+
+
+@pytest.mark.parametrize(
+    ("state", "days", "left"), [("finished", 91, 0), ("cancelled", 91, 0), ("finished", 89, 1), ("running", None, 1)]
+)
+def test_retention_deletes_broadcasts_that_ended_90_days_ago(state: str, days: int | None, left: int) -> None:
+    finished_at = None if days is None else timezone.now() - timedelta(days=days)
+    Broadcast.objects.create(type="a", body=b"", event_id="1", source="/", state=state, finished_at=finished_at)
+    assert apply_retention() == DeletedRows(broadcasts=1 - left)
+    assert Broadcast.objects.count() == left

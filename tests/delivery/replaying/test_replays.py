@@ -1,6 +1,7 @@
 """Replays of dead letters: those that match, once each, at the rate that was requested."""
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -113,7 +114,7 @@ class TestRate:
         assert run_to_end(row).replayed == 30
 
     def test_slice_continues_where_the_last_ended(self, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(verb, "SLICE", 2)
+        monkeypatch.setattr(verb, "KIND", replace(verb.KIND, size=2))
         letters_of(endpoint, 7)
         assert run_to_end(start(endpoint.tenant, ReplayFilter(), rate=1000, by="ops")).replayed == 7
 
@@ -134,7 +135,7 @@ class TestRate:
 class TestCrashes:
     @pytest.fixture(autouse=True)
     def small_slices(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(verb, "SLICE", 2)
+        monkeypatch.setattr(verb, "KIND", replace(verb.KIND, size=2))
 
     @pytest.mark.parametrize("slices", [0, 1, 2])
     def test_crash_in_a_slice_rolls_it_back_and_the_next_call_continues(

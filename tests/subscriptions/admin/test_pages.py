@@ -197,3 +197,35 @@ def test_retention_above_the_plans_limit_is_rejected():
     client.post(page, {**fields, "retention_days": "30"})
     tenant.refresh_from_db()
     assert (tenant.plan, tenant.retention_days) == (plan, 30)
+
+
+def tenant_form(**changes):
+    given = {"name": "Acme", "uid": "acme", "plan": "", "labels": "{}", "metadata": "{}", "retention_days": "30"}
+    return {**given, **changes}
+
+
+def test_tenant_is_added_with_labels_and_found_by_them():
+    client = staff("view_tenant", "add_tenant")
+    client.post(reverse("admin:subscriptions_tenant_add"), tenant_form(labels='{"plan": "gold"}'))
+    assert Tenant.objects.get().labels == {"plan": "gold"}
+    assert "plan:gold" in client.get(listing("tenant")).text
+
+
+@pytest.mark.parametrize("labels", ['{"a b": "c"}', '{"a": 1}', "[]", '{"a": ""}'])
+def test_labels_that_no_filter_can_name_are_refused(labels):
+    client = staff("view_tenant", "add_tenant")
+    shown = client.post(reverse("admin:subscriptions_tenant_add"), tenant_form(labels=labels))
+    assert shown.status_code == 200
+    assert not Tenant.objects.exists()
+
+
+def test_new_tenant_of_the_platform_replaces_the_former_one():
+    former, other = make_tenant(is_platform=True), make_tenant(uid="acme")
+    client = staff("view_tenant", "change_tenant")
+    page = reverse("admin:subscriptions_tenant_change", args=[other.pk])
+    assert client.post(page, tenant_form(is_platform="on")).status_code == 302
+    former.refresh_from_db(), other.refresh_from_db()
+    assert (former.is_platform, other.is_platform) == (False, True)
+    client.post(page, tenant_form())
+    other.refresh_from_db()
+    assert not other.is_platform

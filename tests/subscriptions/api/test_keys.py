@@ -7,8 +7,16 @@ from django.utils import timezone
 
 from subscriptions.models import ApiKey
 from subscriptions.tenants import keys
-from tests.delivery.factories import make_delivery, make_event
-from tests.factories import client_with, make_client, make_endpoint, make_key, make_subscription, make_tenant
+from tests.delivery.factories import make_dead_letter, make_delivery, make_event
+from tests.factories import (
+    client_with,
+    make_client,
+    make_endpoint,
+    make_event_type,
+    make_key,
+    make_subscription,
+    make_tenant,
+)
 from tests.routes import ApiRoute, RouteCases
 from tests.subscriptions.api.problems import invalid_fields
 
@@ -178,6 +186,35 @@ class TestEndpointKey:
         assert client.delete(f"{API}endpoints/other/").status_code == 404
         assert client.post(f"{API}endpoints/other/secrets/", {}, format="json").status_code == 404
 
+    def test_it_reads_the_event_types_that_its_subscriptions_name(self, own, client):
+        named = make_event_type(own.tenant, name="order.paid")
+        make_event_type(make_tenant(), name="order.refunded")
+        listed = client.get(f"{API}event-types/").json()["data"]
+        assert [row["name"] for row in listed] == ["order.paid"]
+        assert client.get(f"{API}event-types/order.paid/versions/").status_code == 200
+        assert client.delete(f"{API}event-types/{named.public_id}/").status_code == 403
+        assert client.post(f"{API}event-types/", {"name": "a"}, format="json").status_code == 403
+
+    def test_it_replays_and_cancels_deliveries_of_its_endpoint_only(self, own, client):
+        other = make_endpoint(own.tenant, uid="other")
+        for endpoint in (own, other):
+            make_dead_letter(make_delivery(make_event(own.tenant), endpoint, state="dead"))
+            make_delivery(make_event(own.tenant), endpoint)
+        theirs = make_client(own.tenant).post(f"{API}replays/", {"filter": {"endpoint": "other"}}, format="json").json()
+        for body in ({"all": True}, {"filter": {"endpoint": "own"}}):
+            assert client.post(f"{API}replays/preview/", body, format="json").json()["total"] == 1
+            assert client.post(f"{API}deliveries/cancel/preview/", body, format="json").json()["total"] == 1
+        made = client.post(f"{API}replays/", {"all": True}, format="json").json()
+        assert (made["total"], made["filter"]) == (1, {"endpoint": own.public_id})
+        assert [row["id"] for row in client.get(f"{API}replays/").json()["data"]] == [made["id"]]
+        assert client.get(f"{API}replays/{theirs['id']}/").status_code == 404
+        assert client.post(f"{API}replays/{theirs['id']}/cancel/").status_code == 404
+        assert client.post(f"{API}replays/{made['id']}/cancel/").json()["state"] == "cancelled"
+        for path in ("replays/", "replays/preview/", "deliveries/cancel/", "deliveries/cancel/preview/"):
+            refused = client.post(f"{API}{path}", {"filter": {"endpoint": "other"}}, format="json")
+            assert [it["field"] for it in refused.json()["errors"]] == ["filter.endpoint"]
+        assert client.post(f"{API}deliveries/cancel/", {"all": True}, format="json").json()["total"] == 1
+
     def test_it_subscribes_its_endpoint_only(self, own, client):
         other = make_endpoint(own.tenant, uid="other")
         theirs = make_subscription(other)
@@ -200,7 +237,7 @@ class TestEndpointKey:
             assert client.get(f"{API}deliveries/{theirs.public_id}/{path}").status_code == 404
         assert client.post(f"{API}deliveries/{theirs.public_id}/cancel/").status_code == 404
 
-    @pytest.mark.parametrize("path", ["events/", "keys/", "replays/", "usage/", "tenants/", "plans/", "sources/"])
+    @pytest.mark.parametrize("path", ["events/", "keys/", "usage/", "tenants/", "plans/", "sources/"])
     def test_what_belongs_to_no_endpoint_is_a_403(self, client, path):
         assert client.get(f"{API}{path}").json()["code"] == "endpoint_key_refused"
 

@@ -47,6 +47,8 @@ class ScopedView(GenericAPIView[M]):
     """The field path from a row to the id of its tenant."""
     endpoint_path: ClassVar[str | None] = None
     """The field path from a row to the key of its endpoint; None: keys that are limited to an endpoint are refused."""
+    endpoint_keys_may_read: ClassVar[bool] = False
+    """Whether keys that are limited to an endpoint may read these rows, which belong to no endpoint."""
     query_params: ClassVar[type[QueryParams]] = QueryParams
 
     def tenant_id(self) -> UUID | None:

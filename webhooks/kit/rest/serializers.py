@@ -179,12 +179,16 @@ class StorableJsonField(JsonField):
 
 @extend_schema_field({"type": "object", "additionalProperties": True})
 class ObjectField(StorableJsonField):
-    """A JSON object."""
+    """A JSON object, which can be stored unless ``is_stored`` is False: then its content is checked elsewhere."""
 
     default_error_messages = {"object": "Expected an object, got {found}."}
 
+    def __init__(self, *, is_stored: bool = True, **options: Any) -> None:
+        super().__init__(**options)
+        self.is_stored = is_stored
+
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        value = super().to_internal_value(data)
+        value = super().to_internal_value(data) if self.is_stored else JsonField.to_internal_value(self, data)
         if not isinstance(value, dict):
             self.fail("object", found=json_type(value))
         return value
