@@ -1,8 +1,7 @@
 """Show replays and broadcasts with their progress, and cancel running ones."""
 
-from collections.abc import Callable
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
@@ -15,10 +14,9 @@ from django.utils.safestring import SafeString
 
 from delivery.admin.display import find, state_pill
 from delivery.admin.time_filter import TimeRangeFilter
-from delivery.broadcasting import broadcasts
 from delivery.models import Broadcast, Delivery, Replay
 from delivery.replaying.replay_status import states_of, warnings_of
-from delivery.replaying import replays
+from delivery.replaying.sliced_jobs import cancel
 from delivery.templatetags.delivery_admin import progress_bar
 from subscriptions.models import Endpoint
 from webhooks.kit.admin.display import NOTHING, column, link, when
@@ -31,8 +29,6 @@ class JobAdmin(AdminList):
     """Show jobs that run in slices, and cancel running ones."""
 
     change_form_outer_before_template = "delivery/admin/job.html"
-    cancel: ClassVar[Callable[[Any], bool]]
-    """Cancels a job; returns False if it had ended."""
 
     @property
     def name(self) -> str:
@@ -58,7 +54,7 @@ class JobAdmin(AdminList):
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         row = get_object_or_404(self.model, pk=pk)
-        if type(self).cancel(row):
+        if cancel(row):
             self.log_change(request, row, "Cancelled.")
             messages.success(request, f"{self.name.capitalize()} cancelled: {row.public_id}")
         else:
@@ -85,7 +81,6 @@ class ReplayAdmin(JobAdmin):
     )
     fields = (("public_id", "tenant_link"), ("scope_text", "filter_lines"), ("requested_by", "created"))
     readonly_fields = tuple(name for line in fields for name in line)
-    cancel = staticmethod(replays.cancel)
 
     tenant_link = column("Tenant", lambda row: link(row.tenant, row.tenant.name) if row.tenant else "All tenants")
     scope_text = column("Scope", lambda row: str(row.get_scope_display()))
@@ -119,7 +114,6 @@ class BroadcastAdmin(JobAdmin):
         *(("source", "event_id"), ("label_list", "failed"), "last_error", ("requested_by", "created")),
     )
     readonly_fields = ("public_id", "type", "source", "event_id", "label_list", "failed", "last_error", "requested_by")
-    cancel = staticmethod(broadcasts.cancel)
 
     @admin.display(description="Tenants")
     def label_list(self, row: Broadcast) -> SafeString | str:

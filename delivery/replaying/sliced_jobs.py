@@ -7,30 +7,20 @@ locked meanwhile: of several processes one runs the next slice, and the others f
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import Model
 from django.utils import timezone
 
-from delivery.replaying.pace import PacedJob, allowance, spend
+from delivery.replaying.pace import allowance, spend
 from webhooks.kit.sql import database_now
 
 RUNNING, FINISHED, CANCELLED = "running", "finished", "cancelled"
 
 
-class SlicedJob(PacedJob, Protocol):
-    """A row with the state and the pace of a job."""
-
-    id: UUID
-    state: Any
-    finished_at: Any
-
-    def save(self, *, update_fields: list[str]) -> None:
-        """Write these columns."""
-
-
-J = TypeVar("J", bound=SlicedJob)
+J = TypeVar("J", bound=Model)  # with the columns of ``pace.PacedJob``, state and finished_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,4 +83,5 @@ def run_slice(kind: JobKind[Any], key: UUID) -> bool:
 def cancel(row: Any) -> bool:
     """Stop a running job; return False if it had ended. What it has done already stays."""
     rows = type(row).objects.filter(id=row.id, state=RUNNING)
-    return rows.update(state=CANCELLED, finished_at=timezone.now()) > 0
+    changed: int = rows.update(state=CANCELLED, finished_at=timezone.now())
+    return changed > 0

@@ -78,7 +78,7 @@ def set_subscriptions(endpoint: Endpoint, wanted: Sequence[Mapping[str, Any]]) -
 
 
 def _with_defaults(fields: Mapping[str, Any]) -> dict[str, Any]:
-    columns = {name: Subscription._meta.get_field(name) for name in OF_ENDPOINT}
+    columns: dict[str, Any] = {name: Subscription._meta.get_field(name) for name in OF_ENDPOINT}
     return {name: fields.get(name, column.get_default()) for name, column in columns.items()}
 
 
