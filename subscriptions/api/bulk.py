@@ -86,13 +86,13 @@ class EndpointBatch(TenantScoped[Endpoint]):
         try:
             if is_late:
                 raise TooManyRequests("seconds", NO_TIME, 0)
-            status, endpoint = self.put(tenant, item)
+            status, endpoint = self.put_item(tenant, item)
         except (APIException, Invalid, LimitReached) as error:
             found: Response = self.get_exception_handler()(error, self.get_exception_handler_context())
             return {**shown, "status": FAILED, "error": dict(found.data)}
         return {**shown, "status": status, "endpoint": endpoint}
 
-    def put(self, tenant: Tenant, item: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    def put_item(self, tenant: Tenant, item: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """Create or replace the endpoint of an item; return what was done, and the endpoint as it is shown.
 
         Raises APIException, Invalid and LimitReached.
