@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from config import env, machine
 from config.local import embedded
 from config.ops import logs, storage
+from subscriptions.api.conventions import project
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 SIZES = machine.own_sizes()  # by processors and memory; docs/scale.md has the table
@@ -160,9 +161,7 @@ MIDDLEWARE = [
     "config.web.middleware.Authentication",
     "config.web.middleware.Messages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "config.api.conditional_requests.ConditionalRequests",
-    "config.api.expensive_requests.ExpensiveRequests",
-    "config.api.idempotency.Idempotency",  # innermost: its transaction contains the view only
+    *project.MIDDLEWARE,
 ]
 ROOT_URLCONF = "config.urls"
 TEMPLATES = [
@@ -205,14 +204,8 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["subscriptions.api.authentication.ApiKeyAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["subscriptions.api.authentication.HasScope"],
-    "DEFAULT_PARSER_CLASSES": ["config.api.errors.JsonBody"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PAGINATION_CLASS": "webhooks.kit.rest.pages.CursorPages",
+    **project.REST_FRAMEWORK,
     "DEFAULT_SCHEMA_CLASS": "config.api.openapi.Described",
-    "EXCEPTION_HANDLER": "config.api.errors.problem",
-    "UNAUTHENTICATED_USER": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 API_DESCRIPTION = """\

@@ -36,6 +36,6 @@ urlpatterns = [
     path("metrics", probes.metrics, name="metrics"),
 ]
 
-handler400 = "config.api.errors.bad_request"
-handler404 = "config.api.errors.not_found"
-handler500 = "config.api.errors.failed"
+handler400 = "subscriptions.api.conventions.errors.bad_request"
+handler404 = "subscriptions.api.conventions.errors.not_found"
+handler500 = "subscriptions.api.conventions.errors.failed"

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 from django.core.checks import register
 from django.utils.module_loading import import_string
 
-from delivery.checks import check_project
+from delivery.checks import check_api, check_project
 from delivery.defaults import DEFAULTS
 from webhooks.host_project import require_apps, require_packages, set_defaults
 from webhooks.kit.tenancy import tenant_deleted
@@ -29,4 +29,5 @@ class DeliveryConfig(AppConfig):
         """Set default settings, register checks, and connect signals."""
         set_defaults(DEFAULTS)
         register(check_project)
+        register(check_api)
         tenant_deleted.connect(import_string(ON_TENANT_DELETED))

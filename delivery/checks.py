@@ -6,9 +6,31 @@ What is missing entirely, an app or a package, ends the start with a sentence be
 from typing import Any
 
 from celery import current_app
+from django.conf import settings
 from django.core.checks import CheckMessage, Warning
+from django.urls import NoReverseMatch, reverse
 
 from delivery.schedule import BEAT_SCHEDULE
+
+HANDLER = "subscriptions.api.conventions.errors.problem"
+
+
+def check_api(**_options: Any) -> list[CheckMessage]:
+    """Return a warning if the project serves the REST API without its settings (system check)."""
+    try:
+        reverse("endpoint-list")
+    except NoReverseMatch:
+        return []
+    given: dict[str, Any] = getattr(settings, "REST_FRAMEWORK", {})
+    if given.get("EXCEPTION_HANDLER") == HANDLER:
+        return []
+    return [
+        Warning(
+            "The REST API is served without its settings: no API key is accepted, and errors are no problems.",
+            hint="REST_FRAMEWORK and MIDDLEWARE of subscriptions.api.conventions.project, as Publish's page says.",
+            id="delivery.W003",
+        )
+    ]
 
 
 def check_project(**_options: Any) -> list[CheckMessage]:

@@ -7,7 +7,6 @@ from typing import Any
 
 DEFAULTS: dict[str, Any] = {
     "WAYPOST_MAX_EVENT_BYTES": 1024**2,  # one event: 1 MiB
-    "WAYPOST_MAX_REQUEST_BYTES": 16 * 1024**2,  # one API request: 16 MiB
     "WAYPOST_FAN_OUT_STEPS": 100_000,  # of one event in a request: about 10 ms of CPU
     "WAYPOST_FAN_OUT_STEPS_PER_SECOND": 1_000_000,  # of a tenant
     "WAYPOST_FAN_OUT_DELIVERIES": 1_000,  # of one event in a request
@@ -16,7 +15,4 @@ DEFAULTS: dict[str, Any] = {
     "WAYPOST_DISABLE_AFTER_FAILURES": 20,  # in a row, which that takes as well
     "WAYPOST_TESTS_PER_TENANT": 3,  # test deliveries, per process
     "WAYPOST_WEB_WORKERS": 1,  # web processes: with more, publishers notify drains after the commit
-    # limits of the platform's API, which a project without it does not have
-    "WAYPOST_EXPENSIVE_REQUESTS": 0,
-    "WAYPOST_STATEMENT_SECONDS": 0,
 }

@@ -1,7 +1,7 @@
 """Describe what all operations share in OpenAPI: names, strict bodies, query parameters, headers, problems.
 
-Every response that is no success is a problem (RFC 9457) built in one place (``config.api.errors``), so it is described
-in one place too. The problems of an operation follow from its parameters and body.
+Every response that is no success is a problem (RFC 9457) built in one place (``conventions.errors``), so each is
+described in one place too. The problems of an operation follow from its parameters and body.
 """
 
 import re

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from config.api.errors import FIELD_CODES
-from config.api.problem_types import PROBLEM_TYPES
+from subscriptions.api.conventions.errors import FIELD_CODES
+from subscriptions.api.conventions.problem_types import PROBLEM_TYPES
 
 WRITES = ("put", "post", "patch", "delete")
 PROBLEM_DESCRIPTIONS = {

@@ -9,8 +9,8 @@ from django.template.loader import render_to_string
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
-from config.api.problem_types import PROBLEM_TYPES
 from config.ops.fixed_page import FixedPage
+from subscriptions.api.conventions.problem_types import PROBLEM_TYPES
 
 HTML = "text/html; charset=utf-8"
 _CODE = re.compile(r"`([^`]+)`")

@@ -25,13 +25,13 @@ from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.security import SecurityMiddleware
 from rest_framework.exceptions import APIException
 
-from config.api import errors
 from config.web import cors
 from config.web.bodies import AsgiRequestBody, Receive, holder
 from config.web.django_view import DjangoResponse, Send, environ_of, run_django
 from config.web.middleware import PROBES
 from config.web.request_ids import HEADER, new_request_id
 from delivery.api.publishing.native_publish import can_publish_natively, publish_natively
+from subscriptions.api.conventions import errors
 from subscriptions.tenants.keys import peek_key, share_of
 from webhooks.kit.caches.short_text_cache import short_text_cache
 from webhooks.kit.clients import Client, client_of, network_of

@@ -86,7 +86,7 @@ class Broadcasts(BroadcastView, ReadOnlyResource[Broadcast]):
 class BroadcastPreview(BroadcastView):
     """Count the tenants of a broadcast."""
 
-    expensive = ("POST",)  # read by config.api.expensive_requests
+    expensive = ("POST",)  # read by subscriptions.api.conventions.expensive_requests
     operations = {
         "post": (
             "Preview a broadcast",

@@ -122,7 +122,7 @@ class DeliverySetAside(DeliveryChange):
 class DeliveriesCancel(TenantScoped[Delivery]):
     """Cancel many deliveries, in batches, so that no drain waits for all of them."""
 
-    expensive = ("POST",)  # read by config.api.expensive_requests
+    expensive = ("POST",)  # read by subscriptions.api.conventions.expensive_requests
     operations = {
         "post": (
             "Cancel deliveries by filter",
@@ -134,7 +134,7 @@ class DeliveriesCancel(TenantScoped[Delivery]):
     queryset = Delivery.objects.all()
     endpoint_path = "endpoint_id"
     serializer_class = DeliveryCancelSerializer
-    outside_transaction = True  # read by config.api.idempotency
+    outside_transaction = True  # read by subscriptions.api.conventions.idempotency
 
     @extend_schema(
         operation_id="cancel_deliveries", request=DeliveryCancelSerializer, responses={200: BulkResultSerializer}
@@ -148,7 +148,7 @@ class DeliveriesCancel(TenantScoped[Delivery]):
 class DeliveriesCancelPreview(TenantScoped[Delivery]):
     """Count the deliveries that a request would cancel."""
 
-    expensive = ("POST",)  # read by config.api.expensive_requests
+    expensive = ("POST",)  # read by subscriptions.api.conventions.expensive_requests
     operations = {
         "post": (
             "Preview the cancelling of deliveries",

@@ -139,8 +139,8 @@ class DryRunResultsSerializer(serializers.Serializer[Any]):
 class DryRuns(APIView):
     """Test a subscription on events. Nothing is stored, nothing is sent."""
 
-    has_large_body = True  # read by config.api.errors
-    expensive = ("POST",)  # read by config.api.expensive_requests
+    has_large_body = True  # read by subscriptions.api.conventions.errors
+    expensive = ("POST",)  # read by subscriptions.api.conventions.expensive_requests
     operations = {
         "post": (
             "Test a subscription",

@@ -103,7 +103,7 @@ class ExplanationParams(QueryParams):
 class EventExplanation(TenantScoped[Endpoint], ListView[Endpoint]):
     """Explain for each endpoint of the tenant, newest first, why the event was or was not delivered."""
 
-    expensive = ("GET",)  # read by config.api.expensive_requests
+    expensive = ("GET",)  # read by subscriptions.api.conventions.expensive_requests
     operations = {
         "get": (
             "Explain an event's routing",

@@ -49,7 +49,7 @@ class ReplayView(TenantScoped[Replay]):
 class Replays(ReplayView, ReadOnlyResource[Replay]):
     """Replays, newest first."""
 
-    expensive = ("POST",)  # read by config.api.expensive_requests
+    expensive = ("POST",)  # read by subscriptions.api.conventions.expensive_requests
     operations = {
         "list": ("List replays", "Returns replays, newest first, with their progress."),
         "create": (
@@ -89,7 +89,7 @@ class Replays(ReplayView, ReadOnlyResource[Replay]):
 class ReplayPreview(ReplayView):
     """Count the deliveries that a replay would send."""
 
-    expensive = ("POST",)  # read by config.api.expensive_requests
+    expensive = ("POST",)  # read by subscriptions.api.conventions.expensive_requests
     operations = {
         "post": ("Preview a replay", "Counts what a replay with this filter would send, without sending anything.")
     }

@@ -130,7 +130,7 @@ class UsagePageSerializer(serializers.Serializer[Any]):
 class UsageReport(TenantScoped[Tenant]):
     """Accepted events and their deliveries: exact, also for deleted events."""
 
-    expensive = ("GET",)  # read by config.api.expensive_requests
+    expensive = ("GET",)  # read by subscriptions.api.conventions.expensive_requests
     operations = {
         "get": (
             "Get usage",

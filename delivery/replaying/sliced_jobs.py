@@ -25,7 +25,7 @@ J = TypeVar("J", bound=Model)  # with the columns of ``pace.PacedJob``, state an
 
 @dataclass(frozen=True, slots=True)
 class SliceResult:
-    """What a slice has done: ``spent`` counts against the rate; ``after_commit`` is called once it is committed."""
+    """Hold the result of a slice: ``spent`` counts against the rate, ``after_commit`` is called after the commit."""
 
     spent: int
     has_more: bool

@@ -54,8 +54,8 @@ M = TypeVar("M", Endpoint, Subscription)
 class EndpointBatch(TenantScoped[Endpoint]):
     """Create or replace many endpoints."""
 
-    expensive = ("POST",)  # read by config.api.expensive_requests
-    outside_transaction = True  # read by config.api.idempotency
+    expensive = ("POST",)  # read by subscriptions.api.conventions.expensive_requests
+    outside_transaction = True  # read by subscriptions.api.conventions.idempotency
     operations = {
         "post": (
             "Create or replace many endpoints",
@@ -118,7 +118,7 @@ class EndpointBatch(TenantScoped[Endpoint]):
 class Selected(TenantScoped[M]):
     """Select rows of the request's tenant by the filters of their list."""
 
-    expensive = ("POST",)  # read by config.api.expensive_requests
+    expensive = ("POST",)  # read by subscriptions.api.conventions.expensive_requests
     filters: ClassVar[type[QueryParams]]
 
     def selected(self) -> QuerySet[M]:
@@ -159,7 +159,7 @@ class SelectedEndpoints(Selected[Endpoint]):
 class EndpointsDelete(SelectedEndpoints):
     """Delete many endpoints."""
 
-    outside_transaction = True  # read by config.api.idempotency
+    outside_transaction = True  # read by subscriptions.api.conventions.idempotency
     operations = {
         "post": (
             "Delete endpoints by filter",
@@ -200,7 +200,7 @@ class SelectedSubscriptions(Selected[Subscription]):
 class SubscriptionsDelete(SelectedSubscriptions):
     """Delete many subscriptions."""
 
-    outside_transaction = True  # read by config.api.idempotency
+    outside_transaction = True  # read by subscriptions.api.conventions.idempotency
     operations = {
         "post": (
             "Delete subscriptions by filter",

@@ -1,4 +1,4 @@
-"""Turn errors of the app into errors of the API; ``config.api.errors`` renders them (RFC 9457)."""
+"""Turn errors of the app into errors of the API; ``subscriptions.api.conventions`` renders them (RFC 9457)."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -49,5 +49,5 @@ def check_field(check: Callable[..., None], *values: Any) -> None:
 
 
 def _detail(error: Invalid) -> ErrorDetail:
-    """Return the message; its code is the JSON pointer into the field's value, if there is one (config.api.errors)."""
+    """Return the message; its code is the JSON pointer into the field's value, if there is one."""
     return ErrorDetail(error.message, error.pointer or "invalid")

@@ -15,11 +15,11 @@ from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from config.api.errors import Unavailable, problem_response
 from config.status.status import cached_status
 from delivery.api.data import Gone
 from delivery.models import DrainReport, PublisherReport
 from delivery.sending.drain import deliver_due
+from subscriptions.api.conventions.errors import Unavailable, problem_response
 from subscriptions.models import Tenant
 from tests.api.operations import operations
 from tests.delivery.factories_load import make_drain_report, make_lane_behind, make_publisher_report

@@ -56,12 +56,12 @@ def test_operation_ids_are_unique() -> None:
 
 @EVERY
 def test_operation_id_is_a_function_name(operation: Operation) -> None:
-    """Generated clients use it as the function's name: a verb first."""
+    """Generated clients use it as the function's name: a verb first; many rows are deleted by a POST."""
     verbs = {"post": "create", "put": "replace", "patch": "change", "delete": "delete"}
     name = operation.described["operationId"]
     assert re.fullmatch(r"[a-z]+(_[a-z]+)+", name)
     verb = name.split("_")[0]
-    assert verb == verbs[operation.method] if verb in verbs.values() else True
+    assert verb not in verbs.values() or verb == verbs[operation.method] or operation.path.endswith(f"/{verb}/")
 
 
 @EVERY

@@ -52,6 +52,7 @@ EXCLUDED_BY = {
     ("/api/v1/endpoints/{ref}/test/", "event"): {"type", "data"},
 }
 PYTHON_WORDS = re.compile(r"\b(dictionary|lists?|got type|dict|str|int|float|bool|NoneType|None)\b")
+EACH_FOR_ITSELF = {("/api/v1/endpoints/batch/", "data")}  # objects, each with a result of its own: see test_bulk
 ANY_TEXT = {("/api/v1/sources/{ref}/test/", "body")}  # the bytes of a message
 
 
@@ -153,6 +154,12 @@ def test_invalid_field_is_named_and_nothing_written(operation: Operation) -> Non
         valid = {other: it for other, it in target.valid.items() if other not in excluded}
         for value in invalid_values(schema):
             if value in CONTROL_CHARACTERS and (operation.path, name) in ANY_TEXT:
+                continue
+            if (
+                (operation.path, name) in EACH_FOR_ITSELF
+                and isinstance(value, list)
+                and all(isinstance(it, dict) for it in value)
+            ):
                 continue
             error = error_in(name, target.send({**valid, name: value}))
             if error:

@@ -23,10 +23,7 @@ STORAGES["claims"] = {
 }
 """
 URLS = """
-from django.contrib import admin
-from django.urls import include, path
-
-urlpatterns = [path("admin/", admin.site.urls), path("", include("webhooks.inbound_urls"))]
+urlpatterns += [path("", include("webhooks.inbound_urls"))]
 """
 HANDLERS = """
 from orders.models import Order
@@ -72,6 +69,29 @@ print(len(paths) > 20 or paths)
 """
 
 
+API = """
+import sys
+from django.test import Client
+from subscriptions.registration import ensure_tenant
+from subscriptions.tenants.keys import create_key
+key, text = create_key(ensure_tenant("api"), ["publish", "read", "manage"])
+client = Client(SERVER_NAME="127.0.0.1", headers={"authorization": f"Bearer {text}", "idempotency-key": "once"})
+body = {"uid": "own", "url": "http://127.0.0.1/hooks", "subscriptions": [{"event_types": ["order.*"]}]}
+made = [client.post("/api/v1/endpoints/", body, "application/json") for _ in range(2)]
+sent = client.post("/api/v1/events/", {"type": "order.paid", "data": {"n": 1}}, "application/json")
+shown = client.get("/api/v1/endpoints/own/")
+again = client.get("/api/v1/endpoints/own/", headers={"if-none-match": shown["ETag"]})
+wrong = client.get("/api/v1/endpoints/?stat=active")
+preview = client.post("/api/v1/endpoints/delete/preview/", {"all": True}, "application/json")
+nobody = Client(SERVER_NAME="127.0.0.1").get("/api/v1/endpoints/")
+assert made[0].json() == made[1].json() and made[1]["Idempotency-Replayed"] == "true", made[1].content
+assert sent.json()["deliveries"] == 1, sent.content
+assert wrong["Content-Type"] == "application/problem+json" and wrong.json()["errors"][0]["field"] == "stat"
+assert [name for name in sys.modules if name == "config" or name.startswith("config.")] == []
+print([it.status_code for it in (*made, sent, shown, again, wrong, preview, nobody)])
+"""
+
+
 @pytest.fixture(scope="module")
 def project(
     tmp_path_factory: pytest.TempPathFactory, django_db_setup: None, django_db_blocker: pytest.FixtureRequest
@@ -84,7 +104,8 @@ def project(
         folder = tmp_path_factory.mktemp("shop")
         made = Project(folder, database, LOOPBACK + RECEIVES, page=PUBLISH)
         made.environment["CELERY_BROKER_URL"] = f"{settings.CELERY_BROKER_URL}?virtual_host=7"
-        (folder / "shop" / "urls.py").write_text(URLS)
+        urls = folder / "shop" / "urls.py"
+        urls.write_text(urls.read_text() + URLS)
         (folder / "orders" / "webhook_handlers.py").write_text(HANDLERS)
         yield made
 
@@ -135,6 +156,10 @@ def test_check_finds_nothing_missing_and_the_admin_works_without_unfold(
         shell(project, PUBLISH_FOR % published)
         wait_until(lambda: shell(project, DELIVERED) == "delivered\n", f"the delivery\n{logs(project)}")
     assert shell(project, ADMIN) == "True\n"
+
+
+def test_rest_api_of_the_page_works_without_the_platform(project: Project, workers: dict[str, list[str]]) -> None:
+    assert shell(project, API) == "[201, 201, 202, 200, 304, 400, 200, 401]\n"
 
 
 def test_test_of_the_page_passes(project: Project, workers: dict[str, list[str]]) -> None:

@@ -163,7 +163,7 @@ class ReceiptRetry(BelowReceipt):
 class ReceiptsReplay(BelowReceipt):
     """The replay of many receipts."""
 
-    expensive = ("POST",)  # read by config.api.expensive_requests
+    expensive = ("POST",)  # read by subscriptions.api.conventions.expensive_requests
     operations = {
         "post": (
             "Replay receipts by filter",

@@ -101,7 +101,7 @@ class EndpointStats(TenantScoped[Endpoint]):
 class AllEndpointStats(TenantScoped[Endpoint]):
     """Statistics of the endpoints of a tenant together."""
 
-    expensive = ("GET",)  # read by config.api.expensive_requests
+    expensive = ("GET",)  # read by subscriptions.api.conventions.expensive_requests
     operations = {
         "get": (
             "Get the statistics of several endpoints",

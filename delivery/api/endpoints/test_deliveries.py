@@ -138,7 +138,7 @@ class EndpointTest(TenantScoped[Endpoint]):
         ),
     }
 
-    outside_transaction = True  # read by config.api.idempotency
+    outside_transaction = True  # read by subscriptions.api.conventions.idempotency
     queryset = Endpoint.objects.filter(deleted_at=None)
     endpoint_path = "pk"
     serializer_class: type[serializers.Serializer[Any]] = TestDeliveryCreateSerializer

@@ -63,7 +63,7 @@ class EndpointVerification(TenantScoped[Endpoint]):
         ),
     }
 
-    outside_transaction = True  # read by config.api.idempotency
+    outside_transaction = True  # read by subscriptions.api.conventions.idempotency
     queryset = Endpoint.objects.select_related("http").filter(deleted_at=None)
     endpoint_path = "pk"
     serializer_class: type[serializers.Serializer[Any]] = VerificationSerializer

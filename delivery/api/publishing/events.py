@@ -6,7 +6,7 @@ large, 415 unknown form, 429 beyond the publish rate. In a batch every event has
 event's ``error``); if none was accepted, the response is the limit that they all exceed, or 400.
 
 409 has a second cause, with `Retry-After`: a request with the same `Idempotency-Key` is in progress
-(config.api.idempotency).
+(subscriptions.api.conventions.idempotency).
 """
 
 from collections.abc import Sequence

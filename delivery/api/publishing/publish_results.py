@@ -35,7 +35,7 @@ def problem_of(error: InvalidEvent) -> APIException:
         return PlanExceeded(error.exceeded)
     if isinstance(error, UnknownTenantNamed):
         return NotFound() if error.is_foreign else UnknownTenant(error.name)
-    if isinstance(error, SchemaMismatch):  # the code is the place in the data: see config.api.errors
+    if isinstance(error, SchemaMismatch):  # the code is the place in the data: see subscriptions.api.conventions.errors
         return ValidationError({"data": [ErrorDetail(it.detail, it.pointer) for it in error.finding.violations]})
     if isinstance(error, InvalidMembers):
         return ValidationError({name: [reason] for name, reason in error.reasons.items()})

@@ -17,8 +17,8 @@ from subscriptions.event_types.models import EventType
 class EventTypeImport(TenantScoped[EventType]):
     """Import event types from the webhooks of an OpenAPI document."""
 
-    has_large_body = True  # read by config.api.errors
-    expensive = ("POST",)  # read by config.api.expensive_requests
+    has_large_body = True  # read by subscriptions.api.conventions.errors
+    expensive = ("POST",)  # read by subscriptions.api.conventions.expensive_requests
     operations = {
         "post": (
             "Import event types",
@@ -57,7 +57,7 @@ class EventTypeExport(TenantScoped[EventType]):
 class OpenApiExport(EventTypeExport):
     """Export event types as the webhooks of an OpenAPI 3.1 document."""
 
-    expensive = ("GET",)  # read by config.api.expensive_requests
+    expensive = ("GET",)  # read by subscriptions.api.conventions.expensive_requests
     operations = {
         "get": (
             "Export event types as OpenAPI",
@@ -73,7 +73,7 @@ class OpenApiExport(EventTypeExport):
 class AsyncApiExport(EventTypeExport):
     """Export event types as an AsyncAPI 3.0 document."""
 
-    expensive = ("GET",)  # read by config.api.expensive_requests
+    expensive = ("GET",)  # read by subscriptions.api.conventions.expensive_requests
     operations = {"get": ("Export event types as AsyncAPI", "Returns the event types as an AsyncAPI 3.0 document.")}
 
     @extend_schema(operation_id="export_event_types_as_asyncapi", responses={200: OpenApiTypes.OBJECT})

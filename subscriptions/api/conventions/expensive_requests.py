@@ -12,8 +12,8 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from rest_framework.exceptions import APIException
 
-from config.api.errors import problem_response
-from config.api.idempotency import principal_of
+from subscriptions.api.conventions.errors import problem_response
+from subscriptions.api.conventions.idempotency import principal_of
 from webhooks.kit.fair.shares import Shares
 
 LIMIT = "WAYPOST_EXPENSIVE_REQUESTS"

@@ -18,8 +18,8 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
 from rest_framework.exceptions import APIException, AuthenticationFailed
 
-from config.api.errors import problem_response
 from subscriptions.api.authentication import ApiKeyAuthentication, Principal
+from subscriptions.api.conventions.errors import problem_response
 from subscriptions.api.problems import problem_of
 from subscriptions.api.tenancy import HEADER
 from subscriptions.errors import Invalid, StateConflict
@@ -143,5 +143,5 @@ def _api_error(error: Invalid | APIException) -> APIException:
         return AnotherRequest(error.message)
     known = problem_of(error)
     if isinstance(error, StateConflict):
-        known.wait = RETRY_AFTER  # type: ignore[attr-defined]  # read by config.api.errors
+        known.wait = RETRY_AFTER  # type: ignore[attr-defined]  # read by subscriptions.api.conventions.errors
     return known

@@ -26,7 +26,7 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api.problem_types import PROBLEM_TYPES, problem_type_url
+from subscriptions.api.conventions.problem_types import PROBLEM_TYPES, problem_type_url
 from subscriptions.api.problems import problem_of
 from subscriptions.errors import Invalid
 from webhooks.kit.rest.errors import TooManyRequests

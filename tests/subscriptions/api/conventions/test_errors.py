@@ -13,8 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.api import errors
 from config.local.embedded import EmbeddedError
+from subscriptions.api.conventions import errors
 from tests.factories import make_client, make_tenant
 
 ERRORS: dict[str, Exception] = {

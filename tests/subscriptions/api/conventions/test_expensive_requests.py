@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.api.expensive_requests import ExpensiveRequests
+from subscriptions.api.conventions.expensive_requests import ExpensiveRequests
 from tests.api.operations import operations
 from tests.factories import make_key, make_tenant
 

@@ -9,10 +9,10 @@ import pytest
 from django.test import Client
 from rest_framework import exceptions
 
-from config.api.problem_types import PROBLEM_TYPES, problem_type_url
+from subscriptions.api.conventions.problem_types import PROBLEM_TYPES, problem_type_url
 from webhooks.receiving.responses import PROBLEMS
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 PAGE = ROOT / "docs" / "reference" / "problems.md"
 HEAD = """\
 # Problems
@@ -21,8 +21,8 @@ Every response that is no success is a problem (RFC 9457, `application/problem+j
 below, and its `type` is the URL of a page of your platform with the same text: `/problems/CODE/`. `detail` says what is
 wrong with this request.
 
-This page is written from `config/api/problem_types.py`:
-`WAYPOST_WRITE_PROBLEMS=1 pytest tests/config/api/test_problem_types.py` writes it anew.
+This page is written from `subscriptions/api/conventions/problem_types.py`:
+`WAYPOST_WRITE_PROBLEMS=1 pytest tests/subscriptions/api/conventions/test_problem_types.py` writes it anew.
 
 | code | status | cause | remedy |
 |---|---|---|---|
