@@ -53,7 +53,7 @@ class PreparedEvent:
 
     @property
     def warnings(self) -> tuple[Violation, ...]:
-        """What is tolerated: a type that is not in the catalogue, violations of the schema."""
+        """List what is tolerated: a type that is not in the catalogue, violations of the schema."""
         own = (Violation(OF_TYPE, self.unknown_type),) if self.unknown_type else ()
         return (*own, *self.finding.violations) if self.finding else own
 

@@ -16,7 +16,7 @@ ROUTING_HELP = (
 
 
 class SchemaWarningSerializer(serializers.Serializer[Any]):
-    """What is wrong with an event and was tolerated: data that violates the schema, or a type that is unknown."""
+    """Show a fault of an event that was tolerated: data that violates the schema, or a type that is unknown."""
 
     pointer = serializers.CharField(
         allow_blank=True,
