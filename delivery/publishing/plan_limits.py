@@ -17,7 +17,7 @@ from delivery.publishing.results import EventLimitExceeded, Published
 from delivery.sql.publish import find_events
 from subscriptions.errors import LimitExceeded
 from subscriptions.models import Tenant
-from subscriptions.tenants.plans import plan_of
+from subscriptions.tenants.plans import known_plan_of, plan_of
 from webhooks.kit.rest.rate_limit_headers import rate_limit_headers
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.errors import InvalidEvent
@@ -40,8 +40,12 @@ def publish_within_plan(
 
 
 def publish_rate_headers(tenant: Tenant) -> dict[str, str]:
-    """Return the headers that tell what is left of the tenant's publish rate; none if its plan has no such limit."""
-    rate = plan_of(tenant).publish_rate
+    """Return the headers that tell what is left of the tenant's publish rate; none if its plan has no such limit.
+
+    Call it after publishing for this tenant object, which has looked up the plan: this waits for no database.
+    """
+    plan = known_plan_of(tenant)
+    rate = plan.publish_rate if plan is not None else None
     if rate is None:
         return {}
     left = publish_rate.left(tenant.id, rate)

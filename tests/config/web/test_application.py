@@ -13,6 +13,7 @@ from config.web import application, bodies
 from config.web.application import WebApplication
 from delivery.models import Event
 from subscriptions.models import Scope, Tenant
+from subscriptions.tenants import plans
 from tests.config.web.server import exchange, send, serving
 from tests.factories import make_event_type, make_key, make_plan, make_tenant
 from tests.factories_receiver import make_source
@@ -147,6 +148,15 @@ def test_named_tenant_gets_the_same_response(
     native = post(port, key, body, "application/json", **headers)
     assert native[0] == status
     assert_equal(native, post_to_django(key, body, "application/json", **headers))
+
+
+def test_headers_of_the_rate_wait_for_no_query_in_the_event_loop(
+    port: int, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plans._default_plan, "max_age", 0.0)  # the plan is too old as soon as it is there
+    make_plan(is_default=True, publish_rate=1_000)
+    status, headers, _ = post(port, make_key(tenant)[1], b'{"type": "a"}', "application/json")
+    assert (status, "ratelimit" in headers) == (202, True)
 
 
 def test_response_of_a_source_has_each_header_once(port: int) -> None:
