@@ -7,10 +7,11 @@ from django.utils.module_loading import import_string
 from delivery.checks import check_api, check_project
 from delivery.defaults import DEFAULTS
 from webhooks.host_project import require_apps, require_packages, set_defaults
-from webhooks.kit.tenancy import tenant_deleted
+from webhooks.kit.tenancy import tenant_deleted, tenant_usage
 
 PACKAGES = {"pycurl": "waypost[provider]"}  # those that the receiver does not need
-ON_TENANT_DELETED = "delivery.replaying.replays.cancel_all_of"
+ON_TENANT_DELETED = ("delivery.replaying.replays.cancel_all_of", "delivery.schedules.schedules.delete_schedules_of")
+ON_TENANT_USAGE = "delivery.schedules.schedules.count_schedules_of"
 
 
 class DeliveryConfig(AppConfig):
@@ -30,4 +31,6 @@ class DeliveryConfig(AppConfig):
         set_defaults(DEFAULTS)
         register(check_project)
         register(check_api)
-        tenant_deleted.connect(import_string(ON_TENANT_DELETED))
+        for receiver in ON_TENANT_DELETED:
+            tenant_deleted.connect(import_string(receiver))
+        tenant_usage.connect(import_string(ON_TENANT_USAGE))

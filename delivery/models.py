@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from delivery.broadcast_models import Broadcast
 from delivery.load_models import DrainReport, LoadMinute, PublisherReport
+from delivery.schedule_models import Schedule, ScheduleQueue
 from delivery.usage_models import Usage, UsageIncrement
 from subscriptions.models import Endpoint, Row, Tenant
 from webhooks.wire import ids
@@ -33,6 +34,8 @@ __all__ = [
     "LoadMinute",
     "PublisherReport",
     "Replay",
+    "Schedule",
+    "ScheduleQueue",
     "Usage",
     "UsageIncrement",
 ]

@@ -23,6 +23,9 @@ NOT_STARTED = Counter(
     "Attempts put off because the process had no files, memory or name lookups left.",
 )
 DEFERRED = Counter("waypost_fan_outs_deferred_total", "Events that workers have to route, by reason.", ["reason"])
+SCHEDULES = Counter(
+    "waypost_schedule_occurrences_total", "Occurrences of schedules, by result: published, failed.", ["result"]
+)
 RATE_LIMIT_ERRORS = Counter(
     "waypost_rate_limit_errors_total", "Publish requests let through because Valkey was unavailable."
 )
@@ -120,6 +123,17 @@ def broadcast_started(row: Broadcast) -> None:
 def broadcast_failed(broadcast_id: UUID, error: Exception) -> None:
     """Log that a slice of a broadcast failed; it is tried again."""
     log.error("broadcast failed", broadcast=public("brd", broadcast_id), exc_info=error)
+
+
+def schedules_settled(published: int, failed: int) -> None:
+    """Count occurrences of schedules."""
+    SCHEDULES.labels("published").inc(published)
+    SCHEDULES.labels("failed").inc(failed)
+
+
+def schedules_failed(tenant_id: UUID, error: Exception) -> None:
+    """Log that a slice of a tenant's schedules failed; it is tried again."""
+    log.error("schedules failed", tenant=public("tnt", tenant_id), exc_info=error)
 
 
 def swept(**repaired: int) -> None:

@@ -86,8 +86,9 @@ ROOMS = {
     "delivery.usage_models": "",
     "delivery.broadcast_models": "webhooks.kit",
     "delivery.load_models": "",
+    "delivery.schedule_models": "webhooks.kit",
     "delivery.models": f"{GROUND} subscriptions.models delivery.usage_models delivery.load_models "
-    "delivery.broadcast_models",
+    "delivery.broadcast_models delivery.schedule_models",
     "delivery.sql": f"{GROUND} subscriptions.models delivery.models delivery.transports.outcome",
     "delivery.transports": f"{GROUND} {TENANCY} delivery.sql delivery.telemetry",
     "delivery.telemetry": f"{GROUND} delivery.models delivery.transports.outcome",
@@ -106,13 +107,15 @@ ROOMS = {
     "delivery.lanes delivery.sending",
     "delivery.replaying": f"{GROUND} {TENANCY} {DELIVERY} delivery.operational delivery.fan_out delivery.reading",
     "delivery.broadcasting": f"{GROUND} {TENANCY} {DELIVERY} delivery.publishing delivery.replaying",
+    "delivery.schedules.expressions": "webhooks.wire",
+    "delivery.schedules": f"{GROUND} {TENANCY} {DELIVERY} delivery.publishing delivery.schedules.expressions",
     "delivery.lifecycle": f"{GROUND} {TENANCY} {DELIVERY} delivery.operational delivery.lanes delivery.sending "
     "delivery.reading delivery.replaying",
     "delivery.tasks": "webhooks.kit delivery.schedule delivery.sql delivery.fan_out delivery.sending "
-    "delivery.replaying delivery.broadcasting delivery.lifecycle",
+    "delivery.replaying delivery.broadcasting delivery.schedules delivery.lifecycle",
     "delivery.api": f"{GROUND} {TENANCY} subscriptions.api {DELIVERY} delivery.load delivery.transports "
     "delivery.fan_out delivery.publishing delivery.sending delivery.single_attempts delivery.reading "
-    "delivery.replaying delivery.broadcasting delivery.lifecycle",
+    "delivery.replaying delivery.broadcasting delivery.schedules delivery.lifecycle",
     "delivery.admin": f"{GROUND} {TENANCY} subscriptions.admin {DELIVERY} delivery.load delivery.publishing "
     "delivery.sending delivery.reading delivery.replaying delivery.lifecycle delivery.templatetags",
     "delivery.templatetags": "delivery.models",
@@ -121,7 +124,7 @@ ROOMS = {
     # the platform
     "config": " ".join(PACKAGES),
 }
-PURE = ("webhooks.wire", "webhooks.schemes", "webhooks.senders")
+PURE = ("webhooks.wire", "webhooks.schemes", "webhooks.senders", "delivery.schedules.expressions")
 FORBIDDEN_IN_PURE = ("django", "rest_framework", "celery", "requests", "urllib3", "pycurl", "socket", "time")
 THIN = ("admin", "api", "urls", "tasks", "management", "portal")  # rooms without rules, which nothing else imports
 PLUGINS = {"webhooks.schemes"}  # folders of plug-ins, one file a kind: of any length

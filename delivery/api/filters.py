@@ -1,18 +1,18 @@
 """Declare the filters of each list: one field a filter; ``delivery.reading.list_filters`` has the conditions."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 from delivery.api.publishing.event_refs import find_event
-from delivery.models import DeadLetter, Delivery, Replay
+from delivery.models import DeadLetter, Delivery, Replay, Schedule
 from delivery.publishing.known_types import objection
 from delivery.reading import queries
 from delivery.reading.list_filters import ATTEMPTS, DEAD_LETTERS, DELIVERIES, EVENTS
@@ -25,6 +25,7 @@ from webhooks.kit.rest.labels import LabelsFilter
 from webhooks.kit.rest.lookup import find
 from webhooks.kit.rest.query_params import ChoiceFilter, Filter, QueryParams, RegexFilter, TextFilter
 from webhooks.kit.rest.serializers import InstantField
+from webhooks.wire.ids import parse, public
 
 FAILURES = [(failure.value, EXPLAINED.get(failure, "The response was no success")) for failure in Failure]
 STATUS = r"\A([1-5][0-9][0-9]|[1-5]xx)\Z"
@@ -89,6 +90,20 @@ class RowFilter(Filter, RowField):
     """Filter by a row of the request's tenant."""
 
 
+class ScheduleFilter(Filter, serializers.CharField):
+    """Filter events by the schedule that published them. An id is accepted of a schedule that was deleted, too."""
+
+    default_error_messages = {"unknown": "No schedule with this id."}
+
+    def to_internal_value(self, data: Any) -> Any:
+        ref = super().to_internal_value(data)
+        with suppress(ValueError):
+            return public(Schedule.prefix, parse(Schedule.prefix, ref))
+        tenant_id = self.context["view"].tenant_id()
+        found = find(queries.below(tenant_id, Schedule.objects.all()), ref, of_all_tenants=tenant_id is None)
+        return found.public_id if found is not None else self.fail("unknown")
+
+
 class EventTypeArgument(serializers.CharField):
     """An event type: one, all below one (``order.*``), or all (``*``). An unknown type is an error."""
 
@@ -139,6 +154,11 @@ class EventFilters(PeriodParams):
         help_text="Source of the CloudEvent, exact.",
     )
     event_id = TextFilter(help_text="The CloudEvent's own id, exact; with `source` if sources share ids.")
+    schedule = ScheduleFilter(
+        where=lambda public_id: Q(event_id__startswith=f"{public_id}-"),
+        unindexed=True,
+        help_text="Id or `uid` of the schedule that published it.",
+    )
     include = IncludeField("deliveries")
 
 

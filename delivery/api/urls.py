@@ -17,6 +17,7 @@ from delivery.api import (
 )
 from delivery.api.endpoints import lane_status, stats, test_deliveries, verification
 from delivery.api.publishing import events
+from delivery.api.schedules import runs, schedules
 
 router = SimpleRouter(use_regex_path=False)
 router.register("events", events.Events, "event")
@@ -24,11 +25,15 @@ router.register("deliveries", deliveries.Deliveries, "delivery")
 router.register("dead-letters", dead_letters.DeadLetters, "dead-letter")
 router.register("broadcasts", broadcasts.Broadcasts, "broadcast")
 router.register("replays", replays.Replays, "replay")
+router.register("schedules", schedules.Schedules, "schedule")
 
 urlpatterns = [
     path("replays/preview/", replays.ReplayPreview.as_view(), name="replay-preview"),  # before replays/<ref>/
     path("events/batch/", events.EventBatch.as_view(), name="event-batch"),  # before events/<ref>/
     path("endpoint-stats/", stats.AllEndpointStats.as_view(), name="endpoint-stats-of-all"),
+    path("schedules/preview/", runs.SchedulePreview.as_view(), name="schedule-preview"),
+    path("schedules/import/", schedules.ScheduleImport.as_view(), name="schedule-import"),
+    path("schedules/<str:ref>/run/", runs.ScheduleRun.as_view(), name="schedule-run"),
     path("broadcasts/preview/", broadcasts.BroadcastPreview.as_view(), name="broadcast-preview"),
     path("broadcasts/<str:ref>/cancel/", broadcasts.BroadcastCancel.as_view(), name="broadcast-cancel"),
     path("deliveries/cancel/", changes.DeliveriesCancel.as_view(), name="deliveries-cancel"),

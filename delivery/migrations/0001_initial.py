@@ -1,4 +1,5 @@
 import django.contrib.postgres.fields
+import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
 import webhooks.wire.ids
@@ -259,6 +260,44 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='Schedule',
+            fields=[
+                ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When it was created.')),
+                ('uid', models.CharField(blank=True, help_text='Your own ID.', max_length=256, null=True, validators=[django.core.validators.RegexValidator('\\A[A-Za-z0-9._-]{1,256}\\Z', 'A uid is 1 to 256 letters, digits, hyphens, underscores and full stops.')], verbose_name='external ID')),
+                ('group', models.CharField(default='default', help_text='Name by which lists select schedules. Up to 64 letters, digits, `.`, `_` and `-`.', max_length=64, validators=[django.core.validators.RegexValidator('\\A[A-Za-z0-9._-]{1,256}\\Z', 'A uid is 1 to 256 letters, digits, hyphens, underscores and full stops.')])),
+                ('description', models.CharField(blank=True, default='', help_text='For your own use.', max_length=512)),
+                ('expression', models.CharField(help_text='When: `at(2030-12-24T18:00:00)`, `rate(5 minutes)`, `cron(0 10 ? * MON-FRI *)` (six fields, as Amazon EventBridge Scheduler), `0 10 * * 1-5` (five fields, as a crontab) or `2030-12-24T18:00:00Z`.', max_length=256)),
+                ('timezone', models.CharField(default='UTC', help_text='IANA time zone of the expression, such as `Europe/Berlin`.', max_length=64)),
+                ('start_at', models.DateTimeField(blank=True, help_text='No occurrence before; a rate begins then.', null=True)),
+                ('end_at', models.DateTimeField(blank=True, help_text='No occurrence after.', null=True)),
+                ('flexible_window_minutes', models.PositiveSmallIntegerField(default=0, help_text='Minutes over which schedules of the same time are spread; each keeps its place. 0: on time.', validators=[django.core.validators.MaxValueValidator(1440)])),
+                ('state', models.CharField(choices=[('active', 'Active'), ('paused', 'Paused'), ('completed', 'Completed: there are no more occurrences')], default='active', help_text='Only active schedules publish.', max_length=9)),
+                ('action_after_completion', models.CharField(choices=[('none', 'Keep it as completed'), ('delete', 'Delete it')], default='none', help_text='What becomes of the schedule after its last occurrence.', max_length=6)),
+                ('catch_up', models.CharField(choices=[('latest', 'The latest one'), ('all', 'All, in order'), ('none', 'None')], default='latest', help_text='Which occurrences are published that were missed by more than five minutes while nothing ran.', max_length=6)),
+                ('template', models.TextField(help_text='JSON of the event in the plain form, with placeholders.')),
+                ('next_at', models.DateTimeField(editable=False, help_text='The next occurrence; null: none.', null=True)),
+                ('due_at', models.DateTimeField(editable=False, help_text='When that occurrence is published: later by its place in the flexible window, or by a retry.', null=True)),
+                ('last_at', models.DateTimeField(editable=False, help_text='The latest occurrence that has passed.', null=True)),
+                ('occurrences', models.PositiveBigIntegerField(default=0, editable=False, help_text='Events that were published at occurrences.')),
+                ('failures', models.PositiveBigIntegerField(default=0, editable=False, help_text='Occurrences whose event was not accepted.')),
+                ('last_error', models.CharField(blank=True, default='', editable=False, help_text='Why the event of the latest occurrence was not accepted; empty: it was.', max_length=1024)),
+                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When it was last changed.')),
+                ('tenant', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='schedules', to='subscriptions.tenant')),
+            ],
+        ),
+        migrations.CreateModel(
+            name='ScheduleQueue',
+            fields=[
+                ('tenant', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='+', serialize=False, to='subscriptions.tenant')),
+                ('due_at', models.DateTimeField(null=True)),
+                ('low_water_mark', models.DateTimeField(null=True)),
+            ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('due_at__isnull', False)), fields=['due_at'], name='schedule_queue_due')],
+            },
+        ),
+        migrations.CreateModel(
             name='Usage',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -400,6 +439,18 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='deadletter',
             constraint=models.UniqueConstraint(condition=models.Q(('replayed_at', None)), fields=('delivery',), name='unique_open_dead_letter_per_delivery'),
+        ),
+        migrations.AddIndex(
+            model_name='schedule',
+            index=models.Index(fields=['tenant', 'id'], name='schedule_by_tenant'),
+        ),
+        migrations.AddIndex(
+            model_name='schedule',
+            index=models.Index(condition=models.Q(('due_at__isnull', False)), fields=['tenant', 'due_at'], name='schedule_due'),
+        ),
+        migrations.AddConstraint(
+            model_name='schedule',
+            constraint=models.UniqueConstraint(fields=('tenant', 'uid'), name='unique_schedule_uid_per_tenant'),
         ),
         migrations.RunSQL((Path(__file__).parent / "storage.sql").read_text(), migrations.RunSQL.noop),
     ]

@@ -23,6 +23,8 @@ OF_A_PLAN = (
     "max_subscriptions",
     "max_subscription_bytes",
     "max_sources",
+    "max_schedules",
+    "min_schedule_interval_seconds",
     "max_event_bytes",
     "max_retention_days",
 )

@@ -65,14 +65,22 @@ class PlanAdmin(AdminList):
 
     list_display = (
         *("name", "uid", "is_default", "events_per_month", "publish_rate", "max_endpoints", "max_subscriptions"),
-        *("max_subscription_bytes", "max_sources", "max_event_bytes", "max_retention_days", "updated_at"),
+        *(
+            "max_subscription_bytes",
+            "max_sources",
+            "max_schedules",
+            "max_event_bytes",
+            "max_retention_days",
+            "updated_at",
+        ),
     )
     search_help_text = BY_ID_OR_UID
     form = PlanForm
     readonly_fields = ("public_id", "created_at", "updated_at")
     fields = (
         *("public_id", "name", "uid", "is_default", "events_per_month", "publish_rate", "max_endpoints"),
-        *("max_subscriptions", "max_subscription_bytes", "max_sources", "max_event_bytes", "max_retention_days"),
+        *("max_subscriptions", "max_subscription_bytes", "max_sources", "max_schedules"),
+        *("min_schedule_interval_seconds", "max_event_bytes", "max_retention_days"),
         *("created_at", "updated_at"),
     )
 

@@ -72,7 +72,8 @@ class PlanForm(NamedForm):
         model = Plan
         fields = (
             *("name", "uid", "is_default", "events_per_month", "publish_rate", "max_endpoints"),
-            *("max_subscriptions", "max_subscription_bytes", "max_sources", "max_event_bytes", "max_retention_days"),
+            *("max_subscriptions", "max_subscription_bytes", "max_sources", "max_schedules"),
+            *("min_schedule_interval_seconds", "max_event_bytes", "max_retention_days"),
         )
 
     def _get_validation_exclusions(self) -> set[str]:

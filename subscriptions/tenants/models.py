@@ -19,6 +19,8 @@ MAX_ENDPOINTS = 1_000_000
 MAX_SUBSCRIPTIONS = 1_000_000
 MAX_SUBSCRIPTION_BYTES = 1024**3
 MAX_SOURCES = 1_000_000
+MAX_SCHEDULES = 10_000_000
+LONGEST_INTERVAL = 31 * 86_400  # seconds
 MAX_EVENT_BYTES = 1024**3
 MAX_RETENTION_DAYS = 3650
 
@@ -82,6 +84,19 @@ class Plan(Row):
         default=1_000,
         validators=_between(0, MAX_SOURCES),
         help_text="Number of sources that a tenant may have; empty: no limit.",
+    )
+    max_schedules = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        default=10_000,
+        validators=_between(0, MAX_SCHEDULES),
+        help_text="Number of schedules that a tenant may have; empty: no limit.",
+    )
+    min_schedule_interval_seconds = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=_between(60, LONGEST_INTERVAL),
+        help_text="Shortest time between two occurrences of a schedule, in seconds; empty: no limit.",
     )
     max_event_bytes = models.PositiveIntegerField(
         null=True,

@@ -19,8 +19,8 @@ from subscriptions.models import Endpoint, Plan, Subscription, Tenant
 from webhooks.kit.caches.timed_cache import TimedCache
 from webhooks.kit.rows import unique_uid
 
-ROW_LIMITS = {"webhooks.source": "max_sources"}
-"""Tables of other apps with the limit of a plan; each has the columns ``tenant_id`` and ``deleted_at``."""
+ROW_LIMITS = {"webhooks.source": "max_sources", "delivery.schedule": "max_schedules"}
+"""Tables of other apps with the limit of a plan; each has the column ``tenant_id``, and may have ``deleted_at``."""
 
 
 def plan_of(tenant: Tenant) -> Plan:
@@ -134,7 +134,8 @@ def check_row_limit(tenant: Tenant, table: type[Model]) -> None:
     allowed = getattr(plan_of(tenant), limit) if limit else None
     if allowed is None:
         return
-    used = table._default_manager.filter(tenant_id=tenant.pk, deleted_at=None).count()
+    rows = table._default_manager.filter(tenant_id=tenant.pk)
+    used = (rows.filter(deleted_at=None) if hasattr(table, "deleted_at") else rows).count()
     if used >= allowed:
         message = f"The plan allows {allowed} {table._meta.verbose_name_plural}; delete one or change the plan."
         raise LimitExceeded(limit, message, allowed=allowed, used=used)

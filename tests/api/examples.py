@@ -128,6 +128,7 @@ VARYING = {
     "host": "hooks.example.com",
     "seconds": 60.0,
     "published_per_second": 99.8,
+    "local": "2026-05-04T14:30:00+02:00",
     "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
 }
 
@@ -152,6 +153,7 @@ def record(receiver: Receiver) -> dict[str, Any]:
     endpoint = subscribe(it, client, receiver)
     publish(it, client, endpoint)
     broadcast(it, operator)
+    schedule(it, client)
     watch(it, operator)
     replay(it, client, endpoint, receiver)
     receive(it, client)
@@ -276,6 +278,28 @@ def publish_entries(it: Recorder, client: APIClient) -> None:
     entry = {"Source": "my.shop", "DetailType": "order.paid", "Detail": '{"total": 129.5}'}
     for operation in ("create_event", "create_event_batch"):
         it.call(client, operation, {"Entries": [entry, {**entry, "Detail": "[]"}]}, is_other_form=True)
+
+
+def schedule(it: Recorder, client: APIClient) -> None:
+    """Publish an event at times."""
+    times = {"expression": "cron(0 10 ? * MON-FRI *)", "timezone": "Europe/Berlin"}
+    it.call(client, "create_schedule_preview", times)
+    event = {"type": "order.reminder", "data": {"at": "<schedule.scheduled_at>"}}
+    made = it.call(client, "create_schedule", {**times, "uid": "morning", "event": event})["id"]
+    it.call(client, "list_schedules")
+    it.call(client, "get_schedule", ref=made)
+    it.call(client, "replace_schedule", {**times, "flexible_window_minutes": 15, "event": event}, ref="morning")
+    it.call(client, "change_schedule", {"state": "paused"}, ref=made)
+    it.call(client, "create_schedule_run", ref=made)
+    theirs = {
+        "Name": "closing-time",
+        "ScheduleExpression": "at(2030-12-24T18:00:00)",
+        "ScheduleExpressionTimezone": "Europe/Helsinki",
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "Target": {"Input": '{"at": "<aws.scheduler.scheduled-time>"}'},
+    }
+    it.call(client, "create_schedule_import", theirs)
+    it.call(client, "delete_schedule", ref=made)
 
 
 def broadcast(it: Recorder, operator: APIClient) -> None:

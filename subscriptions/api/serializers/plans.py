@@ -24,6 +24,8 @@ class PlanSerializer(StrictModelSerializer):
             "max_subscriptions",
             "max_subscription_bytes",
             "max_sources",
+            "max_schedules",
+            "min_schedule_interval_seconds",
             "max_event_bytes",
             "max_retention_days",
             "created_at",

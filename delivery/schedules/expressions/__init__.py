@@ -1,0 +1,1 @@
+"""Read schedule expressions and compute their occurrences. Pure: no clock, database or settings."""

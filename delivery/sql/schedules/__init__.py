@@ -1,0 +1,1 @@
+"""The statements of schedules: whose turn it is, and what their workers write."""
