@@ -140,6 +140,7 @@ class DryRuns(APIView):
     """Test a subscription on events. Nothing is stored, nothing is sent."""
 
     has_large_body = True  # read by subscriptions.api.conventions.errors
+    keeps_numbers = True  # likewise
     expensive = ("POST",)  # read by subscriptions.api.conventions.expensive_requests
     operations = {
         "post": (

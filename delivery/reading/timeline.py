@@ -21,7 +21,7 @@ EXPLAINED = {
     Failure.DNS: "Host name not found",
     Failure.CONNECT: "Connection refused",
     Failure.RESET: "Connection closed before the status line of a response",
-    Failure.TLS: "TLS handshake failed: check the TLS settings of the server",
+    Failure.TLS: "TLS handshake failed: check the TLS settings of the server; does it require a client certificate?",
     Failure.TLS_EXPIRED: "The certificate of the server is expired or not valid yet: renew it",
     Failure.TLS_NAME: "The certificate of the server is for another host name: issue one for the host of the URL",
     Failure.TLS_ISSUER: "The issuer of the certificate is unknown: have the server send its intermediate certificates, "

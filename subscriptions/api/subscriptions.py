@@ -94,6 +94,7 @@ class Subscriptions(OwnedResource[Subscription]):
         ),
     }
 
+    keeps_numbers = True  # read by subscriptions.api.conventions.errors
     queryset = Subscription.objects.select_related("tenant", "endpoint").filter(endpoint__deleted_at=None)
     serializer_class = SubscriptionSerializer
     query_params = SubscriptionFilters

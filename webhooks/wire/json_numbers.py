@@ -79,6 +79,33 @@ def raw(value: object) -> orjson.Fragment:
     raise TypeError(f"{type(value).__name__} is not a JSON value")
 
 
+def plain(value: Any) -> Any:
+    """Return a JSON value with each JsonNumber replaced by the int or float that json.loads makes of its text.
+
+    Raises ValueError for an integer of more than 64 bits.
+    """
+    if isinstance(value, dict):
+        return {name: plain(it) for name, it in value.items()}
+    if isinstance(value, list):
+        return [plain(it) for it in value]
+    if not isinstance(value, JsonNumber):
+        return value
+    if not value.text.lstrip("-").isdigit():
+        return float(value.text)
+    if not _MIN <= value <= _MAX:
+        raise ValueError("an integer of more than 64 bits")
+    return int(value.text)
+
+
+def find_changed_by_doubles(value: Any) -> JsonNumber | None:
+    """Return a fraction of a JSON value that has more digits than a double keeps, or None."""
+    if isinstance(value, JsonNumber):
+        is_fraction = not value.text.lstrip("-").isdigit()
+        return value if is_fraction and exact(float(value.text)) != value else None
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return next((found for it in inner if (found := find_changed_by_doubles(it)) is not None), None)
+
+
 def with_decimals(value: Any) -> Any:
     """Return a JSON value with each JsonNumber replaced by a Decimal, as libraries read them."""
     if isinstance(value, dict):

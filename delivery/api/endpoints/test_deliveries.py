@@ -139,6 +139,7 @@ class EndpointTest(TenantScoped[Endpoint]):
     }
 
     outside_transaction = True  # read by subscriptions.api.conventions.idempotency
+    keeps_numbers = True  # read by subscriptions.api.conventions.errors
     queryset = Endpoint.objects.filter(deleted_at=None)
     endpoint_path = "pk"
     serializer_class: type[serializers.Serializer[Any]] = TestDeliveryCreateSerializer

@@ -24,6 +24,7 @@ from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.json_format import read_structured, write_structured
 from webhooks.wire.eventbridge import event_from_eventbridge
 from webhooks.wire.ids import new_id, public
+from webhooks.wire.json_numbers import raw
 from webhooks.wire.patterns import Pattern, PatternMismatch
 from webhooks.wire.step_budget import StepBudget
 from webhooks.wire.transform import Transformer, Unrenderable
@@ -82,9 +83,9 @@ def parse_event(given: Mapping[str, Any]) -> DryRunEvent:
     message_id = public("evt", new_id())
     if "detail-type" in given:
         document = event_from_eventbridge(dict(given))
-        return DryRunEvent(document, orjson.dumps(document), message_id)
+        return DryRunEvent(document, orjson.dumps(document, default=raw), message_id)
     if "specversion" in given:
-        event = read_structured(orjson.dumps(given))
+        event = read_structured(orjson.dumps(given, default=raw))
     else:
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         filled = {"id": message_id, "source": "/test", "time": now, **read_attributes(given)}

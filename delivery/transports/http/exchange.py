@@ -21,7 +21,7 @@ from delivery.transports.http.curl_codes import CLOSED, FAILURES, STEPS
 from delivery.transports.http.http_versions import HttpVersions
 from delivery.transports.http.repeats import Repeat, Requests
 from delivery.transports.http.responses import final_status, outcome_of, parse_retry_after
-from delivery.transports.http.tls_failures import certificate_failure, handshake_failure
+from delivery.transports.http.tls_failures import certificate_failure, handshake_failure, is_client_refused
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome
 from subscriptions.endpoints.http.certificates import TlsFiles
@@ -276,6 +276,8 @@ class Exchange:
             return Failure.PROTOCOL if self.is_too_long else Failure.INTERNAL
         if code == pycurl.E_UNSUPPORTED_PROTOCOL and not self._requests.count:  # plain HTTP where HTTPS is required
             return Failure.FORBIDDEN
+        if code in CLOSED and is_client_refused(self.curl.errstr()):
+            return Failure.TLS_CLIENT
         failure = FAILURES.get(code, Failure.PROTOCOL)
         return self._tls_failure(code) if failure is Failure.TLS else failure
 

@@ -28,7 +28,10 @@ HANDSHAKE = {
     "bad certificate": Failure.TLS_CLIENT,
     "unknown ca": Failure.TLS_CLIENT,
     "certificate unknown": Failure.TLS_CLIENT,
+    "unsupported certificate": Failure.TLS_CLIENT,
     "certificate expired": Failure.TLS_CLIENT,
+    "certificate revoked": Failure.TLS_CLIENT,
+    "access denied": Failure.TLS_CLIENT,
 }
 
 
@@ -41,3 +44,12 @@ def handshake_failure(message: str) -> Failure:
     """Return why a handshake failed, from libcurl's message."""
     lowered = message.lower()
     return next((failure for text, failure in HANDSHAKE.items() if text in lowered), Failure.TLS)
+
+
+def is_client_refused(message: str) -> bool:
+    """Tell from libcurl's message whether the server closed the connection because of our client certificate.
+
+    With TLS 1.3 our side of the handshake is complete before the server has looked at the certificate (RFC 8446,
+    section 4.4.2.4), so its alert arrives in place of a response.
+    """
+    return "alert" in message.lower() and handshake_failure(message) is Failure.TLS_CLIENT

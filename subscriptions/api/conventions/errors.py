@@ -33,7 +33,7 @@ from webhooks.kit.rest.errors import TooManyRequests
 from webhooks.kit.rest.limited_body import TooLarge
 from webhooks.kit.rest.rate_limit_headers import exhausted_header
 from webhooks.outgoing.errors import LimitReached
-from webhooks.wire.json_text import nests_deeper
+from webhooks.wire.json_text import InvalidJson, nests_deeper, parse_value
 
 PROBLEM = "application/problem+json"
 MAX_JSON_BYTES = 1024 * 1024  # of a body: parsing it takes up to 0.1 s
@@ -218,20 +218,26 @@ class JsonBody(JSONParser):
     """Parse JSON (RFC 8259) within a size limit; reject NaN, unpaired surrogates and deep nesting.
 
     A parser runs without giving up the interpreter, so the limit is low: other requests wait for it. A view that needs
-    more has ``has_large_body``.
+    more has ``has_large_body``. One whose body holds data of events or patterns has ``keeps_numbers``: numbers that
+    Python would write in another way are parsed as JsonNumbers.
     """
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
         limit = settings.WAYPOST_MAX_REQUEST_BYTES
-        if not getattr((parser_context or {}).get("view"), "has_large_body", False):
+        view = (parser_context or {}).get("view")
+        if not getattr(view, "has_large_body", False):
             limit = min(limit, MAX_JSON_BYTES)
         body = stream.read(limit + 1)
         if len(body) > limit:
             raise TooLarge("A request", limit)
         try:
             parsed = orjson.loads(body)
+            if getattr(view, "keeps_numbers", False):
+                return parse_value(body, MAX_DEPTH)
             if LONG_INTEGER.search(body):  # orjson reads an integer beyond 64 bits as a float
                 parsed = json.loads(body)
+        except InvalidJson as error:
+            raise exceptions.ParseError(f"The body {error}.") from None
         except ValueError as error:
             raise exceptions.ParseError(f"Invalid JSON: {error}.") from None
         if nests_deeper(body, MAX_DEPTH):

@@ -7,6 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from subscriptions import validation
 from subscriptions.api.problems import check_field
 from webhooks.kit.rest.serializers import ListField, StorableJsonField, TextField
+from webhooks.wire.json_numbers import find_changed_by_doubles
 
 STRING_SCHEMA = {"type": "string"}
 PATTERN_SCHEMA = {
@@ -60,9 +61,14 @@ class EventTypesField(ListField):
 
 @extend_schema_field(PATTERN_SCHEMA)
 class PatternField(StorableJsonField):
-    """Accept an event pattern, and reject one that does not compile."""
+    """Accept an event pattern; reject one that does not compile, or with a number that would be stored as another."""
+
+    default_error_messages = {"digits": "{number} would be stored as {stored}; give a number of up to 15 digits."}
 
     def to_internal_value(self, data: Any) -> Any:
+        number = find_changed_by_doubles(data)
+        if number is not None:
+            self.fail("digits", number=number.text[:40], stored=float(number))
         pattern = super().to_internal_value(data)
         check_field(validation.check_pattern, pattern)
         return pattern

@@ -63,6 +63,14 @@ def test_transformer_renders_the_body_that_would_be_sent(tenant):
     assert result["request"]["headers"]["content-type"] == "application/json"
 
 
+@pytest.mark.parametrize("number", ["1.10", "1e3", "-0", "18446744073709551617", "0.1000000000000000055"])
+@pytest.mark.parametrize("attributes", ['"type":"order.paid"', '"specversion":"1.0","id":"1","source":"/s","type":"t"'])
+def test_numbers_of_an_event_are_those_that_were_written(tenant, number, attributes):
+    body = f'{{"transformer":{{"template":"<$.data.n>"}},"event":{{{attributes},"data":{{"n":{number}}}}}}}'
+    response = make_client(tenant, "read").post(TEST, body.encode(), content_type="application/json")
+    assert response.json()["data"][0]["request"]["body"] == number
+
+
 def test_failing_transformation_shows_the_reason(tenant):
     transformer = {"input_paths": {"n": "$.data.total"}, "template": "{<n>: 1}"}
     (result,) = dry_run(tenant, transformer=transformer, event=PLAIN)

@@ -84,6 +84,16 @@ def test_test_sends_a_signed_event_and_shows_request_and_response(
     assert {"resolved_ms", "connected_ms", "first_byte_ms", "total_ms"} >= shown["timing"].keys()
 
 
+@pytest.mark.parametrize("number", ["1.10", "1e3", "-0", "18446744073709551617"])
+def test_numbers_of_a_test_event_are_sent_as_they_were_written(
+    client: APIClient, tenant: Tenant, receiver: Receiver, number: str
+) -> None:
+    path = f"/api/v1/endpoints/{make_endpoint(tenant, url=receiver.url()).public_id}/test/"
+    client.post(path, f'{{"data":{{"n":{number}}}}}'.encode(), content_type="application/json")
+    (arrival,) = receiver.arrivals
+    assert arrival.body.endswith(f'"data":{{"n":{number}}}}}'.encode())
+
+
 def test_test_with_a_stored_event_sends_its_bytes(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
     event = make_event(tenant)
     post_test(client, make_endpoint(tenant, url=receiver.url()), {"event": event.public_id})

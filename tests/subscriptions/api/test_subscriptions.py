@@ -1,5 +1,6 @@
 """Subscriptions over REST."""
 
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -220,3 +221,30 @@ def test_type_that_can_be_published_can_be_named_in_a_subscription_and_the_catal
 def test_type_that_no_subscription_can_name_cannot_be_published(name):
     response = make_client(make_tenant()).post(f"{API}events/", {"type": name, "data": {}})
     assert (response.status_code, response.json()["errors"][0]["field"]) == (400, "type")
+
+
+@pytest.mark.parametrize(
+    ("number", "stored"),
+    [("1.10", 1.1), ("1e2", 100), ("0.3", 0.3), ("-0", 0), ("18446744073709551615", 2**64 - 1)],
+)
+def test_number_of_a_pattern_is_stored_with_its_exact_value(number: str, stored: float) -> None:
+    response = _post_pattern(number)
+    assert response.status_code == 201, response.content
+    assert response.json()["pattern"] == {"data": {"n": [stored]}}
+
+
+@pytest.mark.parametrize(
+    ("number", "stored"), [("0.1000000000000000055", "0.1"), ("123456789012345678901.5", "1.2345678901234568e+20")]
+)
+def test_number_of_a_pattern_with_more_digits_than_a_double_is_a_400(number: str, stored: str) -> None:
+    response = _post_pattern(number)
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["pointer"] == "#/pattern"
+    assert f"{number} would be stored as {stored}; give a number of up to 15 digits." in response.json()["detail"]
+
+
+def _post_pattern(number: str) -> Any:
+    tenant = make_tenant()
+    endpoint = make_endpoint(tenant).public_id
+    body = f'{{"endpoint":"{endpoint}","event_types":["a"],"pattern":{{"data":{{"n":[{number}]}}}}}}'
+    return make_client(tenant, "manage").post("/api/v1/subscriptions/", body.encode(), content_type="application/json")

@@ -21,13 +21,21 @@ from webhooks.kit.rest.lookup import find
 from webhooks.kit.rows import has_control_characters
 from webhooks.wire.errors import did_you_mean
 from webhooks.wire.ids import parse, public
+from webhooks.wire.json_numbers import JsonNumber, plain
 
 
 def json_type(value: Any) -> str:
     """Return the JSON type of a parsed value with its article, for error messages."""
     if isinstance(value, bool):
         return "a boolean"
-    names = {str: "a string", int: "a number", float: "a number", list: "an array", type(None): "null"}
+    names = {
+        str: "a string",
+        int: "a number",
+        float: "a number",
+        JsonNumber: "a number",
+        list: "an array",
+        type(None): "null",
+    }
     return names.get(type(value), "an object")
 
 
@@ -158,7 +166,10 @@ class ListField(serializers.ListField):
 
 
 class JsonField(serializers.JSONField):
-    """Any JSON value."""
+    """Any JSON value, as it was parsed."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data
 
 
 class StorableJsonField(JsonField):
@@ -167,10 +178,10 @@ class StorableJsonField(JsonField):
     default_error_messages = {"storable": "Must not contain NUL, unpaired surrogates or integers beyond 64 bits."}
 
     def to_internal_value(self, data: Any) -> Any:
-        value = super().to_internal_value(data)
         try:
+            value = super().to_internal_value(plain(data))
             text = orjson.dumps(value)
-        except TypeError:
+        except (TypeError, ValueError):
             self.fail("storable")
         if b"\\u0000" in text:
             self.fail("storable")

@@ -13,6 +13,7 @@ from webhooks.wire import json_text
 from webhooks.wire.cloudevents import attributes as rules
 from webhooks.wire.cloudevents.grammar import media_type
 from webhooks.wire.errors import InvalidEvent
+from webhooks.wire.json_numbers import raw
 
 MAX_DEPTH = 128  # levels of nesting in data; far below every recursion limit, and far above usual data
 
@@ -63,7 +64,7 @@ class Event:
         if isinstance(value, RawJson):
             return cls.with_json(named, value.text, typed)
         try:
-            data = orjson.dumps(value)
+            data = orjson.dumps(value, default=raw)
         except orjson.JSONEncodeError as error:
             raise InvalidEvent("data", "cannot be written as JSON") from error
         return cls._with_value(named, data, value, typed)

@@ -10,7 +10,8 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -530,6 +531,18 @@ def files(issued: Issued | None, ca: str = AUTHORITY.pem) -> TlsFiles:
     return TlsFiles(issued.pem.encode(), issued.key.encode(), ca.encode())
 
 
+def refuse_and_drain(listener: socket.socket, context: ssl.SSLContext) -> None:
+    """Refuse the handshake of one client, and read what it sent, so that its alert is not lost by a reset."""
+    connection, _ = listener.accept()
+    with connection.dup() as rest, connection:
+        with suppress(ssl.SSLError):
+            context.wrap_socket(connection, server_side=True)
+        rest.shutdown(socket.SHUT_WR)
+        with suppress(OSError):
+            while rest.recv(65_536):
+                pass
+
+
 class TestClientCertificates:
     def test_client_certificate_is_presented(self, sender: HttpSender, demanding: Receiver) -> None:
         ours = files(CLIENTS.issue())
@@ -542,6 +555,18 @@ class TestClientCertificates:
             assert outcome.status is None
             assert outcome.failure in {Failure.TLS_CLIENT, Failure.RESET}
         assert not demanding.arrivals
+
+    @pytest.mark.parametrize("issued", [None, Authority().issue()], ids=["missing", "foreign"])
+    def test_client_certificate_that_is_refused_after_the_handshake_is_named(
+        self, sender: HttpSender, tmp_path: Path, issued: Issued | None
+    ) -> None:
+        context = AUTHORITY.server(tmp_path, client_authority=CLIENTS)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as threads:
+            threads.submit(refuse_and_drain, listener, context)
+            url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
+            (outcome,) = send(sender, make_request(url, tls=files(issued)))
+        assert (outcome.status, outcome.failure) == (None, Failure.TLS_CLIENT)
 
     def test_connection_with_a_client_certificate_is_not_shared(self, sender: HttpSender, demanding: Receiver) -> None:
         for _ in range(3):
