@@ -83,12 +83,12 @@ shown = client.get("/api/v1/endpoints/own/")
 again = client.get("/api/v1/endpoints/own/", headers={"if-none-match": shown["ETag"]})
 wrong = client.get("/api/v1/endpoints/?stat=active")
 preview = client.post("/api/v1/endpoints/delete/preview/", {"all": True}, "application/json")
-nobody = Client(SERVER_NAME="127.0.0.1").get("/api/v1/endpoints/")
+unauthorized = Client(SERVER_NAME="127.0.0.1").get("/api/v1/endpoints/")
 assert made[0].json() == made[1].json() and made[1]["Idempotency-Replayed"] == "true", made[1].content
 assert sent.json()["deliveries"] == 1, sent.content
 assert wrong["Content-Type"] == "application/problem+json" and wrong.json()["errors"][0]["field"] == "stat"
 assert [name for name in sys.modules if name == "config" or name.startswith("config.")] == []
-print([it.status_code for it in (*made, sent, shown, again, wrong, preview, nobody)])
+print([it.status_code for it in (*made, sent, shown, again, wrong, preview, unauthorized)])
 """
 
 
