@@ -6,6 +6,7 @@ from tests.factories_receiver import make_source
 from webhooks.models import Receipt
 from webhooks.processing.handlers import handles
 from webhooks.schemes import SCHEMES
+from webhooks.sources.sources import create_source
 from webhooks.testing import run_handlers, send, signed_message
 from webhooks.wire.errors import SenderKeyRequired
 
@@ -23,6 +24,12 @@ def test_message_to_a_source_of_each_scheme_is_stored_and_handled(scheme: str) -
     response = send(source, {"type": "order.paid", "data": {"number": "A-1"}})
     assert (response.status_code, run_handlers()) == (202, 1)
     assert seen == [{"type": "order.paid", "data": {"number": "A-1"}}]
+
+
+def test_source_that_python_creates_without_a_secret_has_a_generated_one() -> None:
+    source = create_source(uid="payments", scheme="standard")
+    assert (source.secrets.count(), send(source, b"{}").status_code) == (1, 202)
+    assert create_source(uid="github", scheme="github").secrets.count() == 0
 
 
 def test_message_with_the_same_id_is_a_duplicate() -> None:

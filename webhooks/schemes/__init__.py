@@ -6,9 +6,11 @@ A new scheme is one module and one line in ``_CLASSES``: see docs/how-to/add-a-s
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from inspect import Parameter, signature
 
 from webhooks.schemes.scheme import BodyVerifier, FetchKeys, Scheme, SignedMessage, UnsignedMessage, fetch_unavailable
-from webhooks.wire.errors import BadOptions, UnknownScheme
+from webhooks.schemes.signature_layout import SignatureLayout
+from webhooks.wire.errors import BadOptions, UnknownScheme, did_you_mean
 from webhooks.wire.signing.timestamps import TOLERANCE
 
 __all__ = ["SCHEMES", "BodyVerifier", "FetchKeys", "Scheme", "SignedMessage", "UnsignedMessage", "get", "verify"]
@@ -56,7 +58,25 @@ def get(name: str, options: Mapping[str, str] | None = None) -> Scheme:
     try:
         return build(**(options or {}))
     except (TypeError, AttributeError):
-        raise BadOptions(f"{name} does not take these") from None
+        raise BadOptions(_objection(name, options or {})) from None
+
+
+def option_names(name: str) -> list[str]:
+    """Return the names of the options that a scheme takes, with those that it shares with others last."""
+    parameters = signature(SCHEMES[name]).parameters.values()
+    own = [it.name for it in parameters if it.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)]
+    shares = any(it.kind is Parameter.VAR_KEYWORD for it in parameters)
+    return [*own, *(signature(SignatureLayout).parameters if shares else ())]
+
+
+def _objection(name: str, options: Mapping[str, str]) -> str:
+    known = option_names(name)
+    unknown = sorted(options.keys() - set(known))
+    if not unknown:
+        return "their values must be strings"
+    hints = [hint for it in unknown if (hint := did_you_mean(it, known))]
+    listed = f"its options are {', '.join(known)}" if known else "it takes none"
+    return "; ".join([f"{name} has no option {', '.join(unknown)}", *hints, listed])
 
 
 def verify(

@@ -14,7 +14,7 @@ from webhooks.kit.encryption import encrypt
 from webhooks.kit.rows import UID_IN_USE, unique_uid
 from webhooks.kit.tenancy import tenant_required
 from webhooks.models import Source
-from webhooks.sources.configuration import InvalidConfiguration, trimmed_secret
+from webhooks.sources.configuration import InvalidConfiguration, generated_secret, trimmed_secret
 from webhooks.sources.secret_rotation import add_secret
 from webhooks.sources.snapshot import clear_snapshots
 
@@ -27,7 +27,7 @@ class UidInUse(InvalidConfiguration):
 
 
 def create_source(*, tenant_id: UUID | None = None, secret: str | None = None, **fields: Any) -> Source:
-    """Create a source and its first secret.
+    """Create a source and its first secret; without one, the secret of the scheme ``standard`` is generated.
 
     Raises UidInUse, UnknownTenant, and ValueError if a limit of the tenant is reached.
     """
@@ -35,7 +35,7 @@ def create_source(*, tenant_id: UUID | None = None, secret: str | None = None, *
         if tenant_id is not None:
             tenant_required.send(Source, tenant_id=tenant_id)
         source = Source.objects.create(tenant_id=tenant_id, **_columns(fields))
-        if secret:
+        if secret := secret or generated_secret(source.scheme):
             add_secret(source, secret)
     return source
 

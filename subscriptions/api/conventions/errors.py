@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 from django.conf import settings
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.views import defaults
@@ -58,6 +58,8 @@ FIELD_CODES: dict[str, str] = {
 RETRY_AFTER = 2  # seconds, about the time of a database restart
 LIMIT_RETRY_AFTER = 2  # seconds, in which a slow server or name server may have responded
 _RETRY_HEADERS = {"Retry-After": str(RETRY_AFTER)}
+_WRONG_HOST = "The Host header names a host that is not one of ALLOWED_HOSTS."
+_WRONG_VALUE = "The request contains a value that cannot be processed."
 
 
 class StatementTimeout(exceptions.APIException):
@@ -113,7 +115,7 @@ def as_api_exception(error: BaseException | None) -> exceptions.APIException | N
         case RequestDataTooBig():
             return TooLarge("A request", settings.WAYPOST_MAX_REQUEST_BYTES)
         case DataError() | UnreadablePostError() | SuspiciousOperation():
-            return exceptions.ParseError("The request contains a value that cannot be processed.")
+            return exceptions.ParseError(_WRONG_HOST if isinstance(error, DisallowedHost) else _WRONG_VALUE)
     return None
 
 

@@ -155,7 +155,7 @@ def test_empty_response_and_the_receipt_are_told_apart_in_the_form() -> None:
         ({"tenant": "tnt_01m83t2ghzevcannga6my0tf3k"}, "There is no tenant with this ID"),
         ({"options": "{"}, "valid JSON"),
         ({"options": "[1]"}, "Must be an object of strings"),
-        ({"options": '{"a": "b"}'}, "does not take these"),
+        ({"options": '{"a": "b"}'}, "has no option a"),
         ({"handlers": '[{"handler": "os.abort"}]'}, "Unknown handler"),
         ({"handlers": '[{"handler": "log", "pattern": {"type": ["\\u0000"]}}]'}, "Must not contain NUL"),
         ({"retry_plan": "soon"}, "whole seconds"),

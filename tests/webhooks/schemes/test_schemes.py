@@ -52,5 +52,22 @@ def test_verify_without_secrets_and_headers_fails_for_every_scheme_but_none(name
 
 @pytest.mark.parametrize("name", sorted(set(schemes.SCHEMES) - {"hmac", "token", "jwt", "mtls", "public_key"}))
 def test_get_rejects_options_of_a_scheme_without_options(name: str) -> None:
-    with pytest.raises(BadOptions):
+    with pytest.raises(BadOptions, match=f"{name} has no option header; it takes none"):
         schemes.get(name, {"header": "x"})
+
+
+@pytest.mark.parametrize("name", sorted(schemes.SCHEMES))
+def test_each_option_that_is_named_is_one_that_the_scheme_takes(name: str) -> None:
+    with pytest.raises(BadOptions) as found:
+        schemes.get(name, {"nonsense": "1"})
+    named = str(found.value).rpartition(" are ")[2].rstrip(")").split(", ") if schemes.option_names(name) else []
+    assert named == schemes.option_names(name)
+    with pytest.raises(BadOptions, match=f"{name} has no option nonsense; "):
+        schemes.get(name, {**dict.fromkeys(named, "?"), "nonsense": "1"})
+
+
+def test_misspelt_option_is_named_with_the_one_that_was_meant() -> None:
+    with pytest.raises(BadOptions, match='hmac has no option signature-path; did you mean "signature_path"\\?; its'):
+        schemes.get("hmac", {"signature-path": "query:s", "header": "x"})
+    with pytest.raises(BadOptions, match="must be strings"):
+        schemes.get("hmac", {"header": 1})  # type: ignore[dict-item]

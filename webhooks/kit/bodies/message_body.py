@@ -123,8 +123,9 @@ def _urlencoded(headers: Headers, body: bytes) -> QueryDict:
 
 
 def _multipart(headers: Headers, file: IO[bytes], handlers: list[FileUploadHandler]) -> tuple[Form, Files]:
+    media, separator, parameters = headers.get("content-type", "").partition(";")
     meta = {
-        "CONTENT_TYPE": headers.get("content-type", ""),
+        "CONTENT_TYPE": media.lower() + separator + parameters,  # Django's parser compares the media type as it is
         "CONTENT_LENGTH": str(settings.FILE_UPLOAD_MAX_MEMORY_SIZE),
     }
     reader = BufferedReader(_Chunks(_decoded(headers, file)))

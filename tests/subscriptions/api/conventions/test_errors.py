@@ -130,6 +130,12 @@ def test_body_that_is_not_json_is_a_400(client: Client, body: bytes) -> None:
     problem(post(client, body), 400)
 
 
+def test_host_that_is_not_served_is_named_as_the_fault(client: Client) -> None:
+    with override_settings(ALLOWED_HOSTS=["hooks.example"]):
+        response = client.post("/api/orders/", b"{}", content_type="application/json", HTTP_HOST="other.example")
+    assert "ALLOWED_HOSTS" in problem(response, 400)["detail"]
+
+
 def test_unsupported_content_type_is_a_415_that_names_it(client: Client) -> None:
     assert "text/csv" in problem(post(client, b"a,b", "text/csv"), 415)["detail"]
 

@@ -31,6 +31,14 @@ def test_form_of_every_kind_has_the_fields(packed: bool) -> None:
     assert dict(read(PARTS, MULTIPART).lists()) == {"from": ["ann@example.com"], "to": ["b\u00f6b"]}
 
 
+def test_media_type_of_a_form_is_read_in_any_case_and_its_boundary_as_it_is() -> None:
+    body = MULTIPART.replace(b"--x", b"--aB")
+    for content_type in ("Multipart/Form-Data; Boundary=aB", 'MULTIPART/FORM-DATA; charset=UTF-8; boundary="aB"'):
+        assert read_form({"content-type": content_type}, BytesIO(body))["from"] == "ann@example.com"
+        assert read_files({"content-type": content_type}, BytesIO(body))["file"].name == "a.txt"
+    assert read_form({"content-type": URLENCODED.upper()}, BytesIO(b"a=1"))["a"] == "1"
+
+
 def test_files_of_a_form_are_read() -> None:
     (file,) = read_files({"content-type": PARTS}, BytesIO(MULTIPART)).getlist("file")
     assert (file.name, file.content_type, file.read()) == ("a.txt", "text/plain", b"content" * 1000)
