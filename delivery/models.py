@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from delivery.broadcast_models import Broadcast
 from delivery.load_models import DrainReport, LoadMinute, PublisherReport
-from delivery.schedule_models import Schedule, ScheduleQueue
+from delivery.schedule_models import DelayedEvent, Schedule, ScheduleQueue
 from delivery.usage_models import Usage, UsageIncrement
 from subscriptions.models import Endpoint, Row, Tenant
 from webhooks.wire import ids
@@ -26,6 +26,7 @@ __all__ = [
     "Broadcast",
     "DeadLetter",
     "DeferredFanOut",
+    "DelayedEvent",
     "Delivery",
     "DrainReport",
     "Event",
@@ -51,6 +52,8 @@ class Event(Row):
 
         ROUTED = "routed", "Routed: its deliveries are created"
         DEFERRED = "deferred", "Deferred: a worker creates its deliveries"
+        SCHEDULED = "scheduled", "Scheduled: its deliveries are created at deliver_at"
+        CANCELLED = "cancelled", "Cancelled before deliver_at: it has no deliveries"
 
     prefix = "evt"
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="events", db_constraint=False, db_index=False)
@@ -77,7 +80,11 @@ class Event(Row):
 
     @property
     def routing(self) -> str:
-        """Whether its deliveries are all created; one query unless ``deferred_fan_out`` was read with the event."""
+        """Whether its deliveries are all created; queries unless ``deferred_fan_out`` and ``delay`` were read too."""
+        delay: DelayedEvent | None = getattr(self, "delay", None)
+        if delay is not None and delay.state != DelayedEvent.State.RELEASED:
+            is_waiting = delay.state == DelayedEvent.State.WAITING
+            return self.Routing.SCHEDULED if is_waiting else self.Routing.CANCELLED
         return self.Routing.DEFERRED if hasattr(self, "deferred_fan_out") else self.Routing.ROUTED
 
 
@@ -96,6 +103,7 @@ class DeferredFanOut(models.Model):
         BYTES = "bytes", "Its rendered bodies have more bytes than one request may render"
         RATE = "rate", "The tenant has used its routing steps of this second"
         ORDER = "order", "An ordered endpoint receives it, and an earlier event of the tenant is not routed yet"
+        SCHEDULED = "scheduled", "Its time of delivery has come"
         OPERATIONAL = "operational", "It is an event of the platform itself, which is always routed by a worker"
 
     event = models.OneToOneField(Event, models.CASCADE, related_name="deferred_fan_out", db_constraint=False)

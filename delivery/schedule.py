@@ -15,6 +15,7 @@ BEAT_SCHEDULE = {
         {
             "delivery.fan_out": 1,
             "delivery.publish_schedules": 1,
+            "delivery.release_delayed": 1,
             "delivery.recover": 2,
             "delivery.replay_slices": 2,
             "delivery.broadcast_slices": 2,

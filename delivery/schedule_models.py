@@ -1,4 +1,4 @@
-"""Store schedules: expressions with a template of an event, and the queue of each tenant."""
+"""Store schedules, the queue of each tenant that has some, and events that wait for their time of delivery."""
 
 from typing import Any
 
@@ -149,3 +149,35 @@ class ScheduleQueue(models.Model):
 
     def __str__(self) -> str:
         return f"schedules of {self.tenant_id}"
+
+
+class DelayedEvent(models.Model):
+    """The time of delivery of an event that was published with one; until then it has no deliveries."""
+
+    class State(models.TextChoices):
+        """A waiting event is released when its time comes, unless it is cancelled before."""
+
+        WAITING = "waiting", "Waiting for its time"
+        RELEASED = "released", "Released: its time has come"
+        CANCELLED = "cancelled", "Cancelled before its time"
+
+    event = models.OneToOneField(
+        "delivery.Event", models.CASCADE, primary_key=True, related_name="delay", db_constraint=False
+    )
+    tenant = models.ForeignKey(
+        "subscriptions.Tenant", models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
+    deliver_at = models.DateTimeField()
+    state = models.CharField(max_length=9, choices=State.choices, default=State.WAITING)
+    cancelled_at = models.DateTimeField(null=True)
+    cancelled_by = models.TextField(null=True, help_text="The API key or the admin user that cancelled it.")
+
+    class Meta:
+        app_label = "delivery"
+        indexes = [
+            # readers: the schedule of the tasks, release_due
+            models.Index(fields=["deliver_at"], name="delayed_event_due", condition=Q(state="waiting")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.state} until {self.deliver_at}"

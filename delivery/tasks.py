@@ -3,7 +3,7 @@
 from celery.signals import worker_init, worker_shutting_down
 
 from delivery.broadcasting import broadcasts
-from delivery.fan_out import deferred
+from delivery.fan_out import deferred, delayed
 from delivery.lifecycle import retention, sweep, usage
 from delivery.replaying import replays
 from delivery.schedule import BEAT_SCHEDULE
@@ -12,6 +12,7 @@ from delivery.sending import drain, shutdown
 from delivery.sql.due import HAS_DRAIN_WORK
 from delivery.sql.fan_out import HAS_FAN_OUTS
 from delivery.sql.recovery import HAS_RECOVERIES
+from delivery.sql.schedules.delayed_events import HAS_DUE_EVENTS
 from delivery.sql.schedules.queues import HAS_DUE_SCHEDULES
 from delivery.sql.usage import HAS_INCREMENTS
 from webhooks.kit.periodic_task import periodic_task
@@ -20,6 +21,7 @@ PERIODIC_TASKS = [
     periodic_task("delivery.deliver_due", drain.run_drain, BEAT_SCHEDULE, has_work=HAS_DRAIN_WORK),
     periodic_task("delivery.fan_out", deferred.run, BEAT_SCHEDULE, has_work=HAS_FAN_OUTS),
     periodic_task("delivery.publish_schedules", due.run, BEAT_SCHEDULE, has_work=HAS_DUE_SCHEDULES),
+    periodic_task("delivery.release_delayed", delayed.run, BEAT_SCHEDULE, has_work=HAS_DUE_EVENTS),
     periodic_task("delivery.recover", sweep.recover, BEAT_SCHEDULE, has_work=HAS_RECOVERIES),
     periodic_task("delivery.replay_slices", replays.run_slices, BEAT_SCHEDULE, has_work=replays.HAS_RUNNING),
     periodic_task("delivery.broadcast_slices", broadcasts.run_slices, BEAT_SCHEDULE, has_work=broadcasts.HAS_RUNNING),

@@ -42,7 +42,7 @@ class ExplanationReasonSerializer(serializers.Serializer[Any]):
 
     code = serializers.CharField(
         help_text="Reason as a code. Not sent: `no_subscription`, `type`, `pattern`, `inactive`, `created_later`, "
-        "`changed_later`, `endpoint_created_later`, `unknown`. Waiting: `deferred`, `paused`, `disabled`, "
+        "`changed_later`, `endpoint_created_later`, `unknown`, `cancelled`. Waiting: `deferred`, `paused`, `disabled`, "
         "`unverified`, `pause_requested`, `circuit_open`, `scheduled`, `queued`. Otherwise the state of the delivery, "
         "or the cause of its dead letter.",
     )
@@ -71,7 +71,7 @@ class ExplanationSerializer(serializers.Serializer[Any]):
     outcome = serializers.ChoiceField(
         OUTCOMES,
         help_text="State of the delivery, or `not_sent` if the event was not sent to the endpoint, or `deferred` while "
-        "a worker has to match it with the subscriptions.",
+        "a worker has to match it with the subscriptions, also because it waits for its `deliver_at`.",
     )
     delivery = serializers.SerializerMethodField(help_text="Id of the delivery; null: none.")
     reasons = ExplanationReasonSerializer(many=True, help_text="Why the outcome is what it is.")

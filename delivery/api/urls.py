@@ -41,6 +41,7 @@ urlpatterns = [
     *router.urls,
     path("subscriptions/test/", dry_runs.DryRuns.as_view(), name="subscription-test"),  # before subscriptions/<ref>/
     path("events/<str:ref>/deliveries/", deliveries.EventDeliveries.as_view(), name="event-deliveries"),
+    path("events/<str:ref>/cancel/", events.EventCancel.as_view(), name="event-cancel"),
     path("events/<str:ref>/explain/", explanations.EventExplanation.as_view(), name="event-explanation"),
     path("events/<str:ref>/payload/", events.EventPayload.as_view(), name="event-payload"),
     path("deliveries/<str:ref>/attempts/", deliveries.DeliveryAttempts.as_view(), name="delivery-attempts"),

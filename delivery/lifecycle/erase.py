@@ -15,6 +15,7 @@ from delivery.lifecycle.cancel import cancel_deliveries
 from delivery.models import Delivery, Event
 from delivery.sql.attempts import delete_responses
 from delivery.sql.fan_out import cancel_fan_out
+from delivery.sql.schedules.delayed_events import cancel_waiting
 from webhooks.wire.cloudevents.json_format import read_structured, write_structured
 
 
@@ -29,6 +30,7 @@ def erase(event: Event, by: str) -> bool:
         row.payload_deleted_at, row.payload_deleted_by = timezone.now(), by
         row.warnings = None  # they quote the data
         row.save(update_fields=["body", "payload_deleted_at", "payload_deleted_by", "warnings"])
+        cancel_waiting(row.id, by)
         cancel_fan_out(row.id)  # after a slice that is being stored: its deliveries are found below
         deliveries = Delivery.objects.filter(event=row)
         cancel_deliveries(list(deliveries.values_list("id", flat=True)), by)

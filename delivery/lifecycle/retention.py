@@ -82,4 +82,4 @@ def _delete(events: list[UUID], cutoff: datetime) -> tuple[DeletedRows, bool]:
     counts = delete_deliveries(finished) if finished else {}
     if len(finished) == DELIVERY_BATCH:
         return DeletedRows(**counts), False
-    return DeletedRows(events=delete_events(events), **counts), True
+    return DeletedRows(events=delete_events(events, cutoff), **counts), True

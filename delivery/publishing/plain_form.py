@@ -13,6 +13,7 @@ from webhooks.wire.cloudevents.grammar import timestamp
 from webhooks.wire.errors import InvalidEvent, did_you_mean
 
 EXTENSIONS = "extensions"
+DELIVER_AT = "deliver_at"  # of a request that publishes: see delivery_time, which takes it out before
 MEMBERS = frozenset({*rules.CORE, "data", EXTENSIONS})
 _NO_ATTRIBUTES = frozenset({"data", EXTENSIONS})
 
@@ -42,8 +43,11 @@ def _unknown_members(plain: Mapping[str, Any]) -> InvalidMembers:
 
 
 def _objection(name: str) -> str:
-    meant = did_you_mean(name, MEMBERS) or f"attributes of your own go into {EXTENSIONS}"
-    return f"is not a member of an event; {meant} (members: {', '.join(sorted(MEMBERS))})"
+    if name == DELIVER_AT:
+        return "cannot be given here"
+    known = MEMBERS | {DELIVER_AT}
+    meant = did_you_mean(name, known) or f"attributes of your own go into {EXTENSIONS}"
+    return f"is not a member of an event; {meant} (members: {', '.join(sorted(known))})"
 
 
 def _extensions(extensions: Any) -> dict[str, Any]:

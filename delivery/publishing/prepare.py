@@ -10,6 +10,7 @@ from uuid import UUID
 import orjson
 
 from delivery.fan_out.deliveries import NewDelivery
+from delivery.publishing import delivery_time
 from delivery.publishing.event_data import write_data
 from delivery.publishing.plain_form import read_attributes
 from delivery.publishing.results import OF_TYPE, EventLimitExceeded, SchemaMismatch
@@ -38,7 +39,7 @@ class PreparedEvent:
     """An event that is ready to be stored.
 
     The fan-out sets ``deliveries``, or ``deferred`` (a DeferredFanOut.Reason) if a worker has to create them;
-    ``is_ordered``: whether the event then may go to ordered endpoints.
+    ``is_ordered``: whether the event then may go to ordered endpoints. An event with ``deliver_at`` has neither.
     """
 
     key: UUID
@@ -50,6 +51,7 @@ class PreparedEvent:
     is_ordered: bool = False
     finding: SchemaViolations | None = None
     unknown_type: str = ""
+    deliver_at: datetime | None = None
 
     @property
     def warnings(self) -> tuple[Violation, ...]:
@@ -77,15 +79,15 @@ def prepare(
             "", f"must be a mapping such as {{'type': 'order.paid', 'data': ...}}, not {type(item).__name__}"
         )
     key = new_id()
+    deliver_at, item = _take_delivery_time(item)
     given: Mapping[str, Any]
     if isinstance(item, Event):
         event, given = item, item.attributes
     else:
         event, given = _completed(tenant, key, item, is_json=is_json)
-    if event.attributes["type"].startswith(OPERATIONAL) and event.attributes["type"] != TEST_TYPE:
-        raise InvalidEvent("type", RESERVED_TYPE)
-    if not is_event_type(event.attributes["type"]):
-        raise InvalidEvent("type", UNNAMED_TYPE)
+    if deliver_at is not None:
+        given = {**given, delivery_time.MEMBER: delivery_time.in_text(deliver_at)}
+    _check_names(event.attributes)
     unknown = "" if event.attributes["type"] == TEST_TYPE else check_known(tenant, event.attributes["type"])
     _check_sizes(event.attributes)
     body = write_structured(event)
@@ -95,7 +97,27 @@ def prepare(
     finding = schema_check.check(tenant.id, event)
     if finding is not None and finding.rejects:
         raise SchemaMismatch(finding)
-    return PreparedEvent(key, event, _digest(given, event.data), body, finding=finding, unknown_type=unknown)
+    digest = _digest(given, event.data)
+    return PreparedEvent(key, event, digest, body, finding=finding, unknown_type=unknown, deliver_at=deliver_at)
+
+
+def _take_delivery_time(item: Event | Mapping[str, Any]) -> tuple[datetime | None, Event | Mapping[str, Any]]:
+    """Return when the event is to be delivered (None: now), and the event without that."""
+    if isinstance(item, Event):
+        return delivery_time.take_from_event(item) if delivery_time.ATTRIBUTE in item.attributes else (None, item)
+    return delivery_time.take_from_plain(item) if delivery_time.MEMBER in item else (None, item)
+
+
+def _check_names(attributes: Mapping[str, str]) -> None:
+    """Raise InvalidEvent for a type that cannot be published, and for attributes that look like a time of delivery."""
+    event_type = attributes["type"]
+    if event_type.startswith(OPERATIONAL) and event_type != TEST_TYPE:
+        raise InvalidEvent("type", RESERVED_TYPE)
+    if not is_event_type(event_type):
+        raise InvalidEvent("type", UNNAMED_TYPE)
+    for name in delivery_time.NO_ATTRIBUTES:
+        if name in attributes:
+            raise delivery_time.not_delaying(name)
 
 
 def _check_sizes(attributes: Mapping[str, str]) -> None:

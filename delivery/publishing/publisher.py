@@ -134,11 +134,19 @@ def _result(event: PreparedEvent, stored: StoredEvent) -> Published:
             event_id,
             deliveries=len(event.deliveries),
             is_deferred=event.deferred is not None,
+            is_scheduled=event.deliver_at is not None,
             warnings=event.warnings,
         )
     if stored.digest == event.digest:
-        count, is_deferred = stored.deliveries, stored.is_deferred
-        return Published(stored.key, source, event_id, duplicate=True, deliveries=count, is_deferred=is_deferred)
+        return Published(
+            stored.key,
+            source,
+            event_id,
+            duplicate=True,
+            deliveries=stored.deliveries,
+            is_deferred=stored.is_deferred,
+            is_scheduled=stored.is_scheduled,
+        )
     conflict = ContentConflict("id", "was published before from this source, with other content")
     return Published(stored.key, source, event_id, error=conflict)
 

@@ -74,7 +74,7 @@ class Published:
     ``key`` is the primary key of its row. With an ``error`` nothing was written, and ``key`` is None; for a
     ContentConflict it is that of the first event. ``source`` and ``event_id`` are the attributes of the CloudEvent.
     ``deliveries`` is the number that the event has, created by this call or, for a duplicate, by the first one; none
-    yet if the fan-out ``is_deferred`` to a worker.
+    yet if the fan-out ``is_deferred`` to a worker, or the event ``is_scheduled`` for its time of delivery.
     ``warnings``: a type that is not in the catalogue, and schema violations, where they are tolerated.
     """
 
@@ -84,6 +84,7 @@ class Published:
     duplicate: bool = False
     deliveries: int = 0
     is_deferred: bool = False
+    is_scheduled: bool = False
     error: InvalidEvent | None = None
     warnings: tuple[Violation, ...] = ()
 
@@ -94,7 +95,9 @@ class Published:
 
     @property
     def routing(self) -> str:
-        """Return ``deferred`` if a worker still has to create deliveries, else ``routed``."""
+        """Return ``scheduled`` before its time, ``deferred`` if a worker has to create deliveries, else ``routed``."""
+        if self.is_scheduled:
+            return Event.Routing.SCHEDULED
         return Event.Routing.DEFERRED if self.is_deferred else Event.Routing.ROUTED
 
 

@@ -32,6 +32,7 @@ from delivery.sql.publish import (
     insert_events,
     store_warnings,
 )
+from delivery.sql.schedules.delayed_events import DelayedRow, delay_events
 from subscriptions.errors import StateConflict
 from subscriptions.models import Tenant
 from subscriptions.routing.route_table import RouteTable
@@ -80,6 +81,8 @@ def _fan_out(routes: RouteTable, tenant: Tenant, events: list[PreparedEvent], *,
     expires_at = int(time.time()) + tenant.retention_days * DAY
     for it in events:
         it.deferred = None
+        if it.deliver_at is not None:
+            continue
         try:
             it.deliveries = create_deliveries(routes, RoutedEvent(it.key, it.event, expires_at), budget)
             if is_order_pending and _is_ordered([it]):
@@ -110,9 +113,13 @@ def _store_under(routes: RouteTable, tenant: Tenant, events: list[PreparedEvent]
             return None
         accepted = [it for it in events if it.key in new.events]
         defer_fan_outs(tenant.id, _deferred_rows(accepted))
+        delay_events(tenant.id, [DelayedRow(it.key, it.deliver_at) for it in accepted if it.deliver_at is not None])
         dead_letter(_failed_transformations(accepted))
         store_warnings(_warning_rows(accepted))
-    stored = {it.name: StoredEvent(it.key, it.digest, it.deferred is not None) for it in accepted}
+    stored = {
+        it.name: StoredEvent(it.key, it.digest, it.deferred is not None, is_scheduled=it.deliver_at is not None)
+        for it in accepted
+    }
     if repeats := [it.name for it in events if it.key not in new.events]:
         stored |= find_events(tenant.id, repeats)
     if not all(name in stored for name in repeats):  # retention deleted a repeat's first event
@@ -127,7 +134,11 @@ def _transaction(events: list[PreparedEvent]) -> AbstractContextManager[object]:
     the caller continue after an error.
     """
     has_more = any(
-        it.warnings or it.deferred is not None or any(new.reason is not None for new in it.deliveries) for it in events
+        it.warnings
+        or it.deferred is not None
+        or it.deliver_at is not None
+        or any(new.reason is not None for new in it.deliveries)
+        for it in events
     )
     return transaction.atomic() if has_more or connection.in_atomic_block else nullcontext()
 

@@ -20,7 +20,7 @@ T = TypeVar("T")
 def events(rows: Iterable[Delivery]) -> dict[UUID, Event]:
     """Return the event of each delivery, which was read with it, except whether it is deferred."""
     found = {row.pk: row.event for row in rows}
-    prefetch_related_objects(list(found.values()), "deferred_fan_out")
+    prefetch_related_objects(list(found.values()), "deferred_fan_out", "delay")
     return found
 
 

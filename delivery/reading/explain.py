@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from delivery.models import DeadLetter, DeferredFanOut, Delivery, Event, Lane
+from delivery.models import DeadLetter, DeferredFanOut, DelayedEvent, Delivery, Event, Lane
 from delivery.reading.endpoint_health import pause_message
 from subscriptions.models import Endpoint, Subscription
 from subscriptions.routing.explain import NoMatchReason, explain_mismatch, is_subscribed
@@ -23,7 +23,8 @@ from webhooks.wire.step_budget import StepBudget
 EXPLAIN_STEPS = 500_000  # of comparing patterns for one request: about 0.15 s of processor time
 MAX_REASONS = 20  # per endpoint; the others are counted
 NOT_SENT = "not_sent"  # outcome at an endpoint for which the event has no delivery
-DEFERRED = "deferred"  # the same, while a worker has to find out
+DEFERRED = "deferred"  # the same, while a worker has to find out, also when its time comes
+SCHEDULED, CANCELLED = "scheduled", "cancelled"  # reasons of an event with deliver_at
 STATES: dict[str, str] = {
     Delivery.State.DELIVERED: "Delivered.",
     Delivery.State.SENDING: "An attempt is in progress.",
@@ -79,21 +80,23 @@ def explain(event: Event, endpoints: Sequence[Endpoint]) -> list[Explanation]:
         for letter in DeadLetter.objects.filter(delivery__in=deliveries.values()).order_by("id")
     }
     fan_out: DeferredFanOut | None = getattr(event, "deferred_fan_out", None)
-    unsent = [endpoint for endpoint in endpoints if endpoint.id not in deliveries] if fan_out is None else []
+    not_routed = _why_not_routed(event, fan_out)
+    unsent = [endpoint for endpoint in endpoints if endpoint.id not in deliveries] if not_routed is None else []
     subscriptions = _subscriptions(unsent)
     document, budget = cache(lambda: read_structured(bytes(event.body)).document()), StepBudget(EXPLAIN_STEPS)
+    is_deferred = not_routed is not None and not_routed.code != CANCELLED
     explained = []
     for endpoint in endpoints:
         delivery = deliveries.get(endpoint.id)
         if delivery is not None:
             reasons = list(_why_sent(endpoint, delivery, lanes.get(endpoint.id), letters.get(delivery.id)))
-        elif fan_out is not None:
-            reasons = [_why_deferred(fan_out)]
+        elif not_routed is not None:
+            reasons = [not_routed]
         else:
             rows = subscriptions.get(endpoint.id, [])
             reasons = list(_why_not_sent(event, endpoint, rows, document, budget))
         shown = tuple(reasons[:MAX_REASONS])
-        explained.append(Explanation(endpoint, delivery, shown, len(reasons) - len(shown), fan_out is not None))
+        explained.append(Explanation(endpoint, delivery, shown, len(reasons) - len(shown), is_deferred))
     return explained
 
 
@@ -108,7 +111,16 @@ def _subscriptions(endpoints: Sequence[Endpoint]) -> dict[UUID, list[Subscriptio
     return found
 
 
-def _why_deferred(fan_out: DeferredFanOut) -> NoMatchReason:
+def _why_not_routed(event: Event, fan_out: DeferredFanOut | None) -> NoMatchReason | None:
+    """Return why no deliveries of the event were created yet; None: its routing has ended."""
+    delay: DelayedEvent | None = getattr(event, "delay", None)
+    if delay is not None and delay.state == DelayedEvent.State.CANCELLED:
+        return NoMatchReason(CANCELLED, f"Cancelled before its time, {delay.deliver_at:%Y-%m-%d %H:%M:%S} UTC.")
+    if delay is not None and delay.state == DelayedEvent.State.WAITING:
+        when = f"{delay.deliver_at:%Y-%m-%d %H:%M:%S} UTC"
+        return NoMatchReason(SCHEDULED, f"Scheduled for {when}; subscriptions are matched then.")
+    if fan_out is None:
+        return None
     detail = f"Waiting to be routed by a worker. {DeferredFanOut.Reason(fan_out.reason).label}."
     return NoMatchReason(DEFERRED, detail)
 
@@ -155,10 +167,12 @@ def _why_not_sent(
     document: Callable[[], dict[str, Any]],
     budget: StepBudget,
 ) -> Iterator[NoMatchReason]:
-    if endpoint.created_at > event.created_at:
+    delay: DelayedEvent | None = getattr(event, "delay", None)
+    routed_at = event.created_at if delay is None else delay.deliver_at
+    if endpoint.created_at > routed_at:
         yield NoMatchReason("endpoint_created_later", "The endpoint was created after the event was published.")
     if not subscriptions:
         yield NoMatchReason("no_subscription", "The endpoint has no subscriptions.")
         return
     for row in subscriptions:
-        yield explain_mismatch(row, event.type, document, event.created_at, budget)
+        yield explain_mismatch(row, event.type, document, routed_at, budget)

@@ -20,9 +20,9 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
-from django.db.models import Model, QuerySet
+from django.db.models import Exists, Model, OuterRef, QuerySet
 
-from delivery.models import Attempt, DeadLetter, Delivery, Event, Replay
+from delivery.models import Attempt, DeadLetter, DelayedEvent, Delivery, Event, Replay
 from subscriptions.models import Endpoint
 from webhooks.wire import ids
 
@@ -43,10 +43,18 @@ def events(
     until: datetime | None = None,
 ) -> QuerySet[Event]:
     """Return events without their bodies. ``event_id`` is the CloudEvent's id, alone or with its ``source``."""
-    rows = below(tenant_id, Event.objects.select_related("deferred_fan_out").defer("body", "digest"))
+    rows = below(tenant_id, Event.objects.select_related("deferred_fan_out", "delay").defer("body", "digest"))
     conditions = {"source": source, "event_id": event_id}
     rows = rows.filter(**{name: value for name, value in conditions.items() if value is not None})
     return within(rows, "created_at", since, until)
+
+
+def routed_events(
+    tenant_id: UUID | None, *, since: datetime | None = None, until: datetime | None = None
+) -> QuerySet[Event]:
+    """Return events without their bodies, except those that wait for their time of delivery."""
+    waiting = DelayedEvent.objects.filter(event=OuterRef("pk"), state=DelayedEvent.State.WAITING)
+    return events(tenant_id, since=since, until=until).select_related(None).filter(~Exists(waiting))
 
 
 def deliveries(

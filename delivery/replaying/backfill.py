@@ -121,7 +121,7 @@ def _page(rows: QuerySet[Event], limit: int) -> list[Event]:
 
 def _events(row: Replay, selected: ReplayFilter) -> QuerySet[Event]:
     """Return the matching events, except those published after the replay was requested."""
-    rows = queries.events(row.tenant_id, since=selected.since, until=selected.until).select_related(None)
+    rows = queries.routed_events(row.tenant_id, since=selected.since, until=selected.until)
     texts = {"type": selected.type, "subject": selected.subject, "of_source": selected.source}
     rows = rows.filter(matching(EVENTS, {name: text for name, text in texts.items() if text}))
     if selected.ids:

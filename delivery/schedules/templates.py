@@ -16,7 +16,11 @@ from webhooks.wire.ids import new_id, public
 
 PLACEHOLDER = re.compile(r"<schedule\.([^<>]{0,64})>")
 NAMES = ("scheduled_at", "id", "occurrence")
-SET_BY_US = {"id": "is made of the schedule and the time", "time": "is the time of the occurrence"}
+SET_BY_US = {
+    "id": "is made of the schedule and the time",
+    "time": "is the time of the occurrence",
+    "deliver_at": "is published at the time of the occurrence",
+}
 
 
 class Occurrence(NamedTuple):

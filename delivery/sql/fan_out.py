@@ -187,7 +187,8 @@ WITH first AS (
     SELECT f.*, coalesce(sum(octet_length(e.body)) OVER (ORDER BY f.id) - octet_length(e.body), 0) AS before
       FROM first f LEFT JOIN delivery_event e ON e.id = ANY(ARRAY[f.event_id])
 )
-SELECT s.event_id, s.cursor, e.created_at, e.body
+SELECT s.event_id, s.cursor,
+       greatest(e.created_at, (SELECT deliver_at FROM delivery_delayedevent w WHERE w.event_id = e.id)), e.body
   FROM sized s LEFT JOIN delivery_event e ON e.id = ANY(ARRAY[s.event_id])
  WHERE s.before < %(max_bytes)s
  ORDER BY s.id

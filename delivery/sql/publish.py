@@ -21,13 +21,14 @@ RENEWED_LATELY = 6.0  # seconds a lease must still last for deliveries to be cla
 class StoredEvent(NamedTuple):
     """A stored event: its key, the digest of its content, whether its fan-out is deferred.
 
-    ``deliveries``: how many it has, if it was stored before.
+    ``deliveries``: how many it has, if it was stored before. ``is_scheduled``: it waits for its time of delivery.
     """
 
     key: UUID
     digest: bytes
     is_deferred: bool
     deliveries: int = 0
+    is_scheduled: bool = False
 
 
 class Inserted(NamedTuple):
@@ -290,7 +291,8 @@ def store_warnings(rows: Sequence[WarningRow]) -> None:
 FIND_EVENTS = """
 SELECT e.source, e.event_id, e.id, e.digest,
        EXISTS (SELECT FROM delivery_deferredfanout f WHERE f.event_id = e.id),
-       (SELECT count(*) FROM delivery_delivery d WHERE d.event_id = e.id)
+       (SELECT count(*) FROM delivery_delivery d WHERE d.event_id = e.id),
+       EXISTS (SELECT FROM delivery_delayedevent w WHERE w.event_id = e.id AND w.state = 'waiting')
   FROM unnest(%(sources)s::text[], %(event_ids)s::text[]) AS requested(source, event_id)
   JOIN delivery_event e
     ON e.tenant_id = %(tenant)s AND e.source = requested.source AND e.event_id = requested.event_id

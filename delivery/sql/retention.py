@@ -43,11 +43,19 @@ DELETE_DELIVERIES = {
     "deliveries": "DELETE FROM delivery_delivery WHERE id = ANY(%(ids)s::uuid[])",
 }
 # Reader: the retention task. Indexes: the primary key, the unique ones on the event of deliveries and fan-outs. An
-# event that is not routed yet has no deliveries, and stays.
+# event that is not routed yet has no deliveries, and stays; one with a time of delivery is as old as that.
 DELETE_EVENTS = """
 DELETE FROM delivery_event e
  WHERE id = ANY(%(ids)s::uuid[]) AND NOT EXISTS (SELECT FROM delivery_delivery d WHERE d.event_id = e.id)
    AND NOT EXISTS (SELECT FROM delivery_deferredfanout f WHERE f.event_id = e.id)
+   AND NOT EXISTS (SELECT FROM delivery_delayedevent w WHERE w.event_id = e.id AND w.deliver_at >= %(cutoff)s)
+RETURNING id
+"""
+DELETE_EVENTS_WITH_DELAYS = f"""
+WITH deleted AS ({DELETE_EVENTS}), delays AS (
+    DELETE FROM delivery_delayedevent w USING deleted WHERE w.event_id = ANY(ARRAY[deleted.id])
+)
+SELECT count(*) FROM deleted
 """
 # Reader: the retention task. The table is small: one row per request.
 DELETE_REPLAYS = f"""
@@ -84,9 +92,10 @@ def delete_deliveries(ids: Sequence[UUID]) -> dict[str, int]:
     return {name: _delete(statement, {"ids": list(ids)}) for name, statement in DELETE_DELIVERIES.items()}
 
 
-def delete_events(ids: Sequence[UUID]) -> int:
-    """Delete those of these events that have no deliveries; return how many."""
-    return _delete(DELETE_EVENTS, {"ids": list(ids)})
+def delete_events(ids: Sequence[UUID], cutoff: datetime) -> int:
+    """Delete those of these events that have no deliveries and no later time of delivery; return how many."""
+    ((count,),) = run(DELETE_EVENTS_WITH_DELAYS, {"ids": list(ids), "cutoff": cutoff})
+    return int(count)
 
 
 def delete_replays(days: int) -> int:

@@ -287,6 +287,9 @@ def schedule(it: Recorder, client: APIClient) -> None:
     event = {"type": "order.reminder", "data": {"at": "<schedule.scheduled_at>"}}
     made = it.call(client, "create_schedule", {**times, "uid": "morning", "event": event})["id"]
     it.call(client, "list_schedules")
+    later = {"type": "order.reminder", "deliver_at": (timezone.now() + timedelta(days=1)).isoformat()}
+    event_id = client.post("/api/v1/events/", later, format="json").json()["id"]
+    it.call(client, "cancel_event", ref=event_id)
     it.call(client, "get_schedule", ref=made)
     it.call(client, "replace_schedule", {**times, "flexible_window_minutes": 15, "event": event}, ref="morning")
     it.call(client, "change_schedule", {"state": "paused"}, ref=made)

@@ -35,12 +35,14 @@ from delivery.api.publishing.published import JSON, PublishingView
 from delivery.api.publishing.request_events import read_batch_events, read_events
 from delivery.api.serializers.deliveries import DeliverySerializer
 from delivery.api.serializers.events import EventDetailSerializer, EventSerializer
+from delivery.fan_out import delayed
 from delivery.lifecycle import erase
 from delivery.models import Event
 from delivery.reading import expand, queries
 from subscriptions.api.authentication import principal
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Scope
+from webhooks.kit.rest.errors import Conflict
 from webhooks.kit.rest.resources import ReadOnlyResource
 
 
@@ -113,6 +115,32 @@ class EventBatch(PublishingView):
     @extend_schema(request=BATCH_REQUEST, responses=BATCH_RESPONSES, examples=BATCH_EXAMPLES)
     def post(self, request: Request) -> HttpResponse:
         return self.publish(request, read_batch_events)
+
+
+class EventCancel(TenantScoped[Event]):
+    """Cancel an event that waits for its time."""
+
+    operations = {
+        "post": (
+            "Cancel a scheduled event",
+            "Cancels an event that waits for its `deliver_at`: it gets no deliveries. Idempotent; 409 if its time has "
+            "come, when its deliveries can be cancelled.",
+        ),
+    }
+
+    queryset = Event.objects.all()
+    serializer_class = EventSerializer
+
+    def rows(self, tenant_id: UUID | None) -> QuerySet[Event]:
+        return queries.events(tenant_id)
+
+    @extend_schema(request=None, responses={200: EventSerializer}, operation_id="cancel_event")
+    def post(self, request: Request, ref: str) -> Response:
+        tenant_id = self.tenant_id()
+        event = require_event(queries.events(tenant_id), ref, tenant_id=tenant_id)
+        if not delayed.cancel_event(event, principal(request).label) and not delayed.is_cancelled(event):
+            raise Conflict({"deliver_at": ["It does not wait for a time; cancel its deliveries."]})
+        return Response(self.get_serializer(queries.events(tenant_id).get(pk=event.pk)).data)
 
 
 class EventPayload(TenantScoped[Event]):

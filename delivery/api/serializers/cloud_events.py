@@ -43,6 +43,12 @@ class EventCreateSerializer(serializers.Serializer[Any]):
     data = serializers.JSONField(  # type: ignore[assignment]  # as above
         required=False, help_text="Any JSON value, in the form that the schema of the type describes."
     )
+    deliver_at = serializers.DateTimeField(
+        required=False,
+        allow_null=True,
+        help_text="When to deliver the event, up to 366 days ahead; the subscriptions are matched then. It is not part "
+        "of the event that is sent. In a CloudEvent: the attribute `waypostdeliverat`. Default: at once.",
+    )
     tenant = serializers.CharField(
         required=False,
         help_text="With a platform key: id or `uid` of the tenant that the event is published for, if `Waypost-Tenant` "

@@ -11,7 +11,8 @@ from webhooks.kit.rest.serializers import IdField
 
 ROUTING_HELP = (
     "`routed`: the deliveries of the event are created. `deferred`: the event is accepted, and a worker creates its "
-    "deliveries, because doing so at once would exceed a limit of publishing."
+    "deliveries, because doing so at once would exceed a limit of publishing. `scheduled`: they are created at "
+    "`deliver_at`. `cancelled`: it was cancelled before that."
 )
 
 
@@ -42,7 +43,7 @@ class PublishResultSerializer(serializers.Serializer[Any]):
     routing = serializers.ChoiceField(Event.Routing.choices, help_text=ROUTING_HELP)
     deliveries = serializers.IntegerField(
         help_text="Deliveries of the event: one for each endpoint that receives it; of a duplicate, the first. "
-        "0 while routing is `deferred`."
+        "0 while routing is `deferred` or `scheduled`."
     )
     warnings = SchemaWarningSerializer(
         many=True, required=False, help_text="What is wrong and was tolerated; absent if there is nothing."
@@ -55,9 +56,26 @@ class EventSerializer(IncludingSerializer[Event]):
     id = IdField(Event.prefix)
     routing = serializers.ChoiceField(Event.Routing.choices, read_only=True, help_text=ROUTING_HELP)
 
+    deliver_at = serializers.DateTimeField(
+        source="delay.deliver_at",
+        read_only=True,
+        allow_null=True,
+        help_text="When its deliveries are created; null: when it was published.",
+    )
+
     class Meta:
         model = Event
-        fields = ["id", "source", "event_id", "type", "subject", "created_at", "routing", "payload_deleted_at"]
+        fields = [
+            "id",
+            "source",
+            "event_id",
+            "type",
+            "subject",
+            "created_at",
+            "deliver_at",
+            "routing",
+            "payload_deleted_at",
+        ]
         read_only_fields = fields
 
 

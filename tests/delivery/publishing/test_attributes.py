@@ -44,7 +44,7 @@ def test_extension_published_in_process_keeps_its_type() -> None:
         ({"type": "t", "dat": 1}, {"dat": 'did you mean "data"?'}),
         (
             {"type": "t", "deliverat": "2030-01-01T00:00:00Z"},
-            {"deliverat": "of your own go into extensions"},
+            {"deliverat": 'did you mean "deliver_at"?'},
         ),
         ({"tpye": "t", "no such": 1}, {"tpye": 'did you mean "type"?', "no such": "extensions", "type": "is missing"}),
     ],
