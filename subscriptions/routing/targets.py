@@ -13,7 +13,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from subscriptions.endpoints.http.certificates import TlsFiles, tls_files
-from subscriptions.endpoints.http.credentials import ClientCredentials, client_credentials
+from subscriptions.endpoints.http.credentials import ClientCredentials, aws_credentials, client_credentials
 from subscriptions.endpoints.http.encrypted_fields import decrypt_fields, request_headers
 from subscriptions.endpoints.http.verification import request_origin_header
 from subscriptions.models import Endpoint, HttpSettings, SigningSecret
@@ -26,6 +26,7 @@ from webhooks.wire.addresses.parsed_url import ForbiddenAddress, parse
 from webhooks.wire.custom_headers import ForbiddenHeader
 from webhooks.wire.errors import SignatureError
 from webhooks.wire.header_values import curl_line
+from webhooks.wire.signing.aws_sigv4 import AwsSigner
 from webhooks.wire.signing.standard_webhooks import Signer
 
 MAX_TARGETS = 50_000  # in memory; those that are not read are dropped first
@@ -46,6 +47,7 @@ class HttpTarget:
     admits: Callable[[str], bool] | None  # whether an attempt may connect to this IP address
     tls: TlsFiles | None = None
     oauth: ClientCredentials | None = None
+    aws_signer: AwsSigner | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,22 +153,26 @@ def _target(endpoint: Endpoint, secrets: list[SigningSecret]) -> DeliveryTarget:
 
 
 def _http_target(row: HttpSettings) -> HttpTarget:
-    headers, tls, oauth = _credentials(row)
-    return HttpTarget(row.url, headers, row.content_mode, _address_guard(row.url), tls, oauth)
-
-
-def _credentials(row: HttpSettings) -> tuple[tuple[str, ...] | None, TlsFiles | None, ClientCredentials | None]:
-    """Return header lines, TLS files and OAuth credentials; no headers (None) if they may not be sent.
+    """Return how to send to an endpoint; without headers (None) if its headers or credentials may not be sent.
 
     Headers are checked again here, since a header that was allowed when it was saved may be forbidden by now.
     """
+    admits = _address_guard(row.url)
     try:
         fields = decrypt_fields(row)
         lines = tuple(curl_line(name, value) for name, value in request_headers(fields).items())
     except (CannotDecrypt, ForbiddenHeader):
-        return None, None, None
-    lines += request_origin_header(row)
-    return lines, tls_files(fields.tls), client_credentials(fields.auth)
+        return HttpTarget(row.url, None, row.content_mode, admits)
+    aws = aws_credentials(fields.auth)
+    return HttpTarget(
+        row.url,
+        lines + request_origin_header(row),
+        row.content_mode,
+        admits,
+        tls=tls_files(fields.tls),
+        oauth=client_credentials(fields.auth),
+        aws_signer=None if aws is None else AwsSigner(aws, row.url),
+    )
 
 
 def _signer(secrets: list[SigningSecret]) -> Signer | None:

@@ -17,6 +17,7 @@ from delivery.transports.outcome import Failure
 from delivery.transports.transport import NotSent
 from subscriptions.models import Endpoint
 from subscriptions.routing.targets import read_target
+from webhooks.wire.signing.aws_sigv4 import DATE, PAYLOAD_HASH
 
 # A drain reads the settings of its endpoints about once a second, so an attempt may have been made with those that were
 # valid shortly before it.
@@ -109,5 +110,5 @@ def _is_unknown(name: str, value: str, changed: set[str]) -> bool:
     return (
         (URL in changed and name == "host")
         or (SECRETS in changed and value == SIGNATURE_PLACEHOLDER)
-        or (CREDENTIALS in changed and value == MASK)
+        or (CREDENTIALS in changed and (value == MASK or name in (DATE, PAYLOAD_HASH)))
     )

@@ -13,8 +13,9 @@ from subscriptions.routing.targets import DeliveryTarget, HttpTarget
 from webhooks.wire.cloudevents.http_modes import write_binary
 from webhooks.wire.cloudevents.json_format import read_structured
 from webhooks.wire.errors import InvalidEvent
-from webhooks.wire.header_values import curl_line
+from webhooks.wire.header_values import curl_line, read_curl_line
 from webhooks.wire.ids import public
+from webhooks.wire.signing.aws_sigv4 import AwsSigner
 from webhooks.wire.transform.template import is_json_text
 
 # A line without a value removes a header that libcurl would add: "Expect: 100-continue", which costs a round trip, and
@@ -24,6 +25,8 @@ NO_CONTENT_TYPE = "content-type:"
 CLOUDEVENT_CONTENT_TYPE = ["content-type: application/cloudevents+json"]
 JSON_CONTENT_TYPE = ["content-type: application/json"]
 TEXT_CONTENT_TYPE = ["content-type: text/plain; charset=utf-8"]
+# AWS signs the host, and these headers. It requires those of its own; custom headers may be changed by a proxy.
+AWS_SIGNED_PREFIXES = ("content-type", "webhook-", "ce-", "x-amz-")
 MAX_PARSED = 64 * 1024  # bytes of a transformed body; of a larger one the first and the last byte decide
 
 
@@ -46,11 +49,7 @@ def compose(claimed: Claimed, target: DeliveryTarget, now: float, bearer: str = 
     try:
         headers, body = _content(claimed, http)
         signature = target.signer.sign(message_id, timestamp, body)
-    except Exception as error:  # an error with one delivery must not stop the others
-        return NotSent(Failure.INTERNAL, error)
-    return Request(
-        url=http.url,
-        headers=[
+        lines = [
             f"webhook-id: {message_id}",
             f"webhook-timestamp: {timestamp}",
             f"webhook-signature: {signature}",
@@ -58,7 +57,14 @@ def compose(claimed: Claimed, target: DeliveryTarget, now: float, bearer: str = 
             *COMMON_HEADERS,
             *http.headers,
             *([f"authorization: Bearer {bearer}"] if bearer else ()),
-        ],
+        ]
+        if http.aws_signer is not None:
+            lines += _aws_lines(http.aws_signer, lines, body, timestamp)
+    except Exception as error:  # an error with one delivery must not stop the others
+        return NotSent(Failure.INTERNAL, error)
+    return Request(
+        url=http.url,
+        headers=lines,
         body=body,
         signed_at=now,
         timeout_ms=target.timeout_ms,
@@ -66,6 +72,13 @@ def compose(claimed: Claimed, target: DeliveryTarget, now: float, bearer: str = 
         share=target.tenant_id,
         tls=http.tls,
     )
+
+
+def _aws_lines(signer: AwsSigner, lines: list[str], body: bytes, timestamp: int) -> list[str]:
+    """Return the headers by which AWS authenticates the request."""
+    pairs = ((name.lower(), value) for name, value in map(read_curl_line, lines))
+    signed = {name: value for name, value in pairs if value is not None and name.startswith(AWS_SIGNED_PREFIXES)}
+    return [curl_line(name, value) for name, value in signer.sign(signed, body, timestamp).items()]
 
 
 def _content(claimed: Claimed, http: HttpTarget) -> tuple[list[str], bytes]:

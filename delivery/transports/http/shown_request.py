@@ -15,22 +15,31 @@ from delivery.transports.http.compose import compose
 from delivery.transports.transport import NotSent
 from subscriptions.routing.targets import DeliveryTarget
 from webhooks.wire.header_values import curl_line, read_curl_line
+from webhooks.wire.signing.aws_sigv4 import AUTHORIZATION, DATE, PAYLOAD_HASH, AwsCredentials
 
 MASK = "***"
 SIGNATURE_PLACEHOLDER = "v1,(signed when it is sent)"
 # Headers whose names begin with one of these are shown with their values.
-SHOWN_PREFIXES = ("webhook-", "ce-", "content-", "user-agent", "accept", "expect", "traceparent", "tracestate", "host")
+SHOWN_PREFIXES = (
+    *("webhook-", "ce-", "content-", "user-agent", "accept", "expect", "traceparent", "tracestate", "host"),
+    *(DATE, PAYLOAD_HASH),
+)
+SIGNED_BY_CURL = (AUTHORIZATION, DATE, PAYLOAD_HASH)  # headers that ``curl --aws-sigv4`` adds
 
 
 @dataclass(frozen=True, slots=True)
 class ShownRequest:
-    """Hold a request as it is shown. ``lines``: its headers as libcurl takes them, masked."""
+    """Hold a request as it is shown.
+
+    ``lines``: its headers as libcurl takes them, masked. ``aws``: the access key that signs it, if AWS requires that.
+    """
 
     url: str
     lines: tuple[str, ...]
     body: bytes
     signed_at: int
     method: str = "POST"
+    aws: AwsCredentials | None = None
 
     @property
     def headers(self) -> dict[str, str]:
@@ -43,9 +52,14 @@ class ShownRequest:
 
     @property
     def curl(self) -> str:
-        """A command for a shell that sends the same bytes."""
+        """A command for a shell that sends the same bytes. A signature of AWS, valid for minutes, is made by curl."""
         options = ["--request", self.method, "--globoff", "--path-as-is", "--url", self.url]
-        for line in self.lines:
+        lines = self.lines
+        if self.aws is not None:
+            options += ["--aws-sigv4", f"aws:amz:{self.aws.region}:{self.aws.service}"]
+            options += ["--user", f"{self.aws.access_key_id}:{MASK}"]
+            lines = tuple(line for line in lines if _is_for_signing_curl(*read_curl_line(line)))
+        for line in lines:
             options += ["--header", line]
         text = _as_text(self.body)
         if text is not None:
@@ -69,7 +83,8 @@ def shown_request(claimed: Claimed, target: DeliveryTarget, now: float, *, is_si
     request = compose(claimed, target, now, bearer=MASK if has_token else "")
     if isinstance(request, NotSent):
         return request
-    return ShownRequest(request.url, tuple(masked_lines(request.headers)), request.body, int(now))
+    aws = target.http and target.http.aws_signer and target.http.aws_signer.credentials
+    return ShownRequest(request.url, tuple(masked_lines(request.headers)), request.body, int(now), aws=aws or None)
 
 
 def masked_lines(lines: Iterable[str]) -> list[str]:
@@ -98,6 +113,11 @@ class _PlaceholderSigner:
 
     def sign(self, *_message: object) -> str:
         return SIGNATURE_PLACEHOLDER
+
+
+def _is_for_signing_curl(name: str, value: str | None) -> bool:
+    """Return whether a header is given to a curl that signs, which in old versions signs also headers to leave out."""
+    return value is not None and name not in SIGNED_BY_CURL
 
 
 def _as_text(body: bytes) -> str | None:

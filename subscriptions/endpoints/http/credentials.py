@@ -6,6 +6,8 @@
     header    name, value                            a custom header, such as an API key
     oauth2    token_url, client_id, client_secret,   a bearer token, requested with client credentials
               scope, audience, client_auth           (RFC 6749, section 4.4): see oauth_tokens
+    aws_sigv4 access_key_id, secret_access_key,      Authorization: AWS4-HMAC-SHA256, made for each attempt:
+              region, service, session_token         see webhooks.wire.signing.aws_sigv4
 
 A client certificate can be combined with any of them: see certificates.
 """
@@ -20,8 +22,9 @@ from uuid import UUID
 from subscriptions.endpoints.http.url_check import checked_url
 from subscriptions.errors import Invalid
 from webhooks.wire.custom_headers import ForbiddenHeader, check
+from webhooks.wire.signing.aws_sigv4 import AUTHORIZATION, DATE, PAYLOAD_HASH, SESSION_TOKEN, AwsCredentials
 
-NONE, BASIC, BEARER, HEADER, OAUTH2 = TYPES = ("none", "basic", "bearer", "header", "oauth2")
+NONE, BASIC, BEARER, HEADER, OAUTH2, AWS_SIGV4 = TYPES = ("none", "basic", "bearer", "header", "oauth2", "aws_sigv4")
 
 REQUIRED = {
     NONE: set[str](),
@@ -29,14 +32,18 @@ REQUIRED = {
     BEARER: {"token"},
     HEADER: {"name", "value"},
     OAUTH2: {"token_url", "client_id", "client_secret"},
+    AWS_SIGV4: {"access_key_id", "secret_access_key", "region"},
 }
-OPTIONAL = {OAUTH2: {"scope", "audience", "client_auth"}}
-SECRET = {"password", "token", "value", "client_secret"}
+OPTIONAL = {OAUTH2: {"scope", "audience", "client_auth"}, AWS_SIGV4: {"service", "session_token"}}
+SECRET = {"password", "token", "value", "client_secret", "secret_access_key", "session_token"}
 CLIENT_AUTH = ("basic", "body")  # how the client authenticates to the token server: RFC 6749, section 2.3.1
 MAX_MEMBER = 2048  # characters
+MAX_SESSION_TOKEN = 4096  # characters; AWS states no limit, and common ones have up to 2,000
 
 _TOKEN = re.compile(r"[!-~]+")
 _SCOPE = re.compile(r"[!#-\[\]-~]+(?: [!#-\[\]-~]+)*")  # RFC 6749, section 3.3
+_ACCESS_KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+_AWS_NAME = re.compile(r"[a-z0-9-]{1,64}")
 _PRINTABLE = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 
@@ -63,8 +70,9 @@ def check_auth(auth: Any) -> None:
     if unknown := members - REQUIRED[kind] - OPTIONAL.get(kind, set()):
         raise _invalid(f"{kind} has no field {min(unknown, key=str)[:40]!r}.")
     for name in members:
-        if not isinstance(auth[name], str) or len(auth[name]) > MAX_MEMBER or not _PRINTABLE.fullmatch(auth[name]):
-            raise _invalid(f"{name}: must be a string of 1 to {MAX_MEMBER} characters, without control characters.")
+        longest = MAX_SESSION_TOKEN if name == "session_token" else MAX_MEMBER
+        if not isinstance(auth[name], str) or len(auth[name]) > longest or not _PRINTABLE.fullmatch(auth[name]):
+            raise _invalid(f"{name}: must be a string of 1 to {longest} characters, without control characters.")
     if kind in _CHECKS:
         _CHECKS[kind](auth)
 
@@ -88,7 +96,7 @@ def public_auth(auth: Mapping[str, str]) -> dict[str, str]:
 
 
 def auth_header(auth: Mapping[str, str]) -> dict[str, str]:
-    """Return the header for basic, bearer and header; empty for none and oauth2."""
+    """Return the header for basic, bearer and header; empty for those that differ by attempt, and none."""
     kind = auth.get("type", NONE)
     if kind == BASIC:
         pair = f"{auth['username']}:{auth['password']}".encode()
@@ -96,6 +104,19 @@ def auth_header(auth: Mapping[str, str]) -> dict[str, str]:
     if kind == BEARER:
         return {"authorization": f"Bearer {auth['token']}"}
     return {auth["name"].lower(): auth["value"]} if kind == HEADER else {}
+
+
+def own_headers(auth: Mapping[str, str]) -> set[str]:
+    """Return the names, in lower case, of the headers that an attempt gets by ``auth``."""
+    by_attempt = {OAUTH2: {AUTHORIZATION}, AWS_SIGV4: {AUTHORIZATION, DATE, PAYLOAD_HASH, SESSION_TOKEN}}
+    return by_attempt.get(auth.get("type", NONE), set()) | auth_header(auth).keys()
+
+
+def aws_credentials(auth: Mapping[str, str]) -> AwsCredentials | None:
+    """Return the access key and its scope; None unless the type is aws_sigv4."""
+    if auth.get("type") != AWS_SIGV4:
+        return None
+    return AwsCredentials(**{name: text for name, text in auth.items() if name != "type"})
 
 
 def client_credentials(auth: Mapping[str, str]) -> ClientCredentials | None:
@@ -131,11 +152,23 @@ def _check_oauth2(auth: Mapping[str, str]) -> None:
         raise _invalid("scope: must be words of printable ASCII, separated by single spaces (RFC 6749, section 3.3).")
 
 
+def _check_aws_sigv4(auth: Mapping[str, str]) -> None:
+    if not _ACCESS_KEY_ID.fullmatch(auth["access_key_id"]):
+        raise _invalid("access_key_id: must be at most 128 letters and digits, such as AKIA...")
+    for name in ("secret_access_key", "session_token"):
+        if not _TOKEN.fullmatch(auth.get(name, "x")):
+            raise _invalid(f"{name}: must be printable ASCII without spaces.")
+    for name, example in (("region", "eu-central-1"), ("service", "lambda")):
+        if not _AWS_NAME.fullmatch(auth.get(name, example)):
+            raise _invalid(f"{name}: must be lower-case letters, digits and hyphens, such as {example}.")
+
+
 _CHECKS: dict[str, Callable[[Mapping[str, str]], None]] = {
     BASIC: _check_basic,
     BEARER: _check_bearer,
     HEADER: _check_header,
     OAUTH2: _check_oauth2,
+    AWS_SIGV4: _check_aws_sigv4,
 }
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from subscriptions.endpoints.http.certificates import public_tls
-from subscriptions.endpoints.http.credentials import auth_header, public_auth
+from subscriptions.endpoints.http.credentials import auth_header, own_headers, public_auth
 from subscriptions.errors import Invalid, StateConflict
 from subscriptions.models import HttpSettings
 from webhooks.kit.encryption import CannotDecrypt, decrypt, encrypt
@@ -84,10 +84,8 @@ def apply_changes(row: HttpSettings, changes: Mapping[str, Any]) -> EncryptedFie
 
 def request_headers(fields: EncryptedFields) -> dict[str, str]:
     """Return the custom headers and those of the authentication. Raises ForbiddenHeader."""
-    names = {name.lower() for name in fields.headers}
-    for name in [*auth_header(fields.auth), *(["authorization"] if fields.auth.get("type") == "oauth2" else [])]:
-        if name in names:
-            raise ForbiddenHeader(name, "is given twice.")
+    if twice := own_headers(fields.auth) & {name.lower() for name in fields.headers}:
+        raise ForbiddenHeader(min(twice), "is given twice.")
     headers = {**fields.headers, **auth_header(fields.auth)}
     check(headers)
     return headers

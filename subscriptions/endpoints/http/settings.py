@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.db.models.functions import Now
 
 from subscriptions.endpoints.http import encrypted_fields, verification
-from subscriptions.endpoints.http.credentials import checked_auth
+from subscriptions.endpoints.http.credentials import AWS_SIGV4, checked_auth
 from subscriptions.endpoints.http.origins import check_endpoints_per_origin, origin_of
 from subscriptions.endpoints.http.url_check import checked_url
 from subscriptions.errors import Invalid
@@ -51,6 +52,8 @@ def assign(endpoint: Endpoint, fields: Mapping[str, Any]) -> HttpSettings:
             setattr(row, name, value)
     if row.tls and row.url[:5].lower() == "http:":
         raise Invalid("tls", "Requires an https URL.")
+    if row.auth.get("type") == AWS_SIGV4 and "+" in urlsplit(row.url).query:
+        raise Invalid("url", "With aws_sigv4, write + in the query as %20 if it stands for a space, or else as %2B.")
     return row
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from subscriptions.endpoints.http.credentials import (
     auth_header,
+    aws_credentials,
     check_auth,
     checked_auth,
     client_credentials,
@@ -24,6 +25,14 @@ OAUTH2 = {
     "scope": "hooks:write hooks:read",
 }
 
+AWS_SIGV4 = {
+    "type": "aws_sigv4",
+    "access_key_id": "AKIAIOSFODNN7EXAMPLE",
+    "secret_access_key": "hunter2",
+    "session_token": "hunter2",
+    "region": "eu-central-1",
+}
+
 
 @pytest.mark.parametrize(
     ("auth", "header"),
@@ -34,6 +43,7 @@ OAUTH2 = {
         (BEARER, {"authorization": "Bearer hunter2"}),
         (HEADER, {"x-api-key": "hunter2"}),
         (OAUTH2, {}),
+        (AWS_SIGV4, {}),
     ],
 )
 def test_auth_header_is_what_the_standard_says(auth, header):
@@ -41,12 +51,12 @@ def test_auth_header_is_what_the_standard_says(auth, header):
     assert auth_header(auth) == header
 
 
-@pytest.mark.parametrize("auth", [BASIC, BEARER, HEADER, OAUTH2])
+@pytest.mark.parametrize("auth", [BASIC, BEARER, HEADER, OAUTH2, AWS_SIGV4])
 def test_public_auth_omits_secrets(auth):
     shown = public_auth(auth)
     assert shown["type"] == auth["type"]
     assert not {"hunter2", "open sesame"} & set(shown.values())
-    assert "hunter2" not in repr(client_credentials(auth))
+    assert "hunter2" not in repr((client_credentials(auth), aws_credentials(auth)))
 
 
 @pytest.mark.parametrize(
@@ -74,6 +84,14 @@ def test_public_auth_omits_secrets(auth):
         ({**HEADER, "value": "é"}, "must be percent-encoded"),
         ({**OAUTH2, "client_auth": "jwt"}, "client_auth: must"),
         ({**OAUTH2, "scope": "a  b"}, "scope: must"),
+        ({"type": "aws_sigv4"}, "aws_sigv4 requires access_key_id, region, secret_access_key"),
+        ({**AWS_SIGV4, "profile": "x"}, "aws_sigv4 has no field 'profile'"),
+        ({**AWS_SIGV4, "access_key_id": "AKIA/1"}, "access_key_id: must"),
+        ({**AWS_SIGV4, "secret_access_key": "a b"}, "secret_access_key: must"),
+        ({**AWS_SIGV4, "session_token": "é"}, "session_token: must"),
+        ({**AWS_SIGV4, "session_token": "x" * 4_097}, "session_token: must be a string of 1 to 4096"),
+        ({**AWS_SIGV4, "region": "Frankfurt"}, "region: must"),
+        ({**AWS_SIGV4, "service": "lambda/aws4_request"}, "service: must"),
     ],
 )
 def test_unusable_value_is_rejected(auth, message):
@@ -81,6 +99,11 @@ def test_unusable_value_is_rejected(auth, message):
         check_auth(auth)
     assert error.value.field == "auth"
     assert "hunter2" not in str(error.value)
+
+
+def test_service_of_aws_is_lambda_by_default():
+    credentials = aws_credentials(AWS_SIGV4)
+    assert (credentials.service, aws_credentials(BEARER)) == ("lambda", None)
 
 
 @pytest.mark.parametrize(

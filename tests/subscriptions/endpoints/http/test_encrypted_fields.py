@@ -17,6 +17,7 @@ pytestmark = pytest.mark.django_db
 
 ENDPOINTS = "/api/v1/endpoints/"
 BEARER = {"type": "bearer", "token": "hunter2"}
+AWS_SIGV4 = {"type": "aws_sigv4", "access_key_id": "AKIA1", "secret_access_key": "hunter2", "region": "eu-central-1"}
 SECRETS = ("hunter2", "sesame", "PRIVATE KEY")
 
 
@@ -106,6 +107,9 @@ def test_put_without_auth_and_tls_keeps_them(tls):
     [
         ({"headers": {"Authorization": "x"}, "auth": BEARER}, "auth"),
         ({"headers": {"X-Key": "x"}, "auth": {"type": "header", "name": "x-key", "value": "y"}}, "auth"),
+        ({"headers": {"X-Amz-Date": "x"}, "auth": AWS_SIGV4}, "auth"),
+        ({"headers": {"x-amz-security-token": "x"}, "auth": AWS_SIGV4}, "auth"),
+        ({"url": f"{URL}?q=a+b", "auth": AWS_SIGV4}, "%2B"),
         ({"headers": {"x-key": "***"}}, "headers"),
         ({"auth": {"type": "bearer"}}, "auth"),
         ({"auth": []}, "auth"),
