@@ -19,6 +19,7 @@ from delivery import notify
 from delivery.models import Delivery, Event
 from delivery.sending.drain import deliver_due
 from subscriptions.models import Tenant
+from tests.aws_signatures import is_signed_for_aws
 from tests.factories import make_endpoint, make_key, make_tenant
 from tests.processes import run
 from tests.receiver import Arrival, Exchange, Receiver, status
@@ -134,6 +135,9 @@ def test_function_of_aws_lambda_verifies_what_it_is_sent(recipe: MakeRecipe, mon
     function: dict[str, Any] = {}
     exec(page.code("python")[0], function)
     headers = {name.lower(): value for name, value in arrival.headers.items()}
+    secret = re.search(r'"secret_access_key": "(.*?)"', page.code("sh")[1])
+    assert secret is not None
+    assert is_signed_for_aws(secret[1], arrival.path, headers, arrival.body)
     asked = {"body": arrival.body.decode(), "headers": headers, "isBase64Encoded": False}
     assert function["lambda_handler"](asked, None) == {"statusCode": 200}
     assert function["lambda_handler"]({**asked, "body": asked["body"] + " "}, None) == {"statusCode": 401}

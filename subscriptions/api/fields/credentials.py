@@ -65,11 +65,11 @@ AUTH_SCHEMA = {
         ),
         _kind(
             "aws_sigv4",
-            "EndpointAuthAwsSigV4",
+            "EndpointAuthAwsSignature",
             "AWS Signature Version 4, made for each attempt, as Lambda function URLs with `AWS_IAM` and APIs of API "
             "Gateway with IAM authorization require it.",
             *("service", "session_token"),
-            access_key_id=_text("Id of the access key."),
+            access_key_id=_text("Id of the access key.", examples=["AKIAIOSFODNN7EXAMPLE"]),
             secret_access_key=_secret("Secret of the access key."),
             session_token=_secret("Session token of temporary credentials, which end with it. Default: none."),
             region=_text("Region of the service, such as `eu-central-1`."),
@@ -85,7 +85,7 @@ AUTH_SCHEMA = {
             kind: f"#/components/schemas/EndpointAuth{name}"
             for kind, name in (
                 *(("none", "None"), ("basic", "Basic"), ("bearer", "Bearer"), ("header", "Header")),
-                *(("oauth2", "ClientCredentials"), ("aws_sigv4", "AwsSigV4")),
+                *(("oauth2", "ClientCredentials"), ("aws_sigv4", "AwsSignature")),
             )
         },
     },

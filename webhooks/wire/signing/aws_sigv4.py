@@ -7,9 +7,9 @@ in one way, then sorted; spaces in header values are collapsed. The signature is
 """
 
 import hmac
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import sha256
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
@@ -49,7 +49,7 @@ class AwsSigner:
 
         ``headers``: those to sign besides the host and the added ones, by name in lower case.
         """
-        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+        stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
         digest = sha256(body).hexdigest()
         added = {DATE: stamp}
         if self.credentials.session_token:
