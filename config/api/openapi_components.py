@@ -20,6 +20,23 @@ def finish_components(result: dict[str, Any]) -> None:
         if "description" not in schema and "oneOf" in schema:
             names = " or ".join(f"`{_component(it)}`" for it in schema["oneOf"])
             schema["description"] = f"Either {names}."
+    _drop_unused(result)
+
+
+def _drop_unused(result: dict[str, Any]) -> None:
+    """Drop the components that nothing refers to: fields that are only written have one for responses too."""
+    schemas = result["components"]["schemas"]
+    while unused := schemas.keys() - _components_in(result):
+        for name in unused:
+            del schemas[name]
+
+
+def _components_in(node: Any) -> set[str]:
+    if isinstance(node, dict):
+        named = {_component(node)} if isinstance(node.get("$ref"), str) else set()
+        mapped = {str(it).rpartition("/")[2] for it in node.get("mapping", {}).values()} if "mapping" in node else set()
+        return named.union(mapped, *map(_components_in, node.values()))
+    return set().union(*map(_components_in, node)) if isinstance(node, list) else set()
 
 
 def _drop_null_enum(node: Any) -> None:

@@ -104,9 +104,9 @@ class SchedulePreviewSerializer(serializers.Serializer[Any]):
     )
 
 
-@extend_schema_field({"oneOf": [{"type": "string", "format": "date-time"}, {"type": "number"}]})
+@extend_schema_field({"type": "string", "format": "date-time"})
 class EventBridgeInstant(InstantField):
-    """A time as AWS writes it: text, or seconds since 1970."""
+    """A time as AWS writes it: text, or seconds since 1970, which is not described: clients get one type for it."""
 
     def to_internal_value(self, value: Any) -> Any:
         if isinstance(value, (int, float)) and not isinstance(value, bool):

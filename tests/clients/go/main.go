@@ -50,7 +50,7 @@ func quickstart(ctx context.Context, address, key, url string) (*found, error) {
 	}
 	types := []string{"order.go"}
 	subscription, err := client.CreateSubscriptionWithResponse(ctx, nil,
-		waypost.SubscriptionRequest{Endpoint: &uid, EventTypes: &types})
+		waypost.SubscriptionRequest{Endpoint: &uid, EventTypes: types})
 	if err != nil || subscription.JSON201 == nil {
 		return nil, failed("subscription", err, subscription.Body)
 	}

@@ -146,7 +146,6 @@ NUL, HALF = "a\0b", "a\ud800b"
         ({"rate_burst": 0}, "rate_burst"),
         ({"rate_burst": "5"}, "rate_burst"),
         ({"rate_burst": 100_001}, "rate_burst"),
-        ({"retry_plan": []}, "retry_plan"),
         ({"retry_plan": [0]}, "retry_plan.0"),
         ({"retry_plan": ["5"]}, "retry_plan.0"),
         ({"retry_plan": [5] * 51}, "retry_plan"),
