@@ -46,9 +46,10 @@ DELETE_DELIVERIES = {
 # event that is not routed yet has no deliveries, and stays; one with a time of delivery is as old as that.
 DELETE_EVENTS = """
 DELETE FROM delivery_event e
- WHERE id = ANY(%(ids)s::uuid[]) AND NOT EXISTS (SELECT FROM delivery_delivery d WHERE d.event_id = e.id)
-   AND NOT EXISTS (SELECT FROM delivery_deferredfanout f WHERE f.event_id = e.id)
-   AND NOT EXISTS (SELECT FROM delivery_delayedevent w WHERE w.event_id = e.id AND w.deliver_at >= %(cutoff)s)
+ WHERE id = ANY(%(ids)s::uuid[]) AND NOT EXISTS (SELECT FROM delivery_delivery d WHERE d.event_id = ANY(ARRAY[e.id]))
+   AND NOT EXISTS (SELECT FROM delivery_deferredfanout f WHERE f.event_id = ANY(ARRAY[e.id]))
+   AND NOT EXISTS (SELECT FROM delivery_delayedevent w
+                    WHERE w.event_id = ANY(ARRAY[e.id]) AND w.deliver_at >= %(cutoff)s)
 RETURNING id
 """
 DELETE_EVENTS_WITH_DELAYS = f"""

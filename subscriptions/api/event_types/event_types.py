@@ -127,7 +127,7 @@ class EventTypes(TenantScoped[EventType], Resource[EventType]):
     def _selects(self, row: EventType) -> bool:
         """Return whether the filters of the request select an operational type."""
         wanted = self.filters.validated_data
-        text = wanted.get("search", "").lower()
+        text = wanted.get("q", "").lower()
         return (
             all(wanted.get(name, getattr(row, name)) == getattr(row, name) for name in OWN_FILTERS)
             and text in f"{row.name}\n{row.description}".lower()

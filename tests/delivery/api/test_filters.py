@@ -81,7 +81,7 @@ def test_type_of_a_replay_filter_means_the_same(client: APIClient, rows: None, s
 def test_type_of_a_cancellation_means_the_same(client: APIClient, tenant: Tenant, endpoint: Endpoint) -> None:
     for name in TYPES:
         make_delivery(make_event(tenant, type=name), endpoint)
-    response = client.post("/api/v1/cancellations/preview/", {"filter": {"type": "order.*"}})
+    response = client.post("/api/v1/deliveries/cancel/preview/", {"filter": {"type": "order.*"}})
     assert response.json()["total"] == 2, response.content
 
 
@@ -95,7 +95,7 @@ def test_type_that_is_unknown_is_a_400_with_the_one_meant(client: APIClient, ten
 
 
 def test_type_that_is_unknown_in_a_replay_filter_is_a_400(client: APIClient) -> None:
-    for path in ("replays", "replays/preview", "cancellations", "cancellations/preview"):
+    for path in ("replays", "replays/preview", "deliveries/cancel", "deliveries/cancel/preview"):
         response = client.post(f"/api/v1/{path}/", {"filter": {"type": "order.piad"}})
         assert response.status_code == 400
         assert [it["field"] for it in response.json()["errors"]] == ["filter.type"]

@@ -101,6 +101,6 @@ def test_list_of_types_has_the_operational_ones_at_its_end() -> None:
     (found,) = client.get("/api/v1/event-types/", {"name": "waypost.delivery.dead"}).json()["data"]
     assert client.get("/api/v1/event-types/waypost.delivery.dead/").json() == found
     assert client.get(f"/api/v1/event-types/{found['id']}/").json() == found
-    assert client.get("/api/v1/event-types/", {"search": "order"}).json()["data"][0]["name"] == "order.paid"
+    assert client.get("/api/v1/event-types/", {"q": "order"}).json()["data"][0]["name"] == "order.paid"
     assert client.patch("/api/v1/event-types/waypost.delivery.dead/", {"archived": True}).status_code == 403
     assert make_client().patch("/api/v1/event-types/waypost.delivery.dead/", {"archived": True}).status_code == 403

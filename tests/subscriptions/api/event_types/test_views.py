@@ -85,7 +85,7 @@ def test_list_is_filtered(tenant):
         client.post(TYPES, fields)
     assert names(client.get(TYPES, {"group": "Orders"})) == ["order.sent", "order.paid"]
     assert names(client.get(TYPES, {"archived": "true"})) == ["refund"]
-    assert names(client.get(TYPES, {"q": "in FULL"})) == ["order.paid"]
+    assert names(client.get(TYPES, {"q": "paid in FULL"})) == ["order.paid"]
     assert names(client.get(TYPES, {"name": "refund"})) == ["refund"]
 
 
