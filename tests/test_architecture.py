@@ -117,7 +117,7 @@ ROOMS = {
     "delivery.fan_out delivery.publishing delivery.sending delivery.single_attempts delivery.reading "
     "delivery.replaying delivery.broadcasting delivery.schedules delivery.lifecycle",
     "delivery.admin": f"{GROUND} {TENANCY} subscriptions.admin {DELIVERY} delivery.load delivery.publishing "
-    "delivery.sending delivery.reading delivery.replaying delivery.lifecycle delivery.templatetags",
+    "delivery.sending delivery.reading delivery.replaying delivery.schedules delivery.lifecycle delivery.templatetags",
     "delivery.templatetags": "delivery.models",
     "delivery.management": f"{GROUND} {TENANCY} {DELIVERY} delivery.replaying",
     "delivery.apps": "webhooks.kit webhooks.host_project delivery.checks delivery.defaults",

@@ -12,3 +12,4 @@ from delivery.admin import jobs as jobs
 from delivery.admin import queues as queues
 from delivery.admin import tenants as tenants
 from delivery.admin import usage as usage
+from delivery.admin.schedules import schedules as schedules
