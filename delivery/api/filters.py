@@ -17,7 +17,7 @@ from delivery.publishing.known_types import objection
 from delivery.reading import queries
 from delivery.reading.list_filters import ATTEMPTS, DEAD_LETTERS, DELIVERIES, EVENTS
 from delivery.reading.timeline import EXPLAINED
-from delivery.replaying.replay_filter import ReplayFilter
+from delivery.replaying.replay_filter import InvalidFilter, ReplayFilter
 from delivery.transports.outcome import Failure
 from subscriptions.api.authentication import principal
 from subscriptions.models import Tenant
@@ -218,18 +218,27 @@ class ReplayFilters(QueryParams):
 
 
 def read_row_filter(tenant: Tenant, given: Any, scope: str) -> ReplayFilter:
-    """Read the filter in the body of a replay or a cancellation. Raises ValueError with the field's name first."""
-    selected = ReplayFilter.parse(given, scope, tenant)
-    if selected.type and (message := objection(tenant.pk, selected.type)):
-        raise ValueError("type", message)
+    """Read the filter in the body of a replay or a cancellation. Raises InvalidFilter."""
+    faults: dict[str, str] = {}
+    try:
+        selected = ReplayFilter.parse(given, scope, tenant)
+    except InvalidFilter as error:
+        faults.update(error.faults)
+    named = given.get("type") if isinstance(given, dict) else None
+    if named and "type" not in faults and (message := objection(tenant.pk, named)):
+        faults["type"] = message
+    if faults:
+        raise InvalidFilter(faults)
     return selected
 
 
 @contextmanager
 def filter_errors() -> Iterator[None]:
-    """Turn a ValueError of the ``filter`` in a body into a validation error of its field."""
+    """Turn the faults of the ``filter`` in a body into validation errors of its fields."""
     try:
         yield
+    except InvalidFilter as error:
+        raise ValidationError({"filter": {name: [reason] for name, reason in error.faults.items()}}) from error
     except ValueError as error:
         field, reason = error.args
         raise ValidationError({"filter": {field: [reason]}}) from error

@@ -24,6 +24,14 @@ PREFIXES = {Replay.Scope.DEAD_LETTERS: DeadLetter.prefix, DELIVERIES: Delivery.p
 Reader = Callable[[Any], Any]
 
 
+class InvalidFilter(ValueError):
+    """Signal that a filter has faults. ``faults``: the reason by field; the arguments are the first of them."""
+
+    def __init__(self, faults: Mapping[str, str]) -> None:
+        super().__init__(*next(iter(faults.items())))
+        self.faults = faults
+
+
 @dataclass(frozen=True, slots=True)
 class ReplayFilter:
     """Select rows of one scope.
@@ -49,23 +57,25 @@ class ReplayFilter:
     def parse(
         cls, given: Mapping[str, Any], scope: str = Replay.Scope.DEAD_LETTERS, tenant: Tenant | None = None
     ) -> Self:
-        """Read the JSON form, with public ids; an endpoint may also be named by its uid within the tenant.
+        """Read the JSON form, with public ids.
 
-        Raises ValueError with the field's name first.
+        Within a tenant, an endpoint may also be named by its uid, and events by their own ids. Raises InvalidFilter.
         """
         if not isinstance(given, Mapping):
-            raise ValueError("filter", "must be an object")
+            raise InvalidFilter({"filter": "must be an object"})
         readers = _readers(scope, tenant)
-        for name in given.keys() - readers.keys():
-            raise ValueError(name, f"is not a field of this filter; its fields are {', '.join(sorted(readers))}")
+        named = f"is not a field of this filter; its fields are {', '.join(sorted(readers))}"
+        faults = dict.fromkeys(sorted(given.keys() - readers.keys()), named)
         fields: dict[str, Any] = {}
         for name, value in given.items():
-            if value is None or value == "":
+            if name in faults or value is None or value == "":
                 continue
             try:
                 fields[name] = readers[name](value)
             except (TypeError, ValueError) as error:
-                raise ValueError(name, str(error)) from None
+                faults[name] = str(error)
+        if faults:
+            raise InvalidFilter(faults)
         return cls(**fields, scope=scope)
 
     @property
@@ -93,7 +103,7 @@ class ReplayFilter:
 
 def _readers(scope: str, tenant: Tenant | None) -> dict[str, Reader]:
     readers: dict[str, Reader] = {
-        "ids": partial(_ids, PREFIXES.get(scope, Event.prefix)),
+        "ids": partial(_ids, PREFIXES[scope]) if scope in PREFIXES else partial(_event_ids, tenant),
         "endpoint": partial(_endpoint, tenant),
         "labels": _labels,
         "type": _text,
@@ -107,10 +117,34 @@ def _readers(scope: str, tenant: Tenant | None) -> dict[str, Reader]:
     return {**readers, "source": _text, "subject": _text, "force": _boolean}
 
 
-def _ids(prefix: str, value: Any) -> tuple[UUID, ...]:
+def _id_texts(value: Any) -> list[str]:
     if not isinstance(value, list) or not 1 <= len(value) <= MAX_IDS:  # an empty list must not select everything
         raise ValueError(f"must be an array of 1 to {MAX_IDS} ids")
-    return tuple(parse(prefix, _text(item)) for item in value)
+    return [_text(item) for item in value]
+
+
+def _ids(prefix: str, value: Any) -> tuple[UUID, ...]:
+    return tuple(parse(prefix, text) for text in _id_texts(value))
+
+
+def _event_ids(tenant: Tenant | None, value: Any) -> tuple[UUID, ...]:
+    """Return the keys of events, each named by our id or, within a tenant, by its own."""
+    if tenant is None:
+        return _ids(Event.prefix, value)
+    keys: dict[str, UUID | None] = {}
+    for text in _id_texts(value):
+        try:
+            keys[text] = parse(Event.prefix, text)
+        except ValueError:
+            keys[text] = None
+    own = [text for text, key in keys.items() if key is None]
+    for key, text in Event.objects.filter(tenant=tenant, event_id__in=own).values_list("id", "event_id"):
+        if keys[text] is not None:
+            raise ValueError(f"several events have the id {text!r}, from different sources; give their evt_ ids")
+        keys[text] = key
+    if unknown := [text for text, key in keys.items() if key is None]:
+        raise ValueError(f"there is no event with the id {unknown[0]!r}")
+    return tuple(key for key in keys.values() if key is not None)
 
 
 def _endpoint(tenant: Tenant | None, value: Any) -> UUID:

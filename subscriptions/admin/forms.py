@@ -33,7 +33,7 @@ class TenantForm(NamedForm):
 
     class Meta:
         model = Tenant
-        fields = ("name", "uid", "plan", "labels", "is_platform", "metadata", "retention_days")
+        fields = ("name", "uid", "plan", "labels", "is_platform", "metadata", "unknown_event_types", "retention_days")
 
     def clean(self) -> dict[str, Any]:
         """Validate the retention against the plan."""

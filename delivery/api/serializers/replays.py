@@ -81,8 +81,9 @@ class ReplaySelectionSerializer(SelectionSerializer):
     )
     filter = ObjectField(
         default=dict,
-        help_text="Conditions that all have to be met. `ids`: list of up to 10,000 ids of dead letters, or of events "
-        "in the other scopes; `endpoint`: id or `uid`; `labels`: those that the endpoints have; `type`: event type, "
+        help_text="Conditions that all have to be met. `ids`: list of up to 10,000 ids of dead letters, or in the "
+        "other scopes of events (`evt_...`, or their own ids); `endpoint`: id or `uid`; `labels`: those that the "
+        "endpoints have; `type`: event type, "
         "`order.*` or `*`; `since` (included) and `until` (excluded): times with an offset. For dead letters: `cause`. "
         "For events: `source`, `subject`, and `force` (true: send to `endpoint` even if it does not subscribe). "
         'Example: `{"endpoint": "main", "since": "2030-01-31T12:00:00Z"}`.',

@@ -104,6 +104,29 @@ def test_invalid_filter_or_rate_names_the_field(client: APIClient, body: dict[st
     assert not Replay.objects.exists()
 
 
+def test_all_faults_of_a_filter_are_reported_at_once(client: APIClient) -> None:
+    given = {"sorce": "/x", "colour": "red", "since": "today", "cause": "boredom", "labels": 1, "type": "no.such"}
+    for path in (REPLAYS, f"{REPLAYS}preview/"):
+        response = client.post(path, {"filter": given})
+        found = {error["field"] for error in response.json()["errors"]}
+        assert (response.status_code, found) == (400, {f"filter.{name}" for name in given})
+
+
+def test_events_are_named_by_their_own_ids(client: APIClient, tenant: Tenant) -> None:
+    first, second = (make_event(tenant, event_id=name) for name in ("order-1", "order-2"))
+    make_event(make_tenant(), event_id="order-3")
+    body = {"scope": "events", "filter": {"ids": ["order-1", second.public_id, "order-1"]}}
+    response = client.post(REPLAYS, body)
+    assert response.status_code == 201, response.content
+    assert response.json()["filter"] == {"ids": [first.public_id, second.public_id]}
+    make_event(tenant, event_id="order-1", source="/another")
+    for name, reason in (("order-1", "several events"), ("order-3", "there is no event")):
+        refused = client.post(REPLAYS, {"scope": "events", "filter": {"ids": [name]}})
+        (error,) = refused.json()["errors"]
+        assert (refused.status_code, error["field"]) == (400, "filter.ids")
+        assert reason in str(error)
+
+
 def test_operator_without_a_tenant_is_rejected() -> None:
     response = make_client(None).post(REPLAYS, {"all": True})
     assert (response.status_code, response.json()["errors"][0]["field"]) == (400, "tenant")

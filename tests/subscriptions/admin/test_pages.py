@@ -204,6 +204,16 @@ def tenant_form(**changes):
     return {**given, **changes}
 
 
+def test_treatment_of_unknown_event_types_is_set_and_reset():
+    client = staff("view_tenant", "change_tenant")
+    tenant = make_tenant()
+    page = reverse("admin:subscriptions_tenant_change", args=[tenant.pk])
+    for chosen, stored in (("refuse", "refuse"), ("some", "refuse"), ("", "")):
+        client.post(page, tenant_form(unknown_event_types=chosen))
+        tenant.refresh_from_db()
+        assert tenant.unknown_event_types == stored
+
+
 def test_tenant_is_added_with_labels_and_found_by_them():
     client = staff("view_tenant", "add_tenant")
     client.post(reverse("admin:subscriptions_tenant_add"), tenant_form(labels='{"plan": "gold"}'))
