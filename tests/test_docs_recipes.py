@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from celery import current_app
 
 from delivery import notify
-from delivery.models import Delivery, Event
+from delivery.models import Delivery, Event, Schedule
 from delivery.sending.drain import deliver_due
 from subscriptions.models import Tenant
 from tests.aws_signatures import is_signed_for_aws
@@ -89,12 +88,11 @@ def recipe(
 
 
 @pytest.fixture
-def reminders(recipe: MakeRecipe) -> Iterator[dict[str, Any]]:
+def reminders(recipe: MakeRecipe) -> dict[str, Any]:
     """Return the names that the module of the page about reminders defines."""
     module: dict[str, Any] = {"__name__": "reminders"}
     exec(recipe("tomorrow-at-nine").code("python")[0], module)
-    yield module
-    del current_app.tasks["orders.remind"]
+    return module
 
 
 def agrees(expected: Any, found: Any) -> bool:
@@ -212,7 +210,20 @@ def test_tomorrow_at_nine_is_the_time_of_the_city(reminders: dict[str, Any], now
 def test_reminder_that_is_sent_twice_is_published_once(reminders: dict[str, Any]) -> None:
     for _ in range(2):
         reminders["remind"]("acme", "A-1")
-    assert Event.objects.get().event_id == "reminder-A-1"
+    event = Event.objects.get()
+    assert (event.event_id, event.routing) == ("reminder-A-1", "scheduled")
+
+
+def test_schedule_takes_the_time_of_the_city(recipe: MakeRecipe) -> None:
+    page = recipe("tomorrow-at-nine")
+    assert agrees(page.expected(), json.loads(page.run()))
+
+
+def test_commands_about_schedules_are_accepted(recipe: MakeRecipe) -> None:
+    recipe("../schedules").run()
+    expected = {("daily-report", "active"), ("closing-time", "active")}
+    assert set(Schedule.objects.values_list("uid", "state")) == expected
+    assert Event.objects.get(event_id="reminder-A-17").routing == "cancelled"
 
 
 def test_every_recipe_is_run() -> None:

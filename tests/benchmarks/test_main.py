@@ -13,7 +13,18 @@ from benchmarks.wire.programs import NoCompilerError
 
 QUOTED = {  # by README.md, docs/why/*.md and docs/scale.md
     *("start", "idle", "memory", "hot-endpoint", "publish", "fan-out", "latency", "slow-4", "slow-19", "outage"),
-    *("drain", "one-to-one", "hanging", "failing", "crowd", "routing", "receive", "receive-handled", "large-body"),
+    *(
+        "drain",
+        "one-to-one",
+        "hanging",
+        "failing",
+        "crowd",
+        "routing",
+        "schedules",
+        "receive",
+        "receive-handled",
+        "large-body",
+    ),
     *("megabyte", "endpoints-1000", "endpoints-10000", "snapshot", "backlog-large", "finished", "soak"),
 }
 
