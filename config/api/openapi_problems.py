@@ -27,6 +27,7 @@ PROBLEM_DESCRIPTIONS = {
 }
 CALLS_OUT = re.compile(r"/(endpoints|sources)(/\{\w+\})?$|/endpoints/\{\w+\}/(test|verification)$")
 """Operations that resolve a name or call a server; a tenant may have some in progress."""
+SCHEDULES = re.compile(r"/schedules(/import|/\{ref\})?\Z")  # the plan limits their number and interval
 SUBSCRIPTIONS = re.compile(r"/subscriptions(/\{\w+\})?$")
 FIELD_ERROR = {
     "type": "object",
@@ -131,8 +132,10 @@ def problem_statuses(path: str, method: str, operation: dict[str, Any]) -> Itera
         yield 402
     if is_publishing(path, method):
         yield from (402, 429)
-    if method in ("post", "put", "patch") and SUBSCRIPTIONS.search(path):
+    if method in ("post", "put", "patch") and (SUBSCRIPTIONS.search(path) or SCHEDULES.search(path)):
         yield 402
+    if path.endswith("/schedules/{ref}/run"):
+        yield from (402, 413, 429)
     if operation.pop(EXPENSIVE, False) or (method in WRITES and method != "delete" and CALLS_OUT.search(path)):
         yield 429
 

@@ -23,8 +23,14 @@ DIRECT = {
     "StartDate": "start_at",
     "EndDate": "end_at",
 }
+THEIRS = {"flexible_window_minutes": "FlexibleTimeWindow", "event": "Target"}
 STATES = {"ENABLED": Schedule.State.ACTIVE, "DISABLED": Schedule.State.PAUSED}
 ACTIONS = {"NONE": Schedule.AfterCompletion.NONE, "DELETE": Schedule.AfterCompletion.DELETE}
+
+
+def their_name(field: str) -> str:
+    """Return the member of AWS that one of our fields comes from, for error messages."""
+    return next((theirs for theirs, ours in DIRECT.items() if ours == field), THEIRS.get(field, field))
 
 
 def fields_of(theirs: Mapping[str, Any]) -> dict[str, Any]:

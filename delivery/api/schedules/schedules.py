@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -18,6 +18,7 @@ from delivery.api.serializers.schedules import EventBridgeScheduleSerializer, Sc
 from delivery.models import Schedule
 from delivery.schedules import eventbridge, schedules
 from subscriptions.api.tenancy import OwnedResource, TenantScoped, tenant_of
+from subscriptions.errors import Invalid
 from webhooks.kit.rest.query_params import ChoiceFilter, QueryParams, TextFilter
 from webhooks.wire.errors import InvalidEvent
 
@@ -60,6 +61,7 @@ class ScheduleFilters(QueryParams):
     )
 
 
+@extend_schema_view(update=extend_schema(responses={200: ScheduleSerializer, 201: ScheduleSerializer}))
 class Schedules(OwnedResource[Schedule]):
     """Schedules, newest first."""
 
@@ -152,19 +154,23 @@ class ScheduleImport(TenantScoped[Schedule]):
     def post(self, request: Request) -> Response:
         tenant = tenant_of(request)
         fields = eventbridge.fields_of(self.body(EventBridgeScheduleSerializer))
-        with event_errors():
-            created = schedules.create_schedule(tenant, **fields)
+        try:
+            with event_errors(eventbridge.their_name("event")):
+                created = schedules.create_schedule(tenant, **fields)
+        except Invalid as error:
+            error.field = eventbridge.their_name(error.field)
+            raise
         location = reverse("schedule-detail", args=[created.public_id], request=request)
         return Response(ScheduleSerializer(created).data, status.HTTP_201_CREATED, headers={"Location": location})
 
 
 @contextmanager
-def event_errors() -> Iterator[None]:
-    """Turn an InvalidEvent of the template into a validation error of the field ``event``, or of the plan's limit."""
+def event_errors(field: str = "event") -> Iterator[None]:
+    """Turn an InvalidEvent of the template into a validation error of this field, or of the plan's limit."""
     try:
         yield
     except InvalidEvent as error:
         found = problem_of(error)
         if isinstance(found, ValidationError):
-            raise ValidationError({"event": found.detail}) from error
+            raise ValidationError({field: found.detail}) from error
         raise found from error

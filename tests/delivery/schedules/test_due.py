@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -215,6 +216,25 @@ def test_paused_schedule_publishes_nothing_and_resumes_without_what_it_missed() 
     assert resumed.next_at is not None
     assert resumed.next_at > database_now()
     assert not Event.objects.exists()
+
+
+def test_workers_side_by_side_publish_each_occurrence_once() -> None:
+    for _ in range(4):
+        tenant = make_tenant()
+        for _ in range(5):
+            make_due(make_schedule(tenant, expression="rate(1 day)"))
+    with ThreadPoolExecutor(4) as threads:
+        settled = list(threads.map(lambda _: _in_a_thread(), range(4)))
+    assert sum(settled) + run() == 20
+    assert Event.objects.count() == 20
+    assert set(Schedule.objects.values_list("occurrences", flat=True)) == {1}
+
+
+def _in_a_thread() -> int:
+    try:
+        return run()
+    finally:
+        connection.close()
 
 
 # Forks a worker for each statement that a run executes, which kills itself before this one. Prints how many did.

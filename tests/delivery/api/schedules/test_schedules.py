@@ -226,7 +226,12 @@ def test_import_names_what_is_wrong_in_the_words_of_aws(client: APIClient) -> No
     assert response.status_code == 400
     assert set(fields_in(response)) == {"Stat", "FlexibleTimeWindow.Mode"}
     in_the_past = {**AWS, "ScheduleExpression": "at(2001-01-01T00:00:00)", "StartDate": None}
-    assert "expression" in fields_in(post(client, "import/", in_the_past))
+    assert "ScheduleExpression" in fields_in(post(client, "import/", in_the_past))
+    reserved = {**AWS, "Target": {"EventBridgeParameters": {"DetailType": "waypost.x", "Source": "a"}}}
+    assert "Target.type" in fields_in(post(client, "import/", reserved))
+    post(client, "import/", AWS)
+    taken = post(client, "import/", AWS)
+    assert (taken.status_code, set(fields_in(taken))) == (409, {"Name"})
 
 
 def test_reminders_before_a_date_are_one_schedule_each(client: APIClient) -> None:
