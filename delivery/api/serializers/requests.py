@@ -56,8 +56,8 @@ class AttemptDetailSerializer(AttemptSerializer):
         help_text="The request; null: nothing was sent (see `error`), or the event's payload was erased."
     )
     curl = serializers.SerializerMethodField(
-        help_text="A curl command that sends the same bytes; credentials are `***`. Null without `request`, or if "
-        "`request.changed` is not empty."
+        help_text="A curl command that sends the same bytes; credentials are `***`, and a signature for AWS is made by "
+        "curl. Null without `request`, or if `request.changed` is not empty."
     )
 
     class Meta(AttemptSerializer.Meta):
