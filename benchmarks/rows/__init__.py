@@ -96,7 +96,12 @@ ROWS = [
     Row("failing", "10 % of the endpoints respond 500", neighbours.failing, quick=False),
     Row("crowd", "one endpoint beside 10,000 of another tenant", neighbours.crowd, {"p99": 1_000}, quick=False),
     Row("routing", "one event among 10,000 subscriptions with patterns", routing.route, driven=False),
-    Row("schedules", "100,000 schedules due in one second (quick: 10,000)", schedules.due_at_once),
+    Row(
+        "schedules",
+        "100,000 schedules due in one second (quick: 10,000)",
+        schedules.due_at_once,
+        {schedules.LATE: 2_000},
+    ),
     Row("receive", "receive, verify, dedupe, keep", receiving.receive, {"rate": 4_000}, usual=True),
     Row("receive-handled", "receive and handle", receiving.receive_handled, {"rate": 2_000}, quick=False),
     Row("large-body", "receive one body of 1 GB (quick: 256 MB)", large_body.receive),
