@@ -244,6 +244,7 @@ API_TAGS = [
     {"name": "Replays", "description": "Send dead letters or past events again."},
     {"name": "Schedules", "description": "Events that are published at times."},
     {"name": "Broadcasts", "description": "One event for all tenants, or for some. Platform keys only."},
+    {"name": "Inspectors", "description": "Addresses that keep every request, to see what is sent."},
     {"name": "Sources", "description": "Addresses that receive webhooks of others."},
     {"name": "Senders", "description": "Services whose webhooks are known, with their schemes."},
     {"name": "Receipts", "description": "Messages that were received, and their handlers."},

@@ -8,6 +8,7 @@ from config.ops import landing, login, probes
 from config.status import views as status
 from delivery.api.urls import urlpatterns as delivery_urlpatterns
 from subscriptions.api.event_types.urls import catalogue_urlpatterns
+from subscriptions.api.inspectors.urls import inspector_urlpatterns
 from subscriptions.api.urls import urlpatterns as subscriptions_urlpatterns
 from webhooks.api.urls import api_urlpatterns, inbound_urlpatterns
 
@@ -26,6 +27,7 @@ urlpatterns = [
     path("api/v1/", include(api)),
     *inbound_urlpatterns,
     *catalogue_urlpatterns,
+    *inspector_urlpatterns,
     path("problems/", problem_pages.problems, name="problems"),
     path("problems/<str:code>/", problem_pages.problem, name="problem"),
     path("admin/login/", login.limited_login),  # before the admin's own

@@ -3,6 +3,7 @@
 from subscriptions.endpoints.http.models import HttpSettings
 from subscriptions.endpoints.models import Endpoint, OAuthToken, SigningSecret
 from subscriptions.event_types.models import EventSchema, EventType
+from subscriptions.inspectors.models import InspectedRequest, Inspector
 from subscriptions.routing.models import OPERATIONAL_NAMES, Subscription
 from subscriptions.tenants.models import ApiKey, Plan, Scope, StoredResponse, Tenant
 from webhooks.kit.rows import Row
@@ -14,6 +15,8 @@ __all__ = [
     "EventSchema",
     "EventType",
     "HttpSettings",
+    "InspectedRequest",
+    "Inspector",
     "OAuthToken",
     "Plan",
     "Row",

@@ -2,4 +2,4 @@
 
 from webhooks.kit.periodic_task import beat_schedule
 
-BEAT_SCHEDULE = beat_schedule({"subscriptions.sweep": 60})
+BEAT_SCHEDULE = beat_schedule({"subscriptions.sweep": 60, "subscriptions.delete_expired_inspectors": 300})

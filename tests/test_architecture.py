@@ -64,18 +64,21 @@ ROOMS = {
     # the provider: tenants and what they want
     "subscriptions.errors": "webhooks.kit",
     "subscriptions.models": f"{GROUND} subscriptions.tenants.models subscriptions.endpoints.models "
-    "subscriptions.endpoints.http.models subscriptions.routing.models subscriptions.event_types.models",
+    "subscriptions.endpoints.http.models subscriptions.routing.models subscriptions.event_types.models "
+    "subscriptions.inspectors.models",
     "subscriptions.tenants": f"{GROUND} subscriptions.errors subscriptions.models",
     "subscriptions.endpoints": f"{GROUND} {TENANTS}",
     "subscriptions.routing": f"{GROUND} {TENANTS} subscriptions.endpoints",
     "subscriptions.json_limits": "subscriptions.errors",
     "subscriptions.validation": f"{GROUND} subscriptions.errors subscriptions.routing subscriptions.json_limits",
     "subscriptions.event_types": f"{GROUND} {TENANCY} subscriptions.json_limits subscriptions.validation",
+    "subscriptions.inspectors": f"{GROUND} {TENANTS} subscriptions.endpoints",
     "subscriptions.defaults": "",
     "subscriptions.schedule": "webhooks.kit.periodic_task",
     "subscriptions.registration": f"{GROUND} {TENANCY} subscriptions.validation",
-    "subscriptions.tasks": "webhooks.kit subscriptions.schedule subscriptions.tenants",
-    "subscriptions.api": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types",
+    "subscriptions.tasks": "webhooks.kit subscriptions.schedule subscriptions.tenants subscriptions.inspectors",
+    "subscriptions.api": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types "
+    "subscriptions.inspectors",
     "subscriptions.admin": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types",
     "subscriptions.management": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types",
     "subscriptions.apps": "webhooks.kit webhooks.host_project subscriptions.defaults",

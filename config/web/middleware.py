@@ -1,4 +1,4 @@
-"""Skip session, auth and message middleware under /api/ and /in/, where requests carry a key or a signature.
+"""Skip session, auth and message middleware where requests carry a key, a signature or an unguessable address.
 
 For such a request that middleware would be a tenth of the work of accepting an event.
 """
@@ -13,7 +13,7 @@ from django.middleware.common import CommonMiddleware
 from django.utils.deprecation import MiddlewareMixin
 
 PROBES = ("/healthz", "/readyz", "/metrics", "/status/")
-API = ("/api/", "/in/")
+API = ("/api/", "/in/", "/inspect/")
 
 
 class Common(CommonMiddleware):
@@ -31,7 +31,7 @@ class Common(CommonMiddleware):
         return None if request.path_info in PROBES else super().process_request(request)
 
     def should_redirect_with_slash(self, request: HttpRequest) -> bool:
-        """Return whether to redirect to the same path with a slash; never under /in/, where both are routed."""
+        """Return whether to redirect to the same path with a slash; not where both are routed."""
         return not request.path_info.startswith(API) and super().should_redirect_with_slash(request)
 
 

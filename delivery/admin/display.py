@@ -8,8 +8,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from delivery.models import Delivery, Replay
-from delivery.reading.pretty_json import pretty
 from webhooks.kit.admin.display import NOTHING, Tone, code, pill
+from webhooks.wire.pretty_json import pretty
 
 M = TypeVar("M", bound=Model)
 

@@ -20,6 +20,7 @@ from webhooks.kit.fair.shares import Shares
 from webhooks.kit.per_process import PerProcess
 from webhooks.outgoing.errors import LimitReached
 from webhooks.outgoing.event_loop import event_loop
+from webhooks.outgoing.own_address import is_own_http
 
 MAX_TESTS = 256  # test deliveries in progress, per process: each has a socket
 
@@ -36,7 +37,7 @@ class TestSender:
     def __init__(self) -> None:
         self._running = Shares("test deliveries", MAX_TESTS, most=settings.WAYPOST_TESTS_PER_TENANT)
         self._outcomes: dict[UUID, Future[Outcome]] = {}
-        self._transports: dict[bool, HttpSender] = {}  # by WAYPOST_ALLOW_HTTP, which changes in tests only
+        self._transports: dict[bool, HttpSender] = {}  # by whether http is allowed, which changes in tests only
         self._timers: dict[bool, TimerHandle] = {}
 
     @contextmanager
@@ -56,7 +57,7 @@ class TestSender:
         outcome: Future[Outcome] = Future()
         outcome.set_running_or_notify_cancel()
         self._outcomes[attempt.attempt_id] = outcome
-        allow_http = settings.WAYPOST_ALLOW_HTTP
+        allow_http = settings.WAYPOST_ALLOW_HTTP or is_own_http()
         self._transport(allow_http).submit([(attempt, request)])
         self._set_timer(allow_http)
         return outcome

@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from subscriptions.api import bulk, endpoint_secrets, endpoints, keys, plans, subscriptions, tenants
 from subscriptions.api.event_types.urls import urlpatterns as event_type_urlpatterns
+from subscriptions.api.inspectors.urls import urlpatterns as inspector_api_urlpatterns
 
 router = SimpleRouter(use_regex_path=False)
 router.register("tenants", tenants.Tenants, "tenant")
@@ -23,6 +24,7 @@ urlpatterns = [
     ),
     *router.urls,
     *event_type_urlpatterns,
+    *inspector_api_urlpatterns,
     path("keys/<str:ref>/rotate/", keys.KeyRotation.as_view(), name="key-rotation"),
     path("endpoints/<str:ref>/secrets/", endpoint_secrets.EndpointSecrets.as_view(), name="endpoint-secrets"),
     path(

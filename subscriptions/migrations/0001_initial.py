@@ -128,6 +128,20 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='Inspector',
+            fields=[
+                ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When it was created.')),
+                ('name', models.CharField(blank=True, help_text='Name shown on the page.', max_length=256)),
+                ('token', models.CharField(editable=False, max_length=43, unique=True)),
+                ('page_token', models.CharField(editable=False, max_length=43, unique=True)),
+                ('response_status', models.PositiveSmallIntegerField(default=200, help_text='HTTP status of every response, from 200 to 599: `503`, for example, to see retries.', validators=[django.core.validators.MinValueValidator(200), django.core.validators.MaxValueValidator(599)])),
+                ('response_delay_ms', models.PositiveIntegerField(default=0, help_text="Milliseconds before each response, at most 20,000: longer than the endpoint's `timeout_ms`, for example, to see timeouts.", validators=[django.core.validators.MaxValueValidator(20000)])),
+                ('expires_at', models.DateTimeField(help_text='When the inspector and its requests are deleted.')),
+                ('tenant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='inspectors', to='subscriptions.tenant')),
+            ],
+        ),
+        migrations.CreateModel(
             name='EventType',
             fields=[
                 ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
@@ -208,6 +222,25 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='InspectedRequest',
+            fields=[
+                ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('received_at', models.DateTimeField(default=django.utils.timezone.now, help_text='When it was received.')),
+                ('method', models.CharField(help_text='HTTP method.', max_length=32)),
+                ('path', models.CharField(help_text='Path and query.', max_length=2048)),
+                ('headers', models.JSONField(help_text='Headers by name in lower case. Values that may hold credentials are `[removed]`.')),
+                ('body', models.BinaryField()),
+                ('body_bytes', models.PositiveIntegerField(help_text='Size of the whole body in bytes. The first 65,536 bytes are kept.')),
+                ('is_verified', models.BooleanField(help_text='Whether the signature is that of an endpoint of the tenant with this address; null: there is none.', null=True)),
+                ('verification', models.CharField(help_text='Why the signature is valid or not, in words.', max_length=256)),
+                ('endpoint', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='subscriptions.endpoint')),
+                ('inspector', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='requests', to='subscriptions.inspector')),
+            ],
+            options={
+                'indexes': [models.Index(fields=['inspector', 'id'], name='inspected_request_order')],
+            },
+        ),
+        migrations.CreateModel(
             name='SigningSecret',
             fields=[
                 ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
@@ -244,6 +277,14 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='subscription',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('endpoint__isnull', False), ('endpoint_labels__isnull', True)), models.Q(('endpoint__isnull', True), ('endpoint_labels__isnull', False)), _connector='OR'), name='subscription_to_endpoint_or_labels'),
+        ),
+        migrations.AddIndex(
+            model_name='inspector',
+            index=models.Index(fields=['tenant', 'id'], name='inspector_by_tenant'),
+        ),
+        migrations.AddIndex(
+            model_name='inspector',
+            index=models.Index(fields=['expires_at'], name='inspector_by_expiry'),
         ),
         migrations.AddIndex(
             model_name='eventtype',

@@ -19,7 +19,7 @@ from subscriptions.endpoints.http.verification import request_origin_header
 from subscriptions.models import Endpoint, HttpSettings, SigningSecret
 from webhooks.kit.caches.shared_cache import SharedCache
 from webhooks.kit.encryption import CannotDecrypt, decrypt
-from webhooks.outgoing.own_address import is_forbidden_own_address
+from webhooks.outgoing.own_address import inspector_filter, is_forbidden_own_address
 from webhooks.wire.addresses.guard import address_filter
 from webhooks.wire.addresses.networks import compile_networks
 from webhooks.wire.addresses.parsed_url import ForbiddenAddress, parse
@@ -186,6 +186,9 @@ def _signer(secrets: list[SigningSecret]) -> Signer | None:
 def _address_guard(url: str) -> Callable[[str], bool] | None:
     """Return the SSRF guard of a URL: whether an attempt may connect to an IP address. None: nothing may be sent."""
     try:
+        admits = inspector_filter(parse(url, allow_http=True))
+        if admits is not None:
+            return admits
         target = parse(url, allow_http=settings.WAYPOST_ALLOW_HTTP)
     except ForbiddenAddress:
         return None

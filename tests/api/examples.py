@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.http import HttpRequest
 from django.utils import timezone
@@ -42,6 +43,7 @@ REPLACED: list[tuple[re.Pattern[str], str]] = [
     (re.compile(r"webhook-timestamp: \d+"), "webhook-timestamp: 1777897800"),
     (re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"), "Mon, 04 May 2026 12:30:00 GMT"),
     (re.compile(r"http://testserver"), "https://waypost.example"),
+    (re.compile(r"/(inspect|inspectors)/[A-Za-z0-9_-]{43}/"), r"/\1/dG9rZW4tdG9rZW4tdG9rZW4tdG9rZW4tdG9rZW4tdG9/"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
 ]
 
@@ -152,6 +154,7 @@ def record(receiver: Receiver) -> dict[str, Any]:
     describe_event_types(it, client)
     endpoint = subscribe(it, client, receiver)
     publish(it, client, endpoint)
+    inspect(it, client)
     broadcast(it, operator)
     schedule(it, client)
     watch(it, operator)
@@ -271,6 +274,17 @@ def publish(it: Recorder, client: APIClient, endpoint: str) -> None:
     it.call(client, "get_usage")
     it.call(client, "delete_event_payload", ref=event)
     it.call(client, "create_event_batch", [{"type": "customer.created", "data": {"name": "Ada"}}, {"data": {}}])
+
+
+def inspect(it: Recorder, client: APIClient) -> None:
+    """Look at a request that an inspector received."""
+    made = it.call(client, "create_inspector", {"name": "Shop", "expires_in": 3600})
+    it.call(client, "list_inspectors")
+    it.call(client, "get_inspector", ref=made["id"])
+    it.call(client, "change_inspector", {"response_status": 503}, ref=made["id"])
+    APIClient().post(urlsplit(made["url"]).path, {"hello": "world"}, format="json")
+    it.call(client, "list_inspector_requests", ref=made["id"])
+    it.call(client, "delete_inspector", ref=made["id"])
 
 
 def publish_entries(it: Recorder, client: APIClient) -> None:

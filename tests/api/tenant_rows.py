@@ -10,6 +10,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from delivery.models import Broadcast, Delivery
+from subscriptions.inspectors.inspectors import create_inspector
 from subscriptions.models import Endpoint, Tenant
 from tests.delivery.factories import make_attempt, make_dead_letter, make_delivery, make_event, make_replay
 from tests.delivery.schedules.factories import make_schedule
@@ -86,6 +87,7 @@ MAKE: dict[str, Callable[[TenantRows], str]] = {
     "endpoints": lambda of: of.endpoint().public_id,
     "endpoints/secrets": _endpoint_secret,
     "subscriptions": lambda of: make_subscription(of.endpoint()).public_id,
+    "inspectors": lambda of: create_inspector(of.tenant).public_id,
     "event-types": lambda of: make_event_type(of.tenant).public_id,
     "events": lambda of: make_event(of.tenant).public_id,
     "deliveries": lambda of: (

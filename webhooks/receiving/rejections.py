@@ -16,12 +16,12 @@ from uuid import UUID
 from django.db import Error, connection
 
 from webhooks.kit import sql
+from webhooks.kit.bodies.stored_headers import redact_credentials
 from webhooks.kit.caches.lru_cache import LruCache
 from webhooks.kit.group_commit import GroupCommit
 from webhooks.kit.native_request import NativeRequest
 from webhooks.models import Rejection
 from webhooks.sources.snapshot import SourceSnapshot
-from webhooks.sources.stored_headers import redact_credentials
 
 PER_MINUTE = 10
 MAX_REMEMBERED = 10_000  # sources whose last minute a process remembers

@@ -18,11 +18,11 @@ import orjson
 from django.core.handlers.wsgi import WSGIRequest
 from django.utils import timezone
 
+from webhooks.kit.bodies.stored_headers import redact_credentials
 from webhooks.models import Receipt, Rejection, Source
 from webhooks.receiving.inbound_view import respond
 from webhooks.schemes import Scheme, SignedMessage, UnsignedMessage
 from webhooks.sources.snapshot import SourceSnapshot, find_source
-from webhooks.sources.stored_headers import redact_credentials
 from webhooks.wire.ids import first_id_at, new_id, parse, public
 
 EVENT_TYPE = "waypost.test"

@@ -14,6 +14,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from webhooks.kit.bodies.claim_check import IncomingBody, StoredBody
+from webhooks.kit.bodies.stored_headers import redact_credentials
 from webhooks.kit.native_request import BodyCutShort, BodyTooSlow, NativeRequest, called_url
 from webhooks.models import Receipt, Source
 from webhooks.processing.handlers import has_handlers
@@ -23,7 +24,6 @@ from webhooks.schemes.scheme import BodyVerifier, FetchKeys, UnsignedBody
 from webhooks.senders.handshake import MAX_TOKEN_BODY, HandshakeRejected, is_token
 from webhooks.sources.message_labels import MessageLabels, find_labels, find_labels_in_file, storable_label
 from webhooks.sources.snapshot import SourceSnapshot
-from webhooks.sources.stored_headers import redact_credentials
 from webhooks.wire.addresses.networks import compile_networks
 from webhooks.wire.errors import BodyTooLarge, KeysUnavailable, NoMatchingSignature, SignatureError
 from webhooks.wire.ids import public

@@ -306,8 +306,14 @@ class Exchange:
             self.is_exhausted = error.errno in EXHAUSTED
             return pycurl.SOCKET_BAD
 
-    def _on_request(self, *_connection: Any) -> int:
-        """Allow or refuse a request: libcurl may repeat one only as ``repeats`` decides."""
+    def _on_request(self, address: str, *_connection: Any) -> int:
+        """Allow or refuse a request: libcurl may repeat one only as ``repeats`` decides.
+
+        The address is checked here too, since a request on a kept connection opens no socket.
+        """
+        if not self.request.admits(address):
+            self.is_forbidden = True
+            return ABORT
         if not self._requests.may_send(self._speaks_http_2):
             return ABORT
         if self._requests.count > 1:

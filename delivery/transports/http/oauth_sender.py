@@ -40,6 +40,7 @@ from subscriptions.endpoints.http.oauth_tokens import (
 )
 from subscriptions.routing.targets import DeliveryTarget
 from webhooks.outgoing.errors import LimitReached
+from webhooks.outgoing.own_address import is_own_http
 
 TOKEN_REQUESTS_PER_TENANT = 8  # at the same time in one drain
 TOKEN_WAIT = 6.0  # seconds an attempt waits for its first token; a claim lasts longer than this plus the timeout
@@ -50,7 +51,7 @@ UNAUTHORIZED = 401
 
 def open_transport(clock: Callable[[], float]) -> "OAuthSender":
     """Open the transport of the kind ``http``; ``clock`` returns unix seconds."""
-    return OAuthSender(HttpSender(allow_http=settings.WAYPOST_ALLOW_HTTP, clock=clock), clock)
+    return OAuthSender(HttpSender(allow_http=settings.WAYPOST_ALLOW_HTTP or is_own_http(), clock=clock), clock)
 
 
 @dataclass(slots=True)

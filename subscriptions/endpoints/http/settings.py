@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from subscriptions.endpoints.http import encrypted_fields, verification
 from subscriptions.endpoints.http.credentials import AWS_SIGV4, checked_auth
 from subscriptions.endpoints.http.origins import check_endpoints_per_origin, origin_of
-from subscriptions.endpoints.http.url_check import checked_url
+from subscriptions.endpoints.http.url_check import checked_endpoint_url
 from subscriptions.errors import Invalid
 from subscriptions.models import Endpoint, HttpSettings
 
@@ -25,7 +25,7 @@ def checked(fields: Mapping[str, Any], tenant_id: UUID) -> dict[str, Any]:
     """
     changed = dict(fields)
     if "url" in fields:
-        changed["url"] = checked_url(fields["url"], tenant_id)
+        changed["url"] = checked_endpoint_url(fields["url"], tenant_id)
     if fields.get("auth"):
         changed["auth"] = checked_auth(fields["auth"], tenant_id)
     return changed

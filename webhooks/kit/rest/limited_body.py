@@ -4,9 +4,9 @@ A declared length above the limit is refused before reading; everything else is 
 
 Failure: each is an API error (411, 413, 400, 415), see ``read_body``.
 
-Used by the REST API. The receiver has a reader of its own (``webhooks.receiving.django_request``), which yields chunks
-without holding the body, ends slow senders, and raises errors that become rejections; only the check of Content-Length
-is alike.
+Used by the REST API and the request inspectors. The receiver has a reader of its own
+(``webhooks.receiving.django_request``), which yields chunks without holding the body, ends slow senders, and raises
+errors that become rejections; only the check of Content-Length is alike.
 """
 
 from typing import Protocol
@@ -43,10 +43,18 @@ class _Readable(Protocol):
 def read_body(request: HttpRequest, limit: int) -> bytes:
     """Return the whole body.
 
-    Raises TooLarge (413), LengthRequired (411), ParseError (400: the body is shorter than declared) and
-    UnsupportedMediaType (415: it is compressed; its decompressed size has no limit known beforehand).
+    Raises as ``read_raw_body``, and UnsupportedMediaType (415: it is compressed; its decompressed size has no limit
+    known beforehand).
     """
     check_encoding(request.META.get("HTTP_CONTENT_ENCODING", "identity"))
+    return read_raw_body(request, limit)
+
+
+def read_raw_body(request: HttpRequest, limit: int) -> bytes:
+    """Return the whole body as it was sent, perhaps compressed.
+
+    Raises TooLarge (413), LengthRequired (411) and ParseError (400: the body is shorter than declared).
+    """
     declared = _declared(request)
     if declared is not None and declared > limit:
         raise TooLarge("A request", limit)

@@ -389,6 +389,14 @@ class TestOutcomes:
         assert outcome.failure is Failure.FORBIDDEN, addresses
         assert not receiver.arrivals
 
+    def test_kept_connection_is_used_only_by_a_request_that_may_connect_there(
+        self, sender: HttpSender, receiver: Receiver
+    ) -> None:
+        send(sender, make_request(receiver.url("/allowed")))
+        (outcome,) = send(sender, make_request(receiver.url("/other"), admits=lambda ip: False))
+        assert outcome.failure is Failure.FORBIDDEN
+        assert [it.path for it in receiver.arrivals] == ["/allowed"]
+
     def test_plain_http_without_allow_http_is_not_sent(self, receiver: Receiver) -> None:
         with closing(HttpSender(allow_http=False)) as sender:
             (outcome,) = send(sender, make_request(receiver.url()))

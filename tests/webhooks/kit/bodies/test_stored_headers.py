@@ -2,7 +2,7 @@
 
 import pytest
 
-from webhooks.sources.stored_headers import redact_credentials
+from webhooks.kit.bodies.stored_headers import redact_credentials
 
 
 @pytest.mark.parametrize(

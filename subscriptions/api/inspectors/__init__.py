@@ -1,0 +1,1 @@
+"""Serve request inspectors: the resource of the API, the address that receives requests, and the page for browsers."""
