@@ -3,18 +3,25 @@
 import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings as django_settings
 from django.core.management import call_command
 from rest_framework.test import APIClient
 
+from config.web.application import WebApplication
 from delivery.models import Delivery
+from delivery.sending.drain import deliver_due
+from subscriptions.models import Inspector
+from tests.config.web.server import serving
 from tests.dns_server import Answer, DnsServer
+from tests.threads import ClosingThreads
+from webhooks.kit.fair.threads import request_threads
 
 pytestmark = pytest.mark.django_db
 
@@ -31,10 +38,24 @@ class Call(NamedTuple):
     headers: dict[str, str]
     response: Any
 
+    @property
+    def sends(self) -> bool:
+        """Return whether deliveries are due after this call."""
+        return self.path.endswith(("/events/", "/retry/"))
+
 
 @pytest.fixture(autouse=True)
 def loopback_is_allowed(settings: Any) -> None:
     settings.WAYPOST_ALLOW_HTTP, settings.WAYPOST_ALLOW_NETWORKS = True, ["127.0.0.0/8"]
+
+
+@pytest.fixture
+def platform(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Serve the platform, without workers; return the port."""
+    with ClosingThreads(2) as threads:
+        monkeypatch.setattr(request_threads(), "executor", threads)
+        with serving(WebApplication()) as port:
+            yield port
 
 
 def commands(page: str) -> Iterator[str]:
@@ -46,7 +67,7 @@ def commands(page: str) -> Iterator[str]:
                 yield command.strip()
 
 
-def run(page: str, *keys: str) -> list[Call]:
+def run(page: str, *keys: str, after: Callable[[Call], object] = lambda call: None) -> list[Call]:
     """Run the commands of a page; its keys are printed in this order. Return its calls of the API."""
     names, known, calls = iter(keys), {"API": "/api/v1"}, []
     for command in commands(page):
@@ -58,7 +79,10 @@ def run(page: str, *keys: str) -> list[Call]:
         call = curl(command, known)
         assert call.response.status_code < 300, (command, call.response.content)
         calls.append(call)
+        after(call)
         made = call.response.json()
+        if call.path.endswith("/inspectors/"):
+            known |= {"INSPECTOR": made["id"], "URL": made["url"]}
         if call.path.endswith("/keys/") and "CUSTOMER" not in known:
             known["CUSTOMER"] = made["key"]
     return calls
@@ -84,13 +108,25 @@ def curl(command: str, known: dict[str, str]) -> Call:
     return Call(method, path, headers, response)
 
 
-def test_quickstart_sends_to_the_endpoint_of_the_customer_that_is_named() -> None:
-    calls = run("quickstart.md", "KEY")
+@pytest.mark.django_db(transaction=True)
+def test_quickstart_shows_the_webhooks_of_the_customer_that_is_named(settings: Any, platform: int) -> None:
+    """Without any setting: the web server is the platform's own, and deliveries are sent as workers send them."""
+    settings.WAYPOST_ALLOW_HTTP, settings.WAYPOST_ALLOW_NETWORKS = False, []
+    settings.PUBLIC_URL = f"http://127.0.0.1:{platform}"
+    calls = run("quickstart.md", "KEY", after=lambda call: deliver_due(idle_timeout=0.1) if call.sends else None)
     published = [it.response.json()["deliveries"] for it in calls if it.path.endswith("/events/")]
-    assert published == [1, 0]
-    assert [it.endpoint.tenant.uid for it in Delivery.objects.all()] == ["acme"]
+    assert published == [1, 0, 1]
+    assert {it.endpoint.tenant.uid for it in Delivery.objects.all()} == {"acme"}
     (pending,) = [it.response.json()["data"] for it in calls if "/deliveries/" in it.path]
-    assert len(pending) == 1
+    assert [it["last_status"] for it in pending] == [503]
+    assert {it.state for it in Delivery.objects.all()} == {"delivered"}
+    (made,) = [it.response.json() for it in calls if it.path.endswith("/inspectors/")]
+    kept = list(Inspector.objects.get().requests.order_by("pk"))
+    assert [it.is_verified for it in kept] == [True] * 3
+    assert [json.loads(bytes(it.body))["data"] for it in kept] == [{"total": 42}, {"total": 43}, {"total": 43}]
+    assert kept[1].headers["webhook-id"] == kept[2].headers["webhook-id"]
+    page = APIClient().get(urlsplit(made["page_url"]).path).content.decode()
+    assert page.count("signature valid") == 3
 
 
 def test_first_integration_ends_with_a_customer_who_receives_its_own_events() -> None:

@@ -32,12 +32,22 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class ShownRequest:
-    """A request as the page shows it. ``subject``: the type of its event, else its path."""
+    """A request as the page shows it. ``subject``: the type of its event; empty: it has none."""
 
     row: InspectedRequest
     subject: str
     body: str
     is_cut: bool
+
+    @property
+    def is_signed(self) -> bool:
+        """Return whether the request has a signature, valid or not."""
+        return "webhook-signature" in self.row.headers
+
+    @property
+    def query(self) -> str:
+        """Return the query of the request with its question mark; empty if it has none."""
+        return "".join(self.row.path.partition("?")[1:])
 
     @property
     def size(self) -> str:
@@ -83,8 +93,8 @@ def _show(row: InspectedRequest) -> ShownRequest:
     body = "" if text is None else text if document is None else pretty(text)
     return ShownRequest(
         row,
-        subject=str(row.headers.get("ce-type") or (isinstance(subject, str) and subject) or row.path)[:200],
-        body=body[:SHOWN_BODY] if text is not None else f"{row.body_bytes:,} bytes that are not UTF-8",
+        subject=str(row.headers.get("ce-type") or (subject if isinstance(subject, str) else ""))[:200],
+        body=body[:SHOWN_BODY] if text is not None else f"Not UTF-8: {row.body_bytes:,} bytes",
         is_cut=row.is_cut or len(body) > SHOWN_BODY,
     )
 

@@ -69,7 +69,7 @@ class InspectedRequestSerializer(serializers.ModelSerializer[InspectedRequest]):
         help_text="Body as text, its first 65,536 bytes; null: it is not UTF-8 (see `body_base64`)."
     )
     body_base64 = serializers.SerializerMethodField(help_text="Body in Base64, if it is not UTF-8; else null.")
-    endpoint = IdField(  # type: ignore[assignment]
+    endpoint = IdField(
         Endpoint.prefix,
         source="endpoint_id",
         allow_null=True,

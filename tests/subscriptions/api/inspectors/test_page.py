@@ -1,13 +1,17 @@
 """The page of an inspector: its address is its secret, and what arrived is only text."""
 
+import time
+
 import pytest
 from django.test import Client
 
 from subscriptions.api.inspectors import page
-from subscriptions.inspectors.inspectors import create_inspector
+from subscriptions.inspectors.inspectors import create_inspector, url_of
 from subscriptions.inspectors.requests import Arrival, keep_request
 from subscriptions.models import Inspector
-from tests.factories import make_tenant
+from tests.factories import make_endpoint, make_tenant
+from webhooks.wire.signing import sign
+from webhooks.wire.signing.keys import new_secret
 
 pytestmark = pytest.mark.django_db
 
@@ -49,12 +53,13 @@ def test_page_has_no_inline_script_or_style(inspector: Inspector, client: Client
 
 def test_page_shows_the_newest_request_first(inspector: Inspector, client: Client) -> None:
     first = keep_request(inspector, Arrival("POST", "/", {}, b'{"type":"order.paid","data":{"total":42.0}}'))
-    second = keep_request(inspector, Arrival("PUT", "/other", {"ce-type": "order.sent"}, b"\xff"))
+    second = keep_request(inspector, Arrival("PUT", "/other?a=1&b", {"ce-type": "order.sent"}, b"\xff"))
     text = client.get(path_of(inspector)).content.decode()
     assert text.index(second.public_id) < text.index(first.public_id)
     assert "&quot;total&quot;: 42.0" in text
     assert "order.sent" in text
-    assert "1 bytes that are not UTF-8" in text
+    assert "Not UTF-8: 1 bytes" in text
+    assert "?a=1&amp;b" in text
     assert "No endpoint of the tenant" in text
 
 
@@ -80,3 +85,19 @@ def test_page_of_an_unknown_inspector_is_404(inspector: Inspector, client: Clien
     assert client.get(f"/inspectors/{inspector.token}/").status_code == 404
     assert client.get(f"/inspectors/{inspector.token}/newer/").status_code == 404
     assert client.post(path_of(inspector)).status_code == 405
+
+
+def test_page_says_which_requests_are_signed(inspector: Inspector, client: Client) -> None:
+    path = path_of(inspector)
+    keep_request(inspector, Arrival("POST", "/", {}, b""))
+    assert "no endpoint here" in client.get(path).content.decode()
+    secret = new_secret()
+    make_endpoint(inspector.tenant, url=url_of(inspector), secret=secret)
+    keep_request(inspector, Arrival("POST", "/", {}, b""))
+    assert "not signed" in client.get(path).content.decode()
+    now = int(time.time())
+    headers = {"webhook-id": "a", "webhook-timestamp": str(now), "webhook-signature": sign(secret, "a", now, b"a")}
+    keep_request(inspector, Arrival("POST", "/", headers, b"a"))
+    keep_request(inspector, Arrival("POST", "/", headers, b"b"))
+    text = client.get(path).content.decode()
+    assert (text.count("signature valid"), text.count("signature invalid")) == (1, 1)

@@ -67,9 +67,7 @@ def test_request_beyond_the_rate_gets_429_and_is_not_kept(
     assert inspector.requests.count() == 1
 
 
-def test_body_that_is_too_large_gets_413(
-    inspector: Inspector, client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_body_that_is_too_large_gets_413(inspector: Inspector, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receiving, "MAX_BODY", 10)
     response = client.generic("POST", f"/inspect/{inspector.token}/", b"x" * 11)
     assert (response.status_code, inspector.requests.count()) == (413, 0)
