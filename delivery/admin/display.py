@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 
 from delivery.models import Delivery, Replay
 from webhooks.kit.admin.display import NOTHING, Tone, code, pill
-from webhooks.wire.pretty_json import pretty
+from webhooks.wire.bodies.pretty_json import pretty
 
 M = TypeVar("M", bound=Model)
 

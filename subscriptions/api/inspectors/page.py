@@ -16,8 +16,8 @@ from django.views.decorators.http import require_safe
 from subscriptions.api.inspectors.serializers import text_of
 from subscriptions.inspectors.inspectors import find_inspector, url_of
 from subscriptions.models import InspectedRequest
+from webhooks.wire.bodies.pretty_json import pretty
 from webhooks.wire.ids import parse
-from webhooks.wire.pretty_json import pretty
 
 SHOWN = 50  # requests on the page; the API lists all that are kept
 SHOWN_BODY = 16 * 1024  # characters of each body
