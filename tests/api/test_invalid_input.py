@@ -53,6 +53,7 @@ EXCLUDED_BY = {
 }
 PYTHON_WORDS = re.compile(r"\b(dictionary|lists?|got type|dict|str|int|float|bool|NoneType|None)\b")
 EACH_FOR_ITSELF = {("/api/v1/endpoints/batch/", "data")}  # objects, each with a result of its own: see test_bulk
+SECONDS = {"StartDate", "EndDate", "CreationDate", "LastModificationDate"}  # AWS writes times as numbers, too
 ANY_TEXT = {("/api/v1/sources/{ref}/test/", "body")}  # the bytes of a message
 
 
@@ -154,6 +155,8 @@ def test_invalid_field_is_named_and_nothing_written(operation: Operation) -> Non
         valid = {other: it for other, it in target.valid.items() if other not in excluded}
         for value in invalid_values(schema):
             if value in CONTROL_CHARACTERS and (operation.path, name) in ANY_TEXT:
+                continue
+            if name in SECONDS and type(value) in (int, float):
                 continue
             if (
                 (operation.path, name) in EACH_FOR_ITSELF
