@@ -121,7 +121,7 @@ class FaultRunner:
 
 @contextmanager
 def fault_runner(platform: Platform) -> Iterator[FaultRunner]:
-    """Create a sink skipped three endpoints of the platform with subscriptions to all events, one through the proxy."""
+    """Create a sink and three endpoints of the platform with subscriptions to all events, one through the proxy."""
     with Sink(platform.data / "received") as sink, Proxy(sink.port) as proxy:
         for name in ENDPOINTS:
             port = proxy.port if name == "proxied" else sink.port
@@ -129,7 +129,7 @@ def fault_runner(platform: Platform) -> Iterator[FaultRunner]:
             endpoint = platform.post(
                 "endpoints", url=f"http://127.0.0.1:{port}/{name}", secret=secret, **ENDPOINT_SETTINGS
             )
-            platform.post("subscriptions", endpoint=endpoint["id"])
+            platform.post("subscriptions", endpoint=endpoint["id"], event_types=["*"])
             platform.post("subscriptions", endpoint=endpoint["id"], event_types=[COSTLY], pattern=COSTLY_PATTERN)
         yield FaultRunner(platform, sink, proxy)
 

@@ -125,9 +125,8 @@ class Attacker:
     def endpoint(self, url: str, *types: str, pattern: Any = None, transformer: Any = None, **fields: Any) -> str:
         """Create an endpoint with a subscription, and return its id."""
         made = self.create("endpoints", url=url, **fields)
-        wants = {"event_types": list(types)} if types else {}
         more = {name: value for name, value in {"pattern": pattern, "transformer": transformer}.items() if value}
-        self.create("subscriptions", endpoint=made["id"], **wants, **more)
+        self.create("subscriptions", endpoint=made["id"], event_types=list(types) or ["*"], **more)
         return str(made["id"])
 
     def source(self, **fields: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Load publishing: patterns, schemas, transformers, batches, fan-out."""
 
 from itertools import count
+from typing import Any
 
 from tests.isolation.attack import LARGE_EVENTS, attack
 from tests.isolation.attacker import BATCH, Attacker
@@ -10,6 +11,13 @@ BRANCHES = {  # 30 times 30 alternatives are 900 branches in few bytes
     "data": {"items": {"$or": [{f"k{number}": [{"prefix": f"v{number}"}]} for number in range(30)]}},
     "$or": [{"data": {"items": {"z": [{"wildcard": f"*a*{number}"}]}}} for number in range(30)],
 }
+
+
+def numbered(pattern: dict[str, Any], number: int) -> dict[str, Any]:
+    """Return the pattern with a condition that holds for every event: the same subscription twice is a 409."""
+    return pattern | {"type": [{"anything-but": f"none.{number}"}]}
+
+
 LISTS = {"items": [{"z": f"a{item}", **{f"k{number}": f"w{item}" for number in range(3)}} for item in range(1000)]}
 COPIED = "tenant_id, event_types, pattern, transformer, description, active, created_at, updated_at"
 
@@ -24,8 +32,9 @@ def operational_events(attacker: Attacker) -> None:
         "$or": [{"data": {"delivery": [{"wildcard": f"*{number}*{stars}*"}]}} for number in range(30)],
         "data": {"$or": [{"event": [{"wildcard": f"*{number}*{stars}*"}]} for number in range(30)]},
     }
-    for _ in range(60):
-        attacker.create("subscriptions", endpoint=observer, event_types=["waypost.delivery.dead"], pattern=pattern)
+    for number in range(60):
+        fields = {"event_types": ["waypost.delivery.dead"], "pattern": numbered(pattern, number)}
+        attacker.create("subscriptions", endpoint=observer, **fields)
 
     def die() -> None:
         for number, endpoint in enumerate(dying):
@@ -39,8 +48,8 @@ def operational_events(attacker: Attacker) -> None:
 def expensive_patterns(attacker: Attacker) -> None:
     """24 clients publish batches of 230 KB against patterns of 900 branches over lists of 1,000 elements."""
     endpoint = attacker.endpoint(attacker.server(200), "none")
-    for _ in range(20):
-        attacker.create("subscriptions", endpoint=endpoint, event_types=["attack"], pattern=BRANCHES)
+    for number in range(20):
+        attacker.create("subscriptions", endpoint=endpoint, event_types=["attack"], pattern=numbered(BRANCHES, number))
     attacker.clients(24, lambda: attacker.publish(*({"data": LISTS} for _ in range(5))))
 
 

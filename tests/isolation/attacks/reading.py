@@ -2,7 +2,7 @@
 
 from tests.isolation.attack import attack
 from tests.isolation.attacker import Attacker
-from tests.isolation.attacks.publishing import BRANCHES, LISTS
+from tests.isolation.attacks.publishing import BRANCHES, LISTS, numbered
 
 PERIOD = {"since": "2020-01-01T00:00:00Z"}
 
@@ -40,8 +40,8 @@ def wide_filters(attacker: Attacker) -> None:
 def explanations(attacker: Attacker) -> None:
     """12 clients have a large event explained against 200 subscriptions."""
     endpoint = attacker.endpoint(attacker.server(200), "none")
-    for _ in range(100):
-        attacker.create("subscriptions", endpoint=endpoint, event_types=["large"], pattern=BRANCHES)
+    for number in range(100):
+        attacker.create("subscriptions", endpoint=endpoint, event_types=["large"], pattern=numbered(BRANCHES, number))
     items = [{f"k{n}": f"value-{item}" for n in range(5)} for item in range(1000)]
     made = attacker.create("events", type="large", data={"items": items})
     attacker.clients(12, lambda: attacker.get(f"/api/v1/events/{made['id']}/explain/", key=attacker.read_key))
@@ -50,7 +50,7 @@ def explanations(attacker: Attacker) -> None:
 @attack(52, "dry runs of large patterns")
 def dry_runs(attacker: Attacker) -> None:
     """12 clients with a read-only key try a pattern of 900 branches on a large event."""
-    body = {"pattern": BRANCHES, "event": {"type": "a.b", "data": LISTS}}
+    body = {"pattern": branches, "event": {"type": "a.b", "data": LISTS}}
     attacker.clients(12, lambda: attacker.request("POST", "/api/v1/subscriptions/test/", body, key=attacker.read_key))
 
 
