@@ -50,7 +50,7 @@ def explanations(attacker: Attacker) -> None:
 @attack(52, "dry runs of large patterns")
 def dry_runs(attacker: Attacker) -> None:
     """12 clients with a read-only key try a pattern of 900 branches on a large event."""
-    body = {"pattern": branches, "event": {"type": "a.b", "data": LISTS}}
+    body = {"pattern": BRANCHES, "event": {"type": "a.b", "data": LISTS}}
     attacker.clients(12, lambda: attacker.request("POST", "/api/v1/subscriptions/test/", body, key=attacker.read_key))
 
 
