@@ -62,6 +62,7 @@ class InspectedRequest(KeyedRow):
     )
     body = models.BinaryField()
     body_bytes = models.PositiveIntegerField(help_text="Size of the whole body in bytes.")
+    response_status = models.PositiveSmallIntegerField(help_text="HTTP status of the response.")
     is_verified = models.BooleanField(
         null=True,
         help_text="Whether the signature is that of an endpoint of the tenant with this address; null: there is none.",

@@ -58,6 +58,7 @@ def keep_request(inspector: Inspector, arrival: Arrival) -> InspectedRequest:
         headers=redact_credentials(arrival.headers, credential_headers(endpoints)),
         body=arrival.body[:KEPT_BODY],
         body_bytes=len(arrival.body),
+        response_status=inspector.response_status,
         is_verified=verification.is_verified,
         verification=verification.reason[:256],
         endpoint_id=verification.endpoint_id,

@@ -231,6 +231,7 @@ class Migration(migrations.Migration):
                 ('headers', models.JSONField(help_text='Headers by name in lower case. Values that may hold credentials are `[removed]`.')),
                 ('body', models.BinaryField()),
                 ('body_bytes', models.PositiveIntegerField(help_text='Size of the whole body in bytes.')),
+                ('response_status', models.PositiveSmallIntegerField(help_text='HTTP status of the response.')),
                 ('is_verified', models.BooleanField(help_text='Whether the signature is that of an endpoint of the tenant with this address; null: there is none.', null=True)),
                 ('verification', models.CharField(help_text='Why the signature is valid or not, in words.', max_length=256)),
                 ('endpoint', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='subscriptions.endpoint')),

@@ -80,7 +80,7 @@ class InspectedRequestSerializer(serializers.ModelSerializer[InspectedRequest]):
         model = InspectedRequest
         fields = [
             *("id", "received_at", "method", "path", "headers", "body", "body_base64", "body_bytes"),
-            *("is_verified", "verification", "endpoint"),
+            *("response_status", "is_verified", "verification", "endpoint"),
         ]
         read_only_fields = fields
 

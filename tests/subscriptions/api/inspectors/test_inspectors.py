@@ -73,6 +73,8 @@ def test_change_applies_to_the_next_response() -> None:
     assert changed.json()["response_status"] == 503
     assert client.patch(f"{API}{inspector.public_id}/", {"expires_in": 600}).status_code == 400
     assert client.post(f"/inspect/{inspector.token}/", {"a": 1}).status_code == 503
+    assert client.get(f"{API}{inspector.public_id}/requests/").json()["data"][0]["response_status"] == 503
+    assert "responded 503" in client.get(f"/inspectors/{inspector.page_token}/").content.decode()
 
 
 def test_requests_are_listed_newest_first_with_text_or_base64() -> None:
