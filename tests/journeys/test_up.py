@@ -7,10 +7,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +23,7 @@ from config.local.embedded import POSTGRES, VALKEY
 from config.local.embedded.place import Place
 from tests.ports import free_port
 from tests.processes import start
+from tests.waiting import wait_until
 
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -105,11 +105,6 @@ def children(process: psutil.Process) -> list[psutil.Process]:
         return process.children(recursive=True)
     except psutil.NoSuchProcess:
         return []
-
-
-def poll_until(condition: Callable[[], object]) -> None:
-    while not condition():
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -204,16 +199,16 @@ def test_up_restarts_killed_programs(platform: Platform) -> None:
     platform.until_ready()
     assert platform.process
     up = psutil.Process(platform.process.pid)
-    killed = [one for one in up.children() if not is_process_guard(one)]
+    killed = programs_of(up)
     for child in killed:
         child.kill()
-    poll_until(lambda: len([one for one in up.children() if one not in killed and not is_process_guard(one)]) == 4)
-    poll_until(lambda: is_ready(platform))
+    wait_until(lambda: len(set(programs_of(up)) - set(killed)) == len(killed), "the programs to be started again")
+    wait_until(lambda: is_ready(platform), "the platform to be ready")
     assert platform.stop() == 0
 
 
-def is_process_guard(process: psutil.Process) -> bool:
-    return "config.local.process_guard" in process.cmdline()
+def programs_of(up: psutil.Process) -> list[psutil.Process]:
+    return [it for it in up.children() if "config.local.process_guard" not in it.cmdline()]
 
 
 def is_ready(platform: Platform) -> bool:

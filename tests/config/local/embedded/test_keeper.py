@@ -52,7 +52,7 @@ def attached(process: "subprocess.Popen[str]") -> bool:
 
 
 def pid_of(server: Server, data: Path) -> int:
-    return int((Place(server.name, data).home / "pid").read_text())
+    return int((Place(server.name, data).home / "pid").read_text() or 0)  # empty while it is written
 
 
 def is_ready(server: Server, data: Path) -> bool:
