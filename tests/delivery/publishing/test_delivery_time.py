@@ -107,6 +107,7 @@ def test_repeat_is_a_duplicate_and_another_time_is_other_content(client: APIClie
         (5, "RFC 3339"),
         ({}, "RFC 3339"),
     ],
+    ids=["past", "beyond a year", "without an offset", "words", "number", "object"],
 )
 def test_time_that_cannot_be_is_refused_by_name(client: APIClient, value: Any, message: str) -> None:
     response = post(client, deliver_at=value)
