@@ -306,6 +306,7 @@ def schedule(it: Recorder, client: APIClient) -> None:
     it.call(client, "cancel_event", ref=event_id)
     it.call(client, "get_schedule", ref=made)
     it.call(client, "replace_schedule", {**times, "flexible_window_minutes": 15, "event": event}, ref="morning")
+    it.call(client, "replace_schedule", {**times, "event": event}, ref="evening")
     it.call(client, "change_schedule", {"state": "paused"}, ref=made)
     it.call(client, "create_schedule_run", ref=made)
     theirs = {

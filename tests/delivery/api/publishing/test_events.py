@@ -359,7 +359,8 @@ class TestReading:
         rows = client.get(EVENTS).json()["data"]
         assert [row["id"] for row in rows] == [newer.public_id, older.public_id]
         assert set(rows[0]) == {
-            *("id", "source", "event_id", "type", "subject", "created_at", "routing", "payload_deleted_at")
+            *("id", "source", "event_id", "type", "subject", "created_at", "deliver_at", "routing"),
+            "payload_deleted_at",
         }
         assert {row["routing"] for row in rows} == {"routed"}
 
