@@ -208,7 +208,15 @@ def test_up_restarts_killed_programs(platform: Platform) -> None:
 
 
 def programs_of(up: psutil.Process) -> list[psutil.Process]:
-    return [it for it in up.children() if "config.local.process_guard" not in it.cmdline()]
+    running = [it for it in up.children() if it.status() != psutil.STATUS_ZOMBIE]
+    return [it for it in running if "config.local.process_guard" not in command_of(it)]
+
+
+def command_of(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.ZombieProcess:  # it has ended since
+        return []
 
 
 def is_ready(platform: Platform) -> bool:
