@@ -110,7 +110,7 @@ def send(
     with closing(http.client.HTTPConnection(parts.hostname or "", parts.port)) as connection:
         if is_chunked:
             pieces = iter([body[:30], body[30:]])
-            with suppress(BrokenPipeError):  # a server that refuses it may not read it
+            with suppress(ConnectionError):  # a server that refuses it may not read it
                 headers["Transfer-Encoding"] = "chunked"
                 connection.request("POST", path, pieces, headers, encode_chunked=True)
         else:
