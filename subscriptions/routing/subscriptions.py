@@ -14,7 +14,7 @@ from subscriptions.tenants.plans import check_subscription_limits, lock_tenant
 SELECTS = ("endpoint_id", "endpoint_labels", "event_types", "pattern", "transformer")
 """The fields that say what is sent where: two subscriptions must not have all of them in common."""
 OF_ENDPOINT = ("event_types", "pattern", "transformer", "description", "active")
-"""What a subscription says beside the endpoint that it names."""
+"""The fields of a subscription besides the endpoint that it names."""
 
 
 def create_subscription(tenant: Tenant, fields: Mapping[str, Any]) -> Subscription:
