@@ -13,7 +13,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from webhooks.wire.errors import InvalidEvent
+from webhooks.wire.errors import InvalidEvent, did_you_mean
 from webhooks.wire.patterns import InvalidPattern
 
 NAMES = {"detail-type": "type", "detail": "data"}
@@ -26,7 +26,13 @@ _ENTRY_NAMES = {
     "Resources": "resources",
 }
 _EVENTBRIDGE_ONLY = ("version", "EventBusName", "TraceHeader")
+_REQUIRED = ("Source", "DetailType", "Detail")
+_ENTRY_MEMBERS = frozenset({*_ENTRY_NAMES, "EventBusName", "TraceHeader"})
 _FIRST_STEP = re.compile(r"(?<=^\$\.)(?:detail-type|detail)(?=$|[.\[])")
+
+
+class UnknownMember(InvalidEvent):
+    """An entry of PutEvents has a member that entries do not have; ``attribute`` is its name there."""
 
 
 def pattern_from_eventbridge(pattern: dict[str, Any]) -> dict[str, Any]:
@@ -68,6 +74,25 @@ def plain_from_eventbridge(entry: dict[str, Any]) -> dict[str, Any]:
     if isinstance(resources := event.get("resources"), list):
         event["resources"] = ",".join(map(str, resources)) or None
     return event_from_eventbridge(event)
+
+
+def check_entry(entry: dict[str, Any]) -> None:
+    """Check the members of an entry of PutEvents: their names, and those that EventBridge requires.
+
+    Raises UnknownMember or InvalidEvent. The names of an event (``detail``, ``id``) are unknown in an entry: one
+    beside ``Detail`` would take its place.
+    """
+    for name in entry:
+        if name not in _ENTRY_MEMBERS:
+            meant = did_you_mean(name, _ENTRY_MEMBERS - entry.keys()) or "an entry has no attributes of your own"
+            members = ", ".join(sorted(_ENTRY_MEMBERS))
+            raise UnknownMember(name, f"is not a member of an entry; {meant} (members: {members})")
+    for name in _REQUIRED:
+        if not isinstance(entry.get(name), str) or not entry[name]:
+            raise InvalidEvent(name, "must be a string that is not empty")
+    resources = entry.get("Resources")
+    if resources is not None and not (isinstance(resources, list) and all(isinstance(it, str) for it in resources)):
+        raise InvalidEvent("Resources", "must be a list of strings")
 
 
 def path_from_eventbridge(path: str) -> str:

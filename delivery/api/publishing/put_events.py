@@ -9,7 +9,7 @@ from typing import Any
 
 from delivery.publishing.results import EventLimitExceeded, Published
 from webhooks.wire.errors import InvalidEvent
-from webhooks.wire.eventbridge import member_of_entry
+from webhooks.wire.eventbridge import UnknownMember, member_of_entry
 
 
 def put_events_response(results: Sequence[Published]) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def put_events_response(results: Sequence[Published]) -> dict[str, Any]:
 
 
 def _failed(index: int, error: InvalidEvent) -> dict[str, Any]:
-    member = member_of_entry(error.attribute)
+    member = error.attribute if isinstance(error, UnknownMember) else member_of_entry(error.attribute)
     where = f"Entries[{index}].{member}" if member else f"Entries[{index}]"
     return {"ErrorCode": _code(error, member), "ErrorMessage": f"{where} {error.reason}"}
 

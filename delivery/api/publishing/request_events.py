@@ -29,7 +29,7 @@ from webhooks.wire.cloudevents.event import RawJson
 from webhooks.wire.cloudevents.grammar import media_type
 from webhooks.wire.cloudevents.http_modes import BATCH, MAX_BATCH, STRUCTURED, Event
 from webhooks.wire.errors import InvalidEvent, UnsupportedFormat
-from webhooks.wire.eventbridge import is_eventbridge, is_put_events, plain_from_eventbridge
+from webhooks.wire.eventbridge import check_entry, is_eventbridge, is_put_events, plain_from_eventbridge
 
 PLAIN = "application/json"
 ACCEPTED_FORMS = f"Send {STRUCTURED}, {BATCH}, {PLAIN}, or any content type with the headers ce-id, ce-source, ce-type."
@@ -125,41 +125,51 @@ def read_plain(body: bytes) -> dict[str, Any]:
 
 
 def find_entries(body: bytes) -> list[Item] | None:
-    """Return the entries of a body that has the form of a request of PutEvents; None for any other body."""
+    """Return the entries of a body that has the form of a request of PutEvents; None for any other body.
+
+    Raises InvalidEvent as ``read_entries`` does.
+    """
     if b'"Entries"' not in body:
         return None
     try:
-        is_request = is_put_events(json_text.read_object(body, keep="Entries"))
+        request = json_text.read_object(body, keep="Entries")
     except json_text.InvalidJson:
         return None
-    return read_entries(body) if is_request else None
+    return _entries_of(request) if is_put_events(request) else None
 
 
 def read_entries(body: bytes) -> list[Item]:
     """Return each entry of a request of PutEvents in the plain form, or its InvalidEvent.
 
-    Raises InvalidEvent if the body is no such request, or has more than MAX_BATCH entries.
+    Raises InvalidEvent if the body is no such request, or has no entry or more than MAX_BATCH.
     """
     try:
-        request = json_text.read_object(body, keep="Entries")
+        return _entries_of(json_text.read_object(body, keep="Entries"))
     except json_text.InvalidJson as error:
         raise InvalidEvent("", str(error)) from None
+
+
+def _entries_of(request: json_text.ParsedObject) -> list[Item]:
     if not isinstance(request, dict) or not isinstance(request.get("Entries"), bytes):
         raise InvalidEvent("Entries", "is missing: a request of PutEvents has a list of entries")
-    return [_entry(index, entry) for index, entry in enumerate(_read_array(request["Entries"], keep="detail"))]
+    entries = json_text.read_array(request["Entries"], keep="detail", most=MAX_BATCH)
+    if not entries:
+        raise InvalidEvent("Entries", "must be a list with one entry or more")
+    if len(entries) > MAX_BATCH:
+        raise InvalidEvent("Entries", f"must have at most {MAX_BATCH} entries; send several requests")
+    return [_entry(index, entry) for index, entry in enumerate(entries)]
 
 
 def _entry(index: int, entry: json_text.ParsedObject) -> Item:
     """Return an entry of PutEvents, which must have all that EventBridge requires, in the plain form."""
     if isinstance(entry, json_text.ObjectError):
         return InvalidEvent("", entry.value, index)
-    for name in ("Source", "DetailType", "Detail"):
-        if not isinstance(entry.get(name), str) or not entry[name]:
-            return InvalidEvent(name, "must be a string that is not empty", index)
     try:
+        check_entry(entry)
         return _with_raw_data(_from_eventbridge(entry))
     except InvalidEvent as error:
-        return InvalidEvent(error.attribute, error.reason, index)
+        error.index = index
+        return error
 
 
 def read_plain_batch(body: bytes) -> list[Item]:

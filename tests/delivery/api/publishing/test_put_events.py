@@ -103,6 +103,13 @@ def test_request_of_putevents_as_plain_json_is_answered_as_eventbridge_does(clie
         ({"Time": 1e300}, "InvalidArgument", "Time"),
         ({"Time": True}, "InvalidArgument", "Time"),
         ({"Unknown": 1}, "InvalidArgument", "Unknown"),
+        ({"eventBusName": "default"}, "InvalidArgument", "eventBusName"),
+        ({"detail": {"other": 1}}, "InvalidArgument", "detail"),
+        ({"data": {"other": 1}}, "InvalidArgument", "data"),
+        ({"id": "7"}, "InvalidArgument", "id"),
+        ({"type": "other"}, "InvalidArgument", "type"),
+        ({"Resources": "arn:a"}, "InvalidArgument", "Resources"),
+        ({"Resources": [1]}, "InvalidArgument", "Resources"),
     ],
 )
 def test_entry_that_is_wrong_fails_alone_and_its_error_names_the_member(client, change, code: str, member: str) -> None:
@@ -136,10 +143,27 @@ def test_amazon_json_that_is_no_request_of_putevents_is_refused(client: APIClien
     assert not Event.objects.exists()
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", [EVENTS, f"{EVENTS}batch/"])
+@pytest.mark.parametrize("entries", [[], 7, {}, [ENTRY] * 1_001])
+def test_request_of_putevents_without_entries_or_with_too_many_is_a_400_that_names_them(client, path, entries) -> None:
+    response = client.post(path, {"Entries": entries}, format="json")
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (400, "Entries")
+    response = client.generic("POST", EVENTS, json.dumps({"Entries": entries}), "application/x-amz-json-1.1")
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (400, "Entries")
+    assert not Event.objects.exists()
+
+
+def test_unknown_member_of_an_entry_is_answered_with_the_members_of_entries() -> None:
+    (failed,) = find_entries(json.dumps({"Entries": [{**ENTRY, "Tiem": 1}]}).encode())
+    assert 'did you mean "Time"? (members: Detail, DetailType, EventBusName, Resources,' in failed.reason
+
+
 def test_event_with_a_member_entries_is_no_request_of_putevents() -> None:
     assert find_entries(b'{"type": "a", "data": {"Entries": []}}') is None
     assert find_entries(b'{"type": "a", "Entries": []}') is None
-    assert find_entries(b'{"Entries": []}') == []
+    assert find_entries(b'[{"Entries": [1]}]') is None
+    assert len(find_entries(b'{"Entries": [1]}')) == 1
 
 
 def test_request_of_the_client_of_aws_is_not_published_natively() -> None:
