@@ -249,6 +249,13 @@ def raw(*parts: bytes) -> Respond:
     return respond
 
 
+def switch_protocols(exchange: Exchange) -> None:
+    """Switch to a protocol that the client did not ask for, and wait for the client to speak it."""
+    exchange.write(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: other\r\nconnection: upgrade\r\n\r\n")
+    exchange.pause(3600)
+    exchange.close_connection = True
+
+
 def drip_body(exchange: Exchange) -> None:
     """Respond 200 at once, and send one byte of the body every second."""
     exchange.head(200, content_length=3600)

@@ -40,7 +40,7 @@ class AttemptPage:
             "media": self.model_admin.media,
             "back": reverse("admin:delivery_delivery_change", args=[pk]),
             "attempt": attempt,
-            "explanation": explanation_of(attempt.error),
+            "explanation": explanation_of(attempt.error, attempt.status),
             "sent": sent,
             "changed": ", ".join(it.replace("_", " ") for it in sent.changed) if sent else "",
             "body": payload(sent.body) if sent and sent.body is not None else "",

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from delivery.models import Attempt, DeadLetter, Delivery
 from delivery.transports.http.repeats import Repeat
 from delivery.transports.http.response_headers import read_headers
+from delivery.transports.http.responses import SWITCHING_PROTOCOLS
 from delivery.transports.outcome import Failure
 
 RESPONSE_CHARACTERS = 4_096  # characters of a response that are shown; the row stores up to 16 KiB
@@ -19,7 +20,8 @@ TONES = {"delivered": "good", "failed": "bad", "dead_letter": "bad"}
 EXPLAINED = {
     Failure.TIMEOUT: "No response before the timeout",
     Failure.DNS: "Host name not found",
-    Failure.CONNECT: "Connection refused",
+    Failure.CONNECT: "Connection refused: no server listens at this port of the host; check the port, and that it runs",
+    Failure.UNREACHABLE: "Host unreachable: no route leads to its address; check its DNS record, network and firewall",
     Failure.RESET: "Connection closed before the status line of a response",
     Failure.TLS: "TLS handshake failed: check the TLS settings of the server; does it require a client certificate?",
     Failure.TLS_EXPIRED: "The certificate of the server is expired or not valid yet: renew it",
@@ -46,8 +48,10 @@ REPEATED = {
 }
 
 
-def explanation_of(error: str) -> str:
+def explanation_of(error: str, status: int | None = None) -> str:
     """Return what went wrong in an attempt, and what to do about it; empty for a response, which says so itself."""
+    if status == SWITCHING_PROTOCOLS:
+        return "The server switches to another protocol, which was not requested: check the path of the URL"
     return EXPLAINED.get(Failure(error), "") if error in set(Failure) else ""
 
 
@@ -109,7 +113,7 @@ def _attempt(attempt: Attempt, longest: int) -> TimelineEntry:
         kind="failed" if attempt.error else "delivered",
         at=attempt.started_at,
         title=f"Attempt {attempt.number}",
-        detail=". ".join(filter(None, [explanation_of(attempt.error), _repeated(attempt)])),
+        detail=". ".join(filter(None, [explanation_of(attempt.error, attempt.status), _repeated(attempt)])),
         number=attempt.number,
         status=attempt.status,
         error=attempt.error,

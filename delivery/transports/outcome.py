@@ -13,7 +13,8 @@ class Failure(StrEnum):
     STATUS = "status"  # the destination responded, and not with success
     TIMEOUT = "timeout"  # no response within the attempt's timeout
     DNS = "dns"  # the host name did not resolve
-    CONNECT = "connect"  # the connection was refused
+    CONNECT = "connect"  # the host refused the connection
+    UNREACHABLE = "unreachable"  # there is no way to the host: its network or itself cannot be reached
     RESET = "reset"  # the connection broke before a response
     TLS = "tls"  # the handshake failed for another reason than those below
     TLS_EXPIRED = "tls_expired"  # the certificate is not valid now

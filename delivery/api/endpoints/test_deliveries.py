@@ -79,7 +79,7 @@ class TestDeliverySerializer(serializers.Serializer[TestDelivery]):
         return test.outcome.failure or ""
 
     def get_explanation(self, test: TestDelivery) -> str:
-        return explanation_of(test.outcome.failure or "")
+        return explanation_of(test.outcome.failure or "", test.outcome.status)
 
     @extend_schema_field(
         {

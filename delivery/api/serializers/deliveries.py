@@ -83,7 +83,7 @@ class AttemptSerializer(serializers.ModelSerializer[Attempt]):
         read_only_fields = fields
 
     def get_explanation(self, attempt: Attempt) -> str:
-        return explanation_of(attempt.error)
+        return explanation_of(attempt.error, attempt.status)
 
     def get_requests(self, attempt: Attempt) -> int:
         return len(repeats_of(attempt)) + 1

@@ -10,8 +10,8 @@ from delivery.transports.outcome import Failure
 from delivery.transports.transport import NotSent
 from subscriptions.models import HttpSettings
 from subscriptions.routing.targets import DeliveryTarget, HttpTarget
-from webhooks.wire.cloudevents.http_modes import write_binary
-from webhooks.wire.cloudevents.json_format import read_structured
+from webhooks.wire.cloudevents.http_modes import BATCH, Event, write_binary
+from webhooks.wire.cloudevents.json_format import read_batch, read_structured
 from webhooks.wire.errors import InvalidEvent
 from webhooks.wire.header_values import curl_line, read_curl_line
 from webhooks.wire.ids import public
@@ -23,6 +23,7 @@ from webhooks.wire.transform.template import is_json_text
 COMMON_HEADERS = ["user-agent: Waypost/0.1", "accept-encoding: identity", "expect:", "accept:"]
 NO_CONTENT_TYPE = "content-type:"
 CLOUDEVENT_CONTENT_TYPE = ["content-type: application/cloudevents+json"]
+BATCH_CONTENT_TYPE = [f"content-type: {BATCH}"]
 JSON_CONTENT_TYPE = ["content-type: application/json"]
 TEXT_CONTENT_TYPE = ["content-type: text/plain; charset=utf-8"]
 # AWS signs the host, and these headers. It requires those of its own; custom headers may be changed by a proxy.
@@ -92,13 +93,21 @@ def _content(claimed: Claimed, http: HttpTarget) -> tuple[list[str], bytes]:
 
 
 def content_type_of(body: bytes, content_type: str | None = None) -> list[str]:
-    """Return the content-type line of a transformed body: the one given, or by content CloudEvent, JSON or text."""
+    """Return the content-type line of a transformed body: the one given, or by what it is.
+
+    That is a CloudEvent, a batch of them (an array with one or more, and nothing else), other JSON, or text.
+    """
     if content_type:
         return [f"content-type: {content_type}"]
     if len(body) > MAX_PARSED:
         return JSON_CONTENT_TYPE if (body[:1], body[-1:]) in ((b"{", b"}"), (b"[", b"]")) else TEXT_CONTENT_TYPE
     try:
-        read_structured(body)
+        if not body.lstrip().startswith(b"["):
+            read_structured(body)
+            return CLOUDEVENT_CONTENT_TYPE
+        events = read_batch(body)
+        if events and all(isinstance(it, Event) for it in events):
+            return BATCH_CONTENT_TYPE
     except InvalidEvent:
-        return JSON_CONTENT_TYPE if is_json_text(body.decode("utf-8", "replace")) else TEXT_CONTENT_TYPE
-    return CLOUDEVENT_CONTENT_TYPE
+        pass
+    return JSON_CONTENT_TYPE if is_json_text(body.decode("utf-8", "replace")) else TEXT_CONTENT_TYPE

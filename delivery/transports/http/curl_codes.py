@@ -1,5 +1,7 @@
 """Translate what libcurl reports: result codes into failures, and times into the steps of a test delivery."""
 
+import errno
+
 import pycurl
 
 from delivery.transports.outcome import Failure
@@ -37,6 +39,9 @@ FAILURES = {
 
 What libcurl says of our own calls, or of this machine, is never shown as a failure of the endpoint.
 """
+
+UNREACHABLE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN})
+"""The errors of the operating system with which a connection fails because no way leads to the host."""
 
 CLOSED = frozenset({pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR, pycurl.E_GOT_NOTHING})
 """The result codes for a connection that was closed by the other side."""

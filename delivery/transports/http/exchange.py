@@ -17,10 +17,10 @@ from typing import Any, NamedTuple, Protocol
 
 import pycurl
 
-from delivery.transports.http.curl_codes import CLOSED, FAILURES, STEPS
+from delivery.transports.http.curl_codes import CLOSED, FAILURES, STEPS, UNREACHABLE
 from delivery.transports.http.http_versions import HttpVersions
 from delivery.transports.http.repeats import Repeat, Requests
-from delivery.transports.http.responses import final_status, outcome_of, parse_retry_after
+from delivery.transports.http.responses import SWITCHING_PROTOCOLS, final_status, outcome_of, parse_retry_after
 from delivery.transports.http.tls_failures import certificate_failure, handshake_failure, is_client_refused
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome
@@ -279,6 +279,8 @@ class Exchange:
         if code in CLOSED and is_client_refused(self.curl.errstr()):
             return Failure.TLS_CLIENT
         failure = FAILURES.get(code, Failure.PROTOCOL)
+        if failure is Failure.CONNECT and self.curl.getinfo(pycurl.OS_ERRNO) in UNREACHABLE:
+            return Failure.UNREACHABLE
         return self._tls_failure(code) if failure is Failure.TLS else failure
 
     def _tls_failure(self, code: int) -> Failure:
@@ -340,6 +342,8 @@ class Exchange:
             self.header_lines.append(line)
             if line[:12].lower() == b"retry-after:":
                 self.retry_after += line[12:].decode("latin-1")  # each line ends with a line break
+        elif self.status == SWITCHING_PROTOCOLS:
+            return 0  # what follows is not HTTP, and libcurl would wait for another status line
         return len(line)
 
     def _on_body(self, chunk: bytes) -> int:

@@ -8,7 +8,7 @@ PURE. The table (Standard Webhooks 1.0, "Handling failures"; CloudEvents webhook
     503                overloaded
     3xx, other 4xx     rejected: the endpoint works, and does not accept this delivery
     no response in time  overloaded; retry not before OVERLOADED_WAIT
-    everything else    a failure without further meaning, also 408
+    everything else    a failure without further meaning, also 408 and 101
 
 A response counts from its status line on. What follows may be slow, malformed, too long or cut short: the destination
 has decided, and receives no second request because of it.
@@ -23,6 +23,7 @@ from email.utils import parsedate_to_datetime
 
 from delivery.transports.outcome import Failure, Outcome
 
+SWITCHING_PROTOCOLS = 101  # the only 1xx that ends HTTP on its connection: no other response follows
 REQUEST_TIMEOUT, GONE, TOO_MANY_REQUESTS, UNAVAILABLE = 408, 410, 429, 503
 OVERLOADED_STATUSES = frozenset({TOO_MANY_REQUESTS, UNAVAILABLE})
 OVERLOADED_WAIT = 60.0  # seconds without attempts of this delivery after a 429 or a timeout
@@ -30,7 +31,7 @@ LONGEST_RETRY_AFTER = 86_400.0  # seconds: no endpoint is paused for longer beca
 SUCCESS = range(200, 300)
 REJECTIONS = frozenset(range(300, 500)) - {REQUEST_TIMEOUT, TOO_MANY_REQUESTS}
 _SECONDS = re.compile(r"[0-9]{1,400}(\.[0-9]*)?")  # RFC 9110 allows no fraction, but servers send them
-_STATUS_LINE = re.compile(rb"HTTP/(?:1\.[01]|[23](?:\.0)?)[ \t]+([2-9][0-9]{2})(?:[ \t\r\n]|$)")
+_STATUS_LINE = re.compile(rb"HTTP/(?:1\.[01]|[23](?:\.0)?)[ \t]+(101|[2-9][0-9]{2})(?:[ \t\r\n]|$)")
 _ISO_8601 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9:]+)")  # not in RFC 9110, but sent
 
 
@@ -98,7 +99,7 @@ def _wait(text: str, now: float) -> float | None:
 
 
 def final_status(line: bytes) -> int | None:
-    """Return the status in ``HTTP/1.1 200 OK``; None for an interim one (1xx) and for what is no status line.
+    """Return the status in ``HTTP/1.1 200 OK``; None for an interim one (1xx but 101) and for what is no status line.
 
     RFC 9112, 4. libcurl calls back with the line before it checks it.
     """

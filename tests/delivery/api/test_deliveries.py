@@ -175,6 +175,14 @@ def test_failed_attempt_says_why_in_words(client: APIClient, tenant: Tenant, fai
     assert (shown["error"], shown["explanation"]) == (failure.value, EXPLAINED[failure])
 
 
+def test_attempt_whose_response_switches_the_protocol_says_so_in_words(client: APIClient, tenant: Tenant) -> None:
+    delivery = make_delivery(make_event(tenant), make_endpoint(tenant), attempts=1)
+    make_attempt(delivery, status=101, error=Failure.STATUS.value)
+    (shown,) = client.get(f"{DELIVERIES}{delivery.public_id}/attempts/").json()["data"]
+    assert (shown["status"], shown["error"]) == (101, "status")
+    assert shown["explanation"].startswith("The server switches to another protocol")
+
+
 def test_explanations_differ_and_those_of_tls_say_what_to_do() -> None:
     assert len(set(EXPLAINED.values())) == len(EXPLAINED) == len(Failure) - 1
     for failure in Failure:

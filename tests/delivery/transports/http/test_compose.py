@@ -101,6 +101,9 @@ class TestBinary:
         assert composed(make_claimed(body), content_mode="binary").body == b""
 
 
+EVENT = b'{"specversion":"1.0","id":"1","source":"/s","type":"t","data":5}'
+
+
 class TestRendered:
     @pytest.mark.parametrize("mode", ["structured", "binary"])
     def test_transformed_body_is_sent_unchanged_in_any_mode(self, mode: str) -> None:
@@ -115,7 +118,12 @@ class TestRendered:
             (b'{"text":"5"}', "application/json"),
             (b" [1] ", "application/json"),
             (b'"text"', "application/json"),
-            (b'{"specversion":"1.0","id":"1","source":"/s","type":"t","data":5}', "application/cloudevents+json"),
+            (b" [" + EVENT + b"," + EVENT + b"]", "application/cloudevents-batch+json"),
+            (b"[" + EVENT + b",1]", "application/json"),
+            (b"[" + EVENT + b'{"specversion":"1.0"}]', "text/plain; charset=utf-8"),
+            (b"[]", "application/json"),
+            (b"[not json]", "text/plain; charset=utf-8"),
+            (EVENT, "application/cloudevents+json"),
             (b'{"specversion":"1.0","id":"1","type":"t"}', "application/json"),  # no source: no event
             (b"Order A-17 was paid", "text/plain; charset=utf-8"),
             (b"{not json}", "text/plain; charset=utf-8"),

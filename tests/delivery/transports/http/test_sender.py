@@ -360,6 +360,24 @@ class TestOutcomes:
         assert outcome.failure is Failure.TIMEOUT
         assert outcome.duration_ms >= timeout_ms - 100
 
+    def test_host_to_which_no_route_leads_is_unreachable(self, sender: HttpSender) -> None:
+        (outcome,) = send(sender, make_request("http://224.0.0.1/"))  # TCP has no route to a multicast address
+        assert (outcome.status, outcome.failure) == (None, Failure.UNREACHABLE)
+        assert not outcome.overloaded
+
+    def test_switch_of_protocols_is_a_response_of_its_own(self, sender: HttpSender, receiver: Receiver) -> None:
+        url = receiver.script("/", scripts.switch_protocols, 200)
+        (outcome,) = send(sender, make_request(url, timeout_ms=60_000))
+        assert (outcome.status, outcome.failure, outcome.overloaded, outcome.retry_after) == (
+            101,
+            Failure.STATUS,
+            False,
+            None,
+        )
+        (outcome,) = send(sender, make_request(url))
+        assert outcome.delivered
+        assert len({it.connection for it in receiver.arrivals}) == 2
+
     def test_unresolvable_name_is_a_dns_failure(self, sender: HttpSender) -> None:
         (outcome,) = send(sender, make_request("http://unknown.invalid/"))
         assert (outcome.status, outcome.failure) == (None, Failure.DNS)
