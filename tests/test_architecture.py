@@ -79,7 +79,8 @@ ROOMS = {
     "subscriptions.tasks": "webhooks.kit subscriptions.schedule subscriptions.tenants subscriptions.inspectors",
     "subscriptions.api": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types "
     "subscriptions.inspectors",
-    "subscriptions.admin": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types",
+    "subscriptions.admin": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types "
+    "subscriptions.inspectors",
     "subscriptions.management": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types",
     "subscriptions.apps": "webhooks.kit webhooks.host_project subscriptions.defaults",
     # the provider: what is due, and its delivery

@@ -14,12 +14,15 @@ from django.conf import settings as django_settings
 from django.core.management import call_command
 from rest_framework.test import APIClient
 
+from config.local.demo.story import INVITATION
 from config.web.application import WebApplication
 from delivery.models import Delivery
 from delivery.sending.drain import deliver_due
 from subscriptions.models import Inspector
 from tests.config.web.server import serving
 from tests.dns_server import Answer, DnsServer
+from tests.factories import make_tenant
+from tests.factories_receiver import make_source
 from tests.threads import ClosingThreads
 from webhooks.kit.fair.threads import request_threads
 
@@ -141,6 +144,17 @@ def test_first_integration_ends_with_a_customer_who_receives_its_own_events() ->
     assert len(listed) == 1
     preview, made = [it.response.json() for it in calls if "/broadcasts/" in it.path]
     assert (preview["total"], made["total"]) == (1, 1)
+
+
+def test_commands_that_the_demo_suggests_are_accepted() -> None:
+    source = make_source(tenant_id=make_tenant(uid="acme").pk)
+    out = StringIO()
+    call_command("platform_key", "test", stdout=out)
+    key = json.loads(out.getvalue())["api_key"]
+    filled = INVITATION.format(address="", password="", log="", key=key, source=source.public_id)
+    known = {"API": "/api/v1", "AUTH": f"Authorization: Bearer {key}", "FOR": "Waypost-Tenant: acme"}
+    calls = [curl(it.strip(), known) for it in filled.splitlines() if it.strip().startswith("curl ")]
+    assert [it.response.status_code for it in calls] == [202, 200, 200, 200, 201]
 
 
 def test_operational_events_page_sets_up_the_platforms_own_tenant(dns: DnsServer) -> None:

@@ -1,4 +1,4 @@
-"""Show operators tenants, plans, API keys, endpoints, subscriptions and event types, and let them act on some.
+"""Show operators tenants, plans, API keys, endpoints, subscriptions, event types and inspectors, to act on some.
 
 Belongs here: admin pages, thin: fetch, call one function, answer. Tenants and plans are edited, API keys created and
 revoked, endpoints paused, enabled and disabled, signing secrets rotated. A new key or secret is shown once, on a page
@@ -8,3 +8,4 @@ that browsers do not store. Django's admin calls in, nothing else does.
 from subscriptions.admin import accounts as accounts
 from subscriptions.admin import endpoints as endpoints
 from subscriptions.admin import event_types as event_types
+from subscriptions.admin import inspectors as inspectors

@@ -42,6 +42,9 @@ In another terminal: publish an event, see its deliveries, what our receiver kee
    curl -s "$API/deliveries/?limit=3" -H "$AUTH" -H "$FOR"
    curl -s "$API/receipts/?source={source}&limit=1" -H "$AUTH" -H "$FOR"
    curl -s "$API/dead-letters/?limit=1" -H "$AUTH" -H "$FOR"
+
+See requests arrive in a browser: create a request inspector, open its "page_url", and give its "url" to an endpoint.
+   curl -s $API/inspectors/ -H "$AUTH" -H "$FOR" -H 'Content-Type: application/json' -d '{{"name": "My browser"}}'
 """
 
 

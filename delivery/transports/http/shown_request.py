@@ -3,8 +3,6 @@
 PURE: nothing is sent.
 """
 
-import base64
-import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +12,7 @@ from delivery.sql.claim import Claimed
 from delivery.transports.http.compose import compose
 from delivery.transports.transport import NotSent
 from subscriptions.routing.targets import DeliveryTarget
+from webhooks.outgoing.curl_command import curl_command
 from webhooks.wire.header_values import curl_line, read_curl_line
 from webhooks.wire.signing.aws_sigv4 import AUTHORIZATION, DATE, PAYLOAD_HASH, AwsCredentials
 
@@ -53,19 +52,12 @@ class ShownRequest:
     @property
     def curl(self) -> str:
         """A command for a shell that sends the same bytes. A signature of AWS, valid for minutes, is made by curl."""
-        options = ["--request", self.method, "--globoff", "--path-as-is", "--url", self.url]
-        lines = self.lines
-        if self.aws is not None:
-            options += ["--aws-sigv4", f"aws:amz:{self.aws.region}:{self.aws.service}"]
-            options += ["--user", f"{self.aws.access_key_id}:{MASK}"]
-            lines = tuple(line for line in lines if _is_for_signing_curl(*read_curl_line(line)))
-        for line in lines:
-            options += ["--header", line]
-        text = _as_text(self.body)
-        if text is not None:
-            return shlex.join(["curl", *options, "--data-raw", text])
-        encoded = base64.b64encode(self.body).decode()
-        return f"printf %s {encoded} | base64 -d | " + shlex.join(["curl", *options, "--data-binary", "@-"])
+        if self.aws is None:
+            return curl_command(self.method, self.url, self.lines, self.body)
+        options = ["--aws-sigv4", f"aws:amz:{self.aws.region}:{self.aws.service}"]
+        options += ["--user", f"{self.aws.access_key_id}:{MASK}"]
+        lines = [line for line in self.lines if _is_for_signing_curl(*read_curl_line(line))]
+        return curl_command(self.method, self.url, lines, self.body, options)
 
 
 def shown_request(claimed: Claimed, target: DeliveryTarget, now: float, *, is_signed: bool) -> ShownRequest | NotSent:
@@ -118,15 +110,6 @@ class _PlaceholderSigner:
 def _is_for_signing_curl(name: str, value: str | None) -> bool:
     """Return whether a header is given to a curl that signs, which in old versions signs also headers to leave out."""
     return value is not None and name not in SIGNED_BY_CURL
-
-
-def _as_text(body: bytes) -> str | None:
-    """Return a body as a command line can hold it; None if it cannot."""
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        return None
-    return None if "\0" in text else text
 
 
 def _any_address(_address: str) -> bool:

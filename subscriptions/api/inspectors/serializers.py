@@ -1,12 +1,12 @@
 """Serialize request inspectors and the requests that they received."""
 
 import base64
-from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from subscriptions.inspectors.inspectors import DEFAULT_LIFETIME, MAX_LIFETIME, page_url_of, url_of
+from subscriptions.inspectors.shown_requests import text_of
 from subscriptions.models import Endpoint, InspectedRequest, Inspector, Tenant
 from webhooks.kit.rest.serializers import IdField, IntegerField, StrictModelSerializer
 
@@ -91,13 +91,3 @@ class InspectedRequestSerializer(serializers.ModelSerializer[InspectedRequest]):
     @extend_schema_field(serializers.CharField(allow_null=True))
     def get_body_base64(self, request: InspectedRequest) -> str | None:
         return None if text_of(request) is not None else base64.b64encode(bytes(request.body)).decode()
-
-
-def text_of(request: InspectedRequest) -> str | None:
-    """Return the kept body as text, without a character that was cut in the middle; None if it is not UTF-8."""
-    body: Any = bytes(request.body)
-    try:
-        return str(body.decode())
-    except UnicodeDecodeError as error:
-        is_cut_character = request.is_cut and error.reason == "unexpected end of data"
-        return str(body[: error.start].decode()) if is_cut_character else None
