@@ -43,21 +43,27 @@ ROOMS = {
     "webhooks.sources.models": "webhooks.wire webhooks.kit",
     "webhooks.receiving.models": "webhooks.wire webhooks.kit webhooks.sources.models",
     "webhooks.processing.models": "webhooks.wire webhooks.kit webhooks.sources.models",
-    "webhooks.models": "webhooks.sources.models webhooks.receiving.models webhooks.processing.models",
+    "webhooks.readers.models": "webhooks.wire webhooks.kit webhooks.sources.models",
+    "webhooks.models": "webhooks.sources.models webhooks.receiving.models webhooks.processing.models "
+    "webhooks.readers.models",
+    "webhooks.sources.kinds": GROUND,
     "webhooks.checks": "",
     "webhooks.defaults": "",
     "webhooks.schedule": "webhooks.kit.periodic_task",
     "webhooks.host_logging": "",
     "webhooks.host_project": "",
-    "webhooks.sources": f"{GROUND} {RECEIVER} webhooks.schemes webhooks.senders",
+    "webhooks.sources": f"{GROUND} {RECEIVER} webhooks.schemes webhooks.senders webhooks.sources.kinds",
     "webhooks.processing": f"{GROUND} {RECEIVER} webhooks.sources",
     "webhooks.receiving": f"{GROUND} {RECEIVER} webhooks.schemes webhooks.senders webhooks.sources webhooks.processing",
+    "webhooks.readers": f"{GROUND} {RECEIVER} webhooks.sources.models {WORK} webhooks.sources.kinds",
     "webhooks.cloudevents": "webhooks.wire webhooks.models",
     "webhooks.testing": f"{GROUND} {RECEIVER} {WORK} webhooks.schemes webhooks.sources webhooks.cloudevents",
     "webhooks.inbound_urls": "webhooks.receiving",
-    "webhooks.tasks": "webhooks.kit webhooks.schedule webhooks.processing",
-    "webhooks.api": f"{GROUND} {RECEIVER} {WORK} webhooks.senders webhooks.sources.models webhooks.inbound_urls",
-    "webhooks.admin": f"{GROUND} {RECEIVER} {WORK} webhooks.schemes webhooks.senders webhooks.api",
+    "webhooks.tasks": "webhooks.kit webhooks.schedule webhooks.processing webhooks.readers",
+    "webhooks.api": f"{GROUND} {RECEIVER} {WORK} webhooks.senders webhooks.sources.models webhooks.inbound_urls "
+    "webhooks.readers webhooks.sources.kinds",
+    "webhooks.admin": f"{GROUND} {RECEIVER} {WORK} webhooks.schemes webhooks.senders webhooks.api webhooks.readers "
+    "webhooks.sources.kinds",
     "webhooks.management": "webhooks.processing webhooks.api",
     "webhooks.apps": "webhooks.kit webhooks.checks webhooks.defaults webhooks.host_project webhooks.host_logging "
     "webhooks.processing",
@@ -131,7 +137,7 @@ ROOMS = {
 PURE = ("webhooks.wire", "webhooks.schemes", "webhooks.senders", "delivery.schedules.expressions")
 FORBIDDEN_IN_PURE = ("django", "rest_framework", "celery", "requests", "urllib3", "pycurl", "socket", "time")
 THIN = ("admin", "api", "urls", "tasks", "management", "portal")  # rooms without rules, which nothing else imports
-PLUGINS = {"webhooks.schemes"}  # folders of plug-ins, one file a kind: of any length
+PLUGINS = {"webhooks.schemes", "webhooks.sources.kinds"}  # folders of plug-ins, one file a kind: of any length
 MOST_MODULES = 14  # side by side in one folder
 
 

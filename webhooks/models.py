@@ -1,7 +1,17 @@
 """Collect the models of the receiver for Django; each is defined in the room of its subject."""
 
 from webhooks.processing.models import LatestSequence, SlowSource
+from webhooks.readers.models import SourcePartition
 from webhooks.receiving.models import Receipt, Rejection
 from webhooks.sources.models import Source, SourceHour, SourceSecret
 
-__all__ = ["LatestSequence", "Receipt", "Rejection", "SlowSource", "Source", "SourceHour", "SourceSecret"]
+__all__ = [
+    "LatestSequence",
+    "Receipt",
+    "Rejection",
+    "SlowSource",
+    "Source",
+    "SourceHour",
+    "SourcePartition",
+    "SourceSecret",
+]

@@ -8,6 +8,7 @@ log = structlog.get_logger("waypost.receiver")
 requests = Counter("waypost_receiver_requests_total", "Requests to /in/, by response status.", ["outcome"])
 runs = Counter("waypost_receiver_handler_runs_total", "Runs of a receipt's handlers, by outcome.", ["outcome"])
 waits = Counter("waypost_receiver_waits_total", "Requests that waited for handlers, by how that ended.", ["end"])
+read = Counter("waypost_source_records_total", "Records read from sources that are not HTTP, by result.", ["result"])
 removed = Counter("waypost_receiver_removed_total", "Rows and objects removed by the sweep, by kind.", ["kind"])
 
 
@@ -71,3 +72,30 @@ def count_removed(kind: str, count: int) -> None:
     if count:
         removed.labels(kind).inc(count)
         log.info("sweep removed rows", kind=kind, count=count)
+
+
+def count_read(received: int, duplicates: int, rejected: int, dead: int) -> None:
+    """Count what became of records that were read; dead ones are received ones."""
+    for result, number in (
+        ("received", received - dead),
+        ("duplicate", duplicates),
+        ("rejected", rejected),
+        ("dead", dead),
+    ):
+        if number:
+            read.labels(result).inc(number)
+
+
+def log_reader_unavailable(source: str, partition: str, error: str, seconds: float) -> None:
+    """Log the first of several failures to read a source, and when it is tried again."""
+    log.warning("source cannot be read", source=source, partition=partition, error=error, again_in=seconds)
+
+
+def log_reader_recovered(source: str, partition: str) -> None:
+    """Log that a source can be read again."""
+    log.info("source can be read again", source=source, partition=partition)
+
+
+def log_reader_failed(source: str, partition: str, error: Exception) -> None:
+    """Log an error of a reader that its kind does not expect, with the traceback."""
+    log.error("reader failed", source=source, partition=partition, error=repr(error), exc_info=error)

@@ -66,6 +66,16 @@ class Source(Row):
         help_text="Your own id of the source, unique within its owner; accepted wherever its id is, except in its URL.",
     )
     name = models.CharField(max_length=256, blank=True, help_text="Name shown in lists.")
+    kind = models.CharField(
+        max_length=32,
+        default="http",
+        help_text="Where messages come from: http (senders post them), or a system that is read; GET /source-kinds/ "
+        "lists the kinds.",
+    )
+    settings = models.JSONField(
+        default=dict, blank=True, help_text="Settings of the kind: what is read, and from where."
+    )
+    credentials = models.BinaryField(null=True, editable=False, help_text="Encrypted credentials of the kind, JSON.")
     labels = models.JSONField(default=dict, blank=True, db_default=Value({}, models.JSONField()))
     scheme = models.CharField(
         max_length=64, help_text="How the sender signs its messages, such as standard, github or stripe."

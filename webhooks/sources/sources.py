@@ -15,6 +15,8 @@ from webhooks.kit.rows import UID_IN_USE, unique_uid
 from webhooks.kit.tenancy import tenant_required
 from webhooks.models import Source
 from webhooks.sources.configuration import InvalidConfiguration, generated_secret, trimmed_secret
+from webhooks.sources.connections import encrypted
+from webhooks.sources.partitions import begin_reading, end_reading, reconsider_reading
 from webhooks.sources.secret_rotation import add_secret
 from webhooks.sources.snapshot import clear_snapshots
 
@@ -37,6 +39,7 @@ def create_source(*, tenant_id: UUID | None = None, secret: str | None = None, *
         source = Source.objects.create(tenant_id=tenant_id, **_columns(fields))
         if secret := secret or generated_secret(source.scheme):
             add_secret(source, secret)
+        begin_reading(source)
     return source
 
 
@@ -46,11 +49,12 @@ def change_source(source: Source, fields: dict[str, Any]) -> Source:
     Other columns are not written, so that a concurrent change of them (a pause) is not undone. Raises UidInUse,
     Source.DoesNotExist if the source was deleted meanwhile.
     """
-    columns = _columns(fields)
+    columns, former = _columns(fields), dict(source.settings)
     for name, value in columns.items():
         setattr(source, name, value)
     with unique_uid(UidInUse):
         source.save(update_fields=[*columns, "updated_at"])
+        reconsider_reading(source, former)
     clear_snapshots()
     return Source.objects.get(pk=source.pk, deleted_at=None)
 
@@ -62,7 +66,9 @@ def delete_source(source: Source) -> None:
     uid may name another source of the owner, which gets no messages of this one, because a uid is no address.
     """
     source.deleted_at = timezone.now()
-    source.save(update_fields=["deleted_at", "updated_at"])
+    with transaction.atomic():
+        source.save(update_fields=["deleted_at", "updated_at"])
+        reconsider_reading(source, source.settings)
     clear_snapshots()
 
 
@@ -80,14 +86,17 @@ def delete_sources_of(*, tenant_id: UUID, **_: Any) -> None:
     Source.objects.filter(tenant_id=tenant_id, tenant_deleted_at=None).update(
         deleted_at=Coalesce("deleted_at", now), tenant_deleted_at=now, updated_at=now
     )
+    end_reading(tenant_id)
     transaction.on_commit(clear_snapshots)
 
 
 def _columns(fields: dict[str, Any]) -> dict[str, Any]:
-    """Map fields to columns: ``state`` becomes the time ``paused_at``, ``verify_token`` is encrypted."""
+    """Map fields to columns: ``state`` becomes the time ``paused_at``, secrets are encrypted."""
     columns = dict(fields)
     if "state" in columns:
         columns["paused_at"] = timezone.now() if columns.pop("state") == Source.State.PAUSED else None
     if columns.get("verify_token"):
         columns["verify_token"] = encrypt(trimmed_secret(columns["verify_token"], "verify_token"))
+    if "credentials" in columns:
+        columns["credentials"] = encrypted(columns["credentials"])
     return columns

@@ -1,0 +1,137 @@
+"""Lease partitions that are due, with turns among tenants; every write of a lease is guarded by its token.
+
+A partition that is due is leased by moving ``next_read_at`` into the future and writing a token, so the partition of a
+worker that died is due again after ``LEASE_SECONDS``. A pause, a deletion, a seek and a
+change of the source clear the token: the reader's next write finds that it has lost the lease, and is rolled back.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from webhooks.kit import sql
+from webhooks.kit.caches.lru_cache import LruCache
+from webhooks.sources.kinds.kind import Lag, Position, SourceUnavailable
+from webhooks.wire.ids import new_id
+
+LEASE_SECONDS = 60.0  # longer than any fetch
+MAX_PAUSE = 60.0  # seconds between two attempts to read a source that fails
+MAX_ERROR_LENGTH = 1000  # characters
+MAX_REMEMBERED = 10_000  # tenants whose latest turn a process remembers
+
+# Index: source_partition_next.
+HAS_DUE = "EXISTS (SELECT FROM webhooks_sourcepartition WHERE next_read_at <= statement_timestamp())"
+
+# One lookup in source_partition_due for each owner.
+_FIRST_DUE = """
+    WITH RECURSIVE first (owner, id, next_read_at) AS (
+        (SELECT owner, id, next_read_at FROM webhooks_sourcepartition
+          WHERE next_read_at IS NOT NULL ORDER BY owner, next_read_at LIMIT 1)
+        UNION ALL
+        SELECT following.* FROM first CROSS JOIN LATERAL (
+            SELECT owner, id, next_read_at FROM webhooks_sourcepartition
+             WHERE next_read_at IS NOT NULL AND owner > first.owner ORDER BY owner, next_read_at LIMIT 1
+        ) AS following
+    )
+    SELECT owner, id FROM first WHERE next_read_at <= statement_timestamp() ORDER BY next_read_at
+"""
+_LEASE = """
+    UPDATE webhooks_sourcepartition
+    SET lease_token = %(token)s, next_read_at = statement_timestamp() + make_interval(secs => %(seconds)s::float8)
+    WHERE id = (SELECT id FROM webhooks_sourcepartition
+                 WHERE id = %(id)s AND next_read_at <= statement_timestamp() FOR UPDATE SKIP LOCKED)
+    RETURNING source_id, name, position, failures
+"""
+_ADVANCE = """
+    UPDATE webhooks_sourcepartition
+    SET position = %(position)s::jsonb, records = records + %(records)s::bigint,
+        last_record_at = statement_timestamp(),
+        next_read_at = statement_timestamp() + make_interval(secs => %(seconds)s::float8)
+    WHERE id = %(id)s AND lease_token = %(token)s
+    RETURNING id
+"""
+_RELEASE = """
+    UPDATE webhooks_sourcepartition
+    SET lease_token = NULL, next_read_at = statement_timestamp() + make_interval(secs => %(seconds)s::float8),
+        last_read_at = statement_timestamp(),
+        lag_records = %(lag_records)s::bigint, lag_seconds = %(lag_seconds)s::float8,
+        failures = 0, failing_since = NULL, last_error = '', error_setting = ''
+    WHERE id = %(id)s AND lease_token = %(token)s
+    RETURNING id
+"""
+_FAIL = """
+    UPDATE webhooks_sourcepartition
+    SET lease_token = NULL, next_read_at = statement_timestamp() + make_interval(secs => %(seconds)s::float8),
+        last_read_at = statement_timestamp(),
+        failures = failures + 1, failing_since = COALESCE(failing_since, statement_timestamp()),
+        last_error = %(error)s::text, error_setting = %(setting)s::text
+    WHERE id = %(id)s AND lease_token = %(token)s
+    RETURNING id
+"""
+
+
+class LeaseLost(Exception):
+    """The partition is not this worker's any more: the lease expired, or the source was paused, deleted or changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A partition that this worker reads: where from, and how often reading it has failed since the last success."""
+
+    id: UUID
+    token: UUID
+    source_id: UUID
+    partition: str
+    position: Position
+    failures: int
+
+
+_turns = LruCache[float](MAX_REMEMBERED)
+
+
+def lease_next() -> Lease | None:
+    """Lease the first due partition of the tenant whose turn here is the longest ago; None if none is due."""
+    due: list[tuple[UUID, UUID]] = [(owner, id) for owner, id in sql.run(_FIRST_DUE, {})]
+    for owner, id in sorted(due, key=lambda it: _turns.get(it[0]) or 0.0):
+        token = new_id()
+        rows = sql.run(_LEASE, {"id": id, "token": token, "seconds": LEASE_SECONDS})
+        if rows:
+            _turns.put(owner, time.monotonic())
+            source_id, name, position, failures = rows[0]
+            return Lease(id, token, source_id, name, _json(position), failures)
+    return None
+
+
+def others_are_due() -> bool:
+    """Tell whether a partition is due without a lease."""
+    return bool(sql.run(f"SELECT {HAS_DUE}", {})[0][0])
+
+
+def advance(lease: Lease, position: Position, records: int) -> None:
+    """Store the position behind committed records and extend the lease; in their transaction. Raises LeaseLost."""
+    _guarded(_ADVANCE, lease, {"position": orjson.dumps(position).decode(), "records": records}, LEASE_SECONDS)
+
+
+def release(lease: Lease, lag: Lag, seconds: float) -> None:
+    """End a lease after a success; the partition is due again in so many seconds. Raises LeaseLost."""
+    _guarded(_RELEASE, lease, {"lag_records": lag.records, "lag_seconds": lag.seconds}, seconds)
+
+
+def fail(lease: Lease, error: SourceUnavailable) -> float:
+    """End a lease after a failure; return the seconds until the next attempt, which double. Raises LeaseLost."""
+    seconds = min(2.0 ** min(lease.failures, 10), MAX_PAUSE)
+    text = str(error).replace("\0", "")[:MAX_ERROR_LENGTH]
+    _guarded(_FAIL, lease, {"error": text, "setting": error.setting[:128]}, seconds)
+    return seconds
+
+
+def _guarded(statement: str, lease: Lease, values: dict[str, Any], seconds: float) -> None:
+    if not sql.run(statement, {**values, "id": lease.id, "token": lease.token, "seconds": seconds}):
+        raise LeaseLost
+
+
+def _json(value: Any) -> Any:
+    return orjson.loads(value) if isinstance(value, (str, bytes)) else value

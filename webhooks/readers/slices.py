@@ -1,0 +1,134 @@
+"""Read what is due, in slices: ``run`` is a task, and any number may run side by side, on any number of machines.
+
+A slice leases a partition, and fetches, stores and acknowledges until nothing is left, its time is over, or another
+partition is due. While no other partition is due, a slice waits at the other system for the next record, so a record
+is stored when it comes and not at the next poll.
+
+Failures of the other system end the slice, stand in the partition's row, and are tried again after a pause that
+doubles. Failures of our database are raised; the lease expires.
+"""
+
+import time
+
+from django.db import Error as DatabaseError
+from django.db import transaction
+
+from webhooks import telemetry
+from webhooks.kit.bodies.claim_check import StorageDown
+from webhooks.kit.fair.worker_places import processes, worker_place
+from webhooks.models import Source, SourcePartition
+from webhooks.readers.leases import Lease, LeaseLost, fail, lease_next, others_are_due, release
+from webhooks.readers.open_readers import OpenReader, close_reader, keep_reader, take_reader
+from webhooks.readers.partitions import list_partitions
+from webhooks.readers.store import store
+from webhooks.sources.connections import connection_of
+from webhooks.sources.kinds.kind import Lag, SourceUnavailable
+from webhooks.sources.kinds.registry import find_kind
+from webhooks.sources.partitions import reader_workers
+from webhooks.sources.snapshot import SourceSnapshot, find_source
+
+RUN_SECONDS = 5.0  # one run of the task; if work is left, it sends the next
+SLICE_SECONDS = 1.0  # of one partition, while others are due
+MAX_RECORDS = 500  # in one transaction
+MAX_WAIT = 1.0  # seconds to wait for a record while nothing else is due
+
+
+def run(*, seconds: float = RUN_SECONDS) -> int:
+    """Read what is due, for so many seconds; return the number of records.
+
+    Returns at once if all processes of this worker that may read do so: half of them, at least one.
+    """
+    number = processes()
+    with worker_place("readers", None if number is None else max(1, number // 2)) as is_free:
+        if not is_free:
+            return 0
+        until, total = time.monotonic() + seconds, 0
+        while time.monotonic() < until:
+            lease = lease_next()
+            if lease is None:
+                return total
+            total += run_slice(lease, until)
+    reader_workers.notify()
+    return total
+
+
+def run_slice(lease: Lease, until: float) -> int:
+    """Read a leased partition until nothing is left, or time is over (monotonic); return the number of records."""
+    source = Source.objects.get(pk=lease.source_id)
+    try:
+        if source.deleted_at is not None:
+            _remove(source)
+            return 0
+        if find_kind(source.kind).is_partitioned and not lease.partition:
+            release(lease, Lag(), list_partitions(source))
+            return 0
+        return _read(lease, source, until)
+    except LeaseLost:
+        return 0
+    except (DatabaseError, StorageDown):
+        raise
+    except SourceUnavailable as error:
+        _fail(lease, source, error)
+    except Exception as error:
+        telemetry.log_reader_failed(source.public_id, lease.partition, error)
+        _fail(lease, source, SourceUnavailable(f"{type(error).__name__}: {error}"))
+    return 0
+
+
+def _read(lease: Lease, source: Source, until: float) -> int:
+    """Fetch, store and acknowledge in turn. Raises SourceUnavailable, LeaseLost."""
+    snapshot = find_source(source.public_id)
+    if snapshot is None:
+        raise LeaseLost
+    opened = take_reader(source, lease)
+    total, end = 0, time.monotonic() + SLICE_SECONDS
+    try:
+        while True:
+            number = _read_once(lease, snapshot, opened, _wait(until))
+            total += number
+            if not number or time.monotonic() >= until or (time.monotonic() >= end and others_are_due()):
+                break
+        lag = opened.reader.lag()
+        pause = 0.0 if number else find_kind(source.kind).next_idle(connection_of(source))
+        release(lease, lag, pause)
+    except BaseException:
+        close_reader(opened)
+        raise
+    keep_reader(lease, opened)
+    if lease.failures:
+        telemetry.log_reader_recovered(source.public_id, lease.partition)
+    return total
+
+
+def _read_once(lease: Lease, source: SourceSnapshot, opened: OpenReader, wait: float) -> int:
+    """Fetch once, commit, acknowledge; return the number of records."""
+    records = opened.reader.fetch(MAX_RECORDS, wait)
+    if not records:
+        return 0
+    position = records[-1].position
+    stored = store(lease, source, records, position)
+    opened.reader.acknowledge(records)
+    opened.position = position
+    telemetry.count_read(stored.received, stored.duplicates, stored.rejected, stored.dead)
+    return len(records)
+
+
+def _wait(until: float) -> float:
+    """Return how long to wait for a record: not at all while another partition is due."""
+    return 0.0 if others_are_due() else max(0.0, min(MAX_WAIT, until - time.monotonic()))
+
+
+def _fail(lease: Lease, source: Source, error: SourceUnavailable) -> None:
+    try:
+        seconds = fail(lease, error)
+    except LeaseLost:
+        return
+    if not lease.failures:
+        telemetry.log_reader_unavailable(source.public_id, lease.partition, str(error), seconds)
+
+
+def _remove(source: Source) -> None:
+    """Remove what a deleted source left in the other system, then its partitions. Raises SourceUnavailable."""
+    find_kind(source.kind).remove(connection_of(source))
+    with transaction.atomic():
+        SourcePartition.objects.filter(source=source).delete()

@@ -1,0 +1,191 @@
+"""Define a kind of source: its settings, and the reader that fetches its records. One file beside this one a kind.
+
+A reader only fetches and acknowledges; ``webhooks.readers`` runs it, and from there a record is a received message
+like any other. Records are committed as receipts before they are acknowledged, in one transaction with the position
+behind them, so a crash between any two steps makes a reader fetch records again, and their ids, which come from their
+place, make these duplicates.
+
+Failures are SourceUnavailable, with the setting that is to blame where one is; anything else that a reader raises is
+reported as an error of its kind and tried again like it.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Literal, Protocol
+
+Position = Any
+"""Where reading goes on, as a JSON value that only the kind understands; None: where the settings say."""
+
+
+class InvalidSettings(ValueError):
+    """Settings that cannot work; ``problems`` has a message for each wrong one, by ``settings.name``."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {text}" for name, text in problems.items()))
+        self.problems = dict(problems)
+
+
+class SourceUnavailable(Exception):
+    """The other system cannot be read: not reached, access denied, no such table, topic or queue.
+
+    ``setting`` names what is to be corrected (``settings.topic``); empty if nothing is. The message is a sentence for
+    the owner of the source, without credentials.
+    """
+
+    def __init__(self, message: str, setting: str = "") -> None:
+        super().__init__(message)
+        self.setting = setting
+
+
+class PositionLost(SourceUnavailable):
+    """The other system has deleted what follows the position, so records are missing; seek to go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting of a kind: the form field, the check and the documentation of one member of ``settings``.
+
+    A credential is a member of ``credentials`` instead: encrypted, and never shown.
+    """
+
+    name: str
+    label: str
+    help_text: str
+    type: Literal["text", "number", "boolean", "texts", "object"] = "text"
+    is_required: bool = False
+    default: Any = None
+    choices: tuple[str, ...] = ()
+    minimum: int | None = None
+    maximum: int | None = None
+    max_length: int = 2048
+    is_credential: bool = False
+    names_place: bool = False
+    """Another value is another place (host, topic, table): positions of the former one are dropped."""
+    example: str = ""
+
+    @property
+    def path(self) -> str:
+        """Return the name of the field in errors, such as ``settings.topic`` or ``credentials.password``."""
+        return f"{'credentials' if self.is_credential else 'settings'}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Hold what a kind needs to reach the other system: checked settings with defaults, and decrypted credentials.
+
+    ``source`` is the public id, for names that a kind creates in the other system (slots, consumer groups). ``share``
+    is the tenant, or the source if no tenant owns it, on whose behalf names are resolved and calls are made.
+    """
+
+    source: str
+    share: Hashable
+    settings: Mapping[str, Any]
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of another system.
+
+    ``id``: made of its place, so that the same record has it again; ``position``: where reading goes on after it;
+    ``headers``: names in lower case; ``problem``: why its content cannot be read (the record is stored as a dead
+    receipt with these bytes and this reason); ``handle``: what ``acknowledge`` needs, not stored.
+    """
+
+    id: str
+    body: bytes
+    position: Position = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = ""
+    time: datetime | None = None
+    event_type: str = ""
+    order_key: str = ""
+    problem: str = ""
+    handle: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far a reader is behind: records it has not fetched, age of the oldest in seconds. None: not known."""
+
+    records: int | None = None
+    seconds: float | None = None
+
+
+class Reader(Protocol):
+    """An open connection that fetches records of one partition in order."""
+
+    def fetch(self, limit: int, wait: float) -> Sequence[Record]:
+        """Return the next records, at most ``limit``; wait for the first one so many seconds at most.
+
+        Raises SourceUnavailable.
+        """
+
+    def acknowledge(self, records: Sequence[Record]) -> None:
+        """Tell the other system that these records, all that the last fetch returned, are committed here.
+
+        Called again, or never, if a process dies; nothing is lost either way. Raises SourceUnavailable.
+        """
+
+    def lag(self) -> Lag:
+        """Return how far the reader is behind. Raises SourceUnavailable."""
+
+    def close(self) -> None:
+        """Close the connection; records that were fetched and not acknowledged may be fetched by others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Say what a test of the settings found: a sentence, and the latest record if there is one, which stays unread."""
+
+    message: str
+    record: Record | None = None
+
+
+class Kind:
+    """A kind of source; the subclass of each file. One instance serves all sources, so it has no state."""
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    description: ClassVar[str]
+    """One sentence: what becomes an event, and the delivery guarantee."""
+    settings: ClassVar[tuple[Setting, ...]] = ()
+    modules: ClassVar[tuple[str, ...]] = ()
+    """The modules that have to be installed, and ``extra``, the extra of the installation that brings them."""
+    extra: ClassVar[str] = ""
+    is_partitioned: ClassVar[bool] = False
+    """Whether ``partitions`` names more than one; else the only partition is the empty string."""
+    can_seek: ClassVar[bool] = True
+    idle_seconds: ClassVar[float] = 1.0
+    """Longest time from the end of a slice that found nothing to the next one."""
+
+    def check(self, connection: Connection) -> None:
+        """Check settings together, without connecting. Raises InvalidSettings."""
+
+    def next_idle(self, connection: Connection) -> float:
+        """Return how many seconds to wait after a slice that found nothing."""
+        return self.idle_seconds
+
+    def test(self, connection: Connection) -> Sample:
+        """Connect within a few seconds, change nothing, and say what was found. Raises SourceUnavailable."""
+        raise NotImplementedError
+
+    def partitions(self, connection: Connection) -> Sequence[str]:
+        """Return the names of all partitions that exist now. Raises SourceUnavailable."""
+        return [""]
+
+    def seek(self, connection: Connection, partition: str, to: "SeekTarget") -> Position:
+        """Return the position at a target, for the next ``open``. Raises SourceUnavailable, InvalidSettings."""
+        raise NotImplementedError
+
+    def open(self, connection: Connection, partition: str, position: Position) -> Reader:
+        """Connect and return a reader that begins at a position. Raises SourceUnavailable, PositionLost."""
+        raise NotImplementedError
+
+    def remove(self, connection: Connection) -> None:
+        """Remove what the kind created in the other system, after the source was deleted. Raises SourceUnavailable."""
+
+
+SeekTarget = Literal["earliest", "latest"] | datetime
+"""Where to seek: the first record that exists, behind the last one, or the first at or after a time."""
