@@ -14,7 +14,7 @@ import orjson
 
 from webhooks.kit import sql
 from webhooks.kit.caches.lru_cache import LruCache
-from webhooks.sources.kinds.kind import Lag, Position, SourceUnavailable
+from webhooks.sources.kinds.kind import ENDED, Lag, Position, SourceUnavailable
 from webhooks.wire.ids import new_id
 
 LEASE_SECONDS = 60.0  # longer than any fetch
@@ -61,6 +61,21 @@ _RELEASE = """
         failures = 0, failing_since = NULL, last_error = '', error_setting = ''
     WHERE id = %(id)s AND lease_token = %(token)s
     RETURNING id
+"""
+_END = """
+    WITH ended AS (
+        UPDATE webhooks_sourcepartition
+        SET lease_token = NULL, next_read_at = NULL, position = %(position)s::jsonb,
+            last_read_at = statement_timestamp(), lag_records = 0, lag_seconds = 0,
+            failures = 0, failing_since = NULL, last_error = '', error_setting = ''
+        WHERE id = %(id)s AND lease_token = %(token)s
+        RETURNING id, source_id
+    ), listed AS (
+        UPDATE webhooks_sourcepartition AS whole SET next_read_at = statement_timestamp()
+        FROM ended
+        WHERE whole.source_id = ended.source_id AND whole.name = '' AND whole.next_read_at IS NOT NULL
+    )
+    SELECT id FROM ended
 """
 _FAIL = """
     UPDATE webhooks_sourcepartition
@@ -118,6 +133,14 @@ def advance(lease: Lease, position: Position, records: int) -> None:
 def release(lease: Lease, lag: Lag, seconds: float) -> None:
     """End a lease after a success; the partition is due again in so many seconds. Raises LeaseLost."""
     _guarded(_RELEASE, lease, {"lag_records": lag.records, "lag_seconds": lag.seconds}, seconds)
+
+
+def end(lease: Lease) -> None:
+    """End a lease of a partition that gets no more records; the partitions of its source are listed at once.
+
+    Raises LeaseLost.
+    """
+    _guarded(_END, lease, {"position": orjson.dumps(ENDED).decode()}, 0.0)
 
 
 def fail(lease: Lease, error: SourceUnavailable) -> float:

@@ -1,10 +1,12 @@
 """List the partitions of a source in the other system, seek in them, and test the settings of a source."""
 
+from itertools import islice
+
 from django.db import transaction
 
 from webhooks.models import Source, SourcePartition
 from webhooks.sources.connections import connection_of
-from webhooks.sources.kinds.kind import Sample, SeekTarget
+from webhooks.sources.kinds.kind import ENDED, Sample, SeekTarget
 from webhooks.sources.kinds.registry import find_kind
 from webhooks.sources.partitions import due_values, owner_of, reader_workers
 
@@ -13,11 +15,21 @@ MAX_PARTITIONS = 10_000  # of one source
 
 
 def list_partitions(source: Source) -> float:
-    """Store the partitions that are new, and return the seconds until the next list. Raises SourceUnavailable."""
-    names = list(find_kind(source.kind).partitions(connection_of(source)))[:MAX_PARTITIONS]
-    known = set(SourcePartition.objects.filter(source=source).values_list("name", flat=True))
-    rows = [SourcePartition(source=source, owner=owner_of(source), name=name) for name in names if name not in known]
+    """Store the partitions that are new, remove those that have ended and are gone; return the seconds until the next.
+
+    Raises SourceUnavailable.
+    """
+    stored = SourcePartition.objects.filter(source=source).exclude(name="")
+    known = dict(stored.values_list("name", "position"))
+    found = find_kind(source.kind).partitions(connection_of(source), known)
+    rows = [
+        SourcePartition(source=source, owner=owner_of(source), name=name, position=position)
+        for name, position in islice(found.items(), MAX_PARTITIONS)
+        if name not in known
+    ]
     SourcePartition.objects.bulk_create(rows, ignore_conflicts=True)
+    if gone := [name for name, position in known.items() if position == ENDED and name not in found]:
+        stored.filter(name__in=gone).delete()
     return LIST_EVERY
 
 

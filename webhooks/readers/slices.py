@@ -17,12 +17,12 @@ from webhooks import telemetry
 from webhooks.kit.bodies.claim_check import StorageDown
 from webhooks.kit.fair.worker_places import processes, worker_place
 from webhooks.models import Source, SourcePartition
-from webhooks.readers.leases import Lease, LeaseLost, fail, lease_next, others_are_due, release
+from webhooks.readers.leases import Lease, LeaseLost, end, fail, lease_next, others_are_due, release
 from webhooks.readers.open_readers import OpenReader, close_reader, keep_reader, take_reader
 from webhooks.readers.partitions import list_partitions
 from webhooks.readers.store import store
 from webhooks.sources.connections import connection_of
-from webhooks.sources.kinds.kind import Lag, SourceUnavailable
+from webhooks.sources.kinds.kind import ENDED, Lag, PartitionEnded, SourceUnavailable
 from webhooks.sources.kinds.registry import find_kind
 from webhooks.sources.partitions import reader_workers
 from webhooks.sources.snapshot import SourceSnapshot, find_source
@@ -62,6 +62,9 @@ def run_slice(lease: Lease, until: float) -> int:
         if find_kind(source.kind).is_partitioned and not lease.partition:
             release(lease, Lag(), list_partitions(source))
             return 0
+        if lease.position == ENDED:
+            end(lease)
+            return 0
         return _read(lease, source, until)
     except LeaseLost:
         return 0
@@ -80,17 +83,26 @@ def _read(lease: Lease, source: Source, until: float) -> int:
     snapshot = find_source(source.public_id)
     if snapshot is None:
         raise LeaseLost
-    opened = take_reader(source, lease)
-    total, end = 0, time.monotonic() + SLICE_SECONDS
+    total, slice_ends = 0, time.monotonic() + SLICE_SECONDS
+    try:
+        opened = take_reader(source, lease)
+    except PartitionEnded:
+        end(lease)
+        return 0
     try:
         while True:
             number = _read_once(lease, snapshot, opened, _wait(until))
             total += number
-            if not number or time.monotonic() >= until or (time.monotonic() >= end and others_are_due()):
+            now = time.monotonic()
+            if not number or now >= until or (now >= slice_ends and others_are_due()):
                 break
         lag = opened.reader.lag()
         pause = 0.0 if number else find_kind(source.kind).next_idle(connection_of(source))
         release(lease, lag, pause)
+    except PartitionEnded:
+        close_reader(opened)
+        end(lease)
+        return total
     except BaseException:
         close_reader(opened)
         raise

@@ -4,13 +4,14 @@ It is right to use it only for the engine; each kind is tested on a real server.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from webhooks.sources.kinds.kind import (
     Connection,
     InvalidSettings,
     Kind,
     Lag,
+    PartitionEnded,
     Position,
     Reader,
     Record,
@@ -32,6 +33,8 @@ class System:
     def reset(self) -> None:
         self.partitions: dict[str, list[Record]] = {"": []}
         self.acknowledged: list[str] = []
+        self.ended: set[str] = set()
+        self.begin: dict[str, Position] = {}
         self.opened = 0
         self.closed = 0
         self.removed: list[str] = []
@@ -60,6 +63,8 @@ class ListReader:
         if system.failure is not None:
             raise system.failure
         records = system.partitions[self._partition][self._next : self._next + limit]
+        if not records and self._partition in system.ended:
+            raise PartitionEnded
         if not records:
             time.sleep(min(wait, 0.01))
         self._next += len(records)
@@ -118,5 +123,5 @@ class Partitioned(Scripted):
     name = "partitioned"
     is_partitioned = True
 
-    def partitions(self, connection: Connection) -> Sequence[str]:
-        return sorted(system.partitions)
+    def partitions(self, connection: Connection, known: Mapping[str, Position]) -> Mapping[str, Position]:
+        return {name: system.begin.get(name) for name in sorted(system.partitions)}

@@ -13,10 +13,10 @@ from tests.webhooks.readers.scripted import System
 from webhooks.models import Receipt, Rejection, Source, SourcePartition
 from webhooks.readers import leases, slices
 from webhooks.readers.leases import LeaseLost, lease_next
-from webhooks.readers.partitions import seek
+from webhooks.readers.partitions import list_partitions, seek
 from webhooks.readers.slices import run, run_slice
 from webhooks.receiving import rejections
-from webhooks.sources.kinds.kind import SourceUnavailable
+from webhooks.sources.kinds.kind import ENDED, SourceUnavailable
 from webhooks.sources.snapshot import clear_snapshots
 from webhooks.sources.sources import change_source, delete_source
 
@@ -182,6 +182,33 @@ def test_partitions_are_found_and_each_is_read_from_its_own_position(system: Sys
     assert read_all() == 3
     rows = SourcePartition.objects.exclude(name="").order_by("name")
     assert [(row.name, row.position) for row in rows] == [("0", 2), ("1", 1)]
+
+
+def test_partition_that_ended_is_read_no_more_and_its_successor_is_found_at_once(system: System) -> None:
+    source = read_source("partitioned")
+    system.partitions = {"0": []}
+    system.add(b'{"n": 1}', partition="0")
+    system.ended = {"0"}
+    read_all()
+    ended = SourcePartition.objects.get(name="0")
+    assert (ended.position, ended.next_read_at, ended.lag_records, ended.records) == (ENDED, None, 0, 1)
+    system.add(b'{"n": 2}', partition="1")
+    SourcePartition.objects.filter(name="").update(next_read_at=timezone.now() + timedelta(seconds=60))
+    make_due_again = SourcePartition.objects.filter(name="0")
+    make_due_again.update(next_read_at=timezone.now() - timedelta(seconds=1))  # as resuming the source does
+    assert (read_all(), Receipt.objects.count()) == (1, 2)
+    assert make_due_again.get().next_read_at is None
+    del system.partitions["0"]
+    list_partitions(source)
+    assert set(SourcePartition.objects.values_list("name", flat=True)) == {"", "1"}
+
+
+def test_new_partition_begins_where_the_kind_says(system: System) -> None:
+    read_source("partitioned")
+    system.partitions = {"0": []}
+    system.add(b'{"n": 1}', b'{"n": 2}', partition="0")
+    system.begin = {"0": 1}
+    assert (read_all(), bodies()) == (1, [b'{"n": 2}'])
 
 
 def test_other_place_in_the_settings_drops_positions_and_other_settings_keep_them(system: System) -> None:

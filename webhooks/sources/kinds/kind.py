@@ -17,6 +17,9 @@ from typing import Any, ClassVar, Literal, Protocol
 Position = Any
 """Where reading goes on, as a JSON value that only the kind understands; None: where the settings say."""
 
+ENDED: Position = {"ended": True}
+"""The position of a partition that has been read and gets no more records (PartitionEnded)."""
+
 
 class InvalidSettings(ValueError):
     """Settings that cannot work; ``problems`` has a message for each wrong one, by ``settings.name``."""
@@ -40,6 +43,13 @@ class SourceUnavailable(Exception):
 
 class PositionLost(SourceUnavailable):
     """The other system has deleted what follows the position, so records are missing; seek to go on."""
+
+
+class PartitionEnded(Exception):
+    """The partition has been read and gets no more records: a shard that was split, for example.
+
+    Its position becomes ENDED, it is not read again, and the partitions are listed at once.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +129,7 @@ class Reader(Protocol):
     def fetch(self, limit: int, wait: float) -> Sequence[Record]:
         """Return the next records, at most ``limit``; wait for the first one so many seconds at most.
 
-        Raises SourceUnavailable.
+        Raises SourceUnavailable, PartitionEnded.
         """
 
     def acknowledge(self, records: Sequence[Record]) -> None:
@@ -171,16 +181,24 @@ class Kind:
         """Connect within a few seconds, change nothing, and say what was found. Raises SourceUnavailable."""
         raise NotImplementedError
 
-    def partitions(self, connection: Connection) -> Sequence[str]:
-        """Return the names of all partitions that exist now. Raises SourceUnavailable."""
-        return [""]
+    def partitions(self, connection: Connection, known: Mapping[str, Position]) -> Mapping[str, Position]:
+        """Return the partitions to read now, by name, each with the position where it begins if it is new.
+
+        ``known`` has those that are stored, with their positions. A position of a new one that is not None is where it
+        begins whatever comes meanwhile, such as the end at this moment. One that is ENDED and is not returned is
+        removed. Raises SourceUnavailable.
+        """
+        return {"": None}
 
     def seek(self, connection: Connection, partition: str, to: "SeekTarget") -> Position:
         """Return the position at a target, for the next ``open``. Raises SourceUnavailable, InvalidSettings."""
         raise NotImplementedError
 
     def open(self, connection: Connection, partition: str, position: Position) -> Reader:
-        """Connect and return a reader that begins at a position. Raises SourceUnavailable, PositionLost."""
+        """Connect and return a reader that begins at a position.
+
+        Raises SourceUnavailable, PositionLost, PartitionEnded.
+        """
         raise NotImplementedError
 
     def remove(self, connection: Connection) -> None:
