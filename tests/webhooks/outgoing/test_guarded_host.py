@@ -62,6 +62,7 @@ def test_check_host_accepts_networks_of_the_operator(settings):
 
 def test_check_host_refuses_the_platform_itself(settings):
     settings.WAYPOST_ALLOW_NETWORKS, settings.PUBLIC_URL = ["127.0.0.0/8"], "http://127.0.0.1:8700"
+    settings.WAYPOST_ALLOW_SELF = False
     with pytest.raises(ForbiddenAddress):
         check_host("127.0.0.1", 8700, share="t")
     assert check_host("127.0.0.1", 8701, share="t") == ["127.0.0.1"]
