@@ -4,13 +4,15 @@ The receiver loads it by its dotted path and does not import it; it uses only th
 It runs in the transaction that settles the receipt, so that both are committed or neither.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 from uuid import UUID
 
-from delivery.publishing.publisher import publish
-from delivery.publishing.results import Published
+from django.db import Error, transaction
+
+from delivery.publishing.publisher import publish, publish_each
+from delivery.publishing.results import Published, PublishError
 from subscriptions.models import Tenant
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.http_modes import read
@@ -20,6 +22,7 @@ from webhooks.wire.ids import public
 
 HOP_COUNT = "hopcount"  # our extension attribute: how often the event was published from a receipt
 MAX_HOPS = 8
+NO_TENANT = "The source belongs to no tenant, or its tenant was deleted."
 
 
 class Source(Protocol):
@@ -53,8 +56,65 @@ def publish_receipt(receipt: Receipt) -> list[Published]:
     receiver then retries the receipt, and finally dead-letters it. Raises UnopenedEnvelope if the receipt does not have
     the envelope that its source names, which dead-letters it at once.
     """
-    tenant = Tenant.objects.filter(deleted_at=None).get(id__in=[receipt.source.tenant_id])
+    tenant = Tenant.objects.filter(deleted_at=None, id__in=[receipt.source.tenant_id]).first()
+    if tenant is None:
+        raise Tenant.DoesNotExist(NO_TENANT)
     return publish(tenant, _events(receipt))
+
+
+def publish_receipts(receipts: Sequence[Receipt]) -> list[Exception | None]:
+    """Publish many receipts as ``publish_receipt`` publishes each, in their order; return the error of each, or None.
+
+    Those with one event are published by one call for their tenant. Raises django.db.Error, and then none is published.
+    """
+    errors: list[Exception | None] = [None] * len(receipts)
+    single: list[_Single] = []
+    for index, receipt in enumerate(receipts):
+        try:
+            events = _events(receipt)
+        except Exception as error:
+            errors[index] = error
+            continue
+        if len(events) == 1:
+            single.append((index, receipt.source.tenant_id, events[0]))
+            continue
+        _publish_single(single, errors)  # first: receipts are published in their order
+        single = []
+        errors[index] = _publish_alone(receipt)
+    _publish_single(single, errors)
+    return errors
+
+
+def _publish_alone(receipt: Receipt) -> Exception | None:
+    """Publish all events of a receipt or none; return the error. Raises django.db.Error."""
+    try:
+        with transaction.atomic():
+            publish_receipt(receipt)
+    except Error:
+        raise
+    except Exception as error:
+        return error
+    return None
+
+
+_Single = tuple[int, UUID | None, Event | InvalidEvent | Mapping[str, Any]]  # index of the receipt, tenant, its event
+
+
+def _publish_single(members: Sequence[_Single], errors: list[Exception | None]) -> None:
+    """Publish the events of receipts that have one each, by one call a tenant; store the errors by index."""
+    by_tenant: dict[UUID | None, list[_Single]] = {}
+    for member in members:
+        by_tenant.setdefault(member[1], []).append(member)
+    tenants = Tenant.objects.filter(deleted_at=None).in_bulk([it for it in by_tenant if it is not None])
+    for tenant_id, own in by_tenant.items():
+        tenant = None if tenant_id is None else tenants.get(tenant_id)
+        if tenant is None:
+            for index, _, _ in own:
+                errors[index] = Tenant.DoesNotExist(NO_TENANT)
+            continue
+        published = publish_each(tenant, [event for _, _, event in own])
+        for (index, _, _), result in zip(own, published, strict=True):
+            errors[index] = None if result.error is None else PublishError(result.error, 0, 1)
 
 
 def _events(receipt: Receipt) -> list[Event | InvalidEvent | Mapping[str, Any]]:

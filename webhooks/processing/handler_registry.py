@@ -16,6 +16,11 @@ BUILT_IN = {
     "publish": "delivery.publishing.publish_receipt.publish_receipt",
 }
 
+TOGETHER = {
+    "delivery.publishing.publish_receipt.publish_receipt": "delivery.publishing.publish_receipt.publish_receipts",
+}
+"""Handlers that have a second form for many receipts at once: it returns an exception, or None, for each."""
+
 
 def handler_paths() -> dict[str, str]:
     """Return the handlers a source may name: name -> dotted path."""

@@ -35,7 +35,7 @@ from webhooks import telemetry
 from webhooks.kit.bodies.message_body import is_plain
 from webhooks.models import Receipt, Source
 from webhooks.processing.handler_patterns import ReceiptPatterns, compile_pattern
-from webhooks.processing.handler_registry import handler_paths
+from webhooks.processing.handler_registry import TOGETHER, handler_paths
 from webhooks.sources.message_events import EventDocument, parse_events, select_events
 from webhooks.sources.snapshot import SourceSnapshot
 from webhooks.wire.ids import public
@@ -88,6 +88,19 @@ class HandlerRule:
         return self.pattern is None or patterns.is_match(self.pattern, found)
 
 
+@dataclass(frozen=True, slots=True)
+class TogetherRule:
+    """The only handler of a source, in its form for many receipts at once (``handler_registry.TOGETHER``)."""
+
+    name: str
+    function: Callable[[Sequence[Receipt]], Sequence[Exception | None]]
+    choice: Mapping[str, Any]
+
+    def matches(self, receipt: Receipt) -> bool:
+        """Tell whether the pattern of the handler matches the receipt. Raises what ``matching_rules`` raises."""
+        return self.choice.get("pattern") is None or bool(matching_rules(receipt))
+
+
 _rules: list[HandlerRule] = []
 
 
@@ -124,6 +137,15 @@ def matching_rules(receipt: Receipt) -> list[HandlerRule]:
     found = _events_in(receipt, compiled) if compiled else []
     matching = {rule.function: rule for rule in reversed(rules) if rule.matches(receipt, found, patterns)}
     return list(reversed(matching.values()))
+
+
+def rule_together(source: Source) -> TogetherRule | None:
+    """Return the handler of a source in its form for many receipts; None if it has others, or no such form."""
+    if len(source.handlers) != 1 or has_handlers(source):
+        return None
+    (choice,) = source.handlers
+    together = TOGETHER.get(handler_paths().get(choice["handler"], ""))
+    return None if together is None else TogetherRule(choice["handler"], import_string(together), choice)
 
 
 def log_receipt(receipt: Receipt) -> None:

@@ -87,14 +87,15 @@ def process_claimed(claimed: Sequence[Receipt]) -> int:
         while queues and (not done or time.monotonic() < end):
             queue = queues.popleft()
             group = queue[:MAX_GROUP]
-            for receipt in group:
-                del unstarted[receipt.id]
+            by_id = {receipt.id: unstarted.pop(receipt.id) for receipt in group}
             runs = _process_group(group)
-            unstarted.update((receipt.id, receipt) for receipt in group[len(runs) :])
-            done += len(runs)
             for run in runs:
+                del by_id[run.receipt_id]
                 seconds[_tenant(run.source)] += run.seconds
-            left = [receipt for receipt in queue[len(runs) :] if seconds[_tenant(receipt.source)] <= TENANT_SECONDS]
+            unstarted.update(by_id)
+            done += len(runs)
+            rest = [*by_id.values(), *queue[MAX_GROUP:]]
+            left = [receipt for receipt in rest if seconds[_tenant(receipt.source)] <= TENANT_SECONDS]
             if left:
                 queues.append(left)
     finally:

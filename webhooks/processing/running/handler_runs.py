@@ -32,6 +32,7 @@ from webhooks.processing.handlers import GiveUp, RetryLater, matching_rules
 from webhooks.processing.notify import notify_waiters
 from webhooks.processing.receipts import Result, lock, settle
 from webhooks.processing.retry_plan import wait_after
+from webhooks.processing.running.handler_batches import batches, run_batch
 from webhooks.processing.running.handler_timeout import HandlerTimeout, alarm, time_limit, watchdog
 from webhooks.processing.running.savepoints import Savepoints, check_transaction
 from webhooks.wire.errors import UnreadableBody
@@ -102,7 +103,7 @@ class HandlerRun:
 
 
 def run_together(claimed: Sequence[Receipt], *, has_whole_limit: bool = False) -> list[HandlerRun]:
-    """Run receipts of one claim in one transaction, and return the runs of those that were started, in order.
+    """Run receipts of one claim in one transaction, and return the runs of those that were started.
 
     Each receipt has ``GROUP_LIMIT`` seconds at most, or the whole time limit of its source. Raises TransactionLost, and
     what the commit raises; then nothing has happened.
@@ -114,8 +115,12 @@ def run_together(claimed: Sequence[Receipt], *, has_whole_limit: bool = False) -
     savepoints = Savepoints()
     with transaction.atomic():
         still_claimed = lock(claimed)
-        with watchdog(GROUP_SECONDS + max(limits.values())):
+        with watchdog(GROUP_SECONDS + 2 * max(limits.values())):
+            runs += _run_batches([it for it in claimed if it.id in still_claimed], limits, savepoints)
+            done = {run.receipt_id for run in runs}
             for receipt in claimed:
+                if receipt.id in done:
+                    continue
                 if runs and time.monotonic() > end:
                     break
                 run = HandlerRun(receipt, limits[receipt.id])
@@ -151,6 +156,27 @@ def give_up(run: HandlerRun, cause: Receipt.Cause, error: str) -> None:
     run.result = _result(run, 0, cause=cause, error=error)
 
 
+def _run_batches(receipts: Sequence[Receipt], limits: dict[UUID, float], savepoints: Savepoints) -> list[HandlerRun]:
+    """Run the receipts that may run together; return their runs, none for those of a call that failed."""
+    runs: list[HandlerRun] = []
+    for batch in batches(receipts):
+        hooks_before = len(connection.run_on_commit)
+        own = [HandlerRun(receipt, limits[receipt.id], current=rule.name) for rule, receipt in batch]
+        limit = min(run.limit for run in own)
+        ends = run_batch(batch, limit, savepoints, partial(_limit_hooks, hooks_before, own[0]))
+        if connection.closed_in_transaction or connection.needs_rollback:
+            raise TransactionLost(own[0])
+        for run, end in zip(own, ends or (), strict=ends is not None):
+            run.seconds = end.seconds
+            if end.error is None:
+                run.done, run.outcome = [run.current] if end.has_run else [], RunOutcome.PROCESSED
+                run.result = _processed(run, out_of_order=False)
+            else:
+                _settle_error(run, end.error, is_alone=True)
+            runs.append(run)
+    return runs
+
+
 def _run_in_savepoint(run: HandlerRun, savepoints: Savepoints, *, is_alone: bool) -> None:
     hooks_before, begin = len(connection.run_on_commit), time.monotonic()
     try:
@@ -161,23 +187,28 @@ def _run_in_savepoint(run: HandlerRun, savepoints: Savepoints, *, is_alone: bool
     except _OutOfOrder:
         run.done, run.outcome = [], RunOutcome.SKIPPED
         run.result = _processed(run, out_of_order=True)
-    except RetryLater as request:
+    except (Exception, HandlerTimeout) as error:
+        _settle_error(run, error, is_alone=is_alone)
+    run.seconds = time.monotonic() - begin
+    if connection.closed_in_transaction or connection.needs_rollback:
+        raise TransactionLost(run) from run.error
+    _limit_hooks(hooks_before, run)
+
+
+def _settle_error(run: HandlerRun, error: BaseException, *, is_alone: bool) -> None:
+    """Give a run the result of what a handler raised: again later, dead, again alone, or a failure."""
+    if isinstance(error, RetryLater):
         run.outcome = RunOutcome.RETRY_LATER
-        seconds = min(max(request.seconds, 0.0), MAX_RETRY_LATER)
+        seconds = min(max(error.seconds, 0.0), MAX_RETRY_LATER)
         run.result = _result(run, 0, retry_in=seconds, error=f"{run.current}: RetryLater")
-    except (GiveUp, UnreadableBody) as error:
+    elif isinstance(error, (GiveUp, UnreadableBody)):
         run.outcome = RunOutcome.DEAD
         gave_up = isinstance(error, GiveUp)
         run.error = None if gave_up else error
         cause = Receipt.Cause.HANDLER_GAVE_UP if gave_up else Receipt.Cause.UNREADABLE_BODY
         run.result = _result(run, 1, cause=cause, error=run.describe(error))
-    except (Exception, HandlerTimeout) as error:
-        if not _runs_again(run, error, is_alone=is_alone):
-            fail(run, error)
-    run.seconds = time.monotonic() - begin
-    if connection.closed_in_transaction or connection.needs_rollback:
-        raise TransactionLost(run) from run.error
-    _limit_hooks(hooks_before, run)
+    elif not _runs_again(run, error, is_alone=is_alone):
+        fail(run, error)
 
 
 def _run_handlers(run: HandlerRun) -> bool:
