@@ -14,19 +14,29 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Literal, Protocol
 
+from webhooks.kit.kinds.setting import InvalidSettings, Setting
+
+__all__ = [
+    "Connection",
+    "InvalidSettings",
+    "Kind",
+    "Lag",
+    "PartitionEnded",
+    "Position",
+    "PositionLost",
+    "Reader",
+    "Record",
+    "Sample",
+    "SeekTarget",
+    "Setting",
+    "SourceUnavailable",
+]
+
 Position = Any
 """Where reading goes on, as a JSON value that only the kind understands; None: where the settings say."""
 
 ENDED: Position = {"ended": True}
 """The position of a partition that has been read and gets no more records (PartitionEnded)."""
-
-
-class InvalidSettings(ValueError):
-    """Settings that cannot work; ``problems`` has a message for each wrong one, by ``settings.name``."""
-
-    def __init__(self, problems: Mapping[str, str]) -> None:
-        super().__init__("; ".join(f"{name}: {text}" for name, text in problems.items()))
-        self.problems = dict(problems)
 
 
 class SourceUnavailable(Exception):
@@ -50,34 +60,6 @@ class PartitionEnded(Exception):
 
     Its position becomes ENDED, it is not read again, and the partitions are listed at once.
     """
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """A setting of a kind: the form field, the check and the documentation of one member of ``settings``.
-
-    A credential is a member of ``credentials`` instead: encrypted, and never shown.
-    """
-
-    name: str
-    label: str
-    help_text: str
-    type: Literal["text", "number", "boolean", "texts", "object"] = "text"
-    is_required: bool = False
-    default: Any = None
-    choices: tuple[str, ...] = ()
-    minimum: int | None = None
-    maximum: int | None = None
-    max_length: int = 2048
-    is_credential: bool = False
-    names_place: bool = False
-    """Another value is another place (host, topic, table): positions of the former one are dropped."""
-    example: str = ""
-
-    @property
-    def path(self) -> str:
-        """Return the name of the field in errors, such as ``settings.topic`` or ``credentials.password``."""
-        return f"{'credentials' if self.is_credential else 'settings'}.{self.name}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Declare the settings of a kind of source or endpoint: one declaration is check, form and documentation."""

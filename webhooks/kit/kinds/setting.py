@@ -1,0 +1,135 @@
+"""Declare one setting of a kind, and check what is given for all settings of a kind.
+
+Members of ``settings`` are shown; those of ``credentials`` are encrypted and never shown.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any, Literal
+
+
+class InvalidSettings(ValueError):
+    """Settings that cannot work; ``problems`` has a message for each wrong one, by ``settings.name``."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {text}" for name, text in problems.items()))
+        self.problems = dict(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting of a kind: the form field, the check and the documentation of one member of ``settings``.
+
+    A credential is a member of ``credentials`` instead: encrypted, and never shown.
+    """
+
+    name: str
+    label: str
+    help_text: str
+    type: Literal["text", "number", "boolean", "texts", "object"] = "text"
+    is_required: bool = False
+    default: Any = None
+    choices: tuple[str, ...] = ()
+    minimum: int | None = None
+    maximum: int | None = None
+    max_length: int = 2048
+    is_credential: bool = False
+    names_place: bool = False
+    """Another value is another place (host, topic, table): positions of the former one are dropped."""
+    example: str = ""
+
+    @property
+    def path(self) -> str:
+        """Return the name of the field in errors, such as ``settings.topic`` or ``credentials.password``."""
+        return f"{'credentials' if self.is_credential else 'settings'}.{self.name}"
+
+
+def missing_modules(modules: Iterable[str]) -> list[str]:
+    """Return the modules that are not installed."""
+    return [name for name in modules if find_spec(name.partition(".")[0]) is None]
+
+
+def not_installed(name: str, modules: Sequence[str], extra: str) -> str:
+    """Return the message that a kind needs modules that are not installed; empty if all are."""
+    missing = missing_modules(modules)
+    return "" if not missing else f"{name} needs {', '.join(missing)}, not installed here: waypost[{extra}] brings it."
+
+
+def check_settings(
+    declared: Sequence[Setting], settings: Mapping[str, Any], credentials: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return settings with defaults, and credentials, each checked by itself. Raises InvalidSettings with all."""
+    problems: dict[str, str] = {}
+    checked: dict[str, dict[str, Any]] = {"settings": {}, "credentials": {}}
+    for part, given in (("settings", settings), ("credentials", credentials)):
+        known = [it for it in declared if it.is_credential == (part == "credentials")]
+        for name in sorted(given.keys() - {it.name for it in known}):
+            problems[f"{part}.{name}"] = f"Unknown; must be one of: {_listed(it.name for it in known)}."
+        for setting in known:
+            try:
+                value = _checked(setting, given.get(setting.name))
+            except ValueError as error:
+                problems[setting.path] = str(error)
+            else:
+                if value is not None:
+                    checked[part][setting.name] = value
+    if problems:
+        raise InvalidSettings(problems)
+    return checked["settings"], checked["credentials"]
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+def _checked(setting: Setting, value: Any) -> Any:
+    """Return a value as it is stored; None if there is none. Raises ValueError with a sentence."""
+    if value is None or value == "":
+        if setting.is_required:
+            raise ValueError("Is required.")
+        return setting.default
+    return _CHECKS[setting.type](setting, value)
+
+
+def _text(setting: Setting, value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("Must be a string.")
+    if setting.choices and value not in setting.choices:
+        raise ValueError(f"Must be one of: {_listed(setting.choices)}.")
+    if len(value) > setting.max_length:
+        raise ValueError(f"Must be at most {setting.max_length} characters.")
+    if any(ord(character) < 32 and (character not in "\r\n\t" or not setting.is_credential) for character in value):
+        raise ValueError("Must not contain control characters.")
+    return value
+
+
+def _number(setting: Setting, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("Must be an integer.")
+    if setting.minimum is not None and value < setting.minimum:
+        raise ValueError(f"Must be at least {setting.minimum}.")
+    if setting.maximum is not None and value > setting.maximum:
+        raise ValueError(f"Must be at most {setting.maximum}.")
+    return value
+
+
+def _boolean(_setting: Setting, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("Must be true or false.")
+    return value
+
+
+def _texts(setting: Setting, value: Any) -> list[str]:
+    if not isinstance(value, list) or not value:
+        raise ValueError("Must be an array of strings, at least one.")
+    return [_text(setting, it) for it in value]
+
+
+def _object(_setting: Setting, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError("Must be an object.")
+    return value
+
+
+_CHECKS = {"text": _text, "number": _number, "boolean": _boolean, "texts": _texts, "object": _object}
