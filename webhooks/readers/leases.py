@@ -57,6 +57,7 @@ _RELEASE = """
     UPDATE webhooks_sourcepartition
     SET lease_token = NULL, next_read_at = statement_timestamp() + make_interval(secs => %(seconds)s::float8),
         last_read_at = statement_timestamp(),
+        position = COALESCE(%(position)s::jsonb, position),
         lag_records = %(lag_records)s::bigint, lag_seconds = %(lag_seconds)s::float8,
         failures = 0, failing_since = NULL, last_error = '', error_setting = ''
     WHERE id = %(id)s AND lease_token = %(token)s
@@ -132,7 +133,9 @@ def advance(lease: Lease, position: Position, records: int) -> None:
 
 def release(lease: Lease, lag: Lag, seconds: float) -> None:
     """End a lease after a success; the partition is due again in so many seconds. Raises LeaseLost."""
-    _guarded(_RELEASE, lease, {"lag_records": lag.records, "lag_seconds": lag.seconds}, seconds)
+    position = None if lag.position is None else orjson.dumps(lag.position).decode()
+    values = {"lag_records": lag.records, "lag_seconds": lag.seconds, "position": position}
+    _guarded(_RELEASE, lease, values, seconds)
 
 
 def end(lease: Lease) -> None:

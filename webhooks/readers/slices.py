@@ -99,6 +99,8 @@ def _read(lease: Lease, source: Source, until: float) -> int:
         lag = opened.reader.lag()
         pause = 0.0 if number else find_kind(source.kind).next_idle(connection_of(source))
         release(lease, lag, pause)
+        if lag.position is not None:
+            opened.position = lag.position
     except PartitionEnded:
         close_reader(opened)
         end(lease)

@@ -41,6 +41,7 @@ class System:
         self.failure: Exception | None = None
         self.fails_to_acknowledge: BaseException | None = None
         self.before_return: list[object] = []
+        self.passed: object = None
 
     def add(self, *bodies: bytes, partition: str = "", **changes: object) -> None:
         """Add records, whose ids and positions are their places."""
@@ -78,7 +79,7 @@ class ListReader:
         system.acknowledged += [record.id for record in records]
 
     def lag(self) -> Lag:
-        return Lag(len(system.partitions[self._partition]) - self._next)
+        return Lag(len(system.partitions[self._partition]) - self._next, position=system.passed)
 
     def close(self) -> None:
         system.closed += 1

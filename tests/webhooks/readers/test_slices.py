@@ -276,6 +276,16 @@ def test_advance_of_a_lost_lease_raises(system: System) -> None:
         leases.advance(lease, 1, 1)
 
 
+def test_position_behind_what_makes_no_records_is_stored_and_keeps_the_reader(system: System) -> None:
+    read_source()
+    system.add(b'{"n": 1}')
+    system.passed = 7
+    for _ in range(2):
+        make_due()
+        run_slice(lease_next(), time.monotonic() + 60)  # type: ignore[arg-type]
+    assert (SourcePartition.objects.get().position, system.opened) == (7, 1)
+
+
 def test_reader_is_kept_between_slices_and_opened_again_after_a_change(system: System) -> None:
     source = read_source()
     for number in range(3):

@@ -99,10 +99,15 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """How far a reader is behind: records it has not fetched, age of the oldest in seconds. None: not known."""
+    """How far a reader is behind: records it has not fetched, age of the oldest in seconds. None: not known.
+
+    ``position``: where reading goes on, if the reader has passed over what makes no records (markers of transactions,
+    records that are left out); it is stored, so that it does not fall behind what the other system deletes.
+    """
 
     records: int | None = None
     seconds: float | None = None
+    position: Position = None
 
 
 class Reader(Protocol):
