@@ -47,13 +47,16 @@ def run(*, seconds: float = RUN_SECONDS) -> int:
             lease = lease_next()
             if lease is None:
                 return total
-            total += run_slice(lease, until)
+            total += run_slice(lease, until, may_wait=number is not None and number > 1)
     reader_workers.notify()
     return total
 
 
-def run_slice(lease: Lease, until: float) -> int:
-    """Read a leased partition until nothing is left, or time is over (monotonic); return the number of records."""
+def run_slice(lease: Lease, until: float, *, may_wait: bool = True) -> int:
+    """Read a leased partition until nothing is left, or time is over (monotonic); return the number of records.
+
+    ``may_wait``: for a record, while nothing else is due; not in a worker with one process, which has other tasks.
+    """
     source = Source.objects.get(pk=lease.source_id)
     try:
         if source.deleted_at is not None:
@@ -65,7 +68,7 @@ def run_slice(lease: Lease, until: float) -> int:
         if lease.position == ENDED:
             end(lease)
             return 0
-        return _read(lease, source, until)
+        return _read(lease, source, until, may_wait=may_wait)
     except LeaseLost:
         return 0
     except (DatabaseError, StorageDown):
@@ -78,7 +81,7 @@ def run_slice(lease: Lease, until: float) -> int:
     return 0
 
 
-def _read(lease: Lease, source: Source, until: float) -> int:
+def _read(lease: Lease, source: Source, until: float, *, may_wait: bool) -> int:
     """Fetch, store and acknowledge in turn. Raises SourceUnavailable, LeaseLost."""
     snapshot = find_source(source.public_id)
     if snapshot is None:
@@ -91,13 +94,16 @@ def _read(lease: Lease, source: Source, until: float) -> int:
         return 0
     try:
         while True:
-            number = _read_once(lease, snapshot, opened, _wait(until))
+            wait = _wait(until) if may_wait else 0.0
+            began = time.monotonic()
+            number = _read_once(lease, snapshot, opened, wait)
             total += number
             now = time.monotonic()
             if not number or now >= until or (now >= slice_ends and others_are_due()):
                 break
         lag = opened.reader.lag()
-        pause = 0.0 if number else find_kind(source.kind).next_idle(connection_of(source))
+        has_waited = wait > 0 and now - began > wait / 2  # the next slice goes on waiting
+        pause = 0.0 if number or has_waited else find_kind(source.kind).next_idle(connection_of(source))
         release(lease, lag, pause)
         if lag.position is not None:
             opened.position = lag.position

@@ -41,6 +41,8 @@ class System:
         self.failure: Exception | None = None
         self.fails_to_acknowledge: BaseException | None = None
         self.before_return: list[object] = []
+        self.waits = False
+        self.longest_wait = 0.0
         self.passed: object = None
 
     def add(self, *bodies: bytes, partition: str = "", **changes: object) -> None:
@@ -66,8 +68,9 @@ class ListReader:
         records = system.partitions[self._partition][self._next : self._next + limit]
         if not records and self._partition in system.ended:
             raise PartitionEnded
-        if not records:
-            time.sleep(min(wait, 0.01))
+        system.longest_wait = max(system.longest_wait, wait)
+        if not records and system.waits:
+            time.sleep(wait)
         self._next += len(records)
         for hook in system.before_return:
             hook()  # type: ignore[operator]

@@ -3,6 +3,7 @@
 import json
 import time
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -304,3 +305,26 @@ def test_run_waits_for_records_only_while_nothing_else_is_due(system: System, mo
     assert slices._wait(time.monotonic() + 60) == 0.0
     assert lease_next() is not None
     assert slices._wait(time.monotonic() + 60) == slices.MAX_WAIT
+
+
+def test_reader_that_waits_goes_on_at_once_and_one_that_does_not_pauses(system: System) -> None:
+    read_source()
+    for waits, pause in ((True, 0), (False, 1)):
+        system.waits = waits
+        make_due()
+        lease = lease_next()
+        assert lease is not None
+        before = timezone.now()
+        run_slice(lease, time.monotonic() + 0.2)
+        due = SourcePartition.objects.get().next_read_at
+        assert due is not None
+        assert (due - before).total_seconds() >= pause
+        assert (lease_next() is not None) is waits
+
+
+def test_worker_with_one_process_never_waits(system: System, settings: Any) -> None:
+    settings.WAYPOST_DEFAULT_WORKERS = 1
+    read_source()
+    system.waits = True
+    run()
+    assert system.longest_wait == 0.0
