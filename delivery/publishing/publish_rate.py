@@ -26,7 +26,7 @@ RETRY_AFTER = 1.0  # seconds without asking Valkey after it failed
 MAX_TENANTS = 10_000  # whose tokens a process remembers
 
 # GCRA: one number, the time up to which the tokens are spent, by Valkey's clock, so that processes need not agree.
-_GCRA = """
+GCRA = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 local rate, want = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -136,7 +136,7 @@ def _fetch(tenant_id: UUID, rate: int, least: int) -> tuple[int, float]:
 
 def _script() -> Script:
     if _process.bucket is None:
-        _process.bucket = _client(settings.CELERY_BROKER_URL).register_script(_GCRA)
+        _process.bucket = _client(settings.CELERY_BROKER_URL).register_script(GCRA)
     return _process.bucket
 
 

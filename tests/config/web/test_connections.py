@@ -151,7 +151,8 @@ def test_space_around_a_header_is_not_part_of_its_value(port: int) -> None:
     assert b"|host=a|content-length=3|x-real=1|" in received
 
 
-def test_body_after_an_early_response_is_discarded(port: int) -> None:
+def test_body_after_an_early_response_is_discarded(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "DISCARD_TIMEOUT", 60.0)
     head = b"POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n"
     assert statuses(exchange(port, head + bytes(100_000) + GET + b"Connection: close\r\n\r\n")) == [200, 200]
 
@@ -168,7 +169,7 @@ def test_continue_is_sent_before_the_body_is_awaited(port: int) -> None:
 
 @pytest.mark.parametrize("sent", [b"", b"GET /a HTTP/1.1\r\nHo"], ids=["nothing", "half a head"])
 def test_head_that_does_not_come_ends_the_connection(port: int, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
-    monkeypatch.setattr(connections, "HEAD_TIMEOUT", 0.2)
+    monkeypatch.setattr(connections, "HEAD_TIMEOUT", 1.0)
     with socket.create_connection(("127.0.0.1", port), timeout=30) as wire:
         wire.sendall(sent)
         received = wire.recv(4096)

@@ -149,7 +149,11 @@ def test_pipelined_requests_are_all_served_in_order(port: int, make_view: Callab
 
 @pytest.mark.parametrize("make_view", VIEWS)
 @pytest.mark.parametrize("size", [1, 7])
-def test_request_in_small_pieces_is_served(port: int, make_view: Callable[[str], HotView], size: int) -> None:
+def test_request_in_small_pieces_is_served(
+    port: int, make_view: Callable[[str], HotView], size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "HEAD_TIMEOUT", 120.0)
+    monkeypatch.setattr(bodies, "MAX_PAUSE", 120.0)
     view = make_view("pieces")
     raw = view.request(b"Connection: close\r\nContent-Length: %d\r\n" % len(view.body))
     received = exchange(port, *(raw[at : at + size] for at in range(0, len(raw), size)))
@@ -169,7 +173,8 @@ def test_client_that_closes_within_the_body_stores_nothing(port: int, make_view:
     assert view.stored() == 0
 
 
-def test_body_that_is_cut_short_gives_back_the_memory_that_it_held(port: int) -> None:
+def test_body_that_is_cut_short_gives_back_the_memory_that_it_held(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "MAX_PAUSE", 120.0)
     view = publishing("held")
     with socket.create_connection(("127.0.0.1", port), timeout=30) as wire:
         wire.sendall(view.request(body=view.body[:-1]))

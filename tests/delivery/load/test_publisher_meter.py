@@ -1,6 +1,5 @@
 """Check what a publishing process measures and reports."""
 
-import time
 from typing import Any
 
 import pytest
@@ -15,29 +14,45 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.django_db
 
 
-def test_report_has_the_rate_and_the_longest_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+class Clock:
+    """Tell a time that only the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+def test_report_has_the_rate_and_the_longest_queue(clock: Clock) -> None:
     meter = PublisherMeter()
     assert not meter.count(3, 1)
-    monkeypatch.setattr(module, "REPORT_EVERY", 0.05)
-    time.sleep(0.05)
+    clock.now += module.REPORT_EVERY
     assert meter.count(5, 9)
     assert meter.count(2, 4)
     meter.report()
     row = PublisherReport.objects.get()
     assert row.max_waiting == 9
-    assert 0 < row.requests_per_second <= 10 / 0.05
+    assert row.requests_per_second == 10 / module.REPORT_EVERY
     meter.report()  # of another thread, which was told the same
     assert PublisherReport.objects.get() == row
     assert not meter.count(1, 0)
 
 
-def test_measurement_begins_anew_after_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_measurement_begins_anew_after_a_pause(clock: Clock) -> None:
     meter = PublisherMeter()
     meter.count(1_000, 500)
-    monkeypatch.setattr(module, "FORGET_AFTER", 0.01)
-    time.sleep(0.02)
-    monkeypatch.setattr(module, "REPORT_EVERY", 0.0)
-    assert meter.count(1, 2)
+    clock.now += module.FORGET_AFTER + 1
+    assert not meter.count(1, 2)
+    clock.now += module.REPORT_EVERY
+    assert meter.count(0, 0)
     meter.report()
     assert PublisherReport.objects.get().max_waiting == 2
 

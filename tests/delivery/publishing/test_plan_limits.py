@@ -2,31 +2,26 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from django.conf import settings as configured
 
-from config.local import embedded
 from delivery.models import Event
-from delivery.publishing import monthly_quota, publish_rate
+from delivery.publishing import monthly_quota
 from delivery.publishing.publisher import publish
 from tests.factories import make_client, make_plan, make_tenant
 from tests.threads import in_threads
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rate_clock_stopped")]
 
 API = "/api/v1/events/"
 BATCH = "application/cloudevents-batch+json"
 
 
 @pytest.fixture(autouse=True)
-def valkey() -> Iterator[None]:
-    if configured.WAYPOST_EMBEDDED_BROKER:
-        embedded.attach(embedded.VALKEY, Path(configured.WAYPOST_DATA))
-    publish_rate.forget(), monthly_quota.forget()
+def quotas() -> Iterator[None]:
+    monthly_quota.forget()
     yield
-    publish_rate.forget(), monthly_quota.forget()
+    monthly_quota.forget()
 
 
 def client_on(**plan):

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -13,10 +12,8 @@ import pytest
 from django.conf import settings
 from django.db import connection, transaction
 
-from config.local import embedded
 from delivery import notify
 from delivery.models import Delivery, Event, Schedule, ScheduleQueue
-from delivery.publishing import publish_rate
 from delivery.schedules import due
 from delivery.schedules.due import run
 from delivery.schedules.schedules import change_schedule, create_schedule
@@ -130,10 +127,8 @@ def test_one_time_schedule_whose_event_is_not_accepted_is_kept_with_the_reason()
     assert (row.state, row.failures) == ("completed", 1)
 
 
+@pytest.mark.usefixtures("rate_clock_stopped")
 def test_occurrence_beyond_the_publish_rate_stays_due() -> None:
-    if settings.WAYPOST_EMBEDDED_BROKER:
-        embedded.attach(embedded.VALKEY, Path(settings.WAYPOST_DATA))
-    publish_rate.forget()
     tenant = make_tenant(plan=make_plan(publish_rate=1))
     rows = [make_schedule(tenant, expression="at(2099-01-01T00:00:00)") for _ in range(3)]
     for row in rows:

@@ -19,6 +19,7 @@ from webhooks.processing.handlers import GiveUp, RetryLater, handles
 from webhooks.processing.process import process_due
 from webhooks.processing.receipts import MAX_HISTORY, attempts_of
 from webhooks.processing.retry_plan import DEFAULT_PLAN
+from webhooks.processing.running import handler_runs
 from webhooks.processing.turns.claims import claim_group, claim_suspect
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
@@ -152,10 +153,12 @@ def test_sources_of_a_claim_run_in_turns() -> None:
 
 
 def test_tenant_that_has_used_its_time_in_a_claim_waits_for_the_next_and_others_run(monkeypatch) -> None:
-    monkeypatch.setattr(process, "TENANT_SECONDS", 0.05)
+    monkeypatch.setattr(process, "TENANT_SECONDS", 1.0)
     monkeypatch.setattr(process, "MAX_GROUP", 2)
-    slow, fast = make_source(), make_source()
-    handles(slow.public_id)(lambda receipt: time.sleep(0.06))
+    slow, fast = make_source(handler_timeout_seconds=60), make_source()
+    monkeypatch.setattr(process, "RELEASE_AFTER", 3600.0)
+    monkeypatch.setattr(handler_runs, "GROUP_LIMIT", 60.0)
+    handles(slow.public_id)(lambda receipt: time.sleep(1.1))
     for source in (slow, fast):
         for _ in range(4):
             make_receipt(source)

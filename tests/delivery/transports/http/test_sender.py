@@ -22,6 +22,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from delivery.transports.http import sender as sender_module
 from delivery.transports.http.exchange import MAX_RESPONSE, Request
 from delivery.transports.http.sender import HttpSender
 from delivery.transports.outcome import Failure, Outcome
@@ -332,7 +333,11 @@ class TestOutcomes:
         send(sender, make_request(receiver.url()))
         assert len({it.connection for it in receiver.arrivals}) == 2
 
-    def test_body_that_takes_a_moment_is_kept(self, sender: HttpSender, receiver: Receiver) -> None:
+    def test_body_that_takes_a_moment_is_kept(
+        self, sender: HttpSender, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sender_module, "RESPONSE_WITHIN", 60.0)
+
         def pause(exchange: scripts.Exchange) -> None:
             exchange.head(200, content_length=6)
             exchange.write(b"tha")

@@ -17,7 +17,7 @@ def test_callers_with_one_key_share_a_query_and_the_next_caller_starts_another()
     go_on, queried = threading.Event(), []
 
     def query(key: str) -> str:
-        go_on.wait(10)
+        go_on.wait()
         queried.append(key)
         return key.upper()
 
@@ -36,7 +36,7 @@ def test_cancelled_caller_leaves_the_query_to_the_others() -> None:
     go_on = threading.Event()
 
     async def run() -> str:
-        queries = SharedQueries(lambda key: f"{key} {go_on.wait(10)}")
+        queries = SharedQueries(lambda key: f"{key} {go_on.wait()}")
         first, second = (asyncio.ensure_future(queries.run("a", "share")) for _ in range(2))
         await asyncio.sleep(0)
         first.cancel()
