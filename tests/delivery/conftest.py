@@ -1,4 +1,4 @@
-"""What tests of delivering share."""
+"""Fixtures of the tests of delivering."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from delivery.publishing import publish_rate
 
 @pytest.fixture
 def rate_clock_stopped(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Run Valkey for publish rates, with clocks that the tests do not advance: no token is added, and none expires."""
+    """Use Valkey for publish rates, with clocks that the tests do not advance: no token is added, and none expires."""
     if settings.WAYPOST_EMBEDDED_BROKER:
         embedded.attach(embedded.VALKEY, Path(settings.WAYPOST_DATA))
     stopped = publish_rate.GCRA.replace("redis.call('TIME')", "{1000000000, 0}").replace("'PX', 2000", "'PX', 600000")
