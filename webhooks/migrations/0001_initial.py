@@ -197,6 +197,8 @@ class Migration(migrations.Migration):
                 ('last_read_at', models.DateTimeField(help_text='When it was last read, whether or not there was a record.', null=True)),
                 ('lag_records', models.BigIntegerField(help_text='Records that are not read yet; null: not known.', null=True)),
                 ('lag_seconds', models.FloatField(help_text='Age of the oldest of these in seconds; null: not known.', null=True)),
+                ('lag_bytes', models.BigIntegerField(help_text='What the other system keeps for this reader, in bytes; null: not known.', null=True)),
+                ('warning', models.TextField(blank=True, db_default='', help_text='What endangers the source or the other system; empty: nothing.')),
                 ('failures', models.PositiveIntegerField(db_default=0, help_text='Failed attempts to read since the last success.')),
                 ('failing_since', models.DateTimeField(help_text='Time of the first of them; null: reading works.', null=True)),
                 ('last_error', models.TextField(blank=True, db_default='', help_text='Why reading failed last; empty: it works.')),

@@ -59,6 +59,7 @@ _RELEASE = """
         last_read_at = statement_timestamp(),
         position = COALESCE(%(position)s::jsonb, position),
         lag_records = %(lag_records)s::bigint, lag_seconds = %(lag_seconds)s::float8,
+        lag_bytes = %(lag_bytes)s::bigint, warning = %(warning)s::text,
         failures = 0, failing_since = NULL, last_error = '', error_setting = ''
     WHERE id = %(id)s AND lease_token = %(token)s
     RETURNING id
@@ -67,7 +68,7 @@ _END = """
     WITH ended AS (
         UPDATE webhooks_sourcepartition
         SET lease_token = NULL, next_read_at = NULL, position = %(position)s::jsonb,
-            last_read_at = statement_timestamp(), lag_records = 0, lag_seconds = 0,
+            last_read_at = statement_timestamp(), lag_records = 0, lag_seconds = 0, lag_bytes = NULL, warning = '',
             failures = 0, failing_since = NULL, last_error = '', error_setting = ''
         WHERE id = %(id)s AND lease_token = %(token)s
         RETURNING id, source_id
@@ -134,8 +135,9 @@ def advance(lease: Lease, position: Position, records: int) -> None:
 def release(lease: Lease, lag: Lag, seconds: float) -> None:
     """End a lease after a success; the partition is due again in so many seconds. Raises LeaseLost."""
     position = None if lag.position is None else orjson.dumps(lag.position).decode()
-    values = {"lag_records": lag.records, "lag_seconds": lag.seconds, "position": position}
-    _guarded(_RELEASE, lease, values, seconds)
+    values = {"lag_records": lag.records, "lag_seconds": lag.seconds, "lag_bytes": lag.bytes}
+    warning = lag.warning.replace("\0", "")[:MAX_ERROR_LENGTH]
+    _guarded(_RELEASE, lease, {**values, "warning": warning, "position": position}, seconds)
 
 
 def end(lease: Lease) -> None:

@@ -30,6 +30,12 @@ class SourcePartition(KeyedRow):
     )
     lag_records = models.BigIntegerField(null=True, help_text="Records that are not read yet; null: not known.")
     lag_seconds = models.FloatField(null=True, help_text="Age of the oldest of these in seconds; null: not known.")
+    lag_bytes = models.BigIntegerField(
+        null=True, help_text="What the other system keeps for this reader, in bytes; null: not known."
+    )
+    warning = models.TextField(
+        db_default="", blank=True, help_text="What endangers the source or the other system; empty: nothing."
+    )
     failures = models.PositiveIntegerField(db_default=0, help_text="Failed attempts to read since the last success.")
     failing_since = models.DateTimeField(null=True, help_text="Time of the first of them; null: reading works.")
     last_error = models.TextField(db_default="", blank=True, help_text="Why reading failed last; empty: it works.")

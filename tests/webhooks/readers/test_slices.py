@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from tests.webhooks.readers.conftest import read_source
-from tests.webhooks.readers.scripted import System
+from tests.webhooks.readers.scripted import ListReader, System
 from webhooks.models import Receipt, Rejection, Source, SourcePartition
 from webhooks.readers import leases, slices
 from webhooks.readers.leases import LeaseLost, lease_next
@@ -328,3 +328,15 @@ def test_worker_with_one_process_never_waits(system: System, settings: Any) -> N
     system.waits = True
     run()
     assert system.longest_wait == 0.0
+
+
+def test_lag_in_bytes_and_a_warning_of_the_reader_are_stored_until_they_change(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_source()
+    for lag in (Lag(bytes=10, warning="The disk fills up."), Lag()):
+        monkeypatch.setattr(ListReader, "lag", lambda reader, lag=lag: lag)
+        make_due()
+        run_slice(lease_next(), time.monotonic() + 60)  # type: ignore[arg-type]
+        partition = SourcePartition.objects.get()
+        assert (partition.lag_bytes, partition.warning) == (lag.bytes, lag.warning)

@@ -103,11 +103,15 @@ class Lag:
 
     ``position``: where reading goes on, if the reader has passed over what makes no records (markers of transactions,
     records that are left out); it is stored, so that it does not fall behind what the other system deletes.
+    ``bytes``: what the other system keeps for it. ``warning``: a sentence for the owner if that system, or the source,
+    is in danger; empty if not.
     """
 
     records: int | None = None
     seconds: float | None = None
     position: Position = None
+    bytes: int | None = None
+    warning: str = ""
 
 
 class Reader(Protocol):
