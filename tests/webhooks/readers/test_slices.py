@@ -17,7 +17,7 @@ from webhooks.readers.leases import LeaseLost, lease_next
 from webhooks.readers.partitions import list_partitions, seek
 from webhooks.readers.slices import run, run_slice
 from webhooks.receiving import rejections
-from webhooks.sources.kinds.kind import ENDED, SourceUnavailable
+from webhooks.sources.kinds.kind import ENDED, Lag, SourceUnavailable
 from webhooks.sources.snapshot import clear_snapshots
 from webhooks.sources.sources import change_source, delete_source
 
