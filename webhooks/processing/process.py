@@ -25,11 +25,13 @@ from webhooks.processing.notify import receipt_workers
 from webhooks.processing.receipts import release
 from webhooks.processing.running.handler_runs import (
     HandlerRun,
+    OrderKey,
     RunOutcome,
     TransactionLost,
     fail,
     failed_commit,
     give_up,
+    order_key_of,
     run_together,
     settle_alone,
 )
@@ -75,14 +77,16 @@ def process_due(seconds: float = MAX_RUN_SECONDS) -> int:
 def process_claimed(claimed: Sequence[Receipt]) -> int:
     """Process receipts of one claim in groups, in turns among their sources, and return their number.
 
-    A tenant whose receipts of this claim have taken ``TENANT_SECONDS`` waits for the next claim. Receipts that have not
-    started then, or after ``RELEASE_AFTER``, or when an exception ends this, are released to others. Those of the group
-    that an exception ended stay claimed, since one of them may be its cause.
+    Receipts of an order key run in order; those behind one that was not finished are released. A tenant whose receipts
+    of this claim have taken ``TENANT_SECONDS`` waits for the next claim. Receipts that have not started then, or after
+    ``RELEASE_AFTER``, or when an exception ends this, are released to others. Those of the group that an exception
+    ended stay claimed, since one of them may be its cause.
     """
     end = time.monotonic() + RELEASE_AFTER
     queues, done = _queues(claimed), 0
     unstarted = {receipt.id: receipt for receipt in claimed}
     seconds: defaultdict[UUID, float] = defaultdict(float)
+    blocked: set[OrderKey] = set()
     try:
         while queues and (not done or time.monotonic() < end):
             queue = queues.popleft()
@@ -92,10 +96,15 @@ def process_claimed(claimed: Sequence[Receipt]) -> int:
             for run in runs:
                 del by_id[run.receipt_id]
                 seconds[_tenant(run.source)] += run.seconds
+                if run.blocks is not None:
+                    blocked.add(run.blocks)
             unstarted.update(by_id)
             done += len(runs)
-            rest = [*by_id.values(), *queue[MAX_GROUP:]]
-            left = [receipt for receipt in rest if seconds[_tenant(receipt.source)] <= TENANT_SECONDS]
+            left = [
+                receipt
+                for receipt in (*by_id.values(), *queue[MAX_GROUP:])
+                if seconds[_tenant(receipt.source)] <= TENANT_SECONDS and order_key_of(receipt) not in blocked
+            ]
             if left:
                 queues.append(left)
     finally:
@@ -165,7 +174,8 @@ def _process_one_by_one(group: Sequence[Receipt]) -> list[HandlerRun]:
     for receipt in group:
         if runs and time.monotonic() > end:
             break
-        runs.append(process(receipt, has_whole_limit=False))
+        if order_key_of(receipt) not in {run.blocks for run in runs if run.blocks is not None}:
+            runs.append(process(receipt, has_whole_limit=False))
     return runs
 
 

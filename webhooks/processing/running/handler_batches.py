@@ -17,6 +17,10 @@ from webhooks.processing.running.savepoints import Savepoints, check_transaction
 MIN_RECEIPTS = 2
 
 
+class _OrderBroken(Exception):
+    """A receipt has failed, and one behind it in its order key has run: undo both."""
+
+
 @dataclass(slots=True)
 class BatchEnd:
     """The end of a receipt in a batch: whether the handler ran (its pattern matched), and its error."""
@@ -58,6 +62,7 @@ def run_batch(
             function = batch[0][0].function
             errors = iter(function([it for (_, it), matches in zip(batch, matching, strict=True) if matches]))
             ends = [BatchEnd(matches, next(errors) if matches else None, 0.0) for matches in matching]
+            _check_order(batch, ends)
             check_transaction()
     except (Exception, HandlerTimeout):
         return None
@@ -66,3 +71,14 @@ def run_batch(
     for end in ends:
         end.seconds = share
     return ends
+
+
+def _check_order(batch: Sequence[Member], ends: Sequence[BatchEnd]) -> None:
+    """Raise _OrderBroken if a receipt has run although one before it in its order key has failed."""
+    failed: set[tuple[object, str]] = set()
+    for (_, receipt), end in zip(batch, ends, strict=True):
+        key = (receipt.source_id, receipt.order_key)
+        if receipt.order_key and key in failed:
+            raise _OrderBroken
+        if end.error is not None:
+            failed.add(key)

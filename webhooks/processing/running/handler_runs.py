@@ -58,6 +58,15 @@ class RunOutcome(Enum):
     AGAIN = "again"  # the failure may be due to others in the group: to be run again alone
 
 
+OrderKey = tuple[UUID, str]
+"""A source and an order key of it: receipts of one run in order."""
+
+
+def order_key_of(receipt: Receipt) -> OrderKey | None:
+    """Return the order key of a receipt; None if it has none."""
+    return (receipt.source_id, receipt.order_key) if receipt.order_key else None
+
+
 class TransactionLost(Exception):
     """The transaction cannot be committed: the handler of ``run`` ended it or closed the connection."""
 
@@ -78,6 +87,7 @@ class HandlerRun:
     limit: float
     receipt_id: UUID = field(init=False)  # a handler may delete the receipt, which clears its id
     source: Source = field(init=False)
+    order_key: OrderKey | None = field(init=False)
     outcome: RunOutcome = RunOutcome.LOST
     result: Result | None = None
     error: BaseException | None = None
@@ -87,6 +97,13 @@ class HandlerRun:
 
     def __post_init__(self) -> None:
         self.receipt_id, self.source = self.receipt.id, self.receipt.source
+        self.order_key = order_key_of(self.receipt)
+
+    @property
+    def blocks(self) -> OrderKey | None:
+        """Return the order key whose later receipts must not run now, because this run has not finished its receipt."""
+        has_finished = self.outcome in (RunOutcome.PROCESSED, RunOutcome.SKIPPED, RunOutcome.DEAD)
+        return None if has_finished else self.order_key
 
     def describe(self, error: BaseException) -> str:
         """Return the text that the receipt shows: the handler and its error."""
@@ -105,6 +122,8 @@ class HandlerRun:
 def run_together(claimed: Sequence[Receipt], *, has_whole_limit: bool = False) -> list[HandlerRun]:
     """Run receipts of one claim in one transaction, and return the runs of those that were started.
 
+    Receipts of one order key run in order; those behind one that was not finished are not started.
+
     Each receipt has ``GROUP_LIMIT`` seconds at most, or the whole time limit of its source. Raises TransactionLost, and
     what the commit raises; then nothing has happened.
     """
@@ -118,19 +137,18 @@ def run_together(claimed: Sequence[Receipt], *, has_whole_limit: bool = False) -
         with watchdog(GROUP_SECONDS + 2 * max(limits.values())):
             runs += _run_batches([it for it in claimed if it.id in still_claimed], limits, savepoints)
             done = {run.receipt_id for run in runs}
+            blocked = {run.blocks for run in runs if run.blocks is not None}
             for receipt in claimed:
-                if receipt.id in done:
+                if receipt.id in done or order_key_of(receipt) in blocked:
                     continue
                 if runs and time.monotonic() > end:
                     break
                 run = HandlerRun(receipt, limits[receipt.id])
                 runs.append(run)
-                if receipt.id not in still_claimed:
-                    continue
-                if run.source.tenant_deleted_at is not None:
-                    give_up(run, Receipt.Cause.TENANT_DELETED, "the tenant of the source was deleted")
-                else:
-                    _run_in_savepoint(run, savepoints, is_alone=len(claimed) == 1)
+                if receipt.id in still_claimed:
+                    _run_claimed(run, savepoints, is_alone=len(claimed) == 1)
+                if run.blocks is not None:
+                    blocked.add(run.blocks)
         settle([run.result for run in runs if run.result is not None])
         _notify_waiters(runs)
     return runs
@@ -154,6 +172,13 @@ def give_up(run: HandlerRun, cause: Receipt.Cause, error: str) -> None:
     """Make a receipt dead without running its handlers."""
     run.outcome = RunOutcome.DEAD
     run.result = _result(run, 0, cause=cause, error=error)
+
+
+def _run_claimed(run: HandlerRun, savepoints: Savepoints, *, is_alone: bool) -> None:
+    if run.source.tenant_deleted_at is not None:
+        give_up(run, Receipt.Cause.TENANT_DELETED, "the tenant of the source was deleted")
+    else:
+        _run_in_savepoint(run, savepoints, is_alone=is_alone)
 
 
 def _run_batches(receipts: Sequence[Receipt], limits: dict[UUID, float], savepoints: Savepoints) -> list[HandlerRun]:

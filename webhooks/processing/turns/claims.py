@@ -7,7 +7,8 @@ claim_slow      one receipt of this slow source
 A claim walks over the sources with pending receipts, in the order of their ids, from where the last one of this
 process ended. Each step is one lookup in the index ``receipt_due``, so a backlog of a source costs nothing. Tenants
 get equal parts of a claim, and so do the sources of a tenant. Within a source the receipt due longest is first; of an
-order key only the oldest pending one is claimed.
+order key the oldest pending one is claimed, with those that follow it without a gap, as far as the source's part of the
+claim goes; the caller runs them in order and releases those behind one that was not finished.
 
 A suspect is claimed alone, so that a second crash affects no other receipt.
 """
@@ -80,15 +81,38 @@ _CLAIM_GROUP = f"""
         SELECT place, source_id, GREATEST(
             1, %(limit)s / count(*) FILTER (WHERE rank = 1) OVER () / count(*) OVER (PARTITION BY tenant)) AS part
         FROM (SELECT * FROM ranked WHERE rank <= %(per_tenant)s ORDER BY place LIMIT %(sources)s) AS first
-    ), candidate AS MATERIALIZED (
-        SELECT locked.id FROM chosen CROSS JOIN LATERAL (
-            SELECT id FROM webhooks_receipt AS candidate
+    ), head AS MATERIALIZED (
+        SELECT locked.*, chosen.part FROM chosen CROSS JOIN LATERAL (
+            SELECT id, source_id, order_key FROM webhooks_receipt AS candidate
             WHERE candidate.source_id = chosen.source_id AND candidate.due_at <= statement_timestamp()
               AND candidate.claims = 0 AND {_IS_FIRST_OF_ITS_ORDER_KEY}
             ORDER BY candidate.due_at LIMIT chosen.part
             FOR UPDATE SKIP LOCKED
         ) AS locked
         LIMIT %(limit)s
+    ), keyed AS (
+        SELECT id, source_id, order_key, part / count(*) OVER (PARTITION BY source_id) - 1 AS room FROM head
+        WHERE order_key <> ''
+    ), following AS MATERIALIZED (
+        SELECT keyed.id AS head, later.id, row_number() OVER place AS number,
+            bool_and(later.is_ready) OVER place AS is_ready
+        FROM keyed CROSS JOIN LATERAL (
+            SELECT id, due_at <= statement_timestamp() AND claims = 0 AS is_ready FROM webhooks_receipt AS receipt
+            WHERE receipt.source_id = keyed.source_id AND receipt.order_key = keyed.order_key
+              AND receipt.order_key <> '' AND receipt.due_at IS NOT NULL AND receipt.id > keyed.id
+            ORDER BY receipt.id LIMIT keyed.room
+        ) AS later
+        WHERE keyed.room > 0
+        WINDOW place AS (PARTITION BY keyed.id ORDER BY later.id)
+    ), follower AS MATERIALIZED (
+        SELECT id FROM webhooks_receipt AS receipt
+        WHERE id = ANY(ARRAY(SELECT id FROM following WHERE is_ready)) AND due_at IS NOT NULL AND claim_token IS NULL
+        FOR UPDATE SKIP LOCKED
+    ), unbroken AS (
+        SELECT id, number = count(*) OVER (PARTITION BY head ORDER BY number) AS is_unbroken
+        FROM following JOIN follower USING (id)
+    ), candidate AS MATERIALIZED (
+        SELECT id FROM head UNION ALL SELECT id FROM unbroken WHERE is_unbroken
     ), receipt AS ({_TAKE}), ended AS (
         SELECT CASE WHEN (SELECT count(*) FROM chosen) < %(sources)s THEN (SELECT max(place) FROM turn)
             ELSE (SELECT max(place) FROM chosen) END AS place,

@@ -35,12 +35,35 @@ def sources_of(claimed: list[Receipt]) -> list[UUID]:
     return [receipt.source_id for receipt in claimed]
 
 
-def test_claim_takes_many_and_only_the_oldest_of_an_order_key() -> None:
+def test_claim_takes_an_order_key_with_what_follows_its_oldest_receipt() -> None:
     source = make_source()
-    first, _, other = [make_receipt(source, order_key=key) for key in ("k", "k", "other")]
+    first, second, other = [make_receipt(source, order_key=key) for key in ("k", "k", "other")]
     loose = [make_receipt(source) for _ in range(3)]
-    assert claim_group(20) == [*loose, first, other]
+    assert claim_group(20) == [*loose, first, second, other]
     assert claim_group(20) == []
+
+
+@pytest.mark.parametrize("change", ["later", "suspect"])
+def test_claim_takes_of_an_order_key_nothing_behind_a_gap(change: str) -> None:
+    source = make_source()
+    receipts = [make_receipt(source, order_key="k") for _ in range(4)]
+    changes = {"due_at": timezone.now() + timedelta(hours=1)} if change == "later" else {"claims": 1}
+    Receipt.objects.filter(pk=receipts[2].pk).update(**changes)
+    assert claim_group(20) == receipts[:2]
+
+
+def test_claim_takes_nothing_of_an_order_key_whose_oldest_receipt_waits() -> None:
+    source = make_source()
+    first, *_ = [make_receipt(source, order_key="k") for _ in range(3)]
+    Receipt.objects.filter(pk=first.pk).update(due_at=timezone.now() + timedelta(hours=1))
+    assert claim_group(20) == []
+
+
+def test_order_key_with_a_backlog_leaves_the_other_keys_their_part() -> None:
+    source = make_source()
+    backlog = [make_receipt(source, order_key="k") for _ in range(20)]
+    other = make_receipt(source, order_key="other")
+    assert claim_group(10) == [*backlog[:5], other]
 
 
 def test_claimed_receipt_has_all_fields_and_its_source() -> None:
