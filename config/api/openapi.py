@@ -45,6 +45,7 @@ TAG_OF = {
     "data": "Events",
     "verification-callbacks": "Endpoints",
     "endpoint-stats": "Endpoints",
+    "source-kinds": "Sources",
 }
 EXAMPLES: dict[str, Any] = orjson.loads(Path(__file__).with_name("examples.json").read_bytes())
 """By operation id: the body of a request, and of a response by status. Recorded by tests/api/test_examples.py."""

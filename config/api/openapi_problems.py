@@ -25,7 +25,10 @@ PROBLEM_DESCRIPTIONS = {
     429: "More than the tenant's plan or share allows; `limit` names the limit. Retry after `Retry-After` seconds.",
     503: "The database is unavailable, or took too long; retry after `Retry-After` seconds.",
 }
-CALLS_OUT = re.compile(r"/(endpoints|sources)(/\{\w+\})?$|/endpoints/\{\w+\}/(test|verification)$")
+CALLS_OUT = re.compile(
+    r"/(endpoints|sources)(/\{\w+\})?$|/endpoints/\{\w+\}/(test|verification)$"
+    r"|/sources/(test|\{\w+\}/(settings/test|seek))$"
+)
 """Operations that resolve a name or call a server; a tenant may have some in progress."""
 SCHEDULES = re.compile(r"/schedules(/import|/\{ref\})?\Z")  # the plan limits their number and interval
 SUBSCRIPTIONS = re.compile(r"/subscriptions(/\{\w+\})?$")

@@ -160,6 +160,7 @@ def record(receiver: Receiver) -> dict[str, Any]:
     watch(it, operator)
     replay(it, client, endpoint, receiver)
     receive(it, client)
+    read(it, client, receiver)
     publish_entries(it, client)
     record_problems(it, client, operator, tenant, endpoint)
     delete_everything(it, operator, client, tenant, endpoint)
@@ -399,6 +400,18 @@ def receive(it: Recorder, client: APIClient) -> None:
     asked.delete()
     it.call(client, "get_source_secret", ref=source, id=secret)
     it.call(client, "delete_source_secret", ref=source, id=secret)
+
+
+def read(it: Recorder, client: APIClient, receiver: Receiver) -> None:
+    """Read another system."""
+    kinds = it.call(client, "list_source_kinds")
+    it.examples["list_source_kinds"]["responses"]["200"] = {"data": kinds["data"][:1]}  # whatever is installed
+    body = {"kind": "scripted", "settings": {"topic": "orders"}}
+    it.call(client, "test_source_settings", body)
+    source = client.post("/api/v1/sources/", body, format="json").json()["id"]
+    it.call(client, "test_stored_source_settings", ref=source)
+    it.call(client, "list_source_partitions", ref=source)
+    it.call(client, "seek_source", {"to": "earliest"}, ref=source)
 
 
 def record_problems(it: Recorder, client: APIClient, operator: APIClient, tenant: str, endpoint: str) -> None:

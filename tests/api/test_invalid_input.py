@@ -25,7 +25,10 @@ pytestmark = pytest.mark.django_db
 
 JSON = "application/json"
 OURS = ("subscriptions", "delivery", "webhooks")
-CALLING_OUT = ("/api/v1/endpoints/{ref}/test/", "/api/v1/endpoints/{ref}/verification/")
+CALLING_OUT = (
+    *("/api/v1/endpoints/{ref}/test/", "/api/v1/endpoints/{ref}/verification/"),
+    *("/api/v1/sources/test/", "/api/v1/sources/{ref}/seek/"),
+)
 
 # Valid bodies, for operations without an example in the description and without a GET.
 VALID: dict[str, dict[str, Any]] = {
@@ -43,6 +46,7 @@ VALID: dict[str, dict[str, Any]] = {
     "/api/v1/replays/": {"all": True},
     "/api/v1/replays/preview/": {"all": True},
     "/api/v1/sources/": {"name": "unverified", "scheme": "none"},
+    "/api/v1/sources/test/": {"name": "unverified", "scheme": "none"},
 }
 # Operations that are described by a recorded example only.
 RECORDED = {f"/api/v1/{it}/" for it in ("event-types", "event-types/import", "keys", "plans", "tenants")}

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import orjson
 from django.db.models import Q
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.exceptions import NotFound, ValidationError
@@ -21,8 +22,10 @@ from webhooks.kit.tenancy import UnknownTenant
 from webhooks.models import Source
 from webhooks.receiving.test_message import NoActiveSecret, send_test_message
 from webhooks.sources import source_stats
+from webhooks.sources.kinds.registry import HTTP
 from webhooks.sources.sources import change_source, create_source, delete_source
 from webhooks.wire.errors import SenderKeyRequired, SignatureError
+from webhooks.wire.etags import etag_of
 from webhooks.wire.ids import parse
 
 
@@ -40,6 +43,7 @@ class SourceFilters(ConfiguredFilters):
     """Filter sources."""
 
     state = ChoiceFilter(Source.State.choices, where=_with_state, help_text="State of the source.")
+    kind = TextFilter(help_text="Kind of the source, exact: `http`, or the other system that is read.")
     sender = TextFilter(help_text="Name of the sender whose preset the source was created with, exact.")
     scheme = TextFilter(help_text="Signature scheme, exact.")
     url = TextFilter(where=_with_url, max_length=2048, help_text="Part of the URL that senders post to.")
@@ -59,14 +63,16 @@ class Sources(BelowSource, Resource[Source]):
     operations = {
         "list": (
             "List sources",
-            "Returns the tenant's sources, newest first. Filter by `uid`, URL, state, sender, labels, text or time. "
-            "A source is an address that receives webhooks of one sender.",
+            "Returns the tenant's sources, newest first. Filter by `uid`, URL, kind, state, sender, labels, text "
+            "or time. A source is an address that receives webhooks of one sender, or another system that is read.",
         ),
         "create": (
             "Create a source",
             "Creates an address that receives webhooks: the sender's signature scheme and secret, what to "
             "extract from each message, and how to respond. The response has the address to give to the "
-            "sender; a generated secret is shown here only.",
+            "sender; a generated secret is shown here only. With a `kind` other than `http` it reads another system: a "
+            "database, a broker, a queue. Its settings are tried, and refused with the field at fault if they do not "
+            "work (400 within seconds).",
         ),
         "retrieve": ("Get a source", "Returns one source, by id or `uid`, without its secrets."),
         "update": (
@@ -88,6 +94,11 @@ class Sources(BelowSource, Resource[Source]):
     serializer_class = SourceSerializer
     query_params = SourceFilters
     creates_by_put = True
+
+    def tag(self, row: Source) -> str:
+        """Return the entity tag of the row without what reading changes by itself."""
+        shown = {**self.get_serializer(row).data, "reading": None}
+        return etag_of(orjson.dumps(shown, default=str, option=orjson.OPT_SORT_KEYS))
 
     def get_serializer_context(self) -> dict[str, Any]:
         fake = getattr(self, "swagger_fake_view", False)
@@ -130,6 +141,10 @@ class SourceTest(BelowSource):
     @extend_schema(operation_id="test_source", request=TestMessageCreateSerializer, responses=TestMessageSerializer)
     def post(self, request: Request, ref: str) -> Response:
         source = self.get_object()
+        if source.kind != HTTP:
+            raise ValidationError(
+                {"kind": "Is read, so it gets no test message; POST settings/test/ tests its settings."}
+            )
         fields = self.body()
         url = reverse("inbound", args=[source.public_id], request=request)
         try:

@@ -3,7 +3,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from webhooks.api import receipts, rejections, senders, source_secrets, sources
+from webhooks.api import receipts, rejections, senders, source_kinds, source_reading, source_secrets, sources
 from webhooks.inbound_urls import urlpatterns as inbound_urlpatterns
 
 __all__ = ["api_urlpatterns", "inbound_urlpatterns"]
@@ -16,12 +16,21 @@ router.register("rejections", rejections.Rejections, "rejection")
 api_urlpatterns = [
     path("receipts/replay/", receipts.ReceiptsReplay.as_view(), name="receipts-replay"),
     path("receipts/replay/preview/", receipts.ReceiptsReplayPreview.as_view(), name="receipts-replay-preview"),
+    path("sources/test/", source_reading.SourceSettingsTest.as_view(), name="source-settings-test"),
     *router.urls,
     path("receipts/<str:ref>/attempts/", receipts.ReceiptAttempts.as_view(), name="receipt-attempts"),
     path("receipts/<str:ref>/body/", receipts.ReceiptBody.as_view(), name="receipt-body"),
     path("receipts/<str:ref>/replay/", receipts.ReceiptReplay.as_view(), name="receipt-replay"),
     path("receipts/<str:ref>/retry/", receipts.ReceiptRetry.as_view(), name="receipt-retry"),
     path("senders/", senders.Senders.as_view(), name="senders"),
+    path("source-kinds/", source_kinds.SourceKinds.as_view(), name="source-kinds"),
+    path("sources/<str:ref>/partitions/", source_reading.SourcePartitions.as_view(), name="source-partitions"),
+    path(
+        "sources/<str:ref>/settings/test/",
+        source_reading.StoredSettingsTest.as_view(),
+        name="source-stored-settings-test",
+    ),
+    path("sources/<str:ref>/seek/", source_reading.SourceSeek.as_view(), name="source-seek"),
     path("sources/<str:ref>/secrets/", source_secrets.SourceSecrets.as_view(), name="source-secrets"),
     path("sources/<str:ref>/secrets/<str:id>/", source_secrets.SourceSecretDetail.as_view(), name="source-secret"),
     path(

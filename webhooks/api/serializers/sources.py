@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
@@ -21,20 +22,32 @@ from webhooks.api.fields import (
     RetryPlanField,
     ValuePathField,
 )
+from webhooks.api.serializers.source_reading import SourceReadingSerializer
+from webhooks.api.serializers.source_settings import (
+    check_fields_of_http,
+    check_fields_of_kind,
+    check_kind,
+    checked_settings,
+)
 from webhooks.kit.encryption import decrypt
 from webhooks.kit.rest.errors import Conflict
 from webhooks.kit.rest.labels import Labels
 from webhooks.kit.rest.serializers import (
+    BooleanField,
     ChoiceField,
     IdField,
     MultilineTextField,
+    ObjectField,
     OptionalUrlField,
     StrictModelSerializer,
     TextField,
 )
 from webhooks.models import Source
+from webhooks.readers.reading_state import readings_of
 from webhooks.senders.presets import sender_names, with_preset
 from webhooks.sources.configuration import InvalidConfiguration, check_configuration, generated_secret, trimmed_secret
+from webhooks.sources.kinds.kind import Sample
+from webhooks.sources.kinds.registry import HTTP
 from webhooks.sources.models import uid_format
 from webhooks.sources.secret_rotation import MAX_SECRET_LENGTH, TooManySecrets, active_secrets
 from webhooks.sources.sources import UidInUse, change_source, create_source
@@ -65,8 +78,33 @@ class SourceSerializer(StrictModelSerializer):
         validators=[uid_format],
     )
     url = serializers.SerializerMethodField(
-        help_text="URL to give to the sender, which posts its messages there. It stays when `uid` changes."
+        help_text="URL to give to the sender, which posts its messages there. It stays when `uid` changes. Null: a "
+        "source of another kind than `http`, which is read."
     )
+    kind = TextField(
+        required=False,
+        max_length=32,
+        help_text="Where messages come from: `http` (senders post them), or the other system that is read; "
+        "`GET /source-kinds/` lists the kinds with their settings. Cannot be changed. Default: `http`.",
+        validators=[check_kind],
+    )
+    settings = ObjectField(
+        required=False,
+        help_text="Settings of the kind, as `GET /source-kinds/` lists them: what is read, and from where. A change "
+        "replaces all of them. They are tried when they change.",
+    )
+    credentials = ObjectField(
+        write_only=True,
+        required=False,
+        help_text="Credentials of the kind, such as `password`: stored encrypted, and never shown. A PATCH keeps those "
+        "that it leaves out; null removes one.",
+    )
+    skip_test = BooleanField(
+        write_only=True,
+        required=False,
+        help_text="Store settings without trying them, for example while the other system is away. Default: `false`.",
+    )
+    reading = serializers.SerializerMethodField(help_text="How reading goes; null: a source of the kind `http`.")
     secret = MultilineTextField(
         write_only=True,
         required=False,
@@ -119,12 +157,15 @@ class SourceSerializer(StrictModelSerializer):
         required=False,
         help_text="While it is `paused`, senders get 503 with Retry-After. Default: `active`.",
     )
-    kept_by_put = frozenset({"sender", "secret", "verify_token", "state"})
+    kept_by_put = frozenset({"sender", "secret", "verify_token", "state", "kind", "credentials", "skip_test"})
+    sample: Sample | None = None
+    """What a test of the settings found, if they were tried."""
 
     class Meta:
         model = Source
         fields = [
-            *("id", "tenant", "uid", "name", "url", "sender", "scheme", "secret", "options", "handshake"),
+            *("id", "tenant", "uid", "name", "kind", "settings", "credentials", "skip_test", "reading"),
+            *("url", "sender", "scheme", "secret", "options", "handshake"),
             "timestamp_tolerance_seconds",
             *("public_url", "message_id_path", "dedupe", "dedupe_window_seconds", "event_type_path", "envelope"),
             "order_key_path",
@@ -136,9 +177,19 @@ class SourceSerializer(StrictModelSerializer):
             "updated_at",
         ]
         read_only_fields = ["created_at", "updated_at"]
+        extra_kwargs = {
+            "scheme": {
+                "required": False,
+                "help_text": f"{help_of('scheme')}. Required for sources of the kind `http`, unless `sender` gives it; "
+                "the default of the others is `none`.",
+            }
+        }
 
     def to_internal_value(self, data: Any) -> Any:
         """Add the values of the preset to a new source, and to one that is replaced."""
+        if isinstance(data, dict) and self._kind(data) != HTTP:
+            return super().to_internal_value(data if self.partial else {"scheme": "none", **data})
+        self.fields["scheme"].required = True
         sender = data.get("sender", getattr(self.instance, "sender", None)) if isinstance(data, dict) else None
         if not self.partial and isinstance(sender, str) and sender in sender_names():
             data = with_preset({**data, "sender": sender})
@@ -150,10 +201,54 @@ class SourceSerializer(StrictModelSerializer):
             raise serializers.ValidationError("Unknown sender; GET /senders/ lists the known ones.")
         return name
 
-    def get_url(self, source: Source) -> str:
+    def _kind(self, data: Any) -> Any:
+        return data.get("kind", getattr(self.instance, "kind", HTTP))
+
+    @extend_schema_field({"type": ["string", "null"], "format": "uri"})
+    def get_url(self, source: Source) -> str | None:
+        if source.kind != HTTP:
+            return None
         return reverse("inbound", args=[source.public_id], request=self.context.get("request"))
 
+    @extend_schema_field(SourceReadingSerializer(allow_null=True))
+    def get_reading(self, source: Source) -> Any:
+        """Return how reading goes; the sources of a list are looked up together."""
+        rows: Any = getattr(self.parent, "instance", None)
+        if rows is None:
+            found = readings_of([source])
+        else:
+            found = self.__dict__.setdefault("_readings", None) or readings_of(rows)
+            self._readings = found
+        return SourceReadingSerializer(found[source.id]).data if source.id in found else None
+
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Check that all fields fit together, new and stored ones; try new settings of another system."""
+        kind = self._kind(attrs)
+        if self.instance is not None and kind != self.instance.kind:
+            raise serializers.ValidationError({"kind": "Cannot be changed; create another source."})
+        if kind == HTTP:
+            check_fields_of_http(attrs)
+        else:
+            check_fields_of_kind(attrs, kind)
+        attrs = self._with_scheme(attrs)
+        self._check_response(attrs)
+        if kind == HTTP:
+            for name in ("settings", "credentials", "skip_test"):
+                attrs.pop(name, None)
+        else:
+            self.sample = checked_settings(
+                attrs,
+                self.instance,
+                tenant_id=self._tenant_id(),
+                partial=self.partial,
+                always_test=self.context.get("always_test", False),
+            )
+        return attrs
+
+    def _tenant_id(self) -> Any:
+        return self.instance.tenant_id if self.instance else self.context.get("tenant_id")
+
+    def _with_scheme(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Check that scheme, options and secrets fit together, new and stored ones."""
         new = attrs.get("secret")
         scheme = attrs.get("scheme", getattr(self.instance, "scheme", ""))
@@ -174,12 +269,11 @@ class SourceSerializer(StrictModelSerializer):
                 scheme,
                 [new, *kept] if new and not self.instance else kept,
                 attrs.get("options", getattr(self.instance, "options", {})),
-                tenant_id=self.instance.tenant_id if self.instance else self.context.get("tenant_id"),
+                tenant_id=self._tenant_id(),
                 handshake=attrs.get("handshake", getattr(self.instance, "handshake", [])),
             )
         if "options" in attrs:
             attrs["options"] = options
-        self._check_response(attrs)
         return attrs
 
     def _check_response(self, attrs: dict[str, Any]) -> None:

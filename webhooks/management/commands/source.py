@@ -34,7 +34,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         fields = {"uid": options["uid"], **dict(map(_assignment, options["set"]))}
         named = {name: options[name] for name in ("sender", "scheme", "secret") if options[name] is not None}
-        fields = {**({} if "sender" in named else {"scheme": "standard"}), **named, **fields}
+        fields = {**({} if "sender" in named or "kind" in fields else {"scheme": "standard"}), **named, **fields}
         serializer = SourceSerializer(data=fields)
         try:
             serializer.is_valid(raise_exception=True)
@@ -43,7 +43,8 @@ class Command(BaseCommand):
             raise CommandError(json.dumps(error.detail)) from None
         secret = serializer.validated_data.get("secret")
         base = (options["base_url"] or settings.PUBLIC_URL).rstrip("/")
-        made = {"source": source.public_id, "url": base + serializer.data["url"], "secret": secret}
+        path = serializer.data["url"]
+        made = {"source": source.public_id, "url": path and base + path, "secret": secret}
         self.stdout.write(json.dumps(made))
 
 

@@ -4,13 +4,14 @@ A file is imported at its first use, because the library of its system may be ab
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from django.utils.module_loading import import_string
 
 from webhooks.kit.kinds import setting
-from webhooks.kit.kinds.setting import InvalidSettings, not_installed
+from webhooks.kit.kinds.setting import InvalidSettings, Setting, missing_modules, not_installed
 from webhooks.sources.kinds.kind import Kind
 
 HTTP = "http"  # sources that senders post to: no file here, because their messages are not fetched
@@ -37,3 +38,45 @@ def check_settings(
     if problem := not_installed(f"A source of the kind {kind.name}", kind.modules, kind.extra):
         raise InvalidSettings({"kind": problem})
     return setting.check_settings(kind.settings, settings, credentials)
+
+
+@dataclass(frozen=True, slots=True)
+class KindEntry:
+    """A kind as it is listed: also one whose library is not installed."""
+
+    name: str
+    label: str
+    description: str
+    settings: tuple[Setting, ...] = ()
+    extra: str = ""
+    missing: tuple[str, ...] = ()
+    is_partitioned: bool = False
+    can_seek: bool = False
+
+    @property
+    def is_installed(self) -> bool:
+        """Tell whether sources of this kind can be read here."""
+        return not self.missing
+
+
+def list_kinds() -> list[KindEntry]:
+    """Return all kinds, ``http`` first."""
+    sent = "A message that a sender posts to the URL of the source becomes a receipt, once, before the response."
+    return [KindEntry(HTTP, "HTTP", sent), *map(_entry, FILES)]
+
+
+def _entry(name: str) -> KindEntry:
+    try:
+        kind = find_kind(name)
+    except ModuleNotFoundError as error:
+        return KindEntry(name, name, "Its library is not installed.", missing=(str(error.name),))
+    return KindEntry(
+        name,
+        kind.label,
+        kind.description,
+        kind.settings,
+        kind.extra,
+        tuple(missing_modules(kind.modules)),
+        kind.is_partitioned,
+        kind.can_seek,
+    )

@@ -1,0 +1,3 @@
+from tests.webhooks.readers.conftest import system
+
+__all__ = ["system"]
