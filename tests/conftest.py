@@ -126,6 +126,7 @@ SLOW = (
     "tests/benchmarks",
     "tests/clients",
     "tests/config/local",
+    "tests/docs/test_guides.py",
 )
 
 

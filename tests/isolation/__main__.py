@@ -16,7 +16,7 @@ from tests.isolation.run import ALONE, BESIDE, run
 
 def main() -> int:
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    options = arguments()
+    options = parser().parse_args()
     chosen = available(options.only)
     if options.list:
         print("\n".join(f"{it.number:>3}  {it.name}: {it.sentence}" for it in chosen))
@@ -32,15 +32,15 @@ def main() -> int:
     return 1 if any(it.problems for it in results) else 0
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure a neighbour without and with each attacker.")
-    parser.add_argument("--only", default="", help="numbers of attacks, such as 4,11,20-25")
-    parser.add_argument("--alone", type=float, default=ALONE, help=f"seconds alone (default {ALONE:.0f})")
-    parser.add_argument("--beside", type=float, default=BESIDE, help=f"seconds beside it (default {BESIDE:.0f})")
-    parser.add_argument("--fresh", action="store_true", help="start a platform for each attack")
-    parser.add_argument("--json", type=Path, help="also write the results to this file")
-    parser.add_argument("--list", action="store_true", help="list the attacks")
-    return parser.parse_args()
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(description="Measure a neighbour without and with each attacker.")
+    made.add_argument("--only", default="", help="numbers of attacks, such as 4,11,20-25")
+    made.add_argument("--alone", type=float, default=ALONE, help=f"seconds alone (default {ALONE:.0f})")
+    made.add_argument("--beside", type=float, default=BESIDE, help=f"seconds beside it (default {BESIDE:.0f})")
+    made.add_argument("--fresh", action="store_true", help="start a platform for each attack")
+    made.add_argument("--json", type=Path, help="also write the results to this file")
+    made.add_argument("--list", action="store_true", help="list the attacks")
+    return made
 
 
 def available(only: str) -> list[Attack]:

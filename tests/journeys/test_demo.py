@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from config.local.demo import counts, events
+from tests.docs.blocks import blocks_of
 from tests.processes import run
 
 KEPT = ("PATH", "HOME", "LANG")
@@ -53,6 +54,13 @@ def test_demo_ends_with_every_count_as_expected() -> None:
         "at initech": 0,
     }
     assert demo.stdout.endswith("Every count is as expected.\n")
+    assert shape_of(demo.stdout) == shape_of(blocks_of("README.md")[1].text)
+
+
+def shape_of(output: str) -> list[str]:
+    """Return the lines of the demo without what differs from run to run: numbers, ids, the width of columns."""
+    lines = [re.sub(r"src_\w+|demo-\w+|[\d,.]+", "#", re.sub(r"[━╸╺]+", "━", line)) for line in output.splitlines()]
+    return [" ".join(line.split()) for line in lines if line.strip()]
 
 
 LINE = re.compile(r"^ +ok +([a-z ]+?) {2,}([0-9,]+) ", re.MULTILINE)

@@ -11,7 +11,7 @@ from delivery.reading import tenant_limits
 from subscriptions.models import Endpoint, Plan
 from webhooks.models import Source
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 NAME = re.compile(r"`(\w+)`")
 CONSTANT = re.compile(r"^_?([A-Z][A-Z0-9_]+)(?:: [^=]+)? = ", re.MULTILINE)
 SETTING = re.compile(r'env\.integer\(\s*"(WAYPOST_\w+)", ([0-9_*\s]+|SIZES\.\w+)[,)]')

@@ -21,6 +21,7 @@ from delivery.sending.drain import deliver_due
 from subscriptions.models import Inspector
 from tests.config.web.server import serving
 from tests.dns_server import Answer, DnsServer
+from tests.docs.blocks import blocks_of
 from tests.factories import make_tenant
 from tests.factories_receiver import make_source
 from tests.threads import ClosingThreads
@@ -62,11 +63,11 @@ def platform(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 
 def commands(page: str) -> Iterator[str]:
-    """Yield the commands of a page that the API or manage.py runs, without those that need an id of the reader's."""
+    """Yield the commands of a page that the API or manage.py runs, in order."""
     for block in BLOCK.findall((DOCS / page).read_text()):
         joined = re.sub(r"\\\n\s*", "", block)
         for command in re.split(r"\n(?= *(?:curl|export|\.venv))", joined):
-            if command.strip().startswith(("curl ", MANAGE)) and "_..." not in command:
+            if command.strip().startswith(("curl ", MANAGE)):
                 yield command.strip()
 
 
@@ -93,6 +94,7 @@ def run(page: str, *keys: str, after: Callable[[Call], object] = lambda call: No
 
 def curl(command: str, known: dict[str, str]) -> Call:
     """Send the request of a command to the views."""
+    command = re.sub(r"\bdlv_\.\.\.", lambda _: Delivery.objects.latest("pk").public_id, command)
     words = iter(shlex.split(re.sub(r"\$([A-Z_]+)", lambda it: known[it[1]], command))[1:])
     method, path, headers, body = "", "", {}, ""
     for word in words:
@@ -120,8 +122,11 @@ def test_quickstart_shows_the_webhooks_of_the_customer_that_is_named(settings: A
     published = [it.response.json()["deliveries"] for it in calls if it.path.endswith("/events/")]
     assert published == [1, 0, 1]
     assert {it.endpoint.tenant.uid for it in Delivery.objects.all()} == {"acme"}
-    (pending,) = [it.response.json()["data"] for it in calls if "/deliveries/" in it.path]
+    (pending,) = [it.response.json()["data"] for it in calls if "/deliveries/?" in it.path]
     assert [it["last_status"] for it in pending] == [503]
+    attempts, attempt = [it.response.json() for it in calls if "/attempts/" in it.path]
+    assert [it["status"] for it in attempts["data"]] == [503]
+    assert attempt["request"]["headers"]["webhook-id"] in attempt["curl"]
     assert {it.state for it in Delivery.objects.all()} == {"delivered"}
     (made,) = [it.response.json() for it in calls if it.path.endswith("/inspectors/")]
     kept = list(Inspector.objects.get().requests.order_by("pk"))
@@ -130,6 +135,16 @@ def test_quickstart_shows_the_webhooks_of_the_customer_that_is_named(settings: A
     assert kept[1].headers["webhook-id"] == kept[2].headers["webhook-id"]
     page = APIClient().get(urlsplit(made["page_url"]).path).content.decode()
     assert page.count("signature valid") == 3
+
+
+def test_key_that_the_quickstart_shows_has_the_form_of_one_that_is_printed() -> None:
+    out = StringIO()
+    call_command("platform_key", "Quickstart", stdout=out)
+    (shown,) = [json.loads(it.text) for it in blocks_of("docs/quickstart.md") if it.language == "json"]
+    printed = json.loads(out.getvalue())
+    assert shown.keys() <= printed.keys()
+    assert (shown["key"][:4], shown["api_key"][:3]) == (printed["key"][:4], printed["api_key"][:3])
+    assert len(shown["key"]) == len(printed["key"])
 
 
 def test_first_integration_ends_with_a_customer_who_receives_its_own_events() -> None:

@@ -18,7 +18,7 @@ import pytest
 from webhooks.wire.signing.keys import new_keypair, new_secret
 from webhooks.wire.signing.standard_webhooks import sign
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "how-to" / "receive-our-webhooks.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "receive-our-webhooks.md"
 BODY = '{"specversion":"1.0","type":"order.paid","data":{"name":"Zoë","total":42}}\n'.encode()
 SECRET, OTHER = new_secret(), new_secret()
 

@@ -19,12 +19,13 @@ from delivery.models import Delivery, Event, Schedule
 from delivery.sending.drain import deliver_due
 from subscriptions.models import Tenant
 from tests.aws_signatures import is_signed_for_aws
+from tests.docs.page_shell import agrees
 from tests.factories import make_endpoint, make_key, make_tenant
 from tests.processes import run
 from tests.receiver import Arrival, Exchange, Receiver, status
 from tests.waiting import wait_until
 
-FOLDER = Path(__file__).resolve().parent.parent / "docs" / "how-to" / "recipes"
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "recipes"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 URL = re.compile(r"https://[a-z0-9.-]+\.(?:example|com|aws)(/[\w/.-]*)?")
 
@@ -93,17 +94,6 @@ def reminders(recipe: MakeRecipe) -> dict[str, Any]:
     module: dict[str, Any] = {"__name__": "reminders"}
     exec(recipe("tomorrow-at-nine").code("python")[0], module)
     return module
-
-
-def agrees(expected: Any, found: Any) -> bool:
-    """Return whether a value is the one that a page shows."""
-    if isinstance(expected, dict) and isinstance(found, dict):
-        named = expected.keys() - {"..."}
-        is_whole = "..." in expected or found.keys() == named
-        return is_whole and named <= found.keys() and all(agrees(expected[name], found[name]) for name in named)
-    if isinstance(expected, list) and isinstance(found, list):
-        return len(expected) == len(found) and all(map(agrees, expected, found))
-    return bool(expected in ("...", found))
 
 
 def test_large_order_becomes_a_slack_message(recipe: MakeRecipe) -> None:

@@ -1,0 +1,143 @@
+"""Say for each block of each page by which test it is run or checked, or why it is not.
+
+A page has a word for each of its blocks, in order; ``word*3`` stands for three. ``CHECKS`` has the test of each word.
+Tests that are the same for many blocks take them from here (``blocks_for``), so that an entry is what runs the block.
+"""
+
+from tests.docs.blocks import Block, blocks_of
+
+CHECKS = {
+    "make": "tests/docs/test_commands.py::test_make_command_of_a_page_reaches_a_program_that_accepts_it",
+    "production": "tests/docs/test_commands.py::test_settings_of_the_page_for_production_are_accepted",
+    "encryption-keys": "tests/docs/test_commands.py::test_encryption_keys_of_the_page_decrypt_with_both",
+    "systemd": "tests/docs/test_commands.py::test_unit_of_systemd_is_valid_and_starts_a_command_that_exists",
+    "programs": "tests/docs/test_commands.py::test_program_for_a_container_is_one_that_exists",
+    "alerts": "tests/docs/test_commands.py::test_alert_names_metrics_that_are_served",
+    "api": "tests/docs/test_api_pages.py::test_commands_of_a_page_are_accepted_and_respond_as_it_shows",
+    "response": "tests/docs/test_api_pages.py::test_commands_of_a_page_are_accepted_and_respond_as_it_shows",
+    "handshake": "tests/docs/test_snippets.py::test_rules_of_the_handshake_respond_as_the_page_says",
+    "endpoint-fields": "tests/docs/test_snippets.py::test_fields_of_an_endpoint_are_those_of_the_description",
+    "deferred": "tests/docs/test_snippets.py::test_response_to_a_deferred_event_is_that_of_the_description",
+    "operational-event": "tests/docs/test_snippets.py::test_operational_event_of_the_page_is_one_of_the_catalogue",
+    "reference-pattern": "tests/docs/test_snippets.py::test_pattern_and_transformer_of_the_reference_compile",
+    "demo-events": "tests/docs/test_snippets.py::test_file_of_events_is_one_that_the_demo_reads",
+    "policy": "tests/docs/test_snippets.py::test_policy_allows_what_the_page_names",
+    "benchmark-row": "tests/docs/test_snippets.py::test_row_of_the_benchmark_is_the_one_in_the_code",
+    "attack": "tests/docs/test_snippets.py::test_attack_of_the_page_is_the_one_in_the_code",
+    "sender": "tests/docs/test_snippets.py::test_preset_of_the_guide_verifies_and_answers_its_sender",
+    "transport": "tests/docs/test_snippets.py::test_outline_of_a_transport_has_the_methods_of_a_transport",
+    "kind-model": "tests/docs/test_snippets.py::test_outline_of_a_kind_has_the_functions_of_a_kind",
+    "kind": "tests/docs/test_snippets.py::test_outline_of_a_kind_has_the_functions_of_a_kind",
+    "request": "tests/docs/test_snippets.py::test_request_on_the_page_for_receivers_is_the_one_that_is_sent",
+    "in-transaction": "tests/docs/test_snippets.py::test_event_is_published_in_the_transaction_of_the_page",
+    "publish-error": "tests/docs/test_snippets.py::test_error_of_publishing_is_the_one_shown",
+    "put-events": "tests/docs/test_snippets.py::test_client_of_aws_publishes_as_the_page_says",
+    "sending-script": "tests/docs/test_snippets.py::test_script_of_the_page_sends_a_message_that_is_accepted",
+    "subscriber": "tests/docs/test_snippets.py::test_subscriber_of_the_front_page_prints_what_it_verified",
+    "guide": "tests/docs/test_guides.py::test_guides_followed_to_the_letter_add_what_they_say",
+    "quickstart": "tests/docs/test_first_steps.py::test_quickstart_shows_the_webhooks_of_the_customer_that_is_named",
+    "integration": "tests/docs/test_first_steps.py"
+    "::test_first_integration_ends_with_a_customer_who_receives_its_own_events",
+    "operational": "tests/docs/test_first_steps.py::test_operational_events_page_sets_up_the_platforms_own_tenant",
+    "demo-output": "tests/journeys/test_demo.py::test_demo_ends_with_every_count_as_expected",
+    "verify": "tests/docs/test_receivers.py::test_verify_on_the_page_accepts_our_signatures_only",
+    "verify-v1a": "tests/docs/test_receivers.py::test_verify_with_a_public_key_accepts_our_signatures_only",
+    "client": "tests/clients/test_generated_clients.py::test_generated_clients_do_the_quickstart",
+    "client-snippet": "tests/docs/test_snippets.py::test_call_of_a_generated_client_is_one_that_its_quickstart_makes",
+    "handler": "tests/config/test_settings.py::test_app_of_the_operator_is_installed_with_its_models_and_handlers",
+    "pattern-event": "tests/subscriptions/event_types/test_guide.py::test_pattern_shown_as_matching_matches",
+    "matches": "tests/subscriptions/event_types/test_guide.py::test_pattern_shown_as_matching_matches",
+    "differs": "tests/subscriptions/event_types/test_guide.py::test_pattern_shown_as_not_matching_does_not_match",
+    "transformed": "tests/subscriptions/event_types/test_guide.py::test_transformer_renders_the_result_shown",
+    "receiver-project": "tests/journeys/test_receiver_alone.py::test_page_followed_in_a_new_project_handles_an_order",
+    "receiver-commands": "tests/journeys/test_receiver_alone.py::test_commands_of_the_page_are_those_that_are_run_here",
+    "provider-project": "tests/journeys/test_provider_installed.py"
+    "::test_page_followed_in_a_new_project_sends_a_signed_webhook",
+    "plan": "tests/test_architecture.py::test_architecture_page_shows_the_picture_of_the_code",
+    "states": "tests/docs/test_snippets.py::test_states_of_a_delivery_are_those_that_the_pictures_name",
+    "slack": "tests/docs/test_recipes.py::test_large_order_becomes_a_slack_message",
+    "oauth": "tests/docs/test_recipes.py::test_endpoint_behind_oauth_gets_a_token",
+    "lambda": "tests/docs/test_recipes.py::test_function_of_aws_lambda_verifies_what_it_is_sent",
+    "minute": "tests/docs/test_recipes.py::test_second_request_within_a_minute_waits",
+    "order": "tests/docs/test_recipes.py::test_failing_event_holds_up_its_own_customer_only",
+    "masked": "tests/docs/test_recipes.py::test_address_is_not_in_what_a_partner_gets",
+    "batch": "tests/docs/test_recipes.py::test_batch_creates_each_endpoint_with_its_subscription_once_and_deletes_them",
+    "test-event": "tests/docs/test_recipes.py::test_test_event_is_sent_and_shown",
+    "at-nine": "tests/docs/test_recipes.py::test_tomorrow_at_nine_is_the_time_of_the_city",
+    "schedule": "tests/docs/test_recipes.py::test_schedule_takes_the_time_of_the_city",
+    "schedules": "tests/docs/test_recipes.py::test_commands_about_schedules_are_accepted",
+}
+NOT_RUN = {
+    "picture": "a picture in characters, or of steps: nothing runs it",
+    "verify-other": "PHP and Ruby, which the machines of the tests do not have; each is the Python function again",
+    "npm": "fetches a package from the npm registry; its script is run on a sample by "
+    "tests/docs/test_snippets.py::test_script_makes_events_of_payloads_of_github",
+}
+
+INVENTORY = {
+    "README.md": "make demo-output picture states subscriber*2",
+    "docs/how-to/add-a-filter.md": "guide*2 make",
+    "docs/how-to/add-a-metric.md": "guide*3",
+    "docs/how-to/add-a-periodic-task.md": "guide*4",
+    "docs/how-to/add-a-resource.md": "guide*4 make",
+    "docs/how-to/add-a-scheme.md": "guide*3 make guide",
+    "docs/how-to/add-a-sender.md": "sender make",
+    "docs/how-to/add-a-transport.md": "transport kind-model kind",
+    "docs/how-to/add-an-admin-page.md": "guide*3",
+    "docs/how-to/benchmark.md": "make*2 benchmark-row",
+    "docs/how-to/demo.md": "make demo-events npm",
+    "docs/how-to/endpoints.md": "api endpoint-fields api endpoint-fields api*5",
+    "docs/how-to/event-types.md": "api*4 response",
+    "docs/how-to/generate-a-client.md": "api client client-snippet client client-snippet client client-snippet",
+    "docs/how-to/operate.md": "make production encryption-keys systemd programs api response api*2",
+    "docs/how-to/patterns.md": "api pattern-event matches differs matches*6 differs "
+    "matches differs matches*5 differs matches transformed*6",
+    "docs/how-to/publish-from-your-django-project.md": "provider-project*8 publish-error provider-project*7",
+    "docs/how-to/publish.md": "api*2 response api*3 response put-events deferred in-transaction",
+    "docs/how-to/receive-in-your-django-project.md": "receiver-commands receiver-project receiver-commands "
+    "receiver-project*3 receiver-commands*2 receiver-project*3",
+    "docs/how-to/receive-our-webhooks.md": "request verify*4 verify-other*2 verify verify-v1a*2",
+    "docs/how-to/receive.md": "api*2 handshake api sending-script make handler api*5",
+    "docs/how-to/recipes/aws-lambda-url.md": "lambda*3 policy",
+    "docs/how-to/recipes/five-hundred-endpoints.md": "batch*7",
+    "docs/how-to/recipes/in-order-per-customer.md": "order*4",
+    "docs/how-to/recipes/masked-email.md": "masked*2",
+    "docs/how-to/recipes/oauth2-endpoint.md": "oauth*3",
+    "docs/how-to/recipes/once-a-minute.md": "minute*3",
+    "docs/how-to/recipes/slack-message-for-large-orders.md": "slack*3",
+    "docs/how-to/recipes/test-event.md": "test-event*2",
+    "docs/how-to/recipes/tomorrow-at-nine.md": "at-nine schedule*2",
+    "docs/how-to/schedules.md": "schedules*6",
+    "docs/how-to/when-to-add-a-machine.md": "alerts",
+    "docs/how-to/your-first-integration.md": "picture make integration*11",
+    "docs/quickstart.md": "make quickstart*13 make",
+    "docs/reference/conventions.md": "api",
+    "docs/reference/operational-events.md": "api operational operational-event",
+    "docs/reference/patterns.md": "reference-pattern*3",
+    "docs/reference/senders.md": "api",
+    "docs/why/architecture.md": "plan",
+    "docs/why/how-a-drain-works.md": "picture*2",
+    "docs/why/isolation.md": "make attack",
+}
+
+
+def words_of(page: str) -> list[str]:
+    """Return the word of each block of a page."""
+    entries = (entry.partition("*") for entry in INVENTORY.get(page, "").split())
+    return [word for word, _, times in entries for _ in range(int(times or 1))]
+
+
+def blocks_for(*words: str) -> list[Block]:
+    """Return all blocks that these words check, by page."""
+    return [
+        block
+        for page in INVENTORY
+        for word, block in zip(words_of(page), blocks_of(page), strict=True)
+        if word in words
+    ]
+
+
+def block_for(word: str) -> Block:
+    """Return the only block that this word checks."""
+    (block,) = blocks_for(word)
+    return block
