@@ -24,7 +24,7 @@ class LaneBatches:
     def __init__(self, clock: Clock, lanes: Mapping[UUID, LeasedLane]) -> None:
         self._clock = clock
         self._lanes = lanes
-        self._undeliverable: dict[UUID, str] = {}  # the cause that the deliveries are dead-lettered for
+        self._undeliverable: dict[UUID, tuple[str, datetime]] = {}  # the cause, and what is due before was looked at
         self._of_old_clock: dict[UUID, None] = {}  # lanes with deliveries that are due by the clock before
         self._recovering: dict[UUID, datetime] = {}  # lanes whose retries are made due: up to when they were looked at
         self._old_clock_until = 0.0  # unix seconds: the clock before it went back
@@ -39,7 +39,9 @@ class LaneBatches:
 
     def dead_letter(self, causes: Mapping[UUID, str]) -> None:
         """Dead-letter all pending deliveries of these endpoints, each for its cause."""
-        self._undeliverable |= causes
+        for endpoint_id, cause in causes.items():
+            _, after = self._undeliverable.get(endpoint_id, (cause, EPOCH))
+            self._undeliverable[endpoint_id] = (cause, after)
 
     def keep(self, endpoint_ids: Iterable[UUID]) -> None:
         """Dead-letter nothing more of these endpoints, which get deliveries again."""
@@ -72,12 +74,12 @@ class LaneBatches:
             self._retry()
 
     def _dead_letter(self) -> None:
-        endpoint_id, cause = next(iter(self._undeliverable.items()))
+        endpoint_id, (cause, after) = next(iter(self._undeliverable.items()))
         with transaction.atomic():
-            dead = dead_letter_pending(endpoint_id, cause, DEAD_LETTER_BATCH)
+            until = dead_letter_pending(endpoint_id, cause, after, DEAD_LETTER_BATCH)
         del self._undeliverable[endpoint_id]
-        if dead:
-            self._undeliverable[endpoint_id] = cause  # behind those of other endpoints
+        if until is not None or after != EPOCH:  # at the end, those are looked for that were locked or came late
+            self._undeliverable[endpoint_id] = (cause, until or EPOCH)  # behind those of other endpoints
 
     def _bring_forward(self) -> None:
         endpoint_id = next(iter(self._of_old_clock))

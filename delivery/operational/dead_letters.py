@@ -7,16 +7,26 @@ Dead deliveries of operational events are not published, so that they cannot mul
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from delivery.models import DeadLetter, Delivery
+from delivery.models import DeadLetter, Delivery, Event
 from delivery.operational.operational_events import publish_operational
-from delivery.sql.dead_letters import DeadLetterRow, end_expired, end_pending, insert_dead_letters
+from delivery.sql.dead_letters import (
+    DeadLetterRow,
+    DescribedLetter,
+    describe_letters,
+    end_expired,
+    end_pending,
+    insert_dead_letters,
+)
 from delivery.sql.recovery import RecoveredClaim, void_claims
 from subscriptions.models import Endpoint
-from subscriptions.routing.route_table import OPERATIONAL
+from subscriptions.routing.route_table import OPERATIONAL, matching_names
+from webhooks.wire.ids import public
 
+NAMES = list(matching_names("waypost.delivery.dead"))  # what a subscription may name to receive it
 BATCH = 500  # dead letters published by one statement
 
 
@@ -26,9 +36,14 @@ def dead_letter(rows: Sequence[DeadLetterRow]) -> None:
     _publish([row.delivery_id for row in rows])
 
 
-def dead_letter_pending(endpoint_id: UUID, cause: str, limit: int) -> int:
-    """Dead-letter up to ``limit`` pending deliveries of an endpoint; return how many. Call in a transaction."""
-    return _publish(end_pending(endpoint_id, cause, limit))
+def dead_letter_pending(endpoint_id: UUID, cause: str, after: datetime, limit: int) -> datetime | None:
+    """Dead-letter up to ``limit`` pending deliveries of an endpoint, the first that are due at ``after`` or later.
+
+    Return the time at which the next slice begins; None if this one found nothing. Call in a transaction.
+    """
+    ended = end_pending(endpoint_id, cause, after, limit)
+    _publish(ended.ids)
+    return ended.until
 
 
 def dead_letter_expired(seconds: float) -> int:
@@ -49,20 +64,18 @@ def recover_claims() -> list[RecoveredClaim]:
 def _publish(delivery_ids: Sequence[UUID]) -> int:
     """Publish that these deliveries are dead; return their number."""
     for begin in range(0, len(delivery_ids), BATCH):
-        letters = DeadLetter.objects.filter(delivery__in=delivery_ids[begin : begin + BATCH], replayed_at=None)
-        found = letters.select_related("delivery__event").defer("delivery__event__body", "delivery__body")
-        about = [it for it in found if not it.delivery.event.type.startswith(OPERATIONAL)]
-        publish_operational("waypost.delivery.dead", [(it.tenant_id, _describe(it)) for it in about])
+        letters = describe_letters(delivery_ids[begin : begin + BATCH], NAMES, OPERATIONAL)
+        publish_operational("waypost.delivery.dead", [(it.tenant_id, _describe(it)) for it in letters])
     return len(delivery_ids)
 
 
-def _describe(letter: DeadLetter) -> dict[str, Any]:
+def _describe(letter: DescribedLetter) -> dict[str, Any]:
     return {
-        "dead_letter": letter.public_id,
-        "delivery": letter.delivery.public_id,
-        "event": letter.delivery.event.public_id,
-        "event_type": letter.delivery.event.type,
-        "endpoint": Endpoint(id=letter.endpoint_id).public_id,
+        "dead_letter": public(DeadLetter.prefix, letter.id),
+        "delivery": public(Delivery.prefix, letter.delivery_id),
+        "event": public(Event.prefix, letter.event_id),
+        "event_type": letter.event_type,
+        "endpoint": public(Endpoint.prefix, letter.endpoint_id),
         "cause": letter.cause,
         "reason": letter.reason,
         "attempts": letter.attempts,

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from delivery.models import DeadLetter, Delivery
+from delivery.sql.fan_out import IS_OPERATIONAL
 from webhooks.kit.sql import columns, run
 
 PENDING, DEAD = Delivery.State.PENDING, Delivery.State.DEAD
@@ -41,6 +42,54 @@ class DeadLetterRow(NamedTuple):
     reason: str | None
 
 
+class DescribedLetter(NamedTuple):
+    """What ``waypost.delivery.dead`` says of a dead letter."""
+
+    id: UUID
+    tenant_id: UUID
+    delivery_id: UUID
+    event_id: UUID
+    event_type: str
+    endpoint_id: UUID
+    cause: str
+    reason: str
+    attempts: int
+    last_status: int | None
+    last_error: str
+
+
+# Reader: publishing of dead letters. Indexes: the primary keys, the unique one on the delivery of an open dead letter,
+# and subscription_operational. Most tenants, and the platform, do not subscribe: of their letters nothing is read.
+DESCRIBE_LETTERS = f"""
+SELECT l.id, l.tenant_id, l.delivery_id, e.id, e.type, l.endpoint_id, l.cause, l.reason, l.attempts, l.last_status,
+       l.last_error
+  FROM delivery_deadletter l
+  JOIN delivery_delivery d ON d.id = ANY(ARRAY[l.delivery_id])
+  JOIN delivery_event e ON e.id = ANY(ARRAY[d.event_id])
+ WHERE l.delivery_id = ANY(%(deliveries)s::uuid[]) AND l.replayed_at IS NULL
+   AND NOT starts_with(e.type, %(operational)s)
+   AND l.tenant_id = ANY(ARRAY(
+       SELECT t.id FROM subscriptions_tenant t
+        WHERE t.id IN (SELECT tenant_id FROM delivery_deadletter
+                        WHERE delivery_id = ANY(%(deliveries)s::uuid[]) AND replayed_at IS NULL)
+          AND EXISTS (SELECT FROM subscriptions_subscription s
+                       WHERE (s.tenant_id = t.id OR s.tenant_id = (SELECT id FROM subscriptions_tenant
+                                                                    WHERE is_platform AND deleted_at IS NULL))
+                         AND {IS_OPERATIONAL} AND s.event_types && %(names)s::varchar[])))
+ ORDER BY l.id
+"""
+
+
+def describe_letters(delivery_ids: Sequence[UUID], names: Sequence[str], operational: str) -> list[DescribedLetter]:
+    """Describe the open dead letters of these deliveries that a tenant is notified of.
+
+    ``names``: what a subscription may name to receive the event about a dead letter. ``operational``: the prefix of
+    the types of events whose dead letters are not published.
+    """
+    parameters = {"deliveries": list(delivery_ids), "names": list(names), "operational": operational}
+    return [DescribedLetter(*row) for row in run(DESCRIBE_LETTERS, parameters)]
+
+
 # Reader: dead_letter (delivery/operational), for what its callers have given the state dead. Index: the primary key.
 DEAD_LETTER_THESE = f"""
 WITH dead AS (
@@ -60,26 +109,37 @@ def insert_dead_letters(rows: Sequence[DeadLetterRow]) -> None:
         run(DEAD_LETTER_THESE, {"deliveries": deliveries, "causes": causes, "reasons": reasons})
 
 
-# Reader: the drain, for endpoints that are deleted or gone (responded 410). Index: delivery_due.
+# Reader: the drain, for endpoints that are deleted or gone (responded 410). Index: delivery_due, from where the slice
+# before ended: the entries of ended deliveries stay in it until a vacuum, and every slice would read all of them.
 END_PENDING = f"""
 WITH undeliverable AS (
-    SELECT id FROM delivery_delivery WHERE endpoint_id = %(endpoint)s AND state = '{PENDING}'
-     LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    SELECT id, next_attempt_at FROM delivery_delivery
+     WHERE endpoint_id = %(endpoint)s AND state = '{PENDING}' AND next_attempt_at >= %(after)s
+     ORDER BY next_attempt_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), dead AS (
     UPDATE delivery_delivery d SET state = '{DEAD}', next_attempt_at = NULL
       FROM undeliverable WHERE d.id = ANY(ARRAY[undeliverable.id])
     RETURNING d.id, d.tenant_id, d.endpoint_id, d.last_status, d.last_error, d.attempts,
               %(cause)s AS cause, '' AS reason
+), letters AS (
+    {INSERT_DEAD_LETTERS}
+    RETURNING delivery_id
 )
-{INSERT_DEAD_LETTERS}
-RETURNING delivery_id
+SELECT delivery_id, (SELECT max(next_attempt_at) FROM undeliverable) FROM letters
 """
 
 
-def end_pending(endpoint_id: UUID, cause: str, limit: int = 1_000) -> list[UUID]:
-    """Dead-letter up to ``limit`` pending deliveries of an endpoint; return their ids."""
-    rows = run(END_PENDING, {"endpoint": endpoint_id, "cause": cause, "limit": limit})
-    return [row[0] for row in rows]
+class EndedPending(NamedTuple):
+    """The deliveries of one slice that are dead now; ``until``: what the last of them was due at, None if none was."""
+
+    ids: list[UUID]
+    until: datetime | None
+
+
+def end_pending(endpoint_id: UUID, cause: str, after: datetime, limit: int = 1_000) -> EndedPending:
+    """Dead-letter up to ``limit`` pending deliveries of an endpoint, the first that are due at ``after`` or later."""
+    rows = run(END_PENDING, {"endpoint": endpoint_id, "cause": cause, "after": after, "limit": limit})
+    return EndedPending([row[0] for row in rows], rows[0][1] if rows else None)
 
 
 # Reader: the sweep. Indexes: lane_endpoint_inactive, delivery_due.

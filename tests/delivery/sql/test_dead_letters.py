@@ -6,6 +6,7 @@ from delivery.models import DeadLetter, Delivery
 from delivery.sql.dead_letters import ReplayedLetter, end_expired, end_pending, replay_dead_letters
 from tests.delivery.factories import make_dead_letter, make_replay
 from tests.delivery.sql.factories import (
+    EPOCH,
     HOUR,
     make_deliveries,
     make_lane,
@@ -23,7 +24,7 @@ class TestDeadLetterPending:
             make_deliveries(endpoint, state="sending")[0],
             make_deliveries(endpoint, state="delivered")[0],
         )
-        assert len(end_pending(endpoint.id, "responded_410")) == 3
+        assert len(end_pending(endpoint.id, "responded_410", EPOCH).ids) == 3
         letters = DeadLetter.objects.filter(endpoint=endpoint, tenant=endpoint.tenant, cause="responded_410")
         assert {it.delivery_id for it in letters} == {it.id for it in pending}
         assert {(it.attempts, it.last_status, it.last_error) for it in letters} == {(2, 500, "status")}
@@ -34,13 +35,25 @@ class TestDeadLetterPending:
     def test_limit_bounds_one_call(self) -> None:
         endpoint = make_endpoint()
         make_deliveries(endpoint, 5)
-        counts = [len(end_pending(endpoint.id, "responded_410", limit=2)) for _ in range(4)]
+        counts = [len(end_pending(endpoint.id, "responded_410", EPOCH, limit=2).ids) for _ in range(4)]
         assert counts == [2, 2, 1, 0]
+
+    def test_slice_begins_where_the_one_before_ended(self) -> None:
+        endpoint = make_endpoint()
+        pending = [make_deliveries(endpoint, next_attempt_at=now() - n * HOUR)[0] for n in (4, 3, 2, 1)]
+        first = end_pending(endpoint.id, "responded_410", EPOCH, limit=2)
+        assert (set(first.ids), first.until) == ({it.id for it in pending[:2]}, pending[1].next_attempt_at)
+        assert first.until is not None
+        (late,) = make_deliveries(endpoint, next_attempt_at=now() - 5 * HOUR)
+        second = end_pending(endpoint.id, "responded_410", first.until)
+        assert (set(second.ids), second.until) == ({it.id for it in pending[2:]}, pending[3].next_attempt_at)
+        assert end_pending(endpoint.id, "responded_410", EPOCH).ids == [late.id]
+        assert end_pending(endpoint.id, "responded_410", EPOCH) == ([], None)
 
     def test_other_endpoints_are_left_unchanged(self) -> None:
         neighbour = make_endpoint()
         make_deliveries(neighbour)
-        assert end_pending(make_endpoint(neighbour.tenant).id, "responded_410") == []
+        assert end_pending(make_endpoint(neighbour.tenant).id, "responded_410", EPOCH).ids == []
 
 
 @pytest.mark.django_db
