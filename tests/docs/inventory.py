@@ -70,12 +70,14 @@ CHECKS = {
 NOT_RUN = {
     "picture": "a picture in characters, or of steps: nothing runs it",
     "verify-other": "PHP and Ruby, which the machines of the tests do not have; each is the Python function again",
+    "kind-of-source": "a form with KIND in the place of a kind; the fields of each kind that there is are checked by "
+    "tests/webhooks/sources/test_kinds_reference.py",
     "npm": "fetches a package from the npm registry; its script is run on a sample by "
     "tests/docs/test_snippets.py::test_script_makes_events_of_payloads_of_github",
 }
 
 INVENTORY = {
-    "README.md": "make demo-output picture states subscriber*2",
+    "README.md": "make picture demo-output states subscriber*2",
     "docs/how-to/add-a-filter.md": "guide*2 make",
     "docs/how-to/add-a-metric.md": "guide*3",
     "docs/how-to/add-a-periodic-task.md": "guide*4",
@@ -94,6 +96,7 @@ INVENTORY = {
     "matches differs matches*5 differs matches transformed*6",
     "docs/how-to/publish-from-your-django-project.md": "provider-project*8 publish-error provider-project*7",
     "docs/how-to/publish.md": "api*2 response api*3 response put-events deferred in-transaction",
+    "docs/how-to/read-other-systems.md": "kind-of-source",
     "docs/how-to/receive-in-your-django-project.md": "receiver-commands receiver-project receiver-commands "
     "receiver-project*3 receiver-commands*2 receiver-project*3",
     "docs/how-to/receive-our-webhooks.md": "request verify*4 verify-other*2 verify verify-v1a*2",
@@ -115,6 +118,7 @@ INVENTORY = {
     "docs/reference/operational-events.md": "api operational operational-event",
     "docs/reference/patterns.md": "reference-pattern*3",
     "docs/reference/senders.md": "api",
+    "docs/reference/source-kinds.md": "kind-of-source",
     "docs/why/architecture.md": "plan",
     "docs/why/how-a-drain-works.md": "picture*2",
     "docs/why/isolation.md": "make attack",

@@ -7,7 +7,7 @@ import pytest
 from tests.docs.blocks import ROOT, blocks_of, pages
 from tests.docs.inventory import CHECKS, INVENTORY, NOT_RUN, words_of
 
-MAX_NOT_RUN = 8  # blocks; each needs a reason why no test can run it
+MAX_NOT_RUN = 9  # blocks; each needs a reason why no test can run it
 
 
 @pytest.mark.parametrize("page", pages())

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from config.local.demo import counts, events
-from tests.docs.blocks import blocks_of
+from tests.docs.inventory import block_for
 from tests.processes import run
 
 KEPT = ("PATH", "HOME", "LANG")
@@ -54,7 +54,7 @@ def test_demo_ends_with_every_count_as_expected() -> None:
         "at initech": 0,
     }
     assert demo.stdout.endswith("Every count is as expected.\n")
-    assert shape_of(demo.stdout) == shape_of(blocks_of("README.md")[1].text)
+    assert shape_of(demo.stdout) == shape_of(block_for("demo-output").text)
 
 
 def shape_of(output: str) -> list[str]:
