@@ -64,16 +64,20 @@ def check(headers: Mapping[str, str]) -> None:
     total = 0
     for name, value in headers.items():
         check_syntax(name, value)
-        lowered = name.lower()
-        read_as = _SEPARATOR.sub("-", lowered)  # many servers turn them all into the same variable
-        if read_as in FORBIDDEN_NAMES or read_as.startswith(FORBIDDEN_PREFIXES):
+        folded = folded_name(name)
+        if folded in FORBIDDEN_NAMES or folded.startswith(FORBIDDEN_PREFIXES):
             raise ForbiddenHeader(name, "is reserved.")
-        if lowered in seen:
-            raise ForbiddenHeader(name, "is given twice.")
-        seen.add(lowered)
+        if folded in seen:
+            raise ForbiddenHeader(name, "is given twice: many servers read case, hyphens and underscores as the same.")
+        seen.add(folded)
         total += len(name) + len(value)
         if total > MAX_TOTAL:
             raise ForbiddenHeader(name, f"more than {MAX_TOTAL} bytes of headers.")
+
+
+def folded_name(name: str) -> str:
+    """Return the form in which many servers take different names for the same variable: ``X_A`` is ``x-a``."""
+    return _SEPARATOR.sub("-", name.lower())
 
 
 def check_syntax(name: str, value: str) -> None:

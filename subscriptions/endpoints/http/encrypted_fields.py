@@ -15,7 +15,7 @@ from subscriptions.endpoints.http.credentials import auth_header, own_headers, p
 from subscriptions.errors import Invalid, StateConflict
 from subscriptions.models import HttpSettings
 from webhooks.kit.encryption import CannotDecrypt, decrypt, encrypt
-from webhooks.wire.custom_headers import ForbiddenHeader, check
+from webhooks.wire.custom_headers import ForbiddenHeader, check, folded_name
 
 MASK = "***"
 FIELDS = ("headers", "auth", "tls")
@@ -84,7 +84,7 @@ def apply_changes(row: HttpSettings, changes: Mapping[str, Any]) -> EncryptedFie
 
 def request_headers(fields: EncryptedFields) -> dict[str, str]:
     """Return the custom headers and those of the authentication. Raises ForbiddenHeader."""
-    if twice := own_headers(fields.auth) & {name.lower() for name in fields.headers}:
+    if twice := {folded_name(it) for it in own_headers(fields.auth)} & {folded_name(it) for it in fields.headers}:
         raise ForbiddenHeader(min(twice), "is given twice.")
     headers = {**fields.headers, **auth_header(fields.auth)}
     check(headers)

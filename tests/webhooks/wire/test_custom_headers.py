@@ -92,6 +92,15 @@ def test_check_limits_count_and_size() -> None:
         check({f"X-{number}": "x" * MAX_VALUE for number in range(5)})
 
 
+@pytest.mark.parametrize(
+    ("name", "other"), [("X-Team", "X_Team"), ("x-team", "X-TEAM"), ("X_A-B", "x-a_b"), ("A.B", "A-B")]
+)
+def test_check_rejects_two_names_that_servers_read_as_one(name: str, other: str) -> None:
+    with pytest.raises(ForbiddenHeader, match="is given twice: many servers") as caught:
+        check({name: "x", other: "y"})
+    assert caught.value.name == other
+
+
 def test_check_rejects_one_name_in_two_cases() -> None:
     with pytest.raises(ForbiddenHeader, match="given twice"):
         check({"X-Key": "1", "x-key": "2"})
