@@ -15,7 +15,9 @@ from webhooks.kit.kinds.setting import InvalidSettings, Setting, missing_modules
 from webhooks.sources.kinds.kind import Kind
 
 HTTP = "http"  # sources that senders post to: no file here, because their messages are not fetched
-FILES: dict[str, str] = {}
+FILES: dict[str, str] = {
+    "sqs": "webhooks.sources.kinds.aws.sqs.Sqs",
+}
 """By name of the kind: the dotted path of its class."""
 
 

@@ -1,13 +1,15 @@
 """Amazon S3 event notifications: each record is an event.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html. Attributes are those of the
-CloudEvents adapter for S3, but for the id: all objects that one request deletes have the id of that request, so a hash
-over the object and what happened to it is added.
+CloudEvents adapter for S3, but for two: all objects that one request deletes have the id of that request, so a hash
+over the object and what happened to it is added; and the subject is the name of the object, which a notification has
+encoded as in a form (a plus sign for a space).
 """
 
 import hashlib
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote_plus
 
 import orjson
 
@@ -56,7 +58,7 @@ def _event(record: Any, index: int) -> Event:
             "id": f"{request}.{content}" if is_text(request) else f"{_text(record, '/eventTime')}.{content}",
             "source": as_uri(".".join(filter(None, (str(source), _text(record, "/awsRegion"), str(bucket))))),
             "type": f"{_TYPE}{name}",
-            "subject": _text(record, "/s3/object/key"),
+            "subject": unquote_plus(_text(record, "/s3/object/key") or ""),
             "time": _text(record, "/eventTime"),
         },
         record,

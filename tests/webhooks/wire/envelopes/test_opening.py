@@ -196,9 +196,9 @@ class TestEventBridge:
 
 class TestS3:
     def test_each_record_is_an_event_with_an_id_of_its_own(self) -> None:
-        other = {**samples.S3_RECORD, "s3": {**samples.S3_RECORD["s3"], "object": {"key": "b.jpg"}}}
+        other = {**samples.S3_RECORD, "s3": {**samples.S3_RECORD["s3"], "object": {"key": "in%2Fa+b.jpg"}}}
         events = opened(AUTO, {}, {"Records": [samples.S3_RECORD, other]})
-        assert [it.attributes["subject"] for it in events] == ["HappyFace.jpg", "b.jpg"]
+        assert [it.attributes["subject"] for it in events] == ["HappyFace.jpg", "in/a b.jpg"]
         assert len({it.attributes["id"] for it in events}) == 2
         assert [it.attributes["id"] for it in opened("s3", {}, samples.S3)] == [events[0].attributes["id"]]
 

@@ -1,0 +1,63 @@
+"""Call HTTP APIs of other systems through the guard, with SourceUnavailable for what prevents a response."""
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+
+from webhooks.outgoing.call_messages import CallResponse
+from webhooks.outgoing.errors import (
+    CallFailed,
+    ConnectFailed,
+    DeadlineExceeded,
+    HostNotResolved,
+    InvalidResponse,
+    LimitReached,
+    TlsFailed,
+)
+from webhooks.outgoing.guarded_call import start_call
+from webhooks.sources.kinds.kind import Connection, SourceUnavailable
+from webhooks.wire.addresses.parsed_url import ForbiddenAddress
+from webhooks.wire.custom_headers import ForbiddenHeader
+
+_FAILURES: Mapping[type[CallFailed], str] = {
+    HostNotResolved: "The name of the host has no address",
+    ConnectFailed: "No connection can be made",
+    TlsFailed: "No trusted TLS connection can be made; its certificate is invalid, or is for another name",
+    InvalidResponse: "The connection ended early, or the response was not HTTP",
+    DeadlineExceeded: "There was no complete response in time",
+}
+
+
+class Busy(SourceUnavailable):
+    """Too many calls of the tenant are in progress, or the other system asks to slow down; nothing is wrong."""
+
+
+def start_request(
+    connection: Connection, url: str, headers: Mapping[str, str], body: bytes, *, timeout: float, max_response: int
+) -> "Future[CallResponse]":
+    """Start a POST on behalf of the owner of a source; ``response_of`` waits for its response."""
+    return start_call(
+        "POST",
+        url,
+        share=connection.share,
+        headers=headers,
+        body=body,
+        timeout=timeout,
+        max_response=max_response,
+    )
+
+
+def response_of(future: "Future[CallResponse]", setting: str) -> CallResponse:
+    """Return the complete response, whatever its status. Raises SourceUnavailable with the setting of the address."""
+    try:
+        response = future.result()
+    except ForbiddenAddress as error:
+        raise SourceUnavailable(f"This address may not be called: {error}", setting) from error
+    except ForbiddenHeader as error:
+        raise SourceUnavailable(f"A header of the request is invalid: {error}") from error
+    except LimitReached as error:
+        raise Busy(str(error)) from error
+    except CallFailed as error:
+        raise SourceUnavailable(f"{_FAILURES.get(type(error), 'The call failed')}.", setting) from error
+    if response.truncated:
+        raise SourceUnavailable(f"The response has more than {len(response.body)} bytes.", setting)
+    return response
