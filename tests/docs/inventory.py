@@ -113,7 +113,7 @@ INVENTORY = {
     "docs/how-to/schedules.md": "schedules*6",
     "docs/how-to/when-to-add-a-machine.md": "alerts",
     "docs/how-to/your-first-integration.md": "picture make integration*11",
-    "docs/quickstart.md": "make quickstart*13 make",
+    "docs/quickstart.md": "make quickstart*15 make",
     "docs/reference/conventions.md": "api",
     "docs/reference/operational-events.md": "api operational operational-event",
     "docs/reference/patterns.md": "reference-pattern*3",

@@ -34,7 +34,7 @@ class PageShell:
 
     def __init__(self, server: str, key: str, receiver: Receiver, folder: Path, newest: Callable[[str], str]) -> None:
         self.server, self.key, self.receiver, self.folder, self.newest = server, key, receiver, folder, newest
-        self.environment = {"PATH": os.environ["PATH"], "API": f"{server}/api/v1", "KEY": key, "WAYPOST": server}
+        self.environment = {"PATH": os.environ["PATH"], "API": f"{server}/api/v1", "KEY": key}
 
     def run(self, text: str) -> str:
         """Run the commands of a block and return what they print. Those of manage.py run in this process."""

@@ -66,7 +66,7 @@ def endpoints(shell: PageShell, tenant: Tenant, *uids: str) -> list[Endpoint]:
 
 
 def before_endpoints(shell: PageShell, tenant: Tenant) -> None:
-    endpoints(shell, tenant, "main", "shop")
+    endpoints(shell, tenant, "shop")
 
 
 def before_operate(shell: PageShell, tenant: Tenant) -> None:

@@ -67,7 +67,7 @@ def commands(page: str) -> Iterator[str]:
     for block in BLOCK.findall((DOCS / page).read_text()):
         joined = re.sub(r"\\\n\s*", "", block)
         for command in re.split(r"\n(?= *(?:curl|export|\.venv))", joined):
-            if command.strip().startswith(("curl ", MANAGE)):
+            if command.strip().startswith(("curl ", "export KEY=", MANAGE)):
                 yield command.strip()
 
 
@@ -79,6 +79,9 @@ def run(page: str, *keys: str, after: Callable[[Call], object] = lambda call: No
             out = StringIO()
             call_command(*shlex.split(command.removeprefix(MANAGE)), stdout=out)
             known[next(names)] = json.loads(out.getvalue())["api_key"]
+            continue
+        if command.startswith("export "):
+            known["KEY"] = calls[-1].response.json()["key"]
             continue
         call = curl(command, known)
         assert call.response.status_code < 300, (command, call.response.content)
@@ -133,6 +136,7 @@ def test_quickstart_shows_the_webhooks_of_the_customer_that_is_named(settings: A
     assert [it.is_verified for it in kept] == [True] * 3
     assert [json.loads(bytes(it.body))["data"] for it in kept] == [{"total": 42}, {"total": 43}, {"total": 43}]
     assert kept[1].headers["webhook-id"] == kept[2].headers["webhook-id"]
+    assert [it["uid"] for it in calls[-1].response.json()["data"]] == ["shop"]
     page = APIClient().get(urlsplit(made["page_url"]).path).content.decode()
     assert page.count("signature valid") == 3
 

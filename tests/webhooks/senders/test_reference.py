@@ -10,7 +10,8 @@ from webhooks.senders.presets import Sender, all_senders
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "senders.md"
 HEAD = """# Known senders
 
-A source of one of these senders is created with its name and secret only:
+A source of one of these senders is created with its name and secret only
+(`$API` and `$KEY` are those of the [quickstart](../quickstart.md#7-a-key-for-one-customer)):
 
 ```sh
 curl -s $API/sources/ -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' \\

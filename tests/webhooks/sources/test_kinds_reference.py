@@ -11,7 +11,7 @@ HEAD = """# Kinds of sources
 
 A source receives the messages of a sender (`http`), or reads another system: a database, a broker, a queue, an API. Its
 `kind` says which, `settings` what is read and from where, and `credentials`, which are stored encrypted and never
-shown, how to get in:
+shown, how to get in. `$API` and `$KEY` are those of the [quickstart](../quickstart.md#7-a-key-for-one-customer):
 
 ```sh
 curl -s $API/sources/ -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' \\
