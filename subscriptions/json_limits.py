@@ -14,7 +14,7 @@ def check_json(field: str, value: Any, max_bytes: int, max_depth: int) -> None:
     """Raise Invalid for ``field`` unless the value can be stored as JSON and is within the limits."""
     check_depth(field, value, max_depth)
     try:
-        size = len(json.dumps(value, allow_nan=False, ensure_ascii=False).encode())
+        size = len(json.dumps(value, allow_nan=False, ensure_ascii=False, default=str).encode())
     except ValueError:  # NaN, infinity, an unpaired surrogate
         raise Invalid(field, "Must not contain NaN, infinity or unpaired surrogates.") from None
     if size > max_bytes:

@@ -3,7 +3,6 @@
 They are changed over the REST API or by importing a document.
 """
 
-import json
 from typing import Any
 
 from django.contrib import admin
@@ -11,6 +10,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
+from subscriptions.event_types.exact_json import indented
 from subscriptions.event_types.models import EventType
 from webhooks.kit.admin.display import Tone, column, link, pill
 from webhooks.kit.admin.filters import BooleanFilter, RelatedFilter
@@ -70,8 +70,8 @@ class EventTypeAdmin(AdminList):
         if row is not None and self.has_view_permission(request, row):
             context |= {
                 "event_type": row,
-                "schemas": [(it, _indented(it.document)) for it in row.schemas.order_by("-version")],
-                "examples": [_indented(it) for it in row.examples],
+                "schemas": [(it, indented(it.document)) for it in row.schemas.order_by("-version")],
+                "examples": [indented(it) for it in row.examples],
                 "in_catalogue": row.tenant_id is None and not row.archived,
             }
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
@@ -85,7 +85,3 @@ class EventTypeAdmin(AdminList):
         return pill(state, TONES[state])
 
     schema_version = column("Schema", lambda row: f"Version {row.version}" if row.version else "None")
-
-
-def _indented(document: Any) -> str:
-    return json.dumps(document, ensure_ascii=False, indent=2)

@@ -12,9 +12,9 @@ from django.db import transaction
 
 from subscriptions.errors import Invalid
 from subscriptions.event_types import registry
+from subscriptions.event_types.exact_json import to_json
 from subscriptions.event_types.models import EventType, SchemaCheckMode
 from subscriptions.event_types.openapi_webhooks import invalid_webhook, read_webhooks
-from subscriptions.event_types.schemas import to_json
 from subscriptions.models import Tenant
 
 

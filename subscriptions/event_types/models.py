@@ -4,12 +4,12 @@ A type belongs to the deployment (all tenants see it) or to one tenant. Schemas 
 ``jsonb`` does not keep the order of the names in an object.
 """
 
-import json
 from typing import Any
 
 from django.db import models
 from django.utils import timezone
 
+from subscriptions.event_types.exact_json import from_json
 from webhooks.kit.rows import Row
 from webhooks.wire.ids import new_id
 
@@ -66,7 +66,7 @@ class EventType(Row):
     @property
     def examples(self) -> list[Any]:
         """Return the examples of ``data``."""
-        found: list[Any] = json.loads(self.examples_text)
+        found: list[Any] = from_json(self.examples_text)
         return found
 
     @property
@@ -102,4 +102,4 @@ class EventSchema(models.Model):
     @property
     def document(self) -> Any:
         """Return the parsed JSON Schema."""
-        return json.loads(self.text)
+        return from_json(self.text)

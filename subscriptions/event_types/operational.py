@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from subscriptions.event_types.exact_json import to_json
 from subscriptions.event_types.models import EventSchema, EventType
-from subscriptions.event_types.schemas import to_json
 
 GROUP = "Waypost"
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)  # time of creation that is shown; none is recorded

@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from subscriptions.errors import AlreadyExists, Invalid, StateConflict
 from subscriptions.event_types import schema_check
+from subscriptions.event_types.exact_json import to_json
 from subscriptions.event_types.models import EventSchema, EventType
-from subscriptions.event_types.schemas import check_examples, check_schema, to_json
+from subscriptions.event_types.schemas import check_examples, check_schema
 from subscriptions.models import Tenant
 from subscriptions.routing.route_table import OPERATIONAL
 from subscriptions.validation import check_event_type

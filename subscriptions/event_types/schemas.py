@@ -5,7 +5,6 @@ limited, its regular expressions run in linear time (no look-around, no backrefe
 nothing is ever fetched. ``format`` is an annotation, the draft's default, and is not checked.
 """
 
-import json
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -14,6 +13,7 @@ import jsonschema_rs
 from subscriptions.errors import Invalid
 from subscriptions.event_types.schema_cost import TooCostly, check_cost
 from subscriptions.json_limits import check_json
+from webhooks.wire.json_numbers import with_decimals
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 MAX_SCHEMA = 64 * 1024  # bytes as JSON
@@ -45,7 +45,7 @@ def check_schema(schema: Any) -> None:
     if schema.get("$schema", DIALECT) not in (DIALECT, DIALECT + "#"):
         raise _invalid(f"Must be {DIALECT}; other drafts are not supported.", "/$schema")
     try:
-        jsonschema_rs.meta.validate({**schema, "$schema": DIALECT})
+        jsonschema_rs.meta.validate(with_decimals({**schema, "$schema": DIALECT}))
     except jsonschema_rs.ValidationError as error:
         raise _invalid(_shortened(error.message), json_pointer(error.instance_path)) from None
     _check_references(schema, schema, "")
@@ -61,7 +61,7 @@ def check_schema(schema: Any) -> None:
 def compile_schema(schema: Any) -> CompiledSchema:
     """Compile a schema. Raises Invalid."""
     try:
-        return CompiledSchema(schema, retriever=_reject_retrieval, pattern_options=REGEX_OPTIONS)
+        return CompiledSchema(with_decimals(schema), retriever=_reject_retrieval, pattern_options=REGEX_OPTIONS)
     except jsonschema_rs.ValidationError as error:
         raise _invalid(_shortened(error.message), json_pointer(error.instance_path)) from None
     except ValueError as error:
@@ -87,14 +87,9 @@ def check_examples(examples: Any, schema: Any) -> None:
         return
     compiled = compile_schema(schema)
     for index, example in enumerate(examples):
-        for violation in find_violations(compiled, example)[:1]:
+        for violation in find_violations(compiled, with_decimals(example))[:1]:
             message = f"Example {index} does not match the schema: {violation.detail}"
             raise Invalid("examples", message, f"/{index}{violation.pointer}")
-
-
-def to_json(document: Any) -> str:
-    """Return the text under which a schema or an example is stored."""
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
 def json_pointer(path: list[str | int]) -> str:

@@ -34,6 +34,7 @@ from webhooks.schemes.scheme import (
 )
 from webhooks.schemes.signed_content import SignedContent, listed_names
 from webhooks.wire import base64_text
+from webhooks.wire.bodies.content_coding import codings_of
 from webhooks.wire.errors import BadOptions, MalformedHeader, MissingHeader, NoMatchingSignature
 from webhooks.wire.header_values import is_name, lowered
 from webhooks.wire.message_values import MessageValues, alternatives, is_in_body, is_path
@@ -131,6 +132,8 @@ class SignatureLayout:
     def verifier(self, context: VerificationContext, check: ContentCheck) -> BodyVerifier:
         """Return the verifier of one message. Raises SignatureError."""
         if self.reads_body:
+            if codings_of(context.headers.get("content-encoding", "")):  # what is not verified is not decompressed
+                raise NoMatchingSignature("the proof is in the body, which is compressed; send it uncompressed")
             return _BufferedVerifier(self, context, check)
         self.begin(context, MessageValues(context.headers, _query(context)), check)
         return check if self._content.has_body else UnsignedBody(check.finish())

@@ -15,11 +15,12 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Q
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from subscriptions.event_types import schema_check
+from subscriptions.event_types.exact_json import indented, to_json
 from subscriptions.event_types.exporting import as_asyncapi, as_openapi, sample_event
 from subscriptions.event_types.models import EventType
 from subscriptions.event_types.operational import operational_types
@@ -111,8 +112,8 @@ def show(request: HttpRequest, name: str, tenant_id: UUID | None) -> HttpRespons
     context = {
         "it": it,
         "lines": outline(document),
-        "examples": [_pretty(sample_event(it, data)) for data in it.examples],
-        "schema": None if document is None else _pretty(document),
+        "examples": [indented(sample_event(it, data)) for data in it.examples],
+        "schema": None if document is None else indented(document),
         "versions": [each.version for each in it.schemas.all()],
         "subscribe": _subscribe(it.name),
     }
@@ -131,13 +132,13 @@ def schema(request: HttpRequest, name: str, version: int, tenant_id: UUID | None
 @catalogue_view
 def openapi(request: HttpRequest, tenant_id: UUID | None) -> HttpResponse:
     """Return the catalogue as an OpenAPI document with webhooks."""
-    return JsonResponse(as_openapi(types(tenant_id).values()))
+    return HttpResponse(to_json(as_openapi(types(tenant_id).values())), content_type="application/json")
 
 
 @catalogue_view
 def asyncapi(request: HttpRequest, tenant_id: UUID | None) -> HttpResponse:
     """Return the catalogue as an AsyncAPI document."""
-    return JsonResponse(as_asyncapi(types(tenant_id).values()))
+    return HttpResponse(to_json(as_asyncapi(types(tenant_id).values())), content_type="application/json")
 
 
 def _named(name: str, tenant_id: UUID | None) -> EventType:
@@ -166,10 +167,6 @@ def _key_of(request: HttpRequest) -> str:
         return b64decode(rest.strip(), validate=True).decode().partition(":")[2]
     except ValueError:
         return "?"
-
-
-def _pretty(document: Any) -> str:
-    return json.dumps(document, ensure_ascii=False, indent=2)
 
 
 def _subscribe(name: str) -> str:

@@ -7,6 +7,7 @@ from rest_framework.response import Response
 
 from subscriptions.api.authentication import principal
 from subscriptions.api.event_types.event_types import owner_of, visible_types
+from subscriptions.api.event_types.rendering import ExactJsonRenderer
 from subscriptions.api.event_types.serializers import EventTypeImportReportSerializer, EventTypeImportSerializer
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.event_types.exporting import as_asyncapi, as_openapi
@@ -18,6 +19,7 @@ class EventTypeImport(TenantScoped[EventType]):
     """Import event types from the webhooks of an OpenAPI document."""
 
     has_large_body = True  # read by subscriptions.api.conventions.errors
+    keeps_numbers = True  # likewise
     expensive = ("POST",)  # read by subscriptions.api.conventions.expensive_requests
     operations = {
         "post": (
@@ -41,6 +43,7 @@ class EventTypeExport(TenantScoped[EventType]):
     """Export the types that are not archived as a document of another standard."""
 
     queryset = EventType.objects.all()
+    renderer_classes = (ExactJsonRenderer,)
 
     def types(self) -> list[EventType]:
         """Return one type of each name: the tenant's own before the deployment's."""

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from subscriptions.api.authentication import principal
+from subscriptions.api.event_types.rendering import ExactJsonRenderer
 from subscriptions.api.event_types.serializers import EventTypeSerializer, EventTypeVersionSerializer
 from subscriptions.api.tenancy import TenantScoped, tenant_id_of, tenant_of
 from subscriptions.event_types import registry
@@ -109,6 +110,8 @@ class EventTypes(TenantScoped[EventType], Resource[EventType]):
     queryset = EventType.objects.prefetch_related("schemas")
     serializer_class = EventTypeSerializer
     query_params = EventTypeFilters
+    renderer_classes = (ExactJsonRenderer,)
+    keeps_numbers = True  # read by subscriptions.api.conventions.errors
     endpoint_keys_may_read = True  # they name the types in subscriptions of their endpoint
 
     def rows(self, tenant_id: UUID | None) -> QuerySet[EventType]:
@@ -171,6 +174,7 @@ class EventTypeVersions(TenantScoped[EventSchema], ListView[EventSchema]):
     queryset = EventSchema.objects.all()
     endpoint_keys_may_read = True
     serializer_class = EventTypeVersionSerializer
+    renderer_classes = (ExactJsonRenderer,)
 
     def rows(self, tenant_id: UUID | None) -> QuerySet[EventSchema]:
         return require_type(tenant_id, self.kwargs["ref"]).schemas.all()

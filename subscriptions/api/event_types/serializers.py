@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from subscriptions.event_types.exact_json import to_json
 from subscriptions.event_types.models import EventSchema, EventType, SchemaCheckMode
 from subscriptions.event_types.schemas import MAX_EXAMPLES
 from subscriptions.models import Tenant
@@ -12,19 +13,34 @@ from webhooks.kit.rest.serializers import (
     BooleanField,
     ChoiceField,
     IdField,
-    StorableJsonField,
+    JsonField,
     StrictModelSerializer,
     StrictSerializer,
 )
 
 
+class ExactJsonField(JsonField):
+    """Any JSON value that can be stored as text, its numbers as they were written."""
+
+    default_error_messages = {"storable": "Must not contain NUL or unpaired surrogates."}
+
+    def to_internal_value(self, data: Any) -> Any:
+        try:
+            text = to_json(data)
+        except (TypeError, ValueError):
+            self.fail("storable")
+        if "\\u0000" in text:
+            self.fail("storable")
+        return data
+
+
 @extend_schema_field({"type": "object", "additionalProperties": True, "nullable": True})
-class Document(StorableJsonField):
+class Document(ExactJsonField):
     """A document of another standard."""
 
 
 @extend_schema_field({"type": "array", "items": {}, "maxItems": MAX_EXAMPLES})
-class Examples(StorableJsonField):
+class Examples(ExactJsonField):
     """Examples of data."""
 
 
@@ -90,7 +106,7 @@ class EventTypeVersionSerializer(serializers.ModelSerializer[EventSchema]):
 
 
 @extend_schema_field({"type": "object", "additionalProperties": True})
-class ImportedDocument(StorableJsonField):
+class ImportedDocument(ExactJsonField):
     """An OpenAPI document."""
 
 

@@ -9,6 +9,7 @@ import yaml
 from django.core.management.base import BaseCommand, CommandError
 
 from subscriptions.errors import Invalid
+from subscriptions.event_types.exact_json import from_json
 from subscriptions.event_types.importing import import_openapi
 from subscriptions.event_types.models import SchemaCheckMode
 
@@ -48,6 +49,6 @@ class Command(BaseCommand):
 def _read(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
-        return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        return from_json(text if path.suffix == ".json" else json.dumps(yaml.safe_load(text)))
+    except (OSError, TypeError, ValueError, yaml.YAMLError) as error:
         raise CommandError(f"{path} could not be read: {error}") from None

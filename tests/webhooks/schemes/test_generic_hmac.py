@@ -1,3 +1,4 @@
+import gzip
 import hmac
 from base64 import b64encode, urlsafe_b64encode
 from dataclasses import replace
@@ -183,6 +184,21 @@ def test_body_that_has_to_be_kept_in_memory_is_limited() -> None:
 def test_body_without_what_is_signed_is_rejected(body: bytes) -> None:
     with pytest.raises(NoMatchingSignature):
         schemes.verify("hmac", ["s"], {}, body, now=NOW, options={"signature_path": "body:/s", "signed": "{body:/a}"})
+
+
+def test_compressed_body_is_verified_as_it_was_sent() -> None:
+    packed = gzip.compress(BODY)
+    headers = {"x-signature": hmac.digest(b"s", packed, "sha256").hex(), "content-encoding": "gzip"}
+    schemes.verify("hmac", ["s"], headers, packed, now=NOW)
+    with pytest.raises(NoMatchingSignature):
+        schemes.verify("hmac", ["s"], headers, BODY, now=NOW)
+
+
+def test_proof_in_a_compressed_body_is_refused_before_the_body_is_read() -> None:
+    layout = schemes.get("hmac", {"signature_path": "body:/s", "signed": "{body:/a}"})
+    with pytest.raises(NoMatchingSignature, match="compressed; send it uncompressed"):
+        layout.begin_verification(["s"], {"Content-Encoding": "gzip"}, now=NOW)
+    layout.begin_verification(["s"], {"Content-Encoding": "identity"}, now=NOW)
 
 
 def test_member_that_may_be_missing_is_empty_and_others_are_not() -> None:

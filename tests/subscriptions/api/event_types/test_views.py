@@ -50,6 +50,52 @@ def names(response):
     return [it["name"] for it in response.json()["data"]]
 
 
+EXACT_SCHEMA = (
+    '{"type":"object","properties":{"total":{"minimum":0.1000000000000000055,"maximum":18446744073709551617},'
+    '"price":{"multipleOf":0.010}}}'
+)
+EXACT_EXAMPLES = '[{"total":18446744073709551616,"price":1.10}]'
+
+
+def test_numbers_of_schemas_and_examples_come_out_as_they_went_in(tenant):
+    client = make_client(tenant)
+    sent = f'{{"name":"order.paid","schema":{EXACT_SCHEMA},"examples":{EXACT_EXAMPLES}}}'
+    created = client.generic("POST", TYPES, sent, "application/json")
+    assert created.status_code == 201, created.content
+    for response in (created, client.get(f"{TYPES}order.paid/"), client.get(TYPES)):
+        assert f'"schema":{EXACT_SCHEMA}' in response.content.decode()
+        assert f'"examples":{EXACT_EXAMPLES}' in response.content.decode()
+    assert f'"schema":{EXACT_SCHEMA}' in client.get(f"{TYPES}order.paid/versions/").content.decode()
+    for name in ("openapi", "asyncapi"):
+        document = client.get(f"{TYPES}{name}/").content.decode()
+        assert '"minimum":0.1000000000000000055,"maximum":18446744073709551617' in document
+        assert '"total":18446744073709551616,"price":1.10' in document
+    again = client.generic("PATCH", f"{TYPES}order.paid/", f'{{"schema":{EXACT_SCHEMA}}}', "application/json")
+    assert again.json()["version"] == 1  # unchanged
+    other = EXACT_SCHEMA.replace("617", "618")
+    changed = client.generic("PATCH", f"{TYPES}order.paid/", f'{{"schema":{other}}}', "application/json")
+    assert changed.json()["version"] == 2
+
+
+def test_numbers_of_an_imported_document_come_out_as_they_went_in(tenant):
+    client = make_client(tenant)
+    media = f'{{"application/json":{{"schema":{EXACT_SCHEMA},"examples":{{"a":{{"value":{EXACT_EXAMPLES[1:-1]}}}}}}}}}'
+    webhook = f'{{"post":{{"requestBody":{{"content":{media}}}}}}}'
+    document = f'{{"openapi":"3.1.0","webhooks":{{"order.paid":{webhook}}}}}'
+    client.generic("POST", f"{TYPES}import/", f'{{"document":{document}}}', "application/json")
+    shown = client.get(f"{TYPES}order.paid/").content.decode()
+    assert f'"schema":{EXACT_SCHEMA}' in shown
+    assert f'"examples":{EXACT_EXAMPLES}' in shown
+
+
+def test_example_beyond_an_exact_limit_of_its_schema_is_refused(tenant):
+    examples = EXACT_EXAMPLES.replace("616", "618")
+    sent = f'{{"name":"order.paid","schema":{EXACT_SCHEMA},"examples":{examples}}}'
+    refused = make_client(tenant).generic("POST", TYPES, sent, "application/json")
+    assert refused.status_code == 400
+    assert refused.json()["errors"][0]["field"] == "examples"
+
+
 def test_created_type_is_returned_as_it_was_given(tenant):
     created = make_client(tenant).post(TYPES, FULL)
     assert created.status_code == 201
