@@ -43,7 +43,7 @@ class DeadLetterRow(NamedTuple):
 
 
 class DescribedLetter(NamedTuple):
-    """What ``waypost.delivery.dead`` says of a dead letter."""
+    """Hold what ``waypost.delivery.dead`` says of a dead letter."""
 
     id: UUID
     tenant_id: UUID
@@ -130,7 +130,7 @@ SELECT delivery_id, (SELECT max(next_attempt_at) FROM undeliverable) FROM letter
 
 
 class EndedPending(NamedTuple):
-    """The deliveries of one slice that are dead now; ``until``: what the last of them was due at, None if none was."""
+    """List the deliveries of one slice that are dead now; ``until``: what the last of them was due at, None if none was."""
 
     ids: list[UUID]
     until: datetime | None
