@@ -52,7 +52,7 @@ def imported(app: str) -> set[str]:
 
 @pytest.mark.parametrize(
     ("app", "extras"),
-    [("webhooks", ["admin"]), ("subscriptions", ["provider", "admin"]), ("delivery", ["provider", "admin"])],
+    [("webhooks", ["admin", "kafka"]), ("subscriptions", ["provider", "admin"]), ("delivery", ["provider", "admin"])],
 )
 def test_every_package_an_app_imports_is_declared_for_it(app: str, extras: list[str]) -> None:
     names, offered = declared(*extras), metadata.packages_distributions()
@@ -64,7 +64,7 @@ def test_every_package_an_app_imports_is_declared_for_it(app: str, extras: list[
 def test_every_extra_of_the_apps_is_imported_by_them() -> None:
     offered = metadata.packages_distributions()
     used = {normalized(package) for app in OURS for name in imported(app) for package in offered[name]}
-    assert declared("provider", "admin") - declared() - READ_BY_OTHERS <= used
+    assert declared("provider", "admin", "kafka") - declared() - READ_BY_OTHERS <= used
 
 
 def test_lock_file_pins_every_dependency_within_its_range() -> None:

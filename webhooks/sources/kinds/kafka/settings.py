@@ -1,0 +1,233 @@
+"""Declare the settings of a Kafka source, and check them without a connection."""
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings as django_settings
+from django.utils.module_loading import import_string
+
+from webhooks.outgoing.guarded_host import split_host
+from webhooks.sources.kinds.kind import Connection, Setting
+from webhooks.wire.addresses.parsed_url import ForbiddenAddress
+
+DEFAULT_PORT = 9092
+PLAIN = "plain"
+NEED_REGISTRY = ("confluent", "apicurio", "apicurio3")
+NEED_SCHEMAS = ("glue", "schema")
+FORMATS = (PLAIN, *NEED_REGISTRY, *NEED_SCHEMAS)
+CHECK_SCHEMAS = "webhooks.sources.kinds.kafka.values.check_schemas"  # imported at its first use, with its library
+MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+
+SETTINGS = (
+    Setting(
+        "bootstrap_servers",
+        "Bootstrap servers",
+        "Brokers to begin with, host:port, separated by commas. The others are found from these.",
+        is_required=True,
+        names_place=True,
+        example="broker-1.example.com:9094,broker-2.example.com:9094",
+    ),
+    Setting(
+        "topic",
+        "Topic",
+        "Topic whose records are read.",
+        is_required=True,
+        names_place=True,
+        max_length=249,
+        example="orders",
+    ),
+    Setting(
+        "tls",
+        "TLS",
+        "Whether connections are encrypted. Off only where the operator allows HTTP.",
+        type="boolean",
+        default=True,
+    ),
+    Setting(
+        "sasl_mechanism",
+        "SASL mechanism",
+        "How user name and password are sent; empty: without a user.",
+        choices=MECHANISMS,
+        example="SCRAM-SHA-512",
+    ),
+    Setting("username", "User name", "User for SASL.", example="waypost"),
+    Setting("password", "Password", "Password for SASL.", is_credential=True),
+    Setting(
+        "ca_certificate",
+        "CA certificate",
+        "Certificates (PEM) that the brokers' certificates are verified with; empty: those of the system.",
+        is_credential=True,
+        max_length=65_536,
+    ),
+    Setting(
+        "client_certificate",
+        "Client certificate",
+        "Certificate (PEM) to present to brokers that ask for one.",
+        is_credential=True,
+        max_length=65_536,
+    ),
+    Setting(
+        "client_key",
+        "Client key",
+        "Private key (PEM) of the client certificate.",
+        is_credential=True,
+        max_length=65_536,
+    ),
+    Setting(
+        "start",
+        "Start",
+        "Where a new source begins: earliest, latest, or an RFC 3339 time. Partitions that are added to the topic "
+        "later are read from their beginning. Seek to move a source that has begun.",
+        default="latest",
+        max_length=64,
+        example="2026-01-01T00:00:00Z",
+    ),
+    Setting(
+        "on_position_lost",
+        "When the position is lost",
+        "What to do if the topic's retention has deleted records before they were read: stop (an error until somebody "
+        "seeks), or go on at the earliest or the latest record, with a warning in the log.",
+        choices=("stop", "earliest", "latest"),
+        default="stop",
+    ),
+    Setting(
+        "isolation",
+        "Isolation",
+        "Whether records of transactions that are open or aborted are read too.",
+        choices=("read_committed", "read_uncommitted"),
+        default="read_committed",
+    ),
+    Setting(
+        "group",
+        "Consumer group",
+        "Group to which offsets are committed after records are stored, so that Kafka's tools show the lag; positions "
+        "are kept here, not there. Empty: waypost- and the source's id.",
+        max_length=249,
+        example="webhooks",
+    ),
+    Setting(
+        "commit",
+        "Commit offsets",
+        "Whether offsets are committed to the consumer group at all.",
+        type="boolean",
+        default=True,
+    ),
+    Setting(
+        "values",
+        "Form of values",
+        "plain: as they are, JSON or not. confluent: 0, 4-byte schema id, data. apicurio: 0, 8-byte global id, or "
+        "ids in headers. apicurio3: 0, 4-byte content id, or ids in headers. glue: AWS Glue's header of 18 bytes. "
+        "schema: data of the only schema in schemas. Avro and Protocol Buffers become JSON.",
+        choices=FORMATS,
+        default="plain",
+    ),
+    Setting(
+        "registry_url",
+        "Schema registry",
+        "URL of the schema registry, for confluent, apicurio and apicurio3.",
+        example="https://registry.example.com",
+    ),
+    Setting("registry_username", "Registry user", "User name at the schema registry.", example="waypost"),
+    Setting("registry_password", "Registry password", "Password at the schema registry.", is_credential=True),
+    Setting(
+        "schemas",
+        "Schemas",
+        "For glue: schemas by the UUID of their version. For schema: one, under *. Each an Avro schema, or the text of "
+        "a .proto file.",
+        type="object",
+        example='{"*": {"type": "record", "name": "Order", "fields": [{"name": "id", "type": "string"}]}}',
+    ),
+    Setting(
+        "protobuf_message",
+        "Protobuf message",
+        "Name of the message in a .proto file; empty: as the value says, else the first one.",
+        example="shop.v1.Order",
+    ),
+    Setting(
+        "envelope_form",
+        "Form of the event",
+        "value: the record's value. record: an object with topic, partition, offset, timestamp, timestampType, "
+        "headers, key and value, as the EventBridge connector for Kafka Connect makes it, of the type "
+        "kafka-connect-<topic>.",
+        choices=("value", "record"),
+        default="value",
+    ),
+    Setting(
+        "tombstones",
+        "Tombstones",
+        "Whether records without a value are kept, with null as their body, or left out.",
+        choices=("keep", "skip"),
+        default="keep",
+    ),
+    Setting(
+        "order_by_key",
+        "Order by key",
+        "Whether receipts of records with the same key are handled in order.",
+        type="boolean",
+        default=True,
+    ),
+)
+
+
+def find_problems(connection: Connection) -> dict[str, str]:
+    """Return a message for each setting that cannot work with the others."""
+    settings = connection.settings
+    problems = {**_of_servers(settings["bootstrap_servers"]), **_of_security(connection)}
+    if settings["topic"].strip() != settings["topic"] or settings["topic"] in (".", ".."):
+        problems["settings.topic"] = "Must be the name of a topic."
+    try:
+        read_start(settings["start"])
+    except ValueError:
+        problems["settings.start"] = "Must be earliest, latest, or a time such as 2026-01-01T00:00:00Z."
+    form = settings["values"]
+    if form in NEED_REGISTRY and urlsplit(settings.get("registry_url") or "").scheme not in ("http", "https"):
+        problems["settings.registry_url"] = f"Values of the form {form} need the URL of a schema registry."
+    if form in NEED_SCHEMAS:
+        try:
+            import_string(CHECK_SCHEMAS)(form, settings.get("schemas") or {}, settings.get("protobuf_message") or "")
+        except ValueError as error:
+            problems["settings.schemas"] = str(error)
+    return problems
+
+
+def read_start(text: str) -> str | datetime:
+    """Return earliest, latest, or a time. Raises ValueError."""
+    if text in ("earliest", "latest"):
+        return text
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("has no offset")
+    return moment
+
+
+def _of_servers(text: str) -> dict[str, str]:
+    servers = [it for it in text.split(",") if it.strip()]
+    if not servers:
+        return {"settings.bootstrap_servers": "Must name a broker, host:port."}
+    for server in servers:
+        try:
+            split_host(server, DEFAULT_PORT)
+        except ForbiddenAddress as error:
+            return {"settings.bootstrap_servers": f"{server.strip()}: {error}"}
+    return {}
+
+
+def _of_security(connection: Connection) -> dict[str, str]:
+    settings, credentials = connection.settings, connection.credentials
+    problems: dict[str, str] = {}
+    if not settings["tls"] and not django_settings.WAYPOST_ALLOW_HTTP:
+        problems["settings.tls"] = "Connections without TLS are not allowed here (WAYPOST_ALLOW_HTTP)."
+    given: dict[str, Any] = {
+        "settings.username": settings.get("username"),
+        "credentials.password": credentials.get("password"),
+    }
+    for path, value in given.items():
+        if settings.get("sasl_mechanism") and not value:
+            problems[path] = "Is required with a SASL mechanism."
+        if value and not settings.get("sasl_mechanism"):
+            problems["settings.sasl_mechanism"] = "Is required with a user name or a password."
+    if bool(credentials.get("client_certificate")) != bool(credentials.get("client_key")):
+        missing = "client_key" if credentials.get("client_certificate") else "client_certificate"
+        problems[f"credentials.{missing}"] = "A client certificate and its key are given together."
+    return problems
