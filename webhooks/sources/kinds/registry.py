@@ -15,13 +15,10 @@ from webhooks.kit.kinds.setting import InvalidSettings, Setting, missing_modules
 from webhooks.sources.kinds.kind import Kind
 
 HTTP = "http"  # sources that senders post to: no file here, because their messages are not fetched
-<<<<<<< HEAD
 FILES: dict[str, str] = {
+    "kafka": "webhooks.sources.kinds.kafka.source.Kafka",
     "sqs": "webhooks.sources.kinds.aws.sqs.Sqs",
 }
-=======
-FILES: dict[str, str] = {"kafka": "webhooks.sources.kinds.kafka.source.Kafka"}
->>>>>>> 8d1e47b6 (kafka: topics are read as sources, with their schemas)
 """By name of the kind: the dotted path of its class."""
 
 

@@ -11,10 +11,7 @@ from django.utils import timezone
 
 from tests.waiting import wait_until
 from webhooks.models import Receipt, Source, SourcePartition
-<<<<<<< HEAD
 from webhooks.outgoing import http_exchange
-=======
->>>>>>> 8d1e47b6 (kafka: topics are read as sources, with their schemas)
 from webhooks.readers import slices
 from webhooks.readers.leases import lease_next
 from webhooks.readers.open_readers import close_readers
@@ -22,10 +19,7 @@ from webhooks.sources.kinds.kind import Connection, Kind
 from webhooks.sources.kinds.registry import check_settings, find_kind
 from webhooks.sources.sources import create_source
 
-<<<<<<< HEAD
 KILLS = int(os.environ.get("WAYPOST_KILLS", "6"))  # of one test; `make test-brokers` has 21
-=======
->>>>>>> 8d1e47b6 (kafka: topics are read as sources, with their schemas)
 POINTS = ("before the commit", "after the commit", "after the acknowledgement")
 
 
@@ -56,14 +50,10 @@ def make_due() -> None:
 def read_once(wait: float = 0.0) -> int:
     """Read each partition that is due now in one slice, with the last one waiting; return the number of records."""
     total = 0
-<<<<<<< HEAD
     for _ in range(SourcePartition.objects.count()):
         lease = lease_next()
         if lease is None:
             break
-=======
-    while (lease := lease_next()) is not None:
->>>>>>> 8d1e47b6 (kafka: topics are read as sources, with their schemas)
         total += slices.run_slice(lease, time.monotonic() + wait)
     return total
 
@@ -87,10 +77,7 @@ def errors() -> list[tuple[str, str]]:
 
 def read_in_child_that_dies(point: str, most: int = 10) -> bool:
     """Read once in a child process, at most so many records, which is killed at the point; return whether it was."""
-<<<<<<< HEAD
     assert http_exchange  # imported here, so that no child has to
-=======
->>>>>>> 8d1e47b6 (kafka: topics are read as sources, with their schemas)
     close_readers()
     connections.close_all()
     child = os.fork()
