@@ -17,6 +17,7 @@ from webhooks.sources.kinds.kind import Kind
 HTTP = "http"  # sources that senders post to: no file here, because their messages are not fetched
 FILES: dict[str, str] = {
     "kafka": "webhooks.sources.kinds.kafka.source.Kafka",
+    "kinesis": "webhooks.sources.kinds.aws.kinesis.Kinesis",
     "sqs": "webhooks.sources.kinds.aws.sqs.Sqs",
 }
 """By name of the kind: the dotted path of its class."""

@@ -50,3 +50,22 @@ def test_guide_of_sqs_reads_a_queue_and_publishes_objects_of_one_folder(
         "order.paid",
         "com.amazonaws.s3.ObjectCreated:Put",
     ]
+
+
+def test_guide_of_kinesis_reads_a_stream_and_seeks(
+    aws: Any, aws_url: str, name: str, live_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webhooks.sources.kinds.aws.kinesis.BETWEEN_CALLS", 0.01)
+    kinesis = aws("kinesis")
+    kinesis.create_stream(StreamName=name, ShardCount=1)
+    kinesis.put_record(StreamName=name, PartitionKey="a", Data=b'{"type": "order.paid", "data": {"n": 1}}')
+    key = make_key(make_tenant())[1]
+    stream = f'arn:aws:kinesis:{REGION}:123456789012:stream/{name}", "endpoint_url": "{aws_url}'
+    replaced = {"arn:aws:kinesis:eu-north-1:123456789012:stream/orders": stream}
+    guide = Guide("read-kinesis", f"{live_server.url}/api/v1", key, replaced)
+    assert guide.run(0)["kind"] == "kinesis"
+    read_until(1)
+    process_due()
+    assert [event.type for event in Event.objects.all()] == ["order.paid"]
+    (moved,) = guide.run(1)["data"]
+    assert moved["position"] == {"from": "TRIM_HORIZON"}
