@@ -41,7 +41,7 @@ __all__ = [
     "UsageIncrement",
 ]
 
-STOPPED = Q(state__in=["dead", "cancelled"])
+STOPPED = Q(state__in=["dead", "cancelled", "superseded"])
 
 
 class Event(Row):
@@ -138,6 +138,7 @@ class Delivery(Row):
         DELIVERED = "delivered", "Delivered"
         DEAD = "dead", "Dead"
         CANCELLED = "cancelled", "Cancelled"
+        SUPERSEDED = "superseded", "Superseded by a newer delivery of its key"
 
     prefix = "dlv"
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="deliveries", db_constraint=False, db_index=False)
@@ -146,7 +147,7 @@ class Delivery(Row):
         Endpoint, models.CASCADE, related_name="deliveries", db_constraint=False, db_index=False
     )
     state = models.CharField(
-        max_length=9, choices=State.choices, default=State.PENDING, help_text="Pending and sending are unfinished."
+        max_length=10, choices=State.choices, default=State.PENDING, help_text="Pending and sending are unfinished."
     )
     next_attempt_at = models.DateTimeField(
         null=True, default=timezone.now, help_text="When the next attempt is due; empty when finished."
@@ -181,6 +182,19 @@ class Delivery(Row):
     )
     cancelled_at = models.DateTimeField(null=True, help_text="When it was cancelled.")
     cancelled_by = models.TextField(null=True, help_text="The API key or the admin user that cancelled it.")
+    superseded_by = models.ForeignKey(
+        "self",
+        models.SET_NULL,
+        null=True,
+        related_name="superseded",
+        db_constraint=False,
+        db_index=False,
+        help_text="The newer delivery of its key that is sent in its place.",
+    )
+    superseded_at = models.DateTimeField(null=True, help_text="When a newer delivery of its key took its place.")
+    supersedes = models.PositiveIntegerField(
+        null=True, help_text="Older deliveries of its key that were not sent because of it; empty: none."
+    )
 
     class Meta:
         verbose_name_plural = "deliveries"
@@ -201,9 +215,13 @@ class Delivery(Row):
             # readers: the list of a tenant, the list of an endpoint
             models.Index(fields=["tenant", "id"], name="delivery_by_tenant"),
             models.Index(fields=["endpoint", "id"], name="delivery_by_endpoint"),
-            # readers: the same lists, filtered by the states dead and cancelled
+            # readers: the same lists, filtered by the states dead, cancelled and superseded
             models.Index(fields=["tenant", "state", "id"], name="delivery_stopped_by_tenant", condition=STOPPED),
             models.Index(fields=["endpoint", "state", "id"], name="delivery_stopped_by_endpoint", condition=STOPPED),
+            # readers: find_superseded, the list of what a delivery supersedes
+            models.Index(
+                fields=["superseded_by"], name="delivery_by_superseding", condition=Q(superseded_by__isnull=False)
+            ),
             # reader: what became of the deliveries of a replay
             models.Index(fields=["replay", "state"], name="delivery_by_replay", condition=Q(replay__isnull=False)),
         ]
@@ -251,6 +269,9 @@ class HourlyStats(models.Model):
     attempts = models.PositiveIntegerField()
     delivered = models.PositiveIntegerField()
     rejected = models.PositiveIntegerField(default=0)
+    superseded = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Deliveries that were superseded in this hour; counted in their statement."
+    )
     latencies = ArrayField(
         models.PositiveIntegerField(), help_text="Histogram of durations; bounds: sending.attempt_stats.BOUNDS."
     )

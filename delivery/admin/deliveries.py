@@ -44,6 +44,7 @@ class DeliveryAdmin(AdminList):
         ("event_link", "endpoint_link"),
         ("tenant_link", "result"),
         ("due", "replay_link"),
+        ("superseded_by_link", "supersedes"),
     )
     readonly_fields = tuple(name for line in fields for name in line)
     change_form_outer_before_template = "delivery/admin/operations_bar.html"
@@ -122,4 +123,7 @@ class DeliveryAdmin(AdminList):
     tenant_link = column("Tenant", lambda delivery: link(delivery.tenant, delivery.tenant.name))
     due = column("Next attempt (UTC)", lambda delivery: when(delivery.next_attempt_at))
     replay_link = column("Replayed by", lambda delivery: link(find(Replay.objects.all(), delivery.replay_id)))
+    superseded_by_link = column(
+        "Superseded by", lambda delivery: link(find(Delivery.objects.all(), delivery.superseded_by_id))
+    )
     published = column("Published (UTC)", lambda delivery: when(delivery.created_at))

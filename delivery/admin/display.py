@@ -21,6 +21,7 @@ TONES: Final[dict[str, Tone]] = {
     Delivery.State.DELIVERED: "good",
     Delivery.State.DEAD: "bad",
     Delivery.State.CANCELLED: "warn",
+    Delivery.State.SUPERSEDED: "warn",
     Replay.State.RUNNING: "info",
     Replay.State.FINISHED: "good",
     "open": "bad",

@@ -50,6 +50,8 @@ def _pixels(count: int, highest: int) -> int:
 
 def _title(hour: StatsSummary) -> str:
     text = f"{hour.begins_at:%H:%M} UTC: {hour.attempts} attempts, {hour.failed} failed"
+    if hour.superseded:
+        text += f", {hour.superseded} superseded"
     if not hour.attempts:
         return text
     latency = hour.latency_ms

@@ -28,7 +28,7 @@ from webhooks.wire import ids
 
 MAY_OPERATE = "delivery.change_delivery"
 MAX_DELIVERIES = 50  # in one operation: as many as a page of the list shows; the REST API can cancel more, by filter
-FINISHED = (Delivery.State.DELIVERED, Delivery.State.DEAD, Delivery.State.CANCELLED)
+FINISHED = (Delivery.State.DELIVERED, Delivery.State.DEAD, Delivery.State.CANCELLED, Delivery.State.SUPERSEDED)
 LIST_URL_NAME = "admin:delivery_delivery_changelist"
 PAGE_URL_NAME = "admin:delivery_delivery_operation"
 

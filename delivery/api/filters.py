@@ -177,6 +177,10 @@ class EventDeliveryFilters(PeriodParams):
         unindexed=True,
         help_text="Id of the replay that sent it again.",
     )
+    superseded_by = RowFilter(
+        lambda tenant_id, _ref: queries.deliveries(tenant_id),
+        help_text="Id of the delivery that was sent in their place.",
+    )
     include = IncludeField("event", "attempts")
 
 

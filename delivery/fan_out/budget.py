@@ -26,6 +26,7 @@ SLICE_BYTES = 4 * 1024**2  # rendered; the last body may exceed it
 SLICE_EVENT_BYTES = 4 * 1024**2  # of events in memory; the last one may exceed it
 
 STEPS_PER_DELIVERY = 20  # creating a row for an endpoint
+PARSED_BYTES_PER_STEP = 25  # of data that is parsed for the key of a delivery
 HASHED_BYTES_PER_STEP = 50  # of data that is sent as a reference
 
 Reason = DeferredFanOut.Reason

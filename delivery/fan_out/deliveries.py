@@ -12,10 +12,16 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from delivery.fan_out.budget import HASHED_BYTES_PER_STEP, STEPS_PER_DELIVERY, RequestBudget, SliceBudget
+from delivery.fan_out.budget import (
+    HASHED_BYTES_PER_STEP,
+    PARSED_BYTES_PER_STEP,
+    STEPS_PER_DELIVERY,
+    RequestBudget,
+    SliceBudget,
+)
+from delivery.fan_out.order_keys import order_key
 from delivery.fan_out.references import REFERENCE_CONTENT_TYPE, reference_body, wants_reference
 from delivery.models import Delivery
-from subscriptions.models import Endpoint
 from subscriptions.routing.route_table import Route, RouteTable, matching_names
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.ids import new_id
@@ -44,6 +50,11 @@ class RoutedEvent:
     def document(self) -> dict[str, Any]:
         """Return the event as patterns and transformers see it."""
         return self._document
+
+    @property
+    def is_parsed(self) -> bool:
+        """Whether the document was made already."""
+        return "_document" in self.__dict__
 
     @cached_property
     def data_digest(self) -> str:
@@ -170,7 +181,7 @@ def _routes_to(endpoint_id: UUID, routes: RouteTable, event: RoutedEvent, budget
 
 
 def _new_delivery(route: Route, event: RoutedEvent, steps: StepBudget) -> NewDelivery:
-    key = order_key(route.ordering, event.event) if route.ordering else None
+    key = _order_key(route, event, steps)
     if wants_reference(route, event.event):
         if "data_digest" not in event.__dict__:
             steps.spend(len(event.event.data or b"") // HASHED_BYTES_PER_STEP)
@@ -185,11 +196,9 @@ def _new_delivery(route: Route, event: RoutedEvent, steps: StepBudget) -> NewDel
         return NewDelivery(new_id(), route.endpoint_id, reason=str(error))
 
 
-def order_key(ordering: str, event: Event) -> str | None:
-    """Return the key that an endpoint of this ordering delivers the event under; None if it is not ordered.
-
-    Events without the attribute that the ordering names share the empty key.
-    """
-    if not ordering:
+def _order_key(route: Route, event: RoutedEvent, steps: StepBudget) -> str | None:
+    if not (route.ordering or route.latest_only):
         return None
-    return "" if ordering == Endpoint.Ordering.ENDPOINT else event.attributes.get(ordering, "")
+    if route.latest_only and route.latest_only.startswith("$") and not event.is_parsed:
+        steps.spend(len(event.event.data or b"") // PARSED_BYTES_PER_STEP)
+    return order_key(route.ordering, route.latest_only, event.event, event.document)

@@ -15,8 +15,9 @@ from datetime import UTC, datetime, timedelta
 from delivery.lanes.breaker import LONGEST_PAUSE, Breaker
 from delivery.lanes.concurrency import INITIAL_WINDOW, ConcurrencyWindow
 from delivery.sql.claim import CLAIM_GRACE, LOW_WATER_MARGIN, ClaimRequest
+from delivery.sql.keyed.order_heads import HeadSearch
+from delivery.sql.keyed.supersede import SupersedeRequest, SupersedeSearch
 from delivery.sql.lanes import LaneRow
-from delivery.sql.order_heads import HeadSearch
 from delivery.sql.recovery import TOO_MANY_REQUESTS
 from delivery.sql.settle import RELEASED_WAIT
 from delivery.transports.outcome import Failure, Outcome
@@ -61,6 +62,7 @@ class LeasedLane:
     last_active_at: float = 0.0  # when an attempt last started or ended
     requested: int = 0  # limit of the last claim
     heads: HeadSearch | None = None  # in an ordered lane: the search for deliveries that can be claimed
+    superseding: SupersedeSearch | None = None  # where only the latest of each key is sent: the search for older ones
     held_until: float = 0.0  # nothing is sent before, because an attempt could not be started
     wait_until: float | None = None  # nothing is sent before, because the endpoint asked for a pause
     wait_since: float | None = None  # when it asked for that
@@ -142,6 +144,8 @@ class LeasedLane:
             setattr(self, name, getattr(self, name) + seconds)
         if self.heads is not None and self.heads.due_from is not None:
             self.heads.due_from += timedelta(seconds=seconds)
+        if self.superseding is not None:
+            self.superseding.shift(seconds)
 
     def refresh(self, target: DeliveryTarget | None, now: float) -> None:
         """Apply the endpoint's current settings; None if it was deleted, and then nothing more is sent.
@@ -152,9 +156,11 @@ class LeasedLane:
             self.target = replace(self.target, state="deleted")
             return
         self.target = target
-        if bool(target.ordering) != (self.heads is not None):
-            self.heads = HeadSearch() if target.ordering else None
+        if target.is_ordered != (self.heads is not None):
+            self.heads = HeadSearch() if target.is_ordered else None
             self.search_began_at = now
+        if bool(target.latest_only) != (self.superseding is not None):
+            self.superseding = SupersedeSearch() if target.latest_only else None
         self.rate.change(target.rate_limit, target.rate_burst, now)
         self.window.limit = target.max_in_flight
         since = self.breaker.failing_since
@@ -272,7 +278,16 @@ class LeasedLane:
         probe_from, self.probe_from = self.probe_from if self.breaker.open_count else None, None
         self.is_probing_newest = probe_from is not None
         mark = probe_from or self.low_water_mark
-        return ClaimRequest(target.endpoint_id, limit, mark, seconds, self.heads, target.tenant_id)
+        return ClaimRequest(
+            target.endpoint_id, limit, mark, seconds, self.heads, target.tenant_id, self.supersede_request()
+        )
+
+    def supersede_request(self) -> SupersedeRequest | None:
+        """Request that older waiting deliveries are superseded; None if all of the lane are sent."""
+        if self.superseding is None or self.heads is None:
+            return None
+        keys = tuple(self.heads.freed_keys)
+        return SupersedeRequest(self.target.endpoint_id, self.low_water_mark, self.superseding, keys)
 
     def search_again(self, now: float) -> None:
         """Search an ordered lane from the beginning: deliveries may have become due, or may have been cancelled."""
@@ -293,6 +308,8 @@ class LeasedLane:
         self.may_have_more = self.is_probing_newest or (count > 0 and count >= self.requested)
         if self.heads is not None:
             self.may_have_more = self.may_have_more or not self.heads.is_complete or bool(self.heads.freed_keys)
+            if self.superseding is not None and not self.superseding.is_complete:
+                self.may_have_more = True
             if self.heads.is_complete and self.next_search_at <= self.search_began_at:
                 self.next_search_at = now + (now - self.search_began_at) * SEARCH_PAUSE
         if not count or newest is None:

@@ -13,8 +13,10 @@ from django.db import transaction
 from delivery.lanes.clock import Clock
 from delivery.lanes.lane import EPOCH, LeasedLane, instant
 from delivery.operational.dead_letters import dead_letter_pending
+from delivery.sql.keyed.supersede import supersede_older
 from delivery.sql.recovery import Outage, bring_deliveries_forward, retry_after_outage
 
+SUPERSEDE_EVERY = 0.5  # seconds between two looks at what is superseded in lanes that may send nothing
 DEAD_LETTER_BATCH = 200  # deliveries dead-lettered in one turn
 
 
@@ -66,12 +68,21 @@ class LaneBatches:
 
     def run(self) -> None:
         """Do one batch of each kind."""
+        if self._clock.is_due("supersede", SUPERSEDE_EVERY):
+            self._supersede()
         if self._undeliverable:
             self._dead_letter()
         if self._of_old_clock:
             self._bring_forward()
         if self._recovering:
             self._retry()
+
+    def _supersede(self) -> None:
+        """Supersede older deliveries that wait in lanes which may send nothing now; others do it before each claim."""
+        now = self._clock.now()
+        for lane in self._lanes.values():
+            if lane.superseding is not None and not lane.capacity(now) and (request := lane.supersede_request()):
+                supersede_older(request)
 
     def _dead_letter(self) -> None:
         endpoint_id, (cause, after) = next(iter(self._undeliverable.items()))

@@ -171,7 +171,7 @@ class LeasedLanes:
                 self.batches.on_leased(lane)
                 lane.in_flight = lane.stale_in_flight = self._orphaned_attempts.pop(row.endpoint_id, 0)
                 if lane.breaker.is_half_open(self._clock.now()):
-                    half_open[row.endpoint_id] = bool(target.ordering)
+                    half_open[row.endpoint_id] = target.is_ordered
         self._choose_probes(half_open)
 
     def _choose_probes(self, half_open: dict[UUID, bool]) -> None:

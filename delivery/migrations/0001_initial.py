@@ -103,7 +103,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When it was created.')),
-                ('state', models.CharField(choices=[('pending', 'Pending'), ('sending', 'Sending'), ('delivered', 'Delivered'), ('dead', 'Dead'), ('cancelled', 'Cancelled')], default='pending', help_text='Pending and sending are unfinished.', max_length=9)),
+                ('state', models.CharField(choices=[('pending', 'Pending'), ('sending', 'Sending'), ('delivered', 'Delivered'), ('dead', 'Dead'), ('cancelled', 'Cancelled'), ('superseded', 'Superseded by a newer delivery of its key')], default='pending', help_text='Pending and sending are unfinished.', max_length=10)),
                 ('next_attempt_at', models.DateTimeField(default=django.utils.timezone.now, help_text='When the next attempt is due; empty when finished.', null=True)),
                 ('attempts', models.PositiveSmallIntegerField(default=0, help_text='Attempts made, including those before replays.')),
                 ('step', models.PositiveSmallIntegerField(default=0, help_text='Position in the retry plan; a replay starts from the beginning.')),
@@ -118,8 +118,11 @@ class Migration(migrations.Migration):
                 ('content_type', models.TextField(help_text='Content type of its own body; empty: it follows from the body.', null=True)),
                 ('cancelled_at', models.DateTimeField(help_text='When it was cancelled.', null=True)),
                 ('cancelled_by', models.TextField(help_text='The API key or the admin user that cancelled it.', null=True)),
+                ('superseded_at', models.DateTimeField(help_text='When a newer delivery of its key took its place.', null=True)),
+                ('supersedes', models.PositiveIntegerField(help_text='Older deliveries of its key that were not sent because of it; empty: none.', null=True)),
                 ('endpoint', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='subscriptions.endpoint')),
                 ('event', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='delivery.event')),
+                ('superseded_by', models.ForeignKey(db_constraint=False, db_index=False, help_text='The newer delivery of its key that is sent in its place.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='superseded', to='delivery.delivery')),
                 ('tenant', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='subscriptions.tenant')),
             ],
             options={
@@ -176,6 +179,7 @@ class Migration(migrations.Migration):
                 ('attempts', models.PositiveIntegerField()),
                 ('delivered', models.PositiveIntegerField()),
                 ('rejected', models.PositiveIntegerField(default=0)),
+                ('superseded', models.PositiveIntegerField(db_default=0, default=0, help_text='Deliveries that were superseded in this hour; counted in their statement.')),
                 ('latencies', django.contrib.postgres.fields.ArrayField(base_field=models.PositiveIntegerField(), help_text='Histogram of durations; bounds: sending.attempt_stats.BOUNDS.', size=None)),
                 ('last_error', models.CharField(blank=True, max_length=20)),
                 ('last_status', models.PositiveSmallIntegerField(null=True)),
@@ -426,11 +430,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='delivery',
-            index=models.Index(condition=models.Q(('state__in', ['dead', 'cancelled'])), fields=['tenant', 'state', 'id'], name='delivery_stopped_by_tenant'),
+            index=models.Index(condition=models.Q(('state__in', ['dead', 'cancelled', 'superseded'])), fields=['tenant', 'state', 'id'], name='delivery_stopped_by_tenant'),
         ),
         migrations.AddIndex(
             model_name='delivery',
-            index=models.Index(condition=models.Q(('state__in', ['dead', 'cancelled'])), fields=['endpoint', 'state', 'id'], name='delivery_stopped_by_endpoint'),
+            index=models.Index(condition=models.Q(('state__in', ['dead', 'cancelled', 'superseded'])), fields=['endpoint', 'state', 'id'], name='delivery_stopped_by_endpoint'),
+        ),
+        migrations.AddIndex(
+            model_name='delivery',
+            index=models.Index(condition=models.Q(('superseded_by__isnull', False)), fields=['superseded_by'], name='delivery_by_superseding'),
         ),
         migrations.AddIndex(
             model_name='delivery',

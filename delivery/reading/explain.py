@@ -17,6 +17,7 @@ from delivery.models import DeadLetter, DeferredFanOut, DelayedEvent, Delivery, 
 from delivery.reading.endpoint_health import pause_message
 from subscriptions.models import Endpoint, Subscription
 from subscriptions.routing.explain import NoMatchReason, explain_mismatch, is_subscribed
+from webhooks.wire import ids
 from webhooks.wire.cloudevents.json_format import read_structured
 from webhooks.wire.step_budget import StepBudget
 
@@ -30,6 +31,7 @@ STATES: dict[str, str] = {
     Delivery.State.SENDING: "An attempt is in progress.",
     Delivery.State.CANCELLED: "Cancelled before it was delivered.",
     Delivery.State.DEAD: "Failed permanently.",
+    Delivery.State.SUPERSEDED: "Superseded: a newer delivery of its key was sent in its place.",
 }
 
 
@@ -131,6 +133,10 @@ def _why_sent(
     if delivery.state == Delivery.State.DEAD and letter is not None:
         detail = letter.reason or DeadLetter.Cause(letter.cause).label
         yield NoMatchReason(str(letter.cause), f"Failed permanently: {detail}.")
+    elif delivery.state == Delivery.State.SUPERSEDED and delivery.superseded_by_id is not None:
+        newer = ids.public(Delivery.prefix, delivery.superseded_by_id)
+        detail = f"Superseded by {newer}, a newer delivery of its key: the endpoint is sent only the latest that waits."
+        yield NoMatchReason(str(delivery.state), detail)
     elif delivery.state == Delivery.State.PENDING:
         yield from _why_pending(endpoint, delivery, lane)
     else:

@@ -86,7 +86,7 @@ def lane_status(endpoint: Endpoint) -> LaneStatus:
         sending=Delivery.objects.filter(endpoint=endpoint, state=Delivery.State.SENDING).count(),
         oldest_due_at=pending.order_by("next_attempt_at").values_list("next_attempt_at", flat=True).first(),
         ordering=endpoint.ordering,
-        blockers=blockers(endpoint.pk, SHOWN_BLOCKERS) if endpoint.ordering else [],
+        blockers=blockers(endpoint.pk, SHOWN_BLOCKERS) if endpoint.is_ordered else [],
         behind=lane_behind(endpoint.pk),
         waits_until=waits_until(lane, now),
         waits_because=waits_because(lane, now),

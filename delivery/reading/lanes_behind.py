@@ -104,7 +104,7 @@ def _explain(rows: Iterable[LaneBehindRow]) -> list[LaneBehind]:
 
 
 def _blocker(endpoint: Endpoint) -> Blocker | None:
-    if not endpoint.ordering:
+    if not endpoint.is_ordered:
         return None
     return next(iter(blockers(endpoint.pk, 1)), None)
 

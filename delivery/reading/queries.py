@@ -28,7 +28,7 @@ from webhooks.wire import ids
 
 M = TypeVar("M", bound=Model)
 
-STOPPED = (Delivery.State.DEAD, Delivery.State.CANCELLED)  # states with a partial index
+STOPPED = (Delivery.State.DEAD, Delivery.State.CANCELLED, Delivery.State.SUPERSEDED)  # states with a partial index
 SLACK = 60_000  # milliseconds that key and column may differ: clock skew, late commits
 MAX_NUMBER_DIGITS = 5  # attempts are numbered up to 32,767
 MAX_MS = 2**48 - 1  # the last timestamp of a UUIDv7 (RFC 9562, section 5.7)

@@ -12,6 +12,7 @@ from delivery.transports.http.repeats import Repeat
 from delivery.transports.http.response_headers import read_headers
 from delivery.transports.http.responses import SWITCHING_PROTOCOLS
 from delivery.transports.outcome import Failure
+from webhooks.wire.ids import public
 
 RESPONSE_CHARACTERS = 4_096  # characters of a response that are shown; the row stores up to 16 KiB
 SHORTEST_WAIT = timedelta(seconds=1)  # shorter waits are not shown
@@ -57,8 +58,9 @@ def explanation_of(error: str, status: int | None = None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """One entry. ``kind``: published, delivered, failed, dead_letter, replayed, cancelled, or due (in the future).
+    """One entry.
 
+    ``kind``: published, delivered, failed, dead_letter, replayed, cancelled, superseded, or due (in the future).
     ``waited``: time since the entry before. The fields of an attempt are empty for other kinds; ``share`` is its
     duration as a percentage of the longest attempt's.
     """
@@ -91,6 +93,9 @@ def timeline(delivery: Delivery, attempts: Sequence[Attempt], letters: Iterable[
     if delivery.state == Delivery.State.CANCELLED and delivery.cancelled_at:
         detail = f"by {delivery.cancelled_by or 'unknown'}"
         entries.append(TimelineEntry("cancelled", delivery.cancelled_at, "Cancelled", detail))
+    if delivery.state == Delivery.State.SUPERSEDED and delivery.superseded_at:
+        newer = "a newer delivery" if delivery.superseded_by_id is None else public("dlv", delivery.superseded_by_id)
+        entries.append(TimelineEntry("superseded", delivery.superseded_at, "Superseded", f"by {newer}"))
     entries.sort(key=lambda entry: entry.at)
     entries += _next(delivery)
     return list(_with_waits(entries))[::-1]

@@ -1,8 +1,9 @@
 """Send past events (again), one slice at a time: to the endpoints that subscribe to them now, or to one by force.
 
 An event has at most one delivery per endpoint. A missing one is created, in the bytes that the subscription produces
-now. A finished one (delivered, cancelled, dead) becomes pending again with its bytes and history. An unfinished one is
-left alone, and so is one that was started after the replay was requested: two replays requested together send once.
+now. A finished one (delivered, cancelled, superseded, dead) becomes pending again with its bytes and history. An
+unfinished one is left alone, and so is one that was started after the replay was requested: two replays requested
+together send once.
 """
 
 import math
@@ -14,7 +15,8 @@ from uuid import UUID
 from django.db.models import Func, IntegerField, QuerySet
 
 from delivery.fan_out.budget import MAX_REQUEST_BYTES, SLICE_EVENT_BYTES, SliceBudget, slice_budget
-from delivery.fan_out.deliveries import NewDelivery, NextDeliveries, RoutedEvent, next_deliveries, order_key
+from delivery.fan_out.deliveries import NewDelivery, NextDeliveries, RoutedEvent, next_deliveries
+from delivery.fan_out.order_keys import order_key
 from delivery.models import DeadLetter, Delivery, Event, Replay
 from delivery.operational.dead_letters import dead_letter
 from delivery.reading import queries
@@ -173,8 +175,10 @@ class _Planner:
 
     def _forced(self, event: Event, endpoint: Endpoint) -> NewDelivery:
         """Return a delivery of the event as it was published, whether or not the endpoint subscribes to it."""
-        ordering = endpoint.ordering
-        key = order_key(ordering, read_structured(bytes(event.body))) if ordering else None
+        if not endpoint.is_ordered:
+            return NewDelivery(new_id(), endpoint.id)
+        parsed = read_structured(bytes(event.body))
+        key = order_key(endpoint.ordering, endpoint.latest_only, parsed, parsed.document)
         return NewDelivery(new_id(), endpoint.id, key)
 
     def _add(self, plan: BackfillPlan, event_id: UUID, new: NewDelivery, existing: Delivery | None) -> None:
@@ -184,7 +188,7 @@ class _Planner:
             return
         elif existing.state == Delivery.State.DEAD:
             plan.dead.append((existing.id, new))
-        elif existing.state in (Delivery.State.DELIVERED, Delivery.State.CANCELLED):
+        elif existing.state in (Delivery.State.DELIVERED, Delivery.State.CANCELLED, Delivery.State.SUPERSEDED):
             plan.finished.append(existing.id)
 
 

@@ -30,6 +30,7 @@ class ReplayedStates(NamedTuple):
     delivered: int = 0
     dead: int = 0
     cancelled: int = 0
+    superseded: int = 0
     is_lower_bound: bool = False
 
 

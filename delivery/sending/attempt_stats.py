@@ -90,7 +90,10 @@ def _row(endpoint_id: UUID, hour: datetime, counts: AttemptCounts) -> tuple[Any,
 
 @dataclass(frozen=True, slots=True)
 class StatsSummary:
-    """Summarize the attempts of one or more hours. ``latencies``: attempts by bucket of BOUNDS."""
+    """Summarize the attempts of one or more hours. ``latencies``: attempts by bucket of BOUNDS.
+
+    ``superseded``: deliveries of which newer ones took the place (``sql.keyed.supersede`` counts them).
+    """
 
     begins_at: datetime
     attempts: int
@@ -100,6 +103,7 @@ class StatsSummary:
     last_status: int | None = None
     last_failed_at: datetime | None = None
     rejected: int = 0
+    superseded: int = 0
 
     @property
     def failed(self) -> int:
@@ -140,6 +144,7 @@ def _summary(row: HourlyStats) -> StatsSummary:
         row.last_status,
         row.last_failed_at,
         row.rejected,
+        row.superseded,
     )
 
 
@@ -155,6 +160,7 @@ def total_of(hours: Sequence[StatsSummary]) -> StatsSummary:
         last_status=latest.last_status if latest else None,
         last_failed_at=latest.last_failed_at if latest else None,
         rejected=sum(it.rejected for it in hours),
+        superseded=sum(it.superseded for it in hours),
     )
 
 

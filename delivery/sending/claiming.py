@@ -16,7 +16,7 @@ from delivery.lanes.leased_lanes import POLL_EVERY, LeasedLanes
 from delivery.sending.capacity import share_capacity
 from delivery.sending.dispatch import Dispatcher
 from delivery.sql.claim import HOLD_SECONDS, Claimed, ClaimRequest, claim_deliveries
-from delivery.sql.order_heads import MAX_KEYS
+from delivery.sql.keyed.order_heads import MAX_KEYS
 from webhooks.wire.ids import new_id
 
 KEYS_PER_TURN = 2_048  # order keys walked in one turn, in all ordered lanes together

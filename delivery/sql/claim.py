@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from delivery.models import Delivery
-from delivery.sql.order_heads import HeadSearch, SearchRequest, find_heads
+from delivery.sql.keyed.order_heads import HeadSearch, SearchRequest, find_heads
+from delivery.sql.keyed.supersede import Superseded, SupersedeRequest, find_superseded, supersede_older
 from webhooks.kit.fair.shares import fair_part
 from webhooks.kit.sql import Run, columns, run
 
@@ -23,7 +24,8 @@ class ClaimRequest(NamedTuple):
     """How much to claim in one lane: up to ``limit`` deliveries, due at or after the low-water mark.
 
     Each claim lasts ``seconds``. In an ordered lane only the oldest unfinished delivery of each order key counts;
-    ``heads`` is the search for these, and continues with every claim. Lanes of one tenant share its allowance.
+    ``heads`` is the search for these, and continues with every claim. ``superseding``: where only the latest of each
+    key is sent, the request that supersedes older ones first. Lanes of one tenant share its allowance.
     """
 
     endpoint_id: UUID
@@ -32,6 +34,7 @@ class ClaimRequest(NamedTuple):
     seconds: float
     heads: HeadSearch | None = None
     tenant_id: UUID = NO_TENANT
+    superseding: SupersedeRequest | None = None
 
 
 class BodyAllowance(NamedTuple):
@@ -64,7 +67,7 @@ UNLIMITED = BodyAllowance(2**62)
 class Claimed(NamedTuple):
     """A claimed delivery. ``rendered``: its body is not the event's own (a transformer's, or a reference).
 
-    ``content_type``: of such a body, unless that follows from the body.
+    ``content_type``: of such a body, unless that follows from the body. ``superseded``: what it takes the place of.
     """
 
     id: UUID
@@ -77,6 +80,7 @@ class Claimed(NamedTuple):
     rendered: bool
     content_type: str | None = None
     order_key: str | None = None
+    superseded: Superseded | None = None
 
 
 # Reader: the drain. Index: delivery_due, from the lane's low-water mark on.
@@ -143,7 +147,7 @@ def claim_deliveries(
     unordered = [it for it in requests if it.heads is None]
     claimed: list[Claimed] = []
     if unordered:
-        endpoints, limits, low_water_marks, seconds, _, _ = columns(unordered, 6)
+        endpoints, limits, low_water_marks, seconds, *_ = columns(unordered, 7)
         parameters = {
             "endpoints": endpoints,
             "limits": limits,
@@ -160,10 +164,11 @@ def claim_deliveries(
 
 
 def _claim_heads(token: UUID, requests: Sequence[ClaimRequest], allowance: BodyAllowance) -> list[Claimed]:
-    found = find_heads(
+    requests = [it for it in requests if _is_superseded(it)]
+    heads_found = find_heads(
         [SearchRequest(it.endpoint_id, it.limit, it.low_water_mark, it.heads) for it in requests if it.heads]
     )
-    heads = [(it, key) for it, keys in zip(requests, found, strict=True) for key in keys]
+    heads = [(it, key) for it, keys in zip(requests, heads_found, strict=True) for key in keys]
     if not heads:
         return []
     requested = [it for it, _ in heads]
@@ -172,7 +177,18 @@ def _claim_heads(token: UUID, requests: Sequence[ClaimRequest], allowance: BodyA
         "seconds": [it.seconds for it in requested],
         **_shares(requested, allowance),
     }
-    return _claim(SELECT_THESE, token, requested, parameters, allowance)
+    claimed = _claim(SELECT_THESE, token, requested, parameters, allowance)
+    latest_only = {it.endpoint_id for it in requests if it.superseding is not None}
+    found = find_superseded([it.id for it in claimed if it.endpoint_id in latest_only])
+    return [it._replace(superseded=found[it.id]) if it.id in found else it for it in claimed] if found else claimed
+
+
+def _is_superseded(request: ClaimRequest) -> bool:
+    """Supersede older waiting deliveries of a lane; return whether all are, so that the next may be claimed."""
+    if request.superseding is None:
+        return True
+    supersede_older(request.superseding)
+    return request.superseding.search.is_complete
 
 
 def _claim(

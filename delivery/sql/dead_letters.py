@@ -15,7 +15,7 @@ from delivery.sql.fan_out import IS_OPERATIONAL
 from webhooks.kit.sql import columns, run
 
 PENDING, DEAD = Delivery.State.PENDING, Delivery.State.DEAD
-DELIVERED, CANCELLED = Delivery.State.DELIVERED, Delivery.State.CANCELLED
+DELIVERED, CANCELLED, SUPERSEDED = Delivery.State.DELIVERED, Delivery.State.CANCELLED, Delivery.State.SUPERSEDED
 EXPIRED = DeadLetter.Cause.EXPIRED
 
 MAX_EXPIRED = 5_000  # expired deliveries in one statement
@@ -219,15 +219,17 @@ WITH clock AS MATERIALIZED (
 )
 UPDATE delivery_delivery
    SET state = '{PENDING}', next_attempt_at = clock.now, step = 0, claims = 0, started_at = clock.now,
-       replay_id = %(replay)s, cancelled_at = NULL, cancelled_by = NULL
+       replay_id = %(replay)s, cancelled_at = NULL, cancelled_by = NULL,
+       superseded_at = NULL, superseded_by_id = NULL
   FROM clock
- WHERE id = ANY(%(ids)s::uuid[]) AND state IN ('{DELIVERED}', '{CANCELLED}') AND started_at <= %(requested_at)s
+ WHERE id = ANY(%(ids)s::uuid[]) AND state IN ('{DELIVERED}', '{CANCELLED}', '{SUPERSEDED}')
+   AND started_at <= %(requested_at)s
 RETURNING endpoint_id
 """
 
 
 def replay_finished(replay_id: UUID, delivery_ids: Sequence[UUID], requested_at: datetime) -> list[UUID]:
-    """Make delivered and cancelled deliveries pending that were last started before the replay was requested.
+    """Make delivered, cancelled and superseded deliveries pending, if they were last started before the request.
 
     Returns the endpoint of each delivery that changed.
     """

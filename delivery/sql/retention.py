@@ -9,7 +9,13 @@ from delivery.models import Broadcast, Delivery, Replay
 from webhooks.kit.sql import run
 
 FINISHED = ", ".join(
-    f"'{state}'" for state in (Delivery.State.DELIVERED, Delivery.State.DEAD, Delivery.State.CANCELLED)
+    f"'{state}'"
+    for state in (
+        Delivery.State.DELIVERED,
+        Delivery.State.DEAD,
+        Delivery.State.CANCELLED,
+        Delivery.State.SUPERSEDED,
+    )
 )
 
 # Reader: the retention task. Index: event_by_tenant, one look-up per tenant.

@@ -77,7 +77,7 @@ class EndpointAdmin(AdminList):
             {
                 "fields": (
                     *(("timeout_ms", "max_in_flight"), ("rate_limit", "rate_period")),
-                    *(("rate_burst", "ordering"), "retry_plan"),
+                    *(("rate_burst", "retry_plan"), ("ordering", "latest_only")),
                 )
             },
         ),

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from subscriptions.endpoints.kinds import HTTP, KINDS, Kind
+from subscriptions.endpoints.latest_only import check_latest_only
 from subscriptions.endpoints.signing_secrets import new_signing_secret, store_secret
 from subscriptions.endpoints.state import DISABLED, UNVERIFIED, existing, set_state
 from subscriptions.errors import Invalid, uid_in_use
@@ -45,6 +46,7 @@ def create_endpoint(
     own = rules.checked(own, tenant.pk)
     new = new_signing_secret(signing, secret)
     endpoint = Endpoint(tenant=tenant, kind=kind, **general)
+    check_latest_only(endpoint.latest_only, endpoint.ordering)
     settings = rules.assign(endpoint, own)
     with unique_uid(uid_in_use):
         endpoint.save(force_insert=True)
@@ -108,6 +110,7 @@ def _update(endpoint: Endpoint, general: Mapping[str, Any], own: Mapping[str, An
     row = existing(endpoint).select_for_update().get()  # without its settings: they are read after the lock is taken
     for name, value in general.items():
         setattr(row, name, value)
+    check_latest_only(row.latest_only, row.ordering)
     settings = KINDS[row.kind].assign(row, own) if own else None
     row.save()
     if settings is not None:

@@ -17,6 +17,7 @@ from subscriptions.endpoints.retry_plan import MAX_WAIT
 from subscriptions.tenants.models import Tenant
 from webhooks.kit.rows import Row, uid_format
 
+MAX_LATEST_ONLY = 256  # characters
 MAX_RATE = 100_000  # attempts per rate period
 
 
@@ -120,6 +121,14 @@ class Endpoint(Row):
         blank=True,
         help_text="Whether a failing delivery blocks those after it. Applies to events published from now on.",
     )
+    latest_only = models.CharField(
+        max_length=MAX_LATEST_ONLY,
+        null=True,
+        blank=True,
+        help_text="Of the deliveries that wait, only the latest of each key is sent: `endpoint` (one key for all), "
+        "`subject`, `partitionkey`, or a path into the event such as `$.data.order.id`; null: all are sent. Applies "
+        "to events published from now on.",
+    )
     retry_plan = ArrayField(
         models.PositiveIntegerField(validators=_between(1, MAX_WAIT)),
         null=True,
@@ -154,6 +163,11 @@ class Endpoint(Row):
         """Return where its deliveries go, as its kind writes it (a URL for ``http``); empty without settings."""
         settings = getattr(self, self.kind, None)
         return "" if settings is None else str(settings)
+
+    @property
+    def is_ordered(self) -> bool:
+        """Return whether deliveries of the same key are sent one after the other."""
+        return bool(self.ordering or self.latest_only)
 
     @property
     def rate_per_second(self) -> float | None:

@@ -47,6 +47,7 @@ class Route:
     subscription_id: UUID
     endpoint_id: UUID
     ordering: str = ""
+    latest_only: str | None = None
     pattern: IndexablePattern | None = None
     transformer: BodyTransformer | None = None
     reference_above_bytes: int | None = None  # bytes of data above which a link is sent instead; None: never
@@ -88,7 +89,7 @@ class _Bucket:
 
     def add(self, route: Route) -> None:
         """Add the next route."""
-        self.is_ordered = self.is_ordered or bool(route.ordering)
+        self.is_ordered = self.is_ordered or bool(route.ordering or route.latest_only)
         (self.without_pattern if route.pattern is None else self.with_pattern).append(route)
 
     def has_same_routes(self, other: "_Bucket") -> bool:

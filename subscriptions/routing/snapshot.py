@@ -25,7 +25,10 @@ STAMP = Func(F("endpoint__version"), template=f"{_ROW} || '/' || %(expressions)s
 ROW_STAMP = Func(F("id"), template=f"{_ROW} || '/' || %(expressions)s::text", output_field=TextField())
 PAIR_BITS = 48  # bits of a route's key that distinguish the endpoints which a subscription selects by labels
 
-ENDPOINT_FIELDS = ("endpoint__ordering", "endpoint__http__content_mode", "endpoint__http__reference_above_bytes")
+ENDPOINT_FIELDS = (
+    *("endpoint__ordering", "endpoint__latest_only"),
+    *("endpoint__http__content_mode", "endpoint__http__reference_above_bytes"),
+)
 
 _snapshots = SharedCache[RouteTable](MAX_TABLE_BYTES, owner_size=MAX_TABLE_BYTES)
 
@@ -116,6 +119,7 @@ def _entry(
         subscription_id=key,
         endpoint_id=endpoint.id,
         ordering=endpoint.ordering,
+        latest_only=endpoint.latest_only,
         pattern=pattern,
         transformer=transformer,
         reference_above_bytes=_reference_above_bytes(endpoint),

@@ -70,11 +70,17 @@ class DeliveryTarget:
     retry_plan: tuple[int, ...] | None  # seconds to wait after each failure
     signer: Signer | None
     valid_until: datetime | None  # when a secret expires, after which the target is read again
+    latest_only: str | None = None
     rate_burst: int | None = None  # attempts; None: a tenth of a second's rate
     repaired_at: float = 0.0  # unix seconds; when its owner or an operator last said that it works again
     reset_at: float = 0.0  # unix seconds of the last change of address or state; failures before it do not count
     kind: str = "http"  # its transport (delivery.transports)
     http: HttpTarget | None = None
+
+    @property
+    def is_ordered(self) -> bool:
+        """Return whether deliveries of the same key are sent one after the other."""
+        return bool(self.ordering or self.latest_only)
 
     @property
     def is_active(self) -> bool:
@@ -146,6 +152,7 @@ def _target(endpoint: Endpoint, secrets: list[SigningSecret]) -> DeliveryTarget:
         repaired_at=0.0 if endpoint.repaired_at is None else endpoint.repaired_at.timestamp(),
         reset_at=max(moved_at, endpoint.state_changed_at).timestamp(),
         ordering=endpoint.ordering,
+        latest_only=endpoint.latest_only,
         retry_plan=None if endpoint.retry_plan is None else tuple(endpoint.retry_plan),
         signer=_signer(secrets),
         valid_until=min((it.expires_at for it in secrets if it.expires_at), default=None),

@@ -138,6 +138,15 @@ def test_second_request_within_a_minute_waits(recipe: MakeRecipe) -> None:
     assert agrees(page.expected(), json.loads(page.run(1)))
 
 
+def test_latest_of_what_waits_takes_the_place_of_older_ones(recipe: MakeRecipe) -> None:
+    page = recipe("once-a-minute")
+    page.run(0)
+    page.drain()
+    page.run(2)
+    wait_until(lambda: page.drain() and Delivery.objects.filter(state="superseded").count() == 2, "the older ones")
+    assert agrees(page.expected(1), json.loads(page.run(3)))
+
+
 def test_failing_event_holds_up_its_own_customer_only(recipe: MakeRecipe) -> None:
     page = recipe("in-order-per-customer")
 

@@ -35,6 +35,9 @@ class AttemptStatsSerializer(serializers.Serializer[StatsSummary]):
     rejected = serializers.IntegerField(
         help_text="Failed attempts that the endpoint rejected: it works, and responded 3xx or 4xx, but not 408 or 429."
     )
+    superseded = serializers.IntegerField(
+        help_text="Deliveries that were not sent, as a newer one of their key took their place (`latest_only`)."
+    )
     success_rate = serializers.FloatField(
         allow_null=True, help_text="Share of the attempts that delivered, from 0 to 1; null without attempts."
     )

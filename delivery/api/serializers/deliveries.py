@@ -30,6 +30,17 @@ class DeliverySerializer(IncludingSerializer[Delivery]):
         help_text="Id of the latest replay that sent it; null: none.",
     )
 
+    superseded_by = IdField(
+        Delivery.prefix,
+        source="superseded_by_id",
+        allow_null=True,
+        help_text="Id of the newer delivery of its key that is sent in its place (`latest_only`); null: none.",
+    )
+    supersedes = serializers.SerializerMethodField(
+        help_text="How many older deliveries of its key were not sent because of it, those that they superseded among "
+        "them; the header `webhook-superseded` says it to the endpoint."
+    )
+
     class Meta:
         model = Delivery
         fields = [
@@ -46,8 +57,14 @@ class DeliverySerializer(IncludingSerializer[Delivery]):
             "created_at",
             "cancelled_at",
             "cancelled_by",
+            "superseded_by",
+            "superseded_at",
+            "supersedes",
         ]
         read_only_fields = fields
+
+    def get_supersedes(self, delivery: Delivery) -> int:
+        return delivery.supersedes or 0
 
 
 class AttemptSerializer(serializers.ModelSerializer[Attempt]):

@@ -49,6 +49,7 @@ class ReplayedStatesSerializer(serializers.Serializer[ReplayedStates]):
     delivered = serializers.IntegerField(help_text="Delivered.")
     dead = serializers.IntegerField(help_text="Failed permanently again.")
     cancelled = serializers.IntegerField(help_text="Cancelled.")
+    superseded = serializers.IntegerField(help_text="Superseded by a newer delivery of their key.")
     is_lower_bound = serializers.BooleanField(help_text="Whether counting stopped at 100,000 deliveries.")
 
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from delivery.models import Attempt, Delivery, Event
 from delivery.sql.claim import Claimed
+from delivery.sql.keyed.supersede import find_superseded
 from delivery.transports.http.shown_request import MASK, SIGNATURE_PLACEHOLDER, ShownRequest, shown_request
 from delivery.transports.outcome import Failure
 from delivery.transports.transport import NotSent
@@ -82,6 +83,7 @@ def _composed(delivery: Delivery, at: datetime, *, is_sent: bool) -> SentRequest
         body=bytes(event.body if own_body is None else own_body),
         rendered=own_body is not None,
         content_type=delivery.content_type,
+        superseded=find_superseded([delivery.id]).get(delivery.id),
     )
     changed = changes_since(delivery.endpoint, at) if is_sent else set()
     if claimed.rendered:

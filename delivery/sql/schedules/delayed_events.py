@@ -52,7 +52,8 @@ WITH due AS MATERIALIZED (
     {INSERT_FAN_OUTS}
     SELECT due.event_id, due.tenant_id, '{DeferredFanOut.Reason.SCHEDULED}',
            EXISTS (SELECT FROM subscriptions_endpoint e
-                    WHERE e.tenant_id = due.tenant_id AND e.deleted_at IS NULL AND e.ordering <> '')
+                    WHERE e.tenant_id = due.tenant_id AND e.deleted_at IS NULL
+                       AND (e.ordering <> '' OR e.latest_only <> ''))
       FROM due ORDER BY due.deliver_at
     RETURNING 1
 )

@@ -5,6 +5,7 @@ of the body were fixed when the event was published.
 """
 
 from delivery.sql.claim import Claimed
+from delivery.sql.keyed.supersede import Superseded
 from delivery.transports.http.exchange import Request
 from delivery.transports.outcome import Failure
 from delivery.transports.transport import NotSent
@@ -55,6 +56,7 @@ def compose(claimed: Claimed, target: DeliveryTarget, now: float, bearer: str = 
             f"webhook-timestamp: {timestamp}",
             f"webhook-signature: {signature}",
             *headers,
+            *(() if claimed.superseded is None else superseded_lines(claimed.superseded)),
             *COMMON_HEADERS,
             *http.headers,
             *([f"authorization: Bearer {bearer}"] if bearer else ()),
@@ -73,6 +75,13 @@ def compose(claimed: Claimed, target: DeliveryTarget, now: float, bearer: str = 
         share=target.tenant_id,
         tls=http.tls,
     )
+
+
+def superseded_lines(superseded: Superseded) -> list[str]:
+    """Return the headers that say which deliveries of the same key were not sent because of this one."""
+    ids = ", ".join(public("evt", key) for key in superseded.events)
+    lines = [f"webhook-superseded: {superseded.total}"]
+    return [*lines, f"webhook-superseded-ids: {ids}"] if ids else lines
 
 
 def _aws_lines(signer: AwsSigner, lines: list[str], body: bytes, timestamp: int) -> list[str]:

@@ -48,6 +48,7 @@ class EndpointSerializer(StrictModelSerializer):
             "rate_period",
             "rate_burst",
             "ordering",
+            "latest_only",
             "retry_plan",
             "metadata",
             "labels",

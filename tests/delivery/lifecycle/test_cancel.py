@@ -13,7 +13,7 @@ from delivery.lifecycle.cancel import cancel, cancel_matching, count_matching
 from delivery.models import Attempt, Delivery
 from delivery.replaying.replay_filter import DELIVERIES, ReplayFilter
 from delivery.sql.claim import Claimed, ClaimRequest, attempt_number, claim_deliveries
-from delivery.sql.order_heads import HeadSearch
+from delivery.sql.keyed.order_heads import HeadSearch
 from delivery.sql.settle import Settlement, settle_attempts
 from subscriptions.models import Endpoint
 from tests.delivery.factories import make_delivery, make_event

@@ -23,7 +23,7 @@ def test_states_count_the_last_hour() -> None:
         event = make_event(endpoint.tenant, created_at=NOW - timedelta(minutes=age))
         make_delivery(event, endpoint, state=state)
     counts = {share.name: share.count for share in dashboard.states(NOW)}
-    assert counts == {"pending": 1, "sending": 0, "delivered": 2, "dead": 0, "cancelled": 0}
+    assert counts == {"pending": 1, "sending": 0, "delivered": 2, "dead": 0, "cancelled": 0, "superseded": 0}
 
 
 def test_count_at_its_bound_is_marked(monkeypatch: pytest.MonkeyPatch) -> None:

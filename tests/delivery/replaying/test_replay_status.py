@@ -72,7 +72,15 @@ def test_replay_shows_what_became_of_its_deliveries(client: APIClient, endpoint:
         make_delivery(make_event(endpoint.tenant), endpoint, state=state, replay=row)
     make_delivery(make_event(endpoint.tenant), endpoint, state="dead")
     shown = client.get(f"{API}{row.public_id}/").json()
-    counts = {"pending": 2, "sending": 0, "delivered": 1, "dead": 1, "cancelled": 0, "is_lower_bound": False}
+    counts = {
+        "pending": 2,
+        "sending": 0,
+        "delivered": 1,
+        "dead": 1,
+        "cancelled": 0,
+        "superseded": 0,
+        "is_lower_bound": False,
+    }
     assert shown["deliveries"] == counts
     assert shown["warnings"] == [f"shop: {DISABLED}"]
     page = operator().get(reverse("admin:delivery_replay_change", args=[row.pk])).content.decode()
@@ -81,4 +89,4 @@ def test_replay_shows_what_became_of_its_deliveries(client: APIClient, endpoint:
 
 
 def test_replay_without_deliveries_has_zero_counts(tenant: Tenant) -> None:
-    assert states_of(Replay.objects.get(pk=make_replay(tenant).pk)) == (0, 0, 0, 0, 0, False)
+    assert states_of(Replay.objects.get(pk=make_replay(tenant).pk)) == (0, 0, 0, 0, 0, 0, False)

@@ -11,8 +11,8 @@ from delivery.models import Delivery, Lane
 from delivery.operational.dead_letters import dead_letter
 from delivery.sql.claim import Claimed, ClaimRequest
 from delivery.sql.dead_letters import DeadLetterRow
+from delivery.sql.keyed.order_heads import HeadSearch
 from delivery.sql.lanes import LaneRow
-from delivery.sql.order_heads import HeadSearch
 from delivery.sql.settle import Settlement, settle_attempts
 from subscriptions.models import Endpoint
 from tests.delivery.factories import make_delivery, make_event

@@ -7,8 +7,8 @@ from uuid import UUID
 import pytest
 
 from delivery.models import Delivery
-from delivery.sql import order_heads
-from delivery.sql.order_heads import HeadSearch, SearchRequest, find_heads
+from delivery.sql.keyed import order_heads
+from delivery.sql.keyed.order_heads import HeadSearch, SearchRequest, find_heads
 from subscriptions.models import Endpoint
 from tests.delivery.factories import make_delivery, make_event
 from tests.delivery.sql.factories import EPOCH, HOUR, make_deliveries, now
