@@ -20,6 +20,7 @@ from subscriptions.endpoints.http.encrypted_fields import FIELDS as ENCRYPTED
 from subscriptions.errors import AlreadyExists, Invalid
 from subscriptions.models import Endpoint, HttpSettings, Tenant
 from subscriptions.routing.subscriptions import set_subscriptions
+from subscriptions.routing.transformer_conflicts import check_labels
 from subscriptions.tenants.tenants import create_tenant
 from subscriptions.validation import (
     check_event_types,
@@ -67,8 +68,12 @@ def register_endpoint(
     """
     subscription = {"event_types": list(dict.fromkeys(event_types)), "pattern": pattern, "transformer": transformer}
     _check(fields, subscription)
-    subscribe = partial(set_subscriptions, wanted=[subscription])
-    return create_endpoint(tenant, url=url, finish=subscribe, **fields)
+
+    def finish(endpoint: Endpoint) -> None:
+        set_subscriptions(endpoint, [subscription])
+        check_labels(endpoint)
+
+    return create_endpoint(tenant, url=url, finish=finish, **fields)
 
 
 _CHECKS: dict[str, Callable[[Any], None]] = {

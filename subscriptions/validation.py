@@ -17,7 +17,8 @@ from webhooks.wire.ids import parse
 from webhooks.wire.patterns import InvalidPattern
 from webhooks.wire.transform import InvalidTransformer
 
-RESERVED_UIDS = {"ep": ("batch", "delete")}  # by prefix: steps of paths in the place of a uid
+# By prefix: steps of paths in the place of a uid.
+RESERVED_UIDS = {"ep": ("batch", "delete"), "sub": ("delete", "test")}
 MAX_NAME = 256  # characters
 MAX_EVENT_TYPE = 256  # characters
 MAX_EVENT_TYPES = 100  # of one subscription

@@ -38,7 +38,7 @@ PATH_PARAMETERS = {
     "until": "Expiry of the signed link, as unix seconds.",
     "signature": "Signature of the link.",
 }
-WITH_UID = ("tenants", "plans", "endpoints", "sources")  # resources that are also found by their uid
+WITH_UID = ("tenants", "plans", "endpoints", "subscriptions", "sources")  # resources that are also found by their uid
 QUERY_PARAMETERS = {"format": "Media type of the response; by default as `Accept` says."}
 ACTIONS = {"GET": "get", "POST": "create", "PUT": "replace", "PATCH": "change", "DELETE": "delete"}
 TAG_OF = {

@@ -52,7 +52,7 @@ class DryRunSerializer(StrictSerializer):
     Fields that are left out are those of `subscription`, if it is given.
     """
 
-    subscription = ReferenceField(_subscriptions, required=False, help_text="Id of a stored subscription.")
+    subscription = ReferenceField(_subscriptions, required=False, help_text="Id or `uid` of a stored subscription.")
     endpoint = ReferenceField(
         _endpoints,
         required=False,

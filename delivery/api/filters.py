@@ -15,6 +15,7 @@ from delivery.api.publishing.event_refs import find_event
 from delivery.models import DeadLetter, Delivery, Replay, Schedule
 from delivery.publishing.known_types import objection
 from delivery.reading import queries
+from delivery.reading.known_sources import source_objection
 from delivery.reading.list_filters import ATTEMPTS, DEAD_LETTERS, DELIVERIES, EVENTS
 from delivery.reading.timeline import EXPLAINED
 from delivery.replaying.replay_filter import InvalidFilter, ReplayFilter
@@ -124,6 +125,16 @@ class EventTypeFilter(Filter, EventTypeArgument):
         super().__init__(**{"unindexed": True, "help_text": TYPE_HELP, **options})
 
 
+class EventSourceFilter(TextFilter):
+    """Filter by the source of the event. One that no event of the tenant has is an error."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        source, tenant_id = super().to_internal_value(data), self.context["view"].tenant_id()
+        if tenant_id is not None and "\0" not in source and (message := source_objection(tenant_id, source)):
+            raise ValidationError(message, code="unknown")
+        return source
+
+
 class PeriodParams(QueryParams):
     """From ``since`` (included) to ``until`` (not included)."""
 
@@ -149,9 +160,9 @@ class EventFilters(PeriodParams):
     type = EventTypeFilter(where=EVENTS["type"])
     subject = TextFilter(unindexed=True, help_text=SUBJECT_HELP)
     q = TextFilter(where=EVENTS["q"], unindexed=True, min_length=2, max_length=256, help_text=SEARCH_HELP)
-    source = TextFilter(  # type: ignore[assignment]  # an attribute of REST framework's serializers
+    source = EventSourceFilter(  # type: ignore[assignment]  # an attribute of REST framework's serializers
         unindexed=lambda given: "event_id" not in given,
-        help_text="Source of the CloudEvent, exact.",
+        help_text="Source of the CloudEvent, exact. An unknown one is an error.",
     )
     event_id = TextFilter(help_text="The CloudEvent's own id, exact; with `source` if sources share ids.")
     schedule = ScheduleFilter(
@@ -228,9 +239,10 @@ def read_row_filter(tenant: Tenant, given: Any, scope: str) -> ReplayFilter:
         selected = ReplayFilter.parse(given, scope, tenant)
     except InvalidFilter as error:
         faults.update(error.faults)
-    named = given.get("type") if isinstance(given, dict) else None
-    if named and "type" not in faults and (message := objection(tenant.pk, named)):
-        faults["type"] = message
+    for name, object_to in (("type", objection), ("source", source_objection)):
+        named = given.get(name) if isinstance(given, dict) else None
+        if named and name not in faults and (message := object_to(tenant.pk, named)):
+            faults[name] = message
     if faults:
         raise InvalidFilter(faults)
     return selected

@@ -22,6 +22,23 @@ def first_deliveries(event_ids: Sequence[UUID], limit: int) -> list[UUID]:
     return [row[0] for row in run(FIRST_DELIVERIES, {"events": list(event_ids), "limit": limit})]
 
 
+# Reader: filters by source. Index: event_by_tenant, backwards.
+LATEST_SOURCES = """
+SELECT source, sum(count(*)) OVER () AS events
+  FROM (SELECT source FROM delivery_event WHERE tenant_id = %(tenant)s ORDER BY id DESC LIMIT %(limit)s) latest
+ GROUP BY source ORDER BY count(*) DESC, source
+"""
+
+
+def latest_sources(tenant_id: UUID, limit: int) -> tuple[list[str], int]:
+    """Return the sources of a tenant's latest events, at most ``limit``, the most frequent first; and how many events.
+
+    Fewer than ``limit`` are all that are kept.
+    """
+    rows = run(LATEST_SOURCES, {"tenant": tenant_id, "limit": limit})
+    return [source for source, _ in rows], int(rows[0][1]) if rows else 0
+
+
 # Reader: the status of an endpoint. Index: delivery_by_order_key, walked from one order key to the next.
 BLOCKING_DELIVERIES = f"""
 WITH RECURSIVE heads AS (

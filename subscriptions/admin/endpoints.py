@@ -170,7 +170,7 @@ class SubscriptionAdmin(AdminList):
     list_select_related = ("tenant", "endpoint__http")
     fields = (
         ("public_id", "active"),
-        ("tenant", "endpoint"),
+        *(("tenant", "endpoint"), ("uid", "endpoint_labels")),
         *("event_types", "pattern", "transformer", "description"),
         ("created_at", "updated_at"),
     )

@@ -6,7 +6,7 @@ the others. An item is named by its uid, so a batch that was cut short is sent a
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from django.db.models import QuerySet
@@ -35,7 +35,7 @@ from subscriptions.api.serializers.endpoints import (
 from subscriptions.api.subscriptions import SubscriptionFilters, Subscriptions
 from subscriptions.api.tenancy import TenantScoped, tenant_of
 from subscriptions.endpoints.endpoints import delete_endpoint
-from subscriptions.errors import Invalid
+from subscriptions.errors import AlreadyExists, Invalid
 from subscriptions.models import Endpoint, Scope, Subscription, Tenant
 from webhooks.kit.rest.errors import TooManyRequests
 from webhooks.kit.rest.query_params import QueryParams
@@ -45,6 +45,7 @@ from webhooks.outgoing.errors import LimitReached
 
 BUDGET = 15.0  # seconds that one request may take; items that are left then fail, to be sent again
 MAX_DELETED = 1_000  # rows of one request
+MAX_NAMED = 5  # items that an error names
 MAX_COUNTED = 100_000  # rows of a preview
 UID_REQUIRED = "Required in a batch, so that it can be repeated."
 NO_TIME = "The request took too long; send this item again."
@@ -74,18 +75,27 @@ class EndpointBatch(TenantScoped[Endpoint]):
     def post(self, request: Request) -> Response:
         tenant = tenant_of(request)
         items, until = self.body()["data"], time.monotonic() + BUDGET
-        results = [self.result(tenant, item, is_late=time.monotonic() > until) for item in items]
+        repeated = _repeated_uids(items)
+        results = [
+            self.result(tenant, item, others=repeated.get(number, []), is_late=time.monotonic() > until)
+            for number, item in enumerate(items)
+        ]
         counts = Counter(result["status"] for result in results)
         totals = {status: counts[status] for status in (CREATED, UPDATED, FAILED)}
         return Response({"data": results, **totals}, headers=NO_STORE)
 
-    def result(self, tenant: Tenant, item: dict[str, Any], *, is_late: bool) -> dict[str, Any]:
-        """Create or replace one endpoint; return what was done, or the problem."""
+    def result(self, tenant: Tenant, item: dict[str, Any], *, others: list[int], is_late: bool) -> dict[str, Any]:
+        """Create or replace one endpoint; return what was done, or the problem.
+
+        ``others``: the other items with the same uid. With any, nothing is done, as nothing says which is meant.
+        """
         uid = item.get("uid")
         shown = {"uid": uid if isinstance(uid, str) else None, "endpoint": None, "error": None}
         try:
             if is_late:
                 raise TooManyRequests("seconds", NO_TIME, 0)
+            if others:
+                raise AlreadyExists("uid", f"Other items have the same uid: {_numbered(others)}. Give each uid once.")
             status, endpoint = self.put_item(tenant, item)
         except (APIException, Invalid, LimitReached) as error:
             found: Response = self.get_exception_handler()(error, self.get_exception_handler_context())
@@ -239,6 +249,20 @@ class SubscriptionsDeletePreview(SelectedSubscriptions):
 def _validated(serializer: EndpointSerializer) -> dict[str, Any]:
     serializer.is_valid(raise_exception=True)
     return dict(serializer.validated_data)
+
+
+def _repeated_uids(items: Sequence[dict[str, Any]]) -> dict[int, list[int]]:
+    """Return, by item, the other items that have the same uid; without those whose uid is their own."""
+    numbers: dict[str, list[int]] = {}
+    for number, item in enumerate(items):
+        if isinstance(uid := item.get("uid"), str):
+            numbers.setdefault(uid, []).append(number)
+    return {one: [it for it in same if it != one] for same in numbers.values() if len(same) > 1 for one in same}
+
+
+def _numbered(items: Sequence[int]) -> str:
+    shown = ", ".join(f"data[{number}]" for number in items[:MAX_NAMED])
+    return f"{shown} and {len(items) - MAX_NAMED} more" if len(items) > MAX_NAMED else shown
 
 
 def _is_text(uid: object) -> bool:

@@ -19,6 +19,7 @@ from subscriptions.endpoints import endpoints
 from subscriptions.endpoints.signing_secrets import is_current_secret
 from subscriptions.models import Endpoint, Tenant
 from subscriptions.routing.subscriptions import set_subscriptions
+from subscriptions.routing.transformer_conflicts import check_labels
 from webhooks.kit.rest.list_filters import ConfiguredFilters, contains
 from webhooks.kit.rest.query_params import ChoiceFilter, TextFilter
 
@@ -110,20 +111,27 @@ class Endpoints(OwnedResource[Endpoint]):
 
 def create(tenant: Tenant, fields: dict[str, Any]) -> tuple[Endpoint, str]:
     """Create an endpoint, with its subscriptions if they are given; return it and what its receiver verifies with."""
-    finish = _subscribe(fields)
+    finish = _finish(fields)
     return endpoints.create_endpoint(tenant, finish=finish, **fields)
 
 
 def change(row: Endpoint, fields: dict[str, Any], **how: Any) -> Endpoint:
     """Change an endpoint, with its subscriptions if they are given; return it as it is afterwards."""
-    finish = _subscribe(fields)
+    finish = _finish(fields)
     return endpoints.change_endpoint(row, fields, finish=finish, **how)
 
 
-def _subscribe(fields: dict[str, Any]) -> Callable[[Endpoint], None] | None:
-    """Take the subscriptions out of the fields, and return what makes them the endpoint's."""
-    wanted = fields.pop("subscriptions", None)
-    return None if wanted is None else partial(set_subscriptions, wanted=wanted)
+def _finish(fields: dict[str, Any]) -> Callable[[Endpoint], None]:
+    """Take the subscriptions out of the fields; return what makes them the endpoint's, and checks its labels."""
+    wanted, has_labels = fields.pop("subscriptions", None), bool(fields.get("labels"))
+
+    def finish(endpoint: Endpoint) -> None:
+        if wanted is not None:
+            set_subscriptions(endpoint, wanted)
+        if has_labels:
+            check_labels(endpoint)
+
+    return finish
 
 
 def without_current_secret(row: Endpoint, data: Any) -> Any:

@@ -10,6 +10,7 @@ from subscriptions.api.serializers.endpoints import (
     EndpointSerializer,
     EndpointWithSecretSerializer,
 )
+from subscriptions.api.serializers.subscriptions import SubscriptionSerializer
 
 
 class BearerKey(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -50,6 +51,7 @@ endpoints = extend_schema_view(
     ),
 )
 subscriptions = extend_schema_view(
+    update=extend_schema(responses={200: SubscriptionSerializer, 201: SubscriptionSerializer}),
     create=extend_schema(
         examples=[
             OpenApiExample(
@@ -74,5 +76,5 @@ subscriptions = extend_schema_view(
                 request_only=True,
             ),
         ]
-    )
+    ),
 )

@@ -14,6 +14,7 @@ from subscriptions.models import Endpoint, Subscription
 from subscriptions.routing.route_table import matching_names
 from subscriptions.routing.subscriptions import change_subscription, create_subscription
 from webhooks.kit.rest.labels import LabelsFilter
+from webhooks.kit.rest.list_filters import ConfiguredFilters
 from webhooks.kit.rest.query_params import BooleanFilter, QueryParams, ReferenceFilter, TextFilter
 from webhooks.kit.rows import is_type_prefix
 
@@ -42,7 +43,7 @@ def _names_type(pattern: str) -> Q:
     return includes | Q(Contains(names, "\n" + pattern[:-1]))
 
 
-class SubscriptionFilters(QueryParams):
+class SubscriptionFilters(ConfiguredFilters):
     """Filter subscriptions; ``event_type``: those that match events of this type."""
 
     endpoint = ReferenceFilter(
@@ -69,7 +70,7 @@ class Subscriptions(OwnedResource[Subscription]):
     operations = {
         "list": (
             "List subscriptions",
-            "Returns the tenant's subscriptions, newest first. Filter by endpoint or event type.",
+            "Returns the tenant's subscriptions, newest first. Filter by `uid`, endpoint, labels, event type or time.",
         ),
         "create": (
             "Create a subscription",
@@ -81,7 +82,7 @@ class Subscriptions(OwnedResource[Subscription]):
         "update": (
             "Replace a subscription",
             "Sets every field of a subscription; a field that is left out gets its default. Applies to events "
-            "published from then on.",
+            "published from then on. A `uid` in the path that no subscription has creates the subscription (201).",
         ),
         "partial_update": (
             "Update a subscription",
@@ -100,6 +101,7 @@ class Subscriptions(OwnedResource[Subscription]):
     query_params = SubscriptionFilters
     endpoint_path = "endpoint_id"
     is_below_endpoint = True
+    creates_by_put = True
 
     def create_row(self, fields: dict[str, Any]) -> Response:
         return self.created(create_subscription(self.tenant, fields))

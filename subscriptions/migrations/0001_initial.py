@@ -116,6 +116,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When it was created.')),
+                ('uid', models.CharField(blank=True, max_length=256, null=True, validators=[django.core.validators.RegexValidator('\\A[A-Za-z0-9._-]{1,256}\\Z', 'A uid is 1 to 256 letters, digits, hyphens, underscores and full stops.')], verbose_name='external ID')),
                 ('endpoint_labels', models.JSONField(blank=True, help_text='In place of an endpoint: all endpoints of the tenant that have these labels.', null=True)),
                 ('event_types', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=256), default=list, help_text='Exact names, order.* for every type below order, or * for all types.', size=None)),
                 ('pattern', models.JSONField(blank=True, help_text='Event pattern that the event must match; null: any.', null=True)),
@@ -275,6 +276,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='subscription',
             index=models.Index(condition=models.Q(('active', True), ('event_types__overlap', ['waypost.*', 'waypost.delivery.*', 'waypost.delivery.dead', 'waypost.endpoint.*', 'waypost.endpoint.disabled', 'waypost.endpoint.failing', 'waypost.endpoint.recovered', 'waypost.endpoint.rejecting'])), fields=['tenant'], name='subscription_operational'),
+        ),
+        migrations.AddConstraint(
+            model_name='subscription',
+            constraint=models.UniqueConstraint(fields=('tenant', 'uid'), name='unique_subscription_uid_per_tenant'),
         ),
         migrations.AddConstraint(
             model_name='subscription',

@@ -7,7 +7,7 @@ from django.db.models.functions import Cast, Coalesce
 
 from subscriptions.endpoints.models import Endpoint
 from subscriptions.tenants.models import Tenant
-from webhooks.kit.rows import Row
+from webhooks.kit.rows import Row, uid_format
 
 # Event types by which a subscription gets operational events. Those without an asterisk are the types that exist.
 OPERATIONAL_NAMES = [
@@ -30,6 +30,7 @@ class Subscription(Row):
 
     prefix = "sub"
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="subscriptions", db_index=False)
+    uid = models.CharField("external ID", max_length=256, null=True, blank=True, validators=[uid_format])
     endpoint = models.ForeignKey(Endpoint, models.CASCADE, null=True, blank=True, related_name="subscriptions")
     endpoint_labels = models.JSONField(
         null=True, blank=True, help_text="In place of an endpoint: all endpoints of the tenant that have these labels."
@@ -58,6 +59,7 @@ class Subscription(Row):
     class Meta:
         app_label = "subscriptions"
         constraints = [
+            models.UniqueConstraint(fields=["tenant", "uid"], name="unique_subscription_uid_per_tenant"),
             models.CheckConstraint(
                 condition=Q(endpoint__isnull=False, endpoint_labels__isnull=True)
                 | Q(endpoint__isnull=True, endpoint_labels__isnull=False),

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 
-from subscriptions.errors import AlreadyExists
+from subscriptions.errors import AlreadyExists, uid_in_use
 from subscriptions.models import Endpoint, Subscription, Tenant
 from subscriptions.routing.transformer_conflicts import check_transformers
 from subscriptions.tenants.plans import check_subscription_limits, lock_tenant
+from webhooks.kit.rows import unique_uid
 
 SELECTS = ("endpoint_id", "endpoint_labels", "event_types", "pattern", "transformer")
 """The fields that say what is sent where: two subscriptions must not have all of them in common."""
@@ -20,10 +20,10 @@ OF_ENDPOINT = ("event_types", "pattern", "transformer", "description", "active")
 def create_subscription(tenant: Tenant, fields: Mapping[str, Any]) -> Subscription:
     """Create a subscription.
 
-    Raises AlreadyExists if the same one exists, LimitExceeded if the plan allows no more, or fewer bytes, and
-    StateConflict as ``check_transformers``.
+    Raises AlreadyExists if the same one exists or the uid is in use, LimitExceeded if the plan allows no more, or fewer
+    bytes, and StateConflict as ``check_transformers``.
     """
-    with transaction.atomic():
+    with unique_uid(uid_in_use):
         created = Subscription.objects.create(tenant=tenant, **fields)
         check_subscription_limits(tenant)
         _check_is_new(created)
@@ -34,12 +34,12 @@ def create_subscription(tenant: Tenant, fields: Mapping[str, Any]) -> Subscripti
 def change_subscription(row: Subscription, fields: Mapping[str, Any]) -> Subscription:
     """Write the given fields only; return the subscription as it is afterwards.
 
-    Raises AlreadyExists if it becomes the same as another, LimitExceeded if it becomes larger than the plan allows,
-    StateConflict as ``check_transformers``, and Subscription.DoesNotExist if it was deleted meanwhile. A change that
-    makes it no larger is within every plan.
+    Raises AlreadyExists if it becomes the same as another or its uid is in use, LimitExceeded if it becomes larger than
+    the plan allows, StateConflict as ``check_transformers``, and Subscription.DoesNotExist if it was deleted meanwhile.
+    A change that makes it no larger is within every plan.
     """
     rows = Subscription.objects.select_related("tenant__plan", "endpoint").filter(pk=row.pk)
-    with transaction.atomic():
+    with unique_uid(uid_in_use):
         before = rows.select_for_update(of=["self"], no_key=True).get()
         rows.update(**fields, updated_at=timezone.now())
         changed = rows.get()
@@ -56,8 +56,10 @@ def set_subscriptions(endpoint: Endpoint, wanted: Sequence[Mapping[str, Any]]) -
     """Make these the subscriptions that name the endpoint: keep equal ones, delete the others, create the rest.
 
     Those that select the endpoint by its labels stay. Call it in the transaction that creates or changes the endpoint.
-    Raises LimitExceeded if the plan allows no more, AlreadyExists if two are the same.
+    Raises LimitExceeded if the plan allows no more, AlreadyExists if two are the same, StateConflict as
+    ``check_transformers``.
     """
+    _check_differ(wanted)
     missing = [_with_defaults(each) for each in wanted]
     lock_tenant(endpoint.tenant)
     for row in endpoint.subscriptions.order_by("id"):
@@ -68,13 +70,22 @@ def set_subscriptions(endpoint: Endpoint, wanted: Sequence[Mapping[str, Any]]) -
             row.delete()
     for fields in missing:
         created = Subscription.objects.create(tenant_id=endpoint.tenant_id, endpoint=endpoint, **fields)
-        try:
-            _check_is_new(created)
-        except AlreadyExists:
-            raise AlreadyExists("subscriptions", "Two of them are the same; give each once.") from None
         check_transformers(created)
     if missing:
         check_subscription_limits(endpoint.tenant)
+
+
+def _check_differ(wanted: Sequence[Mapping[str, Any]]) -> None:
+    """Raise AlreadyExists if two of these select the same."""
+    selections = [_selection(each) for each in wanted]
+    for number, selection in enumerate(selections):
+        if (earlier := selections.index(selection)) != number:
+            text = f"Items {earlier} and {number} of the list, counted from 0, are the same; give each once."
+            raise AlreadyExists("subscriptions", text)
+
+
+def _selection(fields: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (set(fields["event_types"]), fields.get("pattern"), fields.get("transformer"))
 
 
 def _with_defaults(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -239,6 +239,7 @@ def subscribe(it: Recorder, client: APIClient, receiver: Receiver) -> str:
     it.call(client, "list_subscriptions")
     it.call(client, "get_subscription", ref=subscription)
     it.call(client, "replace_subscription", body, ref=subscription)
+    it.call(client, "replace_subscription", {"endpoint": endpoint, "event_types": ["refund.*"]}, ref="refunds")
     it.call(client, "change_subscription", {"event_types": ["order.paid", "order.refunded"]}, ref=subscription)
     event = {"type": "order.paid", "data": {"total": 129.5}}
     it.call(client, "test_subscription", {"subscription": subscription, "event": event})

@@ -4,15 +4,16 @@ from webhooks.api.filters import OfSourceFilters
 from webhooks.api.serializers.rejections import RejectionSerializer
 from webhooks.api.tenancy import TenantScoped
 from webhooks.kit.rest.list_filters import contains
-from webhooks.kit.rest.query_params import TextFilter
+from webhooks.kit.rest.query_params import ChoiceFilter, TextFilter
 from webhooks.kit.rest.resources import ReadOnlyResource
 from webhooks.models import Rejection
+from webhooks.receiving.verification import REASONS
 
 
 class RejectionFilters(OfSourceFilters):
     """Filter rejections."""
 
-    reason = TextFilter(help_text="Code of the failed check, such as `no_match`.")
+    reason = ChoiceFilter(REASONS, help_text="Code of the failed check, such as `no_match`.")
     remote_address = TextFilter(unindexed=True, help_text="Address that the request came from, exact.")
     q = TextFilter(
         where=contains("detail", "remote_address"),

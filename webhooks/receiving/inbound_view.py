@@ -26,6 +26,7 @@ from webhooks.receiving.django_request import InvalidLength, LengthUnknown, read
 from webhooks.receiving.receive import UNAVAILABLE_SECONDS, receive
 from webhooks.receiving.rejections import record_rejection
 from webhooks.receiving.responses import InboundResponse
+from webhooks.receiving.verification import CHALLENGE
 from webhooks.senders.handshake import HandshakeRejected
 from webhooks.sources.snapshot import SourceSnapshot, find_source
 from webhooks.wire.cloudevents import handshake
@@ -100,7 +101,7 @@ def _challenge(request: NativeRequest, source: SourceSnapshot) -> InboundRespons
             return _method_not_allowed()
         raise HandshakeRejected("The request is none that the handshake of the source describes.")
     except (HandshakeRejected, SignatureError) as error:
-        record_rejection(source, request, "challenge", str(error))
+        record_rejection(source, request, CHALLENGE, str(error))
         return InboundResponse(HTTPStatus.FORBIDDEN)
 
 

@@ -56,6 +56,7 @@ from webhooks.receiving.published_keys import KeysNeeded, key_fetcher
 from webhooks.receiving.rejections import record_rejection
 from webhooks.receiving.responses import InboundResponse
 from webhooks.receiving.verification import (
+    OTHER_CONTENT,
     REFUSALS,
     MessageTooLarge,
     begin_verification,
@@ -274,7 +275,7 @@ def _respond_duplicate(
         telemetry.log_content_conflict(public("src", source.id), message.labels.message_id)
         detail = f"{public('rcp', first.id)} has this message id and other content; it was kept."
         size, sha256 = message.body.size, message.body.sha256
-        record_rejection(source, request, "other_content", detail, size=size, sha256=sha256)
+        record_rejection(source, request, OTHER_CONTENT, detail, size=size, sha256=sha256)
     return responses.duplicate_response(source, first.id if first else None)
 
 

@@ -6,7 +6,7 @@ an exception where they must be fetched first (``published_keys.KeysNeeded``); t
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from uuid import UUID
@@ -178,6 +178,20 @@ _STATUSES: dict[type[Exception], tuple[HTTPStatus, str]] = {
 }
 
 
+def _signature_errors(kind: type[SignatureError] = SignatureError) -> Iterator[type[SignatureError]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from _signature_errors(each)
+
+
+CUT_SHORT, CHALLENGE, OTHER_CONTENT = "cut_short", "challenge", "other_content"
+OF_SIGNATURES = frozenset(it.code for it in _signature_errors())
+REASONS = sorted(
+    {CUT_SHORT, CHALLENGE, OTHER_CONTENT} | OF_SIGNATURES | {reason for _, reason in _STATUSES.values() if reason}
+)
+"""The reasons for which requests are refused, as they are recorded."""
+
+
 def status_and_reason(error: Exception) -> tuple[HTTPStatus, str]:
     """Return the status and the recorded reason of a refusal; a signature error without a status of its own gives 401.
 
@@ -186,4 +200,4 @@ def status_and_reason(error: Exception) -> tuple[HTTPStatus, str]:
     status, reason = _STATUSES.get(type(error), (HTTPStatus.UNAUTHORIZED, ""))
     if isinstance(error, SignatureError):
         return status, error.code
-    return (HTTPStatus.BAD_REQUEST, "cut_short") if isinstance(error, OSError) else (status, reason)
+    return (HTTPStatus.BAD_REQUEST, CUT_SHORT) if isinstance(error, OSError) else (status, reason)

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from rest_framework.exceptions import ValidationError
 
 from subscriptions.api.authentication import principal
+from subscriptions.api.fields.own import Uid
 from subscriptions.api.fields.routing import EventTypesField, PatternField, TransformerField
 from subscriptions.api.tenancy import limited_to_endpoint, tenant_of
 from subscriptions.models import Endpoint, Subscription, Tenant
@@ -62,6 +63,7 @@ class SubscriptionSerializer(EndpointSubscriptionSerializer):
     """The events that an endpoint receives: by type, narrowed by a pattern, rewritten by a transformer."""
 
     id = IdField(Subscription.prefix, read_only=True)
+    uid = Uid()
     tenant = IdField(Tenant.prefix, source="tenant_id", read_only=True, help_text="Id of the tenant it belongs to.")
     endpoint = ReferenceField(
         _endpoints_of,
@@ -80,6 +82,7 @@ class SubscriptionSerializer(EndpointSubscriptionSerializer):
         model = Subscription
         fields = [
             "id",
+            "uid",
             "tenant",
             "endpoint",
             "endpoint_labels",

@@ -234,3 +234,43 @@ def test_subscriptions_are_deleted_by_filter(client: APIClient, tenant: Tenant) 
     assert client.post(path, body, format="json").json() == {"total": 1, "has_more": False}
     assert client.post(path, {"filter": {"endpoint": "b"}}, format="json").json()["total"] == 1
     assert Subscription.objects.count() == 1
+
+
+def test_items_with_the_same_uid_all_fail_and_name_each_other(client: APIClient) -> None:
+    items = [{"uid": uid, "url": f"{URL}{n}"} for n, uid in enumerate("abab")]
+    result = put(client, *items, {"uid": "c", "url": URL})
+    assert statuses(result) == ["failed"] * 4 + ["created"]
+    problems = [item["error"]["errors"][0] for item in result["data"][:4]]
+    assert [problem["field"] for problem in problems] == ["uid"] * 4
+    assert [other in problem["detail"] for problem, other in zip(problems, "2301", strict=True)] == [True] * 4
+    assert list(Endpoint.objects.values_list("uid", flat=True)) == ["c"]
+
+
+def test_many_items_with_the_same_uid_are_named_in_part(client: APIClient) -> None:
+    result = put(client, *[{"uid": "a", "url": URL}] * 8)
+    message = result["data"][7]["error"]["errors"][0]["detail"]
+    assert "data[0], data[1], data[2], data[3], data[4] and 2 more" in message
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        [{"event_types": ["a", "b"]}, {"event_types": ["c"]}, {"event_types": ["b", "a"], "description": "again"}],
+        [{"event_types": ["a"], "pattern": {"subject": ["x"]}}] * 3,
+    ],
+)
+def test_same_subscription_twice_in_one_item_is_an_error_that_names_both(client: APIClient, same: list[Any]) -> None:
+    result = put(client, {"uid": "a", "url": URL, "subscriptions": same}, {"uid": "b", "url": URL})
+    assert statuses(result) == ["failed", "created"]
+    error = result["data"][0]["error"]
+    assert (error["status"], error["errors"][0]["field"]) == (409, "subscriptions")
+    assert "Items 0 and" in error["errors"][0]["detail"]
+    assert not Endpoint.objects.filter(uid="a").exists()
+
+
+def test_same_subscription_twice_is_an_error_also_if_the_endpoint_has_it(client: APIClient) -> None:
+    once = {"uid": "a", "url": URL, "subscriptions": [{"event_types": ["a"]}]}
+    put(client, once)
+    result = put(client, {**once, "subscriptions": once["subscriptions"] * 2})
+    assert statuses(result) == ["failed"]
+    assert Subscription.objects.count() == 1

@@ -248,3 +248,55 @@ def _post_pattern(number: str) -> Any:
     endpoint = make_endpoint(tenant).public_id
     body = f'{{"endpoint":"{endpoint}","event_types":["a"],"pattern":{{"data":{{"n":[{number}]}}}}}}'
     return make_client(tenant, "manage").post("/api/v1/subscriptions/", body.encode(), content_type="application/json")
+
+
+class TestUid:
+    """A subscription has a uid as endpoints and sources have it."""
+
+    @pytest.fixture
+    def tenant(self) -> Tenant:
+        return make_tenant()
+
+    @pytest.fixture
+    def body(self, tenant: Tenant) -> dict[str, Any]:
+        return {"endpoint": make_endpoint(tenant, uid="shop").public_id, "event_types": ["order.*"]}
+
+    def test_put_of_a_free_uid_creates_and_put_again_replaces(self, tenant: Tenant, body: dict[str, Any]) -> None:
+        client = make_client(tenant)
+        created = client.put(f"{API}subscriptions/orders/", body)
+        assert (created.status_code, created.json()["uid"]) == (201, "orders")
+        replaced = client.put(f"{API}subscriptions/orders/", {**body, "event_types": ["order.paid"]})
+        assert (replaced.status_code, replaced.json()["uid"]) == (200, "orders")
+        assert replaced.json()["id"] == created.json()["id"]
+
+    def test_uid_is_accepted_in_paths_and_filters(self, tenant: Tenant, body: dict[str, Any]) -> None:
+        client = make_client(tenant)
+        created = client.post(f"{API}subscriptions/", {**body, "uid": "orders"}).json()
+        client.post(f"{API}subscriptions/", {**body, "event_types": ["a"]})
+        assert client.get(f"{API}subscriptions/orders/").json()["id"] == created["id"]
+        assert [it["id"] for it in client.get(f"{API}subscriptions/?uid=orders").json()["data"]] == [created["id"]]
+        test = {"subscription": "orders", "event": {"type": "order.paid", "data": {}}}
+        assert client.post(f"{API}subscriptions/test/", test).status_code == 200
+        assert client.delete(f"{API}subscriptions/orders/").status_code == 204
+        assert client.put(f"{API}subscriptions/orders/", body).status_code == 201
+
+    def test_taken_uid_is_a_conflict(self, tenant: Tenant, body: dict[str, Any]) -> None:
+        client = make_client(tenant)
+        client.put(f"{API}subscriptions/orders/", body)
+        other = {**body, "event_types": ["b"]}
+        assert client.post(f"{API}subscriptions/", {**other, "uid": "orders"}).status_code == 409
+        second = client.post(f"{API}subscriptions/", other).json()["id"]
+        refused = client.patch(f"{API}subscriptions/{second}/", {"uid": "orders"})
+        assert (refused.status_code, invalid_fields(refused)) == (409, ["uid"])
+
+    def test_other_tenants_have_uids_of_their_own(self, tenant: Tenant, body: dict[str, Any]) -> None:
+        make_client(tenant).put(f"{API}subscriptions/orders/", body)
+        other = make_tenant()
+        assert make_client(other).get(f"{API}subscriptions/orders/").status_code == 404
+        own = {**body, "endpoint": make_endpoint(other).public_id}
+        assert make_client(other).put(f"{API}subscriptions/orders/", own).status_code == 201
+
+    @pytest.mark.parametrize("uid", ["delete", "test", "sub_01k1e4z8w6e7x9v2q3r4s5t6a7", "a/b"])
+    def test_uid_that_a_path_or_an_id_has_is_refused(self, tenant: Tenant, body: dict[str, Any], uid: str) -> None:
+        response = make_client(tenant).post(f"{API}subscriptions/", {**body, "uid": uid})
+        assert (response.status_code, invalid_fields(response)) == (400, ["uid"])

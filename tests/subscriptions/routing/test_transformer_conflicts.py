@@ -6,8 +6,9 @@ import pytest
 
 from subscriptions.errors import StateConflict
 from subscriptions.models import Endpoint
+from subscriptions.registration import register_endpoint
 from subscriptions.routing.subscriptions import change_subscription, create_subscription
-from tests.factories import make_endpoint, make_tenant
+from tests.factories import URL, make_client, make_endpoint, make_tenant
 
 pytestmark = pytest.mark.django_db
 
@@ -106,3 +107,54 @@ def test_change_that_leads_to_two_bodies_is_refused_and_changes_nothing(
         change_subscription(row, change)
     row.refresh_from_db()
     assert (row.event_types, row.transformer, row.active) == tuple(fields.values())
+
+
+class TestLabels:
+    """Labels of an endpoint that give it two bodies of the same events."""
+
+    def by_labels(self, endpoint: Endpoint, transformer: Any, **labels: str) -> Any:
+        return create(endpoint, "order.*", endpoint=None, endpoint_labels=labels, transformer=transformer)
+
+    def test_relabelled_endpoint_gets_no_second_body(self, endpoint: Endpoint) -> None:
+        own = create(endpoint, "order.paid")
+        other = self.by_labels(endpoint, OTHER, region="eu")
+        client = make_client(endpoint.tenant)
+        path = f"/api/v1/endpoints/{endpoint.public_id}/"
+        refused = client.patch(path, {"labels": {"region": "eu"}})
+        assert refused.status_code == 409
+        (error,) = refused.json()["errors"]
+        assert error["field"] == "labels"
+        assert own.public_id in error["detail"]
+        assert other.public_id in error["detail"]
+        endpoint.refresh_from_db()
+        assert endpoint.labels == {"env": "prod"}
+        assert client.patch(path, {"labels": {"region": "us"}}).status_code == 200
+
+    def test_new_endpoint_that_two_subscriptions_select_is_refused(self, endpoint: Endpoint) -> None:
+        self.by_labels(endpoint, ONE, region="eu")
+        self.by_labels(endpoint, OTHER, stage="test")
+        client = make_client(endpoint.tenant)
+        labels = {"region": "eu", "stage": "test"}
+        refused = client.post("/api/v1/endpoints/", {"url": URL, "labels": labels})
+        assert refused.status_code == 409
+        assert client.post("/api/v1/endpoints/", {"url": URL, "labels": {"region": "eu"}}).status_code == 201
+        with pytest.raises(StateConflict):
+            register_endpoint(endpoint.tenant, URL, event_types=["user.*"], labels=labels)
+
+    def test_subscription_that_selects_the_same_endpoint_by_other_labels_is_refused(self, endpoint: Endpoint) -> None:
+        endpoint.labels = {"env": "prod", "region": "eu"}
+        endpoint.save()
+        existing = self.by_labels(endpoint, ONE, env="prod")
+        with pytest.raises(StateConflict, match=existing.public_id):
+            self.by_labels(endpoint, OTHER, region="eu")
+        self.by_labels(endpoint, OTHER, region="us")
+
+    def test_same_transformer_and_inactive_subscriptions_are_no_conflict(self, endpoint: Endpoint) -> None:
+        create(endpoint, "order.paid")
+        self.by_labels(endpoint, ONE, region="eu")
+        inactive = self.by_labels(endpoint, OTHER, region="us")
+        change_subscription(inactive, {"active": False})
+        client = make_client(endpoint.tenant)
+        path = f"/api/v1/endpoints/{endpoint.public_id}/"
+        for region in ("eu", "us"):
+            assert client.patch(path, {"labels": {"region": region}}).status_code == 200
