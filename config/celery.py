@@ -18,8 +18,8 @@ from django.conf import settings
 from config.local import embedded
 from config.ops.worker_watchdog import BrokerWatchdog
 from config.schedule.plan import periodic_tasks
-from webhooks.kit.open_files import raise_limit
 from webhooks.kit.periodic_task import beat_schedule
+from webhooks.kit.process.open_files import raise_limit
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 

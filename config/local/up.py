@@ -30,7 +30,7 @@ from config.local.launch import CannotRun, Launch, address
 from config.local.process_guard import ProcessGuard
 from config.local.supervise import Child, CrashLoop, Process, Supervisor
 from config.ops.migrations import missing_migrations
-from delivery.transports.free_memory import return_free_memory
+from webhooks.kit.process.free_memory import return_free_memory
 
 DRAIN_WITHIN = 25.0  # seconds for workers to stop: an attempt may take 15, then its result is settled
 STOP_WITHIN = 10.0  # seconds for other programs and servers to stop

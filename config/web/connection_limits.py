@@ -6,8 +6,8 @@ When the last one is closed, freed memory is returned to the system, now and the
 import asyncio
 from typing import Protocol
 
-from delivery.transports.free_memory import return_free_memory
 from webhooks.kit.fair.shares import Shares
+from webhooks.kit.process.free_memory import return_free_memory
 
 CHECK_EVERY = 1.0  # seconds between two checks of the time limits
 FREE_MEMORY_EVERY = 10.0  # seconds at least between two times

@@ -14,7 +14,7 @@ from django.utils.module_loading import import_string
 
 from config.web.connection_limits import MAX_CONNECTIONS, limits
 from config.web.connections import LimitedProtocol
-from webhooks.kit.open_files import free_for_connections, raise_limit
+from webhooks.kit.process.open_files import free_for_connections, raise_limit
 
 BACKLOG = 4096  # connections that wait to be accepted
 KEEP_ALIVE = 75  # seconds; longer than the idle timeout of common proxies, so that they close first

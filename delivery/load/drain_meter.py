@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from delivery.load.machine import NAME, Processors
 from delivery.sql.load.reports import DrainReportRow, is_another_drain_idler, write_drain_report
-from webhooks.kit.per_process import PerProcess
+from webhooks.kit.process.per_process import PerProcess
 
 REPORT_EVERY = 5.0  # seconds
 BUSY = 0.7  # part of its time that a drain spends in turns, beyond which it leaves lanes to others

@@ -6,7 +6,7 @@ import time
 
 from delivery.load.machine import NAME, Processors
 from delivery.sql.load.reports import PublisherReportRow, write_publisher_report
-from webhooks.kit.per_process import PerProcess
+from webhooks.kit.process.per_process import PerProcess
 
 REPORT_EVERY = 5.0  # seconds
 FORGET_AFTER = 15.0  # seconds without a group, after which a new measurement begins

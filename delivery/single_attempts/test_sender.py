@@ -17,7 +17,7 @@ from delivery.transports.http.sender import HttpSender
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Outcome
 from webhooks.kit.fair.shares import Shares
-from webhooks.kit.per_process import PerProcess
+from webhooks.kit.process.per_process import PerProcess
 from webhooks.outgoing.errors import LimitReached
 from webhooks.outgoing.event_loop import event_loop
 from webhooks.outgoing.own_address import is_own_http

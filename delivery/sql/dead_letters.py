@@ -130,7 +130,7 @@ SELECT delivery_id, (SELECT max(next_attempt_at) FROM undeliverable) FROM letter
 
 
 class EndedPending(NamedTuple):
-    """List the deliveries of one slice that are dead now; ``until``: what the last of them was due at, None if none was."""
+    """List the deliveries of one slice that are dead now; ``until``: when the last one was due, None without one."""
 
     ids: list[UUID]
     until: datetime | None

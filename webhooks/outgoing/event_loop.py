@@ -6,7 +6,7 @@ The thread starts at the first call. Nothing that runs in the loop may block: no
 import asyncio
 import threading
 
-from webhooks.kit.per_process import PerProcess
+from webhooks.kit.process.per_process import PerProcess
 
 
 def _start() -> asyncio.AbstractEventLoop:

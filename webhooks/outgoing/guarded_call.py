@@ -18,7 +18,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from webhooks.kit.per_process import PerProcess
+from webhooks.kit.process.per_process import PerProcess
 from webhooks.outgoing import resolver
 from webhooks.outgoing.call_limits import CallLimits
 from webhooks.outgoing.call_messages import CallResponse, GuardedRequest

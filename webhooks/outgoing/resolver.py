@@ -26,7 +26,7 @@ import pycares
 from django.conf import settings
 
 from webhooks.kit.caches.partitioned_cache import PartitionedCache
-from webhooks.kit.per_process import PerProcess
+from webhooks.kit.process.per_process import PerProcess
 from webhooks.outgoing.errors import TooManyLookups
 from webhooks.outgoing.event_loop import event_loop
 

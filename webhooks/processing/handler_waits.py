@@ -28,7 +28,7 @@ from django.db import Error, connection
 from webhooks import telemetry
 from webhooks.kit import sql
 from webhooks.kit.notify import Listener
-from webhooks.kit.per_process import PerProcess
+from webhooks.kit.process.per_process import PerProcess
 from webhooks.processing.notify import HANDLED_CHANNEL, read_states
 
 POLL_EVERY = 1.0  # seconds between two looks at the rows of all waits

@@ -11,7 +11,7 @@ from threading import Thread, Timer
 from typing import TypeVar
 
 from webhooks.kit.fair.shares import Shares
-from webhooks.kit.per_process import PerProcess
+from webhooks.kit.process.per_process import PerProcess
 from webhooks.kit.suspend import wait_for
 from webhooks.outgoing.errors import CallFailed, LimitReached
 from webhooks.sources.kinds.kind import Connection, InvalidSettings, Kind, Sample, SourceUnavailable

@@ -19,7 +19,7 @@ from webhooks.kit.fair.futures import await_future
 from webhooks.kit.fair.shares import ShareExceeded
 from webhooks.kit.fair.threads import FairThreads
 from webhooks.kit.native_request import NativeRequest, NativeResponse
-from webhooks.kit.per_process import PerProcess
+from webhooks.kit.process.per_process import PerProcess
 from webhooks.receiving.receive import UNAVAILABLE_SECONDS, receive
 from webhooks.receiving.responses import InboundResponse
 from webhooks.sources.snapshot import SourceLookup

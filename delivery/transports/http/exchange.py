@@ -25,7 +25,7 @@ from delivery.transports.http.tls_failures import certificate_failure, handshake
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome
 from subscriptions.endpoints.http.certificates import TlsFiles
-from webhooks.kit.open_files import EXHAUSTED
+from webhooks.kit.process.open_files import EXHAUSTED
 
 OK, ABORT = int(pycurl.PREREQFUNC_OK), int(pycurl.PREREQFUNC_ABORT)
 LONGEST_CONNECT_MS = 60_000  # more than any timeout: connecting has no limit of its own

@@ -5,8 +5,8 @@ A curl handle that was used keeps about 50 KiB. Making one costs less than a hun
 
 import time
 
-from delivery.transports.free_memory import return_free_memory
 from delivery.transports.http.exchange import Exchange
+from webhooks.kit.process.free_memory import return_free_memory
 
 MOST = 512
 MOST_WHEN_QUIET = 16

@@ -23,7 +23,6 @@ import pycurl
 
 from delivery import telemetry
 from delivery.sql.claim import Claimed
-from delivery.transports.free_memory import return_free_memory
 from delivery.transports.http.compose import compose
 from delivery.transports.http.exchange import Exchange, Request
 from delivery.transports.http.http_versions import HttpVersions
@@ -35,7 +34,8 @@ from delivery.transports.outcome import Failure, Outcome
 from delivery.transports.transport import NotSent
 from delivery.transports.wake_up import WakeUp
 from subscriptions.routing.targets import DeliveryTarget
-from webhooks.kit.open_files import free_for_connections
+from webhooks.kit.process.free_memory import return_free_memory
+from webhooks.kit.process.open_files import free_for_connections
 from webhooks.outgoing.errors import LimitReached
 from webhooks.outgoing.resolver import LookupTimeout, Resolution
 

@@ -46,7 +46,7 @@ from tests.factories import make_endpoint, make_subscription
 from tests.receiver import Receiver
 from tests.threads import in_threads
 from tests.waiting import wait_until
-from webhooks.kit import open_files
+from webhooks.kit.process import open_files
 from webhooks.wire.ids import new_id
 
 pytestmark = pytest.mark.django_db(transaction=True)

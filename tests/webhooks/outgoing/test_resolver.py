@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 
 from tests.dns_server import SERVER_FAILURE, Answer, DnsServer, dns_server
-from webhooks.kit.per_process import PerProcess
+from webhooks.kit.process.per_process import PerProcess
 from webhooks.outgoing import resolver as module
 from webhooks.outgoing.errors import TooManyLookups
 from webhooks.outgoing.resolver import (

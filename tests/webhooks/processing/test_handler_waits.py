@@ -13,7 +13,7 @@ from django.db import connection
 
 from tests.factories_receiver import make_receipt, make_source
 from tests.waiting import wait_until
-from webhooks.kit.open_files import raise_limit
+from webhooks.kit.process.open_files import raise_limit
 from webhooks.models import Receipt
 from webhooks.processing import handler_waits
 from webhooks.processing.handler_waits import HandlerWaits, stop_waits, wait_for_handlers

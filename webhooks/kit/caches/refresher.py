@@ -12,7 +12,7 @@ from collections.abc import Callable
 import structlog
 from django.db import connection
 
-from webhooks.kit.per_process import PerProcess
+from webhooks.kit.process.per_process import PerProcess
 
 IDLE_SECONDS = 5.0  # without work, after which the thread ends
 MAX_WAITING = 1_000  # calls that wait; further ones are dropped

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from webhooks.kit.fair.shares import ShareExceeded, Shares
-from webhooks.kit.per_process import PerProcess
+from webhooks.kit.process.per_process import PerProcess
 
 R = TypeVar("R")
 

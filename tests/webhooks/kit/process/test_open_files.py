@@ -7,10 +7,10 @@ from resource import RLIMIT_NOFILE, setrlimit
 
 import pytest
 
-from webhooks.kit.open_files import RESERVED
+from webhooks.kit.process.open_files import RESERVED
 
 SCRIPT = (
-    "from webhooks.kit.open_files import *; import resource;"
+    "from webhooks.kit.process.open_files import *; import resource;"
     " print(raise_limit(), resource.getrlimit(resource.RLIMIT_NOFILE)[0], free_for_connections())"
 )
 
