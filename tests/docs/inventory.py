@@ -95,11 +95,11 @@ INVENTORY = {
     "docs/how-to/operate.md": "make production encryption-keys systemd programs api response api*2",
     "docs/how-to/patterns.md": "api pattern-event matches differs matches*6 differs "
     "matches differs matches*5 differs matches transformed*6",
-    "docs/how-to/publish-from-your-django-project.md": "provider-project*8 publish-error provider-project*7",
+    "docs/how-to/publish-from-your-django-project.md": "provider-project*8 publish-error provider-project*9",
     "docs/how-to/publish.md": "api*2 response api*3 response put-events deferred in-transaction",
     "docs/how-to/read-other-systems.md": "kind-of-source",
     "docs/how-to/receive-in-your-django-project.md": "receiver-commands receiver-project receiver-commands "
-    "receiver-project*3 receiver-commands*2 receiver-project*3",
+    "receiver-project*3 receiver-commands*2 receiver-project receiver-commands receiver-project*2",
     "docs/how-to/receive-our-webhooks.md": "request verify*4 verify-other*2 verify verify-v1a*2",
     "docs/how-to/receive.md": "api*2 handshake api sending-script make handler api*5",
     "docs/how-to/recipes/aws-lambda-url.md": "lambda*3 policy",

@@ -19,14 +19,6 @@ from tests.receiver import Receiver
 from tests.waiting import wait_until
 
 LOOPBACK = 'WAYPOST_ALLOW_HTTP = True\nWAYPOST_ALLOW_NETWORKS = ["127.0.0.0/8"]\n'  # as the page says
-RECEIVES = """
-STORAGES["claims"] = {
-    "BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": BASE_DIR / "received"},
-}
-"""
-URLS = """
-urlpatterns += [path("", include("webhooks.inbound_urls"))]
-"""
 HANDLERS = """
 from orders.models import Order
 from webhooks.processing.handlers import handles
@@ -104,10 +96,8 @@ def project(
     name = f"provider_{os.getpid()}"
     with django_db_blocker.unblock(), empty_database(name) as database:  # type: ignore[attr-defined]
         folder = tmp_path_factory.mktemp("shop")
-        made = Project(folder, database, LOOPBACK + RECEIVES, page=PUBLISH)
+        made = Project(folder, database, LOOPBACK, page=PUBLISH)
         made.environment["CELERY_BROKER_URL"] = f"{settings.CELERY_BROKER_URL}?virtual_host=7"
-        urls = folder / "shop" / "urls.py"
-        urls.write_text(urls.read_text() + URLS)
         (folder / "orders" / "webhook_handlers.py").write_text(HANDLERS)
         yield made
 
