@@ -31,12 +31,27 @@ class Busy(SourceUnavailable):
     """Too many calls of the tenant are in progress, or the other system asks to slow down; nothing is wrong."""
 
 
+class NoResponse(SourceUnavailable):
+    """There was no complete response in time."""
+
+
+class TooLarge(SourceUnavailable):
+    """The response is larger than what is accepted."""
+
+
 def start_request(
-    connection: Connection, url: str, headers: Mapping[str, str], body: bytes, *, timeout: float, max_response: int
+    connection: Connection,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    *,
+    timeout: float,
+    max_response: int,
+    method: str = "POST",
 ) -> "Future[CallResponse]":
-    """Start a POST on behalf of the owner of a source; ``response_of`` waits for its response."""
+    """Start a request on behalf of the owner of a source; ``response_of`` waits for its response."""
     return start_call(
-        "POST",
+        method,
         url,
         share=connection.share,
         headers=headers,
@@ -47,7 +62,10 @@ def start_request(
 
 
 def response_of(future: "Future[CallResponse]", setting: str) -> CallResponse:
-    """Return the complete response, whatever its status. Raises SourceUnavailable with the setting of the address."""
+    """Return the complete response, whatever its status; ``setting`` is that of the address.
+
+    Raises NoResponse, TooLarge, Busy and other SourceUnavailable.
+    """
     try:
         response = future.result()
     except ForbiddenAddress as error:
@@ -57,7 +75,8 @@ def response_of(future: "Future[CallResponse]", setting: str) -> CallResponse:
     except LimitReached as error:
         raise Busy(str(error)) from error
     except CallFailed as error:
-        raise SourceUnavailable(f"{_FAILURES.get(type(error), 'The call failed')}.", setting) from error
+        kind = NoResponse if isinstance(error, DeadlineExceeded) else SourceUnavailable
+        raise kind(f"{_FAILURES.get(type(error), 'The call failed')}.", setting) from error
     if response.truncated:
-        raise SourceUnavailable(f"The response has more than {len(response.body)} bytes.", setting)
+        raise TooLarge(f"The response has more than {len(response.body)} bytes.", setting)
     return response

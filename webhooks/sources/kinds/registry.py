@@ -18,6 +18,7 @@ HTTP = "http"  # sources that senders post to: no file here, because their messa
 FILES: dict[str, str] = {
     "kafka": "webhooks.sources.kinds.kafka.source.Kafka",
     "kinesis": "webhooks.sources.kinds.aws.kinesis.Kinesis",
+    "pubsub": "webhooks.sources.kinds.google.pubsub.PubSub",
     "sqs": "webhooks.sources.kinds.aws.sqs.Sqs",
 }
 """By name of the kind: the dotted path of its class."""
