@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from delivery import notify
 from delivery.lanes import lane_batches
+from delivery.lanes.leased_lanes import POLL_EVERY
 from delivery.lifecycle import sweep
 from delivery.models import Attempt, Delivery, Event, Lane
 from delivery.publishing.publisher import publish
@@ -31,6 +32,7 @@ from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PATH = "$.data.order.id"
+LONGER_THAN_A_POLL = 4 * POLL_EVERY  # for what is published while an attempt is in flight
 
 
 @pytest.fixture(autouse=True)
@@ -57,8 +59,8 @@ def publish_orders(endpoint: Endpoint, *orders: str) -> None:
     publish(endpoint.tenant, [{"type": "order.changed", "data": it} for it in data])
 
 
-def run_drain() -> int:
-    return deliver_due(idle_timeout=0.1, seconds=60.0, stopping=lambda: False)
+def run_drain(idle_timeout: float = 0.1) -> int:
+    return deliver_due(idle_timeout=idle_timeout, seconds=60.0, stopping=lambda: False)
 
 
 def states() -> list[str]:
@@ -148,7 +150,7 @@ class TestWhileItWaits:
 
         endpoint = subscribed(receiver.script("/", respond))
         publish_orders(endpoint, "a")
-        run_drain()
+        run_drain(LONGER_THAN_A_POLL)
         assert states() == ["delivered", "superseded", "delivered"]
         assert numbers(receiver.arrivals) == [0, 1]
 
@@ -172,7 +174,7 @@ class TestWhileItWaits:
 
         endpoint = subscribed(receiver.script("/", respond), retry_plan=[3600])
         publish_orders(endpoint, "a")
-        run_drain()
+        run_drain(LONGER_THAN_A_POLL)
         assert states() == ["superseded", "delivered", "delivered"]
         assert sorted(numbers(receiver.arrivals)) == [0, 0, 1]
 
