@@ -11,20 +11,10 @@ from rest_framework.test import APIClient
 from delivery.models import Delivery
 from subscriptions.models import Endpoint, Tenant
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event
-from tests.factories import make_client, make_endpoint, make_tenant
+from tests.factories import make_endpoint
 from tests.routes import ApiRoute, RouteCases
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def tenant() -> Tenant:
-    return make_tenant()
-
-
-@pytest.fixture
-def client(tenant: Tenant) -> APIClient:
-    return make_client(tenant)
 
 
 @pytest.fixture

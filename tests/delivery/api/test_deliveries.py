@@ -17,16 +17,6 @@ pytestmark = pytest.mark.django_db
 DELIVERIES = "/api/v1/deliveries/"
 
 
-@pytest.fixture
-def tenant() -> Tenant:
-    return make_tenant()
-
-
-@pytest.fixture
-def client(tenant: Tenant) -> APIClient:
-    return make_client(tenant)
-
-
 class TestDeliveryRoutes(RouteCases):
     routes = [
         ApiRoute("get", "deliveries/", "read", 200),

@@ -24,11 +24,6 @@ class TestDryRunRoutes(RouteCases):
         return {"event": make_event(tenant).public_id}
 
 
-@pytest.fixture
-def tenant():
-    return make_tenant()
-
-
 def dry_run(tenant, **body):
     response = make_client(tenant, "read").post(TEST, body)
     assert response.status_code == 200, response.content

@@ -20,21 +20,6 @@ WITH_CHECKED_TYPE = ["events", "deliveries", "dead-letters", "usage"]
 
 
 @pytest.fixture
-def tenant() -> Tenant:
-    return make_tenant()
-
-
-@pytest.fixture
-def client(tenant: Tenant) -> APIClient:
-    return make_client(tenant)
-
-
-@pytest.fixture
-def endpoint(tenant: Tenant) -> Endpoint:
-    return make_endpoint(tenant)
-
-
-@pytest.fixture
 def rows(tenant: Tenant, endpoint: Endpoint) -> None:
     """Create a row of each type in each list."""
     source = make_source(tenant_id=tenant.pk)

@@ -17,16 +17,6 @@ pytestmark = pytest.mark.django_db
 REPLAYS = "/api/v1/replays/"
 
 
-@pytest.fixture
-def tenant() -> Tenant:
-    return make_tenant()
-
-
-@pytest.fixture
-def client(tenant: Tenant) -> APIClient:
-    return make_client(tenant)
-
-
 def make_letter(tenant: Tenant, **changes: Any) -> DeadLetter:
     return make_dead_letter(make_delivery(make_event(tenant), make_endpoint(tenant)), **changes)
 

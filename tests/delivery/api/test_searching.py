@@ -9,24 +9,9 @@ from delivery.models import Delivery
 from delivery.reading import expand
 from subscriptions.models import Endpoint, Tenant
 from tests.delivery.factories import make_attempt, make_dead_letter, make_delivery, make_event, make_replay
-from tests.factories import make_client, make_endpoint, make_tenant
+from tests.factories import make_endpoint
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def tenant() -> Tenant:
-    return make_tenant()
-
-
-@pytest.fixture
-def client(tenant: Tenant) -> APIClient:
-    return make_client(tenant)
-
-
-@pytest.fixture
-def endpoint(tenant: Tenant) -> Endpoint:
-    return make_endpoint(tenant)
 
 
 @pytest.fixture

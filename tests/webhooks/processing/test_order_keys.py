@@ -86,6 +86,17 @@ def test_receipt_that_is_too_slow_for_a_group_ends_before_the_next_of_its_key(mo
     assert ended == ["1", "2", "3"]
 
 
+def work_until_none_is_due() -> None:
+    try:
+        for _ in range(2000):
+            if not Receipt.objects.filter(due_at__isnull=False).exists():
+                break
+            process_due(0.2)
+            make_all_due()
+    finally:
+        connections.close_all()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_workers_side_by_side_keep_the_order_of_every_key() -> None:
     """Handlers fail at random; no receipt ends before an earlier one of its key, and each ends once."""
@@ -106,17 +117,7 @@ def test_workers_side_by_side_keep_the_order_of_every_key() -> None:
     for number in range(120):
         make_receipt(source, message_id=f"{number:03}", order_key=f"k{number % 3}")
 
-    def work() -> None:
-        try:
-            for _ in range(2000):
-                if not Receipt.objects.filter(due_at__isnull=False).exists():
-                    break
-                process_due(0.2)
-                make_all_due()
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=work) for _ in range(3)]
+    threads = [threading.Thread(target=work_until_none_is_due) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:

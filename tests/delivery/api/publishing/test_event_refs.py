@@ -11,16 +11,6 @@ pytestmark = pytest.mark.django_db
 API = "/api/v1/events/"
 
 
-@pytest.fixture
-def tenant() -> Tenant:
-    return make_tenant()
-
-
-@pytest.fixture
-def client(tenant: Tenant) -> APIClient:
-    return make_client(tenant)
-
-
 @pytest.mark.parametrize("below", ["", "deliveries/", "explain/"])
 def test_own_id_of_an_event_is_accepted_in_paths(client: APIClient, tenant: Tenant, below: str) -> None:
     event = make_event(tenant, event_id="order-17")

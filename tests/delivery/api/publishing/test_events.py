@@ -24,16 +24,6 @@ BATCH = "application/cloudevents-batch+json"
 MINIMAL = {"specversion": "1.0", "id": "1", "source": "/orders", "type": "order.created"}
 
 
-@pytest.fixture
-def tenant() -> Tenant:
-    return make_tenant()
-
-
-@pytest.fixture
-def client(tenant: Tenant) -> APIClient:
-    return make_client(tenant)
-
-
 def post(client: APIClient, body: Any, content_type: str = STRUCTURED, **headers: str) -> Any:
     raw = body if isinstance(body, bytes | str) else json.dumps(body)
     return client.generic("POST", EVENTS, raw, content_type, headers=headers)
