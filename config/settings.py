@@ -304,6 +304,7 @@ SPECTACULAR_SETTINGS = {
         "EndpointDisabledReason": "subscriptions.models.Endpoint.DisabledReason",
         "EndpointContentMode": "subscriptions.models.HttpSettings.ContentMode",
         "EndpointOrdering": "subscriptions.models.Endpoint.Ordering",
+        "EndpointSettingType": "subscriptions.api.destinations.endpoint_types.SETTING_TYPES",
         "EndpointRatePeriod": "subscriptions.models.Endpoint.RatePeriod",
         "SigningScheme": "subscriptions.api.serializers.endpoint_secrets.SIGNING",
         "SchemaCheckMode": "subscriptions.event_types.models.SchemaCheckMode",

@@ -157,3 +157,13 @@ def retention_applied(**deleted: int) -> None:
     """Log what retention deleted, if anything."""
     if any(deleted.values()):
         log.info("retention run finished", **{name: count for name, count in deleted.items() if count})
+
+
+def response_not_read(kind: str, error: Exception) -> None:
+    """Log that the response of a destination could not be read: an error of its kind, or of the destination."""
+    log.error("response not read", kind=kind, exc_info=error)
+
+
+def connection_abandoned(endpoint_id: UUID) -> None:
+    """Log that the connection to a destination blocked beyond its attempts' timeout."""
+    log.warning("connection abandoned", endpoint=public("ep", endpoint_id))

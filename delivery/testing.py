@@ -63,7 +63,9 @@ def captured_events() -> Iterator[list[CapturedEvent]]:
 
 def _captured(row: Event) -> CapturedEvent:
     members = orjson.loads(bytes(row.body))
-    deliveries = Delivery.objects.filter(event=row).select_related("endpoint__http").order_by("pk")
+    deliveries = (
+        Delivery.objects.filter(event=row).select_related("endpoint__http", "endpoint__destination").order_by("pk")
+    )
     endpoints = [it.endpoint.address for it in deliveries]
     return CapturedEvent(row.tenant, row.public_id, members, members.pop("data", None), endpoints)
 

@@ -2,6 +2,7 @@
 
     ValueError
       Invalid              the value cannot be used                         REST: 400
+        InvalidParts       members of one field or more cannot be used
         AlreadyExists      another row has this value                       409
         StateConflict      valid, but not in the current state              409
         LimitExceeded      more than the tenant's plan allows               402, 413 or 429
@@ -9,6 +10,7 @@
 REST turns them into a problem (RFC 9457) with a field, a form into a field error.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from webhooks.kit.rows import UID_IN_USE
@@ -28,6 +30,16 @@ class Invalid(ValueError):
 
     def __str__(self) -> str:
         return self.message
+
+
+class InvalidParts(Invalid):
+    """Signal members that cannot be used; ``problems`` has a message for each, by ``field.member`` or ``field``."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        path, message = next(iter(problems.items()))
+        field, _, member = path.partition(".")
+        super().__init__(field, message, f"/{member}" if member else "")
+        self.problems = dict(problems)
 
 
 class AlreadyExists(Invalid):

@@ -1,5 +1,6 @@
 """Import every model of this app, for Django and for callers; each is defined beside its subject."""
 
+from subscriptions.endpoints.destinations.models import DestinationSettings
 from subscriptions.endpoints.http.models import HttpSettings
 from subscriptions.endpoints.models import Endpoint, OAuthToken, SigningSecret
 from subscriptions.event_types.models import EventSchema, EventType
@@ -11,6 +12,7 @@ from webhooks.kit.rows import Row
 __all__ = [
     "OPERATIONAL_NAMES",
     "ApiKey",
+    "DestinationSettings",
     "Endpoint",
     "EventSchema",
     "EventType",

@@ -104,7 +104,7 @@ def _check_columns(fields: Mapping[str, Any]) -> None:
         for it in model._meta.concrete_fields
         if it.editable and it.name not in ("id", "tenant", "endpoint", "url")
     }
-    elsewhere = {"secret", "signing", *ENCRYPTED}  # checked where they are stored
+    elsewhere = {"secret", "signing", "batch", *ENCRYPTED}  # checked where they are stored
     for name in fields.keys() - columns.keys() - elsewhere:
         raise Invalid(name, f"Is no field of an endpoint; those are {', '.join(sorted({*columns, *elsewhere}))}.")
     for name in fields.keys() & columns.keys() - elsewhere:

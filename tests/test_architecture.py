@@ -70,8 +70,8 @@ ROOMS = {
     # the provider: tenants and what they want
     "subscriptions.errors": "webhooks.kit",
     "subscriptions.models": f"{GROUND} subscriptions.tenants.models subscriptions.endpoints.models "
-    "subscriptions.endpoints.http.models subscriptions.routing.models subscriptions.event_types.models "
-    "subscriptions.inspectors.models",
+    "subscriptions.endpoints.destinations.models subscriptions.endpoints.http.models subscriptions.routing.models "
+    "subscriptions.event_types.models subscriptions.inspectors.models",
     "subscriptions.tenants": f"{GROUND} subscriptions.errors subscriptions.models",
     "subscriptions.endpoints": f"{GROUND} {TENANTS}",
     "subscriptions.routing": f"{GROUND} {TENANTS} subscriptions.endpoints",
@@ -101,6 +101,7 @@ ROOMS = {
     "delivery.broadcast_models delivery.schedule_models",
     "delivery.sql": f"{GROUND} subscriptions.models delivery.models delivery.transports.outcome",
     "delivery.transports": f"{GROUND} {TENANCY} delivery.sql delivery.telemetry",
+    "delivery.destinations": f"{GROUND} subscriptions.endpoints delivery.transports",
     "delivery.telemetry": f"{GROUND} delivery.models delivery.transports.outcome",
     "delivery.notify": f"{GROUND} delivery.sql delivery.telemetry",
     "delivery.load": f"{GROUND} {DELIVERY}",
@@ -137,7 +138,8 @@ ROOMS = {
 PURE = ("webhooks.wire", "webhooks.schemes", "webhooks.senders", "delivery.schedules.expressions")
 FORBIDDEN_IN_PURE = ("django", "rest_framework", "celery", "requests", "urllib3", "pycurl", "socket", "time")
 THIN = ("admin", "api", "urls", "tasks", "management", "portal")  # rooms without rules, which nothing else imports
-PLUGINS = {"webhooks.schemes", "webhooks.sources.kinds"}  # folders of plug-ins, one file a kind: of any length
+# Folders of plug-ins, one file a kind: of any length.
+PLUGINS = {"webhooks.schemes", "webhooks.sources.kinds", "delivery.destinations"}
 MOST_MODULES = 14  # side by side in one folder
 
 

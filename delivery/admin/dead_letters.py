@@ -66,7 +66,7 @@ class DeadLetterAdmin(AdminList):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DeadLetter]:
         rows: QuerySet[DeadLetter] = super().get_queryset(request)
-        rows = rows.select_related("delivery__event", "endpoint__http")
+        rows = rows.select_related("delivery__event", "endpoint__http", "endpoint__destination")
         return rows.defer("delivery__body", "delivery__event__body", "delivery__event__digest")
 
     def find_text(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:

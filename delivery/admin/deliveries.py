@@ -31,7 +31,7 @@ class DeliveryAdmin(AdminList):
     """Show deliveries, and retry, resend, cancel or move them to the dead letters."""
 
     list_display = ("public_id", "state_column", "result", "attempts", "event_link", "endpoint_link", "published")
-    list_select_related = ("event", "endpoint__http")
+    list_select_related = ("event", "endpoint__http", "endpoint__destination")
     list_filter = (
         ("tenant", RelatedFilter),
         ("endpoint", RelatedFilter),
@@ -53,7 +53,9 @@ class DeliveryAdmin(AdminList):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         rows: QuerySet[Delivery] = super().get_queryset(request)
-        return rows.select_related("event", "endpoint__http").defer("body", "event__body", "event__digest")
+        return rows.select_related("event", "endpoint__http", "endpoint__destination").defer(
+            "body", "event__body", "event__digest"
+        )
 
     def find_text(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
         events = Event.objects.filter(event_id=term, tenant__in=Tenant.objects.values("id"))

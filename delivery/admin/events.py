@@ -73,7 +73,11 @@ class EventAdmin(AdminList):
         event = self.get_object(request, object_id)
         context = dict(extra_context or {})
         if event is not None and self.has_view_permission(request, event):
-            deliveries = Delivery.objects.filter(event=event).select_related("endpoint__http").defer("body")
+            deliveries = (
+                Delivery.objects.filter(event=event)
+                .select_related("endpoint__http", "endpoint__destination")
+                .defer("body")
+            )
             without_delivery = endpoints_for(event).exclude(id__in=deliveries.values("endpoint_id")).order_by("-id")
             context |= {
                 "payload": payload(event.body),

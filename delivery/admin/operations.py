@@ -174,7 +174,11 @@ def read_selection(params: QueryDict) -> tuple[Operation, list[Delivery]]:
         keys = [ids.parse(Delivery.prefix, text) for text in texts]
     except ValueError as error:
         raise ValueError("ids must contain IDs of deliveries only.") from error
-    found = Delivery.objects.filter(pk__in=keys).select_related("event", "endpoint__http").order_by("id")
+    found = (
+        Delivery.objects.filter(pk__in=keys)
+        .select_related("event", "endpoint__http", "endpoint__destination")
+        .order_by("id")
+    )
     selected = list(found.defer("body", "event__body", "event__digest"))
     if not selected:
         raise ValueError("These deliveries no longer exist.")

@@ -44,7 +44,10 @@ class QueueAdmin(AdminList):
     """Show the queues of endpoints."""
 
     list_display = ("endpoint_link", "state", "failures_in_row", "failing", "due", "circuit_open")
-    list_select_related = ("endpoint__http",)
+    list_select_related = (
+        "endpoint__http",
+        "endpoint__destination",
+    )
     list_filter = (("endpoint", RelatedFilter), ("endpoint_inactive", BooleanFilter))
     ordering = ("-pk",)
     actions = ("retry_now",)
@@ -67,7 +70,7 @@ class QueueAdmin(AdminList):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Lane]:
         rows: QuerySet[Lane] = super().get_queryset(request)
-        return rows.select_related("endpoint__http")
+        return rows.select_related("endpoint__http", "endpoint__destination")
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm(MAY_OPERATE))

@@ -155,5 +155,5 @@ class DeliveryRequest(TenantScoped[Delivery]):
 
 def _delivery(view: TenantScoped[Any]) -> Delivery:
     """Return the delivery that the path names. Raises NotFound."""
-    rows = queries.deliveries(view.tenant_id()).select_related("event", "endpoint__http")
+    rows = queries.deliveries(view.tenant_id()).select_related("event", "endpoint__http", "endpoint__destination")
     return require(limited_to_endpoint(view.request, rows, "endpoint_id"), view.kwargs["ref"])

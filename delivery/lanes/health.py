@@ -143,7 +143,9 @@ def disable_endpoints(addresses: Mapping[UUID, str], reason: str, data: Mapping[
     ``data``: what to publish about them beside the reason.
     """
     # Ordered, because each locks its tenant until the transaction ends, and another drain may do the same.
-    rows = Endpoint.objects.filter(id__in=addresses.keys()).select_related("http").order_by("tenant", "id")
+    rows = (
+        Endpoint.objects.filter(id__in=addresses.keys()).select_related("http", "destination").order_by("tenant", "id")
+    )
     disabled = [row for row in rows if row.address == addresses[row.id] and disable(row, reason)]
     for row in disabled:
         telemetry.endpoint_disabled(row.id, reason)
@@ -154,7 +156,7 @@ def disable_endpoints(addresses: Mapping[UUID, str], reason: str, data: Mapping[
 
 
 def _existing(endpoint_ids: Sequence[UUID]) -> list[Endpoint]:
-    return list(Endpoint.objects.filter(id__in=endpoint_ids).select_related("http"))
+    return list(Endpoint.objects.filter(id__in=endpoint_ids).select_related("http", "destination"))
 
 
 def _publish_about(endpoints: Sequence[Endpoint], event_type: str, data: dict[str, Any]) -> None:

@@ -20,7 +20,9 @@ def report_rejecting() -> None:
     with transaction.atomic():
         began = {row.endpoint_id: row for row in begin_rejecting()}
         ended = end_rejecting()
-        endpoints = Endpoint.objects.filter(id__in=[*began, *ended], deleted_at=None).select_related("http")
+        endpoints = Endpoint.objects.filter(id__in=[*began, *ended], deleted_at=None).select_related(
+            "http", "destination"
+        )
         about = {it.id: (it.tenant_id, {"endpoint": it.public_id, "url": it.address}) for it in endpoints}
         rejecting = [
             (tenant_id, data | _describe(began[key])) for key, (tenant_id, data) in about.items() if key in began

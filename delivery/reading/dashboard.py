@@ -70,7 +70,7 @@ def causes() -> list[ChoiceCount]:
 def failing() -> QuerySet[Lane]:
     """Return the lanes with the most failures in a row, and those whose endpoints reject most deliveries."""
     rows = Lane.objects.filter(Q(failing_since__isnull=False) | Q(rejecting_since__isnull=False)).select_related(
-        "endpoint__tenant", "endpoint__http"
+        "endpoint__tenant", "endpoint__http", "endpoint__destination"
     )
     return rows.order_by("-failures")[:SHOWN_ENDPOINTS]
 

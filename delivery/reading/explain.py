@@ -57,7 +57,7 @@ def endpoints_for(event: Event) -> QuerySet[Endpoint]:
     """Return the endpoints to explain: those that exist, and deleted ones that have a delivery of the event."""
     with_delivery = Delivery.objects.filter(event=event).values("endpoint_id")
     found = Endpoint.objects.filter(Q(deleted_at=None) | Q(id__in=with_delivery), tenant_id=event.tenant_id)
-    return found.select_related("http")
+    return found.select_related("http", "destination")
 
 
 def why_nowhere(event: Event) -> str | None:

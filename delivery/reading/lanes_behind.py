@@ -92,7 +92,9 @@ def lane_behind(endpoint_id: UUID) -> LaneBehind | None:
 
 def _explain(rows: Iterable[LaneBehindRow]) -> list[LaneBehind]:
     found = {row.endpoint_id: row for row in rows}
-    lanes = Lane.objects.filter(pk__in=found).select_related("endpoint__tenant", "endpoint__http")
+    lanes = Lane.objects.filter(pk__in=found).select_related(
+        "endpoint__tenant", "endpoint__http", "endpoint__destination"
+    )
     behind = []
     for lane in lanes:
         row = found[lane.endpoint_id]

@@ -65,7 +65,7 @@ def warnings_of(row: Replay) -> list[str]:
 
 
 def _warnings(endpoints: QuerySet[Endpoint]) -> list[str]:
-    inactive = endpoints.filter(state__in=WAITS).select_related("http").order_by("id")
+    inactive = endpoints.filter(state__in=WAITS).select_related("http", "destination").order_by("id")
     by_state: dict[str, list[str]] = {}
     for endpoint in inactive[: MAX_NAMED * len(WAITS)]:
         by_state.setdefault(endpoint.state, []).append(endpoint.uid or endpoint.public_id)

@@ -134,7 +134,8 @@ class Dispatcher:
         if not isinstance(request, NotSent):
             return attempt, request
         telemetry.not_sent(it.id, request.error)
-        self._not_sent.append((attempt, Outcome(now, 0, failure=request.failure)))
+        outcome = Outcome(now, 0, failure=request.failure, response=request.detail.encode(), rejected=request.rejected)
+        self._not_sent.append((attempt, outcome))
         return None
 
     def refill(self) -> None:

@@ -23,7 +23,7 @@ def verify_by_event(endpoint: Endpoint) -> VerificationResult:
     test = send_any(endpoint, type=TYPE, data={"challenge": secrets.token_urlsafe(24)})
     outcome, challenge = test.outcome, test.data["challenge"]  # that was sent: a suspended request runs twice
     if outcome.delivered and challenge.encode() in outcome.response:
-        if test.url != endpoint.http.url:
+        if test.address != endpoint.http.url:
             raise changed_meanwhile()
         mark_verified(endpoint)
         return VerificationResult(HttpSettings.Verification.VERIFIED)

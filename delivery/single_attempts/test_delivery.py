@@ -21,10 +21,13 @@ from delivery.single_attempts.test_sender import test_sender
 from delivery.sql.claim import Claimed
 from delivery.transports.http.compose import compose
 from delivery.transports.http.exchange import Request, ResponseTrace
-from delivery.transports.http.shown_request import masked_headers, sent_headers, shown_request
+from delivery.transports.http.shown_request import masked_headers, sent_headers
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome
+from delivery.transports.registry import engine_of
+from delivery.transports.shown_request import shown_request
 from delivery.transports.transport import NotSent
+from subscriptions.endpoints.destinations.registry import HTTP
 from subscriptions.endpoints.http.credentials import ClientCredentials
 from subscriptions.endpoints.http.oauth_tokens import (
     BearerToken,
@@ -57,11 +60,13 @@ class TestDelivery:
     headers: Mapping[str, str]
     body: bytes
     outcome: Outcome
+    address: str
     response_headers: list[tuple[str, str]] = field(default_factory=list)
     timing: Mapping[str, int] = field(default_factory=dict)
     data: Any = None
     re_enabled: bool = False
     is_sent: bool = True
+    method: str = "POST"
 
     @property
     def delivered(self) -> bool:
@@ -91,7 +96,7 @@ def send_test(
     if endpoint.state == Endpoint.State.UNVERIFIED:
         raise StateConflict("state", "The endpoint is not verified; POST to its verification/.")
     test = _send_started(endpoint, lambda: as_subscribed(endpoint, _event(endpoint, event, type, data)))
-    is_current = test.outcome.delivered and test.url == endpoint.http.url
+    is_current = test.outcome.delivered and test.address == endpoint.address
     return replace(test, re_enabled=is_current and enable_after_successful_test(endpoint))
 
 
@@ -108,7 +113,10 @@ def preview_test(endpoint: Endpoint, event: TestEvent) -> TestDelivery:
     if isinstance(request, NotSent):
         return replace(_not_sent(target, claimed, request.failure), is_sent=False)
     outcome = Outcome(now, 0)
-    return TestDelivery(request.url, sent_headers(request.lines), request.body, outcome, is_sent=False)
+    headers = sent_headers(request.lines)
+    return TestDelivery(
+        request.url, headers, request.body, outcome, target.address, is_sent=False, method=request.method
+    )
 
 
 def _event(endpoint: Endpoint, event: StoredEvent | None, type: str, data: Any) -> TestEvent:
@@ -136,7 +144,7 @@ def start_test(endpoint: Endpoint, event: TestEvent, data: Any = None) -> "Futur
     Called once, although a suspended request runs twice: what must not differ between the runs is made for this call.
     """
     target = _target(endpoint)
-    oauth = target.http and target.http.oauth
+    oauth = target.http and target.http.oauth if target.kind == HTTP else None
     stored = stored_tokens({target.endpoint_id: oauth}).get(target.endpoint_id) if oauth else None
     work = _run(target, _claimed(endpoint, event), stored, data)
     return asyncio.run_coroutine_threadsafe(work, event_loop())
@@ -144,7 +152,7 @@ def start_test(endpoint: Endpoint, event: TestEvent, data: Any = None) -> "Futur
 
 async def _run(target: DeliveryTarget, claimed: Claimed, bearer: BearerToken | None, data: Any) -> SentTest:
     with test_sender().place(target.tenant_id):
-        oauth = target.http and target.http.oauth
+        oauth = target.http and target.http.oauth if target.kind == HTTP else None  # an engine gets its own tokens
         new_token = None
         if oauth and bearer is None:
             try:
@@ -152,7 +160,10 @@ async def _run(target: DeliveryTarget, claimed: Claimed, bearer: BearerToken | N
             except TokenRequestFailed:
                 return SentTest(_not_sent(target, claimed, Failure.CREDENTIALS))
             new_token = oauth, bearer
-        test = await _send(target, claimed, bearer.text if bearer else "")
+        is_http = target.kind == HTTP
+        test = await (
+            _send(target, claimed, bearer.text if bearer else "") if is_http else _send_by_kind(target, claimed)
+        )
         return SentTest(replace(test, data=data), new_token)
 
 
@@ -167,8 +178,35 @@ async def _send(target: DeliveryTarget, claimed: Claimed, bearer: str) -> TestDe
     if outcome.failure is Failure.FORBIDDEN:
         return _not_sent(target, claimed, Failure.FORBIDDEN)
     return TestDelivery(
-        request.url, masked_headers(request.headers), request.body, outcome, trace.headers, trace.timing
+        request.url,
+        masked_headers(request.headers),
+        request.body,
+        outcome,
+        target.address,
+        trace.headers,
+        trace.timing,
     )
+
+
+async def _send_by_kind(target: DeliveryTarget, claimed: Claimed) -> TestDelivery:
+    """Send by the engine of a kind that is not ``http``."""
+    now = time.time()
+    prepared = test_sender().prepare(engine_of(target.kind), claimed, target, now)
+    if isinstance(prepared, NotSent):
+        return _not_sent(target, claimed, prepared.failure)
+    attempt = InFlight(claimed, new_id(), (), new_id(), target.address, target.kind)
+    sending = asyncio.wrap_future(test_sender().send_by(engine_of(target.kind), attempt, prepared))
+    wait = target.timeout_ms / 1000 + LATE_AFTER + (target.batch.window_seconds if target.batch else 0.0)
+    try:
+        outcome = await asyncio.wait_for(sending, wait)
+    except TimeoutError:
+        outcome = Outcome(now, target.timeout_ms, failure=Failure.TIMEOUT)
+    if outcome.failure is Failure.FORBIDDEN:
+        return _not_sent(target, claimed, Failure.FORBIDDEN)
+    shown = shown_request(claimed, target, now, is_signed=True)
+    if isinstance(shown, NotSent):
+        return _not_sent(target, claimed, shown.failure)
+    return TestDelivery(shown.url, shown.headers, shown.body, outcome, target.address, method=shown.method)
 
 
 async def _outcome(attempt: InFlight, request: Request) -> Outcome:
@@ -181,7 +219,8 @@ async def _outcome(attempt: InFlight, request: Request) -> Outcome:
 
 
 def _not_sent(target: DeliveryTarget, claimed: Claimed, failure: Failure) -> TestDelivery:
-    return TestDelivery(target.address, {}, claimed.body, Outcome(time.time(), 0, failure=failure))
+    outcome = Outcome(time.time(), 0, failure=failure)
+    return TestDelivery(target.address, {}, claimed.body, outcome, target.address)
 
 
 def _target(endpoint: Endpoint) -> DeliveryTarget:

@@ -24,7 +24,13 @@ class Failure(StrEnum):
     TLS_PLAINTEXT = "tls_plaintext"  # the server does not speak TLS at this port
     TLS_CLIENT = "tls_client"  # the server did not accept our client certificate, or requires one
     FORBIDDEN = "forbidden"  # the host resolved to an address that may not be called
-    PROTOCOL = "protocol"  # the response had no HTTP status line
+    PROTOCOL = "protocol"  # the response had no HTTP status line, or is none of the protocol of the destination
+    REFUSED = "refused"  # the destination did not accept this message
+    TOO_LARGE = "too_large"  # the message is larger than the destination accepts; nothing was sent
+    ACCESS_DENIED = "access_denied"  # the destination did not accept the credentials, or they allow too little
+    NOT_FOUND = "not_found"  # the destination has no such queue, topic, stream or table
+    THROTTLED = "throttled"  # the destination accepts no more messages for now
+    UNAVAILABLE = "unavailable"  # the destination has an error of its own
     UNSIGNED = "unsigned"  # no usable signing secret; nothing was sent
     CREDENTIALS = "credentials"  # the endpoint's credentials could not be read or obtained; nothing was sent
     INTERNAL = "internal"  # an error of ours with this delivery; nothing was sent

@@ -24,10 +24,15 @@ Prepared = TypeVar("Prepared")  # what a transport submits: its own type, opaque
 
 
 class NotSent(NamedTuple):
-    """Say why a delivery cannot be sent: the failure to record, and the exception if it was an error of ours."""
+    """Say why a delivery cannot be sent: the failure to record, and the exception if it was an error of ours.
+
+    ``rejected``: the destination works, and would not accept this delivery; ``detail`` says why.
+    """
 
     failure: Failure
     error: Exception | None = None
+    rejected: bool = False
+    detail: str = ""
 
 
 class Transport(Protocol, Generic[Prepared]):

@@ -48,9 +48,9 @@ def _http(name: str) -> Callable[[Endpoint], Any]:
 class EndpointAdmin(AdminList):
     """Show endpoints and change their state."""
 
-    list_display = ("public_id", "address", "tenant", "state_pill", "disabled_reason", "state_changed")
-    list_filter = ("state", "disabled_reason")
-    list_select_related = ("tenant", "http")
+    list_display = ("public_id", "kind", "address", "tenant", "state_pill", "disabled_reason", "state_changed")
+    list_filter = ("state", "disabled_reason", "kind")
+    list_select_related = ("tenant", "http", "destination")
     search_help_text = "Search by ID or external ID (exact)"
     fieldsets = (
         (
@@ -62,6 +62,7 @@ class EndpointAdmin(AdminList):
                 )
             },
         ),
+        ("Destination", {"fields": (("kind", "address"), "destination_settings")}),
         ("Verification", {"fields": ((_http("verification"), _http("verified_at")), "allowed_rate")}),
         (
             "Request",
@@ -106,6 +107,13 @@ class EndpointAdmin(AdminList):
     )
     state_changed = column("State changed (UTC)", lambda endpoint: when(endpoint.state_changed_at))
     deleted = column("Deleted (UTC)", lambda endpoint: when(endpoint.deleted_at))
+
+    @admin.display(description="Settings (credentials hidden)")
+    def destination_settings(self, endpoint: Endpoint) -> str:
+        row = getattr(endpoint, "destination", None)
+        if row is None:
+            return NOTHING
+        return format_html_join("", "<div>{}: {}</div>", ((name, str(value)) for name, value in row.settings.items()))
 
     @admin.display(description="Custom headers")
     def header_names(self, endpoint: Endpoint) -> str:
@@ -167,7 +175,7 @@ class SubscriptionAdmin(AdminList):
 
     list_display = ("public_id", "tenant", "endpoint", "event_types", "active", "created_at")
     list_filter = ("active",)
-    list_select_related = ("tenant", "endpoint__http")
+    list_select_related = ("tenant", "endpoint__http", "endpoint__destination")
     fields = (
         ("public_id", "active"),
         *(("tenant", "endpoint"), ("uid", "endpoint_labels")),

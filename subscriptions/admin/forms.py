@@ -71,7 +71,7 @@ class PlanForm(NamedForm):
     class Meta:
         model = Plan
         fields = (
-            *("name", "uid", "is_default", "events_per_month", "publish_rate", "max_endpoints"),
+            *("name", "uid", "is_default", "events_per_month", "publish_rate", "max_endpoints", "endpoint_types"),
             *("max_subscriptions", "max_subscription_bytes", "max_sources", "max_schedules"),
             *("min_schedule_interval_seconds", "max_event_bytes", "max_retention_days"),
         )

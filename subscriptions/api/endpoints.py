@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from django.db.models import Q
 from rest_framework.response import Response
 
 from subscriptions.api import openapi
@@ -29,12 +30,13 @@ class EndpointFilters(ConfiguredFilters):
 
     state = ChoiceFilter(Endpoint.State.choices, help_text="State of the endpoint.")
     url = TextFilter(where=contains("http__url"), unindexed=True, max_length=2048, help_text="Part of the URL.")
+    type = TextFilter(where=lambda name: Q(kind=name), max_length=16, help_text="Type of the endpoint, exact.")
     q = TextFilter(
-        where=contains("uid", "description", "http__url"),
+        where=contains("uid", "description", "http__url", "destination__address"),
         unindexed=True,
         min_length=2,
         max_length=256,
-        help_text="Text in the `uid`, description or URL, ignoring case.",
+        help_text="Text in the `uid`, description or address, ignoring case.",
     )
 
 
@@ -45,13 +47,14 @@ class Endpoints(OwnedResource[Endpoint]):
     operations = {
         "list": (
             "List endpoints",
-            "Returns the tenant's endpoints, newest first. Filter by `uid`, URL, state, labels, text or time.",
+            "Returns the tenant's endpoints, newest first. Filter by `uid`, type, URL, state, labels, text or time.",
         ),
         "create": (
             "Create an endpoint",
             "Registers a URL to send webhooks to, and creates the secret that signs them. Only this response "
             "contains the secret; if it is lost, rotate it. `subscriptions` select the events to send to it; they "
-            "can also be created later.",
+            "can also be created later. With a `type` other than `http` events are written to another system, such "
+            "as a queue; its settings are tried, and refused with the field at fault if they do not work.",
         ),
         "retrieve": ("Get an endpoint", "Returns one endpoint, by id or `uid`."),
         "update": (
@@ -73,7 +76,7 @@ class Endpoints(OwnedResource[Endpoint]):
         ),
     }
 
-    queryset = Endpoint.objects.select_related("tenant", "http").filter(deleted_at=None)
+    queryset = Endpoint.objects.select_related("tenant", "http", "destination").filter(deleted_at=None)
     serializer_class = EndpointSerializer
     create_serializer_class = EndpointCreateSerializer
     query_params = EndpointFilters

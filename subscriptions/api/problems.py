@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
 
-from subscriptions.errors import AlreadyExists, Invalid, LimitExceeded, StateConflict
+from subscriptions.errors import AlreadyExists, Invalid, InvalidParts, LimitExceeded, StateConflict
 from webhooks.kit.rest.errors import Conflict
 
 
@@ -36,6 +36,8 @@ def problem_of(error: Invalid) -> APIException:
     """Return the API error for an error of the app."""
     if isinstance(error, LimitExceeded):
         return PlanExceeded(error)
+    if isinstance(error, InvalidParts):
+        return ValidationError(_nested(error))
     kind = Conflict if isinstance(error, (AlreadyExists, StateConflict)) else ValidationError
     return kind({error.field: [_detail(error)]})
 
@@ -46,6 +48,18 @@ def check_field(check: Callable[..., None], *values: Any) -> None:
         check(*values)
     except Invalid as error:
         raise ValidationError(_detail(error)) from None
+
+
+def _nested(error: InvalidParts) -> dict[str, Any]:
+    """Return the messages in the form of a serializer's errors: those of members below their field."""
+    errors: dict[str, Any] = {}
+    for path, message in error.problems.items():
+        field, _, member = path.partition(".")
+        if not member or isinstance(errors.get(field), list):
+            errors[field] = [message]
+        else:
+            errors.setdefault(field, {})[member] = [message]
+    return errors
 
 
 def _detail(error: Invalid) -> ErrorDetail:

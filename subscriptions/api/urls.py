@@ -4,6 +4,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from subscriptions.api import bulk, endpoint_secrets, endpoints, keys, plans, subscriptions, tenants
+from subscriptions.api.destinations import endpoint_types
 from subscriptions.api.event_types.urls import urlpatterns as event_type_urlpatterns
 from subscriptions.api.inspectors.urls import urlpatterns as inspector_api_urlpatterns
 
@@ -22,6 +23,7 @@ urlpatterns = [
     path(
         "subscriptions/delete/preview/", bulk.SubscriptionsDeletePreview.as_view(), name="subscriptions-delete-preview"
     ),
+    path("endpoint-types/", endpoint_types.EndpointTypes.as_view(), name="endpoint-types"),
     *router.urls,
     *event_type_urlpatterns,
     *inspector_api_urlpatterns,

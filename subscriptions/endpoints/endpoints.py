@@ -10,13 +10,15 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from subscriptions.endpoints.kinds import HTTP, KINDS, Kind
+from subscriptions.endpoints.batch import check_batch
+from subscriptions.endpoints.destinations.registry import HTTP
+from subscriptions.endpoints.kinds import Kind, foreign_fields, rules_of
 from subscriptions.endpoints.latest_only import check_latest_only
 from subscriptions.endpoints.signing_secrets import new_signing_secret, store_secret
 from subscriptions.endpoints.state import DISABLED, UNVERIFIED, existing, set_state
-from subscriptions.errors import Invalid, uid_in_use
+from subscriptions.errors import Invalid, InvalidParts, uid_in_use
 from subscriptions.models import Endpoint, OAuthToken, Tenant
-from subscriptions.tenants.plans import check_endpoint_limit
+from subscriptions.tenants.plans import check_endpoint_limit, check_endpoint_type
 from webhooks.kit.rows import unique_uid
 
 Finish = Callable[[Endpoint], object]
@@ -33,16 +35,20 @@ def create_endpoint(
 ) -> tuple[Endpoint, str]:
     """Create an endpoint; return it with the key its receiver verifies with: the secret (v1) or public key (v1a).
 
-    Suspends the request while the URL's name is resolved, so call it outside a transaction. ``finish`` is called with
-    the endpoint at the end of the transaction that writes; its exceptions propagate, and nothing is written.
+    Suspends the request while the URL's name is resolved, or while the settings of another kind are tried, so call it
+    outside a transaction. ``finish`` is called with the endpoint at the end of the transaction that writes; its
+    exceptions propagate, and nothing is written.
 
     Raises Invalid for a URL, secret or field that is not allowed, AlreadyExists for a uid in use, LimitExceeded if the
-    plan allows no more, TooManyLookups if the tenant has too many lookups in progress.
+    plan allows no more or not this kind, LimitReached if the tenant has too many lookups or tests in progress.
     """
     if fields.get("state") in (DISABLED, UNVERIFIED):
         raise Invalid("state", "Must be active or paused for a new endpoint.")
-    rules = KINDS[kind]
+    check_endpoint_type(tenant, kind)
+    _check_fields_of_kind(kind, fields)
+    rules = rules_of(kind)
     general, own = _split(rules, fields)
+    _check_batch(general, "")
     own = rules.checked(own, tenant.pk)
     new = new_signing_secret(signing, secret)
     endpoint = Endpoint(tenant=tenant, kind=kind, **general)
@@ -74,8 +80,12 @@ def change_endpoint(
     """
     fields = dict(fields)
     state = fields.pop("state", None)
-    general, own = _split(KINDS[endpoint.kind], fields)
-    own = KINDS[endpoint.kind].checked(own, endpoint.tenant_id)
+    fields.pop("kind", None)
+    _check_fields_of_kind(endpoint.kind, fields)
+    rules = rules_of(endpoint.kind)
+    general, own = _split(rules, fields)
+    _check_batch(general, endpoint.ordering)
+    own = rules.checked(own, endpoint.tenant_id, endpoint)
     with unique_uid(uid_in_use):
         if precondition is not None:
             precondition()
@@ -85,7 +95,7 @@ def change_endpoint(
             set_state(endpoint, state, by_operator=by_operator)
         if finish is not None:
             finish(endpoint)
-    return existing(endpoint).select_related("http").get()
+    return existing(endpoint).select_related("http", "destination").get()
 
 
 def delete_endpoint(endpoint: Endpoint) -> None:
@@ -100,10 +110,26 @@ def delete_endpoint(endpoint: Endpoint) -> None:
             OAuthToken.objects.filter(endpoint=endpoint.pk).delete()
 
 
+def _check_fields_of_kind(kind: str, fields: Mapping[str, Any]) -> None:
+    """Raise InvalidParts for fields that only endpoints of other kinds have."""
+    if foreign := sorted(fields.keys() & foreign_fields(kind)):
+        other = "another type than http" if kind == HTTP else f"the type {HTTP}"
+        text = f"Only endpoints of {other} have it; the type of this one is {kind}."
+        raise InvalidParts(dict.fromkeys(foreign, text))
+
+
 def _split(rules: Kind, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the fields that endpoints of every kind have, and those of this kind."""
     own = {name: value for name, value in fields.items() if name in rules.FIELDS}
     return {name: value for name, value in fields.items() if name not in own}, own
+
+
+def _check_batch(fields: dict[str, Any], ordering: str) -> None:
+    """Add the defaults to ``batch``. Raises Invalid, also for an endpoint that may send one event at a time only."""
+    if "batch" in fields:
+        fields["batch"] = check_batch(fields["batch"])
+    if fields.get("batch") and fields.get("ordering", ordering) == Endpoint.Ordering.ENDPOINT:
+        raise Invalid("batch", "Must be null with the ordering endpoint, which sends one event after the other.")
 
 
 def _update(endpoint: Endpoint, general: Mapping[str, Any], own: Mapping[str, Any]) -> None:
@@ -111,7 +137,8 @@ def _update(endpoint: Endpoint, general: Mapping[str, Any], own: Mapping[str, An
     for name, value in general.items():
         setattr(row, name, value)
     check_latest_only(row.latest_only, row.ordering)
-    settings = KINDS[row.kind].assign(row, own) if own else None
+    rules = rules_of(row.kind)
+    settings = rules.assign(row, own) if own else None
     row.save()
     if settings is not None:
-        KINDS[row.kind].save(settings)
+        rules.save(settings)

@@ -1,6 +1,7 @@
 """Store what endpoints of every kind have, the secrets that sign their deliveries and the OAuth tokens sent with them.
 
-What only one kind has is in a table of that kind (``http.models``), whose rows are named by the endpoint's ``kind``.
+What endpoints of the kind ``http`` have besides is in ``http.models``, that of every other kind in
+``destinations.models``.
 
 ``Endpoint.version`` rises with every change of an endpoint or its secrets, so a process can tell when its cached
 delivery target is stale. Triggers maintain it and ``secrets_changed_at`` (migrations/versions.sql): no writer can
@@ -28,7 +29,8 @@ def _between(least: int, most: int) -> list[MinValueValidator | MaxValueValidato
 class Endpoint(Row):
     """Model a destination of a tenant that receives webhooks, and the limits that apply to it.
 
-    ``kind`` is the transport of its deliveries, and the name of the row with its settings: ``endpoint.http``.
+    ``kind`` is the transport of its deliveries; its settings are in ``endpoint.http``, or in ``endpoint.destination``
+    if it is another one.
     Deleting sets ``deleted_at`` and keeps the row, since its deliveries refer to it.
     """
 
@@ -61,7 +63,7 @@ class Endpoint(Row):
         default="http",
         db_default="http",
         editable=False,
-        help_text="Transport of its deliveries, and name of its settings.",
+        help_text="Type of destination: `http`, or another system that its deliveries are written to.",
     )
     description = models.CharField(max_length=1024, blank=True, help_text="Free text for people.")
     state = models.CharField(
@@ -135,6 +137,12 @@ class Endpoint(Row):
         blank=True,
         help_text="Seconds to wait after each failure; null: the default, 10 attempts over 75 h 35 min.",
     )
+    batch = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="Events that share a request: at most `max_events` and `max_bytes`, sent `window_seconds` after the "
+        "first of them; null: each event has a request of its own.",
+    )
     metadata = models.JSONField(default=dict, blank=True)
     labels = models.JSONField(default=dict, blank=True, db_default=Value({}, models.JSONField()))
     secrets_changed_at = models.DateTimeField(
@@ -161,13 +169,18 @@ class Endpoint(Row):
     @property
     def address(self) -> str:
         """Return where its deliveries go, as its kind writes it (a URL for ``http``); empty without settings."""
-        settings = getattr(self, self.kind, None)
+        settings = getattr(self, self.settings_relation, None)
         return "" if settings is None else str(settings)
 
     @property
     def is_ordered(self) -> bool:
         """Return whether deliveries of the same key are sent one after the other."""
         return bool(self.ordering or self.latest_only)
+
+    @property
+    def settings_relation(self) -> str:
+        """Return the name of the relation to the settings of its kind."""
+        return "http" if self.kind == "http" else "destination"
 
     @property
     def rate_per_second(self) -> float | None:

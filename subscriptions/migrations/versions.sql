@@ -55,6 +55,15 @@ CREATE TRIGGER http_update AFTER update ON subscriptions_httpsettings
 CREATE TRIGGER http_delete AFTER delete ON subscriptions_httpsettings
     REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_endpoint_part_changed();
 
+CREATE TRIGGER destination_insert AFTER insert ON subscriptions_destinationsettings
+    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_endpoint_part_changed();
+
+CREATE TRIGGER destination_update AFTER update ON subscriptions_destinationsettings
+    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_endpoint_part_changed();
+
+CREATE TRIGGER destination_delete AFTER delete ON subscriptions_destinationsettings
+    REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_endpoint_part_changed();
+
 CREATE TRIGGER endpoint_insert AFTER insert ON subscriptions_endpoint
     REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_routes_changed();
 

@@ -12,11 +12,15 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
+from subscriptions.endpoints.batch import Batch
+from subscriptions.endpoints.destinations.kind import Connection
+from subscriptions.endpoints.destinations.registry import HTTP
+from subscriptions.endpoints.destinations.settings import connection_of
 from subscriptions.endpoints.http.certificates import TlsFiles, tls_files
 from subscriptions.endpoints.http.credentials import ClientCredentials, aws_credentials, client_credentials
 from subscriptions.endpoints.http.encrypted_fields import decrypt_fields, request_headers
 from subscriptions.endpoints.http.verification import request_origin_header
-from subscriptions.models import Endpoint, HttpSettings, SigningSecret
+from subscriptions.models import DestinationSettings, Endpoint, HttpSettings, SigningSecret
 from webhooks.kit.caches.shared_cache import SharedCache
 from webhooks.kit.encryption import CannotDecrypt, decrypt
 from webhooks.outgoing.own_address import inspector_filter, is_forbidden_own_address
@@ -29,6 +33,7 @@ from webhooks.wire.header_values import curl_line
 from webhooks.wire.signing.aws_sigv4 import AwsSigner
 from webhooks.wire.signing.standard_webhooks import Signer
 
+HTTP_BATCH = "http_batch"  # the transport of endpoints of the kind ``http`` whose events share requests
 MAX_TARGETS = 50_000  # in memory; those that are not read are dropped first
 MAX_TENANT_TARGETS = 20_000  # of one tenant; beyond them its own are dropped
 
@@ -54,6 +59,8 @@ class HttpTarget:
 class DeliveryTarget:
     """Hold how the deliveries of one endpoint are sent: what every kind has, and ``http`` for endpoints of that kind.
 
+    Endpoints of every other kind have ``connection``; None if their credentials cannot be decrypted.
+
     ``address`` is for logs, and tells whether an attempt went where the endpoint leads now. ``signer`` is None if
     nothing may be sent, without a usable secret.
     """
@@ -76,6 +83,8 @@ class DeliveryTarget:
     reset_at: float = 0.0  # unix seconds of the last change of address or state; failures before it do not count
     kind: str = "http"  # its transport (delivery.transports)
     http: HttpTarget | None = None
+    connection: Connection | None = None
+    batch: Batch | None = None  # how events share requests; None: as the destination takes them
 
     @property
     def is_ordered(self) -> bool:
@@ -125,7 +134,7 @@ def _read(endpoint_ids: list[UUID], now: datetime) -> Iterator[DeliveryTarget]:
     if not endpoint_ids:
         return
     # The endpoints with their versions first: if a secret changes in between, the target is read again.
-    endpoints = list(Endpoint.objects.filter(id__in=endpoint_ids).select_related("http"))
+    endpoints = list(Endpoint.objects.filter(id__in=endpoint_ids).select_related("http", "destination"))
     secrets: dict[UUID, list[SigningSecret]] = {}
     for secret in SigningSecret.objects.filter(endpoint__in=endpoint_ids).order_by("-created_at"):
         if secret.expires_at is None or secret.expires_at > now:
@@ -136,27 +145,37 @@ def _read(endpoint_ids: list[UUID], now: datetime) -> Iterator[DeliveryTarget]:
 
 def _target(endpoint: Endpoint, secrets: list[SigningSecret]) -> DeliveryTarget:
     http: HttpSettings | None = getattr(endpoint, "http", None)
-    moved_at = (http and http.url_changed_at) or endpoint.created_at
+    destination: DestinationSettings | None = getattr(endpoint, "destination", None)
+    moved_at = (http and http.url_changed_at) or (destination and destination.settings_changed_at)
     return DeliveryTarget(
         endpoint_id=endpoint.id,
         tenant_id=endpoint.tenant_id,
         version=endpoint.version,
-        kind=endpoint.kind,
+        kind=HTTP_BATCH if endpoint.kind == HTTP and endpoint.batch else endpoint.kind,
         state=endpoint.state,
         address=endpoint.address,
         http=None if http is None else _http_target(http),
+        connection=None if destination is None else _connection(destination),
         timeout_ms=endpoint.timeout_ms,
         max_in_flight=endpoint.max_in_flight,
         rate_limit=endpoint.rate_per_second,
         rate_burst=endpoint.rate_burst,
         repaired_at=0.0 if endpoint.repaired_at is None else endpoint.repaired_at.timestamp(),
-        reset_at=max(moved_at, endpoint.state_changed_at).timestamp(),
+        reset_at=max(moved_at or endpoint.created_at, endpoint.state_changed_at).timestamp(),
         ordering=endpoint.ordering,
         latest_only=endpoint.latest_only,
+        batch=Batch(**endpoint.batch) if endpoint.batch else None,
         retry_plan=None if endpoint.retry_plan is None else tuple(endpoint.retry_plan),
         signer=_signer(secrets),
         valid_until=min((it.expires_at for it in secrets if it.expires_at), default=None),
     )
+
+
+def _connection(row: DestinationSettings) -> Connection | None:
+    try:
+        return connection_of(row)
+    except CannotDecrypt:
+        return None
 
 
 def _http_target(row: HttpSettings) -> HttpTarget:
@@ -164,7 +183,7 @@ def _http_target(row: HttpSettings) -> HttpTarget:
 
     Headers are checked again here, since a header that was allowed when it was saved may be forbidden by now.
     """
-    admits = _address_guard(row.url)
+    admits = address_guard(row.url)
     try:
         fields = decrypt_fields(row)
         lines = tuple(curl_line(name, value) for name, value in request_headers(fields).items())
@@ -190,7 +209,7 @@ def _signer(secrets: list[SigningSecret]) -> Signer | None:
         return None
 
 
-def _address_guard(url: str) -> Callable[[str], bool] | None:
+def address_guard(url: str) -> Callable[[str], bool] | None:
     """Return the SSRF guard of a URL: whether an attempt may connect to an IP address. None: nothing may be sent."""
     try:
         admits = inspector_filter(parse(url, allow_http=True))

@@ -63,6 +63,12 @@ class Plan(Row):
         validators=_between(0, MAX_ENDPOINTS),
         help_text="Number of endpoints that a tenant may have; empty: no limit.",
     )
+    endpoint_types = ArrayField(
+        models.CharField(max_length=16),
+        null=True,
+        blank=True,
+        help_text="Types of endpoints that a tenant may create, such as `http` and `sqs`; empty: all of them.",
+    )
     max_subscriptions = models.PositiveIntegerField(
         null=True,
         blank=True,

@@ -85,6 +85,14 @@ def lock_tenant(tenant: Tenant) -> None:
     Tenant.objects.select_for_update(no_key=True).only("pk").get(pk=tenant.pk)
 
 
+def check_endpoint_type(tenant: Tenant, kind: str) -> None:
+    """Raise LimitExceeded unless the tenant's plan allows endpoints of this type."""
+    allowed = plan_of(tenant).endpoint_types
+    if allowed is not None and kind not in allowed:
+        message = f"The plan does not allow endpoints of the type {kind}; allowed are: {', '.join(allowed) or 'none'}."
+        raise LimitExceeded("endpoint_types", message, allowed=0, used=0)
+
+
 def check_endpoint_limit(tenant: Tenant) -> None:
     """Raise LimitExceeded if the tenant has more endpoints than its plan allows.
 

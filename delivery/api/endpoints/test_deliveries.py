@@ -85,8 +85,11 @@ class TestDeliverySerializer(serializers.Serializer[TestDelivery]):
         {
             "type": "object",
             "properties": {
-                "method": {"type": "string", "description": "HTTP method."},
-                "url": {"type": "string", "description": "URL of the endpoint."},
+                "method": {
+                    "type": "string",
+                    "description": "HTTP method, or the operation of another protocol, such as `XADD`.",
+                },
+                "url": {"type": "string", "description": "URL, or address of the destination."},
                 "headers": {
                     "type": "object",
                     "additionalProperties": {"type": "string"},
@@ -98,7 +101,7 @@ class TestDeliverySerializer(serializers.Serializer[TestDelivery]):
     )
     def get_request(self, test: TestDelivery) -> dict[str, Any]:
         body = test.body.decode("utf-8", "replace")
-        return {"method": "POST", "url": test.url, "headers": test.headers, "body": body}
+        return {"method": test.method, "url": test.url, "headers": test.headers, "body": body}
 
     @extend_schema_field(
         {

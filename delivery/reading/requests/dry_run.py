@@ -16,14 +16,15 @@ from django.utils import timezone
 from delivery.publishing.plain_form import read_attributes
 from delivery.sql.claim import Claimed
 from delivery.transports.http.compose import CLOUDEVENT_CONTENT_TYPE, COMMON_HEADERS, content_type_of
-from delivery.transports.http.shown_request import SIGNATURE_PLACEHOLDER, sent_headers, shown_request
+from delivery.transports.http.shown_request import SIGNATURE_PLACEHOLDER, sent_headers
+from delivery.transports.shown_request import shown_request
 from delivery.transports.transport import NotSent
 from subscriptions.routing.route_table import matching_names
 from subscriptions.routing.targets import DeliveryTarget
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.json_format import read_structured, write_structured
 from webhooks.wire.eventbridge import event_from_eventbridge
-from webhooks.wire.ids import new_id, public
+from webhooks.wire.ids import new_id, parse, public
 from webhooks.wire.json_numbers import raw
 from webhooks.wire.patterns import Pattern, PatternMismatch
 from webhooks.wire.step_budget import StepBudget
@@ -122,16 +123,15 @@ def _preview(
     event: DryRunEvent, body: bytes, is_transformed: bool, content_type: str | None, target: DeliveryTarget | None
 ) -> RequestPreview:
     now = timezone.now()
-    if target is None or target.http is None:
+    if target is None:
         content = content_type_of(body, content_type) if is_transformed else CLOUDEVENT_CONTENT_TYPE
         lines = [f"webhook-id: {event.message_id}", f"webhook-timestamp: {int(now.timestamp())}"]
         lines += [f"webhook-signature: {SIGNATURE_PLACEHOLDER}", *content, *COMMON_HEADERS]
         return RequestPreview(sent_headers(lines), body)
-    placeholder_id = new_id()  # ``compose`` needs ids; the message id is put into the preview below
     claimed = Claimed(
-        id=placeholder_id,
+        id=new_id(),
         endpoint_id=target.endpoint_id,
-        event_id=placeholder_id,
+        event_id=parse("evt", event.message_id),
         attempts=0,
         step=0,
         due_at=now,
@@ -142,4 +142,4 @@ def _preview(
     request = shown_request(claimed, target, now.timestamp(), is_signed=False)
     if isinstance(request, NotSent):
         raise ValueError(request.failure) from request.error
-    return RequestPreview({**sent_headers(request.lines), "webhook-id": event.message_id}, request.body)
+    return RequestPreview(sent_headers(request.lines), request.body)

@@ -13,8 +13,9 @@ from django.utils import timezone
 from delivery.models import Attempt, Delivery, Event
 from delivery.sql.claim import Claimed
 from delivery.sql.keyed.supersede import find_superseded
-from delivery.transports.http.shown_request import MASK, SIGNATURE_PLACEHOLDER, ShownRequest, shown_request
+from delivery.transports.http.shown_request import MASK, SIGNATURE_PLACEHOLDER, ShownRequest
 from delivery.transports.outcome import Failure
+from delivery.transports.shown_request import shown_request
 from delivery.transports.transport import NotSent
 from subscriptions.models import Endpoint
 from subscriptions.routing.targets import read_target
@@ -23,10 +24,10 @@ from webhooks.wire.signing.aws_sigv4 import DATE, PAYLOAD_HASH
 # A drain reads the settings of its endpoints about once a second, so an attempt may have been made with those that were
 # valid shortly before it.
 SETTINGS_AGE = timedelta(seconds=5)
-URL, CREDENTIALS, CONTENT_MODE, SECRETS = "url", "credentials", "content_mode", "secrets"
-CHANGES = (URL, CREDENTIALS, CONTENT_MODE, SECRETS)
+URL, CREDENTIALS, CONTENT_MODE, SECRETS, SETTINGS = "url", "credentials", "content_mode", "secrets", "settings"
+CHANGES = (URL, CREDENTIALS, CONTENT_MODE, SECRETS, SETTINGS)
 CHOICES = [(it, it) for it in CHANGES]
-NOTHING_SENT = (Failure.UNSIGNED, Failure.CREDENTIALS, Failure.INTERNAL)
+NOTHING_SENT = (Failure.UNSIGNED, Failure.CREDENTIALS, Failure.INTERNAL, Failure.TOO_LARGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +58,13 @@ def next_request(delivery: Delivery) -> SentRequest | None:
 
 def changes_since(endpoint: Endpoint, moment: datetime) -> set[str]:
     """Return which of CHANGES an endpoint has had since an attempt at ``moment``."""
-    http = getattr(endpoint, "http", None)
+    http, destination = getattr(endpoint, "http", None), getattr(endpoint, "destination", None)
     changed_at = {
         URL: http and http.url_changed_at,
         CREDENTIALS: http and http.credentials_changed_at,
         CONTENT_MODE: http and http.content_mode_changed_at,
         SECRETS: endpoint.secrets_changed_at,
+        SETTINGS: destination and destination.settings_changed_at,
     }
     return {name for name, at in changed_at.items() if at is not None and at > moment - SETTINGS_AGE}
 
@@ -96,10 +98,10 @@ def _without_changed(request: ShownRequest, changed: set[str]) -> SentRequest:
     """Return the request without what its endpoint's changes have made unknown."""
     unknown = {name for name, value in request.headers.items() if _is_unknown(name, value, changed)}
     headers = {name: value for name, value in request.headers.items() if name not in unknown}
-    is_unknown_content = CONTENT_MODE in changed
+    is_unknown_content = CONTENT_MODE in changed or SETTINGS in changed
     return SentRequest(
         method=request.method,
-        url=None if URL in changed else request.url,
+        url=None if URL in changed or SETTINGS in changed else request.url,
         headers=None if is_unknown_content else headers,
         body=None if is_unknown_content else request.body,
         signed_at=request.signed_at,

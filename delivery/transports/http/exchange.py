@@ -48,7 +48,7 @@ class Request(NamedTuple):
     ``signed_at``: unix seconds when it was composed and signed; its attempt starts then. ``admits`` says whether an IP
     address may be connected to. ``share``: the tenant in whose share its host name is
     looked up. ``tls``: the endpoint's own client certificate and authorities. ``trace`` is filled while the request
-    runs.
+    runs. ``max_response``: bytes of the response body that are read.
     """
 
     url: str
@@ -60,6 +60,8 @@ class Request(NamedTuple):
     share: Hashable = None
     tls: TlsFiles | None = None
     trace: ResponseTrace | None = None
+    method: str = "POST"
+    max_response: int = MAX_RESPONSE
 
     def traced(self, trace: ResponseTrace) -> "Request":
         """Return the same request with a trace to fill."""
@@ -164,6 +166,9 @@ class Exchange:
             self._set_certificates(request.tls)
         if request.trace is not None:
             self._trace_headers(request.trace)
+        if request.method != "POST":
+            self.is_reusable = False
+            curl.setopt(pycurl.CUSTOMREQUEST, request.method)
 
     def begin_again(self, code: int) -> bool:
         """Set the handle up to send the request again on a new connection, if ``repeats`` says so; return whether."""
@@ -347,7 +352,7 @@ class Exchange:
         return len(line)
 
     def _on_body(self, chunk: bytes) -> int:
-        room = MAX_RESPONSE - len(self.response)
+        room = self.request.max_response - len(self.response)
         self.response += chunk[:room]
         return len(chunk) if len(chunk) <= room else 0  # 0 ends the transfer and closes the connection
 

@@ -65,8 +65,14 @@ FLAGS = {
 class HttpSender:
     """Send attempts to HTTP endpoints: the transport of the kind ``http``, without OAuth."""
 
-    def __init__(self, *, allow_http: bool, clock: Callable[[], float] = time.time) -> None:
-        """``clock`` returns unix seconds: when attempts started, and for dates in Retry-After."""
+    def __init__(
+        self, *, allow_http: bool, clock: Callable[[], float] = time.time, connections: int | None = None
+    ) -> None:
+        """``clock`` returns unix seconds: when attempts started, and for dates in Retry-After.
+
+        ``connections``: the most at once; by default as many as the open files of this process suffice for.
+        """
+        self._connections = connections
         self._clock = clock
         self._protocols = pycurl.PROTO_HTTPS | (pycurl.PROTO_HTTP if allow_http else 0)
         self._ended: list[tuple[InFlight, Outcome]] = []
@@ -93,7 +99,7 @@ class HttpSender:
         multi = pycurl.CurlMulti()
         multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
-        connections = max_connections()
+        connections = self._connections or max_connections()
         multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, connections)
         multi.setopt(pycurl.M_MAXCONNECTS, min(MAX_KEPT_CONNECTIONS, connections))
         return multi

@@ -50,7 +50,7 @@ class ShownRequest:
         }
 
     @property
-    def curl(self) -> str:
+    def curl(self) -> str | None:
         """A command for a shell that sends the same bytes. A signature of AWS, valid for minutes, is made by curl."""
         if self.aws is None:
             return curl_command(self.method, self.url, self.lines, self.body)
@@ -69,7 +69,7 @@ def shown_request(claimed: Claimed, target: DeliveryTarget, now: float, *, is_si
     if target.http is not None:
         target = replace(target, http=replace(target.http, admits=_any_address, headers=target.http.headers or ()))
     if not is_signed:
-        signer: Any = _PlaceholderSigner()
+        signer: Any = PlaceholderSigner()
         target = replace(target, signer=signer)
     has_token = target.http is not None and target.http.oauth is not None
     request = compose(claimed, target, now, bearer=MASK if has_token else "")
@@ -100,10 +100,11 @@ def masked_headers(lines: Iterable[str]) -> Mapping[str, str]:
     return sent_headers(masked_lines(lines))
 
 
-class _PlaceholderSigner:
+class PlaceholderSigner:
     """Stand in for the signer of an endpoint, and return SIGNATURE_PLACEHOLDER for every message."""
 
     def sign(self, *_message: object) -> str:
+        """Return the placeholder."""
         return SIGNATURE_PLACEHOLDER
 
 

@@ -127,6 +127,8 @@ class Headers(StorableJsonField):
     """Show header names, and values to keys that may manage."""
 
     def get_attribute(self, instance: Any) -> Any:
+        if not hasattr(instance, "http"):
+            return None
         request = self.context.get("request")
         if request is not None and Scope.MANAGE in principal(request).scopes:
             try:

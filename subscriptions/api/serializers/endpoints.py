@@ -1,34 +1,61 @@
 """Serialize endpoints; the signing secret is only in the response that creates the endpoint."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ValidationError
 
+from subscriptions.api.fields.destination import (
+    OF_OTHER_TYPES,
+    BatchField,
+    CredentialsField,
+    DestinationSettingsField,
+    EndpointType,
+    SkipTest,
+    check_type,
+)
 from subscriptions.api.fields.own import Metadata, Uid
 from subscriptions.api.fields.retry_plan import RetryPlan
 from subscriptions.api.serializers.endpoint_secrets import SIGNING
 from subscriptions.api.serializers.http_settings import HttpSettingsSerializer
 from subscriptions.api.serializers.subscriptions import EndpointSubscriptionSerializer
+from subscriptions.endpoints.destinations.registry import HTTP
 from subscriptions.models import Endpoint, Tenant
 from webhooks.kit.rest.labels import Labels
 from webhooks.kit.rest.serializers import ChoiceField, IdField, ListField, StrictModelSerializer, TextField
 
+NULL = "This field may not be null."
+
 
 class EndpointSerializer(StrictModelSerializer):
-    """A URL that receives webhooks, and how they are sent to it."""
+    """A destination of webhooks: a URL or another system, and how they are sent to it."""
 
     id = IdField(Endpoint.prefix, read_only=True)
     uid = Uid()
     metadata = Metadata(required=False)
     labels = Labels(required=False)
     tenant = IdField(Tenant.prefix, source="tenant_id", read_only=True, help_text="Id of the tenant it belongs to.")
+    type = EndpointType()
+    address = serializers.CharField(
+        read_only=True, help_text="Where deliveries go, without credentials: the URL, or the queue, stream or table."
+    )
+    settings = DestinationSettingsField()
+    credentials = CredentialsField()
+    skip_test = SkipTest()
+    batch = BatchField(
+        required=False,
+        allow_null=True,
+        help_text="Lets events share a request: at most `max_events` (default 100) and `max_bytes` (262144), sent "
+        "`window_seconds` (1) after the first of them. With `http` the body is an array of CloudEvents. Null: no.",
+    )
     retry_plan = RetryPlan(
         required=False,
         allow_null=True,
         help_text="Seconds to wait after each failure, as an array, or an object that describes them; returned as "
         "the array. `[]`: never again, one attempt only. Null: the default, 10 attempts over 75 h 35 min.",
     )
-    kept_by_put = frozenset({"state"})
+    kept_by_put = frozenset({"state", "kind", "credentials", "skip_test"})
     hints = dict.fromkeys(("secret", "signing"), "POST to the endpoint's secrets/ to rotate the secret.")
 
     class Meta:
@@ -37,6 +64,11 @@ class EndpointSerializer(StrictModelSerializer):
             "id",
             "uid",
             "tenant",
+            "type",
+            "address",
+            "settings",
+            "credentials",
+            "skip_test",
             "description",
             "state",
             "disabled_reason",
@@ -50,6 +82,7 @@ class EndpointSerializer(StrictModelSerializer):
             "ordering",
             "latest_only",
             "retry_plan",
+            "batch",
             "metadata",
             "labels",
             "created_at",
@@ -70,24 +103,44 @@ class EndpointSerializer(StrictModelSerializer):
             "updated_at",
         ]
 
+    @property
+    def kind(self) -> str:
+        """Return the type of the stored endpoint; that of a new one is in the data."""
+        return str(getattr(self.instance, "kind", HTTP))
+
     def get_fields(self) -> dict[str, Any]:
         """Return the general fields, with those of the HTTP settings among them."""
         self.http = HttpSettingsSerializer(getattr(self.instance, "http", None))
         http = self.http.get_fields()
+        self.never_null = {name for name, field in http.items() if not field.allow_null and not field.read_only}
         for name, field in http.items():
             field.source = f"http.{name}"
+            field.allow_null = True  # as endpoints of other types show it
             if check := getattr(self.http, f"validate_{name}", None):
                 field.validators = [*field.validators, check]
         general = super().get_fields()
-        first = {name: general.pop(name) for name in ("id", "uid", "tenant")}
+        if self.kind != HTTP:
+            http["url"].required = False
+        first = {name: general.pop(name) for name in ("id", "uid", "tenant", "type", "address")}
         return first | http | general
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         """Return the general fields and the HTTP settings in one flat mapping, as ``endpoints`` takes them."""
+        if isinstance(data, Mapping):  # the field depends on it before it is validated
+            self.fields["url"].required = data.get("type", self.kind) == HTTP
         values: dict[str, Any] = super().to_internal_value(data)
-        own = values.pop("http", {})
+        own, destination = values.pop("http", {}), values.pop("destination", {})
         is_replaced = self.instance is not None and not self.partial
-        return values | (self.http.with_defaults(own) if is_replaced else own)
+        kind = check_type(values, getattr(self.instance, "kind", None))
+        if kind != HTTP:
+            shown = {name: value for name, value in own.items() if value is not None}
+            return {**values, **destination, **shown, "kind": kind}
+        if nulls := sorted(name for name in own.keys() & self.never_null if own[name] is None):
+            raise ValidationError({name: [ErrorDetail(NULL, "null")] for name in nulls})
+        given = {
+            name: value for name, value in {**values, **destination}.items() if value or name not in OF_OTHER_TYPES
+        }
+        return {**given, **(self.http.with_defaults(own) if is_replaced else own)}
 
 
 MAX_SUBSCRIPTIONS = 100  # given with one endpoint

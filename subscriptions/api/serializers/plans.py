@@ -1,8 +1,9 @@
 """Serialize plans."""
 
 from subscriptions.api.fields.own import Uid
+from subscriptions.endpoints.destinations.registry import kind_names
 from subscriptions.models import Plan
-from webhooks.kit.rest.serializers import IdField, StrictModelSerializer
+from webhooks.kit.rest.serializers import ChoiceField, IdField, ListField, StrictModelSerializer
 
 
 class PlanSerializer(StrictModelSerializer):
@@ -10,6 +11,12 @@ class PlanSerializer(StrictModelSerializer):
 
     id = IdField(Plan.prefix, read_only=True)
     uid = Uid()
+    endpoint_types = ListField(
+        child=ChoiceField([(name, name) for name in kind_names()]),
+        required=False,
+        allow_null=True,
+        help_text="Types of endpoints that a tenant may create, such as `http` and `sqs`; null: all of them.",
+    )
 
     class Meta:
         model = Plan
@@ -21,6 +28,7 @@ class PlanSerializer(StrictModelSerializer):
             "events_per_month",
             "publish_rate",
             "max_endpoints",
+            "endpoint_types",
             "max_subscriptions",
             "max_subscription_bytes",
             "max_sources",

@@ -17,7 +17,7 @@ from subscriptions.models import Endpoint, HttpSettings
 FIELDS: Collection[str] = frozenset({"url", "content_mode", "reference_above_bytes", *encrypted_fields.FIELDS})
 
 
-def checked(fields: Mapping[str, Any], tenant_id: UUID) -> dict[str, Any]:
+def checked(fields: Mapping[str, Any], tenant_id: UUID, _endpoint: Endpoint | None = None) -> dict[str, Any]:
     """Return the fields as they are stored: URLs in the form in which they are called.
 
     Raises Invalid for a URL that is not allowed: the endpoint's, or that of its token server. Suspends the request

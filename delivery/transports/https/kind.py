@@ -1,0 +1,101 @@
+"""Define a kind of destination that is sent to over HTTPS: how messages become a request, and what a response means.
+
+The engine (``transport``) does the rest: it groups messages of one endpoint, sends the request within the timeout and
+under the address guard, gets access tokens, and settles each message by its own verdict.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from delivery.transports.http.exchange import MAX_RESPONSE
+from delivery.transports.message import Message
+from delivery.transports.outcome import Outcome
+from delivery.transports.send_failed import SendFailed
+from delivery.transports.shown_message import ShownMessage
+from subscriptions.endpoints.destinations.kind import Connection, DestinationUnavailable, Kind
+from subscriptions.endpoints.http.certificates import TlsFiles
+from subscriptions.endpoints.http.credentials import ClientCredentials
+from webhooks.outgoing.errors import CallFailed
+from webhooks.outgoing.guarded_call import start_call
+from webhooks.wire.addresses.parsed_url import ForbiddenAddress
+
+TEST_TIMEOUT = 5.0  # seconds of a request of a test
+UNLIMITED = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class HttpsRequest:
+    """Hold one request: names of headers in lower case."""
+
+    url: str
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    method: str = "POST"
+    tls: TlsFiles | None = None
+
+
+class HttpsClient:
+    """Write the requests of one endpoint, and read the responses. Has no connection of its own and does no I/O.
+
+    ``max_entries``, ``max_bytes``: messages in one request, and the sum of their ``size_of``. ``max_response``: bytes
+    of a response that are read. ``token``: credentials of an access token that ``compose`` needs; None: no token.
+    """
+
+    max_entries: int = 1
+    max_bytes: int = UNLIMITED
+    max_response: int = MAX_RESPONSE
+    token: ClientCredentials | None = None
+
+    def size_of(self, message: Message) -> int:
+        """Return how many bytes a message counts. Raises SendFailed (TOO_LARGE) for one that can never be sent."""
+        return len(message.body)
+
+    def compose(self, messages: Sequence[Message], now: float, bearer: str) -> HttpsRequest:
+        """Return the request that sends these messages at ``now`` (unix seconds), signed or with the access token."""
+        raise NotImplementedError
+
+    def verdicts(self, outcome: Outcome, messages: Sequence[Message]) -> Sequence[Outcome]:
+        """Return the outcome of each message, given that of the request: by default all have the same.
+
+        ``outcome`` is that of a request to a webhook (``http.responses``): with a ``status`` if there was a response.
+        """
+        return [outcome] * len(messages)
+
+
+class HttpsKind(Kind):
+    """A kind that is sent to over HTTPS."""
+
+    engine = "https"
+
+    def client(self, connection: Connection) -> HttpsClient:
+        """Return what writes and reads for an endpoint; made anew when its settings change."""
+        raise NotImplementedError
+
+    def preview(self, connection: Connection, message: Message, now: float) -> ShownMessage:
+        """Return the request of one message as it is shown: headers with credentials are masked by the caller."""
+        request = self.client(connection).compose([message], now, "")
+        return ShownMessage(request.method, request.url, request.headers, request.body)
+
+
+def call(connection: Connection, request: HttpsRequest, setting: str) -> tuple[int, bytes]:
+    """Send one request of a test, and return status and body of the response. Blocks for TEST_TIMEOUT at most.
+
+    Raises DestinationUnavailable, with the ``setting`` that names the address if it is to blame.
+    """
+    try:
+        response = start_call(
+            request.method,
+            request.url,
+            share=connection.share,
+            headers=dict(request.headers),
+            body=request.body,
+            timeout=TEST_TIMEOUT,
+        ).result(TEST_TIMEOUT + 1)
+    except ForbiddenAddress as error:
+        raise DestinationUnavailable(str(error), setting) from None
+    except (CallFailed, TimeoutError) as error:
+        raise DestinationUnavailable(f"It was not reached: {error or type(error).__name__}", setting) from None
+    return response.status, response.body
+
+
+__all__ = ["HttpsClient", "HttpsKind", "HttpsRequest", "SendFailed", "ShownMessage", "call"]

@@ -1,0 +1,70 @@
+"""Define a kind of destination: its settings, and how they are checked and tried. One file a kind.
+
+The file is in ``delivery.destinations`` and subclasses one of two classes, which add how a message is sent:
+``delivery.transports.https.kind.HttpsKind`` (requests by the curl engine) or
+``delivery.transports.sockets.kind.SocketKind`` (a blocking client on a thread of its own).
+"""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from webhooks.kit.kinds.setting import InvalidSettings, Setting
+
+__all__ = ["Connection", "DestinationUnavailable", "InvalidSettings", "Kind", "Setting"]
+
+
+class DestinationUnavailable(Exception):
+    """The destination cannot be written to: not reached, access denied, no such queue, stream or table.
+
+    ``setting`` names what is to be corrected (``settings.queue_url``); empty if nothing is. The message is a sentence
+    for the owner of the endpoint, without credentials.
+    """
+
+    def __init__(self, message: str, setting: str = "") -> None:
+        super().__init__(message)
+        self.setting = setting
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Hold what a kind needs to reach a destination: checked settings with defaults, and decrypted credentials.
+
+    ``endpoint`` is the public id. ``share`` is the tenant, on whose behalf names are resolved and calls are made.
+    ``settings`` has only the settings that were given or have a default.
+    """
+
+    endpoint: str
+    share: Hashable
+    settings: Mapping[str, Any]
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class Kind:
+    """A kind of destination. One instance serves all endpoints of the kind, so it has no state."""
+
+    name: ClassVar[str]
+    """Name in the API (``type``), at most 16 characters."""
+    label: ClassVar[str]
+    description: ClassVar[str]
+    """One or two sentences: what an event becomes there, and the delivery guarantee."""
+    settings: ClassVar[tuple[Setting, ...]] = ()
+    modules: ClassVar[tuple[str, ...]] = ()
+    """The modules that have to be installed, and ``extra``, the extra of the installation that brings them."""
+    extra: ClassVar[str] = ""
+    engine: ClassVar[str]
+    """Name of the transport that sends for the kind (``delivery.transports.registry.ENGINES``)."""
+
+    def check(self, connection: Connection) -> None:
+        """Check settings together, without any I/O. Raises InvalidSettings."""
+
+    def address(self, settings: Mapping[str, Any]) -> str:
+        """Return where deliveries go, for lists and logs: one line without credentials, such as a URL."""
+        raise NotImplementedError
+
+    def test(self, connection: Connection) -> str:
+        """Connect within five seconds, write nothing, and return a sentence of what was found.
+
+        Raises DestinationUnavailable.
+        """
+        raise NotImplementedError
