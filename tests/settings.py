@@ -40,5 +40,6 @@ elif _worker and "WAYPOST_TESTS_WORKER" not in os.environ:
     _data.mkdir(mode=0o711)
     os.environ["WAYPOST_TESTS_WORKER"], os.environ["WAYPOST_DATA"] = _worker, str(_data)
 os.environ["WAYPOST_ENV"] = "development"
+os.environ["WAYPOST_EMBEDDED_LOGICAL"] = "1"  # a second database of the server is read by sources
 
 from config.settings import *  # noqa: E402, F403 (the environment comes first)

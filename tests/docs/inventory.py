@@ -67,6 +67,10 @@ CHECKS = {
     "at-nine": "tests/docs/test_recipes.py::test_tomorrow_at_nine_is_the_time_of_the_city",
     "schedule": "tests/docs/test_recipes.py::test_schedule_takes_the_time_of_the_city",
     "schedules": "tests/docs/test_recipes.py::test_commands_about_schedules_are_accepted",
+    "outbox": "tests/webhooks/sources/kinds/postgres/test_guides.py"
+    "::test_guide_of_an_outbox_publishes_a_row_and_deletes_it",
+    "changes": "tests/webhooks/sources/kinds/postgres/test_guides.py"
+    "::test_guide_of_changes_publishes_copied_rows_changes_and_messages",
 }
 NOT_RUN = {
     "picture": "a picture in characters, or of steps: nothing runs it",
@@ -97,7 +101,9 @@ INVENTORY = {
     "matches differs matches*5 differs matches transformed*6",
     "docs/how-to/publish-from-your-django-project.md": "provider-project*8 publish-error provider-project*9",
     "docs/how-to/publish.md": "api*2 response api*3 response put-events deferred in-transaction",
+    "docs/how-to/read-a-postgres-outbox.md": "outbox*5",
     "docs/how-to/read-other-systems.md": "kind-of-source",
+    "docs/how-to/read-postgres-changes.md": "changes*6",
     "docs/how-to/receive-in-your-django-project.md": "receiver-commands receiver-project receiver-commands "
     "receiver-project*3 receiver-commands*2 receiver-project receiver-commands receiver-project*2",
     "docs/how-to/receive-our-webhooks.md": "request verify*4 verify-other*2 verify verify-v1a*2",

@@ -1,7 +1,8 @@
 """Run PostgreSQL from its wheel: one cluster, one database, one role, on a private Unix socket.
 
 The server listens on no network. There is no password: by `peer` authentication the kernel names the user of each
-client, and only root and the user who runs the platform may connect.
+client, and only root and the user who runs the platform may connect. Other roles, if the operator creates some for
+databases of other applications, log in by password through the same socket.
 """
 
 import os
@@ -14,7 +15,7 @@ from typing import ClassVar
 
 import psutil
 
-from config import machine
+from config import env, machine
 from config.local.embedded.place import EmbeddedError, Place
 from config.local.embedded.server import Server
 
@@ -24,7 +25,7 @@ SETTINGS = {
     "unix_socket_permissions": "0700",
     "wal_buffers": "4MB",  # written within milliseconds, since commits wait for it
     "max_wal_senders": "0",  # no replicas
-    "max_replication_slots": "0",
+    "max_replication_slots": "10",  # for LOGICAL only; none costs nothing
     "max_logical_replication_workers": "0",
     "bgwriter_delay": "1s",  # it wakes up as often while idle
     "max_wal_size": "4GB",
@@ -38,6 +39,7 @@ SETTINGS = {
     "log_min_messages": "log",  # the server's own messages only: a failed statement is reported by its client
     "log_error_verbosity": "terse",  # leaves out the details of an error, which quote values of rows
 }
+LOGICAL = {"wal_level": "logical"}  # with WAYPOST_EMBEDDED_LOGICAL: a source may read changes of its databases
 _INITDB = ("-U", "waypost", "-E", "UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 
 
@@ -53,7 +55,8 @@ class Postgres(Server):
 
     def command(self, place: Place) -> list[str]:
         """Return the command line of the server with its settings."""
-        settings = [f"--{name}={value}" for name, value in (SETTINGS | _sized(machine.own_sizes())).items()]
+        logical = LOGICAL if env.flag("WAYPOST_EMBEDDED_LOGICAL", False) else {}
+        settings = [f"--{name}={value}" for name, value in (SETTINGS | logical | _sized(machine.own_sizes())).items()]
         directory = f"--unix_socket_directories={place.sockets}"
         return [str(_program(place, "postgres")), "-D", str(_cluster(place)), directory, *settings]
 
@@ -120,11 +123,11 @@ def _run(place: Place, command: list[str], stdin: str = "") -> None:
 
 
 def _write_access_rules(place: Place) -> None:
-    """Let root and the current user connect as the role waypost, and no other user."""
+    """Let root and the current user connect as the role waypost, and no other user; other roles need a password."""
     users = {"root", pwd.getpwuid(os.geteuid()).pw_name}
     user_map = "".join(f'waypost "{user}" waypost\n' for user in sorted(users))
     (_cluster(place) / "pg_ident.conf").write_text(user_map)
-    (_cluster(place) / "pg_hba.conf").write_text("local all waypost peer map=waypost\n")
+    (_cluster(place) / "pg_hba.conf").write_text("local all waypost peer map=waypost\nlocal all all scram-sha-256\n")
 
 
 def _replace_reused_pid(place: Place) -> None:

@@ -20,6 +20,8 @@ FILES: dict[str, str] = {
     "kinesis": "webhooks.sources.kinds.aws.kinesis.Kinesis",
     "pubsub": "webhooks.sources.kinds.google.pubsub.PubSub",
     "sqs": "webhooks.sources.kinds.aws.sqs.Sqs",
+    "postgres_outbox": "webhooks.sources.kinds.postgres.outbox.PostgresOutbox",
+    "postgres_changes": "webhooks.sources.kinds.postgres.changes.PostgresChanges",
 }
 """By name of the kind: the dotted path of its class."""
 

@@ -1,0 +1,328 @@
+"""Select what to read next in an outbox table.
+
+Rows that are deleted or marked after reading need no cursor: what is there is unread, in whatever order transactions
+committed it. A table whose rows are left has a cursor by (time, id), and two problems with late commits:
+
+1. A row may become visible behind the cursor, because its transaction committed later than others with greater times.
+   So besides the rows after the cursor, those behind it are looked through whose transactions had not ended at the last
+   such look: their number is at least ``horizon``, the xmin of the snapshot of that look. Ids of subtransactions are
+   greater than those of their transactions, so they are found too; ``pg_visible_in_snapshot`` does not know them. What
+   was read already is known by id in this process; after a restart it is read once more and is a duplicate.
+2. The look must not read the whole table. A row's time is not before the start of its transaction, less a margin for
+   clocks that differ. ``since`` is a moment before the start of every transaction at or above the horizon: the oldest
+   start that pg_stat_activity shows, read before the snapshot. A role that may not see the transactions of others
+   gets the moment at which no transaction above the horizon had a number yet.
+
+So a transaction may stay open for any time without losing its rows.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import capabilities, sql
+
+from webhooks.sources.kinds.postgres.connect import Database
+from webhooks.sources.kinds.postgres.tables import Column, Table
+
+MAX_FETCH_BYTES = 8 * 1024**2  # of one fetch, after which it ends
+MAX_ROW_BYTES = 64 * 1024**2  # of a payload; a larger one is not read
+SURELY_SMALL = 1024**2  # bytes as stored, perhaps compressed; the size of the text is looked at above that
+CHUNK = 25  # rows that are in memory before the size of a fetch is known
+LOOK_EVERY = 1.0  # seconds between two looks for late commits, at least
+LOOK_PART = 20  # a look takes at most this part of the time
+MAX_REMEMBERED = 500_000  # ids of rows read at or above the horizon
+MAX_OBSERVED = 200  # moments with the number of the next transaction
+
+_SEES_ALL = "SELECT pg_has_role(current_user, 'pg_read_all_stats', 'MEMBER')"
+_OLDEST_START = """
+    SELECT least(min(xact_start), statement_timestamp())::text, statement_timestamp()::text
+      FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+_SNAPSHOT = "SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint FROM pg_current_snapshot() s"
+
+
+@dataclass(slots=True)
+class Cursor:
+    """Where reading a table goes on: after ``time`` and ``id`` (texts; None: from the first row), see above."""
+
+    time: str | None
+    id: str | None
+    horizon: int
+    since: str
+
+    def position(self) -> dict[str, Any]:
+        """Return the cursor as it is stored."""
+        return {"time": self.time, "id": self.id, "horizon": self.horizon, "since": self.since}
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxColumns:
+    """The columns of the table that are read; None: not mapped."""
+
+    id: Column
+    payload: Column
+    type: Column | None
+    headers: Column | None
+    key: Column | None
+    time: Column | None
+    source: Column | None
+    subject: Column | None
+    mark: Column | None
+
+
+NAMES = ("id", "payload", "is_large", "type", "headers", "key", "time", "source", "subject", "order", "xid")
+
+
+class OutboxRows:
+    """The rows of a table; each method runs in the transaction of its caller."""
+
+    def __init__(self, database: Database, table: Table, columns: OutboxColumns, margin: int) -> None:
+        self._database, self._table, self._columns, self._margin = database, table, columns, margin
+        self._sees_all = bool(database.rows(_SEES_ALL)[0][0])
+        self._observed: list[tuple[int, str]] = []  # number of the next transaction, at this moment
+        self._remembered: OrderedDict[bytes, int] = OrderedDict()  # transactions of rows read, by id of the row
+        self._looks_at = 0.0  # monotonic
+
+    # A table whose rows are deleted or marked.
+
+    def unread(self, limit: int, after: tuple[str | None, str | None]) -> list[dict[str, Any]]:
+        """Return the next rows that are there."""
+        return self._select(self._conditions(after), limit)
+
+    # A table whose rows are left.
+
+    def begin(self) -> Cursor:
+        """Return a cursor before the first row."""
+        since = self._oldest_start()
+        horizon, following = self._snapshot()
+        self._observe(following, since)
+        return Cursor(None, None, horizon, since)
+
+    def after(self, cursor: Cursor, limit: int) -> list[dict[str, Any]]:
+        """Return the next rows after the cursor, and move it behind them."""
+        rows = self._select(self._conditions((cursor.time, cursor.id)), limit)
+        for row in rows:
+            self._remember(row, cursor)
+        if rows:
+            cursor.time, cursor.id = _text(rows[-1]["order"]), _text(rows[-1]["id"])
+        return rows
+
+    def late(self, cursor: Cursor, limit: int) -> list[dict[str, Any]] | None:
+        """Return rows behind the cursor that became visible since the last look, and move the horizon behind them.
+
+        None: it is too early to look. The caller runs this in a transaction of its own, because the oldest start is
+        read before the snapshot.
+        """
+        began = time.monotonic()
+        if began < self._looks_at or cursor.time is None:
+            return None
+        since = self._oldest_start()
+        with self._database.transaction():
+            self._database.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            horizon, following = self._snapshot()
+            missed = [id for id in self._behind(cursor, following) if id not in self._remembered]
+            rows = self._by_ids(missed[:limit])
+        for row in rows:
+            self._remember(row, cursor)
+        if len(rows) == len(missed):
+            since = since if self._sees_all else self._no_number_above(horizon, cursor.since)
+            cursor.horizon, cursor.since = horizon, since
+            self._forget_below(horizon)
+        self._observe(following, self._now)
+        self._looks_at = began + max(LOOK_EVERY, LOOK_PART * (time.monotonic() - began))
+        return rows
+
+    # Both.
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Delete rows."""
+        statement = sql.SQL("DELETE FROM {table} AS t WHERE {id} = ANY(%s::text[]::{type}[])")
+        self._database.execute(self._format(statement), (list(ids),))
+
+    def mark(self, ids: Sequence[str]) -> None:
+        """Set the mark of rows."""
+        statement = sql.SQL(
+            "UPDATE {table} AS t SET {mark_name} = {value} WHERE {id} = ANY(%s::text[]::{type}[]) AND {unread}"
+        )
+        self._database.execute(self._format(statement), (list(ids),))
+
+    def last(self) -> list[dict[str, Any]]:
+        """Return the last row there is."""
+        return self._select(sql.SQL("true"), 1, is_last=True)
+
+    def waiting(self, after: tuple[str | None, str | None], limit: int) -> tuple[int, float | None]:
+        """Return the number of unread rows, counted up to a limit, and the age of the first one in seconds."""
+        statement = sql.SQL(
+            "SELECT count(*), extract(epoch FROM clock_timestamp() - min(at))::float8 FROM ("
+            "SELECT {at} AS at FROM {table} AS t WHERE {conditions} ORDER BY {order} LIMIT {limit}) AS unread"
+        )
+        found = self._format(statement, conditions=self._conditions(after), limit=sql.Literal(limit))
+        [(number, seconds)] = self._database.rows(found)
+        return number, None if seconds is None else max(0.0, seconds)
+
+    def _conditions(self, after: tuple[str | None, str | None]) -> sql.Composable:
+        found: list[sql.Composable] = []
+        if self._columns.mark is not None:
+            found.append(self._format(sql.SQL("{unread}")))
+        moment, id = after
+        if self._columns.time is None and id is not None:
+            found.append(self._format(sql.SQL("{id} > {after}::{type}"), after=sql.Literal(id)))
+        elif moment is not None and id is not None:
+            statement = sql.SQL("({time}, {id}) > ({moment}::{time_type}, {after}::{type})")
+            found.append(self._format(statement, moment=sql.Literal(moment), after=sql.Literal(id)))
+        elif moment is not None:
+            found.append(self._format(sql.SQL("{time} >= {moment}::{time_type}"), moment=sql.Literal(moment)))
+        return sql.SQL(" AND ").join(found) if found else sql.SQL("true")
+
+    def _behind(self, cursor: Cursor, following: int) -> Iterable[bytes]:
+        """Return the ids of all rows behind the cursor whose transactions are at or above the horizon."""
+        statement = sql.SQL(
+            "SELECT {id}::text FROM {table} AS t WHERE {time} >= {since}::timestamptz::{time_type} - {margin}"
+            " AND ({time}, {id}) <= ({moment}::{time_type}, {after}::{type}) AND {xid} >= {horizon}"
+            " ORDER BY {time}, {id}"
+        )
+        found = self._format(
+            statement,
+            since=sql.Literal(cursor.since),
+            margin=sql.SQL("make_interval(secs => {})").format(sql.Literal(self._margin)),
+            moment=sql.Literal(cursor.time),
+            after=sql.Literal(cursor.id),
+            xid=_full_xid(following),
+            horizon=sql.Literal(cursor.horizon),
+        )
+        return [id for (id,) in self._database.rows(found)]
+
+    def _by_ids(self, ids: Sequence[bytes]) -> list[dict[str, Any]]:
+        if not ids:
+            return []
+        condition = sql.SQL("{id} = ANY({ids}::text[]::{type}[])")
+        return self._select(self._format(condition, ids=sql.Literal([_text(id) for id in ids])), len(ids))
+
+    def _select(self, conditions: sql.Composable, limit: int, *, is_last: bool = False) -> list[dict[str, Any]]:
+        """Return rows in order; fewer than there are if their payloads are large."""
+        columns = self._columns
+        payload = self._format(sql.SQL("{payload}"))
+        plain = payload if columns.payload.type == "bytea" else sql.SQL("{}::text").format(payload)
+        is_large = sql.SQL("(pg_column_size({}) > {} AND octet_length({}) > {})").format(
+            payload, sql.Literal(SURELY_SMALL), plain, sql.Literal(MAX_ROW_BYTES)
+        )
+        values = [
+            self._format(sql.SQL("{id}::text")),
+            sql.SQL("CASE WHEN {} THEN NULL ELSE {} END").format(is_large, plain),
+            is_large,
+            *(_as_text(column) for column in (columns.type, columns.headers, columns.key)),
+            self._time_as_rfc3339(),
+            *(_as_text(column) for column in (columns.source, columns.subject, columns.time)),
+            sql.SQL("t.xmin::text::bigint"),
+        ]
+        statement = self._format(
+            sql.SQL("SELECT {values} FROM {table} AS t WHERE {conditions} ORDER BY {order} LIMIT {limit}"),
+            values=sql.SQL(", ").join(values),
+            conditions=conditions,
+            order=self._order(is_last=is_last),
+            limit=sql.Literal(limit),
+        )
+        rows: list[dict[str, Any]] = []
+        size = 0
+        chunk = CHUNK if capabilities.has_stream_chunked() else 1
+        with closing(self._stream(statement, chunk)) as found:  # the rest is not read
+            for values_of_row in found:
+                row = dict(zip(NAMES, values_of_row, strict=True))
+                rows.append(row)
+                size += len(row["payload"] or b"") + len(row["headers"] or b"")
+                if size >= MAX_FETCH_BYTES:
+                    break
+        return rows
+
+    def _stream(self, statement: sql.Composed, chunk: int) -> Generator[tuple[Any, ...], None, None]:
+        yield from self._database.cursor().stream(statement, size=chunk)
+
+    def _time_as_rfc3339(self) -> sql.Composable:
+        column = self._columns.time
+        if column is None:
+            return sql.SQL("NULL::text")
+        form = sql.Literal('YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+        return sql.SQL("to_char({}::timestamptz AT TIME ZONE 'UTC', {})").format(sql.Identifier("t", column.name), form)
+
+    def _order(self, *, is_last: bool = False) -> sql.Composable:
+        direction = sql.SQL(" DESC NULLS LAST" if is_last else "")
+        names = [it.name for it in (self._columns.time, self._columns.id) if it is not None]
+        return sql.SQL(", ").join(sql.Identifier("t", name) + direction for name in names)
+
+    def _format(self, statement: sql.SQL, **more: sql.Composable) -> sql.Composed:
+        """Fill in the names of the table, and more."""
+        columns, found = self._columns, dict(more)
+        found.setdefault("table", self._table.identifier)
+        found.setdefault("order", self._order())
+        found["id"], found["type"] = sql.Identifier("t", columns.id.name), sql.SQL(columns.id.type)
+        found["payload"] = sql.Identifier("t", columns.payload.name)
+        found["at"] = sql.SQL("NULL::timestamptz")
+        if columns.time is not None:
+            found["time"] = sql.Identifier("t", columns.time.name)
+            found["time_type"] = sql.SQL(columns.time.type)
+            found["at"] = sql.SQL("{}::timestamptz").format(found["time"])
+        if columns.mark is not None:
+            mark, is_flag = sql.Identifier("t", columns.mark.name), columns.mark.type == "boolean"
+            found["mark_name"], found["value"] = (
+                sql.Identifier(columns.mark.name),
+                sql.SQL("true" if is_flag else "statement_timestamp()"),
+            )
+            found["unread"] = sql.SQL("{} IS NOT TRUE" if is_flag else "{} IS NULL").format(mark)
+        return statement.format(**found)
+
+    # Numbers of transactions.
+
+    def _oldest_start(self) -> str:
+        [(oldest, now)] = self._database.rows(_OLDEST_START)
+        self._now = _text(now)
+        return _text(oldest)
+
+    def _snapshot(self) -> tuple[int, int]:
+        """Return the lowest number of a transaction that runs, and the number of the next one."""
+        [(horizon, following)] = self._database.rows(_SNAPSHOT)
+        return horizon, following
+
+    def _observe(self, following: int, moment: str) -> None:
+        if not self._observed or self._observed[-1][0] < following:
+            self._observed.append((following, moment))
+            del self._observed[:-MAX_OBSERVED]
+
+    def _no_number_above(self, horizon: int, former: str) -> str:
+        """Return the last moment known at which no transaction at or above the horizon had its number."""
+        return max((moment for following, moment in self._observed if following <= horizon), default=former)
+
+    def _remember(self, row: dict[str, Any], cursor: Cursor) -> None:
+        """Remember that a row was read, if the next looks may find it; forget the oldest of too many."""
+        number = _full(row["xid"], cursor.horizon)
+        if number >= cursor.horizon:
+            self._remembered[row["id"]] = number
+            if len(self._remembered) > MAX_REMEMBERED:
+                self._remembered.popitem(last=False)
+
+    def _forget_below(self, horizon: int) -> None:
+        for id in [id for id, number in self._remembered.items() if number < horizon]:
+            del self._remembered[id]
+
+
+def _full(xid: int, near: int) -> int:
+    """Return the 64-bit number of a transaction of which the last 32 bits are known, next to another number."""
+    return near + (xid - near + 2**31) % 2**32 - 2**31
+
+
+def _full_xid(following: int) -> sql.Composable:
+    """Return the 64-bit number of the transaction that wrote a row: at most that of the next transaction."""
+    return sql.SQL(
+        "({0}::bigint - ((({0}::bigint - t.xmin::text::bigint) % 4294967296) + 4294967296) % 4294967296)"
+    ).format(sql.Literal(following))
+
+
+def _as_text(column: Column | None) -> sql.Composable:
+    return sql.SQL("NULL::text") if column is None else sql.SQL("{}::text").format(sql.Identifier("t", column.name))
+
+
+def _text(value: bytes) -> str:
+    return value.decode()
