@@ -12,7 +12,7 @@ RUN_STAMP := $(VENV)/.run-$(shell cksum < requirements.txt | tr ' ' '-')
 DEV_STAMP := $(VENV)/.dev-$(shell cksum < requirements-dev.txt | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-fast journey faults isolation interop api-fuzz bench bench-quick bench-compare lint format typecheck coverage hooks lock clean
+.PHONY: help demo up test test-fast journey faults test-brokers isolation interop api-fuzz bench bench-quick bench-compare lint format typecheck coverage hooks lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 12
@@ -40,6 +40,10 @@ journey: $(DEV_STAMP) ## send ten thousand events from provider to receiver whil
 SEEDS ?= 20
 faults: $(DEV_STAMP) ## inject every fault, SEEDS=20 times each, and check the delivery guarantees (about two hours)
 	@$(BIN)/python -m tests.faults --seeds $(SEEDS) $(ARGS)
+
+test-brokers: $(DEV_STAMP) ## test sources against real brokers, those that can be had here (under three minutes)
+	@echo "== the brokers"
+	@$(BIN)/python -m tests.brokers $(ARGS)
 
 isolation: $(DEV_STAMP) ## measure a neighbour beside every attack (about forty minutes); ARGS="--only 4,11"
 	@$(BIN)/python -m tests.isolation $(ARGS)

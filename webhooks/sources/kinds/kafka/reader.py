@@ -33,6 +33,7 @@ class PartitionReader:
         self._commits = connection.settings["commit"]
         self._waiting: deque[Message] = deque()
         self._next, self._end, self._high = offset, offset, high
+        self._is_at_end = False  # whatever comes now is new, or belongs to a transaction that is open
         self._latest: float | None = None  # time of the latest record
         self._consumer.assign([TopicPartition(cluster.topic, partition, offset)])
 
@@ -87,8 +88,9 @@ class PartitionReader:
             error = message.error()
             if error is None:
                 self._waiting.append(message)
+                self._is_at_end = False
             elif error.code() == KafkaError._PARTITION_EOF:
-                self._end = message.offset() or 0
+                self._end, self._is_at_end = message.offset() or 0, True
             else:
                 raise self._failure(error)
         if not self._waiting:
@@ -102,7 +104,7 @@ class PartitionReader:
 
     def _is_behind(self) -> bool:
         """Tell whether records are known to exist that were not fetched."""
-        return bool(self._waiting) or self._next < self._known_high()
+        return bool(self._waiting) or (not self._is_at_end and self._next < self._known_high())
 
     def _known_high(self) -> int:
         """Return the offset behind the last record, as far as the latest response said; no request."""

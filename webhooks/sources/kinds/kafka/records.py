@@ -52,7 +52,7 @@ class RecordMaker:
             body, content_type = self._whole(message, headers, key, value), JSON
             event_type = f"kafka-connect-{message.topic()}"
         return Record(
-            id=f"{message.topic()}:{message.partition()}:{message.offset()}",
+            id=_place(message),
             body=body,
             position={"offset": (message.offset() or 0) + 1},
             headers=fields,
@@ -99,6 +99,11 @@ class RecordMaker:
             except Undecodable:
                 pass  # keys are often plain where values are not
         return orjson.dumps(_text(key))
+
+
+def _place(message: Message) -> str:
+    """Return the id of a record: its place, and its time, which differs if the topic was deleted and made anew."""
+    return f"{message.topic()}:{message.partition()}:{message.offset()}:{message.timestamp()[1]}"
 
 
 def time_of(message: Message) -> datetime | None:

@@ -54,7 +54,7 @@ def test_records_of_all_partitions_become_receipts_and_offsets_are_committed(kaf
     for partition in range(PARTITIONS):
         kafka.send(topic, b'{"type": "order.paid", "n": 9007199254740993}', partition=partition, key=b"customer-7")
     receipts = read_until(PARTITIONS)
-    assert {receipt.message_id for receipt in receipts} == {f"{topic}:{it}:0" for it in range(PARTITIONS)}
+    assert {it.message_id.rpartition(":")[0] for it in receipts} == {f"{topic}:{it}:0" for it in range(PARTITIONS)}
     receipt = receipts[0]
     assert receipt.read() == b'{"type": "order.paid", "n": 9007199254740993}'
     assert (receipt.event_type, receipt.order_key) == ("order.paid", "customer-7")
