@@ -15,7 +15,7 @@ _numbers = count(1)
 
 
 class Client:
-    """What tests do with the cluster."""
+    """Create topics and write records."""
 
     def __init__(self, server: KafkaServer) -> None:
         self.server = server

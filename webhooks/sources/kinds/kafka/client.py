@@ -3,7 +3,7 @@
 librdkafka resolves names and connects by itself. So the bootstrap servers are resolved and checked before it gets them;
 without TLS it gets their checked addresses instead of the names. Brokers that the cluster advertises are checked as
 soon as its metadata are here, before anything is read, and again every CHECK_EVERY seconds. What remains is in
-docs/reference/limits.md. With TLS a broker must have a certificate for its name.
+docs/why/egress.md. With TLS a broker must have a certificate for its name.
 """
 
 import logging

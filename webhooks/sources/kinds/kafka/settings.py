@@ -86,8 +86,8 @@ SETTINGS = (
     Setting(
         "on_position_lost",
         "When the position is lost",
-        "What to do if the topic's retention has deleted records before they were read: stop (an error until somebody "
-        "seeks), or go on at the earliest or the latest record, with a warning in the log.",
+        "What to do if the topic's retention has deleted records before they were read: stop (an error until a "
+        "seek), or go on at the earliest or the latest record, with a warning in the log.",
         choices=("stop", "earliest", "latest"),
         default="stop",
     ),

@@ -152,7 +152,7 @@ def test_pause_stops_reading_and_resuming_goes_on_where_it_was(kafka, topic):
 
 
 @pytest.mark.parametrize("offset", [50, 3])
-def test_lost_position_stops_the_source_until_somebody_seeks(kafka, topic, offset, monkeypatch):
+def test_lost_position_stops_the_source_until_a_seek(kafka, topic, offset, monkeypatch):
     kafka.send(topic, b"1", b"2")
     if offset == 3:
         kafka.send(topic, b"3", b"4")
