@@ -312,6 +312,8 @@ SPECTACULAR_SETTINGS = {
         "ReceiptCause": "webhooks.models.Receipt.Cause",
         "SourceDedupe": "webhooks.models.Source.Dedupe",
         "SourceState": "webhooks.models.Source.State",
+        "ReceiptStepName": "webhooks.processing.steps.run.ORDER",
+        "ReceiptStepOutcome": "webhooks.processing.steps.run.STEP_OUTCOMES",
         "SourceReadingState": "webhooks.readers.reading_state.STATES",
         "SourceSettingType": "webhooks.api.serializers.source_reading.SETTING_TYPES",
         "EndpointBatchStatus": "subscriptions.api.serializers.endpoint_batch.STATUSES",

@@ -4,7 +4,7 @@ The receiver loads it by its dotted path and does not import it; it uses only th
 It runs in the transaction that settles the receipt, so that both are committed or neither.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 from uuid import UUID
@@ -49,7 +49,11 @@ class Receipt(Protocol):
         """Read the body, decompressed."""
 
 
-def publish_receipt(receipt: Receipt) -> list[Published]:
+Prepare = Callable[[Sequence[Event | InvalidEvent]], Sequence[Event | InvalidEvent]]
+"""Changes the events of a receipt before they are published: the steps of the handler."""
+
+
+def publish_receipt(receipt: Receipt, prepare: Prepare | None = None) -> list[Published]:
     """Publish the events in a receipt, or the receipt itself as one event, for the tenant of its source.
 
     Raises Tenant.DoesNotExist if the source has no tenant, and PublishError if the content cannot be published; the
@@ -59,7 +63,8 @@ def publish_receipt(receipt: Receipt) -> list[Published]:
     tenant = Tenant.objects.filter(deleted_at=None, id__in=[receipt.source.tenant_id]).first()
     if tenant is None:
         raise Tenant.DoesNotExist(NO_TENANT)
-    return publish(tenant, _events(receipt))
+    events = _events(receipt)
+    return publish(tenant, events if prepare is None else list(prepare(events)))
 
 
 def publish_receipts(receipts: Sequence[Receipt]) -> list[Exception | None]:
@@ -117,7 +122,7 @@ def _publish_single(members: Sequence[_Single], errors: list[Exception | None]) 
             errors[index] = None if result.error is None else PublishError(result.error, 0, 1)
 
 
-def _events(receipt: Receipt) -> list[Event | InvalidEvent | Mapping[str, Any]]:
+def _events(receipt: Receipt) -> list[Event | InvalidEvent]:
     headers = {**{name.lower(): value for name, value in receipt.headers.items()}, "content-type": receipt.content_type}
     message = Message(headers, receipt.content(), receipt.message_id, _source_uri(receipt))
     opened = open_message(receipt.source.envelope, message)

@@ -7,8 +7,17 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from webhooks.kit.rest.serializers import ListField, StorableJsonField, TextField
-from webhooks.processing.handler_registry import handler_paths
+from webhooks.processing.handler_registry import handler_paths, takes_steps
 from webhooks.processing.retry_plan import MAX_TOTAL_WAIT, MAX_WAIT, MAX_WAITS
+from webhooks.processing.steps.settings import (
+    MAX_CONCURRENCY,
+    MAX_RETRIES,
+    MAX_SECONDS,
+    MAX_URL,
+    METHODS,
+    InvalidSteps,
+    read_steps,
+)
 from webhooks.senders.handshake import InvalidHandshake, read_rules
 from webhooks.wire import media_types
 from webhooks.wire.addresses.networks import compile_networks
@@ -23,6 +32,7 @@ CONTENT_TYPE = re.compile(
 OUTCOMES = ("duplicate", "failed", "rejected", "paused", "deleted")
 MAX_RESPONSE_BODY = 4096  # characters
 MAX_HANDLERS = 20  # per source
+MEMBERS = frozenset({"handler", "pattern", "enrich", "transform"})  # of a handler
 MAX_ORIGINS = 100  # per source
 MAX_NETWORKS = 200  # per source
 
@@ -231,6 +241,80 @@ def _is_wait(seconds: Any) -> bool:
                     "additionalProperties": True,
                     "description": "Event pattern of the messages it handles; null: all.",
                 },
+                "enrich": {
+                    "x-component": ("SourceEnrichment", "An HTTP call whose answer stands beside the message."),
+                    "type": ["object", "null"],
+                    "description": "HTTP call that enriches the message, for the handler `publish`; null: none.",
+                    "properties": {
+                        "url": {
+                            "type": "string",
+                            "maxLength": MAX_URL,
+                            "description": "URL; paths such as `<$.body.id>` behind the host are filled in, encoded.",
+                        },
+                        "method": {
+                            "x-component": ("SourceEnrichmentMethod", "Method of the call."),
+                            "type": "string",
+                            "enum": list(METHODS),
+                            "default": "POST",
+                            "description": "Method; a GET has no body.",
+                        },
+                        "headers": {
+                            "type": "object",
+                            "additionalProperties": {"type": "string"},
+                            "description": "Headers; `<credentials.token>` stands for the source's credential `token`.",
+                        },
+                        "body": {
+                            "type": ["string", "null"],
+                            "description": "Template of the body; null: the event as JSON.",
+                        },
+                        "timeout_seconds": {
+                            "type": "integer",
+                            "minimum": 1,
+                            "maximum": MAX_SECONDS,
+                            "default": 5,
+                            "description": "Deadline of the call with its retries, in seconds.",
+                        },
+                        "retries": {
+                            "type": "integer",
+                            "minimum": 0,
+                            "maximum": MAX_RETRIES,
+                            "default": 2,
+                            "description": "Retries within the deadline; then those of the source's `retry_plan`.",
+                        },
+                        "max_concurrency": {
+                            "type": "integer",
+                            "minimum": 1,
+                            "maximum": MAX_CONCURRENCY,
+                            "default": 8,
+                            "description": "Calls in progress at once, in each worker process.",
+                        },
+                    },
+                    "required": ["url"],
+                    "additionalProperties": False,
+                },
+                "transform": {
+                    "x-component": ("SourceTransform", "The data of the published event, made from the message."),
+                    "type": ["object", "null"],
+                    "description": "What is published instead, for the handler `publish`; null: the message.",
+                    "properties": {
+                        "template": {
+                            "type": "string",
+                            "description": 'Template of the data: `{"id": <$.body.id>, "name": <$.enrichment.name>}`.',
+                        },
+                        "input_paths": {
+                            "type": "object",
+                            "additionalProperties": {"type": "string"},
+                            "description": "Names of paths, which the template may use as `<name>`.",
+                        },
+                        "type": {
+                            "type": "string",
+                            "maxLength": 256,
+                            "description": "Type of the published event; empty: that of the message.",
+                        },
+                    },
+                    "required": ["template"],
+                    "additionalProperties": False,
+                },
             },
             "required": ["handler"],
             "additionalProperties": False,
@@ -239,13 +323,18 @@ def _is_wait(seconds: Any) -> bool:
     }
 )
 class HandlersField(StorableJsonField):
-    """A list of ``{"handler": name, "pattern": {...}}``; without a pattern the handler gets every message."""
+    """A list of ``{"handler": name, "pattern": {...}}``; without a pattern the handler gets every message.
+
+    ``publish`` may also have the steps ``enrich`` and ``transform``.
+    """
 
     default_error_messages = {
         "list": "Must be an array of objects with a handler and optionally a pattern.",
         "many": "Must be at most {most} handlers.",
         "unknown": "Unknown handler {name!r}; must be one of {names}.",
         "pattern": "Invalid pattern of {name}: {problem}",
+        "steps": "Invalid steps of {name}: {problem}",
+        "no_steps": "{name} takes no steps; enrich and transform are for publish.",
     }
 
     def to_internal_value(self, data: Any) -> list[dict[str, Any]]:
@@ -257,17 +346,30 @@ class HandlersField(StorableJsonField):
         return [self._choice(choice) for choice in choices]
 
     def _choice(self, choice: Any) -> dict[str, Any]:
-        if not isinstance(choice, dict) or not choice.keys() <= {"handler", "pattern"} or "handler" not in choice:
+        if not isinstance(choice, dict) or not choice.keys() <= MEMBERS or "handler" not in choice:
             self.fail("list")
         name, pattern = choice["handler"], choice.get("pattern")
         if not isinstance(name, str) or name not in handler_paths():
             self.fail("unknown", name=name, names=", ".join(sorted(handler_paths())))
-        if pattern is None:
-            return {"handler": name}
+        if pattern is not None:
+            self._check_pattern(name, pattern)
+        self._check_steps(name, choice)
+        return {member: value for member, value in choice.items() if value is not None}
+
+    def _check_pattern(self, name: str, pattern: Any) -> None:
         if not isinstance(pattern, dict):
             self.fail("list")
         try:
             Pattern(pattern_from_eventbridge(pattern))
         except InvalidPattern as error:
             self.fail("pattern", name=name, problem=error)
-        return {"handler": name, "pattern": pattern}
+
+    def _check_steps(self, name: str, choice: dict[str, Any]) -> None:
+        if choice.get("enrich") is None and choice.get("transform") is None:
+            return
+        if not takes_steps(name):
+            self.fail("no_steps", name=name)
+        try:
+            read_steps(choice)
+        except InvalidSteps as error:
+            self.fail("steps", name=name, problem=error)

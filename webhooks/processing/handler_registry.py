@@ -21,6 +21,14 @@ TOGETHER = {
 }
 """Handlers that have a second form for many receipts at once: it returns an exception, or None, for each."""
 
+WITH_STEPS = frozenset({"delivery.publishing.publish_receipt.publish_receipt"})
+"""Handlers whose messages can be enriched and transformed: they take a function that changes the events."""
+
+
+def takes_steps(name: str) -> bool:
+    """Tell whether a handler that a source names may have steps."""
+    return handler_paths().get(name) in WITH_STEPS
+
 
 def handler_paths() -> dict[str, str]:
     """Return the handlers a source may name: name -> dotted path."""

@@ -36,6 +36,8 @@ from webhooks.kit.bodies.message_body import is_plain
 from webhooks.models import Receipt, Source
 from webhooks.processing.handler_patterns import ReceiptPatterns, compile_pattern
 from webhooks.processing.handler_registry import TOGETHER, handler_paths
+from webhooks.processing.steps.run import BreakerOpen, StepFailed, prepared_of, run_steps
+from webhooks.processing.steps.settings import Steps, has_steps, steps_of
 from webhooks.sources.message_events import EventDocument, parse_events, select_events
 from webhooks.sources.snapshot import SourceSnapshot
 from webhooks.wire.ids import public
@@ -76,16 +78,34 @@ class HandlerRule:
     function: Function
     source: str = ANY
     pattern: CompiledGroup | None = None
+    steps: Steps | None = None
+    index: int = 0
+    """Its place among the handlers of the source; only of one with ``steps``."""
 
     def is_for(self, source: Source | SourceSnapshot) -> bool:
         """Tell whether the rule is for this source."""
         return self.source in (ANY, name_in_code(source)) or self.source == public(Source.prefix, source.id)
 
+    def run(self, receipt: Receipt) -> None:
+        """Run the handler, with its steps if it has any. Raises what it raises."""
+        if self.steps is None:
+            self.function(receipt)
+            return
+        try:
+            run_steps(self.function, self.index, self.steps, receipt)
+        except BreakerOpen as error:
+            raise RetryLater(error.seconds) from error
+        except StepFailed as error:
+            raise GiveUp(str(error)) from error
+
     def matches(self, receipt: Receipt, found: list[EventDocument], patterns: ReceiptPatterns) -> bool:
         """Tell whether the rule is for this receipt, whose events these are. Raises PatternsTooExpensive."""
         if not self.is_for(receipt.source):
             return False
-        return self.pattern is None or patterns.is_match(self.pattern, found)
+        is_match = self.pattern is None or patterns.is_match(self.pattern, found)
+        if self.steps is not None:
+            prepared_of(receipt).note("filter", "matched" if is_match else "not_matched", f"handler {self.index + 1}")
+        return is_match
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +150,12 @@ def name_in_code(source: Source | SourceSnapshot) -> str:
 
 
 def matching_rules(receipt: Receipt) -> list[HandlerRule]:
-    """Return the rules that match this receipt, each function once. Raises UnknownHandler, PatternsTooExpensive."""
+    """Return the rules that match this receipt, each function once: the first rule that matches has it.
+
+    Raises UnknownHandler, PatternsTooExpensive.
+    """
+    if receipt.prepared is not None:
+        receipt.prepared.log = [it for it in receipt.prepared.log if it["step"] == "enrich"]  # of an earlier run
     patterns = ReceiptPatterns(receipt.source.tenant_id or receipt.source_id)
     rules = [*_rules_of(receipt.source, patterns), *_rules]
     compiled = [rule.pattern for rule in rules if rule.pattern is not None and rule.is_for(receipt.source)]
@@ -144,6 +169,8 @@ def rule_together(source: Source) -> TogetherRule | None:
     if len(source.handlers) != 1 or has_handlers(source):
         return None
     (choice,) = source.handlers
+    if has_steps(choice):
+        return None
     together = TOGETHER.get(handler_paths().get(choice["handler"], ""))
     return None if together is None else TogetherRule(choice["handler"], import_string(together), choice)
 
@@ -154,14 +181,16 @@ def log_receipt(receipt: Receipt) -> None:
 
 
 def _rules_of(source: Source, patterns: ReceiptPatterns) -> Iterator[HandlerRule]:
-    for choice in source.handlers:
+    owner = source.tenant_id or source.pk
+    for index, choice in enumerate(source.handlers):
         name = choice["handler"]
         try:
             function = import_string(handler_paths()[name])
         except (KeyError, ImportError) as error:
             raise UnknownHandler(name) from error
         pattern = choice.get("pattern")
-        yield HandlerRule(name, function, ANY, None if pattern is None else patterns.compile(pattern))
+        steps = steps_of(choice, owner) if has_steps(choice) else None
+        yield HandlerRule(name, function, ANY, None if pattern is None else patterns.compile(pattern), steps, index)
 
 
 def _events_in(receipt: Receipt, patterns: Sequence[CompiledGroup]) -> list[EventDocument]:

@@ -35,6 +35,7 @@ from webhooks.processing.running.handler_runs import (
     run_together,
     settle_alone,
 )
+from webhooks.processing.steps.in_flight import LAST_WAIT, InFlight, enrich_now
 from webhooks.processing.turns.claims import claim_group, claim_slow, claim_suspect, has_pending
 from webhooks.processing.turns.slow_sources import due_slow_sources, mark_slow, paces
 from webhooks.processing.turns.worker_places import handler_place, slow_place
@@ -46,6 +47,7 @@ MAX_GROUP = 32  # receipts per transaction: beyond 64 subtransactions PostgreSQL
 RELEASE_AFTER = 0.5  # seconds after which claimed receipts that have not started are released
 TENANT_SECONDS = 0.1  # of one claim for the receipts of one tenant
 ALONE_EVERY = 0.05  # seconds between two turns of the receipts that run alone
+ENRICHMENT_WAIT = 0.05  # seconds to wait for the answer of an enrichment while no other receipt is due
 MAX_CLAIMS = 3  # claims without a result; then the receipt is dead
 MAX_RUN_SECONDS = 25.0  # seconds a task runs before it gives its worker to other tasks
 
@@ -59,19 +61,41 @@ def process_due(seconds: float = MAX_RUN_SECONDS) -> int:
     done = 0
     if not has_pending():
         return 0
-    with handler_place() as is_free:
+    with handler_place() as is_free, InFlight() as in_flight:
         alone_at = time.monotonic()
         while is_free and time.monotonic() < end:
-            processed = process_claimed(claim_group(BATCH))
+            processed = process_claimed(in_flight.begin(claim_group(BATCH)))
+            processed += _process_answered(in_flight, 0.0 if processed else ENRICHMENT_WAIT)
             if not processed or time.monotonic() - alone_at > ALONE_EVERY:
                 processed += _process_suspect() + _process_slow()
                 alone_at = time.monotonic()
             done += processed
+            if len(in_flight):
+                continue
             if not processed or not has_pending():
                 return done
+        done += _process_last(in_flight)
     if is_free:
         receipt_workers.notify()
     return done
+
+
+def _process_last(in_flight: InFlight) -> int:
+    """Process the receipts whose enrichment is called when the time is over, as far as they are answered soon."""
+    end, done = time.monotonic() + LAST_WAIT, 0
+    in_flight.release_queued()
+    while len(in_flight) and time.monotonic() < end:
+        done += _process_answered(in_flight, ENRICHMENT_WAIT)
+    return done
+
+
+def _process_answered(in_flight: InFlight, seconds: float) -> int:
+    """Process a group of the receipts whose enrichment is answered; the others keep their answers for the next."""
+    answered = in_flight.answered(seconds=seconds)
+    runs = _process_group(answered[:MAX_GROUP]) if answered else []
+    started = {run.receipt_id for run in runs}
+    in_flight.keep([receipt for receipt in answered if receipt.id not in started])
+    return len(runs)
 
 
 def process_claimed(claimed: Sequence[Receipt]) -> int:
@@ -137,6 +161,7 @@ def _tenant(source: Source) -> UUID:
 
 def process(receipt: Receipt, *, has_whole_limit: bool = True) -> HandlerRun:
     """Run the handlers of one claimed receipt alone, as long as its source allows or as long as in a group."""
+    enrich_now(receipt)
     try:
         run = run_together([receipt], has_whole_limit=has_whole_limit)[0]
     except TransactionLost as lost:

@@ -9,9 +9,10 @@ retry          settled receipts are due again
 ``receiving.insert_receipt`` inserts them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -35,12 +36,14 @@ _LOCK = """
 _SETTLE = """
     UPDATE webhooks_receipt AS receipt
     SET claim_token = NULL, claims = 0, attempts = receipt.attempts + result.attempts, last_error = result.error,
-        history = CASE WHEN result.error = '' AND receipt.history = '[]' THEN receipt.history ELSE
+        history = CASE WHEN result.error = '' AND result.steps = '' AND receipt.history = '[]' THEN receipt.history ELSE
             CASE WHEN jsonb_array_length(receipt.history) >= %(max_history)s THEN receipt.history - 0
                  ELSE receipt.history END
             || jsonb_build_array(jsonb_build_object(
                 'number', receipt.attempts + 1, 'ended_at', statement_timestamp(), 'outcome', result.outcome,
-                'error', result.error, 'traceback', result.traceback)) END,
+                'error', result.error, 'traceback', result.traceback)
+                || CASE WHEN result.steps = '' THEN '{}'::jsonb
+                    ELSE jsonb_build_object('steps', result.steps::jsonb) END) END,
         due_at = CASE WHEN result.retry_in >= 0 THEN statement_timestamp() + make_interval(secs => result.retry_in) END,
         processed_at = CASE WHEN result.is_processed THEN statement_timestamp() ELSE receipt.processed_at END,
         dead_at = CASE WHEN result.cause <> '' THEN statement_timestamp() ELSE receipt.dead_at END,
@@ -50,8 +53,9 @@ _SETTLE = """
         skipped = CASE WHEN result.is_processed THEN result.skipped ELSE receipt.skipped END
     FROM unnest(%(ids)s::uuid[], %(tokens)s::uuid[], %(attempts)s::int[], %(errors)s::text[], %(retries)s::float8[],
         %(processed)s::boolean[], %(causes)s::text[], %(handled_by)s::text[], %(out_of_order)s::boolean[],
-        %(skipped)s::boolean[], %(tracebacks)s::text[], %(outcomes)s::text[]) AS result (id, token, attempts, error,
-        retry_in, is_processed, cause, handled_by, out_of_order, skipped, traceback, outcome)
+        %(skipped)s::boolean[], %(tracebacks)s::text[], %(outcomes)s::text[], %(steps)s::text[])
+        AS result (id, token, attempts, error, retry_in,
+        is_processed, cause, handled_by, out_of_order, skipped, traceback, outcome, steps)
     WHERE receipt.id = result.id AND receipt.claim_token = result.token
 """
 _NO_RETRY = -1.0  # seconds, for results that are settled
@@ -74,6 +78,7 @@ class Result:
     cause: str = ""
     error: str = ""
     traceback: str = ""
+    steps: Sequence[Mapping[str, Any]] = ()
 
     @property
     def outcome(self) -> str:
@@ -99,6 +104,7 @@ class Attempt:
     outcome: str
     error: str = ""
     traceback: str = ""
+    steps: Sequence[Mapping[str, Any]] = ()
 
 
 def attempts_of(receipt: Receipt) -> list[Attempt]:
@@ -110,11 +116,15 @@ def attempts_of(receipt: Receipt) -> list[Attempt]:
     return stored[::-1]
 
 
-def release(claimed: Sequence[Receipt]) -> None:
-    """Make receipts of one claim that have not started due again at once, without counting the claim."""
-    if claimed:
-        rows = Receipt.objects.filter(id__in=[receipt.id for receipt in claimed], claim_token=claimed[0].claim_token)
-        rows.update(due_at=Now(), claim_token=None, claims=F("claims") - 1)
+def release(claimed: Sequence[Receipt], *, seconds: float = 0.0) -> None:
+    """Make claimed receipts that have not started due again, now or in so many seconds, without counting the claim."""
+    by_token: dict[UUID | None, list[UUID]] = {}
+    for receipt in claimed:
+        by_token.setdefault(receipt.claim_token, []).append(receipt.id)
+    due_at = Now() + timedelta(seconds=seconds) if seconds else Now()
+    for token, ids in by_token.items():
+        rows = Receipt.objects.filter(id__in=ids, claim_token=token)
+        rows.update(due_at=due_at, claim_token=None, claims=F("claims") - 1)
 
 
 def lock(claimed: Sequence[Receipt]) -> set[UUID]:
@@ -141,6 +151,7 @@ def settle(results: Sequence[Result]) -> None:
         "handled_by": [orjson.dumps(list(result.handled_by)).decode() for result in results],
         "out_of_order": [result.out_of_order for result in results],
         "skipped": [result.skipped for result in results],
+        "steps": [orjson.dumps(list(result.steps)).decode() if result.steps else "" for result in results],
     }
     sql.run(_SETTLE, values)
 

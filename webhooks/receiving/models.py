@@ -115,6 +115,9 @@ class Receipt(KeyedRow):
         ]
         permissions = [("replay_receipt", "Can replay receipts")]
 
+    prepared: Any = None
+    """The steps of the handlers in this run, kept by ``webhooks.processing.steps``; no column."""
+
     def __str__(self) -> str:
         return f"receipt {self.public_id}"
 

@@ -8,6 +8,7 @@ from webhooks.kit.rest.selection import SelectionSerializer
 from webhooks.kit.rest.serializers import ChoiceField, IdField, ObjectField
 from webhooks.models import Receipt, Source, SourceSecret
 from webhooks.processing.receipts import OUTCOMES, Attempt
+from webhooks.processing.steps.run import ORDER, STEP_OUTCOMES
 
 
 class ReceiptSerializer(serializers.ModelSerializer[Receipt]):
@@ -61,6 +62,18 @@ class ReceiptSerializer(serializers.ModelSerializer[Receipt]):
         extra_kwargs = {"cause": {"help_text": "Why it was given up; null in any other state."}}
 
 
+class ReceiptStepSerializer(serializers.Serializer[Any]):
+    """The result of a step of a handler for a receipt."""
+
+    step = ChoiceField([(it, it) for it in ORDER], help_text="The step.")
+    outcome = ChoiceField(
+        STEP_OUTCOMES,
+        help_text="How it ended. `interrupted`: the calls of the enrichment failed too often, so none is made for a "
+        "while.",
+    )
+    detail = serializers.CharField(help_text="In words; may be empty.")
+
+
 class ReceiptAttemptSerializer(serializers.Serializer[Attempt]):
     """One run of the handlers of a receipt."""
 
@@ -76,6 +89,9 @@ class ReceiptAttemptSerializer(serializers.Serializer[Attempt]):
     )
     error = serializers.CharField(help_text="Handler and error; empty if none failed.")
     traceback = serializers.CharField(help_text="End of the traceback, up to 8,000 characters; empty without.")
+    steps = ReceiptStepSerializer(
+        many=True, help_text="What each step did, if a handler of the source has steps; else empty."
+    )
 
 
 class ReceiptAttemptsSerializer(serializers.Serializer[Any]):

@@ -1,5 +1,6 @@
 """Validate the settings and credentials of a source that is read, and try them."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -8,6 +9,7 @@ from uuid import UUID
 from rest_framework import serializers
 
 from webhooks.models import Source
+from webhooks.processing.steps.settings import credentials_named
 from webhooks.readers.other_systems import test_settings
 from webhooks.sources.connections import credentials_of
 from webhooks.sources.kinds.kind import Connection, InvalidSettings, Kind, Sample, SourceUnavailable
@@ -19,7 +21,9 @@ HTTP_ONLY = (
     *("response_status", "response_body", "response_content_type", "response_when", "response_timeout_seconds"),
     "responses",
 )
-READ_ONLY_KINDS = ("settings", "credentials", "skip_test")  # fields that only sources that are read have
+READ_ONLY_KINDS = ("settings", "skip_test")  # fields that only sources that are read have
+MAX_CREDENTIAL = 2048  # characters of one that an enrichment sends
+_PRINTABLE = re.compile(r"[ -~]+")
 SKIP = 'Give "skip_test": true to store the settings all the same.'
 
 
@@ -57,6 +61,7 @@ def checked_settings(
     """
     name = attrs.get("kind") or (instance.kind if instance else HTTP)
     skips_test = attrs.pop("skip_test", False) and not always_test
+    extra = credentials_named(attrs.get("handlers", instance.handlers if instance else []))
     stored = credentials_of(instance) if instance else {}
     settings = attrs.get("settings", instance.settings if instance else {})
     credentials = _merged(stored, attrs.get("credentials"), keeps=partial)
@@ -66,7 +71,9 @@ def checked_settings(
         return None
     with setting_errors():
         kind = _kind(name)
-        settings, credentials = check_settings(kind, settings, credentials)
+        own = {it: value for it, value in credentials.items() if it in _declared(kind) or it not in extra}
+        settings, checked = check_settings(kind, settings, own)
+        credentials = {**checked, **_checked_extra(credentials, extra - own.keys())}
         row = instance or Source(tenant_id=tenant_id)
         connection = Connection(row.public_id, row.tenant_id or row.id, settings, credentials)
         kind.check(connection)
@@ -86,6 +93,39 @@ def setting_errors(hint: str = "") -> Iterator[None]:
         raise serializers.ValidationError(_nested(error.problems)) from error
     except SourceUnavailable as error:
         raise serializers.ValidationError(_nested({error.setting or "settings": f"{error}{hint}"})) from error
+
+
+def checked_credentials(attrs: dict[str, Any], instance: Source | None, *, partial: bool) -> None:
+    """Check the credentials of a source of the kind ``http``: those that headers of its enrichments name."""
+    extra = credentials_named(attrs.get("handlers", instance.handlers if instance else []))
+    given = attrs.pop("credentials", None)
+    if given is None and not extra:
+        return
+    stored = credentials_of(instance) if instance else {}
+    credentials = _merged(stored, given, keeps=partial)
+    with setting_errors():
+        if unknown := sorted(credentials.keys() - extra):
+            text = "Unknown; no header of an enrichment names it as <credentials.NAME>."
+            raise InvalidSettings({f"credentials.{it}": text for it in unknown})
+        attrs["credentials"] = _checked_extra(credentials, extra)
+
+
+def _declared(kind: Kind) -> set[str]:
+    return {it.name for it in kind.settings if it.is_credential}
+
+
+def _checked_extra(credentials: Mapping[str, Any], names: set[str]) -> dict[str, str]:
+    """Return the credentials that headers of enrichments name. Raises InvalidSettings."""
+    problems = {}
+    for name in sorted(names):
+        value = credentials.get(name)
+        if value is None:
+            problems[f"credentials.{name}"] = "Is required: a header of an enrichment names it."
+        elif not isinstance(value, str) or not 0 < len(value) <= MAX_CREDENTIAL or not _PRINTABLE.fullmatch(value):
+            problems[f"credentials.{name}"] = f"Must be up to {MAX_CREDENTIAL} printable ASCII characters."
+    if problems:
+        raise InvalidSettings(problems)
+    return {name: credentials[name] for name in names}
 
 
 def _kind(name: str) -> Kind:

@@ -27,6 +27,7 @@ from webhooks.api.serializers.source_settings import (
     check_fields_of_http,
     check_fields_of_kind,
     check_kind,
+    checked_credentials,
     checked_settings,
 )
 from webhooks.kit.encryption import decrypt
@@ -43,6 +44,8 @@ from webhooks.kit.rest.serializers import (
     TextField,
 )
 from webhooks.models import Source
+from webhooks.outgoing.url_check import check_saved_url
+from webhooks.processing.steps.settings import url_to_check
 from webhooks.readers.reading_state import readings_of
 from webhooks.senders.presets import sender_names, with_preset
 from webhooks.sources.configuration import InvalidConfiguration, check_configuration, generated_secret, trimmed_secret
@@ -51,6 +54,7 @@ from webhooks.sources.kinds.registry import HTTP
 from webhooks.sources.models import uid_format
 from webhooks.sources.secret_rotation import MAX_SECRET_LENGTH, TooManySecrets, active_secrets
 from webhooks.sources.sources import UidInUse, change_source, create_source
+from webhooks.wire.addresses.parsed_url import ForbiddenAddress
 
 
 def help_of(column: str) -> str:
@@ -96,8 +100,8 @@ class SourceSerializer(StrictModelSerializer):
     credentials = ObjectField(
         write_only=True,
         required=False,
-        help_text="Credentials of the kind, such as `password`: stored encrypted, and never shown. A PATCH keeps those "
-        "that it leaves out; null removes one.",
+        help_text="Credentials of the kind, such as `password`, and those that headers of enrichments name: stored "
+        "encrypted, and never shown. A PATCH keeps those that it leaves out; null removes one.",
     )
     skip_test = BooleanField(
         write_only=True,
@@ -232,9 +236,11 @@ class SourceSerializer(StrictModelSerializer):
             check_fields_of_kind(attrs, kind)
         attrs = self._with_scheme(attrs)
         self._check_response(attrs)
+        self._check_enrichments(attrs)
         if kind == HTTP:
-            for name in ("settings", "credentials", "skip_test"):
+            for name in ("settings", "skip_test"):
                 attrs.pop(name, None)
+            checked_credentials(attrs, self.instance, partial=self.partial)
         else:
             self.sample = checked_settings(
                 attrs,
@@ -244,6 +250,17 @@ class SourceSerializer(StrictModelSerializer):
                 always_test=self.context.get("always_test", False),
             )
         return attrs
+
+    def _check_enrichments(self, attrs: dict[str, Any]) -> None:
+        """Check the addresses that new enrichments call. Raises ValidationError, LimitReached."""
+        for place, choice in enumerate(attrs.get("handlers", ())):
+            if choice.get("enrich"):
+                try:
+                    check_saved_url(url_to_check(choice), self._tenant_id())
+                except ForbiddenAddress as error:
+                    raise serializers.ValidationError(
+                        {"handlers": {str(place): {"enrich": {"url": [str(error)]}}}}
+                    ) from error
 
     def _tenant_id(self) -> Any:
         return self.instance.tenant_id if self.instance else self.context.get("tenant_id")

@@ -16,7 +16,7 @@ import math
 import random
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
@@ -246,7 +246,7 @@ def _run_handlers(run: HandlerRun) -> bool:
         run.current = "matching"
         for rule in matching_rules(receipt):
             run.current = rule.name
-            rule.function(receipt)
+            rule.run(receipt)
             run.done.append(rule.name)
     check_transaction()
     is_behind = place is not None and sequence.advance_latest(receipt, place)
@@ -292,6 +292,7 @@ def _processed(run: HandlerRun, *, out_of_order: bool) -> Result:
         handled_by=run.done,
         out_of_order=out_of_order,
         skipped=is_skipped,
+        steps=_steps(run),
     )
 
 
@@ -304,7 +305,12 @@ def _result(run: HandlerRun, attempts: int, *, retry_in: float | None = None, ca
         cause=cause,
         error=error,
         traceback=run.traceback(),
+        steps=_steps(run),
     )
+
+
+def _steps(run: HandlerRun) -> Sequence[Mapping[str, Any]]:
+    return () if run.receipt.prepared is None else run.receipt.prepared.steps()
 
 
 def _notify_waiters(runs: Sequence[HandlerRun]) -> None:

@@ -1,0 +1,185 @@
+"""Check and compile the steps of a handler: ``{"enrich": {...}, "transform": {...}}`` beside its name and pattern.
+
+Both read the event with ``body``, another name of ``data`` (that of EventBridge Pipes), by paths such as
+``<$.body.id>`` in place of names; a transform also has the answer of the enrichment as ``enrichment``. Credentials are
+not here: a value of a header names one of the source's (``<credentials.token>``), which are encrypted and never shown.
+"""
+
+import re
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from webhooks.kit.caches.shared_cache import SharedCache
+from webhooks.wire.addresses.parsed_url import ForbiddenAddress, parse
+from webhooks.wire.custom_headers import ForbiddenHeader, check
+from webhooks.wire.transform import InvalidTransformer, Transformer
+
+METHODS = ("GET", "POST", "PUT", "PATCH")
+MAX_URL = 2048  # characters
+MAX_SECONDS = 30  # of a call with its retries: the claim of the receipt is longer
+MAX_RETRIES = 3
+MAX_CONCURRENCY = 64
+MAX_COMPILED_BYTES = 16 * 1024**2  # of all steps in a process, about
+MAX_OWNER_BYTES = 4 * 1024**2  # of those of one tenant, or of one source that no tenant owns
+BYTES_PER_CHARACTER = 20  # of compiled steps, about
+
+CREDENTIAL = re.compile(r"<credentials\.([A-Za-z0-9_-]{1,64})>")
+_PATH = re.compile(r"<(\$[^<>\s\"]*)>")
+_AUTHORITY = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
+_ENRICH = {"url", "method", "headers", "body", "timeout_seconds", "retries", "max_concurrency"}
+_TRANSFORM = {"template", "input_paths", "type"}
+
+
+class InvalidSteps(ValueError):
+    """Steps that cannot work; the message begins with the step and its member: ``enrich.url``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enrichment:
+    """A call whose answer stands beside the event."""
+
+    url: str | Transformer
+    """A URL, or a template of one."""
+    method: str
+    headers: Mapping[str, str]
+    body: Transformer | None
+    """The body; None: the event as JSON, or nothing for a GET."""
+    timeout_seconds: float
+    retries: int
+    max_concurrency: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transform:
+    """The data of the published event in place of the message, and perhaps another type."""
+
+    transformer: Transformer
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The steps of one handler of a source."""
+
+    enrichment: Enrichment | None = None
+    transform: Transform | None = None
+
+
+_compiled = SharedCache[Steps](MAX_COMPILED_BYTES, owner_size=MAX_OWNER_BYTES)
+
+
+def has_steps(choice: Mapping[str, Any]) -> bool:
+    """Tell whether a handler of a source has steps."""
+    return bool(choice.get("enrich") or choice.get("transform"))
+
+
+def has_enrichment(handlers: Any) -> bool:
+    """Tell whether one of these handlers has an enrichment."""
+    return any(choice.get("enrich") for choice in handlers)
+
+
+def steps_of(choice: Mapping[str, Any], owner: Hashable) -> Steps:
+    """Return the compiled steps of a handler, from a cache in which each owner has a share. Raises InvalidSteps."""
+    text = orjson.dumps([choice.get("enrich"), choice.get("transform")])
+    share = _compiled.share(owner)
+    known = share.get(text)
+    if known is None:
+        known = read_steps(choice)
+        share.put(text, known, BYTES_PER_CHARACTER * len(text))
+    return known
+
+
+def read_steps(choice: Mapping[str, Any]) -> Steps:
+    """Check and compile the steps of a handler. Raises InvalidSteps."""
+    enrich, transform = choice.get("enrich"), choice.get("transform")
+    return Steps(
+        None if enrich is None else _enrichment(enrich),
+        None if transform is None else _transform(transform),
+    )
+
+
+def url_to_check(choice: Mapping[str, Any]) -> str:
+    """Return the URL of an enrichment with something in place of its paths, to check its address."""
+    return _PATH.sub("x", choice["enrich"]["url"])
+
+
+def credentials_named(handlers: Any) -> set[str]:
+    """Return the names of the credentials that the headers of enrichments have."""
+    headers = [(choice.get("enrich") or {}).get("headers") or {} for choice in handlers]
+    return {name for it in headers for value in it.values() for name in CREDENTIAL.findall(value)}
+
+
+def _enrichment(written: Any) -> Enrichment:
+    _check_members("enrich", written, _ENRICH, {"url"})
+    method = written.get("method", "POST")
+    if method not in METHODS:
+        raise InvalidSteps(f"enrich.method must be one of: {', '.join(METHODS)}.")
+    body = written.get("body")
+    if body is not None and method == "GET":
+        raise InvalidSteps("enrich.body: a GET has none.")
+    return Enrichment(
+        url=_url(written["url"]),
+        method=method,
+        headers=_headers(written.get("headers") or {}),
+        body=None if body is None else _template("enrich.body", {}, body),
+        timeout_seconds=_number("enrich.timeout_seconds", written.get("timeout_seconds", 5), 1, MAX_SECONDS),
+        retries=_number("enrich.retries", written.get("retries", 2), 0, MAX_RETRIES),
+        max_concurrency=_number("enrich.max_concurrency", written.get("max_concurrency", 8), 1, MAX_CONCURRENCY),
+    )
+
+
+def _url(text: Any) -> str | Transformer:
+    if not isinstance(text, str) or not 0 < len(text) <= MAX_URL:
+        raise InvalidSteps(f"enrich.url must be a URL of at most {MAX_URL} characters.")
+    authority = _AUTHORITY.match(text)
+    if authority is None or "<" in authority[0]:
+        raise InvalidSteps("enrich.url must begin with https:// and a host; paths stand behind the host.")
+    try:
+        parse(_PATH.sub("x", text), allow_http=True)
+    except ForbiddenAddress as error:
+        raise InvalidSteps(f"enrich.url: {error}") from error
+    return _template("enrich.url", {}, text) if _PATH.search(text) else text
+
+
+def _headers(written: Any) -> dict[str, str]:
+    if not isinstance(written, dict) or not all(isinstance(it, str) for it in written.values()):
+        raise InvalidSteps("enrich.headers must be an object of strings.")
+    try:
+        check({name: CREDENTIAL.sub("x", value) for name, value in written.items()})
+    except ForbiddenHeader as error:
+        raise InvalidSteps(f"enrich.headers: {error}") from error
+    return dict(written)
+
+
+def _transform(written: Any) -> Transform:
+    _check_members("transform", written, _TRANSFORM, {"template"})
+    kind = written.get("type", "")
+    if not isinstance(kind, str) or len(kind) > 256 or not all("!" <= it <= "~" for it in kind):
+        raise InvalidSteps("transform.type must be at most 256 printable ASCII characters without spaces.")
+    return Transform(_template("transform.template", written.get("input_paths") or {}, written["template"]), kind)
+
+
+def _template(path: str, input_paths: Any, template: Any) -> Transformer:
+    try:
+        return Transformer(input_paths, template)
+    except InvalidTransformer as error:
+        place = "transform.input_paths" if error.path.startswith("/input_paths") else path
+        raise InvalidSteps(f"{place}: {error.reason}") from error
+
+
+def _check_members(step: str, written: Any, known: set[str], required: set[str]) -> None:
+    if not isinstance(written, dict):
+        raise InvalidSteps(f"{step} must be an object.")
+    for name in sorted(required - written.keys()):
+        raise InvalidSteps(f"{step}.{name} is required.")
+    for name in sorted(written.keys() - known):
+        raise InvalidSteps(f"{step}.{name} is unknown; must be one of: {', '.join(sorted(known))}.")
+
+
+def _number(path: str, value: Any, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise InvalidSteps(f"{path} must be an integer from {least} to {most}.")
+    return value
