@@ -8,6 +8,7 @@ from benchmarks.bench import Bench
 from benchmarks.result import Result
 from benchmarks.rows import (
     backlog,
+    brokers,
     footprint,
     large_body,
     neighbours,
@@ -104,6 +105,7 @@ ROWS = [
     ),
     Row("receive", "receive, verify, dedupe, keep", receiving.receive, {"rate": 4_000}, usual=True),
     Row("receive-handled", "receive and handle", receiving.receive_handled, {"rate": 2_000}, quick=False),
+    Row("kafka", "records of a Kafka topic, to delivered", brokers.kafka, {"rate": 2_000}),
     Row("large-body", "receive one body of 1 GB (quick: 256 MB)", large_body.receive),
     Row("megabyte", "events of 1 MB", publishing.megabyte),
     Row("endpoints-1000", "a backlog for 1,000 endpoints", backlog.endpoints_1000, quick=False),
