@@ -50,7 +50,7 @@ class Bench:
     @cached_property
     def system(self) -> System:
         """Return the system that rows share; the first use starts it."""
-        return self._launch(self._new_directory())
+        return self._launch(self.new_directory())
 
     @property
     def deployment(self) -> Deployment:
@@ -66,7 +66,7 @@ class Bench:
     @contextmanager
     def fresh_system(self) -> Iterator[System]:
         """Start a further system on files of its own, and remove it in the end."""
-        made = self._launch(self._new_directory())
+        made = self._launch(self.new_directory())
         try:
             yield made
         finally:
@@ -170,7 +170,8 @@ class Bench:
             Check("nothing is pending at the end", pending == 0, f"{pending} pending"),
         ]
 
-    def _new_directory(self) -> Path:
+    def new_directory(self) -> Path:
+        """Return a new directory for a system; it is removed with the run."""
         return Path(tempfile.mkdtemp(prefix="system-", dir=self._directory))
 
 

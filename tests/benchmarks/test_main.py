@@ -23,6 +23,8 @@ QUOTED = {  # by README.md, docs/why/*.md and docs/scale.md
         "schedules",
         "receive",
         "receive-handled",
+        "outbox",
+        "changes",
         "large-body",
     ),
     *("megabyte", "endpoints-1000", "endpoints-10000", "snapshot", "backlog-large", "finished", "soak"),

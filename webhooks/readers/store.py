@@ -145,7 +145,7 @@ def _message(source: SourceSnapshot, record: Record) -> VerifiedMessage | None:
         incoming.add(record.body)
         incoming.flush()
         secret_id = None if record.problem else _with_keys(verification.finish)
-        labels = MessageLabels("", "", "") if record.problem else None
+        labels = MessageLabels("", "", "") if record.problem or _labels_itself(record, source) else None
         if labels is None and (incoming.is_large or not is_plain(request.headers)):
             labels = read_labels(source, request, incoming)
         body = incoming.store()
@@ -170,6 +170,12 @@ def _with_keys(step: Callable[[], T]) -> T:
         except KeysNeeded as needed:
             needed.fetch.result(KEYS_SECONDS)
     raise KeysUnavailable("They expire faster than they are fetched.")
+
+
+def _labels_itself(record: Record, source: SourceSnapshot) -> bool:
+    """Return whether a record has all its labels, so that none has to be looked for in its content."""
+    places = (source.message_id_path, source.event_type_path, source.order_key_path)
+    return bool(record.event_type) and not any(places)
 
 
 def _with_labels_of(record: Record, source: SourceSnapshot, labels: MessageLabels) -> MessageLabels:

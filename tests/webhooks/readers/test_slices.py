@@ -340,3 +340,11 @@ def test_lag_in_bytes_and_a_warning_of_the_reader_are_stored_until_they_change(
         run_slice(lease_next(), time.monotonic() + 60)  # type: ignore[arg-type]
         partition = SourcePartition.objects.get()
         assert (partition.lag_bytes, partition.warning) == (lag.bytes, lag.warning)
+
+
+def test_order_key_in_the_body_is_found_though_the_record_has_a_type(system: System) -> None:
+    read_source(order_key_path="body:/customer")
+    system.add(b'{"customer": "c7"}', event_type="order.paid")
+    read_all()
+    receipt = Receipt.objects.get()
+    assert (receipt.event_type, receipt.order_key) == ("order.paid", "c7")

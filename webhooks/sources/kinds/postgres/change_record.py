@@ -131,12 +131,12 @@ def _record(event_type: str, data: dict[str, Any], table: TableChanges, place: P
     key = orjson.dumps(data["key"]).decode()
     if len(key) > LONGEST_KEY:
         key = hashlib.sha256(key.encode()).hexdigest()
-    attributes = {"id": place.id, "type": event_type, "source": place.source, "time": _moment(place.time)}
+    headers = {"ce-specversion": "1.0", "ce-type": header_values.encode(event_type), "ce-time": _moment(place.time)}
     return Record(
         id=place.id,
         body=orjson.dumps(data),
         position=place.position,
-        headers=_headers(attributes),
+        headers={**headers, "ce-id": header_values.encode(place.id), "ce-source": place.source},
         content_type=JSON,
         time=place.time,
         event_type=event_type,
@@ -149,7 +149,7 @@ def _headers(attributes: Mapping[str, str]) -> dict[str, str]:
 
 
 def _moment(time: datetime) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return time.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def _changed(record: Record, **changes: Any) -> Record:
