@@ -24,6 +24,7 @@ QUOTED = {  # by README.md, docs/why/*.md and docs/scale.md
         "receive",
         "receive-handled",
         "outbox",
+        "kafka",
         "changes",
         "large-body",
     ),
