@@ -30,7 +30,7 @@ class EndpointFilters(ConfiguredFilters):
 
     state = ChoiceFilter(Endpoint.State.choices, help_text="State of the endpoint.")
     url = TextFilter(where=contains("http__url"), unindexed=True, max_length=2048, help_text="Part of the URL.")
-    type = TextFilter(where=lambda name: Q(kind=name), max_length=16, help_text="Type of the endpoint, exact.")
+    type = TextFilter(where=lambda name: Q(kind=name), max_length=32, help_text="Type of the endpoint, exact.")
     q = TextFilter(
         where=contains("uid", "description", "http__url", "destination__address"),
         unindexed=True,

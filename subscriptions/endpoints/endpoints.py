@@ -48,7 +48,7 @@ def create_endpoint(
     _check_fields_of_kind(kind, fields)
     rules = rules_of(kind)
     general, own = _split(rules, fields)
-    _check_batch(general, "")
+    _check_batch(general, Endpoint())
     own = rules.checked(own, tenant.pk)
     new = new_signing_secret(signing, secret)
     endpoint = Endpoint(tenant=tenant, kind=kind, **general)
@@ -84,7 +84,7 @@ def change_endpoint(
     _check_fields_of_kind(endpoint.kind, fields)
     rules = rules_of(endpoint.kind)
     general, own = _split(rules, fields)
-    _check_batch(general, endpoint.ordering)
+    _check_batch(general, endpoint)
     own = rules.checked(own, endpoint.tenant_id, endpoint)
     with unique_uid(uid_in_use):
         if precondition is not None:
@@ -124,11 +124,12 @@ def _split(rules: Kind, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict
     return {name: value for name, value in fields.items() if name not in own}, own
 
 
-def _check_batch(fields: dict[str, Any], ordering: str) -> None:
+def _check_batch(fields: dict[str, Any], stored: Endpoint) -> None:
     """Add the defaults to ``batch``. Raises Invalid, also for an endpoint that may send one event at a time only."""
     if "batch" in fields:
         fields["batch"] = check_batch(fields["batch"])
-    if fields.get("batch") and fields.get("ordering", ordering) == Endpoint.Ordering.ENDPOINT:
+    batch, ordering = fields.get("batch", stored.batch), fields.get("ordering", stored.ordering)
+    if batch is not None and ordering == Endpoint.Ordering.ENDPOINT and fields.keys() & {"batch", "ordering"}:
         raise Invalid("batch", "Must be null with the ordering endpoint, which sends one event after the other.")
 
 

@@ -59,7 +59,7 @@ class Endpoint(Row):
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="endpoints", db_index=False)
     uid = models.CharField("external ID", max_length=256, null=True, blank=True, validators=[uid_format])
     kind = models.CharField(
-        max_length=16,
+        max_length=32,
         default="http",
         db_default="http",
         editable=False,

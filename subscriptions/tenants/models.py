@@ -64,7 +64,7 @@ class Plan(Row):
         help_text="Number of endpoints that a tenant may have; empty: no limit.",
     )
     endpoint_types = ArrayField(
-        models.CharField(max_length=16),
+        models.CharField(max_length=32),
         null=True,
         blank=True,
         help_text="Types of endpoints that a tenant may create, such as `http` and `sqs`; empty: all of them.",

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from delivery.transports.http.exchange import MAX_RESPONSE
+from delivery.transports.https.tokens import Credentials
 from delivery.transports.message import Message
 from delivery.transports.outcome import Outcome
 from delivery.transports.send_failed import SendFailed
 from delivery.transports.shown_message import ShownMessage
 from subscriptions.endpoints.destinations.kind import Connection, DestinationUnavailable, Kind
 from subscriptions.endpoints.http.certificates import TlsFiles
-from subscriptions.endpoints.http.credentials import ClientCredentials
 from webhooks.outgoing.errors import CallFailed
 from webhooks.outgoing.guarded_call import start_call
 from webhooks.wire.addresses.parsed_url import ForbiddenAddress
@@ -44,7 +44,7 @@ class HttpsClient:
     max_entries: int = 1
     max_bytes: int = UNLIMITED
     max_response: int = MAX_RESPONSE
-    token: ClientCredentials | None = None
+    token: Credentials | None = None
 
     def size_of(self, message: Message) -> int:
         """Return how many bytes a message counts. Raises SendFailed (TOO_LARGE) for one that can never be sent."""

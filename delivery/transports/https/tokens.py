@@ -4,8 +4,9 @@ A token is requested in the event loop of ``webhooks.outgoing``, so a token serv
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future
+from typing import Protocol
 from uuid import UUID
 
 from subscriptions.endpoints.http.credentials import ClientCredentials
@@ -15,19 +16,29 @@ from webhooks.kit.process.per_process import PerProcess
 MAX_KEPT = 10_000  # endpoints; beyond it all are forgotten and requested again
 
 
+class TokenSource(Protocol):
+    """Request access tokens, such as with a signed assertion; two that are equal get the same tokens."""
+
+    def request(self, share: Hashable) -> "Future[BearerToken]":
+        """Start a request on behalf of a tenant (``share``). The future raises TokenRequestFailed, LimitReached."""
+
+
+Credentials = ClientCredentials | TokenSource
+
+
 class Tokens:
     """Hold the tokens of endpoints, each for the credentials it was issued for. For one thread."""
 
     def __init__(self) -> None:
-        self._kept: dict[UUID, tuple[ClientCredentials, BearerToken]] = {}
+        self._kept: dict[UUID, tuple[Credentials, BearerToken]] = {}
 
-    def find(self, endpoint_id: UUID, credentials: ClientCredentials) -> str | None:
+    def find(self, endpoint_id: UUID, credentials: Credentials) -> str | None:
         """Return a fresh token for these credentials, if there is one."""
         issued_for, token = self._kept.get(endpoint_id, (None, None))
         is_usable = issued_for == credentials and token is not None and token.is_fresh(time.time())
         return token.text if is_usable and token is not None else None
 
-    def keep(self, endpoint_id: UUID, credentials: ClientCredentials, token: BearerToken) -> None:
+    def keep(self, endpoint_id: UUID, credentials: Credentials, token: BearerToken) -> None:
         """Keep a new token."""
         if len(self._kept) >= MAX_KEPT:
             self._kept.clear()
@@ -41,10 +52,11 @@ class Tokens:
 
 
 def request_token(
-    credentials: ClientCredentials, share: UUID, on_ended: Callable[["Future[BearerToken]"], None]
+    credentials: Credentials, share: UUID, on_ended: Callable[["Future[BearerToken]"], None]
 ) -> "Future[BearerToken]":
     """Start a token request on behalf of a tenant; ``on_ended`` is called in another thread."""
-    future = start_token_request(credentials, share=share)
+    is_oauth = isinstance(credentials, ClientCredentials)
+    future = start_token_request(credentials, share=share) if is_oauth else credentials.request(share)
     future.add_done_callback(on_ended)
     return future
 

@@ -21,7 +21,7 @@ class EndpointType(TextField):
         super().__init__(
             source="kind",
             required=False,
-            max_length=16,
+            max_length=32,
             help_text="Where deliveries go: `http`, a URL, or another system, such as `sqs`. `GET /endpoint-types/` "
             "lists the types with their settings. Cannot be changed. Default: `http`.",
         )

@@ -44,7 +44,7 @@ class Kind:
     """A kind of destination. One instance serves all endpoints of the kind, so it has no state."""
 
     name: ClassVar[str]
-    """Name in the API (``type``), at most 16 characters."""
+    """Name in the API (``type``), at most 32 characters."""
     label: ClassVar[str]
     description: ClassVar[str]
     """One or two sentences: what an event becomes there, and the delivery guarantee."""

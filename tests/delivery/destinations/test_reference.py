@@ -79,7 +79,7 @@ def test_kind_is_named_as_it_is_registered_and_says_what_its_settings_are_for(na
     """The form, REST and the page are made of them."""
     kind = find_kind(name)
     assert kind.name == name
-    assert len(name) <= 16
+    assert len(name) <= 32
     assert kind.label
     assert kind.description.endswith(".")
     assert kind.engine in ENGINES

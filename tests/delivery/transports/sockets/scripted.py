@@ -1,0 +1,56 @@
+"""A kind whose library does what a test says."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from delivery.transports.message import Message
+from delivery.transports.sockets.kind import Sent, ShownMessage, SocketKind
+from subscriptions.endpoints.destinations.kind import Connection, Setting
+
+
+class Library:
+    """What the clients did. ``send``: what each send does; ``hangs``: while set, sends block."""
+
+    def __init__(self) -> None:
+        self.sent: list[list[bytes]] = []
+        self.opened: list[Mapping[str, Any]] = []
+        self.closed = 0
+        self.hangs = threading.Event()
+        self.may_go = threading.Event()
+        self.send: Callable[[Sequence[Message]], Sequence[Sent]] = lambda messages: [b"ok"] * len(messages)
+
+
+library = Library()
+
+
+class Client:
+    def send(self, messages: Sequence[Message], timeout: float) -> Sequence[Sent]:
+        library.sent.append([it.body for it in messages])
+        if library.hangs.is_set():
+            library.may_go.wait(20)
+        return library.send(messages)
+
+    def close(self) -> None:
+        library.closed += 1
+
+
+class Scripted(SocketKind):
+    name = "scripted"
+    label = "Scripted"
+    description = "Messages of a list."
+    settings = (Setting("place", "Place", "A place.", default="here"),)
+    max_entries = 10
+
+    def address(self, settings: Mapping[str, Any]) -> str:
+        return f"scripted:{settings['place']}"
+
+    def test(self, connection: Connection) -> str:
+        return "Found."
+
+    def connect(self, connection: Connection, timeout: float) -> Client:
+        library.opened.append(connection.settings)
+        return Client()
+
+    def preview(self, connection: Connection, message: Message, now: float) -> ShownMessage:
+        return ShownMessage("SEND", self.address(connection.settings), message.attributes, message.body)
