@@ -1,6 +1,6 @@
-"""Show endpoints and subscriptions; pause, enable and disable endpoints, and rotate their signing secrets.
+"""Show endpoints and subscriptions; create, pause, enable and disable endpoints, and rotate their signing secrets.
 
-Other fields are changed over the REST API, which looks up host names outside of any transaction.
+Their settings are changed by ``endpoint_form``, other fields over the REST API.
 """
 
 from collections.abc import Callable
@@ -16,6 +16,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from subscriptions.admin.actions import run_for_each, show_once
+from subscriptions.admin.endpoint_form import MAY_ADD, add_page, settings_page
 from subscriptions.admin.endpoint_secrets import secrets_page
 from subscriptions.endpoints import state
 from subscriptions.endpoints.signing_secrets import rotate_secret
@@ -88,11 +89,26 @@ class EndpointAdmin(AdminList):
 
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(self.secrets)
-        return [path("<uuid:pk>/secrets/", page, name="subscriptions_endpoint_secrets"), *super().get_urls()]
+        settings = self.admin_site.admin_view(self.settings)
+        return [
+            path("<uuid:pk>/secrets/", page, name="subscriptions_endpoint_secrets"),
+            path("<uuid:pk>/settings/", settings, name="subscriptions_endpoint_settings"),
+            *super().get_urls(),
+        ]
 
     def secrets(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """Rotate the signing secret, or end an older one."""
         return secrets_page(self, request, pk)
+
+    def settings(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Change the settings of an endpoint that is not called by its URL."""
+        return settings_page(self, request, pk)
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        return add_page(self, request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(MAY_ADD)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("subscriptions.change_endpoint")
@@ -113,7 +129,10 @@ class EndpointAdmin(AdminList):
         row = getattr(endpoint, "destination", None)
         if row is None:
             return NOTHING
-        return format_html_join("", "<div>{}: {}</div>", ((name, str(value)) for name, value in row.settings.items()))
+        lines = ((name, str(value)) for name, value in row.settings.items())
+        listed = format_html_join("", "<div>{}: {}</div>", lines)
+        page = reverse("admin:subscriptions_endpoint_settings", args=[endpoint.pk])
+        return format_html('{}<a class="wp-link" href="{}">Change</a>', listed, page)
 
     @admin.display(description="Custom headers")
     def header_names(self, endpoint: Endpoint) -> str:

@@ -55,8 +55,10 @@ def request_token(
     credentials: Credentials, share: UUID, on_ended: Callable[["Future[BearerToken]"], None]
 ) -> "Future[BearerToken]":
     """Start a token request on behalf of a tenant; ``on_ended`` is called in another thread."""
-    is_oauth = isinstance(credentials, ClientCredentials)
-    future = start_token_request(credentials, share=share) if is_oauth else credentials.request(share)
+    if isinstance(credentials, ClientCredentials):
+        future = start_token_request(credentials, share=share)
+    else:
+        future = credentials.request(share)
     future.add_done_callback(on_ended)
     return future
 
