@@ -10,7 +10,7 @@ from subscriptions.endpoints.destinations.kind import Connection, Setting
 
 
 class Library:
-    """What the clients did. ``send``: what each send does; ``hangs``: while set, sends block."""
+    """Record what the clients did. ``send``: what each send does; ``hangs``: while set, sends block."""
 
     def __init__(self) -> None:
         self.sent: list[list[bytes]] = []
