@@ -45,7 +45,7 @@ class Client:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
     """A broker for the whole session."""
-    running = KafkaServer(tmp_path_factory.mktemp("kafka"), (free_port(), free_port(), free_port()))
+    running = KafkaServer(tmp_path_factory.mktemp("kafka"), (free_port(), free_port(), free_port(), free_port()))
     yield running
     running.kill()
 

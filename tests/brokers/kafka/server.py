@@ -11,6 +11,7 @@ from zlib import crc32
 
 from confluent_kafka.admin import AdminClient
 
+from tests.pki import Authority
 from tests.waiting import wait_until
 
 POM = Path(__file__).with_name("pom.xml")
@@ -22,9 +23,14 @@ _PROPERTIES = """
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAIN://127.0.0.1:{plain},SASL://127.0.0.1:{sasl},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAIN://127.0.0.1:{plain},SASL://127.0.0.1:{sasl}
-listener.security.protocol.map=PLAIN:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT
+listeners=PLAIN://127.0.0.1:{plain},SASL://127.0.0.1:{sasl},TLS://127.0.0.1:{tls},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAIN://127.0.0.1:{plain},SASL://127.0.0.1:{sasl},TLS://127.0.0.1:{tls}
+listener.security.protocol.map=PLAIN:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SSL
+listener.name.tls.ssl.keystore.type=PEM
+listener.name.tls.ssl.keystore.location={keys}
+listener.name.tls.ssl.truststore.type=PEM
+listener.name.tls.ssl.truststore.location={trusted}
+listener.name.tls.ssl.client.auth=required
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAIN
 sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256
@@ -63,15 +69,30 @@ def absence() -> str:
 
 
 class KafkaServer:
-    """A broker. ``servers``: bootstrap servers; ``sasl_servers``: those that want a user."""
+    """A broker. ``servers``: bootstrap servers; ``sasl_servers``: those that want a user.
 
-    def __init__(self, folder: Path, ports: tuple[int, int, int]) -> None:
-        plain, sasl, controller = ports
-        self.servers, self.sasl_servers = f"127.0.0.1:{plain}", f"127.0.0.1:{sasl}"
+    ``tls_servers``: those with TLS, with a certificate of ``authority``, that want one of it from the client.
+    """
+
+    def __init__(self, folder: Path, ports: tuple[int, int, int, int]) -> None:
+        plain, sasl, tls, controller = ports
+        self.servers, self.sasl_servers, self.tls_servers = (f"127.0.0.1:{it}" for it in (plain, sasl, tls))
+        self.authority = Authority()
+        issued = self.authority.issue()
+        (folder / "keys.pem").write_text(issued.key + issued.pem)
+        (folder / "trusted.pem").write_text(self.authority.pem)
         self._folder, self._properties = folder, folder / "server.properties"
         self._properties.write_text(
             _PROPERTIES.format(
-                plain=plain, sasl=sasl, controller=controller, data=folder / "data", user=USER, password=PASSWORD
+                plain=plain,
+                sasl=sasl,
+                tls=tls,
+                controller=controller,
+                data=folder / "data",
+                keys=folder / "keys.pem",
+                trusted=folder / "trusted.pem",
+                user=USER,
+                password=PASSWORD,
             )
         )
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")

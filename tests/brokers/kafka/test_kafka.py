@@ -10,6 +10,7 @@ from confluent_kafka.admin import NewPartitions
 
 from tests.brokers.kafka.conftest import Client, source_of
 from tests.brokers.kafka.server import PASSWORD, USER
+from tests.pki import Authority
 from tests.waiting import wait_until
 from tests.webhooks.sources.kinds.reading import (
     connection_to,
@@ -171,6 +172,20 @@ def test_user_is_let_in_with_the_password_and_told_when_it_is_wrong(cluster: Cli
     assert time.monotonic() - began < 60
     assert caught.value.setting == "credentials.password"
     assert "wrong-password" not in str(caught.value)
+
+
+def test_tls_verifies_the_broker_and_presents_a_client_certificate(cluster: Client):
+    topic = cluster.topic()
+    issued = cluster.server.authority.issue("waypost")
+    settings = {"bootstrap_servers": cluster.server.tls_servers, "topic": topic}
+    client = {"client_certificate": issued.pem, "client_key": issued.key}
+    trusted = {"ca_certificate": cluster.server.authority.pem}
+    assert Kafka().test(connection_to(Kafka(), settings, trusted | client)).message.startswith(f"Topic {topic}")
+    for credentials in (client, trusted, {"ca_certificate": Authority().pem} | client):
+        with pytest.raises(SourceUnavailable) as caught:
+            Kafka().test(connection_to(Kafka(), settings, credentials))
+        assert caught.value.setting in ("settings.tls", "settings.bootstrap_servers")
+        assert "PRIVATE KEY" not in str(caught.value)
 
 
 def test_mechanism_that_brokers_lack_is_named(cluster: Client):
