@@ -23,6 +23,7 @@ from webhooks.wire.addresses.parsed_url import ForbiddenAddress
 
 CONNECT_SECONDS = 4.5  # for the first response of a cluster
 REQUEST_SECONDS = 5.0  # for one later request
+GRACE_SECONDS = 2.0  # for librdkafka to connect again by itself, as after a change of the leader
 CHECK_EVERY = 60.0  # seconds between two checks of the advertised brokers
 LOG_EVERY = 60.0  # seconds between two lines of librdkafka in the log, per kind of line
 MIB = 1024 * 1024
@@ -75,6 +76,7 @@ class Cluster:
         self.topic: str = connection.settings["topic"]
         self._connection = connection
         self._error: KafkaError | None = None
+        self._error_at = 0.0
         self._checked_at = 0.0
         servers = _checked_servers(connection)
         try:
@@ -97,7 +99,7 @@ class Cluster:
                 break
             except KafkaException as error:
                 self.consumer.poll(0)  # calls _on_error
-                self.raise_error(fatal_only=True)
+                self._raise_fatal()
                 if left <= 0.5:
                     raise self.unavailable(self._error or error.args[0]) from error
         self._check_brokers({broker.host: broker.port for broker in found.brokers.values()})
@@ -132,9 +134,14 @@ class Cluster:
             raise self.unavailable(error.args[0]) from error
         return {it.partition: it.offset if it.offset >= 0 else self.watermarks(it.partition)[1] for it in found}
 
-    def raise_error(self, *, fatal_only: bool = False) -> None:
-        """Raise what the library has reported since the last success."""
-        if self._error is not None and (not fatal_only or self._error.code() in _FATAL):
+    def check_error(self) -> None:
+        """Raise what the library has reported since the last success, if it holds on: if no broker responds now."""
+        self._raise_fatal()
+        if self._error is not None and time.monotonic() - self._error_at >= GRACE_SECONDS:
+            self.metadata(GRACE_SECONDS)
+
+    def _raise_fatal(self) -> None:
+        if self._error is not None and self._error.code() in _FATAL:
             raise self.unavailable(self._error)
 
     def forget_error(self) -> None:
@@ -154,6 +161,8 @@ class Cluster:
         return SourceUnavailable(f"Kafka reports: {_reason(error)}")
 
     def _on_error(self, error: KafkaError) -> None:
+        if self._error is None:
+            self._error_at = time.monotonic()
         if self._error is None or self._error.code() not in _FATAL:
             keeps_reason = self._error is not None and error.code() == KafkaError._ALL_BROKERS_DOWN
             self._error = self._error if keeps_reason else error

@@ -81,7 +81,7 @@ class PartitionReader:
         """
         first = self._consumer.poll(max(0.0, min(seconds, 1.0)))
         if first is None:
-            self._cluster.raise_error()
+            self._cluster.check_error()
             return False
         self._cluster.forget_error()
         for message in [first, *self._consumer.consume(MAX_BATCH - 1, 0)]:
