@@ -1,4 +1,4 @@
-"""Fetch schemas from a schema registry: Confluent's REST API, which others speak too, and Apicurio's.
+"""Fetch schemas from a schema registry: Confluent's REST API, which others speak too, Apicurio's, and AWS Glue.
 
 Calls go through the guard. A registry that is away or refuses our credentials is a failure of the source, tried again;
 a schema that it does not have, or a response that is no schema, is a fault of the records that name it.
@@ -15,6 +15,7 @@ import orjson
 from webhooks.outgoing.call_messages import CallResponse
 from webhooks.outgoing.errors import CallFailed, LimitReached
 from webhooks.outgoing.guarded_call import call
+from webhooks.sources.kinds.aws.client import ACCESS_KEY, ENDPOINT, SECRET_KEY, TOKEN, AwsApi, AwsError
 from webhooks.sources.kinds.kind import Connection, SourceUnavailable
 from webhooks.wire.addresses.parsed_url import ForbiddenAddress
 
@@ -46,6 +47,7 @@ class SchemaRegistry:
 
     def __init__(self, connection: Connection) -> None:
         settings = connection.settings
+        self._connection = connection
         self._form, self._share = settings["values"], connection.share
         self._url = str(settings.get("registry_url") or "").rstrip("/")
         self._headers = {"Accept": "application/vnd.schemaregistry.v1+json, application/json, */*"}
@@ -54,7 +56,12 @@ class SchemaRegistry:
             self._headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
 
     def fetch(self, key: str) -> SchemaText:
-        """Return a schema by key: ``ids/7`` or ``guids/<UUID>`` of Confluent, ``globalIds/7``, ``contentIds/7``."""
+        """Return a schema by key.
+
+        ``ids/7``, ``guids/<UUID>`` of Confluent; ``globalIds/7``, ``contentIds/7`` of Apicurio; a UUID of Glue.
+        """
+        if self._form == "glue":
+            return self._from_glue(key)
         return self._from_apicurio(key) if self._form in APICURIO else self._from_confluent(key)
 
     def _from_confluent(self, key: str) -> SchemaText:
@@ -76,6 +83,26 @@ class SchemaRegistry:
             inner = self._object(path, f"version {version} of {subject}")
             self._add_references(inner, found, left)
             found[name] = _text_of(inner, subject)
+
+    def _from_glue(self, key: str) -> SchemaText:
+        given = self._connection.credentials
+        credentials = {it: given.get(f"registry_{it}", "") for it in (ACCESS_KEY, SECRET_KEY, TOKEN)}
+        connection = Connection(self._connection.source, self._share, {"endpoint_url": self._url}, credentials)
+        region = self._connection.settings["registry_region"]
+        try:
+            found = AwsApi(connection, "glue", "AWSGlue", "1.1", region, "registry_region").call(
+                "GetSchemaVersion", {"SchemaVersionId": key}, SECONDS
+            )
+        except AwsError as error:
+            if error.code in ("EntityNotFound", "InvalidInput"):
+                raise SchemaNotFound("The registry has no such version of a schema.") from error
+            raise _of_glue(error) from error
+        except SourceUnavailable as error:
+            raise _of_glue(error) from error
+        text = found.get("SchemaDefinition")
+        if not isinstance(text, str):
+            raise SchemaNotFound("The registry's response has no schema.")
+        return SchemaText(text, str(found.get("DataFormat") or ""))
 
     def _from_apicurio(self, key: str) -> SchemaText:
         prefix = APICURIO[self._form]
@@ -125,6 +152,12 @@ class SchemaRegistry:
             raise SourceUnavailable(f"The schema registry was not called: {error}") from error
         _check_status(response, what)
         return response
+
+
+def _of_glue(error: SourceUnavailable) -> SourceUnavailable:
+    """Return an error of the API of Glue with the names of our settings."""
+    setting = error.setting.replace("credentials.", "credentials.registry_")
+    return SourceUnavailable(f"AWS Glue: {error}", URL_SETTING if setting == ENDPOINT else setting)
 
 
 def _check_status(response: CallResponse, what: str) -> None:

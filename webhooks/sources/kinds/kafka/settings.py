@@ -125,11 +125,33 @@ SETTINGS = (
     Setting(
         "registry_url",
         "Schema registry",
-        "URL of the schema registry, for confluent, apicurio and apicurio3.",
+        "URL of the schema registry, for confluent, apicurio and apicurio3; for glue only that of an own endpoint.",
         example="https://registry.example.com",
     ),
     Setting("registry_username", "Registry user", "User name at the schema registry.", example="waypost"),
     Setting("registry_password", "Registry password", "Password at the schema registry.", is_credential=True),
+    Setting(
+        "registry_region",
+        "Region of Glue",
+        "Region of the AWS Glue Schema Registry, for glue; empty: only the schemas given here.",
+        max_length=64,
+        example="eu-north-1",
+    ),
+    Setting(
+        "registry_access_key_id",
+        "Access key ID for Glue",
+        "Access key of a user that may call glue:GetSchemaVersion.",
+        max_length=128,
+        is_credential=True,
+    ),
+    Setting("registry_secret_access_key", "Secret access key for Glue", "Its secret.", is_credential=True),
+    Setting(
+        "registry_session_token",
+        "Session token for Glue",
+        "Session token of temporary credentials.",
+        max_length=4096,
+        is_credential=True,
+    ),
     Setting(
         "schemas",
         "Schemas",
@@ -183,7 +205,14 @@ def find_problems(connection: Connection) -> dict[str, str]:
     form = settings["values"]
     if form in NEED_REGISTRY and urlsplit(settings.get("registry_url") or "").scheme not in ("http", "https"):
         problems["settings.registry_url"] = f"Values of the form {form} need the URL of a schema registry."
-    if form in NEED_SCHEMAS:
+    region = settings.get("registry_region") if form == "glue" else ""
+    if region:
+        problems |= {
+            f"credentials.{it}": "Is required with a region of Glue."
+            for it in ("registry_access_key_id", "registry_secret_access_key")
+            if not connection.credentials.get(it)
+        }
+    if form in NEED_SCHEMAS and (settings.get("schemas") or not region):
         try:
             import_string(CHECK_SCHEMAS)(form, settings.get("schemas") or {}, settings.get("protobuf_message") or "")
         except ValueError as error:

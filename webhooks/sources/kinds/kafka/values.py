@@ -83,6 +83,7 @@ class ValueDecoder:
         self._place = (settings.get("registry_url"), self._form)
         schemas: Mapping[str, Any] = settings.get("schemas") or {}
         self._own = {str(name).lower(): it for name, it in schemas.items()} if self._form in NEED_SCHEMAS else {}
+        self._has_registry = self._form not in NEED_SCHEMAS or bool(settings.get("registry_region"))
         self._compiled: dict[str, _Cached] = {}
 
     @property
@@ -125,10 +126,11 @@ class ValueDecoder:
     def _schema(self, key: str) -> _Schema:
         """Return a schema from a cache, or fetch it. Raises SchemaNotFound, InvalidSchema, InvalidProto."""
         name = (*self._place, key)
-        found = self._compiled.get(key) if self._own else _cache.get(self._share, name)
+        is_own = key in self._own or not self._has_registry
+        found = self._compiled.get(key) if is_own else _cache.get(self._share, name)
         if found is None or time.monotonic() >= found.expires_at:
             found = self._load(key)
-            if self._own:
+            if is_own:
                 self._compiled[key] = found
             else:
                 _cache.put(self._share, name, found)
@@ -138,13 +140,16 @@ class ValueDecoder:
 
     def _load(self, key: str) -> _Cached:
         try:
-            if not self._own:
-                return _Cached(_compiled(self._registry.fetch(key)), "", float("inf"))
-            if key not in self._own:
-                raise SchemaNotFound(f"settings.schemas has no schema {key}.")
-            return _Cached(_compiled(_given(self._own[key])), "", float("inf"))
+            return _Cached(_compiled(self._text(key)), "", float("inf"))
         except FAULTS as error:
             return _Cached(None, f"Schema {key}: {error}", time.monotonic() + RETRY_AFTER)
+
+    def _text(self, key: str) -> SchemaText:
+        if key in self._own:
+            return _given(self._own[key])
+        if not self._has_registry:
+            raise SchemaNotFound("settings.schemas does not have it.")
+        return self._registry.fetch(key)
 
     def _decode(self, schema: _Schema, data: bytes, start: int) -> Value:
         if schema is None:

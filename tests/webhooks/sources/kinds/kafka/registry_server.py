@@ -19,6 +19,10 @@ class RegistryServer:
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.do_GET()
+
             def do_GET(self) -> None:
                 outer.calls.append(self.path)
                 outer.authorizations.append(self.headers.get("Authorization"))

@@ -6,11 +6,12 @@ import struct
 import zlib
 from collections.abc import Iterator
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import fastavro
 import pytest
 
+from tests.webhooks.sources.kinds.aws.conftest import aws, aws_url
 from tests.webhooks.sources.kinds.kafka.conftest import settings_of
 from tests.webhooks.sources.kinds.kafka.registry_server import RegistryServer, registry_server
 from tests.webhooks.sources.kinds.reading import connection_to, errors, make_due, read_once, read_source, read_until
@@ -18,7 +19,7 @@ from webhooks.models import Receipt
 from webhooks.sources.kinds.kafka import values
 from webhooks.sources.kinds.kafka.source import Kafka
 from webhooks.sources.kinds.kafka.values import Undecodable, ValueDecoder
-from webhooks.sources.kinds.kind import SourceUnavailable
+from webhooks.sources.kinds.kind import InvalidSettings, SourceUnavailable
 
 ORDER = {
     "type": "record",
@@ -54,6 +55,7 @@ def json_of(decoder: ValueDecoder, data: bytes, headers: dict[str, bytes] | None
     return json.loads(value.body)
 
 
+__all__ = ["aws", "aws_url"]  # fixtures
 pytestmark = pytest.mark.usefixtures("loopback")
 
 
@@ -127,6 +129,45 @@ def test_glue_header_names_a_schema_of_the_settings(compression):
     found = decoder(form="glue", schemas={str(GUID).upper(): {"type": "string"}})
     data = zlib.compress(b"\x04ab") if compression else b"\x04ab"
     assert json_of(found, bytes([3, compression]) + GUID.bytes + data) == "ab"
+
+
+def test_glue_schema_is_fetched_from_its_api(aws: Any, aws_url: str):
+    glue, name = aws("glue"), uuid4().hex
+    glue.create_registry(RegistryName=name)
+    made = glue.create_schema(
+        RegistryId={"RegistryName": name},
+        SchemaName="order",
+        DataFormat="AVRO",
+        Compatibility="NONE",
+        SchemaDefinition=json.dumps(MONEY),
+    )
+    keys = {"registry_access_key_id": "AKIA", "registry_secret_access_key": "geheim"}
+    given = {"bootstrap_servers": "a", "topic": "t", "tls": False, "values": "glue"}
+    given |= {"registry_region": "eu-north-1", "registry_url": aws_url}
+    found = ValueDecoder(connection_to(Kafka(), given, keys))
+    assert json_of(found, b"\x03\x00" + UUID(made["SchemaVersionId"]).bytes + b"\x0e") == {"cents": 7}
+    with pytest.raises(Undecodable):
+        found.decode(b"\x03\x00" + uuid4().bytes + b"\x0e", {})
+    with pytest.raises(InvalidSettings) as caught:
+        connection_to(Kafka(), given, {})
+    assert set(caught.value.problems) == {f"credentials.{it}" for it in keys}
+
+
+@pytest.mark.parametrize(
+    ("response", "setting"),
+    [(500, "settings.registry_url"), ({"SchemaDefinition": 7}, None), ("nonsense", "settings.registry_url")],
+)
+def test_glue_that_fails_makes_the_source_unavailable_and_nonsense_a_fault_of_the_record(
+    registry: RegistryServer, response: Any, setting: str | None
+):
+    registry.responses["/"] = response
+    given = {"bootstrap_servers": "a", "topic": "t", "tls": False, "values": "glue"}
+    given |= {"registry_region": "eu-north-1", "registry_url": f"{registry.url}/"}
+    keys = {"registry_access_key_id": "AKIA", "registry_secret_access_key": "geheim"}
+    found = ValueDecoder(connection_to(Kafka(), given, keys))
+    with pytest.raises(SourceUnavailable if setting else Undecodable) as caught:
+        found.decode(b"\x03\x00" + GUID.bytes + b"x", {})
+    assert getattr(caught.value, "setting", None) == setting
 
 
 def test_glue_value_that_inflates_without_end_is_refused(monkeypatch):
