@@ -111,16 +111,21 @@ class KafkaServer:
 
     def kill(self) -> None:
         """End the broker at once, as a power failure does."""
-        self._end(signal.SIGKILL)
+        self._signal(signal.SIGKILL)
+        assert self._process is not None
+        self._process.wait(60)
 
-    def stop(self) -> None:
-        """Stop the broker."""
-        self._end(signal.SIGTERM)
+    def suspend(self) -> None:
+        """Let the broker keep its connections and say nothing, until it is resumed."""
+        self._signal(signal.SIGSTOP)
 
-    def _end(self, number: signal.Signals) -> None:
-        if self._process is not None:
-            self._process.send_signal(number)
-            self._process.wait(60)
+    def resume(self) -> None:
+        """Let a broker that was suspended go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def _responds(self) -> bool:
         assert self._process is not None

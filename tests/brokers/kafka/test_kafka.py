@@ -211,6 +211,22 @@ def test_broker_that_dies_and_comes_back_loses_and_doubles_nothing(cluster: Clie
     assert errors() == []
 
 
+def test_broker_that_hangs_is_a_failure_and_reading_goes_on_after_it(cluster: Client):
+    topic = cluster.topic()
+    source_of(cluster, topic)
+    cluster.send(topic, b"1")
+    read_until(1)
+    cluster.server.suspend()
+    try:
+        wait_until(lambda: read_some(0.5) or errors(), "an error")
+        assert errors()[0][0] == "settings.bootstrap_servers"
+    finally:
+        cluster.server.resume()
+    cluster.send(topic, b"2")
+    read_until(2)
+    assert errors() == []
+
+
 def test_members_of_the_same_group_take_nothing_from_the_source(cluster: Client):
     topic = cluster.topic(2)
     source_of(cluster, topic, group=f"shared-{topic}")
