@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OURS = {"webhooks", "subscriptions", "delivery"}
-OF_OTHERS = {"redis": "celery", "yaml": "drf-spectacular"}  # installed with these
+OF_OTHERS = {"amqp": "celery", "redis": "celery", "yaml": "drf-spectacular"}  # installed with these
 READ_BY_OTHERS = {"tzdata"}  # by zoneinfo, of the standard library
 
 
@@ -52,7 +52,11 @@ def imported(app: str) -> set[str]:
 
 @pytest.mark.parametrize(
     ("app", "extras"),
-    [("webhooks", ["admin", "kafka"]), ("subscriptions", ["provider", "admin"]), ("delivery", ["provider", "admin"])],
+    [
+        ("webhooks", ["admin", "kafka", "nats"]),
+        ("subscriptions", ["provider", "admin"]),
+        ("delivery", ["provider", "admin"]),
+    ],
 )
 def test_every_package_an_app_imports_is_declared_for_it(app: str, extras: list[str]) -> None:
     names, offered = declared(*extras), metadata.packages_distributions()

@@ -16,8 +16,10 @@ from webhooks.sources.kinds.kind import Kind
 
 HTTP = "http"  # sources that senders post to: no file here, because their messages are not fetched
 FILES: dict[str, str] = {
+    "amqp": "webhooks.sources.kinds.rabbitmq.amqp_queue.Amqp",
     "kafka": "webhooks.sources.kinds.kafka.source.Kafka",
     "kinesis": "webhooks.sources.kinds.aws.kinesis.Kinesis",
+    "nats": "webhooks.sources.kinds.nats.jetstream.Nats",
     "pubsub": "webhooks.sources.kinds.google.pubsub.PubSub",
     "sqs": "webhooks.sources.kinds.aws.sqs.Sqs",
     "postgres_outbox": "webhooks.sources.kinds.postgres.outbox.PostgresOutbox",
