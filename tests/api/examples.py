@@ -26,7 +26,7 @@ from tests.api.operations import operations
 from tests.delivery.factories_load import make_drain_report, make_lane_behind, make_publisher_report
 from tests.factories import make_client
 from tests.factories_receiver import make_source
-from tests.receiver import Receiver
+from tests.receiver import Receiver, status
 from webhooks.models import Source
 from webhooks.processing.process import process_due
 from webhooks.sources.secret_rotation import keep_received_secret
@@ -408,8 +408,9 @@ def receive(it: Recorder, client: APIClient) -> None:
 def read(it: Recorder, client: APIClient, receiver: Receiver) -> None:
     """Read another system."""
     kinds = it.call(client, "list_source_kinds")
-    it.examples["list_source_kinds"]["responses"]["200"] = {"data": kinds["data"][:1]}  # whatever is installed
-    body = {"kind": "scripted", "settings": {"topic": "orders"}}
+    it.examples["list_source_kinds"]["responses"]["200"] = {"data": kinds["data"][:2]}  # whatever is installed
+    receiver.script("/orders", status(200, b'[{"id": "A-17", "total": 129.5}]', content_type="application/json"))
+    body = {"kind": "poll", "settings": {"url": receiver.url("/orders"), "id_path": "/id", "event_type": "order"}}
     it.call(client, "test_source_settings", body)
     source = client.post("/api/v1/sources/", body, format="json").json()["id"]
     it.call(client, "test_stored_source_settings", ref=source)

@@ -15,10 +15,8 @@ from tests.api.checked_responses import checked_request
 from tests.api.examples import record
 from tests.api.operations import Operation, operations
 from tests.receiver import Receiver
-from tests.webhooks.readers import scripted
 from webhooks.receiving import rejections
 from webhooks.sources import snapshot
-from webhooks.sources.kinds import registry
 
 FILE = Path(openapi.__file__).with_name("examples.json")
 WITHOUT_BODY = {"get_receipt_body", "get_event_data"}  # bytes of the caller, not JSON
@@ -29,7 +27,6 @@ CALLED_BY_ENDPOINTS = {"confirm_verification", "confirm_verification_by_get"}
 def recorded(settings: Any, transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """Call every operation; each response is checked against the OpenAPI document."""
     monkeypatch.setattr(Client, "request", checked_request)
-    monkeypatch.setitem(registry.FILES, "scripted", scripted.PATH)
     settings.WAYPOST_ALLOW_HTTP, settings.WAYPOST_ALLOW_NETWORKS = True, ["127.0.0.0/8", "93.184.215.0/24"]
     if settings.WAYPOST_EMBEDDED_BROKER:
         embedded.attach(embedded.VALKEY, Path(settings.WAYPOST_DATA))  # keeps the publish rate

@@ -16,6 +16,7 @@ from webhooks.sources.kinds.kind import Kind
 
 HTTP = "http"  # sources that senders post to: no file here, because their messages are not fetched
 FILES: dict[str, str] = {
+    "poll": "webhooks.sources.kinds.poll.source.Poll",
     "amqp": "webhooks.sources.kinds.rabbitmq.amqp_queue.Amqp",
     "kafka": "webhooks.sources.kinds.kafka.source.Kafka",
     "kinesis": "webhooks.sources.kinds.aws.kinesis.Kinesis",

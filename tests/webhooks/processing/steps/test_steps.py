@@ -1,8 +1,10 @@
 """Steps on the way to an event: filter, enrich, transform, publish; each is kept in the receipt's history."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -12,6 +14,7 @@ from django.utils import timezone
 from delivery import notify
 from delivery.models import Event
 from subscriptions.models import Tenant
+from tests.dns_server import Answer, DnsServer
 from tests.factories import make_client, make_tenant
 from tests.factories_receiver import make_receipt, make_source
 from tests.receiver import Exchange, Receiver, hang, status
@@ -23,6 +26,7 @@ from webhooks.sources.connections import credentials_of, encrypted
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
 API = "/api/v1"
+GUIDE = Path(__file__).resolve().parents[4] / "docs" / "how-to" / "receive.md"
 
 
 @pytest.fixture(autouse=True)
@@ -367,6 +371,13 @@ def test_steps_that_cannot_work_are_refused(tenant: Tenant, handler: dict[str, A
     error = response.json()["errors"][0]
     assert error["field"].startswith("handlers")
     assert problem in error["detail"]
+
+
+def test_steps_of_the_guide_are_accepted(tenant: Tenant, dns: DnsServer) -> None:
+    dns.default = Answer(("93.184.215.14",))
+    blocks = [json.loads(it) for it in re.findall(r"^```json\n(.*?)^```", GUIDE.read_text(), re.M | re.S)]
+    (handler,) = [it for it in blocks if isinstance(it, dict) and "enrich" in it]
+    assert create(tenant, handler, credentials={"crm": "x"}).status_code == 201
 
 
 def test_credentials_of_headers_are_encrypted_required_and_kept(tenant: Tenant, crm: Receiver) -> None:
