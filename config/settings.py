@@ -237,6 +237,7 @@ API_TAGS = [
         "type), and both paths accept batches of CloudEvents (`application/cloudevents-batch+json`).",
     },
     {"name": "Endpoints", "description": "Where webhooks are sent, how they are signed, and how deliveries are going."},
+    {"name": "Endpoint types", "description": "Systems that deliveries can be written to, with their settings."},
     {"name": "Subscriptions", "description": "Which events an endpoint gets."},
     {"name": "Event types", "description": "What can be published, with schemas and examples."},
     {"name": "Deliveries", "description": "One event for one endpoint, with every attempt."},
