@@ -129,7 +129,7 @@ class Exchange(BaseHTTPRequestHandler):
         arrival = Arrival(self.path, self.headers, body, connection=self.client_address[1])
         self.server.receiver.take(arrival)(self)
 
-    do_GET = do_OPTIONS = do_POST
+    do_GET = do_OPTIONS = do_PUT = do_POST
 
     def write(self, data: bytes) -> None:
         self.wfile.write(data)
