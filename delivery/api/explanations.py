@@ -64,7 +64,9 @@ class ExplanationSerializer(serializers.Serializer[Any]):
     """The outcome of an event at one endpoint, with the reasons."""
 
     endpoint = IdField(Endpoint.prefix, source="endpoint.id", help_text="Id of the endpoint.")
-    url = serializers.CharField(source="endpoint.address", help_text="URL of the endpoint, or the address of another system.")
+    url = serializers.CharField(
+        source="endpoint.address", help_text="URL of the endpoint, or the address of another system."
+    )
     endpoint_state = serializers.CharField(
         source="endpoint.state", help_text="State of the endpoint: `active`, `paused`, `disabled` or `unverified`."
     )
