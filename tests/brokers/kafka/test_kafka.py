@@ -166,10 +166,8 @@ def test_user_is_let_in_with_the_password_and_told_when_it_is_wrong(cluster: Cli
     settings |= {"sasl_mechanism": mechanism, "username": USER}
     sample = Kafka().test(connection_to(Kafka(), settings, {"password": PASSWORD}))
     assert sample.record is not None
-    began = time.monotonic()
     with pytest.raises(SourceUnavailable, match="refuse the credentials") as caught:
         Kafka().test(connection_to(Kafka(), settings, {"password": "wrong-password"}))
-    assert time.monotonic() - began < 60
     assert caught.value.setting == "credentials.password"
     assert "wrong-password" not in str(caught.value)
 

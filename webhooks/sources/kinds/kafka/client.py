@@ -89,9 +89,12 @@ class Cluster:
         """Close the connection."""
         self.consumer.close()
 
-    def metadata(self, seconds: float = CONNECT_SECONDS) -> TopicMetadata:
-        """Return the metadata of the topic, after a check of all brokers that the cluster advertises."""
-        until = time.monotonic() + seconds
+    def metadata(self, seconds: float | None = None) -> TopicMetadata:
+        """Return the metadata of the topic, after a check of all brokers that the cluster advertises.
+
+        ``seconds``: to wait for a response; CONNECT_SECONDS if None.
+        """
+        until = time.monotonic() + (CONNECT_SECONDS if seconds is None else seconds)
         while True:
             left = until - time.monotonic()
             try:

@@ -23,9 +23,9 @@ SETTINGS = (
     Setting(
         "bootstrap_servers",
         "Bootstrap servers",
-        "Brokers to begin with, host:port, separated by commas. The others are found from these.",
+        "Brokers to begin with, host:port, separated by commas. The others are found from these. Positions are kept if "
+        "this changes: another cluster is another source.",
         is_required=True,
-        names_place=True,
         example="broker-1.example.com:9094,broker-2.example.com:9094",
     ),
     Setting(

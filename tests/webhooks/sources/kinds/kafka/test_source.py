@@ -30,6 +30,7 @@ from webhooks.readers.partitions import seek
 from webhooks.sources.kinds.kafka import client, reader
 from webhooks.sources.kinds.kafka.source import Kafka
 from webhooks.sources.kinds.kind import InvalidSettings, PositionLost, SourceUnavailable
+from webhooks.sources.snapshot import clear_snapshots
 from webhooks.sources.sources import change_source
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("reading")]
@@ -139,6 +140,16 @@ def test_start_at_a_time_asks_for_the_offsets_of_that_time(kafka, topic):
     assert Kafka().seek(connect(kafka, topic), "0", datetime(2026, 1, 1, tzinfo=UTC)) == {"offset": 1}
 
 
+def test_other_bootstrap_servers_of_the_cluster_keep_the_positions(kafka, topic):
+    source = source_of(kafka, topic, start="latest")
+    read_once()
+    kafka.send(topic, b"1")
+    other = ",".join(reversed(kafka.servers.split(",")))
+    change_source(source, {"settings": {**source.settings, "bootstrap_servers": other}})
+    clear_snapshots()
+    assert [it.read() for it in read_until(1)] == [b"1"]
+
+
 def test_pause_stops_reading_and_resuming_goes_on_where_it_was(kafka, topic):
     source = source_of(kafka, topic)
     kafka.send(topic, b"1")
@@ -197,7 +208,7 @@ def unused_port() -> int:
 @pytest.fixture
 def impatient(monkeypatch) -> None:
     """Give up a connection after half a second."""
-    monkeypatch.setattr(client.Cluster.metadata, "__defaults__", (0.6,))
+    monkeypatch.setattr(client, "CONNECT_SECONDS", 0.6)
 
 
 @pytest.mark.usefixtures("impatient")
