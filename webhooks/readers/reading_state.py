@@ -30,6 +30,8 @@ class Reading:
     error_setting: str = ""
     lag_records: int | None = None
     lag_seconds: float | None = None
+    lag_bytes: int | None = None
+    warning: str = ""
     last_record_at: datetime | None = None
     records: int = 0
     partitions: int = 0
@@ -56,6 +58,8 @@ def _sums(ids: list[UUID]) -> Any:
             failing_since=Min("failing_since"),
             lag_records=Sum("lag_records"),
             lag_seconds=Max("lag_seconds"),
+            lag_bytes=Sum("lag_bytes"),
+            warning=Max("warning"),
             last_record_at=Max("last_record_at"),
             last_read_at=Max("last_read_at"),
             records=Sum("records"),
@@ -82,7 +86,8 @@ def _reading(source: Source, sums: dict[str, Any] | None, error: tuple[str, str]
     elif sums["last_read_at"] is None:
         state = STARTING
     last_error, setting = error or ("", "")
-    names = ("failing_since", "lag_records", "lag_seconds", "last_record_at", "records", "partitions")
+    lags = ("lag_records", "lag_seconds", "lag_bytes", "warning")
+    names = ("failing_since", *lags, "last_record_at", "records", "partitions")
     shown = {name: sums[name] for name in names}
     return Reading(
         state, last_error=last_error, error_setting=setting, failing_partitions=sums["failing_partitions"], **shown

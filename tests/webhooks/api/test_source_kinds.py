@@ -76,6 +76,12 @@ def test_created_source_is_read_and_shows_how_reading_goes(client: Any, system: 
     reading = client.get(f"{API}/sources/{created['id']}/").json()["reading"]
     assert (reading["state"], reading["lag_records"], reading["records"]) == ("reading", 0, 1)
     assert reading["last_record_at"] is not None
+    assert (reading["lag_bytes"], reading["warning"]) == (None, "")
+    SourcePartition.objects.update(lag_bytes=12, warning="The log fills the disk.")
+    source = client.get(f"{API}/sources/{created['id']}/").json()
+    [partition] = client.get(f"{API}/sources/{created['id']}/partitions/").json()["data"]
+    for shown in (source["reading"], partition):
+        assert (shown["lag_bytes"], shown["warning"]) == (12, "The log fills the disk.")
 
 
 def test_credentials_are_encrypted_and_never_shown(client: Any) -> None:

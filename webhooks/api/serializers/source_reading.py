@@ -38,6 +38,13 @@ class SourceReadingSerializer(StrictSerializer):
     lag_seconds = serializers.FloatField(
         allow_null=True, help_text="Age of the oldest record not read yet, in seconds; null: not known."
     )
+    lag_bytes = serializers.IntegerField(
+        allow_null=True, help_text="What the other system keeps for this source, in bytes; null: not known."
+    )
+    warning = serializers.CharField(
+        help_text="What endangers the source or the other system, in a sentence, such as a log that fills its disk; "
+        "empty: nothing."
+    )
     last_record_at = serializers.DateTimeField(
         allow_null=True, help_text="When the latest record was stored; null: none."
     )
@@ -55,7 +62,8 @@ class SourcePartitionSerializer(serializers.ModelSerializer[SourcePartition]):
     class Meta:
         model = SourcePartition
         fields = [
-            *("id", "name", "position", "records", "lag_records", "lag_seconds", "last_record_at", "last_read_at"),
+            *("id", "name", "position", "records", "lag_records", "lag_seconds", "lag_bytes", "warning"),
+            *("last_record_at", "last_read_at"),
             *("next_read_at", "failures", "failing_since", "last_error", "error_setting"),
         ]
         read_only_fields = fields
