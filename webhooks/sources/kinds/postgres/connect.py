@@ -39,7 +39,7 @@ SESSION = {
     "extra_float_digits": "1",
     "statement_timeout": f"{STATEMENT_SECONDS:.0f}s",
     "lock_timeout": f"{LOCK_SECONDS}s",
-    "idle_in_transaction_session_timeout": "10min",
+    "idle_in_transaction_session_timeout": "60s",  # of a reader that another process has replaced
 }
 
 T = TypeVar("T")

@@ -23,6 +23,7 @@ from webhooks.sources.kinds.postgres.tables import Table
 
 CHUNK_BYTES = 4 * 1024**2
 FIRST_CHUNK = 50  # rows
+KEEP_SNAPSHOT = "10min"  # while other processes read in it
 
 _SNAPSHOT = "SELECT pg_current_snapshot()::text, pg_export_snapshot()::text, pg_current_wal_insert_lsn()::text"
 _COLUMNS = """
@@ -127,6 +128,7 @@ class Copy:
 
     def _begin(self) -> None:
         self._database.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        self._database.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{KEEP_SNAPSHOT}'")
 
     def _import(self, name: str) -> bool:
         self._begin()

@@ -428,3 +428,18 @@ def test_server_that_hangs_or_goes_away_ends_a_fetch_and_is_read_again_later(
         shop.forwarder.listen()
     again = read_on(read(position))
     assert [it.id for it in again] == [record.id]
+
+
+def test_copy_goes_on_in_the_snapshot_of_another_process_while_that_lives(shop: Shop) -> None:
+    shop.run(ORDERS)
+    shop.run("INSERT INTO orders SELECT n, 'old' FROM generate_series(1, 10) n")
+    kind, connection = find_kind("postgres_changes"), shop.connection("postgres_changes", tables=["orders"], copy=True)
+    first = kind.open(connection, "", None)
+    records = first.fetch(4, 0.0)
+    shop.run("UPDATE orders SET note = 'new'")
+    second = kind.open(connection, "", records[-1].position)
+    rest = second.fetch(10, 0.0)
+    assert [(data(it)["key"]["id"], data(it)["after"]["note"]) for it in rest] == [(n, "old") for n in range(5, 11)]
+    assert len(rest[-1].position["segments"]) == 1
+    first.close()
+    second.close()
