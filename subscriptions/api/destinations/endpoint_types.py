@@ -7,7 +7,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from subscriptions.api.tenancy import TenantScoped
+from subscriptions.api.tenancy import TenantScoped, tenant_id_of
 from subscriptions.endpoints.destinations.registry import list_kinds
 from subscriptions.models import Endpoint
 from webhooks.kit.rest.serializers import ChoiceField, JsonField, StrictSerializer
@@ -74,4 +74,5 @@ class EndpointTypes(TenantScoped[Endpoint]):
 
     @extend_schema(operation_id="list_endpoint_types", responses=EndpointTypeListSerializer)
     def get(self, request: Request) -> Response:
+        tenant_id_of(request)  # raises NotFound for another tenant's name
         return Response(EndpointTypeListSerializer({"data": list_kinds()}).data)
