@@ -6,6 +6,7 @@ covers the column of the id, a repeat inserts nothing, so that each event is sto
 If a row of several is refused, each row is inserted under a savepoint of its own, so that it fails alone.
 """
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -31,6 +32,17 @@ from webhooks.wire.addresses.parsed_url import ForbiddenAddress
 
 PORT = 5432
 DEFAULT_COLUMNS = {"id": "id", "type": "type", "body": "body"}
+# libpq reads the environment and the home directory of this process for what a connection does not say; nothing of ours
+# may reach the servers of others.
+NOTHING_OF_OURS: dict[str, Any] = {
+    "passfile": os.devnull,
+    "gssencmode": "disable",
+    "sslcertmode": "disable",
+    "require_auth": "none,password,md5,scram-sha-256",
+    "target_session_attrs": "any",
+    "client_encoding": "UTF8",
+    "options": "",
+}
 INSERTED, CONFLICT = b"inserted", b"exists already"
 TLS_MODES = ("verify-full", "require", "disable")
 _NAME = re.compile(r"[^\0\".]{1,63}(\.[^\0\".]{1,63})?")
@@ -114,7 +126,7 @@ class Postgres(SocketKind):
         return f"postgresql://{shown}:{port}/{settings['database']}/{settings['table']}"
 
     def check_message(self, connection: Connection, message: Message) -> None:
-        if b"\0" in message.body and "body" in connection.settings["columns"].values():
+        if b"\0" in message.body and {"body", "data"} & {*connection.settings["columns"].values()}:
             raise SendFailed(Failure.REFUSED, "The body has a NUL, which no text column can store; map bytes instead.")
 
     def test(self, connection: Connection) -> str:
@@ -152,9 +164,10 @@ class PostgresClient:
                 port=port,
                 dbname=settings["database"],
                 user=settings["user"],
-                password=connection.credentials.get("password"),
+                password=connection.credentials.get("password", ""),
                 sslmode=settings["tls"],
-                sslrootcert="system" if settings["tls"] == "verify-full" else None,
+                sslrootcert="system" if settings["tls"] == "verify-full" else "",
+                **NOTHING_OF_OURS,
                 connect_timeout=max(2, round(timeout)),
                 application_name=f"waypost {connection.endpoint}"[:63],
                 autocommit=True,

@@ -58,6 +58,7 @@ class HttpsTransport:
         self._waiting: dict[UUID, list[Group]] = {}  # for the token of their endpoint
         self._requests: dict[UUID, Future[BearerToken]] = {}  # token requests, by endpoint
         self._ended: list[tuple[InFlight, Outcome]] = []
+        self._has_token = False  # whether a token request has ended since the last turn
         self._wake_up = WakeUp()
         self._selector = DefaultSelector()
         self._selector.register(http, EVENT_READ)
@@ -90,7 +91,8 @@ class HttpsTransport:
             for group in self._groups.take(now):
                 group.started = now
                 self._start(group)
-        if self._requests:
+        if self._has_token:
+            self._has_token = False
             self._wake_up.clear()
             self._use_tokens()
         self._http.advance()
@@ -133,8 +135,11 @@ class HttpsTransport:
             return
         self._waiting.setdefault(endpoint_id, []).append(group)
         if credentials is not None and endpoint_id not in self._requests:
-            on_ended: Callable[[Future[BearerToken]], None] = lambda _: self._wake_up.set()  # noqa: E731
-            self._requests[endpoint_id] = request_token(credentials, group.target.tenant_id, on_ended)
+            self._requests[endpoint_id] = request_token(credentials, group.target.tenant_id, self._on_token_ended)
+
+    def _on_token_ended(self, _request: "Future[BearerToken]") -> None:
+        self._has_token = True
+        self._wake_up.set()
 
     def _send(self, group: Group, bearer: str) -> None:
         target, now = group.target, self._clock()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -94,6 +95,17 @@ class TestRows:
         assert [orjson.loads(it.body)["data"] for it in place.received()] == [1, 2]
         assert sorted(Delivery.objects.values_list("last_error", flat=True)) == ["", "", "refused"]
         assert b"violates check constraint" in bytes(Attempt.objects.get(error="refused").response or b"")
+
+    def test_passwords_of_this_process_are_not_sent_to_others(
+        self, place: Table, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        (tmp_path / "passwords").write_text(f"*:*:*:*:{PASSWORD}\n")
+        (tmp_path / "passwords").chmod(0o600)
+        monkeypatch.setenv("PGPASSFILE", str(tmp_path / "passwords"))
+        monkeypatch.setenv("PGPASSWORD", PASSWORD)
+        publish_to(endpoint_of(place, (place.settings, {})), 1)
+        run_drain()
+        assert Attempt.objects.get().error == "access_denied"
 
     def test_lock_of_another_session_ends_the_attempt_by_its_timeout(self, place: Table) -> None:
         endpoint = endpoint_of(place, timeout_ms=1_000)
