@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 from base64 import b64encode
 from pathlib import Path
@@ -111,7 +112,13 @@ class RabbitMq:
     def connect(self) -> Any:
         """Return a connection of the client library."""
         connection = amqp.Connection(
-            f"127.0.0.1:{self.port}", USER, PASSWORD, "PLAIN", virtual_host=VIRTUAL_HOST, connect_timeout=5
+            f"127.0.0.1:{self.port}",
+            USER,
+            PASSWORD,
+            "PLAIN",
+            virtual_host=VIRTUAL_HOST,
+            connect_timeout=5,
+            socket_settings={socket.TCP_USER_TIMEOUT: 60_000},  # milliseconds
         )
         connection.connect()
         return connection

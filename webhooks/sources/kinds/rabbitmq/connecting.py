@@ -24,6 +24,7 @@ from webhooks.sources.kinds.kind import Connection, SourceUnavailable
 CONNECT_SECONDS = 4.0
 CALL_SECONDS = 4.0
 HEARTBEAT = 60  # seconds
+USER_TIMEOUT = 10_000  # milliseconds without an acknowledgement of what was sent; the library has one second
 HOST, USER, PASSWORD = "settings.host", "settings.username", "credentials.password"
 VIRTUAL_HOST, QUEUE = "settings.virtual_host", "settings.queue"
 
@@ -75,6 +76,7 @@ class Broker:
             connect_timeout=CONNECT_SECONDS,
             heartbeat=HEARTBEAT,
             frame_handler=self._frame_handler,
+            socket_settings={socket.TCP_USER_TIMEOUT: USER_TIMEOUT} if hasattr(socket, "TCP_USER_TIMEOUT") else {},
         )
         make = prepared.Transport
 
