@@ -110,6 +110,8 @@ def _options(connection: Connection, client: Client, host: str) -> dict[str, Any
     options: dict[str, Any] = {
         "name": f"waypost {connection.source}",
         "allow_reconnect": False,
+        "max_reconnect_attempts": 1,  # also of the first connection, without which a refused one is tried until the end
+        "reconnect_time_wait": 0,
         "connect_timeout": CONNECT_SECONDS,
         "error_cb": _ignore,
     }
