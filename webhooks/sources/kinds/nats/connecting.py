@@ -21,6 +21,7 @@ from webhooks.sources.kinds.kind import Connection, SourceUnavailable
 
 CONNECT_SECONDS = 4
 CALL_SECONDS = 4.0
+CLOSE_SECONDS = 0.5
 GRACE_SECONDS = 2.0  # after which a call that does not end itself is given up
 HOST, STREAM = "settings.host", "settings.stream"
 NO_TLS = "The server does not offer TLS; nothing was sent to it."
@@ -74,7 +75,7 @@ class Server:
     def close(self) -> None:
         """Close the connection, also one that was not made completely, which the library leaves open."""
         with suppress(SourceUnavailable):
-            self.run(_closed(self._client))
+            self.run(_closed(self._client), CLOSE_SECONDS)
 
 
 async def _closed(client: Client) -> None:
