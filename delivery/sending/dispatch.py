@@ -24,6 +24,7 @@ from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Outcome
 from delivery.transports.registry import Transports
 from delivery.transports.transport import NotSent
+from subscriptions.endpoints.destinations.registry import HTTP
 from webhooks.wire.ids import new_id
 
 SUBMIT_BATCH = 32  # attempts composed before they are sent
@@ -113,10 +114,11 @@ class Dispatcher:
     def useful(self, lane: LeasedLane, now: float) -> int:
         """Return how many attempts of a lane to start now: no more at once than its held deliveries need.
 
-        Each attempt at the same time needs a connection of its own, and what is held is sent as the others end.
+        Each attempt at the same time needs a connection of its own, and what is held is sent as the others end. Those
+        of other transports than ``http`` share requests or calls, so the more there are, the better.
         """
         places = lane.capacity(now)
-        if places <= FEWEST_USEFUL or not lane.may_hold(now):
+        if places <= FEWEST_USEFUL or not lane.may_hold(now) or lane.target.kind != HTTP:
             return places
         waiting = self.ahead.count(lane.target.endpoint_id) + lane.in_flight
         useful = lane.window.useful(waiting, now - lane.last_active_at)

@@ -8,6 +8,7 @@ import pytest
 
 from delivery import notify
 from delivery.models import Attempt, Delivery
+from delivery.sending import dispatch
 from delivery.single_attempts.test_delivery import send_test
 from delivery.transports.https.http_batch import batch_id, failed_ids
 from delivery.transports.message import Message
@@ -57,6 +58,15 @@ class TestBatches:
         publish_to(endpoint, 2)
         run_drain()
         assert [len(orjson.loads(it.body)) for it in receiver.arrivals] == [2]
+
+    def test_batch_is_filled_however_many_lanes_share_the_drain(
+        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(dispatch, "ENOUGH_IN_FLIGHT", 0)  # as with very many lanes
+        endpoint = subscribed(receiver)
+        publish_to(endpoint, *range(20))
+        run_drain()
+        assert [len(orjson.loads(it.body)) for it in receiver.arrivals] == [10, 10]
 
     def test_bytes_limit_a_request(self, receiver: Receiver) -> None:
         endpoint = subscribed(receiver, batch={**BATCH, "max_bytes": 3_000})
