@@ -1,6 +1,5 @@
 """Show sources and their statistics; add, change, pause and test them, rotate secrets, reprocess failed receipts."""
 
-from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -17,25 +16,29 @@ from webhooks.admin.display import as_json, secrets_table, state_pill, stats_pan
 from webhooks.admin.replay_page import ReplayRequest, confirm_replay
 from webhooks.admin.secret_rotation import secrets_page
 from webhooks.admin.source_editing import MAY_ADD, MAY_CHANGE, add_page, edit_page
+from webhooks.admin.source_reading import reading_page, reading_panel
 from webhooks.admin.test_message import test_message_page
 from webhooks.kit.admin.display import code, column, when
 from webhooks.kit.admin.lists import AdminList
 from webhooks.models import Receipt, Source
 from webhooks.sources import source_stats
+from webhooks.sources.kinds.registry import HTTP
+from webhooks.sources.sources import change_source
 
 HOURS = 24  # shown in the statistics
 
-hide_secrets = method_decorator(sensitive_post_parameters("secret", "verify_token"))  # in error reports
+hide_secrets = method_decorator(sensitive_post_parameters())  # in error reports: also the credentials of any kind
 
 
 @admin.register(Source)
 class SourceAdmin(AdminList):
     """Show sources, with a page for each thing an operator does to one."""
 
-    list_display = ("public_id", "name", "external_id", "sender", "scheme", "state", "created")
+    list_display = ("public_id", "name", "external_id", "kind", "sender", "scheme", "state", "created")
     search_help_text = "Search by ID or external ID (exact), or part of the name"
     fieldsets = (
         (f"Last {HOURS} hours", {"fields": ("status",)}),
+        ("Reading", {"fields": ("kind", "reading", "settings_block")}),
         (
             "General",
             {
@@ -75,6 +78,7 @@ class SourceAdmin(AdminList):
 
     def get_urls(self) -> list[URLPattern]:
         pages = {"replay": self.replay_failed, "test": self.test, "edit": self.edit, "secrets": self.secrets}
+        pages["reading"] = self.reading_of
         own = [
             path(f"<uuid:pk>/{name}/", self.admin_site.admin_view(page), name=f"webhooks_source_{name}")
             for name, page in pages.items()
@@ -106,6 +110,10 @@ class SourceAdmin(AdminList):
         """Send a test message."""
         return test_message_page(self, request, pk)
 
+    def reading_of(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Test, pause or resume a source that is read, or seek in it."""
+        return reading_page(self, request, pk)
+
     def replay_failed(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """Ask, then replay all failed receipts of one source."""
         source = get_object_or_404(Source, pk=pk)
@@ -123,17 +131,16 @@ class SourceAdmin(AdminList):
     @admin.action(permissions=["pause"], description="Pause (respond 503)")
     def pause(self, request: HttpRequest, selected: QuerySet[Source]) -> None:
         """Respond 503 to the senders until the sources are resumed."""
-        self._set_paused_at(request, selected, timezone.now(), "paused")
+        self._set_state(request, selected, Source.State.PAUSED, "paused")
 
     @admin.action(permissions=["pause"], description="Resume")
     def resume(self, request: HttpRequest, selected: QuerySet[Source]) -> None:
         """End the pause of the selected sources."""
-        self._set_paused_at(request, selected, None, "resumed")
+        self._set_state(request, selected, Source.State.ACTIVE, "resumed")
 
-    def _set_paused_at(self, request: HttpRequest, selected: QuerySet[Source], at: datetime | None, done: str) -> None:
-        for source in selected:
-            source.paused_at = at
-            source.save(update_fields=["paused_at", "updated_at"])
+    def _set_state(self, request: HttpRequest, selected: QuerySet[Source], state: str, done: str) -> None:
+        for source in selected.filter(deleted_at=None):
+            change_source(source, {"state": state})
             self.log_change(request, source, done)
 
     @admin.display(description="Status")
@@ -141,6 +148,8 @@ class SourceAdmin(AdminList):
         hours = source_stats.hourly_counts(source, HOURS)
         return stats_panel(source, source_stats.current_counts(source), source_stats.totals(hours), hours)
 
+    reading = column("Reading", reading_panel)
+    settings_block = column("Settings", lambda source: as_json(source.settings))
     external_id = column("External ID", lambda source: source.uid or "-")
 
     @admin.display(description="State")
@@ -151,7 +160,10 @@ class SourceAdmin(AdminList):
             return state_pill("paused", "Senders get 503 with Retry-After.")
         return state_pill("open")
 
-    address = column("Address", lambda source: code(reverse("inbound", args=[source.public_id])))
+    address = column(
+        "Address",
+        lambda source: code(reverse("inbound", args=[source.public_id])) if source.kind == HTTP else "None: it is read",
+    )
     options_block = column("Options", lambda source: as_json(source.options))
     handshake_block = column("Handshake", lambda source: as_json(source.handshake))
     responses_block = column("Responses to other outcomes", lambda source: as_json(source.responses))
