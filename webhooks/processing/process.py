@@ -23,6 +23,7 @@ from webhooks import telemetry
 from webhooks.models import Receipt, Source
 from webhooks.processing.notify import receipt_workers
 from webhooks.processing.receipts import release
+from webhooks.processing.running.handler_batches import may_run_together
 from webhooks.processing.running.handler_runs import (
     HandlerRun,
     OrderKey,
@@ -44,6 +45,8 @@ from webhooks.wire.ids import public
 
 BATCH = 64  # receipts per claim
 MAX_GROUP = 32  # receipts per transaction: beyond 64 subtransactions PostgreSQL slows down every session
+TOGETHER_BATCH = 256  # receipts per claim, after one whose receipts may all run together
+MAX_TOGETHER = 128  # of these in a transaction: they have one subtransaction
 RELEASE_AFTER = 0.5  # seconds after which claimed receipts that have not started are released
 TENANT_SECONDS = 0.1  # of one claim for the receipts of one tenant
 ALONE_EVERY = 0.05  # seconds between two turns of the receipts that run alone
@@ -62,9 +65,11 @@ def process_due(seconds: float = MAX_RUN_SECONDS) -> int:
     if not has_pending():
         return 0
     with handler_place() as is_free, InFlight() as in_flight:
-        alone_at = time.monotonic()
+        alone_at, size = time.monotonic(), BATCH
         while is_free and time.monotonic() < end:
-            processed = process_claimed(in_flight.begin(claim_group(BATCH)))
+            claimed = claim_group(size)
+            size = TOGETHER_BATCH if claimed and may_run_together(claimed) else BATCH
+            processed = process_claimed(in_flight.begin(claimed))
             processed += _process_answered(in_flight, 0.0 if processed else ENRICHMENT_WAIT)
             if not processed or time.monotonic() - alone_at > ALONE_EVERY:
                 processed += _process_suspect() + _process_slow()
@@ -114,7 +119,7 @@ def process_claimed(claimed: Sequence[Receipt]) -> int:
     try:
         while queues and (not done or time.monotonic() < end):
             queue = queues.popleft()
-            group = queue[:MAX_GROUP]
+            group = queue[:MAX_TOGETHER] if may_run_together(queue[:MAX_TOGETHER]) else queue[:MAX_GROUP]
             by_id = {receipt.id: unstarted.pop(receipt.id) for receipt in group}
             runs = _process_group(group)
             for run in runs:
@@ -126,7 +131,7 @@ def process_claimed(claimed: Sequence[Receipt]) -> int:
             done += len(runs)
             left = [
                 receipt
-                for receipt in (*by_id.values(), *queue[MAX_GROUP:])
+                for receipt in (*by_id.values(), *queue[len(group) :])
                 if seconds[_tenant(receipt.source)] <= TENANT_SECONDS and order_key_of(receipt) not in blocked
             ]
             if left:

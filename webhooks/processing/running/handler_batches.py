@@ -37,15 +37,26 @@ Member = tuple[TogetherRule, Receipt]
 def batches(receipts: Sequence[Receipt]) -> list[list[Member]]:
     """Return the receipts that may run together, by handler; those that may not are left out."""
     found: dict[str, list[Member]] = {}
+    for receipt, rule in zip(receipts, _rules(receipts), strict=True):
+        if rule is not None:
+            found.setdefault(rule.name, []).append((rule, receipt))
+    return [batch for batch in found.values() if len(batch) >= MIN_RECEIPTS]
+
+
+def may_run_together(receipts: Sequence[Receipt]) -> bool:
+    """Tell whether all of these receipts may run together with others."""
+    return None not in _rules(receipts)
+
+
+def _rules(receipts: Sequence[Receipt]) -> list[TogetherRule | None]:
+    """Return the handler of each receipt in its form for many; None if it has none."""
     rules: dict[object, TogetherRule | None] = {}
     for receipt in receipts:
         source: Source = receipt.source
         if source.pk not in rules:
-            rules[source.pk] = None if source.sequence_path or source.tenant_deleted_at else rule_together(source)
-        rule = rules[source.pk]
-        if rule is not None:
-            found.setdefault(rule.name, []).append((rule, receipt))
-    return [batch for batch in found.values() if len(batch) >= MIN_RECEIPTS]
+            is_alone = bool(source.sequence_path or source.tenant_deleted_at)
+            rules[source.pk] = None if is_alone else rule_together(source)
+    return [rules[receipt.source.pk] for receipt in receipts]
 
 
 def run_batch(
