@@ -25,6 +25,13 @@ _MODEL_FIELDS: Final = ("name", "uid", *_MAPPING, "max_bytes", "handler_timeout_
 _JSON_ROWS: Final = {"rows": 3}
 
 
+class ObjectFormField(forms.JSONField):
+    """Edit a JSON object; nothing is shown for none."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return "" if value is None else super().prepare_value(value)
+
+
 class ReadSourceForm(forms.Form):
     """Edit a source of a kind that is read."""
 
@@ -127,7 +134,7 @@ def _field(setting: Setting, *, is_kept: bool) -> forms.Field:
     if setting.type == "texts":
         return LinesField(**{**common, "help_text": f"{common['help_text']} One per line."})
     if setting.type == "object":
-        return forms.JSONField(**common, widget=forms.Textarea(attrs=dict(_JSON_ROWS)))
+        return ObjectFormField(**common, widget=forms.Textarea(attrs=dict(_JSON_ROWS)))
     return forms.CharField(**common)
 
 

@@ -70,7 +70,10 @@ def reading_panel(source: Source) -> SafeString:
     reading = readings_of([source]).get(source.pk)
     if reading is None:
         return SafeString("Senders post to it.")
-    partitions = SourcePartition.objects.filter(source=source).order_by("name")[:MAX_PARTITIONS]
+    rows = SourcePartition.objects.filter(source=source).order_by("name")
+    if find_kind(source.kind).is_partitioned:
+        rows = rows.exclude(name="", failing_since=None)  # it lists the others
+    partitions = rows[:MAX_PARTITIONS]
     context = {
         "source": source,
         "reading": reading,
