@@ -26,8 +26,12 @@ CHECKS = {
     "attack": "tests/docs/test_snippets.py::test_attack_of_the_page_is_the_one_in_the_code",
     "sender": "tests/docs/test_snippets.py::test_preset_of_the_guide_verifies_and_answers_its_sender",
     "transport": "tests/docs/test_snippets.py::test_outline_of_a_transport_has_the_methods_of_a_transport",
-    "kind-model": "tests/docs/test_snippets.py::test_outline_of_a_kind_has_the_functions_of_a_kind",
-    "kind": "tests/docs/test_snippets.py::test_outline_of_a_kind_has_the_functions_of_a_kind",
+    "destination": "tests/docs/test_snippets.py::test_outline_of_a_destination_has_the_methods_of_a_kind",
+    "battery": "tests/docs/test_snippets.py::test_outline_of_a_destination_has_the_methods_of_a_kind",
+    "write-destinations": "tests/delivery/destinations/test_reference.py::test_page_of_types_shows_their_settings",
+    "send-to": "tests/docs/test_snippets.py::test_settings_of_a_guide_to_a_destination_are_accepted",
+    "table": "tests/docs/test_snippets.py::test_settings_of_a_guide_to_a_destination_are_accepted",
+    "endpoint-batch": "tests/docs/test_snippets.py::test_batch_of_an_endpoint_is_accepted",
     "request": "tests/docs/test_snippets.py::test_request_on_the_page_for_receivers_is_the_one_that_is_sent",
     "in-transaction": "tests/docs/test_snippets.py::test_event_is_published_in_the_transaction_of_the_page",
     "publish-error": "tests/docs/test_snippets.py::test_error_of_publishing_is_the_one_shown",
@@ -79,6 +83,8 @@ NOT_RUN = {
     "verify-other": "PHP and Ruby, which the machines of the tests do not have; each is the Python function again",
     "kind-of-source": "a form with KIND in the place of a kind; the fields of each kind that there is are checked by "
     "tests/webhooks/sources/test_kinds_reference.py",
+    "kind-of-destination": "a form with TYPE in the place of a type; the fields of each type are checked by "
+    "tests/delivery/destinations/test_reference.py",
     "npm": "fetches a package from the npm registry; its script is run on a sample by "
     "tests/docs/test_snippets.py::test_script_makes_events_of_payloads_of_github",
 }
@@ -91,7 +97,8 @@ INVENTORY = {
     "docs/how-to/add-a-resource.md": "guide*4 make",
     "docs/how-to/add-a-scheme.md": "guide*3 make guide",
     "docs/how-to/add-a-sender.md": "sender make",
-    "docs/how-to/add-a-transport.md": "transport kind-model kind",
+    "docs/how-to/add-a-destination.md": "destination battery write-destinations",
+    "docs/how-to/add-a-transport.md": "transport",
     "docs/how-to/add-an-admin-page.md": "guide*3",
     "docs/how-to/benchmark.md": "make*2 benchmark-row",
     "docs/how-to/demo.md": "make demo-events npm",
@@ -106,6 +113,11 @@ INVENTORY = {
     "docs/how-to/poll-an-api-or-a-feed.md": "poll*2",
     "docs/how-to/read-a-postgres-outbox.md": "outbox*5",
     "docs/how-to/read-other-systems.md": "kind-of-source",
+    "docs/how-to/send-to-postgres.md": "table send-to",
+    "docs/how-to/send-to-redis.md": "send-to",
+    "docs/how-to/send-to-sqs.md": "send-to",
+    "docs/how-to/write-to-other-systems.md": "kind-of-destination endpoint-batch",
+    "docs/reference/destinations.md": "kind-of-destination",
     "docs/how-to/read-postgres-changes.md": "changes*6",
     "docs/how-to/receive-in-your-django-project.md": "receiver-commands receiver-project receiver-commands "
     "receiver-project*3 receiver-commands*2 receiver-project receiver-commands receiver-project*2",

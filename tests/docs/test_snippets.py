@@ -24,10 +24,13 @@ from config.local.demo import events as demo_events
 from config.web.application import WebApplication
 from delivery.models import Delivery, Event
 from delivery.publishing import PublishError, publish
+from delivery.transports.sockets.kind import SocketKind
 from delivery.transports.transport import Transport
-from subscriptions.endpoints.kinds import Kind
+from subscriptions.endpoints.batch import check_batch
+from subscriptions.endpoints.destinations.kind import Connection
+from subscriptions.endpoints.destinations.registry import checked_connection
 from subscriptions.event_types.operational import TYPES
-from subscriptions.models import HttpSettings, Tenant
+from subscriptions.models import Tenant
 from subscriptions.routing.compiled_patterns import compile_pattern, compile_transformer
 from tests.config.web.server import serving
 from tests.docs.blocks import ROOT
@@ -168,16 +171,25 @@ def test_outline_of_a_transport_has_the_methods_of_a_transport() -> None:
     assert shown == required(Transport)
 
 
-def test_outline_of_a_kind_has_the_functions_of_a_kind() -> None:
-    text = block_for("kind").text
-    shown = {f: [it for it in arguments if it != "self"] for f, arguments in required(Kind).items()}
-    assert methods(text) == shown
-    assert "FIELDS" in text
-    model = ast.parse(block_for("kind-model").text).body[0]
-    assert isinstance(model, ast.ClassDef)
-    named = {getattr(it.targets[0], "id", "") for it in model.body if isinstance(it, ast.Assign)}
-    assert "endpoint" in named & {it.name for it in HttpSettings._meta.get_fields()}
-    assert 'related_name="example"' in ast.unparse(model).replace("'", '"')
+def test_outline_of_a_destination_has_the_methods_of_a_kind() -> None:
+    shown = set(methods(block_for("destination").text))
+    assert shown == {"check", "address", "test", "check_message", "preview", "connect"}
+    assert all(hasattr(SocketKind, it) for it in shown)
+    assert "class TestExample(Battery)" in block_for("battery").text
+
+
+def test_settings_of_a_guide_to_a_destination_are_accepted() -> None:
+    for block in blocks_for("send-to"):
+        fields = json.loads(block.text.partition("-d '")[2].rstrip().removesuffix("'"))
+        connection = Connection("", 1, {})
+        checked_connection(fields["type"], connection, fields["settings"], fields["credentials"])
+        columns = fields["settings"].get("columns", {})
+        assert all(name in block_for("table").text for name in columns)
+
+
+def test_batch_of_an_endpoint_is_accepted() -> None:
+    batch = json.loads(block_for("endpoint-batch").text)["batch"]
+    assert check_batch(batch) == batch
 
 
 def test_call_of_a_generated_client_is_one_that_its_quickstart_makes() -> None:
