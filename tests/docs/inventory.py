@@ -29,6 +29,7 @@ CHECKS = {
     "destination": "tests/docs/test_snippets.py::test_outline_of_a_destination_has_the_methods_of_a_kind",
     "battery": "tests/docs/test_snippets.py::test_outline_of_a_destination_has_the_methods_of_a_kind",
     "write-destinations": "tests/delivery/destinations/test_reference.py::test_page_of_types_shows_their_settings",
+    "kind-of-destination": "tests/docs/test_snippets.py::test_form_of_a_destination_has_fields_of_an_endpoint",
     "send-to": "tests/docs/test_snippets.py::test_settings_of_a_guide_to_a_destination_are_accepted",
     "table": "tests/docs/test_snippets.py::test_settings_of_a_guide_to_a_destination_are_accepted",
     "endpoint-batch": "tests/docs/test_snippets.py::test_batch_of_an_endpoint_is_accepted",
@@ -83,8 +84,6 @@ NOT_RUN = {
     "verify-other": "PHP and Ruby, which the machines of the tests do not have; each is the Python function again",
     "kind-of-source": "a form with KIND in the place of a kind; the fields of each kind that there is are checked by "
     "tests/webhooks/sources/test_kinds_reference.py",
-    "kind-of-destination": "a form with TYPE in the place of a type; the fields of each type are checked by "
-    "tests/delivery/destinations/test_reference.py",
     "npm": "fetches a package from the npm registry; its script is run on a sample by "
     "tests/docs/test_snippets.py::test_script_makes_events_of_payloads_of_github",
 }

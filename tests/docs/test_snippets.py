@@ -26,6 +26,7 @@ from delivery.models import Delivery, Event
 from delivery.publishing import PublishError, publish
 from delivery.transports.sockets.kind import SocketKind
 from delivery.transports.transport import Transport
+from subscriptions.api.serializers.endpoints import EndpointCreateSerializer
 from subscriptions.endpoints.batch import check_batch
 from subscriptions.endpoints.destinations.kind import Connection
 from subscriptions.endpoints.destinations.registry import checked_connection
@@ -176,6 +177,12 @@ def test_outline_of_a_destination_has_the_methods_of_a_kind() -> None:
     assert shown == {"check", "address", "test", "check_message", "preview", "connect"}
     assert all(hasattr(SocketKind, it) for it in shown)
     assert "class TestExample(Battery)" in block_for("battery").text
+
+
+def test_form_of_a_destination_has_fields_of_an_endpoint() -> None:
+    for block in blocks_for("kind-of-destination"):
+        fields = json.loads(block.text.partition("-d '")[2].rstrip().removesuffix("'"))
+        assert fields.keys() <= EndpointCreateSerializer().fields.keys()
 
 
 def test_settings_of_a_guide_to_a_destination_are_accepted() -> None:
