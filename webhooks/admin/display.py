@@ -1,6 +1,6 @@
 """Format the states, secrets and statistics of sources."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -46,6 +46,13 @@ def state_pill(state: str, title: str = "") -> SafeString:
 def attempt_pill(outcome: str) -> SafeString:
     """Return how a run of the handlers ended in its colour."""
     return pill(outcome.replace("_", " "), ATTEMPT_TONES.get(outcome, "warn"))
+
+
+def steps_line(steps: Sequence[Mapping[str, Any]]) -> SafeString:
+    """Return what each step of a handler did, in a line; empty without steps."""
+    shown = ((it["step"], it["outcome"].replace("_", " "), it["detail"]) for it in steps)
+    line = format_html_join(" → ", '<span title="{2}">{0} {1}</span>', shown)
+    return format_html('<p class="wp-note">{}</p>', line) if line else line
 
 
 def as_json(value: object) -> str:

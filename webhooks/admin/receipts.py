@@ -11,7 +11,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from webhooks.admin.display import attempt_pill, secret_by_id, state_pill
+from webhooks.admin.display import attempt_pill, secret_by_id, state_pill, steps_line
 from webhooks.admin.message_list import SOURCE_FILTER, MessageList, ReceivedFilter
 from webhooks.admin.replay_page import ReplayRequest, confirm_replay, may_replay
 from webhooks.kit.admin.display import NOTHING, code, column, pill, size, when
@@ -173,8 +173,12 @@ class ReceiptAdmin(MessageList):
     @admin.display(description="Attempts, newest first")
     def attempts_block(self, receipt: Receipt) -> SafeString:
         shown = [
-            (when(it.ended_at), attempt_pill(it.outcome), it.number, it.error, it.traceback and code(it.traceback))
+            (
+                *(when(it.ended_at), attempt_pill(it.outcome), it.number, it.error),
+                steps_line(it.steps),
+                it.traceback and code(it.traceback),
+            )
             for it in attempts_of(receipt)
         ]
-        text = '<div class="wp-attempt"><p>{} {} Attempt {}</p><p class="wp-note">{}</p>{}</div>'
+        text = '<div class="wp-attempt"><p>{} {} Attempt {}</p><p class="wp-note">{}</p>{}{}</div>'
         return format_html_join("", text, shown) or SafeString(NOTHING)

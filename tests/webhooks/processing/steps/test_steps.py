@@ -18,6 +18,7 @@ from tests.dns_server import Answer, DnsServer
 from tests.factories import make_client, make_tenant
 from tests.factories_receiver import make_receipt, make_source
 from tests.receiver import Exchange, Receiver, hang, status
+from tests.webhooks.admin.test_pages import SEES_ALL, operator
 from webhooks.models import Receipt, Source
 from webhooks.processing.process import process_due
 from webhooks.processing.steps import in_flight
@@ -236,6 +237,14 @@ def test_missing_value_is_written_as_empty(tenant: Tenant, template: str) -> Non
     received(tenant, {}, {"transform": {"template": template}})
     process_due()
     assert published()[0]["data"] in ({"a": ""}, "")
+
+
+def test_admin_shows_the_steps_of_each_attempt(tenant: Tenant) -> None:
+    receipt = received(tenant, {"n": 1}, {"transform": {"template": "<$.body.n>"}})
+    process_due()
+    shown = operator(*SEES_ALL).get(f"/admin/webhooks/receipt/{receipt.pk}/change/").content.decode()
+    assert "transform transformed</span>" in shown
+    assert 'title="1 event">publish published' in shown
 
 
 def test_message_that_cannot_be_transformed_is_dead_with_the_reason(tenant: Tenant) -> None:
