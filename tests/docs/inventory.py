@@ -78,6 +78,9 @@ CHECKS = {
     "::test_guide_of_an_outbox_publishes_a_row_and_deletes_it",
     "changes": "tests/webhooks/sources/kinds/postgres/test_guides.py"
     "::test_guide_of_changes_publishes_copied_rows_changes_and_messages",
+    "amqp": "tests/brokers/amqp/test_amqp.py::test_guide_reads_a_queue_and_publishes",
+    "nats": "tests/brokers/nats/test_nats.py::test_guide_reads_a_stream_and_publishes",
+    "pubsub": "tests/webhooks/sources/kinds/google/test_pubsub.py::test_guide_reads_a_subscription_and_publishes",
 }
 NOT_RUN = {
     "picture": "a picture in characters, or of steps: nothing runs it",
@@ -111,6 +114,8 @@ INVENTORY = {
     "docs/how-to/publish.md": "api*2 response api*3 response put-events deferred in-transaction",
     "docs/how-to/poll-an-api-or-a-feed.md": "poll*2",
     "docs/how-to/read-a-postgres-outbox.md": "outbox*5",
+    "docs/how-to/read-amqp.md": "amqp",
+    "docs/how-to/read-nats.md": "nats*2",
     "docs/how-to/read-other-systems.md": "kind-of-source",
     "docs/how-to/send-to-postgres.md": "table send-to",
     "docs/how-to/send-to-redis.md": "send-to",
@@ -118,6 +123,7 @@ INVENTORY = {
     "docs/how-to/write-to-other-systems.md": "kind-of-destination endpoint-batch",
     "docs/reference/destinations.md": "kind-of-destination",
     "docs/how-to/read-postgres-changes.md": "changes*6",
+    "docs/how-to/read-pubsub.md": "pubsub*2",
     "docs/how-to/receive-in-your-django-project.md": "receiver-commands receiver-project receiver-commands "
     "receiver-project*3 receiver-commands*2 receiver-project receiver-commands receiver-project*2",
     "docs/how-to/receive-our-webhooks.md": "request verify*4 verify-other*2 verify verify-v1a*2",
