@@ -26,7 +26,7 @@ MAX_METADATA = 8 * 1024  # bytes as JSON
 MAX_METADATA_DEPTH = 4
 MAX_PATTERN = 16 * 1024  # bytes as JSON; what compiling may cost is limited by webhooks.wire.patterns
 MAX_PATTERN_DEPTH = 32
-TRANSFORMER_MEMBERS = {"input_paths", "template", "content_type"}
+TRANSFORMER_MEMBERS = {"input_paths", "texts", "template", "content_type"}
 MAX_TRANSFORMER = 64 * 1024  # bytes as JSON
 
 EVENT_TYPE_FORM = f"up to {MAX_EVENT_TYPE} characters, without * and without blanks at the ends"
@@ -107,13 +107,14 @@ def check_pattern(pattern: Any) -> None:
 def check_transformer(transformer: Any) -> None:
     """Raise Invalid unless this is ``{"input_paths": {name: path}, "template": text}`` and compiles.
 
-    It may have a ``content_type``.
+    It may have ``texts`` and a ``content_type``.
     """
     if not isinstance(transformer, Mapping) or not {"template"} <= set(transformer) <= TRANSFORMER_MEMBERS:
         raise Invalid(
-            "transformer", 'Must be an object: {"input_paths": {...}, "template": "...", "content_type": "..."}.'
+            "transformer",
+            'Must be an object: {"input_paths": {...}, "texts": {...}, "template": "...", "content_type": "..."}.',
         )
-    check_json("transformer", transformer, MAX_TRANSFORMER, max_depth=2)
+    check_json("transformer", transformer, MAX_TRANSFORMER, max_depth=3)
     paths, template = transformer.get("input_paths", {}), transformer["template"]
     if not isinstance(paths, Mapping) or not all(isinstance(text, str) for text in (template, *paths.values())):
         raise Invalid("transformer", "template and every input path must be strings.")

@@ -142,4 +142,18 @@ def compile_transformer(written: Mapping[str, Any]) -> Transformer:
         {name: path_from_eventbridge(path) if isinstance(path, str) else path for name, path in paths.items()},
         template_from_eventbridge(written["template"]) if isinstance(written["template"], str) else written["template"],
         content_type=written.get("content_type"),
+        texts=_texts_from_eventbridge(written.get("texts")),
     )
+
+
+def _texts_from_eventbridge(texts: Any) -> Any:
+    """Return the named texts of a transformer with the names of CloudEvents; wrong ones as they are."""
+    if not isinstance(texts, Mapping):
+        return texts
+    return {name: _text_from_eventbridge(text) for name, text in texts.items()}
+
+
+def _text_from_eventbridge(text: Any) -> Any:
+    if isinstance(text, Mapping) and isinstance(text.get("template"), str):
+        return {**text, "template": template_from_eventbridge(text["template"])}
+    return text

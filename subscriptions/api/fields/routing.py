@@ -8,6 +8,7 @@ from subscriptions import validation
 from subscriptions.api.problems import check_field
 from webhooks.kit.rest.serializers import ListField, StorableJsonField, TextField
 from webhooks.wire.json_numbers import find_changed_by_doubles
+from webhooks.wire.transform.texts import MAX_LENGTH
 
 STRING_SCHEMA = {"type": "string"}
 PATTERN_SCHEMA = {
@@ -27,6 +28,35 @@ TRANSFORMER_SCHEMA = {
             "type": "object",
             "additionalProperties": STRING_SCHEMA,
             "description": 'Values of the event to use, as JSON paths by name: `{"number": "$.data.number"}`.',
+        },
+        "texts": {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "properties": {
+                    "template": {
+                        "type": "string",
+                        "description": "Text with `<$.path>` and `<name>` of input paths; any other `<...>` stays.",
+                    },
+                    "max_length": {
+                        "type": "integer",
+                        "minimum": 1,
+                        "maximum": MAX_LENGTH,
+                        "nullable": True,
+                        "description": "UTF-16 units to which the text is cut; the cut one ends with an ellipsis.",
+                    },
+                    "escape": {
+                        "type": "string",
+                        "enum": ["html"],
+                        "nullable": True,
+                        "description": "`html`: write `&`, `<` and `>` of values as entities.",
+                    },
+                },
+                "required": ["template"],
+                "additionalProperties": False,
+            },
+            "description": "Texts to use in the template by name, cut to a length: "
+            '`{"title": {"template": "Order <$.subject>", "max_length": 255}}`. At most 20.',
         },
         "template": {"type": "string", "description": "Body to send; `<number>` stands for the value of that name."},
         "content_type": {

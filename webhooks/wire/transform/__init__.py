@@ -8,8 +8,10 @@ value cannot change the structure of the result. It is escaped inside quotes, pl
 a result that is not JSON is an error. See docs/reference/patterns.md.
 
     transformer.py    Transformer: compile once, render often
+    texts.py          named texts that are cut to a length
     template.py       find the placeholders, and write a value in each place
     paths.py          find a value
+    limits.py         what one event may cost
     errors.py         InvalidTransformer, Unrenderable
 """
 

@@ -48,7 +48,7 @@ class Template:
     where only a string is valid.
     """
 
-    __slots__ = ("can_break", "pieces")
+    __slots__ = ("can_break", "pieces", "placeholders")
 
     def __init__(self, text: str) -> None:
         if not isinstance(text, str) or not text.strip():
@@ -57,6 +57,7 @@ class Template:
             raise InvalidTransformer("/template", f"a template has at most {MAX_LENGTH} characters")
         is_json = text.lstrip()[0] in "{[" or _SINGLE.fullmatch(text) is not None
         self.pieces = list(_pieces(text, is_json))
+        self.placeholders = [piece for piece in self.pieces if isinstance(piece, Placeholder)]
         self.can_break = is_json and not _is_json_with(self.pieces, "null")
         if self.can_break and not _is_json_with(self.pieces, '""'):
             raise InvalidTransformer(
@@ -104,19 +105,19 @@ def _reject_constant(name: str) -> None:
 
 def write_value(value: Any) -> str:
     """Write a value as JSON."""
-    return '""' if value is MISSING else _dumps(value)
+    return '""' if value is MISSING else as_json(value)
 
 
 def write_escaped(value: Any) -> str:
     """Write a value inside quotes of JSON."""
     if isinstance(value, (dict, list)):
-        value = _dumps(value)
-    return _dumps(value)[1:-1] if isinstance(value, str) else _write_bare_text(value)
+        value = as_json(value)
+    return as_json(value)[1:-1] if isinstance(value, str) else _write_bare_text(value)
 
 
 def _write_quoted_text(value: Any) -> str:
     if isinstance(value, (dict, list)):
-        return _JSON_STRING.sub(r"\1", _dumps(value))
+        return _JSON_STRING.sub(r"\1", as_json(value))
     return write_escaped(value)
 
 
@@ -124,8 +125,8 @@ def _write_bare_text(value: Any) -> str:
     if value is MISSING:
         return ""
     if isinstance(value, (dict, list)):
-        return _JSON_STRING.sub(_unquoted, _dumps(value))
-    return value if isinstance(value, str) else _dumps(value)
+        return _JSON_STRING.sub(_unquoted, as_json(value))
+    return value if isinstance(value, str) else as_json(value)
 
 
 def _unquoted(string: re.Match[str]) -> str:
@@ -145,7 +146,7 @@ def _refuse(value: object) -> None:
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_refuse).encode
 
 
-def _dumps(value: Any) -> str:
+def as_json(value: Any) -> str:
     """Write a value as compact JSON, numbers as they were written in the event."""
     try:
         return _encode(value)

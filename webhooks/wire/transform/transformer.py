@@ -1,21 +1,24 @@
 """Compile a transformer once, strictly, and render one body per event."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from webhooks.wire.media_types import is_content_type
 from webhooks.wire.step_budget import UNLIMITED, StepBudget
 from webhooks.wire.transform.errors import InvalidTransformer, Unrenderable
+from webhooks.wire.transform.limits import (
+    COPIED_PER_STEP,
+    ESCAPED_PER_STEP,
+    MAX_RENDERED,
+    TEXT_PER_STEP,
+    WRITTEN_PER_STEP,
+)
 from webhooks.wire.transform.paths import InputPaths, PathStep, parse_path
 from webhooks.wire.transform.template import Placeholder, Template, is_json_text, write_escaped, write_value
+from webhooks.wire.transform.texts import compile_texts
 
 MAX_PATHS = 100
-COPIED_PER_STEP = 100  # bytes of a body that are copied
-ESCAPED_PER_STEP = 25  # bytes of strings that are written
-WRITTEN_PER_STEP = 5  # bytes of objects and lists that are written or parsed as JSON
-TEXT_PER_STEP = 1  # bytes of objects and lists that are written as text
-MAX_RENDERED = 8 * 1024 * 1024  # bytes; a short template can repeat a long value thousands of times
 
 PAYLOAD = frozenset({"data", "data_base64", "detail"})
 CONTEXT = frozenset({"aws.events.rule-arn", "aws.events.rule-name", "aws.events.event.ingestion-time"})
@@ -26,31 +29,41 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,256}")
 
 
 class Transformer:
-    """Compiled input paths and a template.
+    """Compiled input paths, named texts and a template.
 
-    ``input_paths`` maps up to 100 names of letters, digits, ``-`` and ``_`` to paths. ``template`` uses these names
-    and the reserved ones as ``<name>``, or a path itself: ``<$.data.id>``. ``content_type``: of what it renders;
-    None: it follows from that. Raises InvalidTransformer.
+    ``input_paths`` maps up to 100 names of letters, digits, ``-`` and ``_`` to paths. ``template`` uses these names,
+    those of ``texts`` (see ``texts``) and the reserved ones as ``<name>``, or a path itself: ``<$.data.id>``.
+    ``content_type``: of what it renders; None: it follows from that. Raises InvalidTransformer.
     """
 
-    __slots__ = ("_paths", "_template", "content_type")
+    __slots__ = ("_paths", "_template", "_texts", "content_type")
 
-    def __init__(self, input_paths: Mapping[str, str], template: str, content_type: str | None = None) -> None:
+    def __init__(
+        self,
+        input_paths: Mapping[str, str],
+        template: str,
+        content_type: str | None = None,
+        texts: Mapping[str, Any] | None = None,
+    ) -> None:
         if content_type is not None and not is_content_type(content_type):
             raise InvalidTransformer("/content_type", "takes a media type, like text/csv; charset=utf-8")
         self.content_type = content_type
         if not isinstance(input_paths, Mapping) or len(input_paths) > MAX_PATHS:
             raise InvalidTransformer("/input_paths", f"takes an object of at most {MAX_PATHS} names and paths")
         paths = {name: _compile_path(name, text) for name, text in input_paths.items()}
+        known = compile_texts(texts, paths) if texts else {}
         self._template = Template(template)
+        self._texts = {it.name: known[it.name] for it in self._template.placeholders if it.name in known}
         used: dict[str, tuple[PathStep, ...]] = {}
-        for piece in self._template.pieces:
-            if isinstance(piece, Placeholder):
-                if piece.name.startswith("$"):
-                    paths[piece.name] = parse_path(piece.name, "/template")
-                _check_placeholder(piece, paths)
-                if piece.name in paths:
-                    used[piece.name] = paths[piece.name]
+        for piece in self._template.placeholders:
+            if piece.name.startswith("$"):
+                paths[piece.name] = parse_path(piece.name, "/template")
+            _check_placeholder(piece, paths.keys() | known.keys())
+            if piece.name in paths:
+                used[piece.name] = paths[piece.name]
+        for text in self._texts.values():
+            paths |= text.paths
+            used |= {name: paths[name] for name in text.names}
         if len(paths) > MAX_PATHS:
             raise InvalidTransformer("/template", f"uses more than {MAX_PATHS} paths")
         self._paths = InputPaths(used)
@@ -78,6 +91,8 @@ class Transformer:
             "aws.events.event.json": event,
         }
         try:
+            for name, text in self._texts.items():
+                values[name] = text.render(values, budget)
             body = self._write(event, values, budget)
         except RecursionError:
             raise Unrenderable("a value is nested too deeply to be written as JSON") from None
@@ -131,11 +146,11 @@ def _compile_path(name: Any, text: Any) -> tuple[PathStep, ...]:
     return parse_path(text, f"/input_paths/{name}")
 
 
-def _check_placeholder(placeholder: Placeholder, paths: Mapping[str, object]) -> None:
+def _check_placeholder(placeholder: Placeholder, known: Collection[str]) -> None:
     name = placeholder.name
     if name in WHOLE_EVENT and placeholder.write is not write_value:
         raise InvalidTransformer("/template", f"<{name}> is an object and is only allowed as a JSON value")
-    if name not in paths and name not in RESERVED:
+    if name not in known and name not in RESERVED:
         raise InvalidTransformer(
             "/template", f"<{name}> is not an input path; add it, or write a literal < as \\u003c in JSON"
         )
