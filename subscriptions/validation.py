@@ -14,7 +14,7 @@ from webhooks.kit.rows import has_control_characters, is_uid, uid_format
 from webhooks.wire.custom_headers import ForbiddenHeader
 from webhooks.wire.custom_headers import check as check_header_set
 from webhooks.wire.ids import parse
-from webhooks.wire.patterns import InvalidPattern
+from webhooks.wire.patterns import InvalidPattern, Pattern
 from webhooks.wire.transform import InvalidTransformer
 
 # By prefix: steps of paths in the place of a uid.
@@ -26,6 +26,7 @@ MAX_METADATA = 8 * 1024  # bytes as JSON
 MAX_METADATA_DEPTH = 4
 MAX_PATTERN = 16 * 1024  # bytes as JSON; what compiling may cost is limited by webhooks.wire.patterns
 MAX_PATTERN_DEPTH = 32
+MAX_FAILURE_PATTERN = 1024  # bytes as JSON; it is evaluated while deliveries are in flight
 TRANSFORMER_MEMBERS = {"input_paths", "texts", "template", "content_type"}
 MAX_TRANSFORMER = 64 * 1024  # bytes as JSON
 
@@ -102,6 +103,17 @@ def check_pattern(pattern: Any) -> None:
         compile_pattern(pattern)
     except InvalidPattern as error:
         raise Invalid("pattern", _encodable(error), _encodable(error.path)) from None
+
+
+def check_failure_pattern(pattern: Any) -> None:
+    """Raise Invalid unless this is a small pattern on the JSON body of a response."""
+    if not isinstance(pattern, Mapping):
+        raise Invalid("failure_pattern", "Must be an object.")
+    check_json("failure_pattern", pattern, MAX_FAILURE_PATTERN, MAX_PATTERN_DEPTH)
+    try:
+        Pattern(dict(pattern))
+    except InvalidPattern as error:
+        raise Invalid("failure_pattern", _encodable(error), _encodable(error.path)) from None
 
 
 def check_transformer(transformer: Any) -> None:

@@ -70,6 +70,7 @@ class EndpointAdmin(AdminList):
             {
                 "fields": (
                     (_http("content_mode"), _http("reference_above_bytes")),
+                    (_http("failure_pattern"), _http("connector")),
                     *(("header_names", _http("auth")), (_http("tls"), "secrets_list")),
                 )
             },

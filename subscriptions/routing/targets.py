@@ -4,6 +4,7 @@ A drain asks about once a second for the endpoints of its lanes. An endpoint who
 again. Triggers raise the version, also when a secret changes.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,7 +18,12 @@ from subscriptions.endpoints.destinations.kind import Connection
 from subscriptions.endpoints.destinations.registry import HTTP
 from subscriptions.endpoints.destinations.settings import connection_of
 from subscriptions.endpoints.http.certificates import TlsFiles, tls_files
-from subscriptions.endpoints.http.credentials import ClientCredentials, aws_credentials, client_credentials
+from subscriptions.endpoints.http.credentials import (
+    ClientCredentials,
+    aws_credentials,
+    body_member,
+    client_credentials,
+)
 from subscriptions.endpoints.http.encrypted_fields import decrypt_fields, request_headers
 from subscriptions.endpoints.http.verification import request_origin_header
 from subscriptions.models import DestinationSettings, Endpoint, HttpSettings, SigningSecret
@@ -53,6 +59,8 @@ class HttpTarget:
     tls: TlsFiles | None = None
     oauth: ClientCredentials | None = None
     aws_signer: AwsSigner | None = field(default=None, repr=False)
+    body_member: tuple[str, str] | None = field(default=None, repr=False)  # name and value, added to each body
+    failure_pattern: str | None = None  # JSON: the pattern of a 2xx response that says that the delivery failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +206,8 @@ def _http_target(row: HttpSettings) -> HttpTarget:
         tls=tls_files(fields.tls),
         oauth=client_credentials(fields.auth),
         aws_signer=None if aws is None else AwsSigner(aws, row.url),
+        body_member=body_member(fields.auth),
+        failure_pattern=None if row.failure_pattern is None else json.dumps(row.failure_pattern, sort_keys=True),
     )
 
 

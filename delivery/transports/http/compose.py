@@ -4,6 +4,8 @@ PURE: the time is passed in. `webhook-id` is the event's id: the same for every 
 of the body were fixed when the event was published.
 """
 
+import json
+
 from delivery.sql.claim import Claimed
 from delivery.sql.keyed.supersede import Superseded
 from delivery.transports.http.exchange import Request
@@ -50,6 +52,8 @@ def compose(claimed: Claimed, target: DeliveryTarget, now: float, bearer: str = 
     message_id, timestamp = public("evt", claimed.event_id), int(now)
     try:
         headers, body = _content(claimed, http)
+        if http.body_member is not None:
+            body = with_member(body, *http.body_member)
         signature = target.signer.sign(message_id, timestamp, body)
         lines = [
             f"webhook-id: {message_id}",
@@ -74,7 +78,17 @@ def compose(claimed: Claimed, target: DeliveryTarget, now: float, bearer: str = 
         admits=http.admits,
         share=target.tenant_id,
         tls=http.tls,
+        failure_pattern=http.failure_pattern,
     )
+
+
+def with_member(body: bytes, name: str, value: str) -> bytes:
+    """Return a JSON object with this member first. Raises ValueError for a body that is no object."""
+    rest = body.lstrip()[1:].lstrip() if body.lstrip().startswith(b"{") else b""
+    if not rest:
+        raise ValueError("authentication in the body requires a body that is a JSON object")
+    member = f"{json.dumps(name)}:{json.dumps(value)}".encode()
+    return b"{" + member + (b"" if rest.startswith(b"}") else b",") + rest
 
 
 def superseded_lines(superseded: Superseded) -> list[str]:

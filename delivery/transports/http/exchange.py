@@ -20,7 +20,13 @@ import pycurl
 from delivery.transports.http.curl_codes import CLOSED, FAILURES, STEPS, UNREACHABLE
 from delivery.transports.http.http_versions import HttpVersions
 from delivery.transports.http.repeats import Repeat, Requests
-from delivery.transports.http.responses import SWITCHING_PROTOCOLS, final_status, outcome_of, parse_retry_after
+from delivery.transports.http.responses import (
+    SWITCHING_PROTOCOLS,
+    final_status,
+    outcome_of,
+    parse_retry_after,
+    refused_by,
+)
 from delivery.transports.http.tls_failures import certificate_failure, handshake_failure, is_client_refused
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome
@@ -45,10 +51,11 @@ class ResponseTrace:
 class Request(NamedTuple):
     """Describe one request.
 
-    ``signed_at``: unix seconds when it was composed and signed; its attempt starts then. ``admits`` says whether an IP
-    address may be connected to. ``share``: the tenant in whose share its host name is
-    looked up. ``tls``: the endpoint's own client certificate and authorities. ``trace`` is filled while the request
-    runs. ``max_response``: bytes of the response body that are read.
+    ``signed_at``: unix seconds when it was composed and signed; its attempt starts then. ``admits`` says whether an
+    IP address may be connected to. ``share``: the tenant in whose share its host name is looked up. ``tls``: the
+    endpoint's own client certificate and authorities. ``trace`` is filled while the request runs.
+    ``failure_pattern``: the pattern of a 2xx response that says that the delivery failed, as JSON.
+    ``max_response``: bytes of the response body that are read.
     """
 
     url: str
@@ -60,6 +67,7 @@ class Request(NamedTuple):
     share: Hashable = None
     tls: TlsFiles | None = None
     trace: ResponseTrace | None = None
+    failure_pattern: str | None = None
     method: str = "POST"
     max_response: int = MAX_RESPONSE
 
@@ -260,6 +268,8 @@ class Exchange:
             headers=b"".join(self.header_lines),
             retry_after=parse_retry_after(self.retry_after, self.clock()) if self.retry_after else None,
         )
+        if self.request.failure_pattern is not None and outcome.delivered:
+            outcome = refused_by(self.request.failure_pattern, outcome)
         if self.status_line[5:6] == b"2":
             self._versions.on_http_2(self.request.url)
         return outcome._replace(repeats=self._repeats()) if self._requests.count > 1 else outcome

@@ -13,21 +13,31 @@ PURE. The table (Standard Webhooks 1.0, "Handling failures"; CloudEvents webhook
 A response counts from its status line on. What follows may be slow, malformed, too long or cut short: the destination
 has decided, and receives no second request because of it.
 
+Where an API responds with 2xx to what it did not accept, the endpoint has a pattern for such bodies: a match is a
+rejection. A body that is no JSON object, or longer than what is kept of it, matches nothing.
+
 With Retry-After, every response but 2xx and 410 also asks for a pause of all deliveries to the endpoint: RFC 9110,
 10.2.3 binds the field to no status (503, 413, 3xx), nor do RFC 6585 (429) and the senders of 403 with it.
 """
 
+import json
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
+
+import orjson
 
 from delivery.transports.outcome import Failure, Outcome
+from webhooks.wire.patterns import Pattern
+from webhooks.wire.step_budget import BudgetExceeded, StepBudget
 
 SWITCHING_PROTOCOLS = 101  # the only 1xx that ends HTTP on its connection: no other response follows
 REQUEST_TIMEOUT, GONE, TOO_MANY_REQUESTS, UNAVAILABLE = 408, 410, 429, 503
 OVERLOADED_STATUSES = frozenset({TOO_MANY_REQUESTS, UNAVAILABLE})
 OVERLOADED_WAIT = 60.0  # seconds without attempts of this delivery after a 429 or a timeout
 LONGEST_RETRY_AFTER = 86_400.0  # seconds: no endpoint is paused for longer because of one response
+MAX_STEPS = 20_000  # of matching a response with a pattern: about 2 ms
 SUCCESS = range(200, 300)
 REJECTIONS = frozenset(range(300, 500)) - {REQUEST_TIMEOUT, TOO_MANY_REQUESTS}
 _SECONDS = re.compile(r"[0-9]{1,400}(\.[0-9]*)?")  # RFC 9110 allows no fraction, but servers send them
@@ -72,6 +82,24 @@ def outcome_of(
         gone=status == GONE,
         overloaded=is_timeout or status in OVERLOADED_STATUSES,
     )
+
+
+def refused_by(failure_pattern: str, outcome: Outcome) -> Outcome:
+    """Return the outcome of a 2xx response: refused, if its body matches this pattern (JSON)."""
+    try:
+        document = orjson.loads(outcome.response)
+    except orjson.JSONDecodeError:
+        return outcome
+    try:
+        is_failure = isinstance(document, dict) and _compiled(failure_pattern).matches(document, StepBudget(MAX_STEPS))
+    except BudgetExceeded:
+        return outcome
+    return outcome._replace(failure=Failure.REFUSED, rejected=True) if is_failure else outcome
+
+
+@lru_cache(256)
+def _compiled(pattern: str) -> Pattern:
+    return Pattern(json.loads(pattern))
 
 
 def parse_retry_after(text: str, now: float) -> float | None:

@@ -67,7 +67,9 @@ def shown_request(claimed: Claimed, target: DeliveryTarget, now: float, *, is_si
     what a reader of the API cannot send must not be signed for him.
     """
     if target.http is not None:
-        target = replace(target, http=replace(target.http, admits=_any_address, headers=target.http.headers or ()))
+        member = target.http.body_member and (target.http.body_member[0], MASK)
+        http = replace(target.http, admits=_any_address, headers=target.http.headers or (), body_member=member)
+        target = replace(target, http=http)
     if not is_signed:
         signer: Any = PlaceholderSigner()
         target = replace(target, signer=signer)

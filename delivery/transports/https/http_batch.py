@@ -18,6 +18,7 @@ from typing import Any
 
 import orjson
 
+from delivery.transports.http.responses import refused_by
 from delivery.transports.https.kind import HttpsClient, HttpsRequest
 from delivery.transports.message import ID, SIGNATURE, TIMESTAMP, Message
 from delivery.transports.outcome import Failure, Outcome
@@ -42,7 +43,7 @@ class HttpBatchClient(HttpsClient):
         self._http, self._signer = target.http, target.signer
         self.token = target.http.oauth
         self.admits = target.http.admits
-        self.may_send = target.http.headers is not None
+        self.may_send = target.http.headers is not None and target.http.body_member is None
         pairs = map(read_curl_line, target.http.headers or ())
         self._headers = {name.lower(): value for name, value in pairs if value is not None}
 
@@ -68,6 +69,8 @@ class HttpBatchClient(HttpsClient):
 
     def verdicts(self, outcome: Outcome, messages: Sequence[Message]) -> Sequence[Outcome]:
         """Return the outcome of each event: failed, if the request failed or a 2xx response names it."""
+        if outcome.delivered and self._http.failure_pattern is not None:
+            outcome = refused_by(self._http.failure_pattern, outcome)
         named = failed_ids(outcome.response) if outcome.delivered else frozenset[str]()
         if not named:
             return [outcome] * len(messages)

@@ -38,7 +38,13 @@ AUTH_SCHEMA = {
     "type": "object",
     "oneOf": [
         _kind("none", "EndpointAuthNone", "No authentication, as null."),
-        _kind("basic", "EndpointAuthBasic", "HTTP Basic.", username=_text("User name."), password=_secret("Password.")),
+        _kind(
+            "basic",
+            "EndpointAuthBasic",
+            "HTTP Basic.",
+            username=_text("User name."),
+            password=_secret("Password; may be empty."),
+        ),
         _kind("bearer", "EndpointAuthBearer", "A bearer token.", token=_secret("Token for the Authorization header.")),
         _kind(
             "header",
@@ -46,6 +52,14 @@ AUTH_SCHEMA = {
             "A key in a header.",
             name=_text("Name of the header."),
             value=_secret("Value of the header."),
+        ),
+        _kind(
+            "body",
+            "EndpointAuthBody",
+            "A key in the body, for APIs that take none in a header: a member that is added to the JSON object of "
+            "each request, after it was rendered, and is not stored with deliveries.",
+            name=_text("Name of the member."),
+            value=_secret("Value of the member."),
         ),
         _kind(
             "oauth2",
@@ -85,6 +99,7 @@ AUTH_SCHEMA = {
             kind: f"#/components/schemas/EndpointAuth{name}"
             for kind, name in (
                 *(("none", "None"), ("basic", "Basic"), ("bearer", "Bearer"), ("header", "Header")),
+                ("body", "Body"),
                 *(("oauth2", "ClientCredentials"), ("aws_sigv4", "AwsSignature")),
             )
         },

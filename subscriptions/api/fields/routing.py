@@ -104,6 +104,16 @@ class PatternField(StorableJsonField):
         return pattern
 
 
+@extend_schema_field(PATTERN_SCHEMA)
+class FailurePatternField(StorableJsonField):
+    """Accept a pattern of responses, and reject one that does not compile."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        pattern = super().to_internal_value(data)
+        check_field(validation.check_failure_pattern, pattern)
+        return pattern
+
+
 @extend_schema_field(TRANSFORMER_SCHEMA)
 class TransformerField(StorableJsonField):
     """Accept a transformer, and reject one that does not compile."""

@@ -4,6 +4,7 @@ from typing import Any
 
 from subscriptions import validation
 from subscriptions.api.fields.credentials import Auth, Headers, Tls
+from subscriptions.api.fields.routing import FailurePatternField
 from subscriptions.api.problems import check_field
 from subscriptions.endpoints.http.certificates import check_tls
 from subscriptions.endpoints.http.credentials import check_auth
@@ -31,6 +32,13 @@ class HttpSettingsSerializer(StrictModelSerializer):
         help_text="Client certificate with its `private_key`, and a certificate authority, as PEM. Returned are their "
         "subject and expiry; sent back as it was returned, it is unchanged. Null removes it. Default: none.",
     )
+    failure_pattern = FailurePatternField(
+        required=False,
+        allow_null=True,
+        help_text='For APIs that respond with 2xx to what they did not accept: `{"ok": [false]}`, an event pattern on '
+        "the JSON body of the response. A match is a failed attempt (`refused`), which is retried. The first 16 KiB of "
+        "the body count. Null: every 2xx is a success. At most 1 KiB.",
+    )
     kept_by_put = frozenset({"auth", "tls"})
 
     class Meta:
@@ -44,8 +52,10 @@ class HttpSettingsSerializer(StrictModelSerializer):
             "tls",
             "content_mode",
             "reference_above_bytes",
+            "failure_pattern",
+            "connector",
         ]
-        read_only_fields = ["verification", "verified_at"]
+        read_only_fields = ["verification", "verified_at", "connector"]
 
     def validate_headers(self, headers: Any) -> Any:
         check_field(validation.check_headers, headers)

@@ -4,6 +4,7 @@
     basic     username, password                     Authorization: Basic (RFC 7617)
     bearer    token                                  Authorization: Bearer (RFC 6750)
     header    name, value                            a custom header, such as an API key
+    body      name, value                            a member at the top of a body that is a JSON object
     oauth2    token_url, client_id, client_secret,   a bearer token, requested with client credentials
               scope, audience, client_auth           (RFC 6749, section 4.4): see oauth_tokens
     aws_sigv4 access_key_id, secret_access_key,      Authorization: AWS4-HMAC-SHA256, made for each attempt:
@@ -24,18 +25,21 @@ from subscriptions.errors import Invalid
 from webhooks.wire.custom_headers import ForbiddenHeader, check
 from webhooks.wire.signing.aws_sigv4 import AUTHORIZATION, DATE, PAYLOAD_HASH, SESSION_TOKEN, AwsCredentials
 
-NONE, BASIC, BEARER, HEADER, OAUTH2, AWS_SIGV4 = TYPES = ("none", "basic", "bearer", "header", "oauth2", "aws_sigv4")
+TYPES = ("none", "basic", "bearer", "header", "body", "oauth2", "aws_sigv4")
+NONE, BASIC, BEARER, HEADER, BODY, OAUTH2, AWS_SIGV4 = TYPES
 
 REQUIRED = {
     NONE: set[str](),
     BASIC: {"username", "password"},
     BEARER: {"token"},
     HEADER: {"name", "value"},
+    BODY: {"name", "value"},
     OAUTH2: {"token_url", "client_id", "client_secret"},
     AWS_SIGV4: {"access_key_id", "secret_access_key", "region"},
 }
 OPTIONAL = {OAUTH2: {"scope", "audience", "client_auth"}, AWS_SIGV4: {"service", "session_token"}}
 SECRET = {"password", "token", "value", "client_secret", "secret_access_key", "session_token"}
+MAY_BE_EMPTY = {(BASIC, "password")}  # RFC 7617, section 2: APIs take a key as the user name alone
 CLIENT_AUTH = ("basic", "body")  # how the client authenticates to the token server: RFC 6749, section 2.3.1
 MAX_MEMBER = 2048  # characters
 MAX_SESSION_TOKEN = 4096  # characters; AWS states no limit, and common ones have up to 2,000
@@ -70,6 +74,8 @@ def check_auth(auth: Any) -> None:
     if unknown := members - REQUIRED[kind] - OPTIONAL.get(kind, set()):
         raise _invalid(f"{kind} has no field {min(unknown, key=str)[:40]!r}.")
     for name in members:
+        if (kind, name) in MAY_BE_EMPTY and auth[name] == "":
+            continue
         longest = MAX_SESSION_TOKEN if name == "session_token" else MAX_MEMBER
         if not isinstance(auth[name], str) or len(auth[name]) > longest or not _PRINTABLE.fullmatch(auth[name]):
             raise _invalid(f"{name}: must be a string of 1 to {longest} characters, without control characters.")
@@ -104,6 +110,11 @@ def auth_header(auth: Mapping[str, str]) -> dict[str, str]:
     if kind == BEARER:
         return {"authorization": f"Bearer {auth['token']}"}
     return {auth["name"].lower(): auth["value"]} if kind == HEADER else {}
+
+
+def body_member(auth: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return the name and value of the member that is added to each body; None unless the type is body."""
+    return (auth["name"], auth["value"]) if auth.get("type") == BODY else None
 
 
 def own_headers(auth: Mapping[str, str]) -> set[str]:

@@ -69,6 +69,18 @@ class HttpSettings(models.Model):
         blank=True,
         help_text="Size of the data in bytes above which a link is sent instead, in any content mode; null: never.",
     )
+    failure_pattern = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="Event pattern on the JSON body of a 2xx response that says that the delivery failed; null: none.",
+    )
+    connector = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        editable=False,
+        help_text="Name of the connector that the endpoint was created from.",
+    )
 
     class Meta:
         app_label = "subscriptions"

@@ -14,7 +14,9 @@ from subscriptions.endpoints.http.url_check import checked_endpoint_url
 from subscriptions.errors import Invalid
 from subscriptions.models import Endpoint, HttpSettings
 
-FIELDS: Collection[str] = frozenset({"url", "content_mode", "reference_above_bytes", *encrypted_fields.FIELDS})
+FIELDS: Collection[str] = frozenset(
+    {"url", "content_mode", "reference_above_bytes", "failure_pattern", "connector", *encrypted_fields.FIELDS}
+)
 
 
 def checked(fields: Mapping[str, Any], tenant_id: UUID, _endpoint: Endpoint | None = None) -> dict[str, Any]:

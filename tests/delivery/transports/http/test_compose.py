@@ -183,3 +183,26 @@ class TestSignature:
         assert isinstance(not_sent, NotSent)
         assert not_sent.failure is Failure.INTERNAL
         assert not_sent.error is not None
+
+
+class TestBodyMember:
+    """APIs that take their key in the body get it there, and no other place has it."""
+
+    @pytest.mark.parametrize(
+        ("body", "sent"),
+        [
+            (b'{"a": 1}', {"key": 'k"1', "a": 1}),
+            (b"{}", {"key": 'k"1'}),
+            (b' { "a": [1] }', {"key": 'k"1', "a": [1]}),
+        ],
+    )
+    def test_member_is_added_and_signed(self, body: bytes, sent: Any) -> None:
+        request = composed(make_claimed(body, rendered=True), body_member=("key", 'k"1'))
+        assert json.loads(request.body) == sent
+        Webhook(SECRET).verify(request.body, headers_of(request))
+
+    @pytest.mark.parametrize("body", [b"[1]", b"text", b"", b"{"])
+    def test_body_that_is_no_object_is_not_sent(self, body: bytes) -> None:
+        refused = compose_or_not(make_claimed(body, rendered=True), body_member=("key", "secret-1"))
+        assert isinstance(refused, NotSent)
+        assert "secret-1" not in str(refused)

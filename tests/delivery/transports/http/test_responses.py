@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.transports.http.responses import LONGEST_RETRY_AFTER, OVERLOADED_WAIT, outcome_of, parse_retry_after
+from delivery.transports.http.responses import (
+    LONGEST_RETRY_AFTER,
+    OVERLOADED_WAIT,
+    outcome_of,
+    parse_retry_after,
+    refused_by,
+)
 from delivery.transports.outcome import Failure, Outcome
 
 NOW = datetime(2030, 1, 31, 12, 0, 0, tzinfo=UTC).timestamp()
@@ -167,3 +173,25 @@ def test_outcome_of_a_redirect_or_4xx_but_408_and_429_is_rejected_and_alive() ->
 @pytest.mark.parametrize("failure", [it for it in Failure if it is not Failure.STATUS])
 def test_outcome_without_a_response_is_no_sign_of_life(failure: Failure) -> None:
     assert not outcome(None, failure).is_alive
+
+
+@pytest.mark.parametrize(
+    ("pattern", "body", "is_refused"),
+    [
+        ('{"ok": [false]}', b'{"ok": false, "error": "channel_not_found"}', True),
+        ('{"ok": [false]}', b'{"ok": true}', False),
+        ('{"ok": [false]}', b"ok", False),
+        ('{"ok": [false]}', b"", False),
+        ('{"ok": [false]}', b"[false]", False),
+        ('{"ok": [false]}', b'{"ok": false', False),
+        ('{"errors": [{"exists": true}]}', b'{"errors": [{"message": "no"}]}', False),
+        ('{"errors": {"message": [{"exists": true}]}}', b'{"errors": [{"message": "no"}]}', True),
+        ('{"detail": {"code": [7]}}', b'{"detail": {"code": 7}}', True),
+        ('{"a": [{"wildcard": "*a*a*a*"}]}', b'{"a": "' + b"b" * 16_000 + b'"}', False),
+    ],
+)
+def test_refused_by_a_body_that_matches_the_pattern(pattern: str, body: bytes, is_refused: bool) -> None:
+    accepted = Outcome(0.0, 5, 200, None, body)
+    outcome = refused_by(pattern, accepted)
+    assert outcome == (accepted._replace(failure=Failure.REFUSED, rejected=True) if is_refused else accepted)
+    assert outcome.is_alive

@@ -75,6 +75,17 @@ def send(sender: HttpSender, *requests: Request) -> list[Outcome]:
     return [ended[attempt.attempt_id] for attempt, _ in attempts]
 
 
+def test_sender_refuses_a_success_whose_body_matches_the_failure_pattern(
+    sender: HttpSender, receiver: Receiver
+) -> None:
+    receiver.script("/api", scripts.status(200, b'{"ok":false}'), scripts.status(200, b'{"ok":true}'))
+    pattern = '{"ok": [false]}'
+    first = send(sender, make_request(receiver.url("/api"), failure_pattern=pattern))[0]
+    second = send(sender, make_request(receiver.url("/api"), failure_pattern=pattern))[0]
+    assert (first.status, first.failure, first.rejected) == (200, Failure.REFUSED, True)
+    assert (second.status, second.failure) == (200, None)
+
+
 class TestOurErrors:
     """An error of ours is never shown as the endpoint's."""
 
