@@ -79,14 +79,15 @@ ROOMS = {
     "subscriptions.validation": f"{GROUND} subscriptions.errors subscriptions.routing subscriptions.json_limits",
     "subscriptions.event_types": f"{GROUND} {TENANCY} subscriptions.json_limits subscriptions.validation",
     "subscriptions.inspectors": f"{GROUND} {TENANTS} subscriptions.endpoints",
+    "subscriptions.connectors": f"{GROUND} {TENANCY} subscriptions.validation",
     "subscriptions.defaults": "",
     "subscriptions.schedule": "webhooks.kit.periodic_task",
     "subscriptions.registration": f"{GROUND} {TENANCY} subscriptions.validation",
     "subscriptions.tasks": "webhooks.kit subscriptions.schedule subscriptions.tenants subscriptions.inspectors",
     "subscriptions.api": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types "
-    "subscriptions.inspectors",
+    "subscriptions.inspectors subscriptions.connectors",
     "subscriptions.admin": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types "
-    "subscriptions.inspectors",
+    "subscriptions.inspectors subscriptions.connectors",
     "subscriptions.management": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types",
     "subscriptions.apps": "webhooks.kit webhooks.host_project subscriptions.defaults",
     # the provider: what is due, and its delivery
@@ -115,7 +116,7 @@ ROOMS = {
     "delivery.single_attempts": f"{GROUND} {TENANCY} {DELIVERY} delivery.transports delivery.fan_out",
     "delivery.testing": f"{GROUND} subscriptions.models {DELIVERY}",
     "delivery.reading": f"{GROUND} {TENANCY} {DELIVERY} delivery.load delivery.transports delivery.publishing "
-    "delivery.lanes delivery.sending",
+    "delivery.lanes delivery.sending subscriptions.connectors",
     "delivery.replaying": f"{GROUND} {TENANCY} {DELIVERY} delivery.operational delivery.fan_out delivery.reading",
     "delivery.broadcasting": f"{GROUND} {TENANCY} {DELIVERY} delivery.publishing delivery.replaying",
     "delivery.schedules.expressions": "webhooks.wire",
@@ -126,9 +127,10 @@ ROOMS = {
     "delivery.replaying delivery.broadcasting delivery.schedules delivery.lifecycle",
     "delivery.api": f"{GROUND} {TENANCY} subscriptions.api {DELIVERY} delivery.load delivery.transports "
     "delivery.fan_out delivery.publishing delivery.sending delivery.single_attempts delivery.reading "
-    "delivery.replaying delivery.broadcasting delivery.schedules delivery.lifecycle",
+    "delivery.replaying delivery.broadcasting delivery.schedules delivery.lifecycle subscriptions.connectors",
     "delivery.admin": f"{GROUND} {TENANCY} subscriptions.admin {DELIVERY} delivery.load delivery.publishing "
-    "delivery.sending delivery.reading delivery.replaying delivery.schedules delivery.lifecycle delivery.templatetags",
+    "delivery.sending delivery.reading delivery.replaying delivery.schedules delivery.lifecycle delivery.templatetags "
+    "subscriptions.connectors",
     "delivery.templatetags": "delivery.models",
     "delivery.management": f"{GROUND} {TENANCY} {DELIVERY} delivery.replaying",
     "delivery.apps": "webhooks.kit webhooks.host_project delivery.checks delivery.defaults",

@@ -183,6 +183,11 @@ class DryRuns(APIView):
         return Response({"data": DryRunResultSerializer(results, many=True).data})
 
 
+def event_of(tenant: Tenant, written: Any) -> dry_run.DryRunEvent:
+    """Return the event of the field ``event``. Raises ValidationError."""
+    return _subject(tenant, written, lambda detail: {"event": detail})
+
+
 def _dry_run_arguments(fields: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of the dry run: the given fields, and those of the stored subscription for the others."""
     row: Subscription | None = fields.get("subscription")
@@ -200,7 +205,7 @@ def _dry_run_arguments(fields: dict[str, Any]) -> dict[str, Any]:
 def _subjects(tenant: Tenant, fields: dict[str, Any]) -> Iterator[dry_run.DryRunEvent]:
     """Yield the events. Raises a ValidationError that names the field of an invalid one."""
     if "event" in fields:
-        yield _subject(tenant, fields["event"], lambda detail: {"event": detail})
+        yield event_of(tenant, fields["event"])
         return
     for place, each in enumerate(fields["events"]):
         yield _subject(tenant, each, lambda detail, place=place: {"events": {str(place): detail}})

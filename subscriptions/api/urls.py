@@ -4,6 +4,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from subscriptions.api import bulk, endpoint_secrets, endpoints, keys, plans, subscriptions, tenants
+from subscriptions.api.connectors import connectors
 from subscriptions.api.destinations import endpoint_types
 from subscriptions.api.event_types.urls import urlpatterns as event_type_urlpatterns
 from subscriptions.api.inspectors.urls import urlpatterns as inspector_api_urlpatterns
@@ -22,6 +23,13 @@ urlpatterns = [
     path("subscriptions/delete/", bulk.SubscriptionsDelete.as_view(), name="subscriptions-delete"),
     path(
         "subscriptions/delete/preview/", bulk.SubscriptionsDeletePreview.as_view(), name="subscriptions-delete-preview"
+    ),
+    path("connectors/", connectors.Connectors.as_view(), name="connectors"),
+    path("connectors/<str:name>/", connectors.ConnectorDetail.as_view(), name="connector"),
+    path(
+        "connectors/<str:name>/endpoints/",
+        connectors.ConnectorEndpoints.as_view({"post": "create"}),
+        name="connector-endpoints",
     ),
     path("endpoint-types/", endpoint_types.EndpointTypes.as_view(), name="endpoint-types"),
     *router.urls,

@@ -51,6 +51,11 @@ TRANSFORMER_SCHEMA = {
                         "nullable": True,
                         "description": "`html`: write `&`, `<` and `>` of values as entities.",
                     },
+                    "one_line": {
+                        "type": "boolean",
+                        "nullable": True,
+                        "description": "Whether line breaks become spaces. Default: false.",
+                    },
                 },
                 "required": ["template"],
                 "additionalProperties": False,

@@ -8,7 +8,7 @@ string is written as it is, any other value as its JSON.
 
 ``max_length`` is in UTF-16 units, in which most APIs count or of which they allow more. A longer text is cut and ends
 with an ellipsis. ``escape: "html"`` writes ``&``, ``<`` and ``>`` of values as entities, so that a value is neither
-markup nor a mention.
+markup nor a mention. ``one_line: true`` writes a space in place of line breaks, which titles must not have.
 """
 
 import re
@@ -25,9 +25,10 @@ from webhooks.wire.transform.template import as_json
 MAX_TEXTS = 20
 MAX_LENGTH = 1_000_000  # UTF-16 units
 ELLIPSIS = "…"
-MEMBERS = frozenset({"template", "max_length", "escape"})
+MEMBERS = frozenset({"template", "max_length", "escape", "one_line"})
 
 _PLACE = re.compile(r'<([^<>\s"]+)>')
+_LINE_BREAKS = re.compile(r"\s*[\r\n\v\f\x85\u2028\u2029]\s*")
 _CUT_ENTITY = re.compile(r"&[a-z]{0,4}\Z")
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
@@ -35,12 +36,13 @@ _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 class NamedText:
     """Hold a compiled text. ``paths``: those that are written in it, by their text."""
 
-    __slots__ = ("_max_length", "_pieces", "is_escaped", "paths")
+    __slots__ = ("_is_one_line", "_max_length", "_pieces", "is_escaped", "paths")
 
     def __init__(self, written: Any, at: str, names: Mapping[str, object]) -> None:
         _check(written, at)
         self._max_length: int | None = written.get("max_length")
         self.is_escaped = written.get("escape") is not None
+        self._is_one_line = bool(written.get("one_line"))
         self.paths: dict[str, tuple[PathStep, ...]] = {}
         self._pieces: list[tuple[str, bool]] = []  # text, and whether it is the name of a value
         start = 0
@@ -76,7 +78,8 @@ class NamedText:
                 break
             if size > MAX_RENDERED:
                 raise Unrenderable(f"a text is longer than {MAX_RENDERED} characters")
-        return "".join(parts) if self._max_length is None else self._cut("".join(parts), self._max_length)
+        text = _LINE_BREAKS.sub(" ", "".join(parts)) if self._is_one_line else "".join(parts)
+        return text if self._max_length is None else self._cut(text, self._max_length)
 
     def _written(self, value: Any) -> str:
         if value is MISSING:
@@ -111,5 +114,7 @@ def _check(written: Any, at: str) -> None:
         raise InvalidTransformer(f"{at}/template", f"takes a text of at most {MAX_TEMPLATE} characters")
     if most is not None and (isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= MAX_LENGTH):
         raise InvalidTransformer(f"{at}/max_length", f"takes a number from 1 to {MAX_LENGTH}")
+    if not isinstance(written.get("one_line", False), bool | None):
+        raise InvalidTransformer(f"{at}/one_line", "takes true or false")
     if written.get("escape") not in (None, "html"):
         raise InvalidTransformer(f"{at}/escape", "takes html, or nothing")

@@ -54,6 +54,10 @@ def test_cut_leaves_no_part_of_an_entity(most):
     assert "&" not in text.replace("&lt;", "").replace("&gt;", "").replace("&amp;", "")
 
 
+def test_one_line_has_no_line_breaks():
+    assert rendered({"template": "<$.v>", "one_line": True}, {"v": "a\r\n b\u2028c"}) == "a b c"
+
+
 def test_text_of_many_long_values_is_unrenderable_and_a_cut_one_is_not():
     event = {"v": "x" * (MAX_RENDERED // 100)}
     with pytest.raises(Unrenderable):
@@ -82,6 +86,7 @@ def test_text_of_eventbridge_names_reads_the_data():
         ({"t": {"template": "<$.a..b>"}}, "/texts/t/template"),
         ({"t": {"template": "x", "max_length": 0}}, "/texts/t/max_length"),
         ({"t": {"template": "x", "max_length": True}}, "/texts/t/max_length"),
+        ({"t": {"template": "x", "one_line": 1}}, "/texts/t/one_line"),
         ({"t": {"template": "x", "escape": "xml"}}, "/texts/t/escape"),
         ({"n": {"template": "x"}}, "/texts/n"),
         ({f"t{number}": {"template": "x"} for number in range(21)}, "/texts"),

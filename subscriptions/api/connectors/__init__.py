@@ -1,0 +1,1 @@
+"""Serve the connectors: list them, and create endpoints from them."""

@@ -1,0 +1,1 @@
+"""Test connectors on servers that accept what their vendors document."""
