@@ -306,6 +306,7 @@ SPECTACULAR_SETTINGS = {
         "EndpointContentMode": "subscriptions.models.HttpSettings.ContentMode",
         "EndpointOrdering": "subscriptions.models.Endpoint.Ordering",
         "EndpointSettingType": "subscriptions.api.destinations.endpoint_types.SETTING_TYPES",
+        "ConnectorCategory": "subscriptions.connectors.connector.CATEGORY_CHOICES",
         "EndpointRatePeriod": "subscriptions.models.Endpoint.RatePeriod",
         "SigningScheme": "subscriptions.api.serializers.endpoint_secrets.SIGNING",
         "SchemaCheckMode": "subscriptions.event_types.models.SchemaCheckMode",

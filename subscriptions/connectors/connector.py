@@ -18,6 +18,7 @@ CATEGORIES = {
     "automation": "Automation",
     "customers": "Customers",
 }
+CATEGORY_CHOICES = list(CATEGORIES.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,6 +220,14 @@ def subscribe(it: Recorder, client: APIClient, receiver: Receiver) -> str:
     endpoint: str = it.call(client, "create_endpoint", body)["id"]
     types = it.call(client, "list_endpoint_types")
     it.examples["list_endpoint_types"]["responses"]["200"] = {"data": types["data"][:1]}  # whatever is installed
+    connectors = it.call(client, "list_connectors")
+    it.examples["list_connectors"]["responses"]["200"] = {"data": connectors["data"][:2]}
+    it.call(client, "get_connector", name="discord")
+    filled = {"settings": {"url": receiver.url("/webhooks")}}
+    it.call(client, "preview_connector", filled, name="discord")
+    it.call(
+        client, "create_connector_endpoint", {**filled, "subscriptions": [{"event_types": ["chat.*"]}]}, name="discord"
+    )
     it.call(client, "list_endpoints")
     it.call(client, "get_endpoint", ref=endpoint)
     it.call(client, "replace_endpoint", {**body, "rate_limit": 100}, ref=endpoint)

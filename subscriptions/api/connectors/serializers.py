@@ -8,7 +8,8 @@ from subscriptions.api.destinations.endpoint_types import EndpointSettingSeriali
 from subscriptions.api.fields.own import Metadata, Uid
 from subscriptions.api.serializers.endpoints import MAX_SUBSCRIPTIONS
 from subscriptions.api.serializers.subscriptions import EndpointSubscriptionSerializer
-from subscriptions.connectors.connector import CATEGORIES
+from subscriptions.connectors.connector import CATEGORY_CHOICES
+from subscriptions.models import Endpoint
 from webhooks.kit.rest.labels import Labels
 from webhooks.kit.rest.serializers import (
     ChoiceField,
@@ -46,7 +47,7 @@ class ConnectorSummarySerializer(StrictSerializer):
 
     name = serializers.CharField(help_text="Name, for the path.")
     label = serializers.CharField(help_text="Name of the other system.")  # type: ignore[assignment]
-    category = ChoiceField(list(CATEGORIES.items()), help_text="Kind of the other system.")
+    category = ChoiceField(CATEGORY_CHOICES, help_text="Kind of the other system.")
     description = serializers.CharField(help_text="What an event becomes there.")
     logo = serializers.CharField(help_text="Small picture, as SVG. The initials of the other system, not its logo.")
     documentation = serializers.CharField(help_text="URL of the other system's documentation of the API.")
@@ -110,3 +111,6 @@ class ConnectorEndpointSerializer(StrictSerializer):
     description = TextField(default="", allow_blank=True, max_length=MAX_DESCRIPTION, help_text="Free text for people.")
     labels = Labels(default=dict)
     metadata = Metadata(default=dict)
+
+    class Meta:
+        model = Endpoint

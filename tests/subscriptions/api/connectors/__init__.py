@@ -1,0 +1,1 @@
+"""Test the REST API of connectors."""
