@@ -107,10 +107,7 @@ class ConnectorEndpointSerializer(StrictSerializer):
         help_text='The events to send: `[{"event_types": ["order.*"]}]`. At most 100. Default: none; without a '
         "subscription nothing is sent.",
     )
-    uid = Uid()
+    uid = Uid(Endpoint)
     description = TextField(default="", allow_blank=True, max_length=MAX_DESCRIPTION, help_text="Free text for people.")
     labels = Labels(default=dict)
     metadata = Metadata(default=dict)
-
-    class Meta:
-        model = Endpoint

@@ -12,15 +12,19 @@ from webhooks.kit.rows import Row
 
 @extend_schema_field({"type": "string", "pattern": "^[A-Za-z0-9._-]{1,256}$", "nullable": True})
 class Uid(TextField):
-    """Accept a uid that does not look like an id of Waypost, since both are accepted in the same places."""
+    """Accept a uid that does not look like an id of Waypost, since both are accepted in the same places.
 
-    def __init__(self, **options: Any) -> None:
+    ``model``: whose uid it is; by default that of a model's serializer.
+    """
+
+    def __init__(self, model: type[Row] | None = None, **options: Any) -> None:
+        self._model = model
         text = "Your own id, accepted wherever the id is. Up to 256 letters, digits, `.`, `_` and `-`."
         super().__init__(required=False, allow_null=True, help_text=text, **options)
 
     def to_internal_value(self, data: Any) -> str:
         uid = super().to_internal_value(data)
-        model: type[Row] = self.parent.Meta.model  # type: ignore[attr-defined]  # a model's serializer
+        model: type[Row] = self._model or self.parent.Meta.model  # type: ignore[attr-defined]  # a model's serializer
         check_field(validation.check_uid, model.prefix, uid)
         return uid
 
