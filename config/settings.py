@@ -238,6 +238,7 @@ API_TAGS = [
     },
     {"name": "Endpoints", "description": "Where webhooks are sent, how they are signed, and how deliveries are going."},
     {"name": "Endpoint types", "description": "Systems that deliveries can be written to, with their settings."},
+    {"name": "Connectors", "description": "Ready settings for the APIs of known systems, such as Slack or PagerDuty."},
     {"name": "Subscriptions", "description": "Which events an endpoint gets."},
     {"name": "Event types", "description": "What can be published, with schemas and examples."},
     {"name": "Deliveries", "description": "One event for one endpoint, with every attempt."},

@@ -236,7 +236,8 @@ def _has_id(response: dict[str, Any], document: dict[str, Any]) -> bool:
 def _describe_parameters(path: str, operation: dict[str, Any]) -> None:
     """Describe the parameters in the path, and those that the framework adds."""
     resource = path.removeprefix("/api/v1/").split("/")[0]
-    by = "Id or `uid`" if resource in WITH_UID else "Id or name" if resource == "event-types" else "Id"
+    names = {"event-types": "Id or name", "connectors": "Name"}
+    by = "Id or `uid`" if resource in WITH_UID else names.get(resource, "Id")
     texts = {**PATH_PARAMETERS, **QUERY_PARAMETERS, "ref": f"{by} of the {_singular(resource).replace('-', ' ')}."}
     for parameter in operation.get("parameters", ()):
         if parameter["name"] in texts:

@@ -30,7 +30,7 @@ router.register("schedules", schedules.Schedules, "schedule")
 urlpatterns = [
     path("replays/preview/", replays.ReplayPreview.as_view(), name="replay-preview"),  # before replays/<ref>/
     path("events/batch/", events.EventBatch.as_view(), name="event-batch"),  # before events/<ref>/
-    path("connectors/<str:name>/preview/", connector_previews.ConnectorPreviews.as_view(), name="connector-preview"),
+    path("connectors/<str:ref>/preview/", connector_previews.ConnectorPreviews.as_view(), name="connector-preview"),
     path("endpoint-stats/", stats.AllEndpointStats.as_view(), name="endpoint-stats-of-all"),
     path("schedules/preview/", runs.SchedulePreview.as_view(), name="schedule-preview"),
     path("schedules/import/", schedules.ScheduleImport.as_view(), name="schedule-import"),

@@ -25,9 +25,9 @@ urlpatterns = [
         "subscriptions/delete/preview/", bulk.SubscriptionsDeletePreview.as_view(), name="subscriptions-delete-preview"
     ),
     path("connectors/", connectors.Connectors.as_view(), name="connectors"),
-    path("connectors/<str:name>/", connectors.ConnectorDetail.as_view(), name="connector"),
+    path("connectors/<str:ref>/", connectors.ConnectorDetail.as_view(), name="connector"),
     path(
-        "connectors/<str:name>/endpoints/",
+        "connectors/<str:ref>/endpoints/",
         connectors.ConnectorEndpoints.as_view({"post": "create"}),
         name="connector-endpoints",
     ),

@@ -222,11 +222,11 @@ def subscribe(it: Recorder, client: APIClient, receiver: Receiver) -> str:
     it.examples["list_endpoint_types"]["responses"]["200"] = {"data": types["data"][:1]}  # whatever is installed
     connectors = it.call(client, "list_connectors")
     it.examples["list_connectors"]["responses"]["200"] = {"data": connectors["data"][:2]}
-    it.call(client, "get_connector", name="discord")
+    it.call(client, "get_connector", ref="discord")
     filled = {"settings": {"url": receiver.url("/webhooks")}}
-    it.call(client, "preview_connector", filled, name="discord")
+    it.call(client, "preview_connector", filled, ref="discord")
     it.call(
-        client, "create_connector_endpoint", {**filled, "subscriptions": [{"event_types": ["chat.*"]}]}, name="discord"
+        client, "create_connector_endpoint", {**filled, "subscriptions": [{"event_types": ["chat.*"]}]}, ref="discord"
     )
     it.call(client, "list_endpoints")
     it.call(client, "get_endpoint", ref=endpoint)

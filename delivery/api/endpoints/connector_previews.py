@@ -69,8 +69,8 @@ class ConnectorPreviews(APIView):
             )
         ],
     )
-    def post(self, request: Request, name: str) -> Response:
-        tenant, connector = tenant_of(request), connector_of(name)
+    def post(self, request: Request, ref: str) -> Response:
+        tenant, connector = tenant_of(request), connector_of(ref)
         serializer = ConnectorPreviewSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         fields: dict[str, Any] = serializer.validated_data

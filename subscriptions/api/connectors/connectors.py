@@ -60,8 +60,8 @@ class ConnectorDetail(TenantScoped[Endpoint]):
     serializer_class: type[serializers.Serializer[Any]] = ConnectorSerializer
 
     @extend_schema(operation_id="get_connector", responses=ConnectorSerializer)
-    def get(self, request: Request, name: str) -> Response:
-        return Response(ConnectorSerializer(connector_of(name)).data)
+    def get(self, request: Request, ref: str) -> Response:
+        return Response(ConnectorSerializer(connector_of(ref)).data)
 
 
 class ConnectorEndpoints(OwnedResource[Endpoint]):
@@ -100,7 +100,7 @@ class ConnectorEndpoints(OwnedResource[Endpoint]):
         ],
     )
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        self.connector = connector_of(kwargs["name"])
+        self.connector = connector_of(kwargs["ref"])
         return super().create(request, *args, **kwargs)
 
     def create_row(self, fields: dict[str, Any]) -> Response:

@@ -42,18 +42,15 @@ TRANSFORMER_SCHEMA = {
                         "type": "integer",
                         "minimum": 1,
                         "maximum": MAX_LENGTH,
-                        "nullable": True,
                         "description": "UTF-16 units to which the text is cut; the cut one ends with an ellipsis.",
                     },
                     "escape": {
                         "type": "string",
                         "enum": ["html"],
-                        "nullable": True,
                         "description": "`html`: write `&`, `<` and `>` of values as entities.",
                     },
                     "one_line": {
                         "type": "boolean",
-                        "nullable": True,
                         "description": "Whether line breaks become spaces. Default: false.",
                     },
                 },
