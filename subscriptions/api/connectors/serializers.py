@@ -65,7 +65,7 @@ class ConnectorSerializer(ConnectorSummarySerializer):
         help_text="Pattern of 2xx responses that say that the delivery failed; null: every 2xx is a success."
     )
     sample = JsonField(help_text="An event, for previews.")
-    example = JsonField(help_text="`settings` and `credentials` to begin with; they are not those of anybody.")
+    example = JsonField(help_text="`settings` and `credentials` to begin with; they belong to no account.")
 
 
 class ConnectorListSerializer(StrictSerializer):

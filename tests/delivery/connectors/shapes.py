@@ -1,4 +1,4 @@
-"""Describe what each vendor's API accepts, as its documentation says: path, headers, JSON Schema, size, responses.
+"""Describe the requests that each vendor's API accepts, as its documentation says: path, headers, JSON Schema, size, responses.
 
 The documentation of each is linked in the connector's file. Limits of characters are in the schemas.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Shape:
-    """What an API accepts. ``path`` and ``headers`` are regular expressions. ``refusal``: status and body otherwise."""
+    """Hold what an API accepts. ``path`` and ``headers`` are regular expressions. ``refusal``: status and body otherwise."""
 
     path: str
     schema: dict[str, Any]
