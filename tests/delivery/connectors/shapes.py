@@ -1,4 +1,4 @@
-"""Describe the requests that each vendor's API accepts, as its documentation says: path, headers, JSON Schema, size, responses.
+"""Describe the requests that each API accepts by its documentation: path, headers, JSON Schema, size, responses.
 
 The documentation of each is linked in the connector's file. Limits of characters are in the schemas.
 """
