@@ -219,7 +219,7 @@ class Migration(migrations.Migration):
                 ('content_mode', models.CharField(choices=[('structured', 'Structured: the CloudEvent as JSON'), ('binary', 'Binary: data in the body, attributes in headers'), ('reference', 'Reference: the CloudEvent as JSON with a link to its data')], default='structured', help_text='How the CloudEvent is sent.', max_length=10)),
                 ('reference_above_bytes', models.PositiveIntegerField(blank=True, help_text='Size of the data in bytes above which a link is sent instead, in any content mode; null: never.', null=True, verbose_name='send link instead of payload above (bytes)')),
                 ('failure_pattern', models.JSONField(blank=True, help_text='Event pattern on the JSON body of a 2xx response that says that the delivery failed; null: none.', null=True)),
-                ('connector', models.CharField(blank=True, default='', editable=False, help_text='Name of the connector that the endpoint was created from.', max_length=64)),
+                ('connector', models.CharField(blank=True, default='', editable=False, help_text='Name of the connector that the endpoint was created from; empty: none.', max_length=64)),
             ],
             options={
                 'verbose_name_plural': 'HTTP settings',

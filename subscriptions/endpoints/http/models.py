@@ -79,7 +79,7 @@ class HttpSettings(models.Model):
         blank=True,
         default="",
         editable=False,
-        help_text="Name of the connector that the endpoint was created from.",
+        help_text="Name of the connector that the endpoint was created from; empty: none.",
     )
 
     class Meta:

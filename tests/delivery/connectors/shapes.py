@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Shape:
-    """Hold what an API accepts. ``path`` and ``headers`` are regular expressions. ``refusal``: status and body otherwise."""
+    """Hold what an API accepts. ``path``, ``headers``: regular expressions. ``refusal``: status and body otherwise."""
 
     path: str
     schema: dict[str, Any]
