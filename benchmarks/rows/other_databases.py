@@ -3,24 +3,15 @@
 The other database has a server of its own on the same machine, whose work is part of what is measured.
 """
 
-import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, NamedTuple
-
-import psycopg
+from typing import Any
 
 from benchmarks.bench import SIZE, Bench, event_types, rate
 from benchmarks.result import Check, Result
-from config.local.embedded import POSTGRES, attach, discard
-from config.local.embedded.place import Place
-from config.local.embedded.tcp import tcp_forwarder
+from config.local.embedded.other_database import OtherDatabase, other_database
 
 ENDPOINTS = 100
 BATCH = 20  # rows of one transaction
-PASSWORD = "bench"
-LOGICAL = "WAYPOST_EMBEDDED_LOGICAL"
 OUTBOX = """CREATE TABLE outbox (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, type text, payload jsonb,
     created_at timestamptz NOT NULL DEFAULT now()); CREATE INDEX ON outbox (created_at, id)"""
 INTO_OUTBOX = """INSERT INTO outbox (type, payload)
@@ -29,13 +20,6 @@ ORDERS = "CREATE TABLE orders (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KE
 INTO_ORDERS = "INSERT INTO orders (note) SELECT %s::text FROM unnest(%s::text[])"
 STOP = "DELETE FROM webhooks_sourcepartition"
 INSERTED = "postgres.orders.inserted"
-
-
-class OtherDatabase(NamedTuple):
-    """The database of the application: a connection, and where a source finds it."""
-
-    connection: "psycopg.Connection[Any]"
-    settings: dict[str, Any]
 
 
 def outbox(bench: Bench) -> Result:
@@ -55,9 +39,9 @@ def _measure(
     bench: Bench, kind: str, settings: dict[str, Any], statements: tuple[str, str], types: list[str]
 ) -> Result:
     count = bench.size(10_000, 40_000)
-    with other_database(bench) as other:
+    with other_database(bench.new_directory()) as other:
         other.connection.execute(statements[0])
-        source = {"kind": kind, "settings": {**other.settings, **settings}, "credentials": {"password": PASSWORD}}
+        source = {"kind": kind, "settings": {**other.settings, **settings}, "credentials": {"password": other.password}}
         bench.deployment.create("sources/", {**source, "uid": kind, "handlers": [{"handler": "publish"}]})
         _await_first(bench, other, statements[1], types[:1])
         since = bench.sink.count
@@ -103,27 +87,3 @@ def _insert(other: OtherDatabase, statement: str, count: int, types: list[str]) 
         with other.connection.transaction():
             other.connection.execute(statement, (text, [types[it % len(types)] for it in numbers]))
             other.connection.execute("NOTIFY outbox")
-
-
-@contextmanager
-def other_database(bench: Bench) -> Iterator[OtherDatabase]:
-    """Start a further PostgreSQL with logical WAL, and remove it in the end."""
-    data = bench.new_directory()
-    before = os.environ.get(LOGICAL)
-    os.environ[LOGICAL] = "1"
-    try:
-        attach(POSTGRES, data)
-    finally:
-        os.environ.pop(LOGICAL) if before is None else os.environ.update({LOGICAL: before})
-    path = POSTGRES.socket(Place(POSTGRES.name, data))
-    try:
-        login = {"host": str(path.parent), "user": "waypost", "autocommit": True}
-        with psycopg.connect(dbname="waypost", **login) as admin:  # type: ignore[arg-type]
-            admin.execute(f"CREATE ROLE shop LOGIN REPLICATION PASSWORD '{PASSWORD}'")
-            admin.execute("CREATE DATABASE shop OWNER shop")
-        login |= {"user": "shop", "password": PASSWORD}
-        with psycopg.connect(dbname="shop", **login) as own, tcp_forwarder(path) as forwarder:  # type: ignore[arg-type]
-            place = {"host": "127.0.0.1", "port": forwarder.port, "database": "shop", "user": "shop", "tls": "disable"}
-            yield OtherDatabase(own, place)
-    finally:
-        discard(data)

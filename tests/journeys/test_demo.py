@@ -57,6 +57,15 @@ def test_demo_ends_with_every_count_as_expected() -> None:
     assert shape_of(demo.stdout) == shape_of(block_for("demo-output").text)
 
 
+def test_demo_with_sources_shows_an_event_of_each() -> None:
+    demo = run_demo("--sources")
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    found = {name.strip(): number for name, number in LINE.findall(demo.stdout)}
+    arrived = {name.removeprefix("from "): number for name, number in found.items() if name.startswith("from ")}
+    assert arrived == dict.fromkeys(("schedule", "outbox", "change", "kafka", "bucket"), "1")
+    assert demo.stdout.endswith("Every count is as expected.\n")
+
+
 def shape_of(output: str) -> list[str]:
     """Return the lines of the demo without what differs from run to run: numbers, ids, the width of columns."""
     lines = [re.sub(r"src_\w+|demo-\w+|[\d,.]+", "#", re.sub(r"[━╸╺]+", "━", line)) for line in output.splitlines()]

@@ -15,6 +15,7 @@ from config.local.demo.events import DemoEvent, data_of
 from config.local.demo.launch import Platform, launched
 from config.local.demo.receivers import ACCEPTED, GONE, Receiver, flaky_status
 from config.local.demo.screen import Screen
+from config.local.demo.sources import CUSTOMER, show_sources
 
 PUBLISHED_TWICE = 3  # events that are published again, as by a publisher that did not get the response
 RETRY_PLAN = [1, 1, 2]  # seconds after each failure of the flaky endpoint
@@ -52,25 +53,32 @@ class Stalled(Exception):
     """Nothing has arrived for a long time; the message is one line."""
 
 
-def run(file: Path | None, *, stay: bool) -> Sequence[Count]:
+def run(file: Path | None, *, stay: bool, sources: bool = False) -> Sequence[Count]:
     """Run the demo on the events of a file, or on the built-in ones. With `stay`, return only after Ctrl-C.
+
+    `sources`: show a schedule and sources that are read too.
 
     Raises InvalidEvents, CannotLaunch, ApiError or Stalled; the message of each is one line.
     """
     published = events.read(file) if file else events.built_in()
     screen = Screen()
-    screen.say("Waypost: one publisher, three customers, all on this machine. Nothing leaves it.")
+    number = "four" if sources else "three"
+    screen.say(f"Waypost: one publisher, {number} customers, all on this machine. Nothing leaves it.")
     with ExitStack() as stack:
         platform = _start(screen, stack)
         key = platform.create_key("Demo")
-        _create_customers(screen, ApiClient(platform.address, key))
+        _create_customers(screen, ApiClient(platform.address, key), [CUSTOMER] if sources else [])
         tenant = _subscribe(screen, stack, ApiClient(platform.address, key, ACME))
         others = {uid: _subscribe_other(screen, stack, ApiClient(platform.address, key, uid)) for uid in OTHERS}
         _publish(screen, tenant, others[GLOBEX], published)
         _watch(screen, tenant)
         _repair_and_replay(screen, tenant)
+        from_sources = []
+        if sources:
+            shop = ApiClient(platform.address, key, CUSTOMER)
+            from_sources = show_sources(screen, stack, shop, platform.data / "shop")
         screen.step("Everything is counted")
-        counts = count(_observe(tenant, others, platform))
+        counts = [*count(_observe(tenant, others, platform)), *from_sources]
         screen.table(counts)
         if all(one.found == one.expected for one in counts):
             screen.say("\n   Every count is as expected.", style="green")
@@ -141,9 +149,10 @@ def _start(screen: Screen, stack: ExitStack) -> Platform:
     return platform
 
 
-def _create_customers(screen: Screen, api: ApiClient) -> None:
-    screen.step("The platform has three customers; each is a tenant, with endpoints of its own")
-    for uid in (ACME, *OTHERS):
+def _create_customers(screen: Screen, api: ApiClient, more: Sequence[str]) -> None:
+    number = "four" if more else "three"
+    screen.step(f"The platform has {number} customers; each is a tenant, with endpoints of its own")
+    for uid in (ACME, *OTHERS, *more):
         api.call("PUT", f"tenants/{uid}/", json={"name": uid.capitalize()})
 
 

@@ -21,11 +21,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--events", type=Path, metavar="FILE", help="one JSON event on each line")
+        parser.add_argument("--sources", action="store_true", help="show a schedule and sources that are read too")
         parser.add_argument("--exit", action="store_true", help="end after counting; do not stay up")
 
     def handle(self, *args: Any, events: Path | None, **options: Any) -> None:
         try:
-            counts = run(events, stay=not options["exit"])
+            counts = run(events, stay=not options["exit"], sources=options["sources"])
         except (InvalidEvents, CannotLaunch, ApiError, Stalled) as error:
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""What people use schedules for, from the request to the events."""
+"""Test what people use schedules for, from the request to the events."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
