@@ -15,6 +15,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 
 from subscriptions.admin.actions import show_once
+from subscriptions.connectors.catalogue import list_connectors
 from subscriptions.endpoints.destinations.kind import Setting
 from subscriptions.endpoints.destinations.registry import HTTP, find_kind, kind_names, list_kinds
 from subscriptions.endpoints.endpoints import change_endpoint, create_endpoint
@@ -45,7 +46,9 @@ class SettingsForm(forms.Form):
     def values(self, *, of_credentials: bool) -> dict[str, Any]:
         """Return the members of ``settings`` or of ``credentials`` that were given."""
         given = {
-            it.name: self.cleaned_data[_field_name(it)] for it in self.declared if it.is_credential is of_credentials
+            it.name: self.cleaned_data.get(_field_name(it))
+            for it in self.declared
+            if it.is_credential is of_credentials
         }
         return {name: value for name, value in given.items() if value not in (None, "", [])}
 
@@ -91,18 +94,20 @@ def add_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     kind = request.GET.get("type", "")
     if kind not in kind_names():
-        return _page(model_admin, request, "endpoint_types", "Add endpoint", types=list_kinds())
+        return endpoint_page(
+            model_admin, request, "endpoint_types", "Add endpoint", types=list_kinds(), connectors=list_connectors()
+        )
     declared = [URL] if kind == HTTP else find_kind(kind).settings
     form = NewEndpointForm(request.POST or None, declared)
     if request.method == "POST" and form.is_valid():
         tenant, cleaned = form.cleaned_data["tenant"], form.cleaned_data
         general = {"uid": cleaned["uid"], "description": cleaned["description"], "kind": kind}
-        created = _run(form, lambda: create_endpoint(tenant, **general, **_own(kind, form)))
+        created = run_for_form(form, lambda: create_endpoint(tenant, **general, **_own(kind, form)))
         if created is not None:
             endpoint, secret = created
             model_admin.log_addition(request, endpoint, f"added, type {kind}")
             return show_once(model_admin, request, "Signing secret of the new endpoint", [(str(endpoint), secret)])
-    return _page(model_admin, request, "endpoint_form", f"Add endpoint: {kind}", form=form, back="changelist")
+    return endpoint_page(model_admin, request, "endpoint_form", f"Add endpoint: {kind}", form=form, back="changelist")
 
 
 def settings_page(model_admin: Any, request: HttpRequest, pk: Any) -> HttpResponse:
@@ -114,11 +119,11 @@ def settings_page(model_admin: Any, request: HttpRequest, pk: Any) -> HttpRespon
     declared = find_kind(endpoint.kind).settings
     form = SettingsForm(request.POST or None, declared, endpoint.destination.settings)
     if request.method == "POST" and form.is_valid():
-        changed = _run(form, lambda: change_endpoint(endpoint, _own(endpoint.kind, form), by_operator=True))
+        changed = run_for_form(form, lambda: change_endpoint(endpoint, _own(endpoint.kind, form), by_operator=True))
         if changed is not None:
             model_admin.log_change(request, endpoint, "settings changed")
             return redirect("admin:subscriptions_endpoint_change", endpoint.pk)
-    return _page(
+    return endpoint_page(
         model_admin, request, "endpoint_form", f"Settings of {endpoint}", form=form, back="change", row=endpoint
     )
 
@@ -131,7 +136,7 @@ def _own(kind: str, form: SettingsForm) -> dict[str, Any]:
     return {**fields, "skip_test": form.cleaned_data["skip_test"]}
 
 
-def _run(form: SettingsForm, write: Any) -> Any:
+def run_for_form(form: SettingsForm, write: Any) -> Any:
     """Return what ``write`` returns; None if it was refused, and the form has the reasons."""
     try:
         return write()
@@ -189,7 +194,8 @@ class _LinesField(forms.CharField):
         return "\n".join(value) if isinstance(value, list) else value
 
 
-def _page(model_admin: Any, request: HttpRequest, template: str, title: str, **values: Any) -> HttpResponse:
+def endpoint_page(model_admin: Any, request: HttpRequest, template: str, title: str, **values: Any) -> HttpResponse:
+    """Return a page that browsers do not store."""
     site = model_admin.admin_site.each_context(request)
     context = {**site, "title": title, "opts": Endpoint._meta, "media": model_admin.media, **values}
     response = TemplateResponse(request, f"subscriptions/admin/{template}.html", context)

@@ -16,8 +16,10 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from subscriptions.admin.actions import run_for_each, show_once
+from subscriptions.admin.connector_form import connector_page
 from subscriptions.admin.endpoint_form import MAY_ADD, add_page, settings_page
 from subscriptions.admin.endpoint_secrets import secrets_page
+from subscriptions.connectors.catalogue import find_connector
 from subscriptions.endpoints import state
 from subscriptions.endpoints.signing_secrets import rotate_secret
 from subscriptions.models import Endpoint, HttpSettings, SigningSecret, Subscription
@@ -106,7 +108,8 @@ class EndpointAdmin(AdminList):
         return settings_page(self, request, pk)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        return add_page(self, request)
+        connector = find_connector(request.GET.get("connector", ""))
+        return add_page(self, request) if connector is None else connector_page(self, request, connector)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(MAY_ADD)
