@@ -5,11 +5,11 @@ from webhooks.processing.process import process_due
 from webhooks.processing.sweep import sweep
 from webhooks.processing.turns.claims import HAS_PENDING
 from webhooks.readers.leases import HAS_DUE
-from webhooks.readers.slices import run
+from webhooks.readers.slices import read_sources
 from webhooks.schedule import BEAT_SCHEDULE
 
 PERIODIC_TASKS = [
     periodic_task("webhooks.process_due", process_due, BEAT_SCHEDULE, has_work=HAS_PENDING),
-    periodic_task("webhooks.read_sources", run, BEAT_SCHEDULE, has_work=HAS_DUE),
+    periodic_task("webhooks.read_sources", read_sources, BEAT_SCHEDULE, has_work=HAS_DUE),
     periodic_task("webhooks.sweep", sweep, BEAT_SCHEDULE),
 ]

@@ -96,6 +96,11 @@ def log_reader_recovered(source: str, partition: str) -> None:
     log.info("source can be read again", source=source, partition=partition)
 
 
+def log_trial_failed(error: Exception) -> None:
+    """Log that a partition could not be read in a thread because of our own database, with the traceback."""
+    log.error("trial of a source failed", error=repr(error), exc_info=error)
+
+
 def log_reader_failed(source: str, partition: str, error: Exception) -> None:
     """Log an error of a reader that its kind does not expect, with the traceback."""
     log.error("reader failed", source=source, partition=partition, error=repr(error), exc_info=error)

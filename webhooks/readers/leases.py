@@ -6,6 +6,7 @@ change of the source clear the token: the reader's next write finds that it has 
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -24,6 +25,7 @@ MAX_REMEMBERED = 10_000  # tenants whose latest turn a process remembers
 
 # Index: source_partition_next.
 HAS_DUE = "EXISTS (SELECT FROM webhooks_sourcepartition WHERE next_read_at <= statement_timestamp())"
+_HAS_PROVEN_DUE = HAS_DUE.replace("WHERE", "WHERE last_read_at IS NOT NULL AND failing_since IS NULL AND")
 
 # One lookup in source_partition_due for each owner.
 _FIRST_DUE = """
@@ -43,7 +45,17 @@ _LEASE = """
     SET lease_token = %(token)s, next_read_at = statement_timestamp() + make_interval(secs => %(seconds)s::float8)
     WHERE id = (SELECT id FROM webhooks_sourcepartition
                  WHERE id = %(id)s AND next_read_at <= statement_timestamp() FOR UPDATE SKIP LOCKED)
-    RETURNING source_id, name, position, failures
+    RETURNING id, source_id, name, position, failures, last_read_at IS NOT NULL AND failing_since IS NULL
+"""
+# Index: source_partition_due, of which the entries of the owner's partitions that fail are passed over.
+_LEASE_PROVEN = """
+    UPDATE webhooks_sourcepartition
+    SET lease_token = %(token)s, next_read_at = statement_timestamp() + make_interval(secs => %(seconds)s::float8)
+    WHERE id = (SELECT id FROM webhooks_sourcepartition
+                 WHERE owner = %(owner)s AND next_read_at <= statement_timestamp()
+                   AND last_read_at IS NOT NULL AND failing_since IS NULL
+                 ORDER BY next_read_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+    RETURNING id, source_id, name, position, failures, true
 """
 _ADVANCE = """
     UPDATE webhooks_sourcepartition
@@ -96,7 +108,11 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A partition that this worker reads: where from, and how often reading it has failed since the last success."""
+    """A partition that this worker reads: where from, and how often reading it has failed since the last success.
+
+    ``is_proven``: whether the last attempt to read it was a success. One that is not may take all the time that there
+    is to connect.
+    """
 
     id: UUID
     token: UUID
@@ -104,27 +120,33 @@ class Lease:
     partition: str
     position: Position
     failures: int
+    owner: UUID
+    is_proven: bool
 
 
 _turns = LruCache[float](MAX_REMEMBERED)
 
 
-def lease_next() -> Lease | None:
-    """Lease the first due partition of the tenant whose turn here is the longest ago; None if none is due."""
+def lease_next(may_try: Callable[[UUID], bool] = lambda _owner: True) -> Lease | None:
+    """Lease the first due partition of the tenant whose turn here is the longest ago; None if none is due.
+
+    ``may_try``: whether a partition of this owner may be leased that is not proven.
+    """
     due: list[tuple[UUID, UUID]] = [(owner, id) for owner, id in sql.run(_FIRST_DUE, {})]
     for owner, id in sorted(due, key=lambda it: _turns.get(it[0]) or 0.0):
         token = new_id()
-        rows = sql.run(_LEASE, {"id": id, "token": token, "seconds": LEASE_SECONDS})
+        statement = _LEASE if may_try(owner) else _LEASE_PROVEN
+        rows = sql.run(statement, {"owner": owner, "id": id, "token": token, "seconds": LEASE_SECONDS})
         if rows:
             _turns.put(owner, time.monotonic())
-            source_id, name, position, failures = rows[0]
-            return Lease(id, token, source_id, name, _json(position), failures)
+            leased, source_id, name, position, failures, is_proven = rows[0]
+            return Lease(leased, token, source_id, name, _json(position), failures, owner, is_proven)
     return None
 
 
 def others_are_due() -> bool:
-    """Tell whether a partition is due without a lease."""
-    return bool(sql.run(f"SELECT {HAS_DUE}", {})[0][0])
+    """Tell whether a partition that is proven is due without a lease; others do not end or shorten a slice."""
+    return bool(sql.run(f"SELECT {_HAS_PROVEN_DUE}", {})[0][0])
 
 
 def advance(lease: Lease, position: Position, records: int) -> None:

@@ -4,11 +4,15 @@ A slice leases a partition, and fetches, stores and acknowledges until nothing i
 partition is due. While no other partition is due, a slice waits at the other system for the next record, so a record
 is stored when it comes and not at the next poll.
 
+A system that does not respond takes seconds to fail. So partitions of which the last attempt failed, and new ones, are
+read beside the others in threads (``trials``), and delay none that works.
+
 Failures of the other system end the slice, stand in the partition's row, and are tried again after a pause that
 doubles. Failures of our database are raised; the lease expires.
 """
 
 import time
+from functools import partial
 
 from django.db import Error as DatabaseError
 from django.db import transaction
@@ -21,6 +25,7 @@ from webhooks.readers.leases import Lease, LeaseLost, end, fail, lease_next, oth
 from webhooks.readers.open_readers import OpenReader, close_reader, keep_reader, take_reader
 from webhooks.readers.partitions import list_partitions
 from webhooks.readers.store import store
+from webhooks.readers.trials import Trials, trials_of_process
 from webhooks.sources.connections import connection_of
 from webhooks.sources.kinds.kind import ENDED, Lag, PartitionEnded, SourceUnavailable
 from webhooks.sources.kinds.registry import find_kind
@@ -33,21 +38,32 @@ MAX_RECORDS = 500  # in one transaction
 MAX_WAIT = 1.0  # seconds to wait for a record while nothing else is due
 
 
-def run(*, seconds: float = RUN_SECONDS) -> int:
+def read_sources() -> int:
+    """Read what is due, partitions that are not proven in threads; return the number of records of the others."""
+    return run(trials=trials_of_process())
+
+
+def run(*, seconds: float = RUN_SECONDS, trials: Trials | None = None) -> int:
     """Read what is due, for so many seconds; return the number of records.
 
-    Returns at once if all processes of this worker that may read do so: half of them, at least one.
+    Returns at once if all processes of this worker that may read do so: half of them, at least one. ``trials`` reads
+    the partitions that are not proven; without it, and in a worker with one process, they are read like the others.
     """
     number = processes()
+    may_wait = number is not None and number > 1
+    beside = trials if may_wait else None
     with worker_place("readers", None if number is None else max(1, number // 2)) as is_free:
         if not is_free:
             return 0
         until, total = time.monotonic() + seconds, 0
         while time.monotonic() < until:
-            lease = lease_next()
+            lease = lease_next() if beside is None else lease_next(beside.has_room)
             if lease is None:
                 return total
-            total += run_slice(lease, until, may_wait=number is not None and number > 1)
+            if beside is not None and not lease.is_proven:
+                beside.start(lease.owner, partial(run_slice, lease, time.monotonic() + SLICE_SECONDS, may_wait=False))
+                continue
+            total += run_slice(lease, until, may_wait=may_wait)
     reader_workers.notify()
     return total
 

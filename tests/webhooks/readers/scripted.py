@@ -3,6 +3,7 @@
 It is right to use it only for the engine; each kind is tested on a real server.
 """
 
+import threading
 import time
 from collections.abc import Mapping, Sequence
 
@@ -44,6 +45,7 @@ class System:
         self.waits = False
         self.longest_wait = 0.0
         self.passed: object = None
+        self.responds: threading.Event | None = None
 
     def add(self, *bodies: bytes, partition: str = "", **changes: object) -> None:
         """Add records, whose ids and positions are their places."""
@@ -117,6 +119,10 @@ class Scripted(Kind):
     def open(self, connection: Connection, partition: str, position: Position) -> Reader:
         if connection.settings["topic"] == "missing":
             raise SourceUnavailable("There is no topic missing.", "settings.topic")
+        if connection.settings["topic"] == "hangs" and system.responds is not None:
+            if not system.responds.wait(60):
+                raise AssertionError("The test has not let it respond.")
+            raise SourceUnavailable("The server did not respond in time.", "settings.topic")
         return ListReader(partition, position or 0)
 
     def remove(self, connection: Connection) -> None:

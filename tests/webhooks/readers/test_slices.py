@@ -302,6 +302,7 @@ def test_reader_is_kept_between_slices_and_opened_again_after_a_change(system: S
 
 def test_run_waits_for_records_only_while_nothing_else_is_due(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     read_source()
+    SourcePartition.objects.update(last_read_at=timezone.now())
     assert slices._wait(time.monotonic() + 60) == 0.0
     assert lease_next() is not None
     assert slices._wait(time.monotonic() + 60) == slices.MAX_WAIT
