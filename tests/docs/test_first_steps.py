@@ -147,8 +147,8 @@ def test_key_that_the_quickstart_shows_has_the_form_of_one_that_is_printed() -> 
     (shown,) = [json.loads(it.text) for it in blocks_of("docs/quickstart.md") if it.language == "json"]
     printed = json.loads(out.getvalue())
     assert shown.keys() <= printed.keys()
-    assert (shown["key"][:4], shown["api_key"][:3]) == (printed["key"][:4], printed["api_key"][:3])
-    assert len(shown["key"]) == len(printed["key"])
+    assert (shown["id"][:4], shown["api_key"][:3]) == (printed["id"][:4], printed["api_key"][:3])
+    assert len(shown["id"]) == len(printed["id"])
 
 
 def test_first_integration_ends_with_a_customer_who_receives_its_own_events() -> None:

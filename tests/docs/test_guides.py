@@ -87,10 +87,13 @@ def test_guides_followed_to_the_letter_add_what_they_say(copy: Copy) -> None:
     add_resource(copy)
     add_scheme(copy)
     add_admin_page(copy)
-    copy.run("-m", "ruff", "check", "--select", "E,F,I", "delivery", "subscriptions", "webhooks", "config")
+    copy.run("-m", "ruff", "check", "--fix", "--select", "I", *ROOMS)
+    copy.run("-m", "ruff", "format", *ROOMS)
+    copy.run("-m", "ruff", "check", "--select", "E,F,I", *ROOMS)
     copy.run("-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", *TESTS, WAYPOST_WRITE_DESCRIPTION="1")
 
 
+ROOMS = ("delivery", "subscriptions", "webhooks", "config")
 TESTS = (  # in this order: the first one writes the description, with which the others compare
     "tests/api/test_description.py::test_file_is_what_the_generator_makes_of_the_code",
     "tests/api/test_description.py",
@@ -136,7 +139,8 @@ def add_resource(copy: Copy) -> None:
     path = "webhooks/api/urls.py"
     copy.replace(path, "from webhooks.api import receipts", "from webhooks.api import expiring_secrets, receipts")
     copy.insert(path, 'router.register("rejections"', block("resource", 1))
-    copy.insert("config/settings.py", "API_TAGS = [", block("resource", 2))
+    _, tag, *_ = block("resource", 2).splitlines(keepends=True)
+    copy.insert("config/settings.py", "API_TAGS = [", tag)
     copy.insert("tests/api/tenant_rows.py", "MAKE: ", block("resource", 3))
 
 

@@ -133,6 +133,6 @@ async def _addresses(target: ParsedUrl, networks: AllowedNetworks, share: Hashab
         try:
             addresses = list((await asyncio.wrap_future(resolve(target.host, share))).addresses)
         except NotResolved as error:
-            raise HostNotResolved from error
+            raise HostNotResolved(f"The name {target.host} has no address.") from error
     check_resolved(target, addresses, networks)
     return addresses

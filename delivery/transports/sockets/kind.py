@@ -82,7 +82,7 @@ def failure_of(error: BaseException) -> SendFailed:
         return error
     for type_, failure in _FAILURES:
         if isinstance(error, type_):
-            return SendFailed(failure, str(error) or type(error).__name__)
+            return SendFailed(failure, getattr(error, "strerror", None) or str(error) or type(error).__name__)
     return SendFailed(Failure.INTERNAL, f"{type(error).__name__}")
 
 

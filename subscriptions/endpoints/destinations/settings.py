@@ -48,7 +48,7 @@ class DestinationRules:
         except InvalidSettings as error:
             raise InvalidParts(error.problems) from None
         except DestinationUnavailable as error:
-            raise InvalidParts({error.setting or "settings": f"{error} {SKIP}"}) from None
+            raise InvalidParts({error.setting or "settings": f"{str(error).rstrip('.')}. {SKIP}"}) from None
         return {"settings": connection.settings, "credentials": connection.credentials, "kind": kind}
 
     def assign(self, endpoint: Endpoint, fields: Mapping[str, Any]) -> DestinationSettings | None:
@@ -76,7 +76,8 @@ def run_test(kind: Kind, connection: Connection) -> str:
     try:
         return run_blocking(lambda: _tested(kind, connection), connection.share, seconds=TEST_SECONDS)
     except CallTimeout:
-        raise DestinationUnavailable(f"No response within {TEST_SECONDS:g} s.") from None
+        text = f"No response within {TEST_SECONDS:g} s; check host and port, and whether this port expects TLS."
+        raise DestinationUnavailable(text) from None
 
 
 def _tested(kind: Kind, connection: Connection) -> str:

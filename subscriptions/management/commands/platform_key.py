@@ -16,7 +16,7 @@ from subscriptions.validation import check_name
 class Command(BaseCommand):
     """Create a platform key and print it."""
 
-    help = 'Create a platform key and print {"key": ..., "api_key": ...} as one line of JSON.'
+    help = 'Create a platform key and print {"id": ..., "api_key": ...} as one line of JSON.'
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", metavar="NAME", help="what the key is for")
@@ -37,4 +37,4 @@ class Command(BaseCommand):
             key, text = create_key(None, options["scopes"] or Scope.values, options["name"], expires_at)
         except Invalid as error:
             raise CommandError(f"{error.field}: {error}") from None
-        self.stdout.write(json.dumps({"key": key.public_id, "api_key": text}))
+        self.stdout.write(json.dumps({"id": key.public_id, "api_key": text}))

@@ -221,6 +221,15 @@ class Battery:
         run_drain()
         assert latest_attempt().error in (Failure.CONNECT, Failure.RESET)
 
+    def test_closed_port_is_found_by_the_test_of_settings(self, place: Place) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        settings, credentials = place.at_port(port)
+        with pytest.raises(InvalidParts) as caught:
+            create_endpoint(make_tenant(), kind=place.kind, settings=settings, credentials=credentials)
+        assert "Errno" not in str(caught.value)
+        assert '. Give "skip_test"' in str(caught.value)
+
     def test_hung_server_ends_the_attempt_by_its_timeout(self, place: Place, hung_port: int) -> None:
         endpoint = endpoint_of(place, place.at_port(hung_port), timeout_ms=1_000)
         publish_to(endpoint, 1)

@@ -23,7 +23,7 @@ curl -s $API/endpoints/ -H "Authorization: Bearer $KEY" -H 'Content-Type: applic
 
 `GET /endpoint-types/` returns the types of an installation, and which libraries are missing. [How to write to other
 systems](../how-to/write-to-other-systems.md) explains what they have in common. This page is made from their files:
-`WAYPOST_WRITE_DESTINATIONS=1 pytest tests/delivery/destinations/test_reference.py` writes it anew.
+`WAYPOST_WRITE_DESTINATIONS=1 make test ARGS=tests/delivery/destinations/test_reference.py` writes it anew.
 """
 
 

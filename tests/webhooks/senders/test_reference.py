@@ -22,7 +22,7 @@ The fields of the source then have the values of the preset; any that you give h
 presets. *Proof* is how a message is verified, *handshake* the request by which the sender checks the address; *id* and
 *order* are where the message id and the order key are. [How to receive](../how-to/receive.md) explains the fields,
 [how to add a sender](../how-to/add-a-sender.md) the files. This page is made from them:
-`WAYPOST_WRITE_SENDERS=1 pytest tests/webhooks/senders/test_reference.py` writes it anew.
+`WAYPOST_WRITE_SENDERS=1 make test ARGS=tests/webhooks/senders/test_reference.py` writes it anew.
 
 """
 COLUMNS = ("Sender", "`sender`", "Secret", "Proof", "Handshake", "Id", "Order", "Answer")

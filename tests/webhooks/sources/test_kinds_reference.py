@@ -20,7 +20,7 @@ curl -s $API/sources/ -H "Authorization: Bearer $KEY" -H 'Content-Type: applicat
 
 `GET /source-kinds/` returns the kinds of an installation, and which libraries are missing. [How to read other
 systems](../how-to/read-other-systems.md) explains what they have in common. This page is made from their files:
-`WAYPOST_WRITE_KINDS=1 pytest tests/webhooks/sources/test_kinds_reference.py` writes it anew.
+`WAYPOST_WRITE_KINDS=1 make test ARGS=tests/webhooks/sources/test_kinds_reference.py` writes it anew.
 """
 
 

@@ -93,10 +93,10 @@ def _checked(setting: Setting, value: Any) -> Any:
 
 
 def _text(setting: Setting, value: Any) -> str:
+    if setting.choices and (not isinstance(value, str) or value not in setting.choices):
+        raise ValueError(f"Must be one of: {_listed(setting.choices)}.")
     if not isinstance(value, str):
         raise ValueError("Must be a string.")
-    if setting.choices and value not in setting.choices:
-        raise ValueError(f"Must be one of: {_listed(setting.choices)}.")
     if len(value) > setting.max_length:
         raise ValueError(f"Must be at most {setting.max_length} characters.")
     if any(ord(character) < 32 and (character not in "\r\n\t" or not setting.is_credential) for character in value):

@@ -8,7 +8,6 @@ from webhooks.outgoing.errors import (
     CallFailed,
     ConnectFailed,
     DeadlineExceeded,
-    HostNotResolved,
     InvalidResponse,
     LimitReached,
     TlsFailed,
@@ -19,7 +18,6 @@ from webhooks.wire.addresses.parsed_url import ForbiddenAddress
 from webhooks.wire.custom_headers import ForbiddenHeader
 
 _FAILURES: Mapping[type[CallFailed], str] = {
-    HostNotResolved: "The name of the host has no address",
     ConnectFailed: "No connection can be made",
     TlsFailed: "No trusted TLS connection can be made; its certificate is invalid, or is for another name",
     InvalidResponse: "The connection ended early, or the response was not HTTP",
@@ -69,14 +67,14 @@ def response_of(future: "Future[CallResponse]", setting: str) -> CallResponse:
     try:
         response = future.result()
     except ForbiddenAddress as error:
-        raise SourceUnavailable(f"This address may not be called: {error}", setting) from error
+        raise SourceUnavailable(str(error), setting) from error
     except ForbiddenHeader as error:
         raise SourceUnavailable(f"A header of the request is invalid: {error}") from error
     except LimitReached as error:
         raise Busy(str(error)) from error
     except CallFailed as error:
         kind = NoResponse if isinstance(error, DeadlineExceeded) else SourceUnavailable
-        raise kind(f"{_FAILURES.get(type(error), 'The call failed')}.", setting) from error
+        raise kind(str(error) or f"{_FAILURES.get(type(error), 'The call failed')}.", setting) from error
     if response.truncated:
         raise TooLarge(f"The response has more than {len(response.body)} bytes.", setting)
     return response

@@ -48,6 +48,12 @@ _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"})
 _KEPT_IN_PATH = "/?:@!$&'()*+,;=[]%-._~"
 
 
+NOT_ALLOWED = (
+    "This address may not be called: it is private or reserved, or its name has no address. The operator can allow "
+    "networks (WAYPOST_ALLOW_NETWORKS)."
+)
+
+
 class ForbiddenAddress(ValueError):
     """The address may not be called.
 
@@ -56,7 +62,7 @@ class ForbiddenAddress(ValueError):
     internal network by trying addresses.
     """
 
-    def __init__(self, reason: Reason, message: str = "This address may not be called.") -> None:
+    def __init__(self, reason: Reason, message: str = NOT_ALLOWED) -> None:
         super().__init__(reason, message)
         self.reason = reason
         self.message = message
@@ -106,7 +112,9 @@ def parse(url: str, *, allow_http: bool = False) -> ParsedUrl:
         raise ForbiddenAddress("syntax", "Must be an absolute URL that begins with https://")
     scheme, authority, path = found[1].lower(), found[2], found[3]
     if scheme != "https" and not (scheme == "http" and allow_http):
-        raise ForbiddenAddress("scheme", "Only https addresses may be called.")
+        raise ForbiddenAddress(
+            "scheme", "Only https addresses may be called, unless the operator allows http (WAYPOST_ALLOW_HTTP)."
+        )
     raw_host, port = _split(authority, DEFAULT_PORTS[scheme])
     host, is_literal = _host(raw_host)
     if port < 1024 and port != 443 and not (port == 80 and allow_http):

@@ -22,7 +22,7 @@ below, and its `type` is the URL of a page of your platform with the same text: 
 wrong with this request.
 
 This page is written from `subscriptions/api/conventions/problem_types.py`:
-`WAYPOST_WRITE_PROBLEMS=1 pytest tests/subscriptions/api/conventions/test_problem_types.py` writes it anew.
+`WAYPOST_WRITE_PROBLEMS=1 make test ARGS=tests/subscriptions/api/conventions/test_problem_types.py` writes it anew.
 
 | code | status | cause | remedy |
 |---|---|---|---|

@@ -17,7 +17,7 @@ def test_command_prints_a_platform_key_as_one_line_of_json():
     assert out.getvalue().count("\n") == 1
     line = json.loads(out.getvalue())
     key = keys.find_key(line["api_key"])
-    assert (key.public_id, key.tenant, key.name) == (line["key"], None, "ops")
+    assert (key.public_id, key.tenant, key.name) == (line["id"], None, "ops")
 
 
 def test_scopes_and_expiry_limit_the_key():

@@ -39,6 +39,7 @@ def test_settings_get_their_defaults_and_credentials_are_apart() -> None:
         ("size", 0, "Must be at least 1."),
         ("size", 21, "Must be at most 20."),
         ("mode", "c", "Must be one of: a, b."),
+        ("mode", False, "Must be one of: a, b."),
         ("flag", "yes", "Must be true or false."),
         ("names", "a", "Must be an array of strings, at least one."),
         ("names", [], "Must be an array of strings, at least one."),

@@ -200,4 +200,5 @@ def test_forbidden_address_has_a_reason_and_a_message() -> None:
     error = ForbiddenAddress("address")
     assert isinstance(error, ValueError)
     assert error.reason == "address"
-    assert str(error) == "This address may not be called."
+    assert str(error).startswith("This address may not be called: ")
+    assert "WAYPOST_ALLOW_NETWORKS" in str(error)

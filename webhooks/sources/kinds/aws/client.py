@@ -49,6 +49,7 @@ AWS_SETTINGS = (
     Setting(TOKEN, "Session token", "Session token of temporary credentials.", max_length=4096, is_credential=True),
 )
 ENDPOINT = "settings.endpoint_url"
+REGION_SETTING = "settings.region"
 CALL_SECONDS = 5.0
 MAX_RESPONSE = 32 * 1024**2  # bytes: 10 MiB of records, as base64 or escaped
 MAX_EXPLANATION = 300  # characters
@@ -90,7 +91,9 @@ class AwsApi:
         self._connection = connection
         self._prefix, self._place = prefix, place
         self._content_type = f"application/x-amz-json-{version}"
-        self.url = connection.settings.get("endpoint_url") or endpoint(service, region)
+        given_url = connection.settings.get("endpoint_url")
+        self.url = given_url or endpoint(service, region)
+        self._host_setting = ENDPOINT if given_url else REGION_SETTING
         given = connection.credentials
         credentials = AwsCredentials(
             given.get(ACCESS_KEY, "").strip(),
@@ -112,7 +115,7 @@ class AwsApi:
 
     def result(self, future: "Future[CallResponse]") -> dict[str, Any]:
         """Return the result of a call. Raises AwsError, Busy, SourceUnavailable."""
-        response = response_of(future, ENDPOINT)
+        response = response_of(future, self._host_setting)
         document = _document(response.body)
         if response.status != 200:
             raise self._error(response, document or {})

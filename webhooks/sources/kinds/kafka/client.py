@@ -31,6 +31,7 @@ SERVERS, TOPIC = "settings.bootstrap_servers", "settings.topic"
 
 Watermarks = tuple[int, int]  # the first offset that exists, the next that will be written
 
+TLS = "settings.tls"
 _FATAL = {  # what no further try will change
     KafkaError._AUTHENTICATION: ("The brokers refuse the credentials", "credentials.password"),
     KafkaError.SASL_AUTHENTICATION_FAILED: ("The brokers refuse the credentials", "credentials.password"),
@@ -38,10 +39,11 @@ _FATAL = {  # what no further try will change
         "The brokers do not support this SASL mechanism",
         "settings.sasl_mechanism",
     ),
-    KafkaError._SSL: ("No trusted TLS connection to a broker can be made", "settings.tls"),
+    KafkaError._SSL: ("No trusted TLS connection to a broker can be made", TLS),
     KafkaError.TOPIC_AUTHORIZATION_FAILED: ("The user may not read the topic", TOPIC),
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: ("The user may not read the cluster", "settings.username"),
 }
+PLAIN_PORT = "connecting to a PLAINTEXT broker listener?"  # of librdkafka, where a TLS handshake is not answered
 _UNREACHED = (KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE)
 _NO_TOPIC = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)
 
@@ -160,6 +162,8 @@ class Cluster:
             sentence, setting = _FATAL[code]
             return SourceUnavailable(f"{sentence}: {_reason(error)}", setting)
         if code in _UNREACHED:
+            if PLAIN_PORT in error.str():
+                return SourceUnavailable("No broker is reached: this port has no TLS; set tls to false.", TLS)
             return SourceUnavailable(f"No broker is reached: {_reason(error)}", SERVERS)
         return SourceUnavailable(f"Kafka reports: {_reason(error)}")
 

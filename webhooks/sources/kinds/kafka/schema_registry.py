@@ -144,9 +144,9 @@ class SchemaRegistry:
                 max_response=MAX_SCHEMA,
             )
         except ForbiddenAddress as error:
-            raise SourceUnavailable(f"The schema registry may not be called: {error}", URL_SETTING) from error
+            raise SourceUnavailable(f"The schema registry cannot be called. {error}", URL_SETTING) from error
         except CallFailed as error:
-            reason = error or (type(error).__doc__ or "").strip()
+            reason = str(error) or (type(error).__doc__ or "").strip()
             raise SourceUnavailable(f"The schema registry does not respond: {reason}", URL_SETTING) from error
         except LimitReached as error:
             raise SourceUnavailable(f"The schema registry was not called: {error}") from error

@@ -37,6 +37,7 @@ from webhooks.sources.kinds.postgres.connect import (
 from webhooks.sources.kinds.postgres.slot import (
     CREATE_SECONDS,
     advance_slot,
+    check_publication,
     create_slot,
     drop_publication,
     drop_slot,
@@ -82,6 +83,7 @@ class PostgresChanges(Kind):
         try:
             with database.limit(5.0):
                 check_server(database)
+                check_publication(database, connection)
                 tables = find_tables(database, connection.settings)
                 slot = find_slot(database, name_of(connection))
                 record = last_row(database, tables[0]) if tables else None

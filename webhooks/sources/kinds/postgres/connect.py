@@ -252,7 +252,11 @@ def _file(content: str) -> str:
 
 
 _REFUSALS: tuple[tuple[str, str, str], ...] = (
-    (r"password authentication failed|no password supplied", "The server refused the password.", PASSWORD.path),
+    (
+        r"password authentication failed|no password supplied",
+        "The server refused the password, or has no such user.",
+        PASSWORD.path,
+    ),
     (r'database ".*" does not exist', "There is no such database.", DATABASE.path),
     (r"permission denied for database", "The role may not connect to the database.", DATABASE.path),
     (r'role ".*" (?:does not exist|is not permitted)', "There is no such role, or it may not log in.", USER.path),

@@ -151,14 +151,21 @@ def drop_slot(database: Database, name: str) -> None:
     database.rows("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s", (name,))
 
 
+def check_publication(database: Database, connection: Connection) -> None:
+    """Raise SourceUnavailable if the publication that the settings name does not exist."""
+    given = connection.settings.get("publication")
+    if given and not database.rows("SELECT 1 FROM pg_publication WHERE pubname = %s", (given,)):
+        text = f"There is no publication {given}; let an owner of the tables run CREATE PUBLICATION ... FOR TABLE ..."
+        raise SourceUnavailable(text, "settings.publication")
+
+
 def publish_tables(database: Database, connection: Connection, tables: Sequence[Table]) -> None:
     """Create the source's publication, or give it these tables. Raises SourceUnavailable."""
     name = publication_of(connection)
     given = connection.settings.get("publication")
     exists = bool(database.rows("SELECT 1 FROM pg_publication WHERE pubname = %s", (name,)))
     if given:
-        if not exists:
-            raise SourceUnavailable(f"There is no publication {name}.", "settings.publication")
+        check_publication(database, connection)
         return
     published = _published(database, name)
     if exists and published == {(it.schema, it.name) for it in tables}:

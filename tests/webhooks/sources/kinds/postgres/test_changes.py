@@ -359,6 +359,7 @@ def test_test_says_what_it_found_and_creates_nothing(shop: Shop) -> None:
         ({"tables": ["shown"]}, "settings.tables", "is no table"),
         ({"tables": ["whole"], "copy": True}, "settings.copy", "has no primary key"),
         ({"password": "wrong horse"}, "credentials.password", "refused the password"),
+        ({"publication": "mine"}, "settings.publication", "There is no publication mine"),
     ],
 )
 def test_wrong_setting_is_named(shop: Shop, changes: dict[str, Any], setting: str, text: str) -> None:
