@@ -42,9 +42,9 @@ class Screen:
         table = Table(box=None, pad_edge=False, header_style="dim")
         table.add_column("", width=5, justify="right")
         table.add_column("what", no_wrap=True)
-        table.add_column("found", justify="right")
-        table.add_column("expected", justify="right")
-        table.add_column("because", style="dim", no_wrap=True)
+        table.add_column("found", justify="right", no_wrap=True)
+        table.add_column("expected", justify="right", no_wrap=True)
+        table.add_column("because", style="dim")
         for one in counts:
             mark, style = ("ok", "green") if one.found == one.expected else ("NO", "bold red")
             table.add_row(mark, one.name, f"{one.found:,}", f"{one.expected:,}", one.because, style=style)

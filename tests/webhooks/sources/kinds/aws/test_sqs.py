@@ -291,8 +291,8 @@ def test_address_that_may_not_be_called_or_is_away_is_an_error_of_the_endpoint(a
 
 @pytest.mark.usefixtures("dns")
 def test_region_that_has_no_service_is_named() -> None:
-    with pytest.raises(SourceUnavailable, match=r"sqs\.mars-north-1\.amazonaws\.com has no address") as raised:
-        KIND.test(connection_to(KIND, {"queue": "orders", "region": "mars-north-1"}, CREDENTIALS))
+    with pytest.raises(SourceUnavailable, match=r"sqs\.eu-north-9\.amazonaws\.com has no address") as raised:
+        KIND.test(connection_to(KIND, {"queue": "orders", "region": "eu-north-9"}, CREDENTIALS))
     assert raised.value.setting == "settings.region"
 
 
