@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.urls import reverse
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
@@ -15,7 +16,7 @@ from subscriptions.api.connectors.serializers import (
 )
 from subscriptions.api.endpoint_secrets import new_secret_field
 from subscriptions.api.serializers.endpoints import EndpointSerializer, EndpointWithSecretSerializer
-from subscriptions.api.tenancy import OwnedResource, TenantScoped
+from subscriptions.api.tenancy import OwnedResource, TenantScoped, tenant_id_of
 from subscriptions.connectors.catalogue import find_connector, list_connectors
 from subscriptions.connectors.connector import Connector
 from subscriptions.connectors.endpoints import create_from_connector
@@ -46,6 +47,7 @@ class Connectors(TenantScoped[Endpoint]):
 
     @extend_schema(operation_id="list_connectors", responses=ConnectorListSerializer)
     def get(self, request: Request) -> Response:
+        tenant_id_of(request)  # raises NotFound for another tenant's name
         return Response(ConnectorListSerializer({"data": list_connectors()}).data)
 
 
@@ -61,6 +63,7 @@ class ConnectorDetail(TenantScoped[Endpoint]):
 
     @extend_schema(operation_id="get_connector", responses=ConnectorSerializer)
     def get(self, request: Request, ref: str) -> Response:
+        tenant_id_of(request)  # raises NotFound for another tenant's name
         return Response(ConnectorSerializer(connector_of(ref)).data)
 
 
@@ -105,4 +108,7 @@ class ConnectorEndpoints(OwnedResource[Endpoint]):
 
     def create_row(self, fields: dict[str, Any]) -> Response:
         row, secret = create_from_connector(self.tenant, self.connector, **fields)
-        return self.created(row, **new_secret_field(secret))
+        response = self.created(row, **new_secret_field(secret))
+        path = reverse("endpoint-detail", kwargs={"ref": row.public_id})
+        response["Location"] = self.request.build_absolute_uri(path)
+        return response
