@@ -33,7 +33,7 @@ def split_host(text: str, default_port: int) -> tuple[str, int]:
         host = host[1:-1]
     elif ":" in host:
         raise ForbiddenAddress("syntax", "Must be host:port; an IPv6 address stands in brackets.")
-    if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) <= 65_535):
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) <= 65_535):
         raise ForbiddenAddress("port", "The port must be a number from 1 to 65535.")
     return host, int(port)
 

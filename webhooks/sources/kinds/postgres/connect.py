@@ -8,10 +8,9 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
@@ -26,6 +25,7 @@ from webhooks.sources.kinds.kind import Connection, InvalidSettings, Setting, So
 from webhooks.wire.addresses.parsed_url import ForbiddenAddress
 
 CONNECT_SECONDS = 5  # for one address
+MAX_ADDRESSES = 2  # of a name; a name with hundreds that do not respond would outlast the lease
 STATEMENT_SECONDS = 15.0  # for one statement, and for all of one fetch; a stalled server is left after it
 LOCK_SECONDS = 5  # to wait for a lock of others
 KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 30_000}
@@ -154,27 +154,29 @@ def connect(connection: Connection, *, autocommit: bool = True) -> Database:
         "load_balance_hosts": "disable",
         "client_encoding": "UTF8",
         "options": "",
-        **_tls(own["tls"], connection.credentials.get("ca_certificate", "")),
         **KEEPALIVE,
     }
+    with _tls(own["tls"], connection.credentials.get("ca_certificate", "")) as tls:
+        opened = _first_opened(addresses(connection)[:MAX_ADDRESSES], host=own["host"], **options, **tls)
+    try:
+        _prepare(opened)
+        opened.autocommit = autocommit
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def _first_opened(places: Sequence[str], **options: Any) -> Database:
+    """Return a connection to the first address that accepts. Raises SourceUnavailable."""
     failed: psycopg.Error | None = None
-    for address in addresses(connection):
+    for address in places:
         try:
-            opened = Database.connect(
-                host=own["host"], hostaddr=address, autocommit=True, prepare_threshold=None, **options
-            )
+            return Database.connect(hostaddr=address, autocommit=True, prepare_threshold=None, **options)
         except psycopg.Error as error:
             failed = error
             if _is_refusal(error):
                 break
-            continue
-        try:
-            _prepare(opened)
-            opened.autocommit = autocommit
-        except BaseException:
-            opened.close()
-            raise
-        return opened
     raise connect_failure(failed)
 
 
@@ -235,20 +237,19 @@ def check_not_own(connection: Connection) -> None:
         raise InvalidSettings({DATABASE.path: "Must not be the platform's own database."})
 
 
-def _tls(mode: str, authority: str) -> dict[str, str]:
-    if mode == "disable":
-        return {"sslmode": "disable"}
-    if mode == "require":
-        return {"sslmode": "require", "sslrootcert": ""}
-    return {"sslmode": "verify-full", "sslrootcert": _file(authority) if authority.strip() else "system"}
-
-
-@lru_cache(maxsize=64)
-def _file(content: str) -> str:
-    """Return a file with this content, for libpq, which reads certificates only from files."""
-    with tempfile.NamedTemporaryFile("w", prefix="waypost-ca-", suffix=".pem", delete=False) as file:
-        file.write(content)
-    return str(Path(file.name))
+@contextmanager
+def _tls(mode: str, authority: str) -> Iterator[dict[str, str]]:
+    """Yield the options of a mode; libpq reads certificates only from files, and only while it connects."""
+    if mode != "verify":
+        yield {"sslmode": "disable"} if mode == "disable" else {"sslmode": "require", "sslrootcert": ""}
+        return
+    if not authority.strip():
+        yield {"sslmode": "verify-full", "sslrootcert": "system"}
+        return
+    with tempfile.NamedTemporaryFile("w", prefix="waypost-ca-", suffix=".pem") as file:
+        file.write(authority)
+        file.flush()
+        yield {"sslmode": "verify-full", "sslrootcert": file.name}
 
 
 _REFUSALS: tuple[tuple[str, str, str], ...] = (

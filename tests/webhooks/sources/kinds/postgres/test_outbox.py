@@ -1,12 +1,17 @@
 """Test that each row of an outbox becomes one record, whatever the order in which transactions commit."""
 
 import json
+import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection as own
+from psycopg import OperationalError
 
+from tests.dns_server import Answer, DnsServer
 from tests.webhooks.sources.kinds.postgres.conftest import Shop
 from webhooks.sources.kinds.kind import InvalidSettings, Position, Record, SourceUnavailable
 from webhooks.sources.kinds.postgres import connect, outbox_rows
@@ -342,3 +347,31 @@ def test_platforms_own_database_is_refused(shop: Shop) -> None:
         with pytest.raises(SourceUnavailable, match="platform's own") as raised:
             act(connection)
         assert raised.value.setting == "settings.database"
+
+
+def test_connecting_with_an_authority_leaves_no_file(
+    outbox: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    own = outbox.connection("postgres_outbox", table="outbox", event_type="a.b", tls="verify")
+    for number in range(2):
+        with pytest.raises(SourceUnavailable):
+            connect.connect(replace(own, credentials={"password": "x", "ca_certificate": f"authority {number}"}))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_name_with_many_addresses_is_tried_at_two(
+    outbox: Shop, dns: DnsServer, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dns.answers["db.example.com"] = Answer(tuple(f"127.0.0.{number}" for number in range(2, 12)))
+    settings.WAYPOST_ALLOW_NETWORKS = ["127.0.0.0/8"]
+    tried: list[str] = []
+    monkeypatch.setattr(connect.Database, "connect", lambda **options: tried.append(options["hostaddr"]) or refuse())
+    own = outbox.connection("postgres_outbox", table="outbox", event_type="a.b", host="db.example.com")
+    with pytest.raises(SourceUnavailable, match="not reached"):
+        connect.connect(own)
+    assert len(tried) == 2
+
+
+def refuse() -> None:
+    raise OperationalError("connection timeout expired")
