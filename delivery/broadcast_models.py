@@ -2,29 +2,18 @@
 
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 
-from webhooks.kit.rows import Row
+from webhooks.kit.jobs.job_row import JobRow
 
 
-class Broadcast(Row):
+class Broadcast(JobRow):
     """A request to publish an event for many tenants, for each once, also after a crash.
 
     A slice and its ``cursor``, the last tenant, are committed together. Each tenant gets an event of its own, with the
     same source and id, so that a second publication would be a duplicate.
     """
 
-    class State(models.TextChoices):
-        """A running broadcast continues with every run of the broadcast task."""
-
-        RUNNING = "running", "Running"
-        FINISHED = "finished", "Finished"
-        CANCELLED = "cancelled", "Cancelled"
-
     prefix = "brd"
-    state = models.CharField(
-        max_length=9, choices=State.choices, default=State.RUNNING, help_text="Progress of the broadcast."
-    )
     labels = models.JSONField(
         default=dict, help_text="Labels of the tenants that get the event, all of them; empty: all tenants."
     )
@@ -38,12 +27,6 @@ class Broadcast(Row):
     failed = models.PositiveIntegerField(default=0, help_text="Tenants whose event was not accepted.")
     last_error = models.CharField(max_length=1024, blank=True, help_text="Why the latest of these was not accepted.")
     cursor = models.UUIDField(null=True, editable=False, help_text="The last tenant of the last slice.")
-    until_at = models.DateTimeField(
-        default=timezone.now, editable=False, help_text="Tenants that were created later are not part of it."
-    )
-    sliced_at = models.DateTimeField(null=True, editable=False, help_text="The time up to which the rate is used.")
-    requested_by = models.CharField(max_length=256, help_text="The API key that requested it.")
-    finished_at = models.DateTimeField(null=True, help_text="When it finished or was cancelled.")
 
     class Meta:
         app_label = "delivery"

@@ -19,6 +19,7 @@ from delivery.load_models import DrainReport, LoadMinute, PublisherReport
 from delivery.schedule_models import DelayedEvent, Schedule, ScheduleQueue
 from delivery.usage_models import Usage, UsageIncrement
 from subscriptions.models import Endpoint, Row, Tenant
+from webhooks.kit.jobs.job_row import JobRow
 from webhooks.wire import ids
 
 __all__ = [
@@ -369,7 +370,7 @@ class Lane(models.Model):
         return f"queue of {ids.public(Endpoint.prefix, self.endpoint_id)}"
 
 
-class Replay(Row):
+class Replay(JobRow):
     """A request to send again: a scope, a filter and a rate; carried out in slices that a crash does not repeat.
 
     ``total`` deliveries matched when it was created; ``cursor`` is the last row (a dead letter, or an event) that a
@@ -383,13 +384,6 @@ class Replay(Row):
         EVENTS = "events", "Past events, whatever the state of their deliveries"
         MISSING = "missing", "Past events that have no delivery to the endpoint"
 
-    class State(models.TextChoices):
-        """A running replay continues with every run of the replay task."""
-
-        RUNNING = "running", "Running"
-        FINISHED = "finished", "Finished"
-        CANCELLED = "cancelled", "Cancelled"
-
     prefix = "rpl"
     tenant = models.ForeignKey(
         Tenant,
@@ -398,9 +392,6 @@ class Replay(Row):
         related_name="replays",
         db_index=False,
         help_text="Empty: all tenants (operators only).",
-    )
-    state = models.CharField(
-        max_length=9, choices=State.choices, default=State.RUNNING, help_text="Progress of the replay."
     )
     scope = models.CharField(
         max_length=12, choices=Scope.choices, default=Scope.DEAD_LETTERS, help_text="What it selects."
@@ -414,14 +405,6 @@ class Replay(Row):
     route_cursor = models.UUIDField(
         null=True, editable=False, help_text="The last subscription done of the event at the cursor; empty: all are."
     )
-    until_at = models.DateTimeField(
-        default=timezone.now, editable=False, help_text="Rows that were created later are not part of it."
-    )
-    sliced_at = models.DateTimeField(
-        null=True, editable=False, help_text="The time up to which the rate is used; like Lane.next_slot_at."
-    )
-    requested_by = models.CharField(max_length=256, help_text="The API key or the admin user.")
-    finished_at = models.DateTimeField(null=True, help_text="When it finished or was cancelled.")
 
     class Meta:
         indexes = [

@@ -131,7 +131,7 @@ ROOMS = {
     "delivery.admin": f"{GROUND} {TENANCY} subscriptions.admin {DELIVERY} delivery.load delivery.publishing "
     "delivery.sending delivery.reading delivery.replaying delivery.schedules delivery.lifecycle delivery.templatetags "
     "subscriptions.connectors",
-    "delivery.templatetags": "delivery.models",
+    "delivery.templatetags": "webhooks.kit",
     "delivery.management": f"{GROUND} {TENANCY} {DELIVERY} delivery.replaying",
     "delivery.apps": "webhooks.kit webhooks.host_project delivery.checks delivery.defaults",
     # the platform

@@ -12,7 +12,7 @@ from webhooks.kit.tenancy import tenant_deleted, tenant_usage
 from webhooks.processing.handler_registry import check_handlers
 
 ON_TENANT_USAGE = "webhooks.sources.sources.count_sources_of"
-ON_TENANT_DELETED = "webhooks.sources.sources.delete_sources_of"
+ON_TENANT_DELETED = ("webhooks.sources.sources.delete_sources_of", "webhooks.processing.replays.cancel_all_of")
 
 
 class WebhooksConfig(AppConfig):
@@ -28,5 +28,6 @@ class WebhooksConfig(AppConfig):
         register(check_handlers)
         register(check_project)
         tenant_usage.connect(import_string(ON_TENANT_USAGE))
-        tenant_deleted.connect(import_string(ON_TENANT_DELETED))
+        for receiver in ON_TENANT_DELETED:
+            tenant_deleted.connect(import_string(receiver))
         autodiscover_modules("webhook_handlers")

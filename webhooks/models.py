@@ -1,6 +1,6 @@
 """Collect the models of the receiver for Django; each is defined in the room of its subject."""
 
-from webhooks.processing.models import LatestSequence, SlowSource
+from webhooks.processing.models import LatestSequence, ReceiptReplay, SlowSource
 from webhooks.readers.models import SourcePartition
 from webhooks.receiving.models import Receipt, Rejection
 from webhooks.sources.models import Source, SourceHour, SourceSecret
@@ -8,6 +8,7 @@ from webhooks.sources.models import Source, SourceHour, SourceSecret
 __all__ = [
     "LatestSequence",
     "Receipt",
+    "ReceiptReplay",
     "Rejection",
     "SlowSource",
     "Source",

@@ -2,6 +2,7 @@
 
 from webhooks.kit.periodic_task import periodic_task
 from webhooks.processing.process import process_due
+from webhooks.processing.replays import HAS_RUNNING, run_slices
 from webhooks.processing.sweep import sweep
 from webhooks.processing.turns.claims import HAS_PENDING
 from webhooks.readers.leases import HAS_DUE
@@ -11,5 +12,6 @@ from webhooks.schedule import BEAT_SCHEDULE
 PERIODIC_TASKS = [
     periodic_task("webhooks.process_due", process_due, BEAT_SCHEDULE, has_work=HAS_PENDING),
     periodic_task("webhooks.read_sources", read_sources, BEAT_SCHEDULE, has_work=HAS_DUE),
+    periodic_task("webhooks.replay_receipts", run_slices, BEAT_SCHEDULE, has_work=HAS_RUNNING),
     periodic_task("webhooks.sweep", sweep, BEAT_SCHEDULE),
 ]

@@ -104,3 +104,13 @@ def log_trial_failed(error: Exception) -> None:
 def log_reader_failed(source: str, partition: str, error: Exception) -> None:
     """Log an error of a reader that its kind does not expect, with the traceback."""
     log.error("reader failed", source=source, partition=partition, error=repr(error), exc_info=error)
+
+
+def log_replay_started(replay: str, by: str, total: int, rate: int) -> None:
+    """Log a new replay of receipts."""
+    log.info("receipt replay started", replay=replay, by=by, total=total, rate=rate)
+
+
+def log_replay_failed(replay: str, error: Exception) -> None:
+    """Log that a slice of a replay failed; it is tried again."""
+    log.error("receipt replay failed", replay=replay, error=repr(error), exc_info=error)

@@ -46,6 +46,7 @@ TAG_OF = {
     "verification-callbacks": "Endpoints",
     "endpoint-stats": "Endpoints",
     "source-kinds": "Sources",
+    "receipt-replays": "Receipts",
 }
 EXAMPLES: dict[str, Any] = orjson.loads(Path(__file__).with_name("examples.json").read_bytes())
 """By operation id: the body of a request, and of a response by status. Recorded by tests/api/test_examples.py."""

@@ -21,11 +21,11 @@ from delivery.publishing.plain_form import read_attributes
 from delivery.publishing.prepare import current_time, prepare
 from delivery.publishing.publisher import publish_each
 from delivery.publishing.results import Published
-from delivery.replaying.sliced_jobs import RUNNING, JobKind, SliceResult, cancel, run_turn
 from subscriptions.errors import Invalid
 from subscriptions.models import Tenant
 from subscriptions.tenants.plans import plan_of
 from webhooks.kit.fair.worker_places import slice_place
+from webhooks.kit.jobs.sliced_jobs import RUNNING, JobKind, SliceResult, cancel, run_turn
 from webhooks.kit.notify import send_task
 from webhooks.kit.sql import database_now
 from webhooks.wire.cloudevents.event import Event

@@ -6,7 +6,6 @@ events (``backfill``); a second request or a second replay of the same rows send
 """
 
 import time
-from itertools import zip_longest
 from typing import Any
 from uuid import UUID
 
@@ -19,16 +18,16 @@ from delivery.replaying import backfill, dead_letters
 from delivery.replaying.backfill import MAX_ROWS, DeliveryCount
 from delivery.replaying.dead_letters import open_dead_letters
 from delivery.replaying.replay_filter import ReplayFilter
-from delivery.replaying.sliced_jobs import CANCELLED, RUNNING, JobKind, SliceResult, cancel, run_turn
 from subscriptions.models import Tenant
 from webhooks.kit.fair.worker_places import slice_place
+from webhooks.kit.jobs.sliced_jobs import CANCELLED, RUNNING, JobKind, SliceResult, cancel
+from webhooks.kit.jobs.turns import Turns
 from webhooks.kit.notify import send_task
 from webhooks.kit.sql import database_now
 
 __all__ = ["DEFAULT_RATE", "MAX_RATE", "DeliveryCount", "ReplayFilter", "cancel", "preview", "run_slices", "start"]
 
 SLICE = 500  # deliveries in one transaction
-TURN = 1.0  # seconds one replay runs before the next has its turn
 RUN_SECONDS = 5.0  # one run of the task; if work is left, the next continues with the next tenant
 DEFAULT_RATE, MAX_RATE = 100, 10_000  # deliveries per second
 HAS_RUNNING = f"EXISTS (SELECT FROM delivery_replay WHERE state = '{RUNNING}')"  # reader: the schedule
@@ -75,44 +74,16 @@ def cancel_all_of(*, tenant_id: UUID, **_: Any) -> None:
     Replay.objects.filter(tenant=tenant_id, state=RUNNING).update(state=CANCELLED, finished_at=timezone.now())
 
 
-class _Turns:
-    """Remember whose turn is next, across the runs of a process."""
-
-    def __init__(self) -> None:
-        self.after = ""
-
-    def next_round(self) -> list[tuple[str, UUID]]:
-        """Return the running replays, each with its tenant: in turns among tenants, from the next tenant on."""
-        by_tenant: dict[str, list[tuple[str, UUID]]] = {}
-        for key, tenant_id in Replay.objects.filter(state=RUNNING).order_by("id").values_list("id", "tenant_id"):
-            by_tenant.setdefault(str(tenant_id), []).append((str(tenant_id), key))
-        tenants = sorted(by_tenant, key=lambda tenant: (tenant <= self.after, tenant))
-        return [it for turns in zip_longest(*map(by_tenant.__getitem__, tenants)) for it in turns if it is not None]
-
-
-_turns = _Turns()
-
-
 def run_slices(*, seconds: float = RUN_SECONDS) -> None:
     """Continue the running replays as far as their rates allow now, or for so many seconds.
 
     Returns at once if all processes of this worker that may work in slices do so.
     """
     with slice_place() as is_free:
-        is_late = is_free and _run_round(time.monotonic() + seconds)
+        is_late = is_free and _turns.run_round(time.monotonic() + seconds)
     if is_late:
         notify.fan_out_starter.send()  # first: it needs the same place
         notify.replay_starter.send()
-
-
-def _run_round(until: float) -> bool:
-    """Give each running replay a turn, at least one; return whether the time is over."""
-    for tenant, key in _turns.next_round():
-        _turns.after = tenant
-        run_turn(KIND, key, min(until, time.monotonic() + TURN))
-        if time.monotonic() > until:
-            return True
-    return False
 
 
 def _run_slice(row: Replay, budget: int) -> SliceResult:
@@ -129,3 +100,4 @@ def _run_slice(row: Replay, budget: int) -> SliceResult:
 KIND: JobKind[Replay] = JobKind(
     Replay, SLICE, ("cursor", "route_cursor", "replayed"), _run_slice, telemetry.replay_failed
 )
+_turns = Turns(KIND)

@@ -1,13 +1,14 @@
 """Create, replace and delete many endpoints, with their subscriptions, in one request.
 
-Each item has a transaction of its own: host names are looked up outside of any, and a fault of one item does not undo
-the others. An item is named by its uid, so a batch that was cut short is sent again as it was.
+A malformed item refuses the request before anything is written. Then each item has a transaction of its own: host names
+are looked up outside of any, and an item that cannot be done does not undo the others. An item is named by its uid, so
+a batch that was cut short is sent again as it was.
 """
 
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
@@ -24,14 +25,11 @@ from subscriptions.api.serializers.endpoint_batch import (
     UPDATED,
     EndpointBatchResultSerializer,
     EndpointBatchSerializer,
+    EndpointItemSerializer,
     EndpointSelectionSerializer,
     SubscriptionSelectionSerializer,
 )
-from subscriptions.api.serializers.endpoints import (
-    EndpointCreateSerializer,
-    EndpointReplaceSerializer,
-    EndpointSerializer,
-)
+from subscriptions.api.serializers.endpoints import EndpointReplaceSerializer, EndpointSerializer
 from subscriptions.api.subscriptions import SubscriptionFilters, Subscriptions
 from subscriptions.api.tenancy import TenantScoped, tenant_of
 from subscriptions.endpoints.endpoints import delete_endpoint
@@ -47,9 +45,17 @@ BUDGET = 15.0  # seconds that one request may take; items that are left then fai
 MAX_DELETED = 1_000  # rows of one request
 MAX_NAMED = 5  # items that an error names
 MAX_COUNTED = 100_000  # rows of a preview
-UID_REQUIRED = "Required in a batch, so that it can be repeated."
 NO_TIME = "The request took too long; send this item again."
 M = TypeVar("M", Endpoint, Subscription)
+
+
+class ReadItem(NamedTuple):
+    """A well-formed item of a batch: its endpoint (None: to be created), its fields, and others with its uid."""
+
+    uid: str
+    row: Endpoint | None
+    fields: dict[str, Any]
+    others: list[int]
 
 
 class EndpointBatch(TenantScoped[Endpoint]):
@@ -61,7 +67,8 @@ class EndpointBatch(TenantScoped[Endpoint]):
         "post": (
             "Create or replace many endpoints",
             "Creates the endpoints whose `uid` is free and replaces the others, as a PUT of each would, with their "
-            "`subscriptions`. Each item has a transaction and a result of its own: a fault of one does not undo the "
+            "`subscriptions`. A malformed item is a 400 that names it, such as `data.3.url`, and nothing is changed. "
+            "Otherwise each item has a transaction and a result of its own: one that cannot be done does not undo the "
             "others. Sent again, the same batch changes nothing.",
         ),
     }
@@ -74,52 +81,72 @@ class EndpointBatch(TenantScoped[Endpoint]):
     )
     def post(self, request: Request) -> Response:
         tenant = tenant_of(request)
-        items, until = self.body()["data"], time.monotonic() + BUDGET
-        repeated = _repeated_uids(items)
-        results = [
-            self.result(tenant, item, others=repeated.get(number, []), is_late=time.monotonic() > until)
-            for number, item in enumerate(items)
-        ]
+        items, until = self.read(tenant, self.body()["data"]), time.monotonic() + BUDGET
+        results = [self.result(tenant, item, is_late=time.monotonic() > until) for item in items]
         counts = Counter(result["status"] for result in results)
         totals = {status: counts[status] for status in (CREATED, UPDATED, FAILED)}
         return Response({"data": results, **totals}, headers=NO_STORE)
 
-    def result(self, tenant: Tenant, item: dict[str, Any], *, others: list[int], is_late: bool) -> dict[str, Any]:
+    def read(self, tenant: Tenant, items: Sequence[dict[str, Any]]) -> list[ReadItem]:
+        """Return the items as they are to be written. Raises ValidationError with the faults of all items."""
+        rows = self.existing(tenant, [item["uid"] for item in items if _is_text(item.get("uid"))])
+        read: list[ReadItem] = []
+        faults: dict[int, Any] = {}
+        repeated = _repeated_uids(items)
+        for number, item in enumerate(items):
+            try:
+                row, fields = self.read_item(rows, item)
+            except ValidationError as error:
+                faults[number] = error.detail
+            else:
+                read.append(ReadItem(item["uid"], row, fields, repeated.get(number, [])))
+        if faults:
+            body: dict[str, Any] = {"data": faults}
+            raise ValidationError(body)
+        return read
+
+    def existing(self, tenant: Tenant, uids: Sequence[str]) -> dict[str, Endpoint]:
+        """Return the tenant's endpoints that have one of these uids, by uid."""
+        rows = self.get_queryset().filter(tenant=tenant, uid__in=uids, deleted_at=None)
+        return {str(row.uid): row for row in rows}
+
+    def read_item(self, rows: dict[str, Endpoint], item: dict[str, Any]) -> tuple[Endpoint | None, dict[str, Any]]:
+        """Return the endpoint of an item, None if it is to be created, and its fields. Raises ValidationError."""
+        context, uid = self.get_serializer_context(), item.get("uid")
+        row = rows.get(uid) if isinstance(uid, str) else None
+        if row is None:
+            return None, _validated(EndpointItemSerializer(data=item, context=context))
+        return row, _validated(EndpointReplaceSerializer(row, data=without_current_secret(row, item), context=context))
+
+    def result(self, tenant: Tenant, item: ReadItem, *, is_late: bool) -> dict[str, Any]:
         """Create or replace one endpoint; return what was done, or the problem.
 
-        ``others``: the other items with the same uid. With any, nothing is done, as nothing says which is meant.
+        With other items of the same uid nothing is done, as nothing says which is meant.
         """
-        uid = item.get("uid")
-        shown = {"uid": uid if isinstance(uid, str) else None, "endpoint": None, "error": None}
+        shown = {"uid": item.uid, "endpoint": None, "error": None}
         try:
             if is_late:
                 raise TooManyRequests("seconds", NO_TIME, 0)
-            if others:
-                raise AlreadyExists("uid", f"Other items have the same uid: {_numbered(others)}. Give each uid once.")
+            if item.others:
+                message = f"Other items have the same uid: {_numbered(item.others)}. Give each uid once."
+                raise AlreadyExists("uid", message)
             status, endpoint = self.put_item(tenant, item)
         except (APIException, Invalid, LimitReached) as error:
             found: Response = self.get_exception_handler()(error, self.get_exception_handler_context())
             return {**shown, "status": FAILED, "error": dict(found.data)}
         return {**shown, "status": status, "endpoint": endpoint}
 
-    def put_item(self, tenant: Tenant, item: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    def put_item(self, tenant: Tenant, item: ReadItem) -> tuple[str, dict[str, Any]]:
         """Create or replace the endpoint of an item; return what was done, and the endpoint as it is shown.
 
         Raises APIException, Invalid and LimitReached.
         """
-        uid = item.get("uid")
-        if uid is None:
-            raise ValidationError({"uid": [UID_REQUIRED]}, code="required")
         context = self.get_serializer_context()
-        row = self.get_queryset().filter(tenant=tenant, uid=uid, deleted_at=None).first() if _is_text(uid) else None
-        if row is None:
-            fields = _validated(EndpointCreateSerializer(data=item, context=context))
-            endpoint, secret = create(tenant, fields)
+        if item.row is None:
+            endpoint, secret = create(tenant, item.fields)
             return CREATED, {**EndpointSerializer(endpoint, context=context).data, **new_secret_field(secret)}
-        given = without_current_secret(row, item)
-        fields = _validated(EndpointReplaceSerializer(row, data=given, context=context))
         try:
-            changed = change(row, fields, by_operator=principal(self.request).is_platform)
+            changed = change(item.row, item.fields, by_operator=principal(self.request).is_platform)
         except Endpoint.DoesNotExist:
             raise ValidationError({"uid": ["The endpoint was deleted meanwhile; send it again."]}) from None
         return UPDATED, dict(EndpointSerializer(changed, context=context).data)

@@ -40,8 +40,9 @@ def create_rows(platform: Platform, key: str) -> None:
     make("keys", name="another", scopes=["read"])
     for number in range(3):
         make("events", type="fuzz.begun", data=number)
-    make("replays", filter={})
+    make("replays", all=True)
     make(f"sources/{source['id']}/test")
+    make("receipt-replays", all=True)
 
 
 if __name__ == "__main__":

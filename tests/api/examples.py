@@ -254,7 +254,7 @@ def subscribe(it: Recorder, client: APIClient, receiver: Receiver) -> str:
     event = {"type": "order.paid", "data": {"total": 129.5}}
     it.call(client, "test_subscription", {"subscription": subscription, "event": event})
     item = {"uid": "crm", "url": url, "subscriptions": [{"event_types": ["customer.*"]}]}
-    it.call(client, "put_endpoints", {"data": [item, {"url": url}]})
+    it.call(client, "put_endpoints", {"data": [item, {"uid": "internal", "url": "https://10.0.0.1/hooks"}]})
     unwanted = {"filter": {"endpoint": "crm"}}
     it.call(client, "preview_delete_subscriptions", unwanted)
     it.call(client, "delete_subscriptions", unwanted)
@@ -397,8 +397,11 @@ def receive(it: Recorder, client: APIClient) -> None:
     it.call(client, "get_receipt_body", ref=receipt)
     it.call(client, "replay_receipt", ref=receipt)
     it.call(client, "retry_receipt", ref=receipt)
-    it.call(client, "preview_replay_receipts", {"filter": {"source": source}})
-    it.call(client, "replay_receipts", {"filter": {"source": source}})
+    it.call(client, "preview_receipt_replay", {"filter": {"source": source}})
+    replayed = it.call(client, "create_receipt_replay", {"filter": {"source": source}, "rate": 50})["id"]
+    it.call(client, "list_receipt_replays")
+    it.call(client, "get_receipt_replay", ref=replayed)
+    it.call(client, "cancel_receipt_replay", ref=replayed)
     rejection = it.call(client, "list_rejections")["data"][0]["id"]
     it.call(client, "get_rejection", ref=rejection)
     body = {"secret": "the-next-secret-of-github", "overlap_seconds": 3600}

@@ -16,7 +16,7 @@ from tests.delivery.factories import make_attempt, make_dead_letter, make_delive
 from tests.delivery.schedules.factories import make_schedule
 from tests.factories import make_endpoint, make_event_type, make_key, make_plan, make_secret, make_subscription
 from tests.factories_receiver import make_receipt, make_source
-from webhooks.models import Rejection, Source, SourceSecret
+from webhooks.models import ReceiptReplay, Rejection, Source, SourceSecret
 from webhooks.wire.ids import parse
 
 
@@ -106,5 +106,8 @@ MAKE: dict[str, Callable[[TenantRows], str]] = {
     "sources": lambda of: of.source().public_id,
     "sources/secrets": _secret,
     "receipts": lambda of: make_receipt(of.source()).public_id,
+    "receipt-replays": lambda of: (
+        ReceiptReplay.objects.create(tenant_id=of.tenant.pk, filter={"state": "dead"}, requested_by="a key").public_id
+    ),
     "rejections": lambda of: Rejection.objects.create(source=of.source(), reason="signature", size=2).public_id,
 }

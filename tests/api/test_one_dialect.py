@@ -104,9 +104,9 @@ def test_statistics_of_endpoints_and_sources_have_one_shape() -> None:
 
 
 def test_bulk_changes_and_their_previews_have_one_shape() -> None:
-    changes = ("deliveries/cancel", "receipts/replay")
+    changes = ("deliveries/cancel", "endpoints/delete", "subscriptions/delete")
     assert {schema_name("post", path) for path in changes} == {"BulkResult"}
-    previews = (*changes, "broadcasts")
+    previews = (*changes, "broadcasts", "receipt-replays")
     assert {schema_name("post", f"{path}/preview") for path in previews} == {"SelectionCount"}
     count, replay = (description()["components"]["schemas"][it] for it in ("SelectionCount", "ReplayPreview"))
     assert count["properties"].keys() < replay["properties"].keys()
@@ -121,6 +121,7 @@ def test_one_row_is_changed_by_a_verb_that_returns_it() -> None:
         ("receipts/{ref}/replay", "Receipt"),
         ("receipts/{ref}/retry", "Receipt"),
         ("replays/{ref}/cancel", "Replay"),
+        ("receipt-replays/{ref}/cancel", "ReceiptReplay"),
         ("broadcasts/{ref}/cancel", "Broadcast"),
     ):
         assert schema_name("post", path) == kind

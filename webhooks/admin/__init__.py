@@ -4,6 +4,7 @@ Belongs here: admin pages, thin: fetch, call one function, answer. No page shows
 bodies and headers are escaped and cut. Django's admin calls in, nothing else does.
 """
 
+from webhooks.admin import receipt_replays as receipt_replays
 from webhooks.admin import receipts as receipts
 from webhooks.admin import rejections as rejections
 from webhooks.admin import sources as sources

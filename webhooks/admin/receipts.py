@@ -13,10 +13,11 @@ from django.utils.safestring import SafeString
 
 from webhooks.admin.display import attempt_pill, secret_by_id, state_pill, steps_line
 from webhooks.admin.message_list import SOURCE_FILTER, MessageList, ReceivedFilter
-from webhooks.admin.replay_page import ReplayRequest, confirm_replay, may_replay
+from webhooks.admin.replay_page import ReplayRequest, check_may_replay, confirm_replay, may_replay
 from webhooks.kit.admin.display import NOTHING, code, column, pill, size, when
 from webhooks.models import Receipt
 from webhooks.processing.receipts import attempts_of, by_event_type, by_message_id
+from webhooks.processing.replays import ReceiptCount, replay_now
 from webhooks.receiving.body_preview import download_body, preview_body
 from webhooks.sources.source_stats import STATES, UNHANDLED
 
@@ -119,18 +120,23 @@ class ReceiptAdmin(MessageList):
     def replay_selected(self, request: HttpRequest, selected: QuerySet[Receipt]) -> HttpResponse:
         """Ask, then replay the selected receipts."""
         receipts = list(selected)
-        return self._replay(request, receipts, request.get_full_path(), tuple(receipt.pk for receipt in receipts))
+        keys = tuple(receipt.pk for receipt in receipts)
+        return self._replay(request, receipts, request.get_full_path(), keys)
 
     def _replay(
         self, request: HttpRequest, receipts: list[Receipt], back: str, selected: tuple[Any, ...] = ()
     ) -> HttpResponse:
-        def log(_count: int) -> None:
+        check_may_replay(request)
+
+        def run() -> tuple[ReceiptCount, str]:
+            replayed = replay_now(receipts)
             for receipt in receipts:
                 self.log_change(request, receipt, "replayed")
+            return ReceiptCount(replayed), back
 
-        rows = Receipt.objects.filter(id__in=[receipt.pk for receipt in receipts])
+        settled = ReceiptCount(sum(receipt.state != "pending" for receipt in receipts))
         description = "selected receipts" if len(receipts) != 1 else f"receipt {receipts[0].public_id}"
-        return confirm_replay(self, request, ReplayRequest(rows, description, back, log, selected))
+        return confirm_replay(self, request, ReplayRequest(settled, description, back, run, selected))
 
     @admin.display(description="State")
     def state(self, receipt: Receipt) -> SafeString:

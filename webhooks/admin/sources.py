@@ -13,14 +13,16 @@ from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
 
 from webhooks.admin.display import as_json, secrets_table, state_pill, stats_panel
-from webhooks.admin.replay_page import ReplayRequest, confirm_replay
+from webhooks.admin.replay_page import ReplayRequest, check_may_replay, confirm_replay
 from webhooks.admin.secret_rotation import secrets_page
 from webhooks.admin.source_editing import MAY_ADD, MAY_CHANGE, add_page, edit_page
 from webhooks.admin.source_reading import reading_page, reading_panel
 from webhooks.admin.test_message import test_message_page
 from webhooks.kit.admin.display import code, column, when
 from webhooks.kit.admin.lists import AdminList
-from webhooks.models import Receipt, Source
+from webhooks.models import Source
+from webhooks.processing.receipt_filter import ReceiptFilter
+from webhooks.processing.replays import ReceiptCount, preview, start
 from webhooks.sources import source_stats
 from webhooks.sources.kinds.registry import HTTP
 from webhooks.sources.sources import change_source
@@ -117,13 +119,19 @@ class SourceAdmin(AdminList):
     def replay_failed(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """Ask, then replay all failed receipts of one source."""
         source = get_object_or_404(Source, pk=pk)
-        wanted = ReplayRequest(
-            Receipt.objects.filter(source_stats.STATES["dead"], source=source),
-            f"failed receipts of {source}",
-            reverse("admin:webhooks_source_change", args=[source.pk]),
-            lambda count: self.log_change(request, source, f"replayed {count} failed receipts"),
-        )
-        return confirm_replay(self, request, wanted)
+        check_may_replay(request)
+        selected = ReceiptFilter({"state": "dead", "source": source.public_id})
+
+        def run() -> tuple[ReceiptCount, str]:
+            row = start(source.tenant_id, selected, by=request.user.get_username())
+            self.log_change(request, source, f"replays its failed receipts: {row.public_id}")
+            shown = reverse("admin:webhooks_receiptreplay_change", args=[row.pk])
+            page = shown if request.user.has_perm("webhooks.view_receiptreplay") else back
+            return ReceiptCount(row.total, row.is_lower_bound), page
+
+        back = reverse("admin:webhooks_source_change", args=[source.pk])
+        counted = preview(source.tenant_id, selected)
+        return confirm_replay(self, request, ReplayRequest(counted, f"failed receipts of {source}", back, run))
 
     def has_pause_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(MAY_CHANGE)

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Q, QuerySet
 from rest_framework.exceptions import ValidationError
@@ -30,16 +31,16 @@ class SourceFilter(TextFilter):
                 raise ValidationError(UID_NEEDS_TENANT, code="required")
         return self._existing(named)
 
-    def _existing(self, sources: QuerySet[Source]) -> Q:
-        """Return the condition for these sources. Raises ValidationError if there are none."""
+    def _existing(self, sources: QuerySet[Source]) -> list[UUID]:
+        """Return the keys of these sources. Raises ValidationError if there are none."""
         keys = list(sources.values_list("pk", flat=True))
         if not keys:
             raise ValidationError("No source with this id.", code="unknown")
-        return Q(source__in=keys)
+        return keys
 
     def condition(self, value: Any) -> Q:
-        """Return the condition, which ``to_internal_value`` has made."""
-        return Q(value)
+        """Return the condition for the keys of sources."""
+        return Q(source__in=value)
 
 
 class OfSourceFilters(PeriodFilters):

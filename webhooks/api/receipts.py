@@ -1,34 +1,26 @@
-"""Serve receipts: list and read, download a body, retry one, replay one or many."""
+"""Serve receipts: list and read, download a body, retry or replay one."""
 
-from functools import partial
-
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Subquery
 from django.http import FileResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
-from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from webhooks.api.filters import OfSourceFilters
-from webhooks.api.serializers.receipts import (
-    ReceiptAttemptsSerializer,
-    ReceiptReplaySerializer,
-    ReceiptSerializer,
-)
+from webhooks.api.serializers.receipts import ReceiptAttemptsSerializer, ReceiptSerializer
 from webhooks.api.tenancy import TenantScoped
 from webhooks.kit.rest.errors import Conflict
-from webhooks.kit.rest.list_filters import contains
 from webhooks.kit.rest.query_params import BooleanFilter, ChoiceFilter, TextFilter
 from webhooks.kit.rest.resources import ReadOnlyResource
-from webhooks.kit.rest.selection import BulkResultSerializer, SelectionCountSerializer
-from webhooks.kit.rows import matches_type
 from webhooks.models import Receipt, SourceSecret
+from webhooks.processing.receipt_filter import contains_text, is_unhandled, of_event_type, of_state
 from webhooks.processing.receipts import attempts_of, by_message_id
-from webhooks.processing.replay import MAX_PER_CALL, count_replayable, process_now, replay
+from webhooks.processing.replays import process_now, replay_now
 from webhooks.receiving.body_preview import download_body
-from webhooks.sources.source_stats import STATES, UNHANDLED
+from webhooks.sources.source_stats import STATES
 
 SHOWN = Receipt.objects.defer("body", "history").annotate(
     signer_name=Subquery(SourceSecret.objects.filter(id=OuterRef("secret_id")).values("name"))
@@ -38,15 +30,15 @@ SHOWN = Receipt.objects.defer("body", "history").annotate(
 class ReceiptFilters(OfSourceFilters):
     """Filter receipts."""
 
-    state = ChoiceFilter(list(STATES), where=lambda name: STATES[name], help_text="State of the receipt.")
+    state = ChoiceFilter(list(STATES), where=of_state, help_text="State of the receipt.")
     event_type = TextFilter(
-        where=partial(matches_type, "event_type"),
+        where=of_event_type,
         help_text="Event type of the message: one (`order.paid`), all below one (`order.*`), or all (`*`).",
     )
     message_id = TextFilter(where=by_message_id, help_text="The sender's id of the message, exact.")
     order_key = TextFilter(unindexed=True, help_text="Order key of the message, exact.")
     q = TextFilter(
-        where=contains("message_id", "event_type", "order_key", "last_error"),
+        where=contains_text,
         unindexed=True,
         min_length=2,
         max_length=256,
@@ -55,7 +47,7 @@ class ReceiptFilters(OfSourceFilters):
     cause = ChoiceFilter(Receipt.Cause.choices, help_text="Why the receipt is dead.")
     out_of_order = BooleanFilter(help_text="Whether a later message of the same order key was handled before this one.")
     unhandled = BooleanFilter(
-        where=lambda value: UNHANDLED if value else ~UNHANDLED,
+        where=is_unhandled,
         help_text="Whether it was processed and matched no handler, although its source has handlers.",
     )
     skipped = BooleanFilter(help_text="Whether it was not handled because it was out of order.")
@@ -124,7 +116,7 @@ class ReceiptAttempts(BelowReceipt):
         return Response(ReceiptAttemptsSerializer({"data": attempts_of(self.get_object())}).data)
 
 
-class ReceiptReplay(BelowReceipt):
+class OneReceiptReplay(BelowReceipt):
     """The replay of one receipt."""
 
     operations = {
@@ -137,7 +129,7 @@ class ReceiptReplay(BelowReceipt):
 
     @extend_schema(operation_id="replay_receipt", request=None, responses=ReceiptSerializer)
     def post(self, request: Request, ref: str) -> Response:
-        replay(Receipt.objects.filter(id=self.get_object().id))
+        replay_now([self.get_object()])
         return Response(self.get_serializer(self.get_object()).data)
 
 
@@ -158,50 +150,3 @@ class ReceiptRetry(BelowReceipt):
         if not process_now(receipt):
             raise Conflict({"state": [f"Already {receipt.state}; replay it."]})
         return Response(self.get_serializer(self.get_object()).data)
-
-
-class ReceiptsReplay(BelowReceipt):
-    """The replay of many receipts."""
-
-    expensive = ("POST",)  # read by subscriptions.api.conventions.expensive_requests
-    operations = {
-        "post": (
-            "Replay receipts by filter",
-            "Runs the handlers again on receipts that match a filter (default state: dead), oldest first, at most "
-            "10,000 per request; `has_more` says whether to repeat it.",
-        ),
-    }
-
-    @extend_schema(operation_id="replay_receipts", request=ReceiptReplaySerializer, responses=BulkResultSerializer)
-    def post(self, request: Request) -> Response:
-        replayed = replay(self.selected())
-        return Response({"total": replayed.replayed, "has_more": replayed.remaining > 0})
-
-    def selected(self) -> QuerySet[Receipt]:
-        """Return the receipts that the body selects. Raises ValidationError for the field of the filter at fault."""
-        receipts = self.get_queryset()  # first: a tenant that is not the caller's is a 404, whatever the body
-        body = self.body(ReceiptReplaySerializer)
-        filters = ReceiptFilters(data={"state": "dead", **body["filter"]}, context=self.get_serializer_context())
-        if not filters.is_valid():
-            raise ValidationError({"filter": filters.errors})
-        return receipts.filter(filters.condition(unindexed=False)).filter(filters.condition(unindexed=True))
-
-
-class ReceiptsReplayPreview(ReceiptsReplay):
-    """The number of receipts that a replay would select."""
-
-    operations = {
-        "post": (
-            "Preview a replay of receipts",
-            "Counts the receipts that a replay with this filter would run again, without changing anything.",
-        ),
-    }
-
-    required_scopes = {"POST": "read"}
-
-    @extend_schema(
-        operation_id="preview_replay_receipts", request=ReceiptReplaySerializer, responses=SelectionCountSerializer
-    )
-    def post(self, request: Request) -> Response:
-        total = count_replayable(self.selected())
-        return Response({"total": total, "is_lower_bound": total == MAX_PER_CALL})

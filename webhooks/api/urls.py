@@ -3,24 +3,36 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from webhooks.api import receipts, rejections, senders, source_kinds, source_reading, source_secrets, sources
+from webhooks.api import (
+    receipt_replays,
+    receipts,
+    rejections,
+    senders,
+    source_kinds,
+    source_reading,
+    source_secrets,
+    sources,
+)
 from webhooks.inbound_urls import urlpatterns as inbound_urlpatterns
 
 __all__ = ["api_urlpatterns", "inbound_urlpatterns"]
 
 router = SimpleRouter(use_regex_path=False)
 router.register("sources", sources.Sources, "source")
+router.register("receipt-replays", receipt_replays.ReceiptReplays, "receipt-replay")
 router.register("receipts", receipts.Receipts, "receipt")
 router.register("rejections", rejections.Rejections, "rejection")
 
 api_urlpatterns = [
-    path("receipts/replay/", receipts.ReceiptsReplay.as_view(), name="receipts-replay"),
-    path("receipts/replay/preview/", receipts.ReceiptsReplayPreview.as_view(), name="receipts-replay-preview"),
+    path("receipt-replays/preview/", receipt_replays.ReceiptReplayPreview.as_view(), name="receipt-replay-preview"),
     path("sources/test/", source_reading.SourceSettingsTest.as_view(), name="source-settings-test"),
     *router.urls,
     path("receipts/<str:ref>/attempts/", receipts.ReceiptAttempts.as_view(), name="receipt-attempts"),
     path("receipts/<str:ref>/body/", receipts.ReceiptBody.as_view(), name="receipt-body"),
-    path("receipts/<str:ref>/replay/", receipts.ReceiptReplay.as_view(), name="receipt-replay"),
+    path("receipts/<str:ref>/replay/", receipts.OneReceiptReplay.as_view(), name="receipt-replay-now"),
+    path(
+        "receipt-replays/<str:ref>/cancel/", receipt_replays.ReceiptReplayCancel.as_view(), name="receipt-replay-cancel"
+    ),
     path("receipts/<str:ref>/retry/", receipts.ReceiptRetry.as_view(), name="receipt-retry"),
     path("senders/", senders.Senders.as_view(), name="senders"),
     path("source-kinds/", source_kinds.SourceKinds.as_view(), name="source-kinds"),

@@ -16,6 +16,31 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='ReceiptReplay',
+            fields=[
+                ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When it was created.')),
+                ('state', models.CharField(choices=[('running', 'Running'), ('finished', 'Finished'), ('cancelled', 'Cancelled')], default='running', help_text='Whether it runs, or how it ended.', max_length=9)),
+                ('until_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='Rows that were created later are not part of it.')),
+                ('sliced_at', models.DateTimeField(editable=False, help_text='The time up to which the rate is used; like Lane.next_slot_at.', null=True)),
+                ('requested_by', models.CharField(help_text='The API key or the admin user.', max_length=256)),
+                ('finished_at', models.DateTimeField(help_text='When it finished or was cancelled.', null=True)),
+                ('tenant_id', models.UUIDField(help_text='Empty: the sources of all tenants.', null=True, verbose_name='tenant ID')),
+                ('filter', models.JSONField(help_text='Conditions, which are those of the list of receipts.')),
+                ('rate', models.PositiveIntegerField(default=100, help_text='Receipts made due per second, at most.')),
+                ('total', models.PositiveIntegerField(default=0, help_text='Receipts that matched when it was created.')),
+                ('is_lower_bound', models.BooleanField(default=False, help_text='Whether counting stopped at its limit: there may have been more.')),
+                ('replayed', models.PositiveIntegerField(default=0, help_text='Receipts made due so far.')),
+                ('source_cursor', models.UUIDField(editable=False, null=True)),
+                ('cursor', models.UUIDField(editable=False, null=True)),
+            ],
+            options={
+                'verbose_name': 'replay of receipts',
+                'verbose_name_plural': 'replays of receipts',
+                'indexes': [models.Index(fields=['tenant_id', 'id'], name='receipt_replay_tenant'), models.Index(condition=models.Q(('state', 'running')), fields=['id'], name='receipt_replay_running')],
+            },
+        ),
+        migrations.CreateModel(
             name='Source',
             fields=[
                 ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
@@ -139,11 +164,12 @@ class Migration(migrations.Migration):
                 ('skipped', models.BooleanField(db_default=False, help_text='Not handled, because it was out of order.')),
                 ('dead_at', models.DateTimeField(help_text='When it was given up.', null=True)),
                 ('cause', models.CharField(blank=True, choices=[('exhausted', 'Retries exhausted'), ('handler_gave_up', 'A handler raised GiveUp'), ('crashed_worker', 'Crashed its worker repeatedly'), ('unreadable_body', 'Its body is not what a handler reads it as'), ('tenant_deleted', 'Its tenant was deleted')], db_default='', help_text='Why it was given up; empty in any other state.', max_length=16)),
+                ('replay_id', models.UUIDField(editable=False, help_text='The latest replay that made it due.', null=True)),
                 ('source', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='receipts', to='webhooks.source')),
             ],
             options={
                 'permissions': [('replay_receipt', 'Can replay receipts')],
-                'indexes': [models.Index(condition=models.Q(('due_at__isnull', False)), fields=['source', 'due_at'], name='receipt_due'), models.Index(condition=models.Q(('claims__gt', 0)), fields=['due_at'], name='receipt_suspect'), models.Index(condition=models.Q(('due_at__isnull', False), models.Q(('order_key', ''), _negated=True)), fields=['source', 'order_key', 'id'], name='receipt_order_key'), models.Index(condition=models.Q(('dead_at__isnull', False)), fields=['dead_at'], name='receipt_dead'), models.Index(condition=models.Q(('may_repeat', True)), fields=['source', 'message_id'], name='receipt_message_id'), models.Index(fields=['source', 'id'], name='receipt_source'), models.Index(condition=models.Q(('event_type', ''), _negated=True), fields=['source', 'event_type', 'id'], name='receipt_event_type'), models.Index(condition=models.Q(('body_key', ''), _negated=True), fields=['body_key'], name='receipt_body_key')],
+                'indexes': [models.Index(condition=models.Q(('due_at__isnull', False)), fields=['source', 'due_at'], name='receipt_due'), models.Index(condition=models.Q(('claims__gt', 0)), fields=['due_at'], name='receipt_suspect'), models.Index(condition=models.Q(('due_at__isnull', False), models.Q(('order_key', ''), _negated=True)), fields=['source', 'order_key', 'id'], name='receipt_order_key'), models.Index(condition=models.Q(('dead_at__isnull', False)), fields=['source', 'id'], name='receipt_source_dead'), models.Index(condition=models.Q(('replay_id__isnull', False)), fields=['replay_id'], name='receipt_of_replay'), models.Index(condition=models.Q(('dead_at__isnull', False)), fields=['dead_at'], name='receipt_dead'), models.Index(condition=models.Q(('may_repeat', True)), fields=['source', 'message_id'], name='receipt_message_id'), models.Index(fields=['source', 'id'], name='receipt_source'), models.Index(condition=models.Q(('event_type', ''), _negated=True), fields=['source', 'event_type', 'id'], name='receipt_event_type'), models.Index(condition=models.Q(('body_key', ''), _negated=True), fields=['body_key'], name='receipt_body_key')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('may_repeat', False)), fields=('source', 'message_id'), name='receipt_message_id_unique'), models.CheckConstraint(condition=models.Q(models.Q(('body__isnull', False), ('body_key', '')), models.Q(('body__isnull', True), ('body_key__gt', '')), _connector='OR'), name='receipt_body_in_one_place')],
             },
         ),

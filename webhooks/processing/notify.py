@@ -1,4 +1,4 @@
-"""Notify after a commit: the workers that receipts are due, and the requests that wait for handlers of results."""
+"""Notify after a commit: the workers that receipts or replays are due, and requests that wait for handlers."""
 
 from collections.abc import Iterator, Sequence
 from uuid import UUID
@@ -10,6 +10,7 @@ HANDLED_CHANNEL = "waypost_handled"  # read by ``handler_waits``
 MAX_STATES = 150  # per notification: PostgreSQL allows a payload of 8,000 bytes
 
 receipt_workers = TaskNotifier("webhooks.process_due", "default", pause=0.02)
+replay_starter = TaskNotifier("webhooks.replay_receipts", "default", pause=1.0, expires=1.0)
 
 
 def notify_waiters(states: Sequence[tuple[UUID, str]]) -> None:

@@ -156,10 +156,17 @@ def settle(results: Sequence[Result]) -> None:
     sql.run(_SETTLE, values)
 
 
-def retry(ids: Sequence[UUID]) -> int:
-    """Make the settled ones of these receipts due again with no attempts used; return their number."""
+def retry(ids: Sequence[UUID], replay_id: UUID | None = None) -> int:
+    """Make the settled ones of these receipts due again with no attempts used, by a replay; return their number."""
     return Receipt.objects.filter(SETTLED, id__in=ids).update(
-        due_at=Now(), claims=0, attempts=0, dead_at=None, cause="", processed_at=None, skipped=False
+        due_at=Now(),
+        claims=0,
+        attempts=0,
+        dead_at=None,
+        cause="",
+        processed_at=None,
+        skipped=False,
+        replay_id=replay_id,
     )
 
 

@@ -15,7 +15,16 @@ from django.utils import timezone
 
 from webhooks import telemetry
 from webhooks.kit.bodies.claim_check import FOLDER, created_at
-from webhooks.models import LatestSequence, Receipt, Rejection, SlowSource, Source, SourceHour, SourceSecret
+from webhooks.models import (
+    LatestSequence,
+    Receipt,
+    ReceiptReplay,
+    Rejection,
+    SlowSource,
+    Source,
+    SourceHour,
+    SourceSecret,
+)
 from webhooks.wire.ids import first_id_at
 
 PROCESSED_DAYS = 30  # duplicates are recognised for this long: longer than any sender retries
@@ -95,8 +104,10 @@ def delete_sources(now: datetime) -> None:
 
 
 def delete_statistics(now: datetime) -> None:
-    """Delete unused high-water marks, sources that are slow no longer, and old hourly counts."""
+    """Delete unused high-water marks, sources that are slow no longer, old replays, and old hourly counts."""
     SlowSource.objects.filter(until__lt=now).delete()
+    replays = ReceiptReplay.objects.filter(finished_at__lt=now - timedelta(days=DEAD_DAYS))
+    telemetry.count_removed("replay", replays.delete()[0])
     marks = LatestSequence.objects.filter(updated_at__lt=now - timedelta(days=SEQUENCE_DAYS)).values_list(
         "id", flat=True
     )

@@ -1,4 +1,4 @@
-"""Process receipts in this process, for projects without Celery: process due receipts, sweep, poll.
+"""Process receipts in this process, for projects without Celery: process due receipts, replay, sweep, poll.
 
 Several may run side by side, also beside Celery: each receipt is claimed by one. A worker survives restarts of the
 database, and any other error: it logs the error, waits, and goes on with a new connection.
@@ -11,6 +11,7 @@ from django.db import close_old_connections, connections
 
 from webhooks import telemetry
 from webhooks.processing.process import process_due
+from webhooks.processing.replays import run_slices
 from webhooks.processing.sweep import sweep
 
 POLL_SECONDS = 1.0  # between two polls while nothing is due
@@ -29,6 +30,7 @@ def run_worker(stop: Event) -> None:
             if time.monotonic() - swept > SWEEP_SECONDS:
                 sweep()
                 swept = time.monotonic()
+            run_slices(seconds=RUN_SECONDS)
             has_worked = bool(process_due(RUN_SECONDS))
             pause = FIRST_PAUSE
         except Exception as error:
@@ -44,6 +46,7 @@ def run_worker(stop: Event) -> None:
 def run_once() -> int:
     """Process receipts until none is due, and return their number."""
     done = 0
+    run_slices(seconds=RUN_SECONDS)
     while processed := process_due(RUN_SECONDS):
         done += processed
     return done

@@ -82,6 +82,8 @@ class Receipt(KeyedRow):
         help_text="Why it was given up; empty in any other state.",
     )
 
+    replay_id = models.UUIDField(null=True, editable=False, help_text="The latest replay that made it due.")
+
     class Meta:
         constraints = [
             models.UniqueConstraint(
@@ -103,6 +105,10 @@ class Receipt(KeyedRow):
                 name="receipt_order_key",
                 condition=Q(due_at__isnull=False) & ~Q(order_key=""),
             ),
+            # reader: replays.run_slices, which walks over the sources
+            models.Index(fields=["source", "id"], name="receipt_source_dead", condition=Q(dead_at__isnull=False)),
+            # reader: replays.states_of
+            models.Index(fields=["replay_id"], name="receipt_of_replay", condition=Q(replay_id__isnull=False)),
             # readers: the list of dead receipts, sweep.delete_expired
             models.Index(fields=["dead_at"], name="receipt_dead", condition=Q(dead_at__isnull=False)),
             # reader: the search by message id

@@ -18,9 +18,9 @@ from django.urls import reverse
 
 from delivery.replaying import replays
 from delivery.replaying.replay_status import warnings_before
-from delivery.templatetags.delivery_admin import duration
 from subscriptions.models import Tenant
 from webhooks.kit.admin.lists import AdminList
+from webhooks.kit.jobs.duration import duration
 
 MAY_REPLAY = "delivery.add_replay"  # replay dead letters and send events again
 LIST_PARAMETERS = frozenset({"p", "o", "e"})  # of a list's own: page, order, error

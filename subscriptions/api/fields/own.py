@@ -20,13 +20,21 @@ class Uid(TextField):
     def __init__(self, model: type[Row] | None = None, **options: Any) -> None:
         self._model = model
         text = "Your own id, accepted wherever the id is. Up to 256 letters, digits, `.`, `_` and `-`."
-        super().__init__(required=False, allow_null=True, help_text=text, **options)
+        super().__init__(**{"required": False, "allow_null": True, "help_text": text, **options})
 
     def to_internal_value(self, data: Any) -> str:
         uid = super().to_internal_value(data)
         model: type[Row] = self._model or self.parent.Meta.model  # type: ignore[attr-defined]  # a model's serializer
         check_field(validation.check_uid, model.prefix, uid)
         return uid
+
+
+@extend_schema_field({"type": "string", "pattern": "^[A-Za-z0-9._-]{1,256}$"})
+class RequiredUid(Uid):
+    """Accept a uid that has to be given."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(required=True, allow_null=False, **options)
 
 
 @extend_schema_field({"type": "object", "additionalProperties": True})

@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from subscriptions.api.fields.own import RequiredUid
 from subscriptions.api.serializers.endpoints import EndpointCreateSerializer, EndpointWithSecretSerializer
 from webhooks.kit.rest.selection import SelectionSerializer
 from webhooks.kit.rest.serializers import ListField, ObjectField, StrictSerializer
@@ -18,9 +19,15 @@ STATUSES = [
 ]
 
 
-@extend_schema_field(EndpointCreateSerializer(many=True))
+class EndpointItemSerializer(EndpointCreateSerializer):
+    """An endpoint of a batch, to create or to replace by its `uid`."""
+
+    uid = RequiredUid()
+
+
+@extend_schema_field(EndpointItemSerializer(many=True))
 class EndpointItemsField(ListField):
-    """Accept objects; each is validated as an endpoint on its own, so that a fault of one does not hide the others."""
+    """Accept objects; each is validated as a new endpoint, or as the replacement of the one with its uid."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(child=ObjectField(), min_length=1, max_length=MAX_ITEMS, **options)
@@ -42,7 +49,7 @@ class ItemProblemField(serializers.JSONField):
 class EndpointBatchItemSerializer(serializers.Serializer[Any]):
     """The result of one item of a batch."""
 
-    uid = serializers.CharField(allow_null=True, help_text="The `uid` of the item; null: it has none.")
+    uid = serializers.CharField(help_text="The `uid` of the item.")
     status = serializers.ChoiceField(STATUSES, help_text="What was done.")
     endpoint = EndpointWithSecretSerializer(
         allow_null=True, help_text="The endpoint; with its `secret` if it was created; null: it failed."

@@ -14,7 +14,6 @@ from delivery import notify
 from delivery.models import DeadLetter, Delivery, Replay
 from delivery.publishing.publisher import publish
 from delivery.replaying import replays as verb
-from delivery.replaying.pace import BURST
 from delivery.replaying.replays import ReplayFilter, cancel, preview, run_slices, start
 from delivery.sql.dead_letters import replay_dead_letters
 from subscriptions.models import Endpoint, Subscription
@@ -24,6 +23,7 @@ from tests.factories import make_endpoint, make_subscription, make_tenant
 from tests.threads import in_threads
 from tests.waiting import wait_until
 from webhooks.kit.fair.worker_places import slice_place
+from webhooks.kit.jobs.pace import BURST
 
 pytestmark = pytest.mark.django_db
 

@@ -96,21 +96,37 @@ def test_batch_replaces_subscriptions_that_name_the_endpoint_if_they_are_given(c
     assert Subscription.objects.get() == by_label
 
 
-def test_fault_of_one_item_does_not_undo_the_others(client: APIClient) -> None:
-    result = put(
-        client,
+def test_malformed_items_are_a_400_that_names_each_and_nothing_is_written(client: APIClient) -> None:
+    make_endpoint(Tenant.objects.get(), uid="e", description="kept")
+    items = [
         {"uid": "a", "url": URL},
         {"uid": "b", "url": URL, "timeout": 5, "labels": {"env": ""}},
         {"url": URL},
         {"uid": "c", "url": URL, "subscriptions": [{"event_types": ["*."]}]},
+        {"uid": None, "url": URL},
+        {"uid": "e", "url": 5},
+        {"uid": "a", "url": URL},
+    ]
+    response = client.post(BATCH, {"data": items}, format="json")
+    assert response.status_code == 400
+    fields = {error["field"] for error in response.json()["errors"]}
+    subscription = next(it for it in fields if it.startswith("data.3."))
+    assert subscription.startswith("data.3.subscriptions.0.event_types")
+    assert fields - {subscription} == {"data.1.labels", "data.1.timeout", "data.2.uid", "data.4.uid", "data.5.url"}
+    assert list(Endpoint.objects.values_list("uid", "description")) == [("e", "kept")]
+
+
+def test_item_that_cannot_be_done_does_not_undo_the_others(client: APIClient) -> None:
+    result = put(
+        client,
+        {"uid": "a", "url": URL},
+        {"uid": "b", "url": "https://10.0.0.1/"},
         {"uid": "d", "url": URL},
     )
-    assert statuses(result) == ["created", "failed", "failed", "failed", "created"]
-    assert result["failed"] == 3
-    errors = [{error["field"] for error in item["error"]["errors"]} for item in result["data"] if item["error"]]
-    assert errors[:2] == [{"labels", "timeout"}, {"uid"}]
-    assert next(iter(errors[2])).startswith("subscriptions.0.event_types")
-    assert result["data"][1]["error"]["status"] == 400
+    assert statuses(result) == ["created", "failed", "created"]
+    assert result["failed"] == 1
+    error = result["data"][1]["error"]
+    assert (error["status"], error["errors"][0]["field"]) == (400, "url")
     assert set(Endpoint.objects.values_list("uid", flat=True)) == {"a", "d"}
 
 
@@ -118,8 +134,8 @@ def test_item_beyond_the_plan_fails_and_writes_nothing(client: APIClient, tenant
     tenant.plan = make_plan(max_endpoints=1, max_subscriptions=1)
     tenant.save()
     both = [{"event_types": ["a"]}, {"event_types": ["b"]}]
-    result = put(client, {"uid": "a", "url": URL, "subscriptions": both}, {"uid": "b", "url": URL}, {"uid": "c"})
-    assert statuses(result) == ["failed", "created", "failed"]
+    result = put(client, {"uid": "a", "url": URL, "subscriptions": both}, {"uid": "b", "url": URL})
+    assert statuses(result) == ["failed", "created"]
     assert result["data"][0]["error"]["limit"] == "max_subscriptions"
     assert not Subscription.objects.exists()
     assert put(client, {"uid": "d", "url": URL})["data"][0]["error"]["limit"] == "max_endpoints"
@@ -152,7 +168,8 @@ def test_batch_of_more_than_500_items_is_a_400(client: APIClient) -> None:
 
 @pytest.mark.parametrize("uid", ["batch", "delete", "ep_01m83t2ghzevcannga6my0tf3k"])
 def test_uid_that_a_path_or_an_id_has_is_refused(client: APIClient, uid: str) -> None:
-    assert statuses(put(client, {"uid": uid, "url": URL})) == ["failed"]
+    response = client.post(BATCH, {"data": [{"uid": uid, "url": URL}]}, format="json")
+    assert [it["field"] for it in response.json()["errors"]] == ["data.0.uid"]
 
 
 def test_bulk_requests_need_a_key_of_the_tenant(tenant: Tenant) -> None:

@@ -14,8 +14,9 @@ from django.utils import timezone
 from tests.bodies import store_body
 from tests.factories_receiver import SECRET, id_at, make_receipt, make_source
 from webhooks.kit.bodies.claim_check import INLINE_MAX
-from webhooks.models import Receipt, Rejection, Source, SourceHour
+from webhooks.models import Receipt, ReceiptReplay, Rejection, Source, SourceHour
 from webhooks.processing.receipts import by_event_type, by_message_id
+from webhooks.processing.replays import run_slices
 from webhooks.wire.ids import new_id
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver")]
@@ -250,11 +251,40 @@ def test_failed_receipts_of_one_source_are_replayed_from_its_page() -> None:
     client, receipt, other = operator(*SEES_ALL, "replay_receipt"), dead(), dead()
     page = f"/admin/webhooks/source/{receipt.source.pk}/replay/"
     assert "failed receipts of" in client.get(page).content.decode()
-    client.post(page, {"confirmed": "yes"})
+    response = client.post(page, {"confirmed": "yes"})
+    row = ReceiptReplay.objects.get()
+    assert response["Location"] == f"/admin/webhooks/source/{receipt.source.pk}/change/"
+    assert row.public_id in LogEntry.objects.get().get_change_message()
+    run_slices()
     receipt.refresh_from_db()
     other.refresh_from_db()
     assert (receipt.state, other.state) == ("pending", "dead")
-    assert "replayed 1 failed receipts" in LogEntry.objects.get().get_change_message()
+
+
+def test_replay_is_shown_with_its_progress_and_cancelled_by_post() -> None:
+    receipt = dead()
+    client = operator(*SEES_ALL, "replay_receipt", "view_receiptreplay", "change_receiptreplay")
+    created = client.post(f"/admin/webhooks/source/{receipt.source.pk}/replay/", {"confirmed": "yes"})
+    row = ReceiptReplay.objects.get()
+    page = f"/admin/webhooks/receiptreplay/{row.pk}/change/"
+    assert created["Location"] == page
+    shown = client.get(page).content.decode()
+    assert row.public_id in shown
+    assert receipt.source.public_id in shown
+    assert "Cancel replay of receipts" in shown
+    assert row.public_id in client.get("/admin/webhooks/receiptreplay/").content.decode()
+    cancel = f"/admin/webhooks/receiptreplay/{row.pk}/cancel/"
+    assert client.get(cancel).status_code == 405
+    client.post(cancel)
+    row.refresh_from_db()
+    assert (row.state, ReceiptReplay.objects.get().replayed) == ("cancelled", 0)
+    assert "Cancel replay of receipts" not in client.get(page).content.decode()
+
+
+def test_replay_is_not_cancelled_without_the_permission() -> None:
+    row = ReceiptReplay.objects.create(filter={"state": "dead"})
+    client = operator(*SEES_ALL, "view_receiptreplay")
+    assert client.post(f"/admin/webhooks/receiptreplay/{row.pk}/cancel/").status_code == 403
 
 
 @pytest.mark.parametrize("method", ["get", "post"])

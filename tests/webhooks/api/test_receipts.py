@@ -13,7 +13,6 @@ from tests.factories import make_client, make_tenant
 from tests.factories_receiver import make_receipt, make_source, signed
 from tests.routes import ApiRoute, RouteCases
 from webhooks.kit.bodies.claim_check import INLINE_MAX
-from webhooks.models import Receipt
 from webhooks.processing.process import process_due
 from webhooks.wire.ids import new_id
 
@@ -36,8 +35,6 @@ class TestRoutes(RouteCases):
         ApiRoute("get", "receipts/{receipt}/body/", "read", 200),
         ApiRoute("post", "receipts/{receipt}/replay/", "manage", 200),
         ApiRoute("post", "receipts/{receipt}/retry/", "manage", 200),
-        ApiRoute("post", "receipts/replay/", "manage", 200, {"all": True}),
-        ApiRoute("post", "receipts/replay/preview/", "read", 200, {"all": True}),
     ]
 
     def make_ids(self, tenant: Tenant) -> dict[str, str]:
@@ -125,43 +122,6 @@ def test_retry_of_a_dead_receipt_is_a_409_that_names_the_replay() -> None:
     receipt = make_receipt(make_source(tenant_id=tenant.pk), due_at=None, dead_at=timezone.now())
     refused = post(make_client(tenant), f"receipts/{receipt.public_id}/retry/", {})
     assert (refused.status_code, refused.json()["detail"]) == (409, "state: Already dead; replay it.")
-
-
-def test_replays_of_a_filter_are_previewed_and_default_to_dead_receipts() -> None:
-    tenant = make_tenant()
-    source = make_source(tenant_id=tenant.pk, uid="shop")
-    make_receipt(source, due_at=None, processed_at=timezone.now())
-    for owner in (source, source, make_source(tenant_id=make_tenant().pk)):
-        make_receipt(owner, due_at=None, dead_at=timezone.now())
-    client = make_client(tenant)
-    assert post(client, "receipts/replay/preview/", {"all": True}).json() == {"total": 2, "is_lower_bound": False}
-    for condition, count in (({"source": source.uid}, 2), ({"state": "processed"}, 1)):
-        done = post(client, "receipts/replay/", {"filter": condition})
-        assert (done.status_code, done.json()) == (200, {"total": count, "has_more": False})
-    assert Receipt.objects.filter(dead_at__isnull=False).count() == 1
-
-
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ({}, "filter"),
-        ({"filter": {}}, "filter"),
-        ({"filter": {"source": ""}}, "filter"),
-        ({"filter": {"sorce": "shop"}}, "filter.sorce"),
-        ({"filter": {"sorce": "shop"}, "all": True}, "all"),
-        ({"filter": {"state": "dead"}, "all": True}, "all"),
-        ({"filter": {"state": "odd"}}, "filter.state"),
-        ({"filter": "all"}, "filter"),
-        ({"all": True, "preview": True}, "preview"),
-        ([], ""),
-    ],
-)
-def test_replays_with_an_invalid_body_are_a_400_and_replay_nothing(body: Any, field: str) -> None:
-    tenant = make_tenant()
-    make_receipt(make_source(tenant_id=tenant.pk), due_at=None, dead_at=timezone.now())
-    response = post(make_client(tenant), "receipts/replay/", body)
-    assert (response.status_code, [it["field"] for it in response.json()["errors"]]) == (400, [field])
-    assert Receipt.objects.filter(dead_at__isnull=False).count() == 1
 
 
 def test_processed_receipt_shows_state_handler_and_attempts(settings) -> None:

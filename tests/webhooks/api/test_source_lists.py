@@ -142,5 +142,5 @@ def test_replay_of_receipts_selects_by_every_filter_of_the_list(client: APIClien
         source = make_source(tenant_id=tenant.pk, labels=labels)
         make_receipt(source, due_at=None, dead_at=timezone.now() - timedelta(hours=1))
     body = {"filter": {"labels": "env:prod"}}
-    assert client.post("/api/v1/receipts/replay/preview/", body).json()["total"] == 1
-    assert client.post("/api/v1/receipts/replay/", body).json() == {"total": 1, "has_more": False}
+    assert client.post("/api/v1/receipt-replays/preview/", body).json()["total"] == 1
+    assert client.post("/api/v1/receipt-replays/", body).json()["total"] == 1

@@ -12,7 +12,7 @@ from webhooks.models import LatestSequence, Receipt, Rejection
 from webhooks.processing import sequence
 from webhooks.processing.handlers import handles
 from webhooks.processing.process import process, process_due
-from webhooks.processing.replay import replay
+from webhooks.processing.replays import replay_now
 from webhooks.processing.turns.claims import claim_group
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
@@ -160,7 +160,7 @@ def test_skipped_receipt_can_be_replayed_when_the_source_no_longer_skips(seen: l
     process_due()
     source.skip_out_of_order = False
     source.save()
-    replay(Receipt.objects.filter(pk=first.pk))
+    replay_now([first])
     process_due()
     assert result(first) == LATE
 

@@ -17,7 +17,7 @@ from webhooks.kit.tenancy import UnknownTenant, tenant_deleted
 from webhooks.models import Receipt, Rejection, Source
 from webhooks.processing.handlers import handles
 from webhooks.processing.process import process_due
-from webhooks.processing.replay import replay
+from webhooks.processing.replays import replay_now
 from webhooks.sources.sources import create_source
 from webhooks.wire.ids import new_id
 
@@ -62,7 +62,7 @@ def test_pending_receipts_of_a_deleted_tenant_are_given_up_and_reach_no_handler(
     pending.refresh_from_db()
     assert (pending.state, pending.cause, pending.attempts) == ("dead", "tenant_deleted", 0)
     assert [receipt.pk for receipt in handled] == [other.pk]
-    assert replay(Receipt.objects.filter(pk=pending.pk)).replayed == 1
+    assert replay_now([pending]) == 1
     process_due()
     pending.refresh_from_db()
     assert (pending.cause, len(handled)) == ("tenant_deleted", 1)

@@ -1,11 +1,10 @@
-"""Serialize receipts and replays of receipts."""
+"""Serialize receipts."""
 
 from typing import Any
 
 from rest_framework import serializers
 
-from webhooks.kit.rest.selection import SelectionSerializer
-from webhooks.kit.rest.serializers import ChoiceField, IdField, ObjectField
+from webhooks.kit.rest.serializers import ChoiceField, IdField
 from webhooks.models import Receipt, Source, SourceSecret
 from webhooks.processing.receipts import OUTCOMES, Attempt
 from webhooks.processing.steps.run import ORDER, STEP_OUTCOMES
@@ -99,17 +98,4 @@ class ReceiptAttemptsSerializer(serializers.Serializer[Any]):
 
     data = ReceiptAttemptSerializer(  # type: ignore[assignment]  # the stubs have a property of this name
         many=True, help_text="Up to 20 runs, newest first."
-    )
-
-
-class ReceiptReplaySerializer(SelectionSerializer):
-    """The receipts to replay, by a filter. Without conditions `"all": true` selects all dead receipts."""
-
-    filter = ObjectField(
-        required=False,
-        default=dict,
-        help_text="Filters of the list of receipts: `source`, `state`, `event_type`, `message_id`, `cause`, `since`, "
-        "`until`, `labels` and `q`, `order_key`, `out_of_order`, `unhandled`, `skipped`. "
-        "The default of `state` is `dead`. "
-        'Example: `{"source": "shop", "since": "2030-01-31T12:00:00Z"}`.',
     )

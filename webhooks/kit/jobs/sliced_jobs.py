@@ -14,7 +14,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Model
 from django.utils import timezone
 
-from delivery.replaying.pace import allowance, spend
+from webhooks.kit.jobs.pace import allowance, spend
 from webhooks.kit.sql import database_now
 
 RUNNING, FINISHED, CANCELLED = "running", "finished", "cancelled"

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from delivery.models import Broadcast
-from delivery.replaying.sliced_jobs import JobKind, SliceResult, cancel, run_slice, run_turn
+from webhooks.kit.jobs.sliced_jobs import JobKind, SliceResult, cancel, run_slice, run_turn
 from webhooks.kit.sql import database_now
 
 pytestmark = pytest.mark.django_db
