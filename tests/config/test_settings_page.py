@@ -7,16 +7,17 @@ from pathlib import Path
 import config.settings
 
 ROOT = Path(config.settings.__file__).parent.parent
+READERS = (ROOT / "config" / "settings.py", ROOT / "config" / "local" / "embedded" / "postgres.py")
 PAGE = ROOT / "docs" / "reference" / "settings.md"
 ROW = re.compile(r"^\| `([A-Z_]+)` \|", re.MULTILINE)
 
 
 def read_by_settings() -> set[str]:
     """Return the first argument of every call of a reader in config.env."""
-    tree = ast.parse(Path(config.settings.__file__).read_text())
     return {
         node.args[0].value
-        for node in ast.walk(tree)
+        for path in READERS
+        for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and isinstance(node.func.value, ast.Name)

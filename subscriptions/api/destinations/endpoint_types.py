@@ -10,9 +10,8 @@ from rest_framework.response import Response
 from subscriptions.api.tenancy import TenantScoped, tenant_id_of
 from subscriptions.endpoints.destinations.registry import list_kinds
 from subscriptions.models import Endpoint
+from webhooks.kit.kinds.setting import SETTING_TYPES
 from webhooks.kit.rest.serializers import ChoiceField, JsonField, StrictSerializer
-
-SETTING_TYPES = [(it, it) for it in ("text", "number", "boolean", "texts", "object")]
 
 
 class EndpointSettingSerializer(StrictSerializer):

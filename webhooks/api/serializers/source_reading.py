@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
+from webhooks.kit.kinds.setting import SETTING_TYPES
 from webhooks.kit.rest.serializers import (
     ChoiceField,
     IdField,
@@ -20,7 +21,6 @@ from webhooks.sources.kinds.kind import Sample
 
 EARLIEST, LATEST = "earliest", "latest"
 MAX_SHOWN_BODY = 16 * 1024  # bytes of the body of a sample
-SETTING_TYPES = [(it, it) for it in ("text", "number", "boolean", "texts", "object")]
 
 
 class SourceReadingSerializer(StrictSerializer):

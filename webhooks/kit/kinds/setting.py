@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Literal
 
+SETTING_TYPES = ("text", "number", "boolean", "texts", "object")
+
 
 class InvalidSettings(ValueError):
     """Settings that cannot work; ``problems`` has a message for each wrong one, by ``settings.name``."""
