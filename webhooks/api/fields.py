@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from webhooks.kit.rest.serializers import ListField, StorableJsonField, TextField
 from webhooks.processing.handler_registry import handler_paths, takes_steps
-from webhooks.processing.retry_plan import MAX_TOTAL_WAIT, MAX_WAIT, MAX_WAITS
+from webhooks.processing.running.retry_plan import MAX_TOTAL_WAIT, MAX_WAIT, MAX_WAITS
 from webhooks.processing.steps.settings import (
     MAX_CONCURRENCY,
     MAX_RETRIES,

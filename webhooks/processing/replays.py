@@ -150,10 +150,11 @@ def _next_page(row: ReceiptReplay, selected: ReceiptFilter) -> tuple[list[UUID],
     for key in keys:
         if key != row.source_cursor:
             row.source_cursor, row.cursor = key, None
-        rows = Receipt.objects.filter(selected.indexed(), source=key)
+        # As a range, so that the index of dead receipts is read, and not the primary key with the receipts of others.
+        rows = Receipt.objects.filter(selected.indexed(), source__gte=key, source__lte=key)
         if row.cursor is not None:
             rows = rows.filter(id__gt=row.cursor)
-        page = list(rows.order_by("id").values_list("id", flat=True)[:PAGE])
+        page = list(rows.order_by("source_id", "id").values_list("id", flat=True)[:PAGE])
         if page:
             return page, True
     return [], len(keys) == MAX_SOURCES

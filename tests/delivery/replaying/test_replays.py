@@ -24,6 +24,7 @@ from tests.threads import in_threads
 from tests.waiting import wait_until
 from webhooks.kit.fair.worker_places import slice_place
 from webhooks.kit.jobs.pace import BURST
+from webhooks.kit.jobs.turns import Turns
 
 pytestmark = pytest.mark.django_db
 
@@ -114,7 +115,7 @@ class TestRate:
         assert run_to_end(row).replayed == 30
 
     def test_slice_continues_where_the_last_ended(self, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(verb, "KIND", replace(verb.KIND, size=2))
+        monkeypatch.setattr(verb, "_turns", Turns(replace(verb.KIND, size=2)))
         letters_of(endpoint, 7)
         assert run_to_end(start(endpoint.tenant, ReplayFilter(), rate=1000, by="ops")).replayed == 7
 
@@ -135,7 +136,7 @@ class TestRate:
 class TestCrashes:
     @pytest.fixture(autouse=True)
     def small_slices(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(verb, "KIND", replace(verb.KIND, size=2))
+        monkeypatch.setattr(verb, "_turns", Turns(replace(verb.KIND, size=2)))
 
     @pytest.mark.parametrize("slices", [0, 1, 2])
     def test_crash_in_a_slice_rolls_it_back_and_the_next_call_continues(

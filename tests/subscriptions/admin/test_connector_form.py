@@ -72,7 +72,7 @@ def test_preview_shows_the_request_and_creates_nothing(admin_client: Client) -> 
         ({"tenant": "unknown"}, "There is no tenant with this ID."),
         ({"settings_summary": "<$.a..b>"}, "a path has only"),
         ({"settings_severity": "loud"}, "Select a valid choice"),
-        ({"settings_base_url": "http://10.0.0.1"}, "This address may not be called."),
+        ({"settings_base_url": "http://10.0.0.1"}, "This address may not be called: it is private or reserved"),
         ({"credentials_routing_key": ""}, "This field is required."),
         ({"events_trigger": "x" * 300}, "Each must be"),
         ({"events_resolve": "service.down"}, "another transformer"),

@@ -34,6 +34,7 @@ def test_secrets_appear_only_in_responses_that_create_them(schema):
     assert {name for name, shape in shapes.items() if {"secret", "key"} & set(shape.get("properties", ()))} == {
         "EndpointWithSecret",
         "EndpointCreateRequest",
+        "EndpointItemRequest",
         "ApiKeyWithSecret",
         "SigningSecretCreateRequest",
         "SigningSecretWithValue",

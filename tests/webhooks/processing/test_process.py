@@ -18,8 +18,8 @@ from webhooks.processing import process, receipts
 from webhooks.processing.handlers import GiveUp, RetryLater, handles
 from webhooks.processing.process import process_due
 from webhooks.processing.receipts import MAX_HISTORY, attempts_of
-from webhooks.processing.retry_plan import DEFAULT_PLAN
 from webhooks.processing.running import handler_runs
+from webhooks.processing.running.retry_plan import DEFAULT_PLAN
 from webhooks.processing.turns.claims import claim_group, claim_suspect
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]

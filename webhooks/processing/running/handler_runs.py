@@ -31,9 +31,9 @@ from webhooks.processing import sequence
 from webhooks.processing.handlers import GiveUp, RetryLater, matching_rules
 from webhooks.processing.notify import notify_waiters
 from webhooks.processing.receipts import Result, lock, settle
-from webhooks.processing.retry_plan import wait_after
 from webhooks.processing.running.handler_batches import batches, run_batch
 from webhooks.processing.running.handler_timeout import HandlerTimeout, alarm, time_limit, watchdog
+from webhooks.processing.running.retry_plan import wait_after
 from webhooks.processing.running.savepoints import Savepoints, check_transaction
 from webhooks.wire.errors import UnreadableBody
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from webhooks.processing.retry_plan import DEFAULT_PLAN, wait_after
+from webhooks.processing.running.retry_plan import DEFAULT_PLAN, wait_after
 
 
 @pytest.mark.parametrize(
