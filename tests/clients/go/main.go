@@ -44,7 +44,7 @@ func quickstart(ctx context.Context, address, key, url string) (*found, error) {
 		return nil, err
 	}
 	uid := "go"
-	endpoint, err := client.CreateEndpointWithResponse(ctx, nil, waypost.EndpointCreateRequest{Url: url, Uid: &uid})
+	endpoint, err := client.CreateEndpointWithResponse(ctx, nil, waypost.EndpointCreateRequest{Url: &url, Uid: &uid})
 	if err != nil || endpoint.JSON201 == nil {
 		return nil, failed("endpoint", err, endpoint.Body)
 	}
@@ -81,7 +81,8 @@ func quickstart(ctx context.Context, address, key, url string) (*found, error) {
 	if err != nil || shown.JSON200 == nil {
 		return nil, failed("event", err, shown.Body)
 	}
-	refused, err := client.CreateEndpointWithResponse(ctx, nil, waypost.EndpointCreateRequest{Url: "nowhere"})
+	nowhere := "nowhere"
+	refused, err := client.CreateEndpointWithResponse(ctx, nil, waypost.EndpointCreateRequest{Url: &nowhere})
 	if err != nil || refused.ApplicationproblemJSON400 == nil {
 		return nil, failed("problem", err, refused.Body)
 	}

@@ -110,9 +110,15 @@ class TestCreation:
         assert "http, sqs" in response.json()["detail"]
 
     def test_many_endpoints_of_several_types_are_put_at_once(self, client: APIClient) -> None:
-        items = [{**STREAM, "uid": "a"}, {**STREAM, "uid": "c", "type": "x"}]
+        items = [{**STREAM, "uid": "a"}, {**STREAM, "uid": "c"}]
         result = client.post(f"{PATH}batch/", {"data": items}, format="json").json()
-        assert [it["status"] for it in result["data"]] == ["created", "failed"]
+        assert [it["status"] for it in result["data"]] == ["created", "created"]
+
+    def test_item_of_an_unknown_type_is_named_and_nothing_is_put(self, client: APIClient) -> None:
+        items = [{**STREAM, "uid": "a"}, {**STREAM, "uid": "c", "type": "x"}]
+        found = errors(client.post(f"{PATH}batch/", {"data": items}, format="json"))
+        assert list(found) == ["#/data/1/type"]
+        assert not Endpoint.objects.exists()
 
 
 class TestChanges:
