@@ -131,7 +131,7 @@ INVENTORY = {
     "docs/how-to/receive-in-your-django-project.md": "receiver-commands receiver-project receiver-commands "
     "receiver-project*3 receiver-commands*2 receiver-project receiver-commands receiver-project*2",
     "docs/how-to/receive-our-webhooks.md": "request verify*4 verify-other*2 verify verify-v1a*2",
-    "docs/how-to/receive.md": "api*2 handshake api sending-script make handler steps api*6",
+    "docs/how-to/receive.md": "api*2 handshake api sending-script make handler steps api*7",
     "docs/how-to/recipes/aws-lambda-url.md": "lambda*3 policy",
     "docs/how-to/recipes/five-hundred-endpoints.md": "batch*7",
     "docs/how-to/recipes/in-order-per-customer.md": "order*4",

@@ -20,7 +20,7 @@ from tests.receiver import Receiver
 from webhooks.wire.signing.keys import new_secret
 
 URL = re.compile(r"https://[a-z0-9.-]+\.(?:example(?:\.com)?|com|aws)(/[\w/.-]*)?")
-ID = re.compile(r"\b(dlv|ep|evt|insp|key|rcp|sec|src)_\.\.\.")
+ID = re.compile(r"\b(dlv|ep|evt|insp|key|rcp|rrp|sec|src)_\.\.\.")
 MANAGE = ".venv/bin/python manage.py "
 API = "http://127.0.0.1:8000"  # as the pages write it
 STRICT = 'set -euo pipefail\ncurl() { command curl --silent --show-error --fail-with-body "$@"; }\n'

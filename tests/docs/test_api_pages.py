@@ -22,7 +22,7 @@ from tests.docs.page_shell import PageShell, agrees, documents
 from tests.factories import make_endpoint, make_key, make_tenant
 from tests.factories_receiver import make_receipt, make_source
 from tests.receiver import Receiver, status
-from webhooks.models import Receipt, Source, SourceSecret
+from webhooks.models import Receipt, ReceiptReplay, Source, SourceSecret
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -34,6 +34,7 @@ NEWEST: dict[str, Any] = {
     "insp": Inspector,
     "key": ApiKey,
     "rcp": Receipt,
+    "rrp": ReceiptReplay,
     "src": Source,
     "sec": SourceSecret,
 }

@@ -137,7 +137,7 @@ def add_periodic_task(copy: Copy) -> None:
 def add_resource(copy: Copy) -> None:
     copy.create("webhooks/api/expiring_secrets.py", block("resource", 0))
     path = "webhooks/api/urls.py"
-    copy.replace(path, "from webhooks.api import receipts", "from webhooks.api import expiring_secrets, receipts")
+    copy.replace(path, "from webhooks.api import (", "from webhooks.api import (\n    expiring_secrets,")
     copy.insert(path, 'router.register("rejections"', block("resource", 1))
     _, tag, *_ = block("resource", 2).splitlines(keepends=True)
     copy.insert("config/settings.py", "API_TAGS = [", tag)

@@ -227,4 +227,5 @@ def test_commands_about_schedules_are_accepted(recipe: MakeRecipe) -> None:
 
 def test_every_recipe_is_run() -> None:
     tests = Path(__file__).read_text()
-    assert [path.stem for path in FOLDER.glob("*.md") if f'recipe("{path.stem}")' not in tests] == []
+    not_here = {path.stem for path in FOLDER.glob("*.md") if f'recipe("{path.stem}")' not in tests}
+    assert not_here == {"three-systems"}  # tests/delivery/connectors/test_three_systems.py
