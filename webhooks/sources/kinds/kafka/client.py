@@ -164,6 +164,9 @@ class Cluster:
         if code in _UNREACHED:
             if PLAIN_PORT in error.str():
                 return SourceUnavailable("No broker is reached: this port has no TLS; set tls to false.", TLS)
+            if "ssl://" in error.str() and "Disconnected" in error.str():
+                ended = "the broker ends the connection in the TLS handshake; if this port has no TLS, set tls to false"
+                return SourceUnavailable(f"No broker is reached: {ended}.", TLS)
             return SourceUnavailable(f"No broker is reached: {_reason(error)}", SERVERS)
         return SourceUnavailable(f"Kafka reports: {_reason(error)}")
 
