@@ -42,6 +42,7 @@ REPLACED: list[tuple[re.Pattern[str], str]] = [
     (re.compile(r"http://127\.0\.0\.1:\d+"), "https://example.com"),
     (re.compile(r"webhook-timestamp: \d+"), "webhook-timestamp: 1777897800"),
     (re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"), "Mon, 04 May 2026 12:30:00 GMT"),
+    (re.compile(r"(?<=\")20\d\d-\d\d-\d\d(?=\")"), "2026-05-04"),
     (re.compile(r"http://testserver"), "https://waypost.example"),
     (re.compile(r"/(inspect|inspectors)/[A-Za-z0-9_-]{43}/"), r"/\1/dG9rZW4tdG9rZW4tdG9rZW4tdG9rZW4tdG9rZW4tdG9/"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),

@@ -77,14 +77,16 @@ def test_reminders_before_a_date_come_on_their_days() -> None:
     assert not Schedule.objects.exists()
 
 
-@pytest.mark.parametrize("expression", ["rate(10 minutes)", "cron(0/10 * * * ? *)", "*/10 * * * *"])
+@pytest.mark.parametrize("expression", ["rate(10 minutes)", "cron({minute}/10 * * * ? *)", "{minute}-59/10 * * * *"])
 def test_refresh_every_ten_minutes_goes_on_by_its_cadence(expression: str) -> None:
-    schedule = create(make_client(make_tenant()), expression, event={"type": "cache.refresh"})
+    due = timezone.now().replace(second=0, microsecond=0) - timedelta(minutes=1)
+    given = expression.format(minute=due.minute % 10)
+    schedule = create(make_client(make_tenant()), given, event={"type": "cache.refresh"})
     assert schedule.next_at is not None
     for number in range(3):
-        at = make_due(schedule, timezone.now().replace(second=0, microsecond=0) - timedelta(seconds=number))
+        at = make_due(schedule, due + timedelta(seconds=number))
         assert run() == 1
         schedule.refresh_from_db()
         assert schedule.next_at is not None
-        assert timedelta() < schedule.next_at - at <= timedelta(minutes=10, seconds=3)
+        assert timedelta(minutes=9) < schedule.next_at - at <= timedelta(minutes=10)
     assert Event.objects.filter(type="cache.refresh").count() == 3

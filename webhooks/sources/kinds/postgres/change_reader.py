@@ -16,9 +16,9 @@ from webhooks.sources.kinds.postgres.change_record import (
     unreadable_record,
 )
 from webhooks.sources.kinds.postgres.changed_tables import changes_of, changes_of_table, find_tables
-from webhooks.sources.kinds.postgres.connect import connect
+from webhooks.sources.kinds.postgres.connect import LOCK_SECONDS, connect
 from webhooks.sources.kinds.postgres.first_copy import Copy, Segment, is_after, segments_of
-from webhooks.sources.kinds.postgres.peek import MAX_CHANGES, MAX_MESSAGE_BYTES, PEEK_SECONDS, Peek
+from webhooks.sources.kinds.postgres.peek import MAX_CHANGES, MAX_MESSAGE_BYTES, Peek
 from webhooks.sources.kinds.postgres.pgoutput import (
     Begin,
     Commit,
@@ -41,10 +41,12 @@ from webhooks.sources.kinds.postgres.slot import (
     name_of,
     publication_of,
     publish_tables,
+    set_timeouts,
     usable_slot,
 )
 
 MAX_FETCH_BYTES = 8 * 1024**2  # of the records of a fetch, after which it ends
+WAL_SECONDS = 45.0  # for a statement that reads WAL, which has to end before the lease of the reader
 POLL_EVERY = 0.1  # seconds between two looks whether something was written, at least
 POLL_PART = 3  # times as long as the last peek took
 _NOW = "SELECT pg_current_wal_flush_lsn()::text, substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8)"
@@ -75,6 +77,7 @@ class ChangeReader:
                 create_slot(database, self._slot)
                 slot = usable_slot(database, self._slot, is_known=True)
             now, timeline = database.rows(_NOW)[0]
+            set_timeouts(database, WAL_SECONDS, LOCK_SECONDS)
         if position is None:
             position = {"lsn": "0/0"}
             if connection.settings["copy"]:
@@ -106,7 +109,7 @@ class ChangeReader:
         """Return the next rows of the copy, or changes; wait for the first one. Raises SourceUnavailable."""
         until = time.monotonic() + wait
         while True:
-            with self._database.limit(PEEK_SECONDS + 5):
+            with self._database.limit(WAL_SECONDS + 5):
                 records = self._copied(limit) if self._copy is not None else self._changes(limit)
             left = until - time.monotonic()
             if records or left <= 0:
@@ -116,7 +119,7 @@ class ChangeReader:
     def acknowledge(self, records: Sequence[Record]) -> None:
         """Advance the slot behind transactions that are stored completely. Raises SourceUnavailable."""
         if self._to_advance:
-            with self._database.limit():
+            with self._database.limit(WAL_SECONDS):
                 self._advance()
 
     def lag(self) -> Lag:

@@ -16,7 +16,6 @@ MAX_CHANGES = 10_000  # of one peek, to which the rest of the last transaction c
 MAX_MESSAGE_BYTES = 64 * 1024**2  # a larger change is not fetched
 CHUNK_BYTES = 4 * 1024**2  # in memory at a time; exceeded if changes suddenly are larger
 FIRST_CHUNK, MAX_CHUNK = 50, 1000  # messages
-PEEK_SECONDS = 45.0  # to decode, which has to end before the lease of the reader
 
 _DECLARE = """
     DECLARE waypost_peek NO SCROLL CURSOR FOR
@@ -36,7 +35,6 @@ class Peek:
         self.is_complete = False
         self.count = 0
         database.execute("BEGIN")
-        database.execute(f"SET LOCAL statement_timeout = '{PEEK_SECONDS:.0f}s'")
         statement = _DECLARE.format(bytes=MAX_MESSAGE_BYTES, changes=MAX_CHANGES)
         database.execute(psycopg.sql.SQL(statement), (slot, upto, _quoted(publication)))
         self._cursor = database.cursor(binary=True)

@@ -107,7 +107,7 @@ def usable_slot(database: Database, name: str, *, is_known: bool) -> Slot | None
 
 def create_slot(database: Database, name: str) -> None:
     """Create a slot. Waits for transactions that are open. Raises SourceUnavailable."""
-    _set_timeouts(database, CREATE_SECONDS, 0)
+    set_timeouts(database, CREATE_SECONDS, 0)
     try:
         database.rows("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (name,))
     except errors.DuplicateObject:
@@ -124,10 +124,11 @@ def create_slot(database: Database, name: str) -> None:
     except errors.QueryCanceled as error:
         text = "The slot is created when transactions that are open on the server now have ended; one does not end."
         raise SourceUnavailable(text) from error
-    _set_timeouts(database, STATEMENT_SECONDS, LOCK_SECONDS)
+    set_timeouts(database, STATEMENT_SECONDS, LOCK_SECONDS)
 
 
-def _set_timeouts(database: Database, statement: float, lock: float) -> None:
+def set_timeouts(database: Database, statement: float, lock: float) -> None:
+    """Let the server end each statement, and each wait for a lock, after so many seconds."""
     for name, seconds in (("statement_timeout", statement), ("lock_timeout", lock)):
         database.execute("SELECT set_config(%s, %s, false)", (name, f"{seconds * 1000:.0f}ms"))
 

@@ -409,14 +409,14 @@ def test_server_that_hangs_or_goes_away_ends_a_fetch_and_is_read_again_later(
     shop.run(ORDERS)
     reader = read()
     shop.run("INSERT INTO orders VALUES (1)")
-    monkeypatch.setattr(change_reader, "PEEK_SECONDS", -4.8)
+    monkeypatch.setattr(change_reader, "WAL_SECONDS", -4.8)
     shop.forwarder.stall()
     try:
         with pytest.raises(SourceUnavailable, match="did not respond in time"):
             reader.fetch(10, 0.0)
     finally:
         shop.forwarder.flow()
-    monkeypatch.setattr(change_reader, "PEEK_SECONDS", connect.STATEMENT_SECONDS)
+    monkeypatch.setattr(change_reader, "WAL_SECONDS", connect.STATEMENT_SECONDS)
     position = {"lsn": "0/0"}
     reader = read(position)
     [record] = reader.fetch(10, 5.0)
