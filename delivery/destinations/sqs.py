@@ -11,11 +11,10 @@ request: the sum of bodies and attributes.
 import re
 import time
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
-from delivery.transports.https import aws
+from delivery.transports.https import aws, aws_messages
 from delivery.transports.https.kind import HttpsClient, HttpsKind, HttpsRequest
 from delivery.transports.message import Message
 from delivery.transports.outcome import Failure, Outcome
@@ -26,11 +25,8 @@ from webhooks.wire.addresses.parsed_url import ForbiddenAddress, parse
 MAX_BYTES = 1024 * 1024  # of one message, and of all messages of one request
 MAX_ENTRIES = 10
 FIFO = ".fifo"
-UNORDERED = "unordered-"  # begins the group of a message that has no order key
 _HOST_REGION = re.compile(r"sqs\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?|([a-z0-9-]+)\.queue\.amazonaws\.com")
 _FORBIDDEN_TEXT = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_NOT_IN_GROUP = re.compile(r"[^!-~]")
-_TYPES = {"webhook-timestamp": "Number"}
 
 
 class Sqs(HttpsKind):
@@ -89,9 +85,7 @@ class SqsClient(HttpsClient):
         self._api = _api(connection)
 
     def size_of(self, message: Message) -> int:
-        size = len(message.body) + sum(
-            len(name) + len(value) + len(_TYPES.get(name, "String")) for name, value in message.attributes.items()
-        )
+        size = aws_messages.size_of(message)
         if size > MAX_BYTES:
             raise SendFailed(Failure.TOO_LARGE, f"The message has {size} bytes; SQS accepts {MAX_BYTES}.")
         if _FORBIDDEN_TEXT.search(message.body.decode("utf-8", "replace")):
@@ -109,14 +103,10 @@ class SqsClient(HttpsClient):
         entry = {
             "Id": number,
             "MessageBody": message.body.decode("utf-8", "replace"),
-            "MessageAttributes": {
-                name: {"DataType": _TYPES.get(name, "String"), "StringValue": value}
-                for name, value in message.attributes.items()
-                if value
-            },
+            "MessageAttributes": aws_messages.attributes_of(message),
         }
         if self._is_fifo:
-            entry |= {"MessageGroupId": group_of(message), "MessageDeduplicationId": message.id}
+            entry |= {"MessageGroupId": aws_messages.group_of(message), "MessageDeduplicationId": message.id}
         return entry
 
     def verdicts(self, outcome: Outcome, messages: Sequence[Message]) -> Sequence[Outcome]:
@@ -125,27 +115,7 @@ class SqsClient(HttpsClient):
         found = aws.parsed(outcome.response)
         sent = {str(it.get("Id")): str(it.get("MessageId", "")) for it in found.get("Successful") or ()}
         failures = {str(it.get("Id")): it for it in found.get("Failed") or ()}
-        return [_verdict(outcome, sent.get(str(n)), failures.get(str(n))) for n in range(len(messages))]
-
-
-def _verdict(outcome: Outcome, message_id: str | None, failure: Mapping[str, Any] | None) -> Outcome:
-    """Return the outcome of one entry; one that the response does not name may be stored or not, and is repeated."""
-    if failure is not None:
-        status = 400 if failure.get("SenderFault") else 500
-        return aws.failed(outcome, str(failure.get("Code", "")), str(failure.get("Message", "")), status)
-    if message_id is None:
-        return outcome._replace(failure=Failure.PROTOCOL)
-    return outcome._replace(response=message_id.encode())
-
-
-def group_of(message: Message) -> str:
-    """Return the message group: the order key, or its digest unless it is up to 128 characters of printable ASCII."""
-    key = message.order_key
-    if key is None:
-        return UNORDERED + message.id
-    if not key:
-        return "default"
-    return key if len(key) <= 128 and not _NOT_IN_GROUP.search(key) else sha256(key.encode()).hexdigest()
+        return aws_messages.entry_outcomes(outcome, len(messages), sent, failures)
 
 
 def _api(connection: Connection) -> aws.AwsApi:
@@ -159,5 +129,4 @@ def _region(settings: Mapping[str, Any]) -> str:
 
 
 def _with_region(connection: Connection) -> Connection:
-    settings = {**connection.settings, "region": _region(connection.settings)}
-    return Connection(connection.endpoint, connection.share, settings, connection.credentials)
+    return aws.in_region(connection, _region(connection.settings))

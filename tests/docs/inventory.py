@@ -121,6 +121,8 @@ INVENTORY = {
     "docs/how-to/read-amqp.md": "amqp",
     "docs/how-to/read-nats.md": "nats*2",
     "docs/how-to/read-other-systems.md": "kind-of-source",
+    "docs/how-to/send-to-eventbridge.md": "send-to",
+    "docs/how-to/send-to-sns.md": "send-to",
     "docs/how-to/send-to-postgres.md": "table send-to",
     "docs/how-to/send-to-redis.md": "send-to",
     "docs/how-to/send-to-sqs.md": "send-to",

@@ -1,13 +1,14 @@
 """Declare the settings that all kinds of AWS have, sign their requests, and read the errors of their APIs.
 
 The codes are those of the common errors of AWS services and of each API's reference; JSON services name them in
-``__type`` or ``code``, query services in an XML element ``Code``.
+``__type`` or ``code``, REST services in a header, query services and S3 in an XML element ``Code``.
 """
 
 import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from delivery.transports.http.responses import SUCCESS
 from delivery.transports.https.kind import HttpsRequest, call
@@ -46,6 +47,7 @@ CREDENTIALS = (
 THROTTLE_PAUSE = 2.0  # seconds in which a throttled endpoint is sent nothing
 _REGION = re.compile(r"[a-z0-9-]{1,64}")
 _XML_CODE = re.compile(rb"<Code>([^<]{1,200})</Code>")
+_ERROR_TYPE = re.compile(rb"^x-amzn-errortype:\s*([A-Za-z.]{1,200})", re.IGNORECASE | re.MULTILINE)
 _XML_MESSAGE = re.compile(rb"<Message>([^<]{0,800})</Message>")
 
 DENIED = re.compile(
@@ -58,6 +60,12 @@ THROTTLED = re.compile(
 )
 MISSING = re.compile(r"NonExistent|NotFound|NoSuch|QueueDoesNotExist|QueueDeleted")
 BROKEN = re.compile(r"InternalError|InternalFailure|InternalException|ServiceUnavailable|ServiceException")
+BY_STATUS = {
+    401: Failure.ACCESS_DENIED,
+    403: Failure.ACCESS_DENIED,
+    404: Failure.NOT_FOUND,
+    429: Failure.THROTTLED,
+}  # of an error whose code says nothing
 
 
 def check_aws(connection: Connection) -> None:
@@ -75,6 +83,12 @@ def check_aws(connection: Connection) -> None:
             problems[f"credentials.{name}"] = "Must be printable ASCII without spaces."
     if problems:
         raise InvalidSettings(problems)
+
+
+def in_region(connection: Connection, region: str) -> Connection:
+    """Return a connection whose region follows from another setting, such as an ARN."""
+    settings = {**connection.settings, "region": region}
+    return Connection(connection.endpoint, connection.share, settings, connection.credentials)
 
 
 def api_url(connection: Connection, service: str) -> str:
@@ -102,10 +116,13 @@ class AwsApi:
             url,
         )
 
-    def request(self, headers: Mapping[str, str], body: bytes, now: float, method: str = "POST") -> HttpsRequest:
-        """Return a signed request; ``headers``: all of its own, in lower case."""
-        signed = {**headers, **self._signer.sign(headers, body, now, method)}
-        return HttpsRequest(self.url, body, signed, method)
+    def request(
+        self, headers: Mapping[str, str], body: bytes, now: float, method: str = "POST", path: str = ""
+    ) -> HttpsRequest:
+        """Return a signed request; ``headers``: all of its own, in lower case. ``path``: instead of that of the URL."""
+        signed = {**headers, **self._signer.sign(headers, body, now, method, path)}
+        url = urlsplit(self.url)._replace(path=path).geturl() if path else self.url
+        return HttpsRequest(url, body, signed, method)
 
     def json_request(self, target: str, content: Any, now: float, version: str = "1.0") -> HttpsRequest:
         """Return a signed request of the AWS JSON protocol: the operation ``target`` with its input."""
@@ -113,7 +130,7 @@ class AwsApi:
         return self.request(headers, json.dumps(content, separators=(",", ":")).encode(), now)
 
 
-def test_call(connection: Connection, request: HttpsRequest, setting: str) -> Any:
+def test_call(connection: Connection, request: HttpsRequest, setting: str) -> dict[str, Any]:
     """Return the JSON that a request of a test gets; ``setting`` names the resource. Raises DestinationUnavailable."""
     status, body = call(connection, request, setting)
     if status in SUCCESS:
@@ -125,18 +142,19 @@ def test_call(connection: Connection, request: HttpsRequest, setting: str) -> An
     raise DestinationUnavailable(f"{code or status}: {message}", setting)
 
 
-def parsed(body: bytes) -> Any:
+def parsed(body: bytes) -> dict[str, Any]:
     """Return JSON as an object; an empty object for what is none."""
     try:
-        return json.loads(body or b"{}")
-    except ValueError:
+        document = json.loads(body or b"{}")
+    except (ValueError, RecursionError):
         return {}
+    return document if isinstance(document, dict) else {}
 
 
 def error_of(body: bytes) -> tuple[str, str]:
     """Return the code and the message of an error; both empty if the body has none."""
     document = parsed(body)
-    if isinstance(document, dict) and document:
+    if document:
         code = str(document.get("__type") or document.get("code") or document.get("Code") or "").rpartition("#")[2]
         return code, str(document.get("message") or document.get("Message") or "")
     code_found, message = _XML_CODE.search(body), _XML_MESSAGE.search(body)
@@ -157,8 +175,8 @@ def failure_of_code(code: str, status: int | None) -> Failure:
     ):
         if pattern.search(code):
             return failure
-    if status in (401, 403):
-        return Failure.ACCESS_DENIED
+    if status is not None and status in BY_STATUS:
+        return BY_STATUS[status]
     return Failure.UNAVAILABLE if status is not None and status >= 500 else Failure.REFUSED
 
 
@@ -183,4 +201,6 @@ def whole_failure(outcome: Outcome, count: int) -> Sequence[Outcome] | None:
         return None
     if outcome.status is None:
         return [outcome] * count
-    return [failed(outcome, error_of(outcome.response)[0])] * count
+    named = _ERROR_TYPE.search(outcome.headers)  # services with a REST API name the error there
+    code = _text(named) if named else error_of(outcome.response)[0]
+    return [failed(outcome, code)] * count

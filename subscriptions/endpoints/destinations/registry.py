@@ -21,6 +21,8 @@ HTTP_DESCRIPTION = (
 )
 FILES: dict[str, str] = {
     "sqs": "delivery.destinations.sqs.Sqs",
+    "sns": "delivery.destinations.sns.Sns",
+    "eventbridge": "delivery.destinations.eventbridge.EventBridge",
     "redis_stream": "delivery.destinations.redis_stream.RedisStream",
     "postgres": "delivery.destinations.postgres.Postgres",
 }

@@ -62,6 +62,7 @@ class Place:
     has_attributes = True  # whether messages carry the headers of Standard Webhooks
     stores_repeats_once = False
     is_ordered = True
+    shown_at: str = ""  # the beginning of the URL that is shown; empty: that of the address
     too_large: int | None = None  # bytes of an event's data that can never be sent
 
     def received(self) -> list[Received]:
@@ -135,7 +136,9 @@ def publish_to(endpoint: Endpoint, *datas: Any, **attributes: Any) -> list[str]:
 
 
 def run_drain(**options: Any) -> int:
-    return deliver_due(**{"idle_timeout": 0.05, "seconds": 60.0, "stopping": lambda: False, **options})
+    """Deliver what is due; with more patience if a busy machine found nothing in a short time."""
+    given = {"seconds": 60.0, "stopping": lambda: False, **options}
+    return deliver_due(**{"idle_timeout": 0.05, **given}) or deliver_due(**{"idle_timeout": 1.0, **given})
 
 
 def make_due(endpoint: Endpoint) -> None:
@@ -308,7 +311,7 @@ class Battery:
         shown = sent_request(delivery, Attempt.objects.get())
         assert shown is not None
         assert shown.method
-        assert shown.url.startswith(endpoint.address[:20])
+        assert shown.url.startswith(place.shown_at or endpoint.address[:20])
         assert b"7" in shown.body
         dry = send_test(endpoint, data={"n": 8}, dry_run=True)
         assert not dry.is_sent

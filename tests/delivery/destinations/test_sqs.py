@@ -1,24 +1,21 @@
 """Queues of SQS, standard and FIFO, on a server that checks signatures and policies."""
 
 from collections.abc import Iterator
-from itertools import count
 from typing import Any
 
 import orjson
 import pytest
 
-from delivery.destinations.sqs import MAX_BYTES, SqsClient, group_of
+from delivery.destinations.sqs import MAX_BYTES, SqsClient
 from delivery.models import Attempt, Delivery
 from delivery.transports.message import Message
 from delivery.transports.outcome import Failure, Outcome
 from subscriptions.endpoints.destinations.kind import Connection, InvalidSettings
 from subscriptions.endpoints.destinations.registry import checked_connection
-from tests.delivery.destinations.aws import REGION, AwsServer, aws_server
+from tests.delivery.destinations.aws import REGION, AwsServer, ReadQueue, aws_server
 from tests.delivery.destinations.battery import Battery, Place, Received, endpoint_of, publish_to, run_drain
 from tests.delivery.destinations.battery import hung_port as hung_port
 from tests.delivery.destinations.battery import loopback as loopback
-
-_numbers = count(1)
 
 
 class Queue(Place):
@@ -26,23 +23,13 @@ class Queue(Place):
 
     def __init__(self, aws: AwsServer, suffix: str = "") -> None:
         self.aws, self.suffix = aws, suffix
-        self.sqs = aws.client("sqs")
-        attributes = {"FifoQueue": "true"} if suffix else {}
-        self.url = self.sqs.create_queue(QueueName=f"q{next(_numbers)}{suffix}", Attributes=attributes)["QueueUrl"]
-        self._seen: list[Received] = []
+        self.queue = ReadQueue(aws, suffix)
+        self.url = self.queue.url
         super().__init__("sqs", {"queue_url": self.url, "region": REGION}, aws.credentials, (aws.secret,))
         self.stores_repeats_once = bool(suffix)
 
     def received(self) -> list[Received]:
-        while messages := self.sqs.receive_message(
-            QueueUrl=self.url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], AttributeNames=["All"]
-        ).get("Messages"):
-            for it in messages:
-                attributes = {name: value["StringValue"] for name, value in it["MessageAttributes"].items()}
-                key = it["Attributes"].get("MessageGroupId")
-                self._seen.append(Received(it["Body"].encode(), attributes, key))
-                self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=it["ReceiptHandle"])
-        return self._seen
+        return self.queue.received()
 
     def elsewhere(self) -> "Queue":
         return Queue(self.aws, self.suffix)
@@ -175,9 +162,3 @@ class TestSettings:
         with pytest.raises(InvalidSettings) as caught:
             checked_connection("sqs", Connection("", 1, {}), {"queue": "x"}, {})
         assert {*caught.value.problems} >= {"settings.queue", "settings.queue_url", "credentials.access_key_id"}
-
-
-@pytest.mark.parametrize(("key", "group"), [("", "default"), ("c-1", "c-1"), ("a b", None), ("x" * 129, None)])
-def test_group_of_a_key_that_sqs_does_not_accept_is_its_digest(key: str, group: str | None) -> None:
-    found = group_of(MESSAGES[0].__class__("evt_1", b"", "", True, key, 1, ""))
-    assert found == group if group else len(found) == 64

@@ -44,10 +44,13 @@ class AwsSigner:
         self._query = canonical_query(parts.query)
         self._key = ("", b"")  # of a day
 
-    def sign(self, headers: Mapping[str, str], body: bytes, now: float, method: str = "POST") -> dict[str, str]:
+    def sign(
+        self, headers: Mapping[str, str], body: bytes, now: float, method: str = "POST", path: str = ""
+    ) -> dict[str, str]:
         """Return the headers to add to a request at ``now`` (unix seconds), ``authorization`` among them.
 
-        ``headers``: those to sign besides the host and the added ones, by name in lower case.
+        ``headers``: those to sign besides the host and the added ones, by name in lower case. ``path``: instead of that
+        of the URL, percent-encoded.
         """
         stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
         digest = sha256(body).hexdigest()
@@ -59,7 +62,8 @@ class AwsSigner:
         signed = {**headers, "host": self._host, **added}
         names = ";".join(sorted(signed))
         lines = "".join(f"{name}:{' '.join(signed[name].split())}\n" for name in sorted(signed))
-        request = "\n".join((method, self._path, self._query, lines, names, digest))
+        canonical = canonical_path(path, is_s3=self.credentials.service == S3) if path else self._path
+        request = "\n".join((method, canonical, self._query, lines, names, digest))
         scope = f"{stamp[:8]}/{self.credentials.region}/{self.credentials.service}/aws4_request"
         text = f"{ALGORITHM}\n{stamp}\n{scope}\n{sha256(request.encode()).hexdigest()}"
         signature = _hmac(self._key_of(stamp[:8]), text).hex()
