@@ -200,6 +200,7 @@ def test_settings_of_a_guide_to_a_destination_are_accepted() -> None:
 def test_batch_of_an_endpoint_is_accepted() -> None:
     batch = json.loads(block_for("endpoint-batch").text)["batch"]
     assert check_batch(batch) == batch
+    assert check_batch(json.loads(block_for("endpoint-lines").text)["batch"])
 
 
 def test_call_of_a_generated_client_is_one_that_its_quickstart_makes() -> None:

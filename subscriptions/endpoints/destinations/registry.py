@@ -23,6 +23,9 @@ FILES: dict[str, str] = {
     "sqs": "delivery.destinations.sqs.Sqs",
     "sns": "delivery.destinations.sns.Sns",
     "eventbridge": "delivery.destinations.eventbridge.EventBridge",
+    "lambda": "delivery.destinations.aws_lambda.Lambda",
+    "kinesis": "delivery.destinations.kinesis.Kinesis",
+    "s3": "delivery.destinations.s3.S3",
     "redis_stream": "delivery.destinations.redis_stream.RedisStream",
     "postgres": "delivery.destinations.postgres.Postgres",
 }
