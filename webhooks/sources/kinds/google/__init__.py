@@ -1,5 +1,5 @@
 """Google Cloud Pub/Sub: its REST API over HTTPS through the guard.
 
-service_account.py   access tokens for a service account
+access_tokens.py     access tokens for a service account
 pubsub.py            the kind pubsub
 """

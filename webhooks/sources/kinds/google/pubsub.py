@@ -13,8 +13,9 @@ from typing import Any
 
 import orjson
 
-from webhooks.sources.kinds.google.service_account import SETTING as KEY
-from webhooks.sources.kinds.google.service_account import access_token, read_key
+from webhooks.outgoing.service_account import read_key
+from webhooks.sources.kinds.google.access_tokens import SETTING as KEY
+from webhooks.sources.kinds.google.access_tokens import access_token
 from webhooks.sources.kinds.http_calls import Busy, NoResponse, TooLarge, response_of, start_request
 from webhooks.sources.kinds.kind import (
     Connection,

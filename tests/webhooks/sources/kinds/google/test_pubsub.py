@@ -26,8 +26,8 @@ from webhooks.models import Receipt, SourcePartition
 from webhooks.processing.process import process_due
 from webhooks.readers.partitions import seek
 from webhooks.sources.kinds.google import pubsub as module
+from webhooks.sources.kinds.google.access_tokens import clear_tokens
 from webhooks.sources.kinds.google.pubsub import PubSub
-from webhooks.sources.kinds.google.service_account import clear_tokens
 from webhooks.sources.kinds.kind import InvalidSettings, SourceUnavailable
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("reading")]
