@@ -4,6 +4,7 @@ Messages that are submitted together share requests as far as the destination al
 also waits for more messages, up to a time from the first one.
 """
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -15,20 +16,29 @@ from subscriptions.routing.targets import DeliveryTarget
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Hold one message that was prepared, with what sends it. ``size``: as the client counts it."""
+    """Hold one message that was prepared, with what sends it.
+
+    ``size``: as the client counts it. ``batch_key``: what the messages of one request have in common.
+    """
 
     message: Message
     target: DeliveryTarget
     client: HttpsClient
     size: int
+    batch_key: Hashable = None
 
 
 @dataclass(slots=True)
 class Group:
-    """Hold the attempts of one request. ``token``: the access token it was sent with; ``is_repeated``: after a 401."""
+    """Hold the attempts of one request.
 
-    attempts: list[InFlight]
-    entries: list[Entry]
+    ``size``: the sum of the sizes of its entries. ``token``: the access token it was sent with; ``is_repeated``: after
+    a 401.
+    """
+
+    attempts: list[InFlight] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    size: int = 0
     token: str = field(default="", repr=False)
     is_repeated: bool = False
     started: float = 0.0  # monotonic seconds of its first request
@@ -48,13 +58,47 @@ class Group:
         """Return the messages of the request."""
         return [it.message for it in self.entries]
 
+    @property
+    def is_full(self) -> bool:
+        """Return whether nothing can be added."""
+        max_entries, max_bytes = limits(self.entries[-1])
+        return len(self.entries) >= max_entries or self.size >= max_bytes
+
+    def fits(self, entry: Entry) -> bool:
+        """Return whether an entry can be added."""
+        max_entries, max_bytes = limits(entry)
+        return len(self.entries) < max_entries and self.size + entry.size <= max_bytes
+
+    def add(self, attempt: InFlight, entry: Entry) -> None:
+        """Add an attempt."""
+        self.attempts.append(attempt)
+        self.entries.append(entry)
+        self.size += entry.size
+
 
 @dataclass(slots=True)
 class _Collected:
-    """Hold what waits to be sent to one endpoint. ``due_at``: when to send it, in monotonic seconds."""
+    """Hold what waits to be sent to one endpoint.
+
+    ``due_at``: when to send all of it, in monotonic seconds. ``closed``: groups that are sent at once, to which nothing
+    more can be added; ``open``: the others, by what writes them and their batch key.
+    """
 
     due_at: float
-    waiting: list[tuple[InFlight, Entry]] = field(default_factory=list)
+    closed: list[Group] = field(default_factory=list)
+    open: dict[tuple[HttpsClient, Hashable], Group] = field(default_factory=dict)
+
+    def add(self, attempt: InFlight, entry: Entry) -> None:
+        key = (entry.client, entry.batch_key)
+        group = self.open.get(key)
+        if group is not None and not group.fits(entry):
+            self.closed.append(self.open.pop(key))
+            group = None
+        if group is None:
+            group = self.open[key] = Group()
+        group.add(attempt, entry)
+        if group.is_full:
+            self.closed.append(self.open.pop(key))
 
 
 class Groups:
@@ -70,7 +114,7 @@ class Groups:
         if collected is None:
             window = entry.target.batch.window_seconds if entry.target.batch else 0.0
             collected = self._collected[endpoint_id] = _Collected(now + window)
-        collected.waiting.append((attempt, entry))
+        collected.add(attempt, entry)
 
     def next_due_at(self) -> float | None:
         """Return when the next group is due, in monotonic seconds; None: nothing waits."""
@@ -80,13 +124,12 @@ class Groups:
         """Return the groups that are full, and those that are due at ``now``."""
         taken: list[Group] = []
         for endpoint_id, collected in list(self._collected.items()):
-            groups = _divided(collected.waiting)
-            if now < collected.due_at and not _is_full(groups[-1]):
-                last = groups.pop()
-                collected.waiting = list(zip(last.attempts, last.entries, strict=True))
-            else:
+            taken += collected.closed
+            collected.closed = []
+            if now >= collected.due_at:
+                taken += collected.open.values()
+            if now >= collected.due_at or not collected.open:
                 del self._collected[endpoint_id]
-            taken += groups
         return taken
 
 
@@ -96,23 +139,3 @@ def limits(entry: Entry) -> tuple[int, int]:
     if batch is None:
         return client.max_entries, client.max_bytes
     return min(batch.max_events, client.max_entries), min(batch.max_bytes, client.max_bytes)
-
-
-def _divided(waiting: list[tuple[InFlight, Entry]]) -> list[Group]:
-    groups: list[Group] = []
-    count = size = 0
-    client: HttpsClient | None = None
-    for attempt, entry in waiting:
-        max_entries, max_bytes = limits(entry)
-        if not groups or entry.client is not client or count >= max_entries or size + entry.size > max_bytes:
-            groups.append(Group([], []))
-            client, count, size = entry.client, 0, 0
-        groups[-1].attempts.append(attempt)
-        groups[-1].entries.append(entry)
-        count, size = count + 1, size + entry.size
-    return groups
-
-
-def _is_full(group: Group) -> bool:
-    max_entries, max_bytes = limits(group.entries[-1])
-    return len(group.entries) >= max_entries or sum(it.size for it in group.entries) >= max_bytes

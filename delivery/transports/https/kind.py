@@ -4,7 +4,7 @@ The engine (``transport``) does the rest: it groups messages of one endpoint, se
 under the address guard, gets access tokens, and settles each message by its own verdict.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from delivery.transports.http.exchange import MAX_RESPONSE
@@ -49,6 +49,10 @@ class HttpsClient:
     def size_of(self, message: Message) -> int:
         """Return how many bytes a message counts. Raises SendFailed (TOO_LARGE) for one that can never be sent."""
         return len(message.body)
+
+    def batch_key(self, message: Message) -> Hashable:  # noqa: ARG002 (for those who need it)
+        """Return what the messages of one request must have in common; by default they need nothing."""
+        return None
 
     def compose(self, messages: Sequence[Message], now: float, bearer: str) -> HttpsRequest:
         """Return the request that sends these messages at ``now`` (unix seconds), signed or with the access token."""

@@ -73,7 +73,7 @@ class HttpsTransport:
             return NotSent(Failure.CREDENTIALS)
         message = message_of(claimed, target.signer, now)
         try:
-            return Entry(message, target, client, client.size_of(message))
+            return Entry(message, target, client, client.size_of(message), client.batch_key(message))
         except SendFailed as error:
             return NotSent(error.failure, rejected=True, detail=error.text)
 
