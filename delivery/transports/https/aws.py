@@ -11,9 +11,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from delivery.transports.http.responses import SUCCESS
+from delivery.transports.https import verdicts
 from delivery.transports.https.kind import HttpsRequest, call
+from delivery.transports.https.verdicts import failure_of_status
 from delivery.transports.outcome import Failure, Outcome
-from delivery.transports.send_failed import OVERLOADED, REJECTING
 from subscriptions.endpoints.destinations.kind import Connection, DestinationUnavailable, InvalidSettings, Setting
 from webhooks.wire.addresses.parsed_url import ForbiddenAddress, parse
 from webhooks.wire.signing.aws_sigv4 import AwsCredentials, AwsSigner
@@ -44,10 +45,11 @@ CREDENTIALS = (
     ),
     Setting("session_token", "Session token", "Token of temporary credentials.", max_length=4096, is_credential=True),
 )
-THROTTLE_PAUSE = 2.0  # seconds in which a throttled endpoint is sent nothing
 _REGION = re.compile(r"[a-z0-9-]{1,64}")
 _XML_CODE = re.compile(rb"<Code>([^<]{1,200})</Code>")
-_ERROR_TYPE = re.compile(rb"^x-amzn-errortype:\s*([A-Za-z.]{1,200})", re.IGNORECASE | re.MULTILINE)
+_ERROR_TYPE = re.compile(
+    rb"^x-amzn-errortype:[ \t]*(?:[^\s:#]{1,200}#)?([A-Za-z.]{1,200})", re.IGNORECASE | re.MULTILINE
+)  # before the code a namespace, after it the address of a page
 _XML_MESSAGE = re.compile(rb"<Message>([^<]{0,800})</Message>")
 
 DENIED = re.compile(
@@ -60,12 +62,6 @@ THROTTLED = re.compile(
 )
 MISSING = re.compile(r"NonExistent|NotFound|NoSuch|QueueDoesNotExist|QueueDeleted")
 BROKEN = re.compile(r"InternalError|InternalFailure|InternalException|ServiceUnavailable|ServiceException")
-BY_STATUS = {
-    401: Failure.ACCESS_DENIED,
-    403: Failure.ACCESS_DENIED,
-    404: Failure.NOT_FOUND,
-    429: Failure.THROTTLED,
-}  # of an error whose code says nothing
 
 
 def check_aws(connection: Connection) -> None:
@@ -175,24 +171,13 @@ def failure_of_code(code: str, status: int | None) -> Failure:
     ):
         if pattern.search(code):
             return failure
-    if status is not None and status in BY_STATUS:
-        return BY_STATUS[status]
-    return Failure.UNAVAILABLE if status is not None and status >= 500 else Failure.REFUSED
+    return failure_of_status(status)
 
 
 def failed(outcome: Outcome, code: str, text: str = "", status: int | None = None) -> Outcome:
     """Return the outcome of a message that failed with this code, in a request with this outcome."""
     failure = failure_of_code(code, outcome.status if status is None else status)
-    is_throttled = failure is Failure.THROTTLED
-    return outcome._replace(
-        failure=failure,
-        response=f"{code}: {text}".encode() if text or outcome.status in SUCCESS else outcome.response,
-        rejected=failure in REJECTING,
-        overloaded=failure in OVERLOADED or outcome.overloaded,
-        asked_pause=THROTTLE_PAUSE if is_throttled else outcome.asked_pause,
-        retry_after=None if is_throttled else outcome.retry_after,
-        gone=False,
-    )
+    return verdicts.failed(outcome, failure, f"{code}: {text}" if text or outcome.delivered else "")
 
 
 def whole_failure(outcome: Outcome, count: int) -> Sequence[Outcome] | None:

@@ -45,7 +45,6 @@ class Function(Place):
         }
         super().__init__("lambda", settings, CREDENTIALS, (AWS_SECRET,))
         self.has_attributes, self.shown_at = invocation == REQUEST_RESPONSE, server.url
-        self.too_large = MAX_BYTES[EVENT] + 1 if invocation == EVENT else None
 
     def received(self) -> list[Received]:
         return self.server.functions[self.function]
@@ -139,6 +138,22 @@ def test_request_goes_to_the_region_of_the_function() -> None:
     request = client().compose([message(b"{}")], 1_700_000_000, "")
     assert request.url.startswith("https://lambda.eu-central-1.amazonaws.com/2015-03-31/functions/arn%3Aaws%3A")
     assert request.headers["x-amz-invocation-type"] == "Event"
+
+
+def test_event_of_more_than_lambda_stores_is_too_large() -> None:
+    with pytest.raises(SendFailed, match="Lambda accepts 1048576") as caught:
+        client().size_of(message(b" " * (MAX_BYTES[EVENT] + 1)))
+    assert caught.value.failure == Failure.TOO_LARGE
+    assert client(invocation=REQUEST_RESPONSE).size_of(message(b'"%s"' % (b" " * MAX_BYTES[EVENT])))
+
+
+def test_error_in_a_header_with_namespace_or_address_is_read() -> None:
+    for line in (
+        b"x-amzn-ErrorType: ResourceNotFoundException:http://internal.amazon.com/coral/\r\n",
+        b"X-Amzn-Errortype: com.amazonaws.lambda#ResourceNotFoundException\r\n",
+    ):
+        outcome = Outcome(1.0, 5, 400, Failure.STATUS, b"", line)
+        assert [it.failure for it in client().verdicts(outcome, [message(b"{}")])] == [Failure.NOT_FOUND]
 
 
 def test_rendered_body_that_is_no_json_is_refused() -> None:

@@ -83,7 +83,7 @@ def test_event_has_type_source_time_resources_and_data_in_the_terms_of_the_bus(a
     (event,) = bus.events()
     assert event["detail-type"] == "order.created"
     assert event["source"] == "/shop"
-    assert event["time"] == 1767323045
+    assert event["time"] == "2026-01-02T03:04:05Z"
     assert event["resources"] == ["arn:a", "arn:b"]
     assert event["detail"] == {"total": 12.5}
 
