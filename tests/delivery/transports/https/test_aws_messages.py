@@ -1,4 +1,4 @@
-"""What messages of SQS and SNS have in common."""
+"""Attributes, groups and results that messages of SQS and SNS have in common."""
 
 import pytest
 
