@@ -7,10 +7,12 @@ from django.utils.module_loading import import_string
 from delivery.checks import check_api, check_project
 from delivery.defaults import DEFAULTS
 from webhooks.host_project import require_apps, require_packages, set_defaults
+from webhooks.kit.operational_events import operational_event
 from webhooks.kit.tenancy import tenant_deleted, tenant_usage
 
 PACKAGES = {"pycurl": "waypost[provider]"}  # those that the receiver does not need
 ON_TENANT_DELETED = ("delivery.replaying.replays.cancel_all_of", "delivery.schedules.schedules.delete_schedules_of")
+ON_OPERATIONAL_EVENT = "delivery.operational.operational_events.publish_sent"
 ON_TENANT_USAGE = "delivery.schedules.schedules.count_schedules_of"
 
 
@@ -33,4 +35,5 @@ class DeliveryConfig(AppConfig):
         register(check_api)
         for receiver in ON_TENANT_DELETED:
             tenant_deleted.connect(import_string(receiver))
+        operational_event.connect(import_string(ON_OPERATIONAL_EVENT))
         tenant_usage.connect(import_string(ON_TENANT_USAGE))

@@ -26,32 +26,40 @@ from webhooks.wire.ids import new_id, public
 SOURCE = "urn:waypost"
 
 
-def publish_operational(event_type: str, data: Sequence[tuple[UUID, Mapping[str, Any]]]) -> int:
+def publish_operational(event_type: str, data: Sequence[tuple[UUID | None, Mapping[str, Any]]]) -> int:
     """Publish an event of this type for each of these (tenant id, data); return how many were stored.
 
-    Each is published for its tenant, and once more for the platform's own tenant, whose data names the tenant.
+    Each is published for its tenant, and once more for the platform's own tenant, whose data names the tenant. None in
+    place of a tenant: it is about what no tenant owns, and only the platform's own tenant receives it.
     """
     if not data:
         return 0
-    rows = [_row(event_type, tenant_id, each) for tenant_id, each in [*data, *_for_platform(data)]]
+    owned = [(tenant_id, each) for tenant_id, each in data if tenant_id is not None]
+    rows = [_row(event_type, tenant_id, each) for tenant_id, each in [*owned, *_for_platform(data)]]
     count = insert_operational_events(SOURCE, event_type, list(matching_names(event_type)), rows)
     if count:
         transaction.on_commit(fan_out_starter.notify)
     return count
 
 
-def _for_platform(data: Sequence[tuple[UUID, Mapping[str, Any]]]) -> list[tuple[UUID, dict[str, Any]]]:
+def publish_sent(*, event_type: str, tenant_id: UUID | None, data: Mapping[str, Any], **_: Any) -> None:
+    """Publish an event that another app sends by the signal ``operational_event``."""
+    publish_operational(event_type, [(tenant_id, data)])
+
+
+def _for_platform(data: Sequence[tuple[UUID | None, Mapping[str, Any]]]) -> list[tuple[UUID, dict[str, Any]]]:
     """Return the same data for the platform's own tenant, with the tenants they are about; empty without such a one."""
-    about = Q(id__in={tenant_id for tenant_id, _ in data})
+    about = Q(id__in={tenant_id for tenant_id, _ in data if tenant_id is not None})
     found = Tenant.objects.filter(about | Q(is_platform=True, deleted_at=None)).only("uid", "is_platform", "deleted_at")
     tenants = {it.id: it for it in found}
     platform = next((it for it in tenants.values() if it.is_platform and it.deleted_at is None), None)
     if platform is None:
         return []
+    named = {it.id: {"tenant": it.public_id, "tenant_uid": it.uid} for it in tenants.values() if it.id != platform.id}
     return [
-        (platform.id, {**each, "tenant": tenants[tenant_id].public_id, "tenant_uid": tenants[tenant_id].uid})
+        (platform.id, {**each, **(named[tenant_id] if tenant_id else {})})
         for tenant_id, each in data
-        if tenant_id in tenants and tenant_id != platform.id
+        if tenant_id is None or tenant_id in named
     ]
 
 

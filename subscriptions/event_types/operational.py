@@ -28,6 +28,12 @@ _ENDPOINT = {
     "endpoint": {**_TEXT, "description": "Id of the endpoint (`ep_...`)."},
     "url": {**_TEXT, "description": "URL of the endpoint."},
 }
+_SOURCE = {
+    "source": {**_TEXT, "description": "Id of the source (`src_...`)."},
+    "source_uid": {"type": ["string", "null"], "description": "Its `uid`, if it has one."},
+    "name": {**_TEXT, "description": "Name of the source."},
+    "kind": {**_TEXT, "description": "Kind of the source, such as `kafka`."},
+}
 _MESSAGE = {"message": {**_TEXT, "description": "The same in a sentence for people."}}
 _FAILURES = {
     "failing_since": {**_TIME, "description": "When the first of these attempts failed."},
@@ -35,6 +41,14 @@ _FAILURES = {
     "failing_days": {**_COUNT, "description": "Failures that came a day or more after the one counted before."},
 }
 _EXAMPLE = {"endpoint": "ep_01m83t2ghzevcannga6my0tf3k", "url": "https://example.com/webhooks"}
+
+_EXAMPLE_OF_SOURCE = {
+    "source": "src_01m83t2ghzevcannga6my0tf3k",
+    "source_uid": "orders",
+    "name": "Orders",
+    "kind": "postgres_outbox",
+}
+_REASONS = ["endangered", "unavailable", "position_lost"]
 
 
 def _schema(properties: dict[str, Any], optional: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -131,6 +145,38 @@ TYPES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
             }
         ),
         {**_EXAMPLE, "from": "failing", "message": "The endpoint works again. What waited for it is being sent."},
+    ),
+    "waypost.source.failing": (
+        "A source that is read cannot be read for five minutes (`unavailable`), has lost its position, so that records "
+        "are missing (`position_lost`), or endangers the other system, such as a slot that holds back WAL "
+        "(`endangered`). Once; again only for a graver reason.",
+        _schema(
+            {
+                **_SOURCE,
+                "reason": {"enum": _REASONS, "description": "Why."},
+                "partition": {**_TEXT, "description": "The partition; empty: the whole source."},
+                "failing_since": {
+                    "type": ["string", "null"],
+                    "format": "date-time",
+                    "description": "When the first attempt to read failed; null: reading works (`endangered`).",
+                },
+                "setting": {**_TEXT, "description": "The setting to correct, such as `settings.topic`; empty: none."},
+                **_MESSAGE,
+            }
+        ),
+        {
+            **_EXAMPLE_OF_SOURCE,
+            "reason": "unavailable",
+            "partition": "",
+            "failing_since": "2026-05-04T12:30:00+00:00",
+            "setting": "credentials.password",
+            "message": "The source cannot be read since 2026-05-04 12:30 UTC: The server refused the password.",
+        },
+    ),
+    "waypost.source.recovered": (
+        "All partitions of a source that was reported as failing are read again.",
+        _schema({**_SOURCE, "from": {"enum": _REASONS, "description": "What had been reported last."}, **_MESSAGE}),
+        {**_EXAMPLE_OF_SOURCE, "from": "unavailable", "message": "The source is read again."},
     ),
     "waypost.delivery.dead": (
         "A delivery was given up and is a dead letter, which can be replayed. Not published for deliveries of the "

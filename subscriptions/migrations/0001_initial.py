@@ -292,7 +292,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='subscription',
-            index=models.Index(condition=models.Q(('active', True), ('event_types__overlap', ['waypost.*', 'waypost.delivery.*', 'waypost.delivery.dead', 'waypost.endpoint.*', 'waypost.endpoint.disabled', 'waypost.endpoint.failing', 'waypost.endpoint.recovered', 'waypost.endpoint.rejecting'])), fields=['tenant'], name='subscription_operational'),
+            index=models.Index(condition=models.Q(('active', True), ('event_types__overlap', ['waypost.*', 'waypost.delivery.*', 'waypost.delivery.dead', 'waypost.endpoint.*', 'waypost.endpoint.disabled', 'waypost.endpoint.failing', 'waypost.endpoint.recovered', 'waypost.endpoint.rejecting', 'waypost.source.*', 'waypost.source.failing', 'waypost.source.recovered'])), fields=['tenant'], name='subscription_operational'),
         ),
         migrations.AddConstraint(
             model_name='subscription',

@@ -13,7 +13,7 @@ from webhooks.kit.rows import Row, uid_format
 OPERATIONAL_NAMES = [
     *("waypost.*", "waypost.delivery.*", "waypost.delivery.dead"),
     *("waypost.endpoint.*", "waypost.endpoint.disabled", "waypost.endpoint.failing", "waypost.endpoint.recovered"),
-    "waypost.endpoint.rejecting",
+    *("waypost.endpoint.rejecting", "waypost.source.*", "waypost.source.failing", "waypost.source.recovered"),
 ]
 
 BYTES_PER_TYPE = 512  # that an event type of a subscription takes in the memory of a process, about

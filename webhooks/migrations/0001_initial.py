@@ -84,6 +84,8 @@ class Migration(migrations.Migration):
                 ('paused_at', models.DateTimeField(blank=True, help_text='Time of the pause. While paused, senders get 503 with Retry-After.', null=True)),
                 ('deleted_at', models.DateTimeField(blank=True, editable=False, help_text='Time of deletion. Signed messages get 410 afterwards.', null=True)),
                 ('tenant_deleted_at', models.DateTimeField(editable=False, help_text='When its tenant was deleted; pending receipts are given up then.', null=True)),
+                ('failing_reason', models.CharField(blank=True, choices=[('endangered', 'In danger'), ('unavailable', 'Cannot be read'), ('position_lost', 'Its position was lost')], db_default='', default='', editable=False, max_length=16)),
+                ('failing_reported_at', models.DateTimeField(editable=False, null=True)),
                 ('updated_at', models.DateTimeField(auto_now=True, help_text='When it was last changed.')),
             ],
             options={

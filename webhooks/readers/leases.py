@@ -8,6 +8,7 @@ change of the source clear the token: the reader's next write finds that it has 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -98,7 +99,7 @@ _FAIL = """
         failures = failures + 1, failing_since = COALESCE(failing_since, statement_timestamp()),
         last_error = %(error)s::text, error_setting = %(setting)s::text
     WHERE id = %(id)s AND lease_token = %(token)s
-    RETURNING id
+    RETURNING failing_since, extract(epoch FROM statement_timestamp() - failing_since)::float8
 """
 
 
@@ -122,6 +123,16 @@ class Lease:
     failures: int
     owner: UUID
     is_proven: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failure to read as it was stored: its sentence, since when reading fails, for how long, and the pause."""
+
+    error: str
+    since: datetime
+    seconds: float
+    again_in: float
 
 
 _turns = LruCache[float](MAX_REMEMBERED)
@@ -170,17 +181,20 @@ def end(lease: Lease) -> None:
     _guarded(_END, lease, {"position": orjson.dumps(ENDED).decode()}, 0.0)
 
 
-def fail(lease: Lease, error: SourceUnavailable) -> float:
-    """End a lease after a failure; return the seconds until the next attempt, which double. Raises LeaseLost."""
+def fail(lease: Lease, error: SourceUnavailable) -> Failure:
+    """End a lease after a failure; the seconds until the next attempt double. Raises LeaseLost."""
     seconds = min(2.0 ** min(lease.failures, 10), MAX_PAUSE)
     text = str(error).replace("\0", "")[:MAX_ERROR_LENGTH]
-    _guarded(_FAIL, lease, {"error": text, "setting": error.setting[:128]}, seconds)
-    return seconds
+    since, lasted = _guarded(_FAIL, lease, {"error": text, "setting": error.setting[:128]}, seconds)
+    return Failure(text, since, lasted, seconds)
 
 
-def _guarded(statement: str, lease: Lease, values: dict[str, Any], seconds: float) -> None:
-    if not sql.run(statement, {**values, "id": lease.id, "token": lease.token, "seconds": seconds}):
+def _guarded(statement: str, lease: Lease, values: dict[str, Any], seconds: float) -> tuple[Any, ...]:
+    """Return the row that was changed. Raises LeaseLost."""
+    rows = sql.run(statement, {**values, "id": lease.id, "token": lease.token, "seconds": seconds})
+    if not rows:
         raise LeaseLost
+    return rows[0]
 
 
 def _json(value: Any) -> Any:

@@ -26,6 +26,7 @@ from webhooks.readers.open_readers import OpenReader, close_reader, keep_reader,
 from webhooks.readers.partitions import list_partitions
 from webhooks.readers.store import store
 from webhooks.readers.trials import Trials, trials_of_process
+from webhooks.readers.troubles import report_danger, report_failure, report_recovery
 from webhooks.sources.connections import connection_of
 from webhooks.sources.kinds.kind import ENDED, Lag, PartitionEnded, SourceUnavailable
 from webhooks.sources.kinds.registry import find_kind
@@ -78,13 +79,9 @@ def run_slice(lease: Lease, until: float, *, may_wait: bool = True) -> int:
         if source.deleted_at is not None:
             _remove(source)
             return 0
-        if find_kind(source.kind).is_partitioned and not lease.partition:
-            release(lease, Lag(), list_partitions(source))
-            return 0
-        if lease.position == ENDED:
-            end(lease)
-            return 0
-        return _read(lease, source, until, may_wait=may_wait)
+        number = _run(lease, source, until, may_wait=may_wait)
+        report_recovery(source)
+        return number
     except LeaseLost:
         return 0
     except (DatabaseError, StorageDown):
@@ -95,6 +92,17 @@ def run_slice(lease: Lease, until: float, *, may_wait: bool = True) -> int:
         telemetry.log_reader_failed(source.public_id, lease.partition, error)
         _fail(lease, source, SourceUnavailable(f"{type(error).__name__}: {error}"))
     return 0
+
+
+def _run(lease: Lease, source: Source, until: float, *, may_wait: bool) -> int:
+    """List the partitions, or read one; return the number of records. Raises SourceUnavailable, LeaseLost."""
+    if find_kind(source.kind).is_partitioned and not lease.partition:
+        release(lease, Lag(), list_partitions(source))
+        return 0
+    if lease.position == ENDED:
+        end(lease)
+        return 0
+    return _read(lease, source, until, may_wait=may_wait)
 
 
 def _read(lease: Lease, source: Source, until: float, *, may_wait: bool) -> int:
@@ -121,6 +129,8 @@ def _read(lease: Lease, source: Source, until: float, *, may_wait: bool) -> int:
         has_waited = wait > 0 and now - began > wait / 2  # the next slice goes on waiting
         pause = 0.0 if number or has_waited else find_kind(source.kind).next_idle(connection_of(source))
         release(lease, lag, pause)
+        if lag.warning:
+            report_danger(source, lease.partition, lag.warning)
         if lag.position is not None:
             opened.position = lag.position
     except PartitionEnded:
@@ -156,11 +166,12 @@ def _wait(until: float) -> float:
 
 def _fail(lease: Lease, source: Source, error: SourceUnavailable) -> None:
     try:
-        seconds = fail(lease, error)
+        failure = fail(lease, error)
     except LeaseLost:
         return
     if not lease.failures:
-        telemetry.log_reader_unavailable(source.public_id, lease.partition, str(error), seconds)
+        telemetry.log_reader_unavailable(source.public_id, lease.partition, str(error), failure.again_in)
+    report_failure(source, lease.partition, error, failure)
 
 
 def _remove(source: Source) -> None:

@@ -53,6 +53,11 @@ class Source(Row):
         PUBSUB = "pubsub", "Google Cloud Pub/Sub"
         STANDARD = "standard", "Standard Webhooks, Svix"
 
+    class FailingReason(models.TextChoices):  # the gravest last
+        ENDANGERED = "endangered", "In danger"
+        UNAVAILABLE = "unavailable", "Cannot be read"
+        POSITION_LOST = "position_lost", "Its position was lost"
+
     prefix = "src"
     tenant_id = models.UUIDField(
         "tenant ID", null=True, blank=True, db_index=True, help_text="Owner; empty: the operator."
@@ -226,6 +231,10 @@ class Source(Row):
     tenant_deleted_at = models.DateTimeField(
         null=True, editable=False, help_text="When its tenant was deleted; pending receipts are given up then."
     )
+    failing_reason = models.CharField(
+        max_length=16, choices=FailingReason, blank=True, db_default="", default="", editable=False
+    )  # that was published and has not ended; empty: none
+    failing_reported_at = models.DateTimeField(null=True, editable=False)
     updated_at = models.DateTimeField(auto_now=True, help_text="When it was last changed.")
 
     class Meta:

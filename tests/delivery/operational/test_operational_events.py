@@ -29,6 +29,10 @@ from tests.delivery.factories_lanes import make_target
 from tests.delivery.sql.factories import lane_row
 from tests.factories import make_endpoint, make_subscription, make_tenant
 from tests.statements import before_statements
+from webhooks.readers import troubles
+from webhooks.readers.leases import Failure
+from webhooks.sources.kinds.kind import SourceUnavailable
+from webhooks.sources.sources import create_source
 from webhooks.wire.patterns import Pattern
 from webhooks.wire.transform import Transformer
 
@@ -138,7 +142,7 @@ def test_tenants_are_asked_by_the_partial_index() -> None:
 
 
 def test_every_type_that_the_platform_publishes_is_in_the_partial_index(monkeypatch: pytest.MonkeyPatch) -> None:
-    codes = [code for module in (dead_letters, health, rejecting) for code in _functions(module)]
+    codes = [code for module in (dead_letters, health, rejecting, troubles) for code in _functions(module)]
     types = {constant for code in codes for constant in code.co_consts if _is_type(constant)}
     assert types == {name for name in OPERATIONAL_NAMES if not name.endswith("*")}
 
@@ -220,6 +224,11 @@ def test_published_data_match_the_described_schemas() -> None:
     counted = {"attempts": 100, "delivered": 0, "rejected": 100, "last_status": 422}
     HourlyStats.objects.create(endpoint=other, begins_at=hour, latencies=[], **counted)
     rejecting.report_rejecting()
+    source = create_source(tenant_id=acme.id, scheme="none")
+    refused, since = SourceUnavailable("Access denied.", "settings.user"), timezone.now()
+    troubles.report_failure(source, "0", refused, Failure("Access denied.", since, troubles.FAILING_AFTER, 60.0))
+    source.refresh_from_db()
+    troubles.report_recovery(source)
     events = Event.objects.filter(type__startswith="waypost.")
     assert {it.type for it in events.filter(tenant=platform)} == TYPES.keys()
     for event in events:

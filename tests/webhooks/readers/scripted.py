@@ -45,6 +45,8 @@ class System:
         self.waits = False
         self.longest_wait = 0.0
         self.passed: object = None
+        self.warning = ""
+        self.failing_partitions: set[str] = set()
         self.responds: threading.Event | None = None
 
     def add(self, *bodies: bytes, partition: str = "", **changes: object) -> None:
@@ -67,6 +69,8 @@ class ListReader:
     def fetch(self, limit: int, wait: float) -> Sequence[Record]:
         if system.failure is not None:
             raise system.failure
+        if self._partition in system.failing_partitions:
+            raise SourceUnavailable("The partition has no leader.")
         records = system.partitions[self._partition][self._next : self._next + limit]
         if not records and self._partition in system.ended:
             raise PartitionEnded
@@ -84,7 +88,7 @@ class ListReader:
         system.acknowledged += [record.id for record in records]
 
     def lag(self) -> Lag:
-        return Lag(len(system.partitions[self._partition]) - self._next, position=system.passed)
+        return Lag(len(system.partitions[self._partition]) - self._next, position=system.passed, warning=system.warning)
 
     def close(self) -> None:
         system.closed += 1
