@@ -182,13 +182,14 @@ class ReplayedLetter(NamedTuple):
     content_type: str | None = None
 
 
-# Readers: replays of dead letters and of events. Indexes: the primary keys.
+# Readers: replays of dead letters and of events. Indexes: the primary keys. The two states are compared so that
+# no partial index of open dead letters or of dead deliveries serves: it would be read whole, and compared with each row.
 REPLAY_DEAD_LETTERS = f"""
 WITH closed AS (
     UPDATE delivery_deadletter l SET replayed_at = now(), replayed_by = %(by)s, replay_id = %(replay)s
       FROM unnest(%(letters)s::uuid[], %(bodies)s::bytea[], %(content_types)s::text[]) AS r(id, body, content_type)
-     WHERE l.id = ANY(ARRAY[r.id]) AND l.replayed_at IS NULL
-    RETURNING l.delivery_id, r.body, r.content_type
+     WHERE l.id = ANY(ARRAY[r.id]) AND coalesce(l.replayed_at, 'infinity') = 'infinity'
+    RETURNING l.delivery_id, r.body, r.content_type, '{DEAD}' AS state
 ), clock AS MATERIALIZED (
     SELECT clock_timestamp() AS now
 )
@@ -197,7 +198,7 @@ UPDATE delivery_delivery d
        replay_id = %(replay)s, body = coalesce(closed.body, d.body),
        content_type = CASE WHEN closed.body IS NULL THEN d.content_type ELSE closed.content_type END
   FROM closed, clock
- WHERE d.id = ANY(ARRAY[closed.delivery_id]) AND d.state = '{DEAD}'
+ WHERE d.id = ANY(ARRAY[closed.delivery_id]) AND d.state = closed.state
 RETURNING d.endpoint_id
 """
 

@@ -287,15 +287,18 @@ def store_warnings(rows: Sequence[WarningRow]) -> None:
 
 
 # Readers: publishing, for repeats; the monthly quota. Indexes: the unique (tenant, event_id, source), the unique ones
-# on the event of deferred fan-outs and of deliveries.
+# on the event of deferred fan-outs and of deliveries. Lateral, so that each event is looked up: a join may read all
+# events of a tenant for each of the requested ones.
 FIND_EVENTS = """
 SELECT e.source, e.event_id, e.id, e.digest,
        EXISTS (SELECT FROM delivery_deferredfanout f WHERE f.event_id = e.id),
        (SELECT count(*) FROM delivery_delivery d WHERE d.event_id = e.id),
        EXISTS (SELECT FROM delivery_delayedevent w WHERE w.event_id = e.id AND w.state = 'waiting')
   FROM unnest(%(sources)s::text[], %(event_ids)s::text[]) AS requested(source, event_id)
-  JOIN delivery_event e
-    ON e.tenant_id = %(tenant)s AND e.source = requested.source AND e.event_id = requested.event_id
+ CROSS JOIN LATERAL (
+       SELECT id, source, event_id, digest FROM delivery_event
+        WHERE tenant_id = %(tenant)s AND source = requested.source AND event_id = requested.event_id
+       OFFSET 0) e
 """
 
 

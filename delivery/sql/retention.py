@@ -38,7 +38,7 @@ SELECT d.id FROM unnest(%(events)s::uuid[]) AS old(event_id)
        SELECT id FROM delivery_delivery
         WHERE event_id = old.event_id AND state IN ({FINISHED}) AND started_at < %(cutoff)s
           AND NOT EXISTS (SELECT FROM delivery_deadletter l
-                           WHERE l.delivery_id = delivery_delivery.id AND l.failed_at >= %(cutoff)s)
+                           WHERE l.delivery_id = ANY(ARRAY[delivery_delivery.id]) AND l.failed_at >= %(cutoff)s)
         LIMIT %(limit)s FOR UPDATE SKIP LOCKED) d
  LIMIT %(limit)s
 """

@@ -13,9 +13,13 @@ from django.db import connection
 import delivery.sql
 from webhooks.kit import sql
 
-TABLES = {"delivery_delivery", "delivery_event"}  # those that grow
+TABLES = {"delivery_delivery", "delivery_event", "delivery_attempt", "delivery_deadletter"}  # those that grow
 PARAMETER = re.compile(r"%\((\w+)\)s")
-PARTS = {"delivery.sql.publish.INSERT_CLAIMED_DELIVERIES"}  # of other statements, which are planned
+PARTS = {  # of other statements, which are planned
+    "delivery.sql.publish.INSERT_CLAIMED_DELIVERIES",
+    "delivery.sql.dead_letters.INSERT_DEAD_LETTERS",
+    "delivery.sql.recovery.INSERT_DEAD_LETTERS",
+}
 SMALL = {"delivery.sql.load.lanes_behind.LANES_BEHIND"}  # compare what is being sent with the lanes of one page
 
 pytestmark = pytest.mark.django_db
@@ -41,16 +45,18 @@ def is_whole(text: str) -> bool:
 
 
 def products(plan: dict[str, Any]) -> Iterator[str]:
-    """Describe each join that compares every row of one of the tables with every row of something else."""
+    """Describe each join that compares many rows of one of the tables with every row of something else."""
     inner = plan.get("Plans", [])
     if plan["Node Type"] == "Nested Loop" and "Join Filter" in plan:
-        yield from (f"{it['Node Type']} on {it['Relation Name']}" for it in inner if reads_all(it))
+        yield from (f"{it['Node Type']} on {it['Relation Name']}" for it in inner if reads_many(it))
     for each in inner:
         yield from products(each)
 
 
-def reads_all(plan: dict[str, Any]) -> bool:
-    return plan.get("Relation Name") in TABLES and not plan.keys() & {"Index Cond", "Recheck Cond"}
+def reads_many(plan: dict[str, Any]) -> bool:
+    """Return whether a scan may find more than one row: it compares no unique key."""
+    condition = plan.get("Index Cond", plan.get("Recheck Cond", ""))
+    return plan.get("Relation Name") in TABLES and not re.search(r"\bid = |event_id = .* AND .*source = ", condition)
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +70,7 @@ def plans_of_empty_tables() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", sorted(statements()))
-def test_no_statement_compares_all_rows_with_all_others(name: str) -> None:
+def test_no_statement_compares_many_rows_with_all_others(name: str) -> None:
     keys = list(dict.fromkeys(PARAMETER.findall(statements()[name])))
     numbered = PARAMETER.sub(lambda found: f"${keys.index(found[1]) + 1}", statements()[name]).replace("%%", "%")
     with connection.cursor() as cursor:
