@@ -125,15 +125,15 @@ WITH recent AS (
     SELECT h.endpoint_id, sum(h.attempts) AS attempts, sum(h.rejected) AS rejected,
            (array_agg(h.last_status ORDER BY h.begins_at DESC) FILTER (WHERE h.rejected > 0))[1] AS last_status
       FROM recent
-      JOIN delivery_hourlystats h ON h.endpoint_id = recent.endpoint_id
-      LEFT JOIN subscriptions_httpsettings http ON http.endpoint_id = h.endpoint_id
+      JOIN delivery_hourlystats h ON h.endpoint_id = ANY(ARRAY[recent.endpoint_id])
+      LEFT JOIN subscriptions_httpsettings http ON http.endpoint_id = ANY(ARRAY[h.endpoint_id])
      WHERE h.begins_at > now() - interval '24 hours' AND h.begins_at >= coalesce(http.url_changed_at, 'epoch')
      GROUP BY h.endpoint_id
     HAVING sum(h.rejected) >= {MIN_REJECTED} AND sum(h.rejected) >= {REJECTS_MUCH} * sum(h.attempts)
 )
 UPDATE delivery_lane l SET rejecting_since = coalesce(l.rejecting_since, now()), rejecting_warned_at = now()
   FROM day
- WHERE l.endpoint_id = day.endpoint_id
+ WHERE l.endpoint_id = ANY(ARRAY[day.endpoint_id])
    AND (l.rejecting_since IS NULL OR l.rejecting_warned_at < now() - interval '{WARN_AGAIN_DAYS} days')
 RETURNING l.endpoint_id, l.rejecting_since, day.attempts::int8, day.rejected::int8, day.last_status
 """
@@ -150,7 +150,8 @@ WITH ended AS (
        AND recent.rejected < {REJECTS_LITTLE} * recent.attempts
 )
 UPDATE delivery_lane l SET rejecting_since = NULL, rejecting_warned_at = NULL
-  FROM ended WHERE l.endpoint_id = ended.endpoint_id AND l.rejecting_since IS NOT NULL
+  FROM ended WHERE l.endpoint_id = ANY(ARRAY[ended.endpoint_id])
+   AND coalesce(l.rejecting_since, '-infinity') > '-infinity'
 RETURNING l.endpoint_id
 """
 

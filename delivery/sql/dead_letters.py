@@ -182,8 +182,8 @@ class ReplayedLetter(NamedTuple):
     content_type: str | None = None
 
 
-# Readers: replays of dead letters and of events. Indexes: the primary keys. The two states are compared so that
-# no partial index of open dead letters or of dead deliveries serves: it would be read whole, and compared with each row.
+# Readers: replays of dead letters and of events. Indexes: the primary keys. The two states are compared so that no
+# partial index of open dead letters or of dead deliveries serves: it would be read whole, for each row.
 REPLAY_DEAD_LETTERS = f"""
 WITH closed AS (
     UPDATE delivery_deadletter l SET replayed_at = now(), replayed_by = %(by)s, replay_id = %(replay)s

@@ -36,7 +36,7 @@ INSERT_LANES = """
     INSERT INTO delivery_lane (endpoint_id, tenant_id, due_at, endpoint_inactive, failures, open_count, failing_days,
                                warnings_sent)
     SELECT id, tenant_id, now(), false, 0, 0, 0, 0 FROM subscriptions_endpoint e
-     WHERE NOT EXISTS (SELECT FROM delivery_lane l WHERE l.endpoint_id = e.id)
+     WHERE (SELECT l.endpoint_id FROM delivery_lane l WHERE l.endpoint_id = e.id) IS NULL
 """
 
 # Reader: notify, after every commit that creates due deliveries. Index: the primary key.
@@ -48,7 +48,7 @@ WITH late AS (
      ORDER BY endpoint_id FOR NO KEY UPDATE
 ), marked AS (
     UPDATE delivery_lane l SET due_at = greatest(now(), l.circuit_open_until, l.wait_until)
-      FROM late WHERE l.endpoint_id = late.endpoint_id
+      FROM late WHERE l.endpoint_id = ANY(ARRAY[late.endpoint_id])
     RETURNING l.endpoint_id
 ), created AS (
     {INSERT_LANES}
@@ -146,7 +146,7 @@ WITH missed AS (
              FROM subscriptions_endpoint e,
                   LATERAL (SELECT least(e.rate_limit / CASE e.rate_period WHEN 'minute' THEN 60.0 ELSE 1 END,
                                          e.allowed_rate / 60.0)) a(slots)
-            WHERE e.id = l.endpoint_id) rate
+            WHERE e.id = ANY(ARRAY[l.endpoint_id])) rate
      WHERE l.owner IS NULL AND l.due_at IS NULL AND NOT l.endpoint_inactive
      ORDER BY l.endpoint_id FOR NO KEY UPDATE OF l
 )
@@ -156,7 +156,7 @@ UPDATE delivery_lane l
                                    l.next_slot_at - make_interval(secs => greatest(missed.burst - 1, 0) / missed.slots))
                  END
   FROM missed
- WHERE l.endpoint_id = missed.endpoint_id
+ WHERE l.endpoint_id = ANY(ARRAY[missed.endpoint_id])
 RETURNING l.endpoint_id
 """
 RECHECK_THESE = RECHECK_ALL.replace(
@@ -178,7 +178,7 @@ def recheck_due(endpoint_ids: Sequence[UUID] | None = None) -> int:
 # Reader: the sweep. Indexes: the primary key of lanes, delivery_due.
 CREATE_MISSING_LANES = f"""
 {INSERT_LANES}
-   AND EXISTS (SELECT FROM delivery_delivery d WHERE d.endpoint_id = ANY(ARRAY[e.id]) AND d.state = '{PENDING}')
+   AND (SELECT true FROM delivery_delivery d WHERE d.endpoint_id = e.id AND d.state = '{PENDING}' LIMIT 1)
     ON CONFLICT DO NOTHING
 RETURNING endpoint_id
 """
@@ -194,14 +194,14 @@ def create_missing_lanes() -> set[UUID]:
 RESUME_LANES = f"""
 WITH resumed AS (
     SELECT l.endpoint_id FROM delivery_lane l
-      JOIN subscriptions_endpoint e ON e.id = l.endpoint_id
-      JOIN subscriptions_tenant t ON t.id = e.tenant_id
+      JOIN subscriptions_endpoint e ON e.id = ANY(ARRAY[l.endpoint_id])
+      JOIN subscriptions_tenant t ON t.id = ANY(ARRAY[e.tenant_id])
      WHERE l.endpoint_inactive
        AND (e.state = '{ACTIVE}' OR {HAS_ENDED} OR t.deleted_at IS NOT NULL)
        FOR NO KEY UPDATE OF l SKIP LOCKED
 )
 UPDATE delivery_lane l SET endpoint_inactive = false, due_at = now()
-  FROM resumed WHERE l.endpoint_id = resumed.endpoint_id
+  FROM resumed WHERE l.endpoint_id = ANY(ARRAY[resumed.endpoint_id])
 RETURNING l.endpoint_id
 """
 
@@ -215,11 +215,11 @@ def resume_lanes() -> int:
 END_WAITS = f"""
 WITH ended AS (
     SELECT l.endpoint_id FROM delivery_lane l
-      JOIN subscriptions_endpoint e ON e.id = l.endpoint_id
+      JOIN subscriptions_endpoint e ON e.id = ANY(ARRAY[l.endpoint_id])
      WHERE l.due_at > now() AND l.owner IS NULL AND {HAS_ENDED}
        FOR NO KEY UPDATE OF l SKIP LOCKED
 )
-UPDATE delivery_lane l SET due_at = now() FROM ended WHERE l.endpoint_id = ended.endpoint_id
+UPDATE delivery_lane l SET due_at = now() FROM ended WHERE l.endpoint_id = ANY(ARRAY[ended.endpoint_id])
 RETURNING l.endpoint_id
 """
 
@@ -237,14 +237,14 @@ def end_waits() -> int:
 RETRY_CHANGED_ENDPOINTS = """
 WITH changed AS (
     SELECT l.endpoint_id FROM delivery_lane l
-      JOIN subscriptions_endpoint e ON e.id = l.endpoint_id
-      LEFT JOIN subscriptions_httpsettings http ON http.endpoint_id = e.id
+      JOIN subscriptions_endpoint e ON e.id = ANY(ARRAY[l.endpoint_id])
+      LEFT JOIN subscriptions_httpsettings http ON http.endpoint_id = ANY(ARRAY[e.id])
      WHERE (l.failing_since IS NOT NULL OR l.wait_since IS NOT NULL) AND l.due_at > now() AND l.owner IS NULL
        AND greatest(http.url_changed_at, e.state_changed_at) > least(l.failing_since, l.wait_since)
        FOR NO KEY UPDATE OF l SKIP LOCKED
 )
 UPDATE delivery_lane l SET due_at = now(), wait_until = NULL, wait_since = NULL
-  FROM changed WHERE l.endpoint_id = changed.endpoint_id
+  FROM changed WHERE l.endpoint_id = ANY(ARRAY[changed.endpoint_id])
 RETURNING l.endpoint_id
 """
 

@@ -85,7 +85,7 @@ WITH accepted AS (
       FROM unnest(%(ids)s::uuid[], %(tenants)s::uuid[], %(event_ids)s::text[], %(digests)s::bytea[],
                   %(bodies)s::bytea[]) AS e(id, tenant_id, event_id, digest, body)
      WHERE EXISTS (SELECT FROM subscriptions_subscription s
-                     LEFT JOIN subscriptions_endpoint p ON p.id = s.endpoint_id
+                     LEFT JOIN subscriptions_endpoint p ON p.id = ANY(ARRAY[s.endpoint_id])
                     WHERE s.tenant_id = e.tenant_id AND {IS_OPERATIONAL} AND p.deleted_at IS NULL
                       AND s.event_types && %(names)s::varchar[])
         ON CONFLICT (tenant_id, source, event_id) DO NOTHING

@@ -112,9 +112,9 @@ WITH turns AS (
                 WHEN e.state = '{DISABLED}' AND e.disabled_reason = '{GONE}' THEN '{RESPONDED_410}' END
                AS undeliverable
       FROM chosen
-      JOIN delivery_lane l ON l.endpoint_id = chosen.endpoint_id
-      JOIN subscriptions_endpoint e ON e.id = l.endpoint_id
-      JOIN subscriptions_tenant t ON t.id = e.tenant_id
+      JOIN delivery_lane l ON l.endpoint_id = ANY(ARRAY[chosen.endpoint_id])
+      JOIN subscriptions_endpoint e ON e.id = ANY(ARRAY[l.endpoint_id])
+      JOIN subscriptions_tenant t ON t.id = ANY(ARRAY[e.tenant_id])
      WHERE l.due_at <= now()
        FOR UPDATE OF l SKIP LOCKED
 )
@@ -124,7 +124,7 @@ UPDATE delivery_lane l
        publishers_claim = false,
        endpoint_inactive = NOT due.active AND due.undeliverable IS NULL
   FROM due
- WHERE l.endpoint_id = due.endpoint_id
+ WHERE l.endpoint_id = ANY(ARRAY[due.endpoint_id])
 RETURNING now(), due.active, due.undeliverable, l.endpoint_id, coalesce(l.low_water_mark, 'epoch'), l.next_slot_at,
           l.concurrency, l.failures, l.failing_since, l.open_count, l.circuit_open_until, l.warnings_sent,
           l.recovering_since, l.recovered_until, l.wait_until, l.wait_since, l.wait_status, l.failing_days,

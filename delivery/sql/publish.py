@@ -125,7 +125,7 @@ WITH route_table AS MATERIALIZED (
                   CASE WHEN l.publishers_claim AND l.due_at > now() + interval '{RENEWED_LATELY} seconds'
                             AND e.state = '{ACTIVE}' AND e.deleted_at IS NULL
                        THEN e.timeout_ms / 1000.0 + {CLAIM_GRACE + HOLD_SECONDS} END AS claim_seconds
-             FROM delivery_lane l JOIN subscriptions_endpoint e ON e.id = l.endpoint_id
+             FROM delivery_lane l JOIN subscriptions_endpoint e ON e.id = ANY(ARRAY[l.endpoint_id])
             WHERE l.endpoint_id = requested.endpoint_id AND l.owner IS NOT NULL
               AND l.due_at > now() + interval '{SURELY_LEASED} seconds'
            OFFSET 0) lane

@@ -42,7 +42,7 @@ HAS_RECOVERIES = f"""(EXISTS (SELECT FROM delivery_delivery WHERE state = '{SEND
 VOID_CLAIMS = f"""
 WITH void AS (
     SELECT d.id, d.claimed_until, e.timeout_ms FROM delivery_delivery d
-      JOIN subscriptions_endpoint e ON e.id = d.endpoint_id
+      JOIN subscriptions_endpoint e ON e.id = ANY(ARRAY[d.endpoint_id])
      WHERE d.state = '{SENDING}' AND d.claimed_until < now()
      LIMIT 1000 FOR UPDATE OF d SKIP LOCKED
 ), freed AS (
@@ -132,7 +132,7 @@ WITH late AS (
             OR circuit_open_until > now() + make_interval(secs => %(longest_break)s + 1))
        FOR NO KEY UPDATE SKIP LOCKED
 )
-UPDATE delivery_lane l SET due_at = now() FROM late WHERE l.endpoint_id = late.endpoint_id
+UPDATE delivery_lane l SET due_at = now() FROM late WHERE l.endpoint_id = ANY(ARRAY[late.endpoint_id])
 RETURNING l.endpoint_id
 """
 

@@ -29,6 +29,7 @@ from django.db import Error, InterfaceError, OperationalError, connection
 
 from webhooks.kit.fair.recent_threads import RecentThreads, Writers
 from webhooks.kit.notify import wakeup_failed
+from webhooks.kit.sql import force_index_plans
 
 M = TypeVar("M")
 R = TypeVar("R")
@@ -136,14 +137,19 @@ class GroupCommit(Generic[M, R]):
 
     def _start_writer(self, key: Hashable) -> None:
         try:
-            self.writers.submit(self._write_queue, key)
+            self.writers.submit(self._write_queue_here, key)
         except RuntimeError:  # no thread is available, or the process is ending
             self._write_queue(key)
+
+    def _write_queue_here(self, key: Hashable) -> None:
+        """Write in a thread that has its own connection."""
+        self._thread.is_writer = True
+        self._write_queue(key)
 
     def _write_queue(self, key: Hashable) -> None:
         """Write groups until no item of this key is left, or until another key waits for this thread."""
         while group := self._next_group(key):
-            self._check_connection()
+            self._prepare_connection()
             after_commit: AfterCommit = []
             for set_result in self._write_group(group, after_commit):
                 set_result()
@@ -162,13 +168,21 @@ class GroupCommit(Generic[M, R]):
                 del self._queues[key]
             return group
 
-    def _check_connection(self) -> None:
-        """Close a connection that is broken or too old, as Django does between requests."""
+    def _prepare_connection(self) -> None:
+        """Close a connection that is broken or too old, as Django does between requests; have a new one plan by index.
+
+        Writers look rows up by key, and a plan that suits a small table stays in use while the table grows.
+        """
         now = time.monotonic()
         try:
             connection.close_if_unusable_or_obsolete()
             if now - getattr(self._thread, "written_at", 0.0) > CHECK_AFTER:
                 connection.close_if_health_check_failed()
+            opened = connection.connection
+            if opened is not getattr(self._thread, "prepared", None) and hasattr(self._thread, "is_writer"):
+                if opened is not None:
+                    force_index_plans()
+                self._thread.prepared = opened
         except Error:
             pass  # the write that follows raises it
         self._thread.written_at = now
