@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from delivery.transports.registry import ENGINES
-from subscriptions.endpoints.destinations.kind import Setting
-from subscriptions.endpoints.destinations.registry import HTTP, KindEntry, find_kind, kind_names, list_kinds
+from subscriptions.endpoints.destinations.registry import HTTP, find_kind, kind_names, list_kinds
+from tests.reference_of_kinds import check_texts, section
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "destinations.md"
 HEAD = """# Types of endpoints
@@ -27,42 +27,6 @@ systems](../how-to/write-to-other-systems.md) explains what they have in common.
 """
 
 
-def escaped(text: object) -> str:
-    return str(text).replace("|", r"\|").replace("\n", " ")
-
-
-def form(setting: Setting) -> str:
-    """Return the type of a setting with its limits."""
-    names = {"text": "string", "number": "integer", "texts": "array of strings"}
-    if setting.choices:
-        return "one of " + ", ".join(f"`{it}`" for it in setting.choices)
-    limits = [f"from {setting.minimum:,}"] if setting.minimum is not None else []
-    limits += [f"up to {setting.maximum:,}"] if setting.maximum is not None else []
-    return ", ".join([names.get(setting.type, setting.type), *limits])
-
-
-def default(setting: Setting) -> str:
-    if setting.is_required:
-        return "required"
-    value = setting.default
-    return "none" if value is None else f"`{str(value).lower() if isinstance(value, bool) else value}`"
-
-
-def row(setting: Setting) -> str:
-    example = f" Example: `{setting.example}`." if setting.example else ""
-    cells = (f"`{setting.path}`", form(setting), default(setting), f"{setting.help_text}{example}")
-    return f"| {' | '.join(map(escaped, cells))} |\n"
-
-
-def section(kind: KindEntry) -> str:
-    extra = f"\nIt needs `pip install waypost[{kind.extra}]`.\n" if kind.extra else ""
-    rows = "".join(map(row, kind.settings))
-    return (
-        f"\n## {kind.label}: `{kind.name}`\n\n{kind.description}\n{extra}\n"
-        f"| Setting | Type | Default | Meaning |\n| --- | --- | --- | --- |\n{rows}"
-    )
-
-
 def page() -> str:
     return HEAD + "".join(section(it) for it in list_kinds() if it.name != HTTP)
 
@@ -80,10 +44,5 @@ def test_kind_is_named_as_it_is_registered_and_says_what_its_settings_are_for(na
     kind = find_kind(name)
     assert kind.name == name
     assert len(name) <= 32
-    assert kind.label
-    assert kind.description.endswith(".")
     assert kind.engine in ENGINES
-    for setting in kind.settings:
-        assert setting.label[0].isupper(), setting.path
-        assert setting.help_text.endswith("."), setting.path
-        assert not (setting.is_credential and setting.default), setting.path
+    check_texts(kind)

@@ -5,7 +5,6 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from webhooks.kit.kinds.setting import SETTING_TYPES
 from webhooks.kit.rest.serializers import (
     ChoiceField,
     IdField,
@@ -15,6 +14,7 @@ from webhooks.kit.rest.serializers import (
     StrictSerializer,
     TextField,
 )
+from webhooks.kit.rest.setting_serializer import SettingSerializer
 from webhooks.models import SourcePartition
 from webhooks.readers import reading_state
 from webhooks.sources.kinds.kind import Sample
@@ -130,27 +130,9 @@ def tested(sample: Sample) -> Any:
     return SourceSettingsTestSerializer(sample).data
 
 
-class SourceSettingSerializer(StrictSerializer):
+class SourceSettingSerializer(SettingSerializer):
     """A setting of a kind of sources: a member of `settings` or of `credentials`."""
 
-    name = serializers.CharField(help_text="Name of the member.")
-    label = serializers.CharField(help_text="Label of the field in a form.")  # type: ignore[assignment]
-    help = serializers.CharField(source="help_text", help_text="What it is for.")
-    type = ChoiceField(
-        SETTING_TYPES,
-        help_text="JSON type: `text` and `texts` are a string and an array of strings, `number` an integer.",
-    )
-    required = serializers.BooleanField(  # type: ignore[assignment]  # an attribute of REST framework's fields
-        source="is_required", help_text="Whether it has to be given."
-    )
-    credential = serializers.BooleanField(
-        source="is_credential", help_text="Whether it is a member of `credentials`: encrypted, and never shown."
-    )
-    default = JsonField(help_text="Value if it is left out; null: none.")
-    choices = serializers.ListField(child=serializers.CharField(), help_text="Allowed values; empty: any.")
-    minimum = serializers.IntegerField(allow_null=True, help_text="Least value of a number; null: any.")
-    maximum = serializers.IntegerField(allow_null=True, help_text="Greatest value of a number; null: any.")
-    example = serializers.CharField(help_text="An example; empty: none.")
     names_place = serializers.BooleanField(
         help_text="Whether another value is another place, where reading starts anew."
     )
