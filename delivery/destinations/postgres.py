@@ -71,7 +71,7 @@ PARTS: dict[str, Callable[[Message], Any]] = {
     },
     "event_id": lambda message: message.event_attributes.get("id"),
 }
-"""What a column may get: part of a message, or attribute of its CloudEvent (NULL where it has none)."""
+"""Values a column may get: part of a message, or attribute of its CloudEvent (NULL where it has none)."""
 
 
 class Postgres(SocketKind):

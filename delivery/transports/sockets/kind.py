@@ -22,7 +22,7 @@ from webhooks.wire.addresses.parsed_url import ForbiddenAddress
 CONNECT_SECONDS = 5.0  # within which a client connects, or less if the attempt has less time
 
 Sent = bytes | SendFailed
-"""What became of a message: the acknowledgement of the destination (recorded as the response), or why it failed."""
+"""Outcome of a message: the acknowledgement of the destination (recorded as the response), or why it failed."""
 
 
 class SocketClient(Protocol):

@@ -163,7 +163,7 @@ class SourceSerializer(StrictModelSerializer):
     )
     kept_by_put = frozenset({"sender", "secret", "verify_token", "state", "kind", "credentials", "skip_test"})
     sample: Sample | None = None
-    """What a test of the settings found, if they were tried."""
+    """Outcome of a test of the settings, if they were tried."""
 
     class Meta:
         model = Source
