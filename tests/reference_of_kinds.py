@@ -11,23 +11,23 @@ class Kind(Protocol):
 
     @property
     def name(self) -> str:
-        """Name in REST."""
+        """Return the name in REST."""
 
     @property
     def label(self) -> str:
-        """Name of the other system."""
+        """Return the name of the other system."""
 
     @property
     def description(self) -> str:
-        """What it does, and its guarantee."""
+        """Return what it does, and its guarantee."""
 
     @property
     def extra(self) -> str:
-        """Extra of the installation that it needs; empty: none."""
+        """Return the extra of the installation that it needs; empty: none."""
 
     @property
     def settings(self) -> Sequence[Setting]:
-        """Settings and credentials."""
+        """Return its settings and credentials."""
 
 
 def _escaped(text: object) -> str:

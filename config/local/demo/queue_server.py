@@ -7,24 +7,20 @@ import hashlib
 import json
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Condition, Thread
+from threading import Condition
 from typing import Any
+
+from config.local.demo.local_server import LocalHandler, LocalServer
 
 QUEUE = "uploads"
 ACCOUNT = "000000000000"
 
 
-class QueueServer(ThreadingHTTPServer):
+class QueueServer(LocalServer):
     """A queue on a port of this machine; `url` is the endpoint of its service."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}/"
+        super().__init__(_Handler)
         self._messages: dict[str, tuple[str, float]] = {}  # by receipt handle: body, and when it is visible
         self._changed = Condition()
 
@@ -72,32 +68,12 @@ class QueueServer(ThreadingHTTPServer):
         now = time.monotonic()
         return [(handle, body) for handle, (body, visible_at) in self._messages.items() if visible_at <= now][:10]
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Serve requests in a thread while the block runs."""
-        thread = Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self.shutdown()
-            self.server_close()
-            thread.join()
 
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(LocalHandler):
     server: QueueServer
 
-    def do_POST(self) -> None:
-        request = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or b"{}")
+    def receive(self, body: bytes) -> None:
+        request = json.loads(body or b"{}")
         operation = self.headers.get("x-amz-target", "").rpartition(".")[2]
-        body = json.dumps(self.server.answer(operation, request)).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/x-amz-json-1.0")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Log no requests: the demo shows what arrives instead."""
+        answer = json.dumps(self.server.answer(operation, request)).encode()
+        self.respond(200, answer, "application/x-amz-json-1.0")

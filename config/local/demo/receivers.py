@@ -6,14 +6,13 @@ keep the body of each message.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
-from typing import Any
+from collections.abc import Callable, Mapping
+from threading import Lock
 
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
+
+from config.local.demo.local_server import LocalHandler, LocalServer
 
 ACCEPTED, NOT_VERIFIED, GONE = 200, 401, 410
 FAILURES = (503, 500)  # statuses of the flaky server for the first attempts of a message
@@ -29,19 +28,15 @@ def flaky_status(number: int, attempt: int) -> int:
     return FAILURES[attempt - 1] if fails else ACCEPTED
 
 
-class Receiver(ThreadingHTTPServer):
+class Receiver(LocalServer):
     """A local HTTP server that verifies webhooks, keeps their bodies, and responds with scripted statuses.
 
     `respond` is called for each verified request with the number of its message, in order of arrival, and the number of
     the attempt, both from 1. It returns the status.
     """
 
-    daemon_threads = True
-    request_queue_size = 128
-
     def __init__(self, respond: Callable[[int, int], int]) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}/"
+        super().__init__(_Handler)
         self.respond = respond
         self.secret = ""
         self.statuses: Counter[int] = Counter()
@@ -67,29 +62,9 @@ class Receiver(ThreadingHTTPServer):
             self.statuses[status] += 1
             return status
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Serve requests in a thread while the block runs."""
-        thread = Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self.shutdown()
-            self.server_close()
-            thread.join()
 
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(LocalHandler):
     server: Receiver
 
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
-        status = self.server.receive({name.lower(): value for name, value in self.headers.items()}, body)
-        self.send_response(status)
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Log no requests: the demo shows their counts instead."""
+    def receive(self, body: bytes) -> None:
+        self.respond(self.server.receive({name.lower(): value for name, value in self.headers.items()}, body))
