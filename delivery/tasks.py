@@ -15,10 +15,11 @@ from delivery.sql.recovery import HAS_RECOVERIES
 from delivery.sql.schedules.delayed_events import HAS_DUE_EVENTS
 from delivery.sql.schedules.queues import HAS_DUE_SCHEDULES
 from delivery.sql.usage import HAS_INCREMENTS
+from webhooks.encryption.check import with_keys
 from webhooks.kit.periodic_task import periodic_task
 
 PERIODIC_TASKS = [
-    periodic_task("delivery.deliver_due", drain.run_drain, BEAT_SCHEDULE, has_work=HAS_DRAIN_WORK),
+    periodic_task("delivery.deliver_due", with_keys(drain.run_drain), BEAT_SCHEDULE, has_work=HAS_DRAIN_WORK),
     periodic_task("delivery.fan_out", deferred.run, BEAT_SCHEDULE, has_work=HAS_FAN_OUTS),
     periodic_task("delivery.publish_schedules", due.run, BEAT_SCHEDULE, has_work=HAS_DUE_SCHEDULES),
     periodic_task("delivery.release_delayed", delayed.run, BEAT_SCHEDULE, has_work=HAS_DUE_EVENTS),

@@ -44,9 +44,11 @@ ROOMS = {
     "webhooks.receiving.models": "webhooks.wire webhooks.kit webhooks.sources.models",
     "webhooks.processing.models": "webhooks.wire webhooks.kit webhooks.sources.models",
     "webhooks.readers.models": "webhooks.wire webhooks.kit webhooks.sources.models",
-    "webhooks.models": "webhooks.sources.models webhooks.receiving.models webhooks.processing.models "
-    "webhooks.readers.models",
+    "webhooks.encryption.models": "",
+    "webhooks.models": "webhooks.encryption.models webhooks.sources.models webhooks.receiving.models "
+    "webhooks.processing.models webhooks.readers.models",
     "webhooks.sources.kinds": GROUND,
+    "webhooks.encryption": "webhooks.kit webhooks.telemetry",
     "webhooks.checks": "",
     "webhooks.defaults": "",
     "webhooks.schedule": "webhooks.kit.periodic_task",
@@ -59,7 +61,7 @@ ROOMS = {
     "webhooks.cloudevents": "webhooks.wire webhooks.models",
     "webhooks.testing": f"{GROUND} {RECEIVER} {WORK} webhooks.schemes webhooks.sources webhooks.cloudevents",
     "webhooks.inbound_urls": "webhooks.receiving",
-    "webhooks.tasks": "webhooks.kit webhooks.schedule webhooks.processing webhooks.readers",
+    "webhooks.tasks": "webhooks.kit webhooks.encryption webhooks.schedule webhooks.processing webhooks.readers",
     "webhooks.api": f"{GROUND} {RECEIVER} {WORK} webhooks.senders webhooks.sources.models webhooks.inbound_urls "
     "webhooks.readers webhooks.sources.kinds",
     "webhooks.admin": f"{GROUND} {RECEIVER} {WORK} webhooks.schemes webhooks.senders webhooks.api webhooks.readers "
@@ -123,8 +125,8 @@ ROOMS = {
     "delivery.schedules": f"{GROUND} {TENANCY} {DELIVERY} delivery.publishing delivery.schedules.expressions",
     "delivery.lifecycle": f"{GROUND} {TENANCY} {DELIVERY} delivery.operational delivery.lanes delivery.sending "
     "delivery.reading delivery.replaying",
-    "delivery.tasks": "webhooks.kit delivery.schedule delivery.sql delivery.fan_out delivery.sending "
-    "delivery.replaying delivery.broadcasting delivery.schedules delivery.lifecycle",
+    "delivery.tasks": "webhooks.kit webhooks.encryption delivery.schedule delivery.sql delivery.fan_out "
+    "delivery.sending delivery.replaying delivery.broadcasting delivery.schedules delivery.lifecycle",
     "delivery.api": f"{GROUND} {TENANCY} subscriptions.api {DELIVERY} delivery.load delivery.transports "
     "delivery.fan_out delivery.publishing delivery.sending delivery.single_attempts delivery.reading "
     "delivery.replaying delivery.broadcasting delivery.schedules delivery.lifecycle subscriptions.connectors",

@@ -1,11 +1,13 @@
 """Collect the models of the receiver for Django; each is defined in the room of its subject."""
 
+from webhooks.encryption.models import EncryptionKey
 from webhooks.processing.models import LatestSequence, ReceiptReplay, SlowSource
 from webhooks.readers.models import SourcePartition
 from webhooks.receiving.models import Receipt, Rejection
 from webhooks.sources.models import Source, SourceHour, SourceSecret
 
 __all__ = [
+    "EncryptionKey",
     "LatestSequence",
     "Receipt",
     "ReceiptReplay",

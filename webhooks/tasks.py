@@ -1,5 +1,6 @@
 """List the periodic tasks of the receiver."""
 
+from webhooks.encryption.check import with_keys
 from webhooks.kit.periodic_task import periodic_task
 from webhooks.processing.process import process_due
 from webhooks.processing.replays import HAS_RUNNING, run_slices
@@ -10,8 +11,8 @@ from webhooks.readers.slices import read_sources
 from webhooks.schedule import BEAT_SCHEDULE
 
 PERIODIC_TASKS = [
-    periodic_task("webhooks.process_due", process_due, BEAT_SCHEDULE, has_work=HAS_PENDING),
-    periodic_task("webhooks.read_sources", read_sources, BEAT_SCHEDULE, has_work=HAS_DUE),
+    periodic_task("webhooks.process_due", with_keys(process_due), BEAT_SCHEDULE, has_work=HAS_PENDING),
+    periodic_task("webhooks.read_sources", with_keys(read_sources), BEAT_SCHEDULE, has_work=HAS_DUE),
     periodic_task("webhooks.replay_receipts", run_slices, BEAT_SCHEDULE, has_work=HAS_RUNNING),
     periodic_task("webhooks.sweep", sweep, BEAT_SCHEDULE),
 ]

@@ -27,6 +27,11 @@ def log_not_stored(source: str, error: Exception) -> None:
     log.error("receipt not stored", source=source, error=repr(error))
 
 
+def log_keys_missing(problem: str) -> None:
+    """Log that nothing is delivered, read or processed, because this process lacks an encryption key."""
+    log.error("encryption key is missing; nothing is sent", problem=problem)
+
+
 def count_run(outcome: str) -> None:
     """Count a run of a receipt's handlers."""
     runs.labels(outcome).inc()

@@ -30,6 +30,7 @@ from config.local.launch import CannotRun, Launch, address
 from config.local.process_guard import ProcessGuard
 from config.local.supervise import Child, CrashLoop, Process, Supervisor
 from config.ops.migrations import missing_migrations
+from webhooks.encryption.check import keys_problem
 from webhooks.kit.process.free_memory import return_free_memory
 
 DRAIN_WITHIN = 25.0  # seconds for workers to stop: an attempt may take 15, then its result is settled
@@ -112,6 +113,8 @@ def _prepare_and_report(data: Path, writer: "Connection[tuple[str, str], None]")
     try:
         _check_servers()
         _migrate()
+        if problem := keys_problem():
+            raise CannotRun(problem)
         writer.send((_login(data), ""))
     except CannotRun as error:
         writer.send(("", str(error)))

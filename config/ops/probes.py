@@ -1,7 +1,8 @@
 """Serve the probes of load balancers, orchestrators and Prometheus: liveness, readiness and metrics.
 
 /healthz    200 while the process runs; checks nothing else, so that a database failure does not restart web processes
-/readyz     200 if database, migrations and broker are ready, else 503; the body has the state of each
+/readyz     200 if database, migrations and encryption keys are ready, else 503; the body has the state of each, and
+            of the broker, without which all work goes on, a little later
 /metrics    the counters of all processes of this machine, and the current backlog, in the format of Prometheus
 
 Anyone who can reach them may request them, so readiness and metrics are computed at most once a second.
@@ -22,6 +23,7 @@ from prometheus_client.registry import Collector
 
 from config.ops.migrations import missing_migrations
 from config.status.metrics import LoadCollector
+from webhooks.encryption.check import keys_problem
 from webhooks.kit.caches.timed_cache import SingleFlight
 
 BROKER_TIMEOUT = 1.0  # seconds to connect to the broker
@@ -53,10 +55,12 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def readyz(_request: HttpRequest) -> HttpResponse:
-    """Return 200 if database, migrations and broker are ready, else 503; the body has the state of each."""
+    """Return 200 if all parts are ready but those that are dispensable, else 503; the body has the state of each."""
     states = readiness.get("")
-    ready = all(state == _OK for state in states.values())
-    return JsonResponse({"status": _OK if ready else "not ready", **states}, status=200 if ready else 503)
+    failed = {name for name, state in states.items() if state != _OK}
+    ready = failed <= DISPENSABLE
+    status = "not ready" if not ready else "degraded" if failed else _OK
+    return JsonResponse({"status": status, **states}, status=200 if ready else 503)
 
 
 def _states(_key: str) -> dict[str, str]:
@@ -82,13 +86,23 @@ def _migrations() -> str:
     return f"{len(missing)} missing" if missing else _OK
 
 
+def _encryption_keys() -> str:
+    return keys_problem() or _OK
+
+
 def _broker() -> str:
     with Connection(settings.CELERY_BROKER_URL, connect_timeout=BROKER_TIMEOUT) as broker:
         broker.ensure_connection(max_retries=1, interval_start=0, timeout=BROKER_TIMEOUT)
     return _OK
 
 
-CHECKS: dict[str, Callable[[], str]] = {"database": _database, "migrations": _migrations, "broker": _broker}
+CHECKS: dict[str, Callable[[], str]] = {
+    "database": _database,
+    "migrations": _migrations,
+    "encryption_keys": _encryption_keys,
+    "broker": _broker,
+}
+DISPENSABLE = {"broker"}  # it wakes workers up; without it they look for work themselves
 
 
 readiness = SingleFlight(_states)  # one entry, under the key ""

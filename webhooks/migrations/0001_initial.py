@@ -16,6 +16,14 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='EncryptionKey',
+            fields=[
+                ('fingerprint', models.CharField(help_text="Beginning of the key's SHA-256, in hex.", max_length=16, primary_key=True, serialize=False)),
+                ('ciphertext', models.BinaryField(help_text='The fingerprint, encrypted with the key.')),
+                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), help_text='When the key was first used.')),
+            ],
+        ),
+        migrations.CreateModel(
             name='ReceiptReplay',
             fields=[
                 ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
