@@ -7,6 +7,7 @@ signature are new.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from delivery.sql.claim import Claimed
 from delivery.transports.http.compose import CLOUDEVENT_CONTENT_TYPE, content_type_of
@@ -15,6 +16,7 @@ from webhooks.wire.cloudevents.json_format import read_structured
 from webhooks.wire.errors import InvalidEvent
 from webhooks.wire.header_values import read_curl_line
 from webhooks.wire.ids import public
+from webhooks.wire.message_values import parse
 from webhooks.wire.signing.standard_webhooks import Signer
 
 ID, TIMESTAMP, SIGNATURE, CONTENT_TYPE = "webhook-id", "webhook-timestamp", "webhook-signature", "content-type"
@@ -27,7 +29,7 @@ class Message:
     ``id``: that of the event, the same for every attempt, replay and endpoint. ``body``: the CloudEvent as JSON
     (``is_event``), or what the subscription's transformer rendered. ``order_key``: deliveries with the same key are
     sent one after the other; None: in any order. ``timestamp``: unix seconds. ``signature``: that of Standard Webhooks
-    over id, timestamp and body.
+    over id, timestamp and body. ``signer``: what signs other bytes, for kinds that do not send the body as it is.
     """
 
     id: str
@@ -37,6 +39,13 @@ class Message:
     order_key: str | None
     timestamp: int
     signature: str = field(repr=False)
+    signer: Signer | None = field(default=None, repr=False, compare=False)
+
+    def sign(self, body: bytes) -> str:
+        """Return the signature over id, timestamp and these bytes. Raises LookupError without a signer."""
+        if self.signer is None:
+            raise LookupError("the message has no signer")
+        return self.signer.sign(self.id, self.timestamp, body)
 
     @property
     def attributes(self) -> dict[str, str]:
@@ -47,6 +56,11 @@ class Message:
             SIGNATURE: self.signature,
             CONTENT_TYPE: self.content_type,
         }
+
+    @cached_property
+    def document(self) -> Any:
+        """The body as JSON, with numbers as they are written (``message_values.Number``); None if it is none."""
+        return parse(self.body)
 
     @cached_property
     def event(self) -> Event | None:
@@ -75,4 +89,5 @@ def message_of(claimed: Claimed, signer: Signer, now: float) -> Message:
         order_key=claimed.order_key,
         timestamp=timestamp,
         signature=signer.sign(message_id, timestamp, claimed.body),
+        signer=signer,
     )

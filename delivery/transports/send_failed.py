@@ -16,7 +16,8 @@ class SendFailed(Exception):
 
     ``text``: its own words, without credentials; recorded as the response. ``status``: its own number, if it has one.
     ``asked_pause``: seconds in which it is sent nothing at all. ``not_attempted``: nothing was sent, because of a limit
-    of ours. ``connection_is_usable``: whether the connection may be used again.
+    of ours. ``connection_is_usable``: whether the connection may be used again. ``setting``: which one is at fault, if
+    that is known (``settings.topic``), for tests of settings.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class SendFailed(Exception):
         asked_pause: float | None = None,
         not_attempted: bool = False,
         connection_is_usable: bool = False,
+        setting: str = "",
     ) -> None:
         super().__init__(f"{failure}: {text}")
         self.failure = failure
@@ -36,6 +38,7 @@ class SendFailed(Exception):
         self.asked_pause = asked_pause
         self.not_attempted = not_attempted
         self.connection_is_usable = connection_is_usable
+        self.setting = setting
 
     def outcome(self, started_at: float, duration_ms: int) -> Outcome:
         """Return the outcome of an attempt that failed with this."""

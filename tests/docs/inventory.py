@@ -127,6 +127,7 @@ INVENTORY = {
     "docs/how-to/send-to-lambda.md": "send-to",
     "docs/how-to/send-to-s3.md": "send-to endpoint-lines",
     "docs/how-to/send-to-sns.md": "send-to",
+    "docs/how-to/send-to-kafka.md": "send-to",
     "docs/how-to/send-to-postgres.md": "table send-to",
     "docs/how-to/send-to-redis.md": "send-to",
     "docs/how-to/send-to-sqs.md": "send-to",

@@ -114,7 +114,8 @@ def tried(work: Callable[[], str], setting: str) -> str:
         if failed.failure is Failure.INTERNAL:
             raise
         text = failed.text or str(failed.failure)
-        raise DestinationUnavailable(text, SETTINGS_AT_FAULT.get(failed.failure, setting)) from error
+        at_fault = failed.setting or SETTINGS_AT_FAULT.get(failed.failure, setting)
+        raise DestinationUnavailable(text, at_fault) from error
 
 
 __all__ = ["SendFailed", "Sent", "ShownMessage", "SocketClient", "SocketKind", "failure_of", "guarded_address", "tried"]

@@ -28,6 +28,7 @@ FILES: dict[str, str] = {
     "s3": "delivery.destinations.s3.S3",
     "redis_stream": "delivery.destinations.redis_stream.RedisStream",
     "postgres": "delivery.destinations.postgres.Postgres",
+    "kafka": "delivery.destinations.kafka.Kafka",
 }
 """By name of the kind: the dotted path of its class."""
 

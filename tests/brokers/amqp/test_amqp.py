@@ -186,7 +186,7 @@ def test_queue_that_is_deleted_while_it_is_read_is_said(rabbitmq: RabbitMq, chan
 
 
 def test_broker_that_hangs_in_a_frame_ends_the_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webhooks.sources.kinds.rabbitmq.connecting.CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr("webhooks.outgoing.brokers.amqp_broker.CONNECT_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as listener, ClosingThreads() as threads:
 
         def drip() -> None:

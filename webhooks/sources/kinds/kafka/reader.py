@@ -97,7 +97,7 @@ class PartitionReader:
             self._next = max(self._next, self._end)
         return bool(self._waiting)
 
-    def _failure(self, error: KafkaError) -> SourceUnavailable:
+    def _failure(self, error: KafkaError) -> Exception:
         if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
             return position_lost(self._next, None)
         return self._cluster.unavailable(error)

@@ -1,23 +1,18 @@
 """Declare the settings of a Kafka source, and check them without a connection."""
 
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlsplit
 
-from django.conf import settings as django_settings
 from django.utils.module_loading import import_string
 
-from webhooks.outgoing.guarded_host import split_host
+from webhooks.outgoing.brokers.kafka_settings import SECURITY, connection_problems
 from webhooks.sources.kinds.kind import Connection, Setting
-from webhooks.wire.addresses.parsed_url import ForbiddenAddress
 
-DEFAULT_PORT = 9092
 PLAIN = "plain"
 NEED_REGISTRY = ("confluent", "apicurio", "apicurio3")
 NEED_SCHEMAS = ("glue", "schema")
 FORMATS = (PLAIN, *NEED_REGISTRY, *NEED_SCHEMAS)
 CHECK_SCHEMAS = "webhooks.sources.kinds.kafka.values.check_schemas"  # imported at its first use, with its library
-MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
 SETTINGS = (
     Setting(
@@ -37,43 +32,7 @@ SETTINGS = (
         max_length=249,
         example="orders",
     ),
-    Setting(
-        "tls",
-        "TLS",
-        "Whether connections are encrypted. Off only where the operator allows HTTP.",
-        type="boolean",
-        default=True,
-    ),
-    Setting(
-        "sasl_mechanism",
-        "SASL mechanism",
-        "How user name and password are sent; empty: without a user.",
-        choices=MECHANISMS,
-        example="SCRAM-SHA-512",
-    ),
-    Setting("username", "User name", "User for SASL.", example="waypost"),
-    Setting("password", "Password", "Password for SASL.", is_credential=True),
-    Setting(
-        "ca_certificate",
-        "CA certificate",
-        "Certificates (PEM) that the brokers' certificates are verified with; empty: those of the system.",
-        is_credential=True,
-        max_length=65_536,
-    ),
-    Setting(
-        "client_certificate",
-        "Client certificate",
-        "Certificate (PEM) to present to brokers that ask for one.",
-        is_credential=True,
-        max_length=65_536,
-    ),
-    Setting(
-        "client_key",
-        "Client key",
-        "Private key (PEM) of the client certificate.",
-        is_credential=True,
-        max_length=65_536,
-    ),
+    *SECURITY,
     Setting(
         "start",
         "Start",
@@ -195,9 +154,7 @@ SETTINGS = (
 def find_problems(connection: Connection) -> dict[str, str]:
     """Return a message for each setting that cannot work with the others."""
     settings = connection.settings
-    problems = {**_of_servers(settings["bootstrap_servers"]), **_of_security(connection)}
-    if settings["topic"].strip() != settings["topic"] or settings["topic"] in (".", ".."):
-        problems["settings.topic"] = "Must be the name of a topic."
+    problems = connection_problems(connection)
     try:
         read_start(settings["start"])
     except ValueError:
@@ -228,35 +185,3 @@ def read_start(text: str) -> str | datetime:
     if moment.tzinfo is None:
         raise ValueError("has no offset")
     return moment
-
-
-def _of_servers(text: str) -> dict[str, str]:
-    servers = [it for it in text.split(",") if it.strip()]
-    if not servers:
-        return {"settings.bootstrap_servers": "Must name a broker, host:port."}
-    for server in servers:
-        try:
-            split_host(server, DEFAULT_PORT)
-        except ForbiddenAddress as error:
-            return {"settings.bootstrap_servers": f"{server.strip()}: {error}"}
-    return {}
-
-
-def _of_security(connection: Connection) -> dict[str, str]:
-    settings, credentials = connection.settings, connection.credentials
-    problems: dict[str, str] = {}
-    if not settings["tls"] and not django_settings.WAYPOST_ALLOW_HTTP:
-        problems["settings.tls"] = "Connections without TLS are not allowed here (WAYPOST_ALLOW_HTTP)."
-    given: dict[str, Any] = {
-        "settings.username": settings.get("username"),
-        "credentials.password": credentials.get("password"),
-    }
-    for path, value in given.items():
-        if settings.get("sasl_mechanism") and not value:
-            problems[path] = "Is required with a SASL mechanism."
-        if value and not settings.get("sasl_mechanism"):
-            problems["settings.sasl_mechanism"] = "Is required with a user name or a password."
-    if bool(credentials.get("client_certificate")) != bool(credentials.get("client_key")):
-        missing = "client_key" if credentials.get("client_certificate") else "client_certificate"
-        problems[f"credentials.{missing}"] = "A client certificate and its key are given together."
-    return problems

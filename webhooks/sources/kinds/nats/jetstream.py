@@ -15,7 +15,7 @@ from nats.errors import Error
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamInfo
 from nats.js.errors import NotFoundError
 
-from webhooks.sources.kinds.hosts import problems_of_host
+from webhooks.outgoing.brokers.nats_server import CALL_SECONDS, PLACE, USER, connection_problems
 from webhooks.sources.kinds.kind import (
     Connection,
     InvalidSettings,
@@ -29,7 +29,7 @@ from webhooks.sources.kinds.kind import (
     Setting,
     SourceUnavailable,
 )
-from webhooks.sources.kinds.nats.connecting import CALL_SECONDS, HOST, Server
+from webhooks.sources.kinds.nats.connecting import Server
 from webhooks.sources.kinds.record_headers import record_headers
 from webhooks.sources.kinds.start_setting import START, read_start
 
@@ -141,23 +141,7 @@ class Nats(Kind):
         "again is a duplicate by the stream and its sequence number."
     )
     settings = (
-        Setting(
-            "host",
-            "Host",
-            "Host, or host:port, of a server; the port is 4222 unless it is named.",
-            is_required=True,
-            names_place=True,
-            max_length=300,
-            example="nats.example.com",
-        ),
-        Setting("tls", "TLS", "Whether the connection is encrypted.", type="boolean", default=True),
-        Setting(
-            "ca_certificate",
-            "CA certificate",
-            "Certificate of the authority that signed the server's, in PEM; empty: the authorities of the system.",
-            max_length=65_536,
-            is_credential=True,
-        ),
+        *PLACE,
         Setting("stream", "Stream", "Name of the stream.", is_required=True, names_place=True, example="ORDERS"),
         Setting(
             "subject",
@@ -175,34 +159,19 @@ class Nats(Kind):
             max_length=128,
         ),
         START,
-        Setting("username", "User name", "User, if the server wants one.", max_length=255),
-        Setting("password", "Password", "Password of the user.", is_credential=True),
-        Setting("token", "Token", "Token, if the server wants one.", is_credential=True),
-        Setting("nkey_seed", "NKey seed", "Seed of a user NKey.", is_credential=True, example="SUAM..."),
-        Setting(
-            "credentials_file",
-            "Credentials file",
-            "Content of a .creds file: a user's JWT and the seed of its NKey.",
-            is_credential=True,
-            max_length=16_384,
-        ),
+        *USER,
     )
     modules = ("nats", "nkeys")
     extra = "nats"
 
     def check(self, connection: Connection) -> None:
-        settings, given = connection.settings, connection.credentials
-        problems = dict(problems_of_host(settings["host"], 4222, HOST, tls=settings.get("tls", True)))
+        settings = connection.settings
+        problems = connection_problems(connection)
         for name in ("stream", "consumer"):
             if any(it in ".*>/\\ \t" for it in settings.get(name) or ""):
                 problems[f"settings.{name}"] = "Must not contain a full stop, *, >, a slash or a space."
         if settings.get("consumer") and settings.get("subject"):
             problems["settings.subject"] = "An existing consumer has a subject of its own; leave this empty."
-        if bool(settings.get("username")) != bool(given.get("password")):
-            problems["credentials.password"] = "User name and password are given together."
-        ways = [name for name in ("password", "token", "nkey_seed", "credentials_file") if given.get(name)]
-        if len(ways) > 1:
-            problems[f"credentials.{ways[1]}"] = f"Cannot be given together with {ways[0]}."
         try:
             read_start(settings.get("start") or "latest")
         except InvalidSettings as error:

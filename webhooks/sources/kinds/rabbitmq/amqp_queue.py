@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from webhooks.sources.kinds.hosts import problems_of_host
+from webhooks.outgoing.brokers.amqp_broker import CALL_SECONDS, HEARTBEAT, SETTINGS, connection_problems
 from webhooks.sources.kinds.kind import (
     Connection,
     InvalidSettings,
@@ -26,7 +26,7 @@ from webhooks.sources.kinds.kind import (
     Setting,
     SourceUnavailable,
 )
-from webhooks.sources.kinds.rabbitmq.connecting import CALL_SECONDS, HEARTBEAT, HOST, Broker
+from webhooks.sources.kinds.rabbitmq.connecting import Broker
 from webhooks.sources.kinds.record_headers import record_headers
 
 MAX_BYTES = 16 * 1024**2  # of bodies, the aim of one fetch
@@ -111,24 +111,7 @@ class Amqp(Kind):
         "property message_id, or without one by its content, properties, exchange and routing key."
     )
     settings = (
-        Setting(
-            "host",
-            "Host",
-            "Host, or host:port, of the broker; the port is 5671 with TLS and 5672 without.",
-            is_required=True,
-            names_place=True,
-            max_length=300,
-            example="rabbitmq.example.com",
-        ),
-        Setting("tls", "TLS", "Whether the connection is encrypted.", type="boolean", default=True),
-        Setting(
-            "ca_certificate",
-            "CA certificate",
-            "Certificate of the authority that signed the broker's, in PEM; empty: the authorities of the system.",
-            max_length=65_536,
-            is_credential=True,
-        ),
-        Setting("virtual_host", "Virtual host", "Virtual host of the queue.", default="/", names_place=True),
+        *SETTINGS,
         Setting(
             "queue",
             "Queue",
@@ -138,20 +121,12 @@ class Amqp(Kind):
             max_length=255,
             example="orders",
         ),
-        Setting("username", "User name", "User that may read the queue.", max_length=255, example="waypost"),
-        Setting("password", "Password", "Password of the user.", is_credential=True),
     )
     modules = ("amqp",)
     can_seek = False
 
     def check(self, connection: Connection) -> None:
-        settings = connection.settings
-        problems = dict(problems_of_host(settings["host"], 5671, HOST, tls=settings.get("tls", True)))
-        if not settings.get("username"):
-            problems["settings.username"] = "Is required."
-        if not connection.credentials.get("password"):
-            problems["credentials.password"] = "Is required."
-        if problems:
+        if problems := connection_problems(connection):
             raise InvalidSettings(problems)
 
     def test(self, connection: Connection) -> Sample:

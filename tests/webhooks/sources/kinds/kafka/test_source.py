@@ -26,6 +26,7 @@ from tests.webhooks.sources.kinds.reading import (
     read_until,
 )
 from webhooks.models import Receipt, SourcePartition
+from webhooks.outgoing.brokers import kafka_cluster
 from webhooks.readers.partitions import seek
 from webhooks.sources.kinds.kafka import client, reader
 from webhooks.sources.kinds.kafka.source import Kafka
@@ -208,7 +209,7 @@ def unused_port() -> int:
 @pytest.fixture
 def impatient(monkeypatch) -> None:
     """Give up a connection after half a second."""
-    monkeypatch.setattr(client, "CONNECT_SECONDS", 0.6)
+    monkeypatch.setattr(kafka_cluster, "CONNECT_SECONDS", 0.6)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -250,10 +251,10 @@ def test_broker_that_the_cluster_advertises_is_checked_before_anything_is_read(k
     def check(host: str, port: int, share: object) -> list[str]:
         checked.append(f"{host}:{port}")
         if f"{host}:{port}" == servers[1]:
-            raise client.ForbiddenAddress("address")
+            raise kafka_cluster.ForbiddenAddress("address")
         return [host]
 
-    monkeypatch.setattr(client, "check_host", check)
+    monkeypatch.setattr(kafka_cluster, "check_host", check)
     for use in (lambda it: Kafka().test(it), lambda it: Kafka().open(it, "0", None)):
         with pytest.raises(SourceUnavailable, match="advertises the broker"):
             use(connect(kafka, topic, bootstrap_servers=servers[0]))
