@@ -26,7 +26,7 @@ from tests.webhooks.sources.kinds.reading import (
 from webhooks.models import Receipt, SourcePartition
 from webhooks.processing.process import process_due
 from webhooks.sources.kinds.kind import InvalidSettings, SourceUnavailable
-from webhooks.sources.kinds.rabbitmq import amqp_queue
+from webhooks.sources.kinds.rabbitmq import amqp_queue, connecting
 from webhooks.sources.kinds.rabbitmq.amqp_queue import Amqp
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("reading")]
@@ -112,6 +112,35 @@ def test_fetch_takes_as_many_as_are_wanted_and_few_that_are_large(
     reader.close()
 
 
+def test_large_messages_beyond_a_fetch_are_given_back_and_come_once_in_order(
+    rabbitmq: RabbitMq, channel: Any, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(amqp_queue, "MAX_BYTES", 200_000)
+    reader = KIND.open(connection_to(KIND, settings_of(rabbitmq, queue), CREDENTIALS), "", None)
+    publish(channel, queue, *(b"%d" % number + b"x" * 99_999 for number in range(9)))
+    found: list[bytes] = []
+    while len(found) < 9:
+        records = reader.fetch(500, 1.0)
+        reader.acknowledge(records)
+        assert 0 < len(records) <= 3
+        found += [record.body[:1] for record in records]
+    assert found == [b"%d" % number for number in range(9)]
+    assert (reader.fetch(500, 0.0), count(channel, queue)) == ([], 0)
+    reader.close()
+
+
+def test_message_that_is_too_large_is_a_record_with_the_reason_and_blocks_nothing(
+    rabbitmq: RabbitMq, channel: Any, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connecting, "MAX_MESSAGE", 300_000)
+    reader = KIND.open(connection_to(KIND, settings_of(rabbitmq, queue), CREDENTIALS), "", None)
+    publish(channel, queue, b"a", b"x" * 400_000, b"b")
+    records = reader.fetch(500, 1.0)
+    assert [record.body for record in records] == [b"a", b"", b"b"]
+    assert [record.problem for record in records] == ["", connecting.TOO_LARGE, ""]
+    reader.close()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_no_message_is_lost_or_twice_when_workers_are_killed_between_the_steps(
     rabbitmq: RabbitMq, channel: Any, queue: str
@@ -172,7 +201,7 @@ def test_properties_that_cannot_be_read_make_a_dead_receipt_and_block_nothing(
     publish(channel, queue, b"2")
     read_until(2)
     dead = Receipt.objects.get(dead_at__isnull=False)
-    assert (dead.read(), dead.last_error, count(channel, queue)) == (b"1", amqp_queue.UNREADABLE, 0)
+    assert (dead.read(), dead.last_error, count(channel, queue)) == (b"1", connecting.UNREADABLE, 0)
 
 
 def test_queue_that_is_deleted_while_it_is_read_is_said(rabbitmq: RabbitMq, channel: Any, queue: str) -> None:

@@ -1,7 +1,8 @@
 """Connect to a broker over AMQP 0-9-1, at an address that was checked, with a time limit for all that is done there.
 
 The client library waits for each part of a frame anew, so a broker that sends a byte now and then would keep a worker
-for ever; a timer shuts the socket instead.
+for ever; a timer shuts the socket instead. A frame that is larger than what was agreed ends the connection before it is
+read.
 """
 
 import socket
@@ -24,6 +25,7 @@ PORT, TLS_PORT = 5672, 5671
 CONNECT_SECONDS = 4.0
 CALL_SECONDS = 4.0
 HEARTBEAT = 60  # seconds
+MAX_FRAME = 1024 * 1024  # bytes; the library agrees on an eighth of that
 USER_TIMEOUT = 10_000  # milliseconds without an acknowledgement of what was sent; the library has one second
 HOST, USER, PASSWORD = "settings.host", "settings.username", "credentials.password"
 VIRTUAL_HOST = "settings.virtual_host"
@@ -66,6 +68,17 @@ def connection_problems(connection: BrokerConnection) -> dict[str, str]:
     if not connection.credentials.get("password"):
         problems[PASSWORD] = "Is required."
     return problems
+
+
+def _limited(read: Callable[..., bytes]) -> Callable[..., bytes]:
+    """Return a function that reads from the socket as ``read`` does, and refuses to read more than a frame has."""
+
+    def limited(size: int, *arguments: Any, **options: Any) -> bytes:
+        if size > MAX_FRAME:
+            raise ValueError(f"it sends a frame of {size:,} bytes, which is not AMQP")
+        return read(size, *arguments, **options)
+
+    return limited
 
 
 class Broker(Failing):
@@ -125,6 +138,7 @@ class Broker(Failing):
 
         def make_and_keep(*arguments: Any, **options: Any) -> Any:
             self._transport = make(*arguments, **options)  # the library drops it, open, if the broker refuses a login
+            self._transport._read = _limited(self._transport._read)
             return self._transport
 
         prepared.Transport = make_and_keep

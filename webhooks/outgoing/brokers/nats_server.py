@@ -2,6 +2,8 @@
 
 Other servers that a server names are never connected to: the connection is not made again, its owner is. A server that
 does not offer TLS, or a man in the middle who removes the offer, gets no credentials if the settings want TLS.
+
+The library keeps what it receives until a line or a message is complete, however long; ``_LimitedParser`` does not.
 """
 
 import asyncio
@@ -11,9 +13,10 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from nats.aio.client import Client, RawCredentials
-from nats.errors import Error
+from nats.errors import Error, ProtocolError
 from nats.js.client import JetStreamContext
 from nats.js.errors import APIError, NotFoundError
+from nats.protocol.parser import AWAITING_CONTROL_LINE, Parser
 
 from webhooks.kit.kinds.setting import Setting
 from webhooks.outgoing.brokers.hosts import addresses_of, problems_of_host
@@ -27,6 +30,9 @@ CLOSE_SECONDS = 0.5
 GRACE_SECONDS = 2.0  # after which a call that does not end itself is given up
 HOST, STREAM = "settings.host", "settings.stream"
 NO_TLS = "The server does not offer TLS; nothing was sent to it."
+
+MAX_LINE = 1024 * 1024  # bytes of a line of the protocol, the longest of which names a cluster's servers
+MAX_MESSAGE = 64 * 1024**2 + MAX_LINE  # bytes; a server allows 64 MiB at most
 
 T = TypeVar("T")
 
@@ -76,6 +82,18 @@ def connection_problems(connection: BrokerConnection) -> dict[str, str]:
     return problems
 
 
+class _LimitedParser(Parser):
+    """The library's parser, which ends the connection at a line or a message that is too long."""
+
+    async def parse(self, data: bytes = b"") -> None:
+        """Parse what was received. Raises ProtocolError."""
+        await super().parse(data)
+        is_line = self.state == AWAITING_CONTROL_LINE
+        if len(self.buf) > (MAX_LINE if is_line else MAX_MESSAGE) or (not is_line and self.needed > MAX_MESSAGE):
+            self.buf.clear()
+            raise ProtocolError("nats: it sends more than the protocol allows")
+
+
 class Server(Failing):
     """An open connection."""
 
@@ -93,6 +111,7 @@ class Server(Failing):
         for address in addresses[:2]:
             place = f"[{address}]" if ":" in address else address
             self.client = Client()
+            self.client._ps = _LimitedParser(self.client)
             options = {**_options(connection, self.client, host), "name": f"waypost {name}", "error_cb": self.on_error}
             try:
                 self.run(self.client.connect(f"nats://{place}:{port}", **options), timeout)
@@ -124,6 +143,11 @@ class Server(Failing):
         except (Error, OSError, ValueError, TimeoutError) as error:
             future.cancel()
             raise self.failed(problem_of(error)) from error
+
+    @property
+    def max_payload(self) -> int:
+        """Return the size of the largest message that the server allows, in bytes; never more than MAX_MESSAGE."""
+        return max(1, min(self.client.max_payload, MAX_MESSAGE))
 
     def flush(self) -> None:
         """Wait until the server has received all that was sent."""

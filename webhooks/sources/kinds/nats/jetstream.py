@@ -35,8 +35,8 @@ from webhooks.sources.kinds.start_setting import START, read_start
 
 ACK_WAIT = 90.0  # seconds, longer than a lease
 MAX_PENDING = 10_000  # messages that are delivered and not acknowledged
-MAX_BYTES = 16 * 1024**2  # of messages, the aim of one fetch
-FIRST_BATCH = 100  # messages, until their size is known
+MAX_BYTES = 16 * 1024**2  # of the messages of one fetch, after which it ends
+MAX_PULL_BYTES = 64 * 1024**2  # of the messages of one pull, if all are as large as the server allows
 SHORTEST_WAIT = 0.05  # seconds; a pull needs a time
 
 
@@ -59,20 +59,22 @@ class StreamReader:
         self._consumer = run(_consumer(api, connection, position))
         self._pull = run(api.pull_subscribe_bind(self._consumer, stream))
         self._after = (position or {}).get("after", 0)
-        self._batch = FIRST_BATCH
+        self._batch = max(1, MAX_PULL_BYTES // self._server.max_payload)
         self._unacknowledged: list[Msg] = []
 
     def fetch(self, limit: int, wait: float) -> Sequence[Record]:
-        number, seconds = max(1, min(limit, self._batch)), max(wait, SHORTEST_WAIT)
-        messages = self._server.run(self._fetched(number, seconds), seconds + CALL_SECONDS)
-        records = []
-        for message in messages:
-            record = self._record(message)
-            self._unacknowledged.append(message)
-            records.append(record)
-        if records:
-            average = sum(len(record.body) for record in records) // len(records)
-            self._batch = MAX_BYTES // max(average, 1)
+        records: list[Record] = []
+        size = 0
+        seconds = max(wait, SHORTEST_WAIT)
+        while len(records) < limit and size < MAX_BYTES:
+            number = min(limit - len(records), self._batch)
+            messages = self._server.run(self._fetched(number, seconds), seconds + CALL_SECONDS)
+            self._unacknowledged += messages
+            records += [self._record(message) for message in messages]
+            size += sum(len(message.data) for message in messages)
+            seconds = SHORTEST_WAIT
+            if len(messages) < number:
+                break
         return records
 
     async def _fetched(self, number: int, seconds: float) -> list[Msg]:

@@ -11,18 +11,17 @@ for a standby. So the first snapshot is made when all transactions have ended th
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 from psycopg import errors, sql
 
-from webhooks.sources.kinds.postgres.connect import Database
+from webhooks.sources.kinds.postgres.connect import BytesLoader, Database
 from webhooks.sources.kinds.postgres.tables import Table
 
-CHUNK_BYTES = 4 * 1024**2
-FIRST_CHUNK = 50  # rows
+CHUNK_BYTES = 4 * 1024**2  # of rows that are read at a time, after which reading ends
 KEEP_SNAPSHOT = "10min"  # while other processes read in it
 
 _SNAPSHOT = "SELECT pg_current_snapshot()::text, pg_export_snapshot()::text, pg_current_wal_insert_lsn()::text"
@@ -63,10 +62,9 @@ class Copy:
     def __init__(self, database: Database, tables: Sequence[Table], publication: str, position: dict[str, Any]) -> None:
         self._database, self._tables, self._publication = database, tables, publication
         self.position = position
-        self._number = FIRST_CHUNK
         self._waits_for: int | None = None
         self._is_begun = False
-        self._statements: dict[int, tuple[sql.Composed, list[str]]] = {}
+        self._statements: dict[int, tuple[sql.Composed, list[str], list[int]]] = {}
 
     def begin(self) -> bool:
         """Make the snapshot, or import it; return False while transactions must end before."""
@@ -92,15 +90,14 @@ class Copy:
         """Return a table, its columns, and its next rows, each with the position behind it; None: all are copied."""
         while (copy := self.position["copy"])["table"] < len(self._tables):
             table = self._tables[copy["table"]]
-            statement, columns = self._statement(copy["table"])
-            number = min(limit, self._number)
-            values = self._values(table, statement, copy["after"], number)
+            statement, columns, types = self._statement(copy["table"])
+            values, is_complete = self._values(table, statement, types, copy["after"], limit)
             rows = []
             for row in values:
                 after = [_known(row[columns.index(name)]).decode() for name in table.key]
                 self.position = {**self.position, "copy": {**self.position["copy"], "after": after}}
                 rows.append((row, self.position))
-            if len(values) < number:
+            if is_complete:
                 copy = {**self.position["copy"], "table": copy["table"] + 1, "after": None}
                 self.position = {**self.position, "copy": copy}
             if rows:
@@ -139,40 +136,51 @@ class Copy:
             return False
         return True
 
-    def _statement(self, place: int) -> tuple[sql.Composed, list[str]]:
-        """Return the statement that reads a table, without the key to begin after, and its columns."""
+    def _statement(self, place: int) -> tuple[sql.Composed, list[str], list[int]]:
+        """Return the statement that reads a table, without the key to begin after, its columns and their types."""
         if place not in self._statements:
             table = self._tables[place]
             found = self._database.rows(_COLUMNS, (self._publication, table.schema, table.name))
             row_filter, names = found[0] if found else (None, None)
             columns = [bytes(name).decode() for name in names] if names else []
             columns = columns or [it.name for it in table.columns.values() if not it.is_generated]
-            self._statements[place] = (
-                sql.SQL("SELECT {} FROM {}{} AS t WHERE {}").format(
-                    sql.SQL(", ").join(sql.Identifier("t", name) for name in columns),
-                    sql.SQL("ONLY " if table.kind == "r" else ""),
-                    table.identifier,
-                    sql.SQL(row_filter.decode()) if row_filter else sql.SQL("true"),
-                ),
-                columns,
+            statement = sql.SQL("SELECT {} FROM {}{} AS t WHERE {}").format(
+                sql.SQL(", ").join(sql.Identifier("t", name) for name in columns),
+                sql.SQL("ONLY " if table.kind == "r" else ""),
+                table.identifier,
+                sql.SQL(row_filter.decode()) if row_filter else sql.SQL("true"),
             )
+            described = self._database.execute(statement + sql.SQL(" LIMIT 0")).description or []
+            self._statements[place] = statement, columns, [it.type_code for it in described]
         return self._statements[place]
 
     def _values(
-        self, table: Table, statement: sql.Composed, after: Sequence[str] | None, number: int
-    ) -> list[tuple[bytes | None, ...]]:
-        """Return the next rows in text form."""
+        self, table: Table, statement: sql.Composed, types: Sequence[int], after: Sequence[str] | None, limit: int
+    ) -> tuple[list[tuple[bytes | None, ...]], bool]:
+        """Return the next rows in text form, and whether they are the last ones.
+
+        Rows come one by one, since of a group, whose size is not known before, all would be in memory. To end that
+        early ends the statement, but not the transaction that has the snapshot.
+        """
         key = sql.SQL(", ").join(sql.Identifier("t", name) for name in table.key)
         if after is not None:
             statement += sql.SQL(" AND ({}) > ({})").format(key, key_values(table, after))
-        statement += sql.SQL(" ORDER BY {} LIMIT {}").format(key, sql.Literal(number))
-        result = self._database.execute(statement).pgresult
-        if result is None:
-            return []
-        rows = [tuple(result.get_value(row, it) for it in range(result.nfields)) for row in range(result.ntuples)]
-        size = sum(len(value or b"") for row in rows for value in row)
-        self._number = max(1, min(1000, 2 * number, number * CHUNK_BYTES // max(1, size)))
-        return rows
+        statement += sql.SQL(" ORDER BY {} LIMIT {}").format(key, sql.Literal(limit))
+        cursor = self._database.cursor()
+        for oid in types:
+            cursor.adapters.register_loader(oid, BytesLoader)
+        rows: list[tuple[bytes | None, ...]] = []
+        size = 0
+        self._database.execute("SAVEPOINT waypost_rows")
+        with closing(cursor.stream(statement, size=1)) as found:  # type: ignore[type-var]  # a generator
+            for row in found:
+                rows.append(row)
+                size += sum(len(value or b"") for value in row)
+                if size >= CHUNK_BYTES:
+                    break
+        self._database.execute("ROLLBACK TO SAVEPOINT waypost_rows")
+        self._database.execute("RELEASE SAVEPOINT waypost_rows")
+        return rows, size < CHUNK_BYTES and len(rows) < limit
 
 
 def key_values(table: Table, values: Sequence[str]) -> sql.Composed:

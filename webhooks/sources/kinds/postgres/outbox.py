@@ -26,14 +26,20 @@ from webhooks.sources.kinds.kind import (
     SourceUnavailable,
 )
 from webhooks.sources.kinds.postgres.connect import CONNECT_SETTINGS, Database, check_not_own, connect, reported
-from webhooks.sources.kinds.postgres.outbox_rows import MAX_ROW_BYTES, Cursor, OutboxColumns, OutboxRows
+from webhooks.sources.kinds.postgres.outbox_rows import (
+    MAX_HEADERS_BYTES,
+    MAX_ROW_BYTES,
+    MAX_TEXT,
+    Cursor,
+    OutboxColumns,
+    OutboxRows,
+)
 from webhooks.sources.kinds.postgres.tables import Column, Table, find_table, is_table_name
 from webhooks.wire import header_values
 
 POLL_EVERY = 0.25  # seconds between two looks at the table while a fetch waits
 MAX_COUNTED = 10_000  # unread rows that are counted for the lag
 MAX_HEADERS = 100  # of a row
-MAX_HEADERS_BYTES = 16 * 1024  # of their names and values
 TIME_TYPES = ("timestamp with time zone", "timestamp without time zone")
 JSON_TYPES = ("json", "jsonb")
 
@@ -333,6 +339,10 @@ def make_record(
                 raise SourceUnavailable("A value of the column is not UTF-8.", "settings.id_column") from None
             texts[name] = (row[name] or b"").decode(errors="replace")
             problem = f"The column of the {name} is not UTF-8."
+        if len(texts[name]) > MAX_TEXT:
+            problem = f"The column of the {name} has more than {MAX_TEXT:,} characters."
+            if name == "id":
+                raise SourceUnavailable(problem, "settings.id_column")
     event_type = texts["type"] or settings.get("event_type") or ""
     headers, wrong = _headers(row["headers"])
     if event_type:

@@ -20,18 +20,18 @@ import time
 from collections import OrderedDict
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
-from psycopg import capabilities, sql
+from psycopg import sql
 
 from webhooks.sources.kinds.postgres.connect import Database
 from webhooks.sources.kinds.postgres.tables import Column, Table
 
 MAX_FETCH_BYTES = 8 * 1024**2  # of one fetch, after which it ends
 MAX_ROW_BYTES = 64 * 1024**2  # of a payload; a larger one is not read
-SURELY_SMALL = 1024**2  # bytes as stored, perhaps compressed; the size of the text is looked at above that
-CHUNK = 25  # rows that are in memory before the size of a fetch is known
+MAX_HEADERS_BYTES = 16 * 1024  # of the headers of a row; no more of them is read than shows that there are more
+MAX_TEXT = 10_000  # characters of any other column; likewise
 LOOK_EVERY = 1.0  # seconds between two looks for late commits, at least
 LOOK_PART = 20  # a look takes at most this part of the time
 MAX_REMEMBERED = 500_000  # ids of rows read at or above the horizon
@@ -205,41 +205,48 @@ class OutboxRows:
     def _select(self, conditions: sql.Composable, limit: int, *, is_last: bool = False) -> list[dict[str, Any]]:
         """Return rows in order; fewer than there are if their payloads are large."""
         columns = self._columns
-        payload = self._format(sql.SQL("{payload}"))
-        plain = payload if columns.payload.type == "bytea" else sql.SQL("{}::text").format(payload)
-        is_large = sql.SQL("(pg_column_size({}) > {} AND octet_length({}) > {})").format(
-            payload, sql.Literal(SURELY_SMALL), plain, sql.Literal(MAX_ROW_BYTES)
-        )
         values = [
-            self._format(sql.SQL("{id}::text")),
-            sql.SQL("CASE WHEN {} THEN NULL ELSE {} END").format(is_large, plain),
-            is_large,
-            *(_as_text(column) for column in (columns.type, columns.headers, columns.key)),
+            sql.SQL("left({}, {})").format(self._format(sql.SQL("{id}::text")), sql.Literal(MAX_TEXT + 1)),
+            sql.SQL("CASE WHEN octet_length(plain) <= {} THEN plain END").format(sql.Literal(MAX_ROW_BYTES)),
+            sql.SQL("octet_length(plain) > {}").format(sql.Literal(MAX_ROW_BYTES)),
+            _as_text(columns.type),
+            _as_text(columns.headers, MAX_HEADERS_BYTES),
+            _as_text(columns.key),
             self._time_as_rfc3339(),
             *(_as_text(column) for column in (columns.source, columns.subject, columns.time)),
             sql.SQL("t.xmin::text::bigint"),
         ]
+        is_bytes = columns.payload.type == "bytea"
+        mapped = (getattr(columns, it.name) for it in fields(columns))
+        names = dict.fromkeys(it.name for it in mapped if it is not None)
         statement = self._format(
-            sql.SQL("SELECT {values} FROM {table} AS t WHERE {conditions} ORDER BY {order} LIMIT {limit}"),
+            # Texts are made after the limit, one row at a time; OFFSET 0: once, and not again for its size.
+            sql.SQL(
+                "SELECT {values} FROM ("
+                "SELECT {stored}, t.xmin FROM {table} AS t WHERE {conditions} ORDER BY {order} LIMIT {limit}"
+                ") AS t CROSS JOIN LATERAL (SELECT {plain} AS plain OFFSET 0) AS body ORDER BY {order}"
+            ),
             values=sql.SQL(", ").join(values),
+            stored=sql.SQL(", ").join(sql.Identifier("t", name) for name in names),
+            plain=self._format(sql.SQL("{payload}" if is_bytes else "{payload}::text")),
             conditions=conditions,
             order=self._order(is_last=is_last),
             limit=sql.Literal(limit),
         )
         rows: list[dict[str, Any]] = []
         size = 0
-        chunk = CHUNK if capabilities.has_stream_chunked() else 1
-        with closing(self._stream(statement, chunk)) as found:  # the rest is not read
+        with closing(self._stream(statement)) as found:  # the rest is not read
             for values_of_row in found:
                 row = dict(zip(NAMES, values_of_row, strict=True))
                 rows.append(row)
-                size += len(row["payload"] or b"") + len(row["headers"] or b"")
+                size += sum(len(value) for value in values_of_row if isinstance(value, bytes))
                 if size >= MAX_FETCH_BYTES:
                     break
         return rows
 
-    def _stream(self, statement: sql.Composed, chunk: int) -> Generator[tuple[Any, ...], None, None]:
-        yield from self._database.cursor().stream(statement, size=chunk)
+    def _stream(self, statement: sql.Composed) -> Generator[tuple[Any, ...], None, None]:
+        """Yield rows one by one: of a group of rows, whose size is not known before, all would be in memory."""
+        yield from self._database.cursor().stream(statement, size=1)
 
     def _time_as_rfc3339(self) -> sql.Composable:
         column = self._columns.time
@@ -320,8 +327,11 @@ def _full_xid(following: int) -> sql.Composable:
     ).format(sql.Literal(following))
 
 
-def _as_text(column: Column | None) -> sql.Composable:
-    return sql.SQL("NULL::text") if column is None else sql.SQL("{}::text").format(sql.Identifier("t", column.name))
+def _as_text(column: Column | None, most: int = MAX_TEXT) -> sql.Composable:
+    """Return the text of a column, and one character more than there may be of one that is too long."""
+    if column is None:
+        return sql.SQL("NULL::text")
+    return sql.SQL("left({}::text, {})").format(sql.Identifier("t", column.name), sql.Literal(most + 1))
 
 
 def _text(value: bytes) -> str:

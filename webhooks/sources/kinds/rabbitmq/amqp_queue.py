@@ -29,10 +29,9 @@ from webhooks.sources.kinds.kind import (
 from webhooks.sources.kinds.rabbitmq.connecting import Broker
 from webhooks.sources.kinds.record_headers import record_headers
 
-MAX_BYTES = 16 * 1024**2  # of bodies, the aim of one fetch
+MAX_BYTES = 16 * 1024**2  # of the bodies of one fetch, after which it ends
 FIRST_PREFETCH = 50  # messages, until their size is known
 QUIET_SECONDS = 0.05  # without a message, after which a fetch that has some ends
-UNREADABLE = "The properties of the message cannot be read."
 _PROPERTIES = ("message_id", "correlation_id", "reply_to", "app_id", "user_id", "type", "priority", "expiration")
 _COMPRESSED = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd"})  # other values name a charset
 _CLOUD_EVENTS = ("cloudevents:", "cloudevents_")  # prefixes of the AMQP binding of CloudEvents
@@ -44,7 +43,9 @@ class QueueReader:
     def __init__(self, connection: Connection) -> None:
         self._connection, self._queue = connection, connection.settings["queue"]
         self._prefetch = FIRST_PREFETCH
-        self._received: list[tuple[Any, bool]] = []  # messages, and whether their properties were unreadable
+        self._received: list[tuple[Any, str]] = []  # messages, and what is wrong with them
+        self._size = 0  # bytes of their bodies
+        self._surplus: list[int] = []  # delivery tags of messages that came after MAX_BYTES, which are given back
         self._broker = self._opened()
 
     def _opened(self) -> Broker:
@@ -61,33 +62,41 @@ class QueueReader:
         if time.monotonic() - self._used_at > HEARTBEAT:
             self.close()
             self._broker = self._opened()
-        self._received = []
+        self._received, self._size, self._surplus = [], 0, []
         number = max(1, min(limit, self._prefetch))
         with self._broker.limited(wait + 2 * CALL_SECONDS):
             self._broker.send_heartbeat()
             self._consume(number, wait)
         self._used_at = time.monotonic()
-        records = [_record(message, is_unreadable=flag) for message, flag in self._received]
+        records = [_record(message, problem) for message, problem in self._received]
         if records:
-            average = sum(len(record.body) for record in records) // len(records)
-            self._prefetch = MAX_BYTES // max(average, 1)
+            self._prefetch = max(1, MAX_BYTES * len(records) // max(self._size, 1))
         return records
 
     def _consume(self, number: int, wait: float) -> None:
-        """Subscribe for so many messages, and end the subscription when there are no more."""
+        """Subscribe for so many messages, and end the subscription when there are no more, or they are too large.
+
+        The broker counts messages and not bytes, so it has sent the rest of them then. They are received without being
+        kept, and given back.
+        """
         channel, until = self._broker.channel, time.monotonic() + wait
         channel.basic_qos(0, number, False)
         tag = channel.basic_consume(self._queue, callback=self._on_message)
-        while len(self._received) < number:
+        while len(self._received) < number and self._size < MAX_BYTES:
             left = QUIET_SECONDS if self._received or wait <= QUIET_SECONDS else until - time.monotonic()
             if left <= 0 or not self._broker.drain(left):
                 break
         channel.basic_cancel(tag)
+        for surplus in self._surplus:
+            channel.basic_reject(surplus, requeue=True)
 
     def _on_message(self, message: Any) -> None:
-        number = self._broker.messages
-        self._received.append((message, number in self._broker.unreadable))
-        self._broker.unreadable.discard(number)
+        problem = self._broker.problems.pop(self._broker.messages, "")
+        if self._size >= MAX_BYTES:
+            self._surplus.append(message.delivery_info["delivery_tag"])
+            return
+        self._received.append((message, problem))
+        self._size += len(message.body)
 
     def acknowledge(self, records: Sequence[Record]) -> None:
         with self._broker.limited(CALL_SECONDS):
@@ -152,7 +161,7 @@ def _declare(broker: Broker, queue: str) -> int:
         return int(broker.channel.queue_declare(queue, passive=True).message_count)
 
 
-def _record(message: Any, *, is_unreadable: bool) -> Record:
+def _record(message: Any, problem: str) -> Record:
     properties, delivery = message.properties, message.delivery_info
     body = message.body.encode("utf-8", "surrogatepass") if isinstance(message.body, str) else bytes(message.body)
     written = properties.get("application_headers") or {}
@@ -171,7 +180,7 @@ def _record(message: Any, *, is_unreadable: bool) -> Record:
         content_type=str(properties.get("content_type") or ""),
         time=_time(properties.get("timestamp")),
         event_type=str(properties.get("type") or ""),
-        problem=UNREADABLE if is_unreadable else "",
+        problem=problem,
         handle=delivery["delivery_tag"],
     )
 

@@ -180,7 +180,6 @@ def test_fetch_returns_at_once_after_a_notification(outbox: Shop, read: Callable
 
 def test_large_rows_end_a_fetch_early(outbox: Shop, read: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox_rows, "MAX_FETCH_BYTES", 5000)
-    monkeypatch.setattr(outbox_rows, "CHUNK", 1)
     outbox.run(
         "INSERT INTO outbox (payload) SELECT jsonb_build_object('n', n, 'x', repeat('x', 2000)) "
         "FROM generate_series(1, 9) n"
@@ -193,7 +192,6 @@ def test_large_rows_end_a_fetch_early(outbox: Shop, read: Callable[..., Any], mo
 def test_hostile_rows_are_records_with_a_problem_and_block_nothing(
     outbox: Shop, read: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox_rows, "SURELY_SMALL", 10)
     monkeypatch.setattr(outbox_rows, "MAX_ROW_BYTES", 3000)
     headers = ['["a"]', '{"a b": "c"}', '{"a": 1}', '{"a": "x\\ny"}', json.dumps({"a": "x" * 20_000})]
     for value in headers:
