@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from benchmarks.deployment import Deployment
 from benchmarks.meter import Meter
 from benchmarks.result import Check, Cost, Latency, latency
 from benchmarks.system import System
-from benchmarks.wire.programs import Arrival, LoadGenerator, Response, Sink, Start
+from benchmarks.wire.programs import Arrival, BatchSink, LoadGenerator, Response, Sink, Start
 
 SIZE = 1024  # bytes of an event, envelope included
 BATCH = 100  # events in one request
@@ -75,6 +76,14 @@ class Bench:
     def closed_sink(self) -> Sink:
         """Return a further sink that refuses connections until it comes up."""
         return Sink(self._directory, self._start, name=f"arrivals-{time.time_ns()}", down=True)
+
+    def at_batch_sink(self) -> "tuple[Bench, BatchSink]":
+        """Return this bench with a further sink, for requests with many messages; both have the same system."""
+        sink = BatchSink(self._directory, self._start, name=f"messages-{time.time_ns()}")
+        _ = self.system
+        made = copy(self)
+        made.sink = sink
+        return made, sink
 
     def server_version(self) -> str:
         """Return the version of PostgreSQL; empty if no row has used the shared system."""

@@ -3,6 +3,7 @@
 import shutil
 import struct
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -98,6 +99,26 @@ class Sink:
         with self._records.open("rb") as file:
             file.seek(since * RECORD.size)
             return [Arrival(*values[:3]) for values in RECORD.iter_unpack(file.read())]
+
+
+class BatchSink(Sink):
+    """The receiving end of requests with many messages: arrays of events, and SendMessageBatch of SQS."""
+
+    def __init__(self, directory: Path, start: Start, *, name: str) -> None:
+        """Start the sink."""
+        self._records = directory / name
+        command = [sys.executable, "-m", "benchmarks.wire.batch_sink", str(self._records)]
+        self._process = start(command, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        self._port = int(self._process.stdout.readline())
+
+    def url(self, lane: int, kind: str = "b") -> str:
+        """Return the URL of an endpoint that gets arrays of events."""
+        return f"http://127.0.0.1:{self._port}/{kind}/{lane}"
+
+    def queue_url(self, lane: int) -> str:
+        """Return the URL of a queue."""
+        return f"http://127.0.0.1:{self._port}/000000000000/{lane}"
 
 
 class LoadGenerator:

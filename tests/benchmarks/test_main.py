@@ -15,6 +15,8 @@ QUOTED = {  # by README.md, docs/why/*.md and docs/scale.md
     *("start", "idle", "memory", "hot-endpoint", "publish", "fan-out", "latency", "slow-4", "slow-19", "outage"),
     *(
         "drain",
+        "batches",
+        "sqs",
         "one-to-one",
         "hanging",
         "failing",
