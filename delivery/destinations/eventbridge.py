@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from delivery.transports.https import aws
+from delivery.transports.https.api_responses import parsed
 from delivery.transports.https.kind import HttpsClient, HttpsKind, HttpsRequest
 from delivery.transports.message import Message
 from delivery.transports.outcome import Failure, Outcome
@@ -160,7 +161,7 @@ class EventBridgeClient(HttpsClient):
     def verdicts(self, outcome: Outcome, messages: Sequence[Message]) -> Sequence[Outcome]:
         if (whole := aws.whole_failure(outcome, len(messages))) is not None:
             return whole
-        entries = aws.parsed(outcome.response).get("Entries")
+        entries = parsed(outcome.response).get("Entries")
         if not isinstance(entries, list) or len(entries) != len(messages):
             return [outcome._replace(failure=Failure.PROTOCOL)] * len(messages)
         return [_verdict(outcome, entry) for entry in entries]

@@ -11,12 +11,13 @@ import re
 import time
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from typing import Any
 
 from delivery.transports.https import aws
+from delivery.transports.https.api_responses import parsed
 from delivery.transports.https.kind import HttpsClient, HttpsKind, HttpsRequest
 from delivery.transports.message import Message
+from delivery.transports.order_keys import accepted_key
 from delivery.transports.outcome import Failure, Outcome
 from delivery.transports.send_failed import SendFailed
 from subscriptions.endpoints.destinations.kind import Connection, InvalidSettings, Setting
@@ -100,7 +101,7 @@ class KinesisClient(HttpsClient):
     def verdicts(self, outcome: Outcome, messages: Sequence[Message]) -> Sequence[Outcome]:
         if (whole := aws.whole_failure(outcome, len(messages))) is not None:
             return whole
-        records = aws.parsed(outcome.response).get("Records")
+        records = parsed(outcome.response).get("Records")
         if not isinstance(records, list) or len(records) != len(messages):
             return [outcome._replace(failure=Failure.PROTOCOL)] * len(messages)
         return [_verdict(outcome, record) for record in records]
@@ -121,9 +122,7 @@ def partition_key_of(message: Message) -> str:
     key = message.order_key
     if key is None:
         return message.id
-    if not key:
-        return "default"
-    return key if len(key) <= MAX_KEY else sha256(key.encode()).hexdigest()
+    return accepted_key(key, fits=len(key) <= MAX_KEY)
 
 
 def _stream(settings: Mapping[str, Any]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from delivery.transports.https import aws, aws_messages
+from delivery.transports.https.api_responses import parsed
 from delivery.transports.https.kind import HttpsClient, HttpsKind, HttpsRequest
 from delivery.transports.message import Message
 from delivery.transports.outcome import Failure, Outcome
@@ -112,7 +113,7 @@ class SqsClient(HttpsClient):
     def verdicts(self, outcome: Outcome, messages: Sequence[Message]) -> Sequence[Outcome]:
         if (whole := aws.whole_failure(outcome, len(messages))) is not None:
             return whole
-        found = aws.parsed(outcome.response)
+        found = parsed(outcome.response)
         sent = {str(it.get("Id")): str(it.get("MessageId", "")) for it in found.get("Successful") or ()}
         failures = {str(it.get("Id")): it for it in found.get("Failed") or ()}
         return aws_messages.entry_outcomes(outcome, len(messages), sent, failures)

@@ -45,6 +45,7 @@ from tests.receiver import Receiver
 from tests.threads import ClosingThreads
 from tests.waiting import wait_until
 from tests.webhooks.senders.test_handshake import ask
+from tests.webhooks.sources.kinds.google.pubsub_server import PubSubServer
 from webhooks.kit.fair.threads import request_threads
 from webhooks.models import Receipt
 from webhooks.schemes import get
@@ -188,13 +189,25 @@ def test_form_of_a_destination_has_fields_of_an_endpoint() -> None:
         assert fields.keys() <= EndpointCreateSerializer().fields.keys()
 
 
+PLACEHOLDERS = {"service_account": PubSubServer().key_file()}  # of guides, for what cannot be any text
+
+
 def test_settings_of_a_guide_to_a_destination_are_accepted() -> None:
     for block in blocks_for("send-to"):
         fields = json.loads(block.text.partition("-d '")[2].rstrip().removesuffix("'"))
-        connection = Connection("", 1, {})
-        checked_connection(fields["type"], connection, fields["settings"], fields["credentials"])
+        credentials = {name: PLACEHOLDERS.get(name, text) for name, text in fields["credentials"].items()}
+        checked_connection(fields["type"], Connection("", 1, {}), fields["settings"], credentials)
         columns = fields["settings"].get("columns", {})
         assert all(name in block_for("table").text for name in columns)
+
+
+def test_application_in_place_of_a_key_is_accepted() -> None:
+    given = json.loads(block_for("entra").text)
+    for kind, place in (
+        ("azure_service_bus", {"namespace_url": "https://shop.servicebus.windows.net", "entity": "orders"}),
+        ("azure_event_grid", {"topic_url": "https://orders.westeurope-1.eventgrid.azure.net/api/events"}),
+    ):
+        checked_connection(kind, Connection("", 1, {}), {**place, **given["settings"]}, given["credentials"])
 
 
 def test_batch_of_an_endpoint_is_accepted() -> None:

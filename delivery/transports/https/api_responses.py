@@ -10,7 +10,9 @@ PURE. Kinds add what their API says in the body; a status alone means
     3xx, 4xx    refused
 """
 
+import json
 from collections.abc import Sequence
+from typing import Any
 
 from delivery.transports.http.responses import GONE, REQUEST_TIMEOUT, TOO_MANY_REQUESTS
 from delivery.transports.outcome import Failure, Outcome
@@ -62,3 +64,12 @@ def by_status(outcome: Outcome, count: int) -> Sequence[Outcome]:
 def unreadable(outcome: Outcome, count: int) -> Sequence[Outcome]:
     """Return the outcomes of messages that the API may have stored, since it responded 2xx with something else."""
     return [outcome._replace(failure=Failure.PROTOCOL)] * count
+
+
+def parsed(body: bytes) -> dict[str, Any]:
+    """Return JSON as an object; an empty object for what is none."""
+    try:
+        document = json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}

@@ -11,9 +11,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from delivery.transports.http.responses import SUCCESS
-from delivery.transports.https import verdicts
+from delivery.transports.https import api_responses
+from delivery.transports.https.api_responses import failure_of_status, parsed
 from delivery.transports.https.kind import HttpsRequest, call
-from delivery.transports.https.verdicts import failure_of_status
 from delivery.transports.outcome import Failure, Outcome
 from subscriptions.endpoints.destinations.kind import Connection, DestinationUnavailable, InvalidSettings, Setting
 from webhooks.wire.addresses.parsed_url import ForbiddenAddress, parse
@@ -138,15 +138,6 @@ def test_call(connection: Connection, request: HttpsRequest, setting: str) -> di
     raise DestinationUnavailable(f"{code or status}: {message}", setting)
 
 
-def parsed(body: bytes) -> dict[str, Any]:
-    """Return JSON as an object; an empty object for what is none."""
-    try:
-        document = json.loads(body or b"{}")
-    except (ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
 def error_of(body: bytes) -> tuple[str, str]:
     """Return the code and the message of an error; both empty if the body has none."""
     document = parsed(body)
@@ -177,7 +168,7 @@ def failure_of_code(code: str, status: int | None) -> Failure:
 def failed(outcome: Outcome, code: str, text: str = "", status: int | None = None) -> Outcome:
     """Return the outcome of a message that failed with this code, in a request with this outcome."""
     failure = failure_of_code(code, outcome.status if status is None else status)
-    return verdicts.failed(outcome, failure, f"{code}: {text}" if text or outcome.delivered else "")
+    return api_responses.failed(outcome, failure, f"{code}: {text}" if text or outcome.delivered else "")
 
 
 def whole_failure(outcome: Outcome, count: int) -> Sequence[Outcome] | None:

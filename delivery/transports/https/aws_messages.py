@@ -5,11 +5,11 @@ PURE.
 
 import re
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from typing import Any
 
 from delivery.transports.https import aws
 from delivery.transports.message import TIMESTAMP, Message
+from delivery.transports.order_keys import accepted_key
 from delivery.transports.outcome import Failure, Outcome
 
 UNORDERED = "unordered-"  # begins the group of a message that has no order key
@@ -37,9 +37,7 @@ def group_of(message: Message) -> str:
     key = message.order_key
     if key is None:
         return UNORDERED + message.id
-    if not key:
-        return "default"
-    return key if len(key) <= 128 and not _NOT_IN_GROUP.search(key) else sha256(key.encode()).hexdigest()
+    return accepted_key(key, fits=len(key) <= 128 and not _NOT_IN_GROUP.search(key))
 
 
 def entry_outcomes(

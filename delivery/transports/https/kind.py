@@ -6,20 +6,25 @@ under the address guard, gets access tokens, and settles each message by its own
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from delivery.transports.http.exchange import MAX_RESPONSE
-from delivery.transports.https.tokens import Credentials
+from delivery.transports.http.responses import SUCCESS
+from delivery.transports.https.api_responses import failure_of_status, parsed
+from delivery.transports.https.tokens import Credentials, request_token
 from delivery.transports.message import Message
-from delivery.transports.outcome import Outcome
+from delivery.transports.outcome import Failure, Outcome
 from delivery.transports.send_failed import SendFailed
 from delivery.transports.shown_message import ShownMessage
 from subscriptions.endpoints.destinations.kind import Connection, DestinationUnavailable, Kind
 from subscriptions.endpoints.http.certificates import TlsFiles
-from webhooks.outgoing.errors import CallFailed
+from subscriptions.endpoints.http.oauth_tokens import TokenRequestFailed
+from webhooks.outgoing.errors import CallFailed, LimitReached
 from webhooks.outgoing.guarded_call import start_call
-from webhooks.wire.addresses.parsed_url import ForbiddenAddress
+from webhooks.wire.addresses.parsed_url import ForbiddenAddress, parse
 
 TEST_TIMEOUT = 5.0  # seconds of a request of a test
+MAX_SHOWN = 300  # bytes of an error that a test shows
 UNLIMITED = 2**62
 
 
@@ -81,6 +86,15 @@ class HttpsKind(Kind):
         return ShownMessage(request.method, request.url, request.headers, request.body)
 
 
+def url_problem(url: str, path: str) -> dict[str, str]:
+    """Return what is wrong with a URL, by the path of its setting; empty if nothing is."""
+    try:
+        parse(url, allow_http=True)
+    except ForbiddenAddress as error:
+        return {path: str(error)}
+    return {}
+
+
 def call(connection: Connection, request: HttpsRequest, setting: str) -> tuple[int, bytes]:
     """Send one request of a test, and return status and body of the response. Blocks for TEST_TIMEOUT at most.
 
@@ -102,4 +116,44 @@ def call(connection: Connection, request: HttpsRequest, setting: str) -> tuple[i
     return response.status, response.body
 
 
-__all__ = ["HttpsClient", "HttpsKind", "HttpsRequest", "SendFailed", "ShownMessage", "call"]
+def call_api(connection: Connection, request: HttpsRequest, setting: str) -> dict[str, Any]:
+    """Return the JSON object that a request of a test gets; ``setting`` names the place, such as a queue.
+
+    Raises DestinationUnavailable.
+    """
+    status, body = call(connection, request, setting)
+    if status in SUCCESS:
+        return parsed(body)
+    failure = failure_of_status(status)
+    if failure is Failure.ACCESS_DENIED:
+        raise DestinationUnavailable(f"Access denied ({status}): {shortened(body)}", "credentials")
+    raise DestinationUnavailable(f"The response has status {status}: {shortened(body)}", setting)
+
+
+def token_for_test(connection: Connection, credentials: Credentials, setting: str) -> str:
+    """Return an access token for a test; ``setting`` names the credentials. Raises DestinationUnavailable."""
+    try:
+        return request_token(credentials, connection.share).result(TEST_TIMEOUT + 1).text
+    except (TokenRequestFailed, LimitReached) as error:
+        raise DestinationUnavailable(str(error), setting) from None
+    except TimeoutError:
+        raise DestinationUnavailable("The token server did not respond in time.", setting) from None
+
+
+def shortened(body: bytes) -> str:
+    """Return the beginning of the body of an error, in one line."""
+    return " ".join(body[:MAX_SHOWN].decode("utf-8", "replace").split())
+
+
+__all__ = [
+    "HttpsClient",
+    "HttpsKind",
+    "HttpsRequest",
+    "SendFailed",
+    "ShownMessage",
+    "call",
+    "call_api",
+    "shortened",
+    "token_for_test",
+    "url_problem",
+]

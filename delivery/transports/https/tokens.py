@@ -4,7 +4,7 @@ A token is requested in the event loop of ``webhooks.outgoing``, so a token serv
 """
 
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from concurrent.futures import Future
 from typing import Protocol
 from uuid import UUID
@@ -51,16 +51,11 @@ class Tokens:
             del self._kept[endpoint_id]
 
 
-def request_token(
-    credentials: Credentials, share: UUID, on_ended: Callable[["Future[BearerToken]"], None]
-) -> "Future[BearerToken]":
-    """Start a token request on behalf of a tenant; ``on_ended`` is called in another thread."""
+def request_token(credentials: Credentials, share: Hashable) -> "Future[BearerToken]":
+    """Start a token request on behalf of a tenant. The future raises TokenRequestFailed, LimitReached."""
     if isinstance(credentials, ClientCredentials):
-        future = start_token_request(credentials, share=share)
-    else:
-        future = credentials.request(share)
-    future.add_done_callback(on_ended)
-    return future
+        return start_token_request(credentials, share=share)
+    return credentials.request(share)
 
 
 tokens = PerProcess(Tokens)

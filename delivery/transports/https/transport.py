@@ -135,7 +135,8 @@ class HttpsTransport:
             return
         self._waiting.setdefault(endpoint_id, []).append(group)
         if credentials is not None and endpoint_id not in self._requests:
-            self._requests[endpoint_id] = request_token(credentials, group.target.tenant_id, self._on_token_ended)
+            request = self._requests[endpoint_id] = request_token(credentials, group.target.tenant_id)
+            request.add_done_callback(self._on_token_ended)
 
     def _on_token_ended(self, _request: "Future[BearerToken]") -> None:
         self._has_token = True

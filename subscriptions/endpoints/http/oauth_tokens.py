@@ -67,14 +67,21 @@ def store_token(endpoint_id: UUID, credentials: ClientCredentials, token: Bearer
 
 
 def start_token_request(credentials: ClientCredentials, *, share: Hashable) -> "Future[BearerToken]":
-    """Request a token on behalf of a tenant (``share``), within REQUEST_TIMEOUT.
+    """Request a token with client credentials on behalf of a tenant (``share``): see ``start_bearer_request``."""
+    headers, body = _request(credentials)
+    return start_bearer_request(credentials.token_url, headers, body, share=share)
+
+
+def start_bearer_request(
+    url: str, headers: Mapping[str, str], body: bytes, *, share: Hashable
+) -> "Future[BearerToken]":
+    """Request a token on behalf of a tenant (``share``) by a POST request with any grant, within REQUEST_TIMEOUT.
 
     The future raises TokenRequestFailed, and TooManyCalls and TooManyLookups beyond the tenant's limits.
     """
     result: Future[BearerToken] = Future()
     result.set_running_or_notify_cancel()
-    headers, body = _request(credentials)
-    call = start_call("POST", credentials.token_url, share=share, headers=headers, body=body, timeout=REQUEST_TIMEOUT)
+    call = start_call("POST", url, share=share, headers=headers, body=body, timeout=REQUEST_TIMEOUT)
     call.add_done_callback(lambda done: _settle(result, done))
     return result
 

@@ -1,4 +1,4 @@
-"""Serve the REST API of Pub/Sub on loopback, as its reference describes it, with one subscription in memory.
+"""Serve the REST API of Pub/Sub on loopback, as its reference describes it, with one subscription and topics in memory.
 
 No emulator can be installed here without Google's own tools. The JWT of a service account is checked with its public
 key by another library than the one that signs it.
@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 SUBSCRIPTION = "projects/shop/subscriptions/orders"
 EMAIL = "reader@shop.iam.gserviceaccount.example"
+GUEST = "guest@shop.iam.gserviceaccount.example"  # gets tokens, and has no role
 PRIVATE = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 PEM = PRIVATE.private_bytes(
     serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -41,7 +42,10 @@ class Message:
 
 
 class PubSubServer:
-    """Hold the messages of the subscription; ``fails`` has statuses with which the next requests of an action fail."""
+    """Hold the messages of the subscription; ``fails`` has statuses with which the next requests of an action fail.
+
+    ``topics``: what was published, by the full name of the topic.
+    """
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
@@ -49,6 +53,8 @@ class PubSubServer:
         self.calls: list[str] = []
         self.fails: dict[str, list[int]] = {}
         self.tokens: set[str] = set()
+        self.guests: set[str] = set()  # tokens of a service account without roles
+        self.topics: dict[str, list[dict[str, Any]]] = {}
         self.deadline = 90.0  # seconds, the longest that is granted
         self.pulled_for = 10.0  # seconds, the deadline of the subscription
         self.waits = 0.1  # seconds, of a pull without messages
@@ -81,15 +87,38 @@ class PubSubServer:
         assert form["grant_type"] == ["urn:ietf:params:oauth:grant-type:jwt-bearer"]
         try:
             claims = jwt.decode(
-                form["assertion"][0], PRIVATE.public_key(), ["RS256"], audience=f"{self.url}/token", issuer=EMAIL
+                form["assertion"][0],
+                PRIVATE.public_key(),
+                ["RS256"],
+                audience=f"{self.url}/token",
+                issuer=[EMAIL, GUEST],
             )
         except jwt.InvalidTokenError:
             return 400, {"error": "invalid_grant"}
         assert claims["scope"] == "https://www.googleapis.com/auth/pubsub"
         assert claims["exp"] - claims["iat"] <= 3600
-        token = f"token-{len(self.tokens)}"
-        self.tokens.add(token)
+        token = f"token-{len(self.tokens) + len(self.guests)}"
+        (self.tokens if claims["iss"] == EMAIL else self.guests).add(token)
         return 200, {"access_token": token, "expires_in": 3599, "token_type": "Bearer"}
+
+    def act_on_topic(self, name: str, action: str, request: Mapping[str, Any], *, is_guest: bool) -> tuple[int, Any]:
+        """Return status and body of a call to a topic."""
+        if self.fails.get(action):
+            return self.fails[action].pop(0), {"error": {"message": f"No {action}."}}
+        if action == "testIamPermissions":
+            return 200, {} if is_guest or name not in self.topics else {"permissions": request["permissions"]}
+        if is_guest:
+            return 403, {"error": {"code": 403, "message": "User not authorized.", "status": "PERMISSION_DENIED"}}
+        if name not in self.topics:
+            return 404, {"error": {"code": 404, "message": "Resource not found.", "status": "NOT_FOUND"}}
+        messages: list[dict[str, Any]] = request["messages"]
+        keys = {it.get("orderingKey") for it in messages}
+        if len(keys) != 1 or len(messages) > 1000 or any("" in it["attributes"].values() for it in messages):
+            return 400, {"error": {"code": 400, "message": "Invalid.", "status": "INVALID_ARGUMENT"}}
+        topic = self.topics[name]
+        with self.lock:
+            topic += messages
+        return 200, {"messageIds": [str(len(topic) + number) for number in range(len(messages))]}
 
     def act(self, action: str, request: Mapping[str, Any]) -> tuple[int, Any]:
         """Return status and body of a call."""
@@ -156,9 +185,13 @@ def pubsub_server() -> Iterator[PubSubServer]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             path, _, action = self.path.removeprefix("/v1/").partition(":")
+            bearer = self.headers.get("authorization", "").removeprefix("Bearer ")
             if self.path == "/token":
                 self.respond(*state.token(parse_qs(body.decode())))
-            elif self.headers["authorization"].removeprefix("Bearer ") not in state.tokens:
+            elif "/topics/" in path and bearer in state.tokens | state.guests:
+                is_guest = bearer in state.guests
+                self.respond(*state.act_on_topic(path, action, json.loads(body), is_guest=is_guest))
+            elif bearer not in state.tokens:
                 self.respond(401, {"error": {"code": 401, "message": "No such token."}})
             elif path != SUBSCRIPTION and action != "testIamPermissions":
                 self.respond(404, {"error": {"code": 404, "message": "Resource not found."}})
