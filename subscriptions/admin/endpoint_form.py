@@ -26,6 +26,7 @@ from webhooks.outgoing.errors import LimitReached
 from webhooks.wire.ids import parse
 
 MAY_ADD, MAY_CHANGE = "subscriptions.add_endpoint", "subscriptions.change_endpoint"  # permissions
+LONG = 4096  # characters; longer credentials, such as key files, are edited in several lines
 URL = Setting("url", "URL", "Address that receives the deliveries.", is_required=True)
 
 
@@ -42,6 +43,9 @@ class SettingsForm(forms.Form):
         for setting in self.declared:
             self.fields[_field_name(setting)] = _field(setting, stored)
         self.order_fields([name for name in self.fields if name != "skip_test"])
+        for field in self.fields.values():
+            if not isinstance(field, forms.BooleanField):
+                field.widget.attrs["class"] = "wp-input"
 
     def values(self, *, of_credentials: bool) -> dict[str, Any]:
         """Return the members of ``settings`` or of ``credentials`` that were given."""
@@ -165,7 +169,9 @@ def _field(setting: Setting, stored: Mapping[str, Any] | None) -> forms.Field:
         "initial": None if setting.is_credential else initial,
     }
     if setting.is_credential:
-        return forms.CharField(**options, widget=forms.PasswordInput(attrs={"autocomplete": "off"}), strip=False)
+        line = forms.PasswordInput(attrs={"autocomplete": "off"})
+        lines = forms.Textarea(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false"})
+        return forms.CharField(**options, widget=lines if setting.max_length > LONG else line, strip=False)
     if setting.choices:
         empty = [] if setting.is_required or setting.default else [("", "-")]
         return forms.ChoiceField(**options, choices=[*empty, *((it, it) for it in setting.choices)])

@@ -142,22 +142,22 @@ class TestServiceBus(Battery):
         assert answer[1] in bytes(latest_attempt().response or b"")
 
 
-def tested(settings: dict[str, Any], credentials: dict[str, str]) -> str:
+def found_by_test(settings: dict[str, Any], credentials: dict[str, str]) -> str:
     kind, connection = checked_connection("azure_service_bus", Connection("", 1, {}), settings, credentials)
     return kind.test(connection)
 
 
 def test_key_that_may_only_send_is_accepted_by_the_test_of_settings(server: AzureServer) -> None:
     queue = Queue(server)
-    found = tested({**queue.settings, "key_name": "send"}, {"access_key": POLICIES["send"][0]})
+    found = found_by_test({**queue.settings, "key_name": "send"}, {"access_key": POLICIES["send"][0]})
     assert found == "The credentials are accepted. They do not allow to see whether the queue or topic exists."
-    assert tested(*as_application(queue)) == found
+    assert found_by_test(*as_application(queue)) == found
 
 
 def test_wrong_client_secret_is_found_by_the_test_of_settings(server: AzureServer) -> None:
     settings, _ = as_application(Queue(server))
     with pytest.raises(DestinationUnavailable) as caught:
-        tested(settings, {"client_secret": "wrong"})
+        found_by_test(settings, {"client_secret": "wrong"})
     assert caught.value.setting == "credentials.client_secret"
 
 
