@@ -39,7 +39,6 @@ PATH_PARAMETERS = {
     "signature": "Signature of the link.",
 }
 WITH_UID = ("tenants", "plans", "endpoints", "subscriptions", "sources")  # resources that are also found by their uid
-QUERY_PARAMETERS = {"format": "Media type of the response; by default as `Accept` says."}
 ACTIONS = {"GET": "get", "POST": "create", "PUT": "replace", "PATCH": "change", "DELETE": "delete"}
 TAG_OF = {
     "data": "Events",
@@ -239,7 +238,7 @@ def _describe_parameters(path: str, operation: dict[str, Any]) -> None:
     resource = path.removeprefix("/api/v1/").split("/")[0]
     names = {"event-types": "Id or name", "connectors": "Name"}
     by = "Id or `uid`" if resource in WITH_UID else names.get(resource, "Id")
-    texts = {**PATH_PARAMETERS, **QUERY_PARAMETERS, "ref": f"{by} of the {_singular(resource).replace('-', ' ')}."}
+    texts = {**PATH_PARAMETERS, "ref": f"{by} of the {_singular(resource).replace('-', ' ')}."}
     for parameter in operation.get("parameters", ()):
         if parameter["name"] in texts:
             parameter.setdefault("description", texts[parameter["name"]])

@@ -117,6 +117,7 @@ class BroadcastCancel(BroadcastView):
             "Platform keys only.",
         ),
     }
+    reads_body = False
 
     required_scopes = {"POST": Scope.PUBLISH}
 

@@ -57,6 +57,7 @@ class DeliveryCancel(DeliveryChange):
             "is recorded. 409 if it has already ended.",
         ),
     }
+    reads_body = False
 
     result = Delivery.State.CANCELLED
 
@@ -75,6 +76,7 @@ class DeliveryRetry(DeliveryChange):
             "breaker and a pause that it asked for with `Retry-After` still apply. 409 if the delivery has ended.",
         ),
     }
+    reads_body = False
 
     @extend_schema(request=None, responses={200: DeliverySerializer}, operation_id="retry_delivery")
     def post(self, request: Request, ref: str) -> Response:
@@ -92,6 +94,7 @@ class DeliveryResend(DeliveryChange):
             "409 while an attempt is in progress, if the payload was erased, or if the endpoint is disabled.",
         ),
     }
+    reads_body = False
 
     @extend_schema(request=None, responses={200: DeliverySerializer}, operation_id="resend_delivery")
     def post(self, request: Request, ref: str) -> Response:
@@ -111,6 +114,7 @@ class DeliverySetAside(DeliveryChange):
             "on. It can be replayed later.",
         ),
     }
+    reads_body = False
 
     result = Delivery.State.DEAD
 

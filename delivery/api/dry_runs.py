@@ -9,11 +9,10 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from delivery.api.explanations import PatternMismatchSerializer
 from delivery.api.publishing.event_refs import find_event
-from delivery.publishing.results import InvalidMembers
+from delivery.api.publishing.publish_results import field_errors
 from delivery.reading import queries
 from delivery.reading.requests import dry_run
 from subscriptions.api.fields.routing import EventTypesField, PatternField, TransformerField
@@ -22,6 +21,7 @@ from subscriptions.models import Endpoint, Scope, Subscription, Tenant
 from subscriptions.routing.compiled_patterns import compile_pattern, compile_transformer
 from subscriptions.routing.targets import load_targets
 from webhooks.kit.rest.serializers import JsonField, ListField, ReferenceField, StrictSerializer
+from webhooks.kit.rest.strict_views import StrictView
 from webhooks.wire.errors import InvalidEvent
 from webhooks.wire.step_budget import BudgetExceeded, StepBudget
 
@@ -136,7 +136,7 @@ class DryRunResultsSerializer(serializers.Serializer[Any]):
     )
 
 
-class DryRuns(APIView):
+class DryRuns(StrictView):
     """Test a subscription on events. Nothing is stored, nothing is sent."""
 
     has_large_body = True  # read by subscriptions.api.conventions.errors
@@ -215,12 +215,11 @@ def _subject(tenant: Tenant, written: Any, named: Any) -> dry_run.DryRunEvent:
     if isinstance(written, str):
         row = find_event(queries.events(tenant.pk).defer(None).defer("digest"), written, tenant_id=tenant.pk)
         if row is None:
-            raise ValidationError(named(["No event with this id."]))
+            raise ValidationError(named(["No event with this id."]), code="unknown")
         return dry_run.stored_event(row.pk, bytes(row.body))
     if not isinstance(written, dict):
         raise ValidationError(named([ONE]))
     try:
         return dry_run.parse_event(written)
     except InvalidEvent as error:
-        reasons = error.reasons if isinstance(error, InvalidMembers) else {error.attribute: error.reason}
-        raise ValidationError(named({it or "non_field_errors": [reason] for it, reason in reasons.items()})) from None
+        raise ValidationError(named(field_errors(error))) from None

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 from rest_framework import serializers
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
 
 from delivery.api.publishing.event_refs import find_event
@@ -18,10 +18,11 @@ from delivery.reading import queries
 from delivery.reading.known_sources import source_objection
 from delivery.reading.list_filters import ATTEMPTS, DEAD_LETTERS, DELIVERIES, EVENTS
 from delivery.reading.timeline import EXPLAINED
-from delivery.replaying.replay_filter import InvalidFilter, ReplayFilter
+from delivery.replaying.replay_filter import FilterFault, InvalidFilter, ReplayFilter
 from delivery.transports.outcome import Failure
 from subscriptions.api.authentication import principal
-from subscriptions.models import Tenant
+from subscriptions.api.tenancy import limited_to_endpoint
+from subscriptions.models import Endpoint, Tenant
 from webhooks.kit.rest.labels import LabelsFilter
 from webhooks.kit.rest.lookup import find
 from webhooks.kit.rest.query_params import ChoiceFilter, Filter, QueryParams, RegexFilter, TextFilter
@@ -76,6 +77,16 @@ class RowField(serializers.CharField):
         return found if found is not None else self.fail("unknown", name=rows.model._meta.verbose_name)
 
 
+class EndpointField(RowField):
+    """An endpoint of the request's tenant, or the one that its key is limited to; an id also of one that is deleted."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(self._endpoints, **options)
+
+    def _endpoints(self, tenant_id: UUID | None, ref: str) -> QuerySet[Endpoint]:
+        return limited_to_endpoint(self.context["view"].request, queries.endpoints(tenant_id, ref), "pk")
+
+
 class EventField(serializers.CharField):
     """An event of the request's tenant, by its id or its own id."""
 
@@ -103,6 +114,15 @@ class ScheduleFilter(Filter, serializers.CharField):
         tenant_id = self.context["view"].tenant_id()
         found = find(queries.below(tenant_id, Schedule.objects.all()), ref, of_all_tenants=tenant_id is None)
         return found.public_id if found is not None else self.fail("unknown")
+
+
+class StatusFilter(RegexFilter):
+    """Filter by the HTTP status of an attempt, or by a class of them."""
+
+    default_error_messages = {"invalid": "Must be a status such as 503, or a class of them such as 5xx."}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(STATUS, **{"unindexed": True, "help_text": STATUS_HELP, **options})
 
 
 class EventTypeArgument(serializers.CharField):
@@ -150,7 +170,7 @@ class PeriodParams(QueryParams):
 class AttemptFilters(PeriodParams):
     """Filter the attempts of one delivery."""
 
-    status = RegexFilter(STATUS, where=ATTEMPTS["status"], unindexed=True, help_text=STATUS_HELP)
+    status = StatusFilter(where=ATTEMPTS["status"])
     error = ChoiceFilter(FAILURES, unindexed=True, help_text=ERROR_HELP)
 
 
@@ -181,7 +201,7 @@ class EventDeliveryFilters(PeriodParams):
         unindexed=lambda given: given["state"] not in queries.STOPPED,
         help_text="State of the delivery.",
     )
-    status = RegexFilter(STATUS, where=DELIVERIES["status"], unindexed=True, help_text=STATUS_HELP)
+    status = StatusFilter(where=DELIVERIES["status"])
     error = ChoiceFilter(FAILURES, where="last_error", unindexed=True, help_text=ERROR_HELP)
     replay = RowFilter(
         lambda tenant_id, _ref: queries.replays(tenant_id),
@@ -201,7 +221,7 @@ class DeliveryFilters(EventDeliveryFilters):
     type = EventTypeFilter(where=DELIVERIES["type"])
     subject = TextFilter(where=DELIVERIES["subject"], unindexed=True, help_text=SUBJECT_HELP)
     q = TextFilter(where=DELIVERIES["q"], unindexed=True, min_length=2, max_length=256, help_text=SEARCH_HELP)
-    endpoint = RowField(queries.endpoints, help_text=ENDPOINT_HELP)
+    endpoint = EndpointField(help_text=ENDPOINT_HELP)
     labels = LabelsFilter(where="endpoint__labels", unindexed=True, help_text=LABELS_HELP)
     event = EventField(required=False, help_text="Id of an event: `evt_...`, or its own (`event_id`).")
 
@@ -216,12 +236,12 @@ class DeadLetterFilters(PeriodParams):
         unindexed=True,
         help_text="Whether it has been sent again. Without this filter the list has both.",
     )
-    status = RegexFilter(STATUS, where=DEAD_LETTERS["status"], unindexed=True, help_text=STATUS_HELP)
+    status = StatusFilter(where=DEAD_LETTERS["status"])
     error = ChoiceFilter(FAILURES, where="last_error", unindexed=True, help_text=ERROR_HELP)
     type = EventTypeFilter(where=DEAD_LETTERS["type"])
     subject = TextFilter(where=DEAD_LETTERS["subject"], unindexed=True, help_text=SUBJECT_HELP)
     q = TextFilter(where=DEAD_LETTERS["q"], unindexed=True, min_length=2, max_length=256, help_text=SEARCH_HELP)
-    endpoint = RowField(queries.endpoints, help_text=ENDPOINT_HELP)
+    endpoint = EndpointField(help_text=ENDPOINT_HELP)
     labels = LabelsFilter(where="endpoint__labels", unindexed=True, help_text=LABELS_HELP)
     include = IncludeField("delivery", "event", "attempts")
 
@@ -234,7 +254,7 @@ class ReplayFilters(QueryParams):
 
 def read_row_filter(tenant: Tenant, given: Any, scope: str) -> ReplayFilter:
     """Read the filter in the body of a replay or a cancellation. Raises InvalidFilter."""
-    faults: dict[str, str] = {}
+    faults: dict[str, FilterFault] = {}
     try:
         selected = ReplayFilter.parse(given, scope, tenant)
     except InvalidFilter as error:
@@ -242,7 +262,7 @@ def read_row_filter(tenant: Tenant, given: Any, scope: str) -> ReplayFilter:
     for name, object_to in (("type", objection), ("source", source_objection)):
         named = given.get(name) if isinstance(given, dict) else None
         if named and name not in faults and (message := object_to(tenant.pk, named)):
-            faults[name] = message
+            faults[name] = FilterFault(message, "unknown")
     if faults:
         raise InvalidFilter(faults)
     return selected
@@ -254,7 +274,8 @@ def filter_errors() -> Iterator[None]:
     try:
         yield
     except InvalidFilter as error:
-        raise ValidationError({"filter": {name: [reason] for name, reason in error.faults.items()}}) from error
+        faults = {name: [ErrorDetail(str(fault), fault.code)] for name, fault in error.faults.items()}
+        raise ValidationError({"filter": faults}) from error
     except ValueError as error:
         field, reason = error.args
         raise ValidationError({"filter": {field: [reason]}}) from error

@@ -117,6 +117,7 @@ class ReplayCancel(ReplayView):
             "Stops a replay; deliveries it has already queued still go out. Idempotent; 409 if it has finished.",
         ),
     }
+    reads_body = False
 
     @extend_schema(operation_id="cancel_replay", request=None, responses={200: ReplaySerializer})
     def post(self, request: Request, ref: str) -> Response:

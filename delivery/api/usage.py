@@ -23,6 +23,7 @@ from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Tenant
 from webhooks.kit.rest.pages import CursorPages
 from webhooks.kit.rest.query_params import QueryParams
+from webhooks.kit.rest.serializers import ChoiceField
 from webhooks.wire.ids import public
 
 PAGE = 50
@@ -54,7 +55,7 @@ def _harmless(cell: Any) -> Any:
 class WordsField(serializers.CharField):
     """Some of these words, separated by commas."""
 
-    default_error_messages = {"unknown": "Must be some of these, separated by commas: {names}."}
+    default_error_messages = {"invalid_choice": "Must be some of these, separated by commas: {names}."}
 
     def __init__(self, *names: str, **options: Any) -> None:
         super().__init__(**options)
@@ -63,17 +64,15 @@ class WordsField(serializers.CharField):
     def to_internal_value(self, data: Any) -> Any:
         words = super().to_internal_value(data).split(",")
         if not set(words) <= set(self.names):
-            self.fail("unknown", names=", ".join(self.names))
+            self.fail("invalid_choice", names=", ".join(self.names))
         return words
 
 
 class UsageParams(QueryParams):
     """From ``from`` to ``to``; by default from the first day of this month until today."""
 
-    read_elsewhere = frozenset({"tenant", "format"})  # by the tenant scope and by the content negotiation
-
     type = EventTypeArgument(required=False, help_text=f"{TYPE_HELP} Default: all types.")
-    granularity = serializers.ChoiceField(
+    granularity = ChoiceField(
         [("day", "One row for each day"), ("month", "One row for each month")],
         default="day",
         help_text="Period of a row.",
@@ -83,6 +82,11 @@ class UsageParams(QueryParams):
         "type",
         default=("tenant", "type"),
         help_text="What rows are divided by besides the date: `tenant`, `type`, or (the default) `tenant,type`.",
+    )
+    format = ChoiceField(
+        [(JSONRenderer.format, "A page as JSON"), (CsvRows.format, "All rows as CSV")],
+        required=False,
+        help_text="Format of the response; by default as `Accept` says.",
     )
     limit = serializers.IntegerField(min_value=1, max_value=250, default=50, help_text="Rows on a JSON page.")
     cursor = serializers.CharField(
@@ -143,6 +147,11 @@ class UsageReport(TenantScoped[Tenant]):
     queryset = Tenant.objects.all()
     serializer_class = UsagePageSerializer
     query_params = UsageParams
+
+    def get_format_suffix(self, **kwargs: Any) -> str | None:
+        """Return the format of the response that the query names, for the content negotiation."""
+        named = self.request.query_params.get("format")
+        return named if named in {it.format for it in self.renderer_classes} else None
 
     @extend_schema(responses={200: UsagePageSerializer, (200, "text/csv"): str})
     def get(self, request: Request) -> Response:

@@ -7,24 +7,24 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from delivery.publishing.results import InvalidMembers
 from webhooks.wire.cloudevents import attributes as rules
 from webhooks.wire.cloudevents.grammar import timestamp
-from webhooks.wire.errors import InvalidEvent, did_you_mean
+from webhooks.wire.errors import Fault, InvalidAttributes, InvalidEvent, did_you_mean
 
 EXTENSIONS = "extensions"
 DELIVER_AT = "deliver_at"  # of a request that publishes: see delivery_time, which takes it out before
 MEMBERS = frozenset({*rules.CORE, "data", EXTENSIONS})
+NO_EXTENSIONS = 'must be an object such as {"partitionkey": "A-17"}'
 _NO_ATTRIBUTES = frozenset({"data", EXTENSIONS})
 
 
 def read_attributes(plain: Mapping[str, Any]) -> dict[str, Any]:
     """Return the attributes of an event, extensions among them, without those that are None.
 
-    Raises InvalidMembers, which names all unknown members at once, and InvalidEvent for extensions.
+    Raises InvalidEvent for the first fault; ``all_faults`` finds the others.
     """
     if not plain.keys() <= MEMBERS:
-        raise _unknown_members(plain)
+        raise InvalidAttributes(_unknown_members(plain))
     given = {
         name: _attribute(name, value)
         for name, value in plain.items()
@@ -35,11 +35,23 @@ def read_attributes(plain: Mapping[str, Any]) -> dict[str, Any]:
     return given
 
 
-def _unknown_members(plain: Mapping[str, Any]) -> InvalidMembers:
-    reasons = {str(name): _objection(str(name)) for name in plain if name not in MEMBERS}
-    if plain.get("type") is None:
-        reasons["type"] = "is missing"
-    return InvalidMembers(reasons)
+def all_faults(plain: Mapping[str, Any]) -> dict[str, Fault]:
+    """Return what is wrong with each member of an event that was refused, extensions by their paths."""
+    core = {name: plain[name] for name in rules.CORE & plain.keys() if not isinstance(plain[name], datetime)}
+    required = ("type",) if plain.get("type") is None else ()
+    found = {**_unknown_members(plain), **rules.all_faults(core, required)}
+    extensions = plain.get(EXTENSIONS)
+    if extensions is not None and not isinstance(extensions, Mapping):
+        return {**found, EXTENSIONS: Fault(NO_EXTENSIONS)}
+    for name, value in (extensions or {}).items():
+        reason = _objection_to_name(name)
+        faults = {"": Fault(reason)} if reason else rules.all_faults({name: value}, ())
+        found.update({f"{EXTENSIONS}.{rules.shown(str(name))}": fault for fault in faults.values()})
+    return found
+
+
+def _unknown_members(plain: Mapping[str, Any]) -> dict[str, Fault]:
+    return {str(name): Fault(_objection(str(name)), "unknown") for name in plain if name not in MEMBERS}
 
 
 def _objection(name: str) -> str:
@@ -53,13 +65,18 @@ def _objection(name: str) -> str:
 def _extensions(extensions: Any) -> dict[str, Any]:
     """Return the extension attributes. Raises InvalidEvent with their path."""
     if not isinstance(extensions, Mapping):
-        raise InvalidEvent(EXTENSIONS, 'must be an object such as {"partitionkey": "A-17"}')
+        raise InvalidEvent(EXTENSIONS, NO_EXTENSIONS)
     for name in extensions:
-        if name in MEMBERS:
-            raise InvalidEvent(f"{EXTENSIONS}.{name}", "is a member of the event itself; give it beside extensions")
-        if not rules.is_extension_name(name):
-            raise InvalidEvent(f"{EXTENSIONS}.{rules.shown(str(name))}", rules.NAME_RULE)
+        if reason := _objection_to_name(name):
+            raise InvalidEvent(f"{EXTENSIONS}.{rules.shown(str(name))}", reason)
     return {name: _attribute(name, value) for name, value in extensions.items() if value is not None}
+
+
+def _objection_to_name(name: Any) -> str:
+    """Return why this cannot be the name of an extension; empty if it can."""
+    if name in MEMBERS:
+        return "is a member of the event itself; give it beside extensions"
+    return "" if rules.is_extension_name(name) else rules.NAME_RULE
 
 
 def _attribute(name: str, value: Any) -> Any:

@@ -1,6 +1,6 @@
 """Prepare events for storing: complete the plain form, check limits and schema, compute the digest."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -12,7 +12,7 @@ import orjson
 from delivery.fan_out.deliveries import NewDelivery
 from delivery.publishing import delivery_time
 from delivery.publishing.event_data import write_data
-from delivery.publishing.plain_form import read_attributes
+from delivery.publishing.plain_form import EXTENSIONS, MEMBERS, all_faults, read_attributes
 from delivery.publishing.results import OF_TYPE, EventLimitExceeded, SchemaMismatch
 from subscriptions.errors import LimitExceeded
 from subscriptions.event_types import schema_check
@@ -23,7 +23,7 @@ from subscriptions.models import Tenant
 from subscriptions.routing.route_table import OPERATIONAL, TEST_TYPE, is_event_type
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.json_format import write_structured
-from webhooks.wire.errors import InvalidEvent
+from webhooks.wire.errors import InvalidAttributes, InvalidEvent
 from webhooks.wire.ids import new_id, public
 
 # The sizes that fit into an index entry.
@@ -31,6 +31,7 @@ MAX_EXTENSION_BYTES = 4096  # of any other attribute: in binary mode it is a hea
 MAX_ATTRIBUTES_BYTES = 16 * 1024  # of all names and values
 RESERVED_TYPE = f"must not begin with {OPERATIONAL}, which is reserved for the events of the platform itself"
 UNNAMED_TYPE = "must not contain *, or blanks at the ends, so that subscriptions can name it"
+OF_OTHER_KINDS = (EventLimitExceeded, SchemaMismatch)  # errors that are no fault of an attribute
 MAX_ATTRIBUTE_BYTES = {"id": 512, "source": 1024, "type": 256, "subject": 1024, "partitionkey": 512}
 
 
@@ -78,6 +79,15 @@ def prepare(
         raise InvalidEvent(
             "", f"must be a mapping such as {{'type': 'order.paid', 'data': ...}}, not {type(item).__name__}"
         )
+    try:
+        return _prepared(tenant, item, max_bytes, is_json=is_json)
+    except OF_OTHER_KINDS:
+        raise
+    except InvalidEvent as error:
+        raise with_all_faults(item, error) if isinstance(item, Mapping) else error from None
+
+
+def _prepared(tenant: Tenant, item: Event | Mapping[str, Any], max_bytes: int, *, is_json: bool) -> PreparedEvent:
     key = new_id()
     deliver_at, item = _take_delivery_time(item)
     given: Mapping[str, Any]
@@ -101,6 +111,27 @@ def prepare(
     return PreparedEvent(key, event, digest, body, finding=finding, unknown_type=unknown, deliver_at=deliver_at)
 
 
+def with_all_faults(plain: Mapping[str, Any], error: InvalidEvent) -> InvalidEvent:
+    """Return the error for an event in the plain form with all its faults, the one that was found first.
+
+    Values of extensions are named by their paths.
+    """
+    faults = dict(error.faults)
+    if isinstance(plain.get(EXTENSIONS), Mapping) and error.attribute in plain[EXTENSIONS].keys() - MEMBERS:
+        faults = {f"{EXTENSIONS}.{error.attribute}": faults[error.attribute]}
+    others = all_faults({name: value for name, value in plain.items() if name != delivery_time.MEMBER})
+    steps: list[Callable[[], object]] = [lambda: _check_type(str(plain.get("type")))]
+    if delivery_time.MEMBER in plain:
+        steps.append(lambda: delivery_time.take_from_plain(plain))
+    for step in steps:
+        try:
+            step()
+        except InvalidEvent as another:
+            others = {**another.faults, **others}
+    faults.update({name: fault for name, fault in others.items() if name not in faults})
+    return InvalidAttributes(faults, error.index)
+
+
 def _take_delivery_time(item: Event | Mapping[str, Any]) -> tuple[datetime | None, Event | Mapping[str, Any]]:
     """Return when the event is to be delivered (None: now), and the event without that."""
     if isinstance(item, Event):
@@ -110,14 +141,17 @@ def _take_delivery_time(item: Event | Mapping[str, Any]) -> tuple[datetime | Non
 
 def _check_names(attributes: Mapping[str, str]) -> None:
     """Raise InvalidEvent for a type that cannot be published, and for attributes that look like a time of delivery."""
-    event_type = attributes["type"]
+    _check_type(attributes["type"])
+    for name in delivery_time.NO_ATTRIBUTES:
+        if name in attributes:
+            raise delivery_time.not_delaying(name)
+
+
+def _check_type(event_type: str) -> None:
     if event_type.startswith(OPERATIONAL) and event_type != TEST_TYPE:
         raise InvalidEvent("type", RESERVED_TYPE)
     if not is_event_type(event_type):
         raise InvalidEvent("type", UNNAMED_TYPE)
-    for name in delivery_time.NO_ATTRIBUTES:
-        if name in attributes:
-            raise delivery_time.not_delaying(name)
 
 
 def _check_sizes(attributes: Mapping[str, str]) -> None:

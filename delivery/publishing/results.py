@@ -1,6 +1,6 @@
 """The results of publishing: one ``Published`` per event, with an error if the event was not accepted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -30,14 +30,6 @@ class UnknownTenantNamed(InvalidEvent):
         super().__init__("tenant", f"There is no tenant {name!r}.")
         self.name = name
         self.is_foreign = is_foreign
-
-
-class InvalidMembers(InvalidEvent):
-    """An event in the plain form has unknown members; ``reasons`` says of each what is wrong."""
-
-    def __init__(self, reasons: Mapping[str, str]) -> None:
-        super().__init__(*next(iter(reasons.items())))
-        self.reasons = dict(reasons)
 
 
 class ContentConflict(InvalidEvent):

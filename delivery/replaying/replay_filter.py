@@ -3,7 +3,7 @@
 The JSON form is the same in the REST API, the admin, the command line and the stored replay.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -15,6 +15,7 @@ from django.utils.dateparse import parse_datetime
 from delivery.models import DeadLetter, Delivery, Event, Replay
 from subscriptions.models import Endpoint, Tenant
 from webhooks.kit.rest.labels import check_labels
+from webhooks.wire.errors import did_you_mean
 from webhooks.wire.ids import parse, public
 
 MAX_IDS = 10_000
@@ -24,11 +25,20 @@ PREFIXES = {Replay.Scope.DEAD_LETTERS: DeadLetter.prefix, DELIVERIES: Delivery.p
 Reader = Callable[[Any], Any]
 
 
-class InvalidFilter(ValueError):
-    """Signal that a filter has faults. ``faults``: the reason by field; the arguments are the first of them."""
+class FilterFault(ValueError):
+    """Signal that one field of a filter is invalid. ``code``: the machine code of the fault."""
 
-    def __init__(self, faults: Mapping[str, str]) -> None:
-        super().__init__(*next(iter(faults.items())))
+    def __init__(self, reason: str, code: str = "invalid") -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class InvalidFilter(ValueError):
+    """Signal that a filter has faults. ``faults``: those by field; the arguments are field and reason of the first."""
+
+    def __init__(self, faults: Mapping[str, FilterFault]) -> None:
+        name, fault = next(iter(faults.items()))
+        super().__init__(name, str(fault))
         self.faults = faults
 
 
@@ -62,18 +72,19 @@ class ReplayFilter:
         Within a tenant, an endpoint may also be named by its uid, and events by their own ids. Raises InvalidFilter.
         """
         if not isinstance(given, Mapping):
-            raise InvalidFilter({"filter": "must be an object"})
+            raise InvalidFilter({"filter": FilterFault("must be an object")})
         readers = _readers(scope, tenant)
-        named = f"is not a field of this filter; its fields are {', '.join(sorted(readers))}"
-        faults = dict.fromkeys(sorted(given.keys() - readers.keys()), named)
+        faults = {name: _unknown_field(name, readers) for name in sorted(given.keys() - readers.keys())}
         fields: dict[str, Any] = {}
         for name, value in given.items():
             if name in faults or value is None or value == "":
                 continue
             try:
                 fields[name] = readers[name](value)
+            except FilterFault as fault:
+                faults[name] = fault
             except (TypeError, ValueError) as error:
-                faults[name] = str(error)
+                faults[name] = FilterFault(str(error))
         if faults:
             raise InvalidFilter(faults)
         return cls(**fields, scope=scope)
@@ -99,6 +110,12 @@ class ReplayFilter:
             "labels": dict(self.labels),
         }
         return {name: value for name, value in written.items() if value}
+
+
+def _unknown_field(name: str, known: Collection[str]) -> FilterFault:
+    meant = did_you_mean(name, known)
+    names = f"its fields are {', '.join(sorted(known))}"
+    return FilterFault(f"is not a field of this filter; {f'{meant} {names}' if meant else names}", "unknown")
 
 
 def _readers(scope: str, tenant: Tenant | None) -> dict[str, Reader]:
@@ -143,7 +160,7 @@ def _event_ids(tenant: Tenant | None, value: Any) -> tuple[UUID, ...]:
             raise ValueError(f"several events have the id {text!r}, from different sources; give their evt_ ids")
         keys[text] = key
     if unknown := [text for text, key in keys.items() if key is None]:
-        raise ValueError(f"there is no event with the id {unknown[0]!r}")
+        raise FilterFault(f"there is no event with the id {unknown[0]!r}", "unknown")
     return tuple(key for key in keys.values() if key is not None)
 
 
@@ -158,7 +175,7 @@ def _endpoint(tenant: Tenant | None, value: Any) -> UUID:
         rows = rows.filter(uid=text, deleted_at=None)
     key = rows.values_list("id", flat=True).first()
     if key is None:
-        raise ValueError("is neither the id nor the uid of an endpoint")
+        raise FilterFault("is neither the id nor the uid of an endpoint", "unknown")
     return key
 
 
@@ -172,7 +189,7 @@ def _labels(value: Any) -> dict[str, str]:
 
 def _cause(value: Any) -> str:
     if value not in DeadLetter.Cause.values:
-        raise ValueError(f"must be one of {', '.join(DeadLetter.Cause.values)}")
+        raise FilterFault(f"must be one of {', '.join(DeadLetter.Cause.values)}", "invalid_choice")
     return str(value)
 
 

@@ -39,6 +39,19 @@ def latest_sources(tenant_id: UUID, limit: int) -> tuple[list[str], int]:
     return [source for source, _ in rows], int(rows[0][1]) if rows else 0
 
 
+# Reader: filters by a source that none of the latest events has. Index: unique_event_id_per_tenant_and_source, alone.
+WALK_SOURCES = """
+SELECT coalesce(bool_or(source = %(source)s), false), count(*)
+  FROM (SELECT source FROM delivery_event WHERE tenant_id = %(tenant)s ORDER BY event_id LIMIT %(limit)s) events
+"""
+
+
+def walk_sources(tenant_id: UUID, source: str, limit: int) -> tuple[bool, int]:
+    """Return whether any of up to ``limit`` events of a tenant has this source, and how many events those are."""
+    ((is_found, events),) = run(WALK_SOURCES, {"tenant": tenant_id, "source": source, "limit": limit})
+    return bool(is_found), int(events)
+
+
 # Reader: the status of an endpoint. Index: delivery_by_order_key, walked from one order key to the next.
 BLOCKING_DELIVERIES = f"""
 WITH RECURSIVE heads AS (

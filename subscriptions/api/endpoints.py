@@ -4,7 +4,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from django.db.models import Q
 from rest_framework.response import Response
 
 from subscriptions.api import openapi
@@ -17,12 +16,13 @@ from subscriptions.api.serializers.endpoints import (
 )
 from subscriptions.api.tenancy import OwnedResource
 from subscriptions.endpoints import endpoints
+from subscriptions.endpoints.destinations.registry import kind_names
 from subscriptions.endpoints.signing_secrets import is_current_secret
 from subscriptions.models import Endpoint, Tenant
 from subscriptions.routing.subscriptions import set_subscriptions
 from subscriptions.routing.transformer_conflicts import check_labels
 from webhooks.kit.rest.list_filters import ConfiguredFilters, contains
-from webhooks.kit.rest.query_params import ChoiceFilter, TextFilter
+from webhooks.kit.rest.query_params import ChoiceFilter, NameFilter, TextFilter
 
 
 class EndpointFilters(ConfiguredFilters):
@@ -30,7 +30,7 @@ class EndpointFilters(ConfiguredFilters):
 
     state = ChoiceFilter(Endpoint.State.choices, help_text="State of the endpoint.")
     url = TextFilter(where=contains("http__url"), unindexed=True, max_length=2048, help_text="Part of the URL.")
-    type = TextFilter(where=lambda name: Q(kind=name), max_length=32, help_text="Type of the endpoint, exact.")
+    type = NameFilter(kind_names, where="kind", help_text="Type of the endpoint, as `GET /endpoint-types/` lists them.")
     q = TextFilter(
         where=contains("uid", "description", "http__url", "destination__address"),
         unindexed=True,

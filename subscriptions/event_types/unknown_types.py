@@ -20,5 +20,5 @@ def check_known(tenant: Tenant, name: str) -> str:
     meant = resembling(tenant.pk, name)
     reason = f"is not in the catalogue of event types{f'; {meant}' if meant else ''}"
     if policy == REFUSE:
-        raise InvalidEvent("type", reason)
+        raise InvalidEvent("type", reason, code="unknown")
     return f"The type {reason}"

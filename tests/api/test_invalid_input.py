@@ -68,6 +68,11 @@ def fields_of(operation: Operation) -> dict[str, Any]:
     return {name: it for name, it in schema.get("properties", {}).items() if not it.get("readOnly")}
 
 
+def has_no_body(operation: Operation) -> bool:
+    """Return whether a request that changes something has no body."""
+    return operation.needs_key and operation.method != "get" and "requestBody" not in operation.described
+
+
 EACH = pytest.mark.parametrize("operation", [it for it in operations() if fields_of(it)], ids=str)
 
 
@@ -180,6 +185,19 @@ def test_unknown_field_is_named_and_nothing_written(operation: Operation) -> Non
             body = {**target.valid, "filter": {**others, "no_such_name": 1}}
             body.pop("all", None)
             assert error_in("filter.no_such_name", target.send(body)) is None
+    assert rows() == before
+
+
+@pytest.mark.parametrize("operation", [it for it in operations() if has_no_body(it)], ids=str)
+def test_member_of_a_body_that_is_not_read_is_named_and_nothing_written(operation: Operation) -> None:
+    tenant = make_tenant()
+    path = operation.path.format_map(TenantRows(tenant).ids_in(operation.path))
+    call = getattr(make_client(), operation.method)
+    before = rows()
+    for body, name in (({"foo": 1}, "foo"), ([1], "")):
+        response = call(path, body, headers={HEADER: tenant.public_id})
+        assert response.status_code == 400
+        assert [it["field"] for it in response.json()["errors"]] == [name]
     assert rows() == before
 
 

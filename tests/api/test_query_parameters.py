@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from subscriptions.api.tenancy import HEADER
 from tests.api.operations import Operation, operations
 from tests.api.tenant_rows import TenantRows
 from tests.factories import make_client, make_tenant
@@ -93,3 +94,14 @@ def test_tenant_may_name_itself_in_the_query(operation: Operation) -> None:
 def test_every_operation_with_query_parameters_is_tested() -> None:
     """Operations outside PAGES have no query parameters."""
     assert {str(it) for it in READS if it.query_parameters} == {str(it) for it in PAGES}
+
+
+@pytest.mark.parametrize("operation", [it for it in operations() if it.needs_key], ids=str)
+def test_unknown_parameter_of_every_operation_is_rejected(operation: Operation) -> None:
+    tenant = make_tenant()
+    path = operation.path.format_map(TenantRows(tenant).ids_in(operation.path))
+    call = getattr(make_client(), operation.method)
+    for name in ("dry", "format"):
+        if name not in operation.query_parameters:
+            response = call(f"{path}?{name}=json&tenant={tenant.public_id}", headers={HEADER: tenant.public_id})
+            assert rejected_fields(response) == [name]

@@ -146,7 +146,7 @@ INVENTORY = {
     "docs/how-to/recipes/aws-lambda-url.md": "lambda*3 policy",
     "docs/how-to/recipes/five-hundred-endpoints.md": "batch*7",
     "docs/how-to/recipes/in-order-per-customer.md": "order*4",
-    "docs/how-to/recipes/masked-email.md": "masked*2",
+    "docs/how-to/recipes/masked-email.md": "masked*4",
     "docs/how-to/recipes/oauth2-endpoint.md": "oauth*3",
     "docs/how-to/recipes/once-a-minute.md": "minute*3 latest*3",
     "docs/how-to/recipes/slack-message-for-large-orders.md": "slack*3",

@@ -119,6 +119,7 @@ class ReceiptReplayCancel(ReceiptReplayView):
             "finished.",
         ),
     }
+    reads_body = False
 
     @extend_schema(operation_id="cancel_receipt_replay", request=None, responses={200: ReceiptReplaySerializer})
     def post(self, request: Request, ref: str) -> Response:

@@ -126,6 +126,7 @@ class OneReceiptReplay(BelowReceipt):
             "it. A receipt that is pending stays as it is.",
         )
     }
+    reads_body = False
 
     @extend_schema(operation_id="replay_receipt", request=None, responses=ReceiptSerializer)
     def post(self, request: Request, ref: str) -> Response:
@@ -143,6 +144,7 @@ class ReceiptRetry(BelowReceipt):
             "409 if it is processed or dead: replay it.",
         )
     }
+    reads_body = False
 
     @extend_schema(operation_id="retry_receipt", request=None, responses=ReceiptSerializer)
     def post(self, request: Request, ref: str) -> Response:

@@ -63,6 +63,7 @@ class StoredSettingsTest(BelowSource):
             "stays unread. 400 with the field at fault if it does not work.",
         ),
     }
+    reads_body = False
 
     serializer_class = SourceSettingsTestSerializer
 

@@ -101,6 +101,7 @@ class SourceSecretReveal(SecretsOfSource):
             "to be entered at their side. 404 for all other secrets, which are never shown again.",
         ),
     }
+    reads_body = False
 
     serializer_class = SourceSecretWithValueSerializer
 

@@ -16,13 +16,15 @@ from webhooks.api.serializers.stats import SourceStatsQueryParams, SourceStatsSe
 from webhooks.api.serializers.test_messages import TestMessageCreateSerializer, TestMessageSerializer
 from webhooks.api.tenancy import BelowSource
 from webhooks.kit.rest.list_filters import ConfiguredFilters, contains
-from webhooks.kit.rest.query_params import ChoiceFilter, TextFilter
+from webhooks.kit.rest.query_params import ChoiceFilter, NameFilter, TextFilter
 from webhooks.kit.rest.resources import Resource
 from webhooks.kit.tenancy import UnknownTenant
 from webhooks.models import Source
 from webhooks.receiving.test_message import NoActiveSecret, send_test_message
+from webhooks.senders.presets import sender_names
 from webhooks.sources import source_stats
-from webhooks.sources.kinds.registry import HTTP
+from webhooks.sources.configuration import scheme_names
+from webhooks.sources.kinds.registry import HTTP, kind_names
 from webhooks.sources.sources import change_source, create_source, delete_source
 from webhooks.wire.errors import SenderKeyRequired, SignatureError
 from webhooks.wire.etags import etag_of
@@ -43,9 +45,9 @@ class SourceFilters(ConfiguredFilters):
     """Filter sources."""
 
     state = ChoiceFilter(Source.State.choices, where=_with_state, help_text="State of the source.")
-    kind = TextFilter(help_text="Kind of the source, exact: `http`, or the other system that is read.")
-    sender = TextFilter(help_text="Name of the sender whose preset the source was created with, exact.")
-    scheme = TextFilter(help_text="Signature scheme, exact.")
+    kind = NameFilter(kind_names, help_text="Kind of the source: `http`, or the other system that is read.")
+    sender = NameFilter(sender_names, help_text="Name of the sender whose preset the source was created with.")
+    scheme = NameFilter(scheme_names, help_text="Signature scheme.")
     url = TextFilter(where=_with_url, max_length=2048, help_text="Part of the URL that senders post to.")
     q = TextFilter(
         where=contains("uid", "name", "sender", "public_url"),

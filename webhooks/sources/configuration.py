@@ -29,6 +29,11 @@ class InvalidConfiguration(ValueError):
         self.field = field
 
 
+def scheme_names() -> list[str]:
+    """Return the names of all signature schemes."""
+    return list(schemes.SCHEMES)
+
+
 def generated_secret(scheme: str) -> str | None:
     """Return a new secret if Waypost generates the secrets of this scheme, else None."""
     return new_secret() if scheme == GENERATED else None

@@ -17,7 +17,8 @@
           UnknownScheme           wrong configuration of the receiver: fail closed
           InvalidSigningInput     raised while signing, never while verifying
         SenderKeyRequired       a test message cannot be signed: only the sender has the key
-        InvalidEvent            not a valid CloudEvent: .attribute .reason .index
+        InvalidEvent            not a valid CloudEvent: .attribute .reason .index .code .faults
+          InvalidAttributes       several attributes are wrong
           UnsupportedFormat       an unsupported event format or charset (HTTP 415)
         UnreadableBody          the body is not what it is read as; the message completes a sentence
           UnopenedEnvelope        the body does not have the envelope that its source names
@@ -26,9 +27,9 @@ The first line of a SignatureError's docstring is its message. `code` is its val
 message contains a secret, a signature or a part of the body.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 _MAX_COMPARED = 64  # characters: comparing takes time by the product of the lengths
 
@@ -136,22 +137,49 @@ class SenderKeyRequired(WireError):
         return " ".join(map(str, self.args)) or str(type(self).__doc__)
 
 
+class Fault(NamedTuple):
+    """A fault of one attribute; ``code`` is the kind of fault, for programs."""
+
+    reason: str
+    code: str = "invalid"
+
+
 class InvalidEvent(WireError):
     """The event is not a valid CloudEvent.
 
     `attribute` is the wrong attribute, `data`, `data_base64`, or "" for the envelope as a whole. `reason` completes the
-    sentence. `index` is the position in a batch, from 0.
+    sentence. `index` is the position in a batch, from 0. `code` is the kind of fault, for programs.
     """
 
-    def __init__(self, attribute: str, reason: str, index: int | None = None) -> None:
+    def __init__(self, attribute: str, reason: str, index: int | None = None, *, code: str = "invalid") -> None:
         super().__init__(attribute, reason, index)
         self.attribute = attribute
         self.reason = reason
         self.index = index
+        self.code = code
+
+    @property
+    def faults(self) -> Mapping[str, Fault]:
+        """Return what is wrong with each attribute."""
+        return {self.attribute: Fault(self.reason, self.code)}
 
     def __str__(self) -> str:
         where = "" if self.index is None else f"event {self.index}: "
         return f"{where}{self.attribute or 'the event'} {self.reason}"
+
+
+class InvalidAttributes(InvalidEvent):
+    """Several attributes of the event are wrong; ``attribute`` and ``reason`` are those of the first."""
+
+    def __init__(self, faults: Mapping[str, Fault], index: int | None = None) -> None:
+        name, first = next(iter(faults.items()))
+        super().__init__(name, first.reason, index, code=first.code)
+        self._faults = dict(faults)
+
+    @property
+    def faults(self) -> Mapping[str, Fault]:
+        """Return what is wrong with each attribute."""
+        return self._faults
 
 
 class UnsupportedFormat(InvalidEvent):

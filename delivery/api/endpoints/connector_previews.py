@@ -7,7 +7,6 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from delivery.api.dry_runs import MAX_STEPS, TOO_COSTLY, EventOrId, RequestPreviewSerializer, event_of
 from delivery.reading.requests.connector_preview import preview, sample_event
@@ -16,6 +15,7 @@ from subscriptions.api.connectors.serializers import SETTINGS_HELP
 from subscriptions.api.tenancy import tenant_of
 from subscriptions.models import Scope
 from webhooks.kit.rest.serializers import ObjectField, StrictSerializer, TextField
+from webhooks.kit.rest.strict_views import StrictView
 from webhooks.wire.step_budget import BudgetExceeded, StepBudget
 
 
@@ -40,7 +40,7 @@ class ConnectorRequestSerializer(RequestPreviewSerializer):
     )
 
 
-class ConnectorPreviews(APIView):
+class ConnectorPreviews(StrictView):
     """Show the request of a connector. Nothing is stored, nothing is sent."""
 
     has_large_body = True  # read by subscriptions.api.conventions.errors

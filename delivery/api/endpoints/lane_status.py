@@ -182,6 +182,7 @@ class EndpointRetry(TenantScoped[Endpoint]):
             "Returns the delivery status. 409 unless the endpoint is active.",
         ),
     }
+    reads_body = False
 
     queryset = Endpoint.objects.filter(deleted_at=None)
     endpoint_path = "pk"

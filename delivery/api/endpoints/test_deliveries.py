@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from delivery.api.publishing.event_refs import find_event
+from delivery.api.publishing.publish_results import field_errors
 from delivery.lifecycle.retry_endpoint import retry_after_successful_test
 from delivery.models import Event
 from delivery.publishing.prepare import MAX_ATTRIBUTE_BYTES
@@ -172,11 +173,11 @@ class EndpointTest(TenantScoped[Endpoint]):
 
 
 def _event(request: Request, endpoint: Endpoint, ref: str) -> Event:
-    """Return the tenant's event with this id, if the key may see it. Raises NotFound."""
+    """Return the tenant's event with this id, if the key may see it. Raises ValidationError for ``event``."""
     rows = limited_to_endpoint(request, queries.events(endpoint.tenant_id), "deliveries__endpoint_id")
     event = find_event(rows, ref, tenant_id=endpoint.tenant_id)
     if event is None:
-        raise NotFound("No event with this id.")
+        raise ValidationError({"event": ["No event with this id."]}, code="unknown")
     return event
 
 
@@ -188,6 +189,6 @@ def _send_test(endpoint: Endpoint, arguments: dict[str, Any]) -> TestDelivery:
             raise
         raise ValidationError({error.field: [error.message]}) from None
     except InvalidEvent as error:
-        raise ValidationError({error.attribute or "data": [error.reason]}) from None
+        raise ValidationError(field_errors(error)) from None
     except Endpoint.DoesNotExist:
         raise NotFound from None

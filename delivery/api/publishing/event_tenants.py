@@ -5,7 +5,7 @@ a CloudEvent. Neither is part of the event that is stored and sent. So a backend
 events of many tenants in one batch; each event whose tenant is unknown has its own error.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,6 +16,7 @@ from rest_framework.request import Request
 
 from delivery.api.publishing.request_events import Item
 from delivery.publishing.group_publish import MAX_SHARED, publish_in_group, submit
+from delivery.publishing.prepare import with_all_faults
 from delivery.publishing.results import Published, UnknownTenantNamed
 from subscriptions.api.authentication import principal
 from subscriptions.api.tenancy import MISSING_TENANT, UnknownTenant, tenant_name_of
@@ -68,7 +69,7 @@ def publish_for_tenants(own: Tenant | None, named: Tenant | None, items: Sequenc
             name, event = take_tenant(item)
             tenant = tenant_of(name, event)
         except InvalidEvent as error:
-            results[place] = Published(None, error=error)
+            results[place] = Published(None, error=with_other_faults(item, error))
             continue
         group = groups.setdefault(tenant.pk, _TenantEvents(tenant))
         group.places.append(place)
@@ -77,6 +78,13 @@ def publish_for_tenants(own: Tenant | None, named: Tenant | None, items: Sequenc
         for place, result in zip(group.places, published, strict=True):
             results[place] = result
     return [it for it in results if it is not None]
+
+
+def with_other_faults(item: Item, error: InvalidEvent) -> InvalidEvent:
+    """Return the error about the tenant of an event together with all other faults of the event."""
+    if not isinstance(item, Mapping) or isinstance(error, UnknownTenantNamed):
+        return error
+    return with_all_faults({name: value for name, value in item.items() if name != MEMBER}, error)
 
 
 def named_by(request: Request) -> Tenant | None:
@@ -105,7 +113,7 @@ def _finder(own: Tenant | None, named: Tenant | None) -> Callable[[str | None, I
         if name is None:
             if only is not None:
                 return only
-            raise event if isinstance(event, InvalidEvent) else InvalidEvent(MEMBER, MISSING_TENANT)
+            raise event if isinstance(event, InvalidEvent) else InvalidEvent(MEMBER, MISSING_TENANT, code="required")
         if only is not None and not is_named(only, name):
             if own is not None:
                 raise UnknownTenantNamed(name, is_foreign=True)

@@ -127,6 +127,7 @@ class EventCancel(TenantScoped[Event]):
             "come, when its deliveries can be cancelled.",
         ),
     }
+    reads_body = False
 
     queryset = Event.objects.all()
     serializer_class = EventSerializer

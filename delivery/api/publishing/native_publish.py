@@ -11,7 +11,13 @@ from functools import partial
 import orjson
 from django.conf import settings
 
-from delivery.api.publishing.event_tenants import MEMBER, OTHER_TENANT, publish_for_tenants, take_tenant
+from delivery.api.publishing.event_tenants import (
+    MEMBER,
+    OTHER_TENANT,
+    publish_for_tenants,
+    take_tenant,
+    with_other_faults,
+)
 from delivery.api.publishing.publish_results import accepted, problem_of
 from delivery.api.publishing.published import JSON
 from delivery.api.publishing.put_events import put_events_response
@@ -59,11 +65,8 @@ async def publish_natively(request: NativeRequest) -> NativeResponse:
     try:
         if form == "plain" and (entries := find_entries(body)) is not None:
             return await _publish_entries(key, tenant if named is not None else None, entries)
-        name, event = take_tenant(read_event(form, request.headers, body))
-        if name is not None:
-            tenant = await _tenant_of_event(key, tenant if named is not None else None, name)
-        if tenant is None:
-            raise InvalidEvent(MEMBER, MISSING_TENANT)
+        item = read_event(form, request.headers, body)
+        tenant, event = await _take_tenant(key, tenant, item, is_named=named is not None)
     except InvalidEvent as error:
         raise problem_of(error) from error
     (result,) = await await_future(submit(tenant, [event]))
@@ -76,6 +79,22 @@ async def _publish_entries(key: ApiKey, named: Tenant | None, entries: list[Item
     work = partial(publish_for_tenants, key.tenant, named, entries)
     results = await request_threads().run(key.tenant_id or key.pk, work)
     return NativeResponse(200, orjson.dumps(put_events_response(results)), RESPONSE_HEADERS)
+
+
+async def _take_tenant(key: ApiKey, tenant: Tenant | None, item: Item, *, is_named: bool) -> tuple[Tenant, Item]:
+    """Return the tenant of an event and the event without its name. Raises InvalidEvent with all faults of the event.
+
+    ``tenant``: that of the request (``is_named``: which names it) or of the key; None with a platform key.
+    """
+    try:
+        name, event = take_tenant(item)
+        if name is not None:
+            tenant = await _tenant_of_event(key, tenant if is_named else None, name)
+        if tenant is None:
+            raise InvalidEvent(MEMBER, MISSING_TENANT, code="required")
+    except InvalidEvent as error:
+        raise with_other_faults(item, error) from None
+    return tenant, event
 
 
 async def _tenant_of_event(key: ApiKey, named: Tenant | None, name: str) -> Tenant:

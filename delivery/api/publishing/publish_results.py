@@ -4,10 +4,10 @@ from typing import Any
 
 from rest_framework.exceptions import APIException, ErrorDetail, NotFound, ValidationError
 
+from delivery.publishing.plain_form import EXTENSIONS
 from delivery.publishing.results import (
     ContentConflict,
     EventLimitExceeded,
-    InvalidMembers,
     Published,
     SchemaMismatch,
     UnknownTenantNamed,
@@ -37,10 +37,21 @@ def problem_of(error: InvalidEvent) -> APIException:
         return NotFound() if error.is_foreign else UnknownTenant(error.name)
     if isinstance(error, SchemaMismatch):  # the code is the place in the data: see subscriptions.api.conventions.errors
         return ValidationError({"data": [ErrorDetail(it.detail, it.pointer) for it in error.finding.violations]})
-    if isinstance(error, InvalidMembers):
-        return ValidationError({name: [reason] for name, reason in error.reasons.items()})
     kind = Conflict if isinstance(error, ContentConflict) else ValidationError
-    return kind({error.attribute or "non_field_errors": [error.reason]})
+    return kind(field_errors(error))
+
+
+def field_errors(error: InvalidEvent) -> dict[str, Any]:
+    """Return what is wrong with each member of an event, for a ValidationError; extensions below their member."""
+    errors: dict[str, Any] = {}
+    for path, fault in error.faults.items():
+        name, _, extension = path.partition(".")
+        detail = [ErrorDetail(fault.reason, fault.code)]
+        if name == EXTENSIONS and extension:
+            errors.setdefault(name, {})[extension] = detail
+        else:
+            errors[path or "non_field_errors"] = detail
+    return errors
 
 
 def shown(result: Published) -> dict[str, Any]:

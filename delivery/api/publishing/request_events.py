@@ -203,7 +203,8 @@ def _plain_item(index: int, plain: json_text.ParsedObject, native: json_text.Par
         try:
             plain = _from_eventbridge(native)
         except InvalidEvent as error:
-            return InvalidEvent(error.attribute, error.reason, index)
+            error.index = index
+            return error
     return _with_raw_data(plain)
 
 

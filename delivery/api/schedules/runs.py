@@ -58,6 +58,7 @@ class ScheduleRun(TenantScoped[Schedule]):
             "does. Its occurrences stay as they are.",
         ),
     }
+    reads_body = False
 
     queryset = Schedule.objects.all()
     required_scopes = {"POST": Scope.PUBLISH}

@@ -18,6 +18,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PAGINATION_CLASS": "webhooks.kit.rest.pages.CursorPages",
     "EXCEPTION_HANDLER": "subscriptions.api.conventions.errors.problem",
     "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,  # ?format= is a parameter like any other: unknown, unless the view declares it
 }
 MIDDLEWARE = [
     "subscriptions.api.conventions.conditional_requests.ConditionalRequests",

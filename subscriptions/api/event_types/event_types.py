@@ -177,4 +177,11 @@ class EventTypeVersions(TenantScoped[EventSchema], ListView[EventSchema]):
     renderer_classes = (ExactJsonRenderer,)
 
     def rows(self, tenant_id: UUID | None) -> QuerySet[EventSchema]:
-        return require_type(tenant_id, self.kwargs["ref"]).schemas.all()
+        return super().rows(None).filter(event_type=require_type(tenant_id, self.kwargs["ref"]).pk)
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Return a page; the one version of an operational type is not stored."""
+        response = super().list(request, *args, **kwargs)
+        if (operational := _operational(self.kwargs["ref"])) is not None:
+            response.data["data"] = self.get_serializer(operational.schemas.all(), many=True).data
+        return response

@@ -39,14 +39,14 @@ def check_tls(tls: Any) -> None:
         raise _invalid("Must be an object of certificate and private_key, of ca, or of all three.")
     for name, text in tls.items():
         if not isinstance(text, str) or not text.isascii() or not 0 < len(text) <= MAX_PEM:
-            raise _invalid(f"{name}: must be PEM text of at most {MAX_PEM} characters.")
+            raise _invalid(f"{name}: must be PEM text of at most {MAX_PEM} characters.", name)
     if ("certificate" in tls) != ("private_key" in tls):
         raise _invalid("certificate and private_key must be given together.")
     now = datetime.now(UTC)
     if "certificate" in tls:
         chain = _certificates("certificate", tls["certificate"], now)
         if _public_bytes(chain[0]) != _public_bytes(_private_key(tls["private_key"])):
-            raise _invalid("private_key: does not match the certificate.")
+            raise _invalid("private_key: does not match the certificate.", "private_key")
     if "ca" in tls:
         _certificates("ca", tls["ca"], now)
 
@@ -73,15 +73,15 @@ def _certificates(name: str, text: str, now: datetime) -> Sequence[x509.Certific
         found = x509.load_pem_x509_certificates(text.encode())
         keys = [it.public_key() for it in found]
     except ValueError:
-        raise _invalid(f"{name}: must be one or more certificates as PEM.") from None
+        raise _invalid(f"{name}: must be one or more certificates as PEM.", name) from None
     except Exception:  # the library has further exceptions for unknown algorithms
-        raise _invalid(f"{name}: has an unsupported signature algorithm.") from None
+        raise _invalid(f"{name}: has an unsupported signature algorithm.", name) from None
     if len(found) > MAX_CERTIFICATES or len(keys) != len(found):
-        raise _invalid(f"{name}: must have at most {MAX_CERTIFICATES} certificates.")
+        raise _invalid(f"{name}: must have at most {MAX_CERTIFICATES} certificates.", name)
     for it in found:
         if not it.not_valid_before_utc <= now <= it.not_valid_after_utc:
             since, until = it.not_valid_before_utc, it.not_valid_after_utc
-            raise _invalid(f"{name}: a certificate is only valid from {since:%Y-%m-%d} to {until:%Y-%m-%d}.")
+            raise _invalid(f"{name}: a certificate is only valid from {since:%Y-%m-%d} to {until:%Y-%m-%d}.", name)
     return found
 
 
@@ -89,13 +89,13 @@ def _private_key(text: str) -> PrivateKeyTypes:
     try:
         key = load_pem_private_key(text.encode(), password=None)
     except TypeError:
-        raise _invalid("private_key: is encrypted; give it without a passphrase.") from None
+        raise _invalid("private_key: is encrypted; give it without a passphrase.", "private_key") from None
     except Exception:  # the library has many exceptions for malformed keys and unsupported algorithms
-        raise _invalid("private_key: must be a private key as PEM.") from None
+        raise _invalid("private_key: must be a private key as PEM.", "private_key") from None
     if not isinstance(key, (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey)):
-        raise _invalid("private_key: must be an RSA, ECDSA or ed25519 key.")
+        raise _invalid("private_key: must be an RSA, ECDSA or ed25519 key.", "private_key")
     if isinstance(key, rsa.RSAPrivateKey) and key.key_size < MIN_RSA:
-        raise _invalid(f"private_key: must have at least {MIN_RSA} bits if it is an RSA key.")
+        raise _invalid(f"private_key: must have at least {MIN_RSA} bits if it is an RSA key.", "private_key")
     return key
 
 
@@ -111,5 +111,5 @@ def _shown(certificate: x509.Certificate) -> dict[str, str]:
     }
 
 
-def _invalid(message: str) -> Invalid:
-    return Invalid("tls", message)
+def _invalid(message: str, member: str = "") -> Invalid:
+    return Invalid("tls", message, f"/{member}" if member else "")

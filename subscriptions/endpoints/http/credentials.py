@@ -23,6 +23,7 @@ from uuid import UUID
 from subscriptions.endpoints.http.url_check import checked_url
 from subscriptions.errors import Invalid
 from webhooks.wire.custom_headers import ForbiddenHeader, check
+from webhooks.wire.errors import did_you_mean
 from webhooks.wire.signing.aws_sigv4 import AUTHORIZATION, DATE, PAYLOAD_HASH, SESSION_TOKEN, AwsCredentials
 
 TYPES = ("none", "basic", "bearer", "header", "body", "oauth2", "aws_sigv4")
@@ -42,6 +43,7 @@ SECRET = {"password", "token", "value", "client_secret", "secret_access_key", "s
 MAY_BE_EMPTY = {(BASIC, "password")}  # RFC 7617, section 2: APIs take a key as the user name alone
 CLIENT_AUTH = ("basic", "body")  # how the client authenticates to the token server: RFC 6749, section 2.3.1
 MAX_MEMBER = 2048  # characters
+MAX_NAME = 40  # characters of an unknown name that an error repeats
 MAX_SESSION_TOKEN = 4096  # characters; AWS states no limit, and common ones have up to 2,000
 
 _TOKEN = re.compile(r"[!-~]+")
@@ -69,16 +71,19 @@ def check_auth(auth: Any) -> None:
         raise _invalid(f"Must be an object whose type is one of {', '.join(TYPES)}.")
     kind = auth["type"]
     members = set(auth) - {"type"}
-    if missing := REQUIRED[kind] - members:
-        raise _invalid(f"{kind} requires {', '.join(sorted(missing))}.")
-    if unknown := members - REQUIRED[kind] - OPTIONAL.get(kind, set()):
-        raise _invalid(f"{kind} has no field {min(unknown, key=str)[:40]!r}.")
+    known = REQUIRED[kind] | OPTIONAL.get(kind, set())
+    if unknown := members - known:
+        name = min(unknown, key=str)
+        meant = did_you_mean(name, known - members)
+        raise _invalid(f"{kind} has no field {name[:MAX_NAME]!r}{f'; {meant}' if meant else '.'}", name)
+    if missing := sorted(REQUIRED[kind] - members):
+        raise _invalid(f"{kind} requires {', '.join(missing)}.", missing[0])
     for name in members:
         if (kind, name) in MAY_BE_EMPTY and auth[name] == "":
             continue
         longest = MAX_SESSION_TOKEN if name == "session_token" else MAX_MEMBER
         if not isinstance(auth[name], str) or len(auth[name]) > longest or not _PRINTABLE.fullmatch(auth[name]):
-            raise _invalid(f"{name}: must be a string of 1 to {longest} characters, without control characters.")
+            raise _invalid(f"{name}: must be a string of 1 to {longest} characters, without control characters.", name)
     if kind in _CHECKS:
         _CHECKS[kind](auth)
 
@@ -93,7 +98,7 @@ def checked_auth(auth: Mapping[str, str], tenant_id: UUID) -> Mapping[str, str]:
     try:
         return {**auth, "token_url": checked_url(auth["token_url"], tenant_id)}
     except Invalid as error:
-        raise _invalid(f"token_url: {error.message}") from None
+        raise _invalid(f"token_url: {error.message}", "token_url") from None
 
 
 def public_auth(auth: Mapping[str, str]) -> dict[str, str]:
@@ -139,14 +144,14 @@ def client_credentials(auth: Mapping[str, str]) -> ClientCredentials | None:
 
 def _check_basic(auth: Mapping[str, str]) -> None:
     if ":" in auth["username"]:
-        raise _invalid("username: must not contain a colon (RFC 7617).")
+        raise _invalid("username: must not contain a colon (RFC 7617).", "username")
     if len(auth["username"]) + len(auth["password"]) > MAX_MEMBER:
         raise _invalid(f"username and password: must be at most {MAX_MEMBER} characters together.")
 
 
 def _check_bearer(auth: Mapping[str, str]) -> None:
     if not _TOKEN.fullmatch(auth["token"]):
-        raise _invalid("token: must be printable ASCII without spaces.")
+        raise _invalid("token: must be printable ASCII without spaces.", "token")
 
 
 def _check_header(auth: Mapping[str, str]) -> None:
@@ -158,20 +163,21 @@ def _check_header(auth: Mapping[str, str]) -> None:
 
 def _check_oauth2(auth: Mapping[str, str]) -> None:
     if auth.get("client_auth", CLIENT_AUTH[0]) not in CLIENT_AUTH:
-        raise _invalid(f"client_auth: must be one of {', '.join(CLIENT_AUTH)}.")
+        raise _invalid(f"client_auth: must be one of {', '.join(CLIENT_AUTH)}.", "client_auth")
     if not _SCOPE.fullmatch(auth.get("scope", "x")):
-        raise _invalid("scope: must be words of printable ASCII, separated by single spaces (RFC 6749, section 3.3).")
+        rule = "must be words of printable ASCII, separated by single spaces (RFC 6749, section 3.3)."
+        raise _invalid(f"scope: {rule}", "scope")
 
 
 def _check_aws_sigv4(auth: Mapping[str, str]) -> None:
     if not _ACCESS_KEY_ID.fullmatch(auth["access_key_id"]):
-        raise _invalid("access_key_id: must be at most 128 letters and digits, such as AKIA...")
+        raise _invalid("access_key_id: must be at most 128 letters and digits, such as AKIA...", "access_key_id")
     for name in ("secret_access_key", "session_token"):
         if not _TOKEN.fullmatch(auth.get(name, "x")):
-            raise _invalid(f"{name}: must be printable ASCII without spaces.")
+            raise _invalid(f"{name}: must be printable ASCII without spaces.", name)
     for name, example in (("region", "eu-central-1"), ("service", "lambda")):
         if not _AWS_NAME.fullmatch(auth.get(name, example)):
-            raise _invalid(f"{name}: must be lower-case letters, digits and hyphens, such as {example}.")
+            raise _invalid(f"{name}: must be lower-case letters, digits and hyphens, such as {example}.", name)
 
 
 _CHECKS: dict[str, Callable[[Mapping[str, str]], None]] = {
@@ -183,5 +189,7 @@ _CHECKS: dict[str, Callable[[Mapping[str, str]], None]] = {
 }
 
 
-def _invalid(message: str) -> Invalid:
-    return Invalid("auth", message)
+def _invalid(message: str, member: str = "") -> Invalid:
+    """Return the error; ``member`` is the member at fault, to which the pointer of the error leads."""
+    escaped = member[:MAX_NAME].replace("~", "~0").replace("/", "~1")  # RFC 6901, section 3
+    return Invalid("auth", message, f"/{escaped}" if member else "")

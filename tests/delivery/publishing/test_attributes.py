@@ -8,7 +8,6 @@ import pytest
 from delivery.models import Event
 from delivery.publishing.prepare import MAX_ATTRIBUTES_BYTES, MAX_EXTENSION_BYTES, prepare
 from delivery.publishing.publisher import publish
-from delivery.publishing.results import InvalidMembers
 from tests.factories import make_tenant
 from webhooks.wire.errors import InvalidEvent
 
@@ -22,8 +21,9 @@ def refused(**attributes: Any) -> tuple[str, str]:
 
 
 def test_extension_beyond_its_limit_is_refused_by_name() -> None:
-    assert refused(comment="x" * (MAX_EXTENSION_BYTES + 1)) == ("comment", "must not be longer than 4096 bytes")
-    assert refused(comment="é" * (MAX_EXTENSION_BYTES // 2 + 1))[0] == "comment"
+    reason = "must not be longer than 4096 bytes"
+    assert refused(comment="x" * (MAX_EXTENSION_BYTES + 1)) == ("extensions.comment", reason)
+    assert refused(comment="é" * (MAX_EXTENSION_BYTES // 2 + 1))[0] == "extensions.comment"
     prepare(make_tenant(), {"type": "order.paid", "extensions": {"comment": "x" * MAX_EXTENSION_BYTES}}, 2**20)
 
 
@@ -50,10 +50,47 @@ def test_extension_published_in_process_keeps_its_type() -> None:
     ],
 )
 def test_unknown_members_are_all_named(event: dict[str, Any], reasons: dict[str, str]) -> None:
-    with pytest.raises(InvalidMembers) as caught:
+    with pytest.raises(InvalidEvent) as caught:
         prepare(make_tenant(), event, 2**20)
-    assert caught.value.reasons.keys() == reasons.keys()
-    assert all(part in caught.value.reasons[name] for name, part in reasons.items())
+    assert caught.value.faults.keys() == reasons.keys()
+    assert all(part in caught.value.faults[name].reason for name, part in reasons.items())
+
+
+FAULTY = {
+    "type": "waypost.x",
+    "source": 5,
+    "time": "yesterday",
+    "subject": "",
+    "dat": 1,
+    "deliver_at": "tomorrow",
+    "extensions": {"Part": 1, "list": [1], "type": "t", "fine": 1},
+}
+CODES = {
+    "deliver_at": "invalid",
+    "dat": "unknown",
+    "type": "invalid",
+    "source": "invalid",
+    "time": "invalid",
+    "subject": "invalid",
+    "extensions.Part": "invalid",
+    "extensions.list": "invalid",
+    "extensions.type": "invalid",
+}
+
+
+def test_all_faults_of_an_event_are_named_at_once() -> None:
+    with pytest.raises(InvalidEvent) as caught:
+        prepare(make_tenant(), FAULTY, 2**20)
+    assert {name: fault.code for name, fault in caught.value.faults.items()} == CODES
+
+
+@pytest.mark.parametrize("name", ["dat", "deliver_at", "extensions", "source", "subject", "time", "type"])
+def test_fault_is_named_whichever_is_found_first(name: str) -> None:
+    """Without each of the members the remaining faults are the same."""
+    event = {"type": "t", **{member: value for member, value in FAULTY.items() if member != name}}
+    with pytest.raises(InvalidEvent) as caught:
+        prepare(make_tenant(), event, 2**20)
+    assert caught.value.faults.keys() == {it for it in CODES if it.partition(".")[0] != name}
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
 """Filters by a source of events that does not exist."""
 
 import pytest
+from django.db import connection
 
 from delivery.reading import known_sources
 from delivery.reading.known_sources import source_objection
+from delivery.sql.reading import WALK_SOURCES
 from subscriptions.models import Tenant
 from tests.delivery.factories import make_event
 from tests.factories import make_client, make_tenant
@@ -35,8 +37,27 @@ def test_tenant_without_events_has_no_wrong_source() -> None:
 def test_source_of_a_tenant_with_more_events_than_are_looked_at_is_not_refused(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(known_sources, "MAX_EVENTS", 3)
+    monkeypatch.setattr(known_sources, "MAX_LATEST", 1)
+    monkeypatch.setattr(known_sources, "MAX_EVENTS", 2)
     assert source_objection(tenant.pk, "/other") == ""
+
+
+def test_source_is_looked_for_among_all_events_beyond_the_latest(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known_sources, "MAX_LATEST", 1)
+    monkeypatch.setattr(known_sources, "MAX_EVENTS", 3)
+    assert source_objection(tenant.pk, "/shop") == ""
+    assert source_objection(tenant.pk, "/other") == "No event has this source; choose from: /blog."
+
+
+def test_looking_among_all_events_reads_the_index_alone(tenant: Tenant) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+        cursor.execute(f"EXPLAIN {WALK_SOURCES}", {"tenant": tenant.pk, "source": "/shop", "limit": 20_000})
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "Index Only Scan using unique_event_id_per_tenant_and_source" in plan
 
 
 def test_message_lists_the_most_frequent_ones(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,15 @@
 """Tenants over REST."""
 
+import threading
+
 import pytest
+from django.db import connection, transaction
 
 from tests.factories import client_with, make_client, make_key, make_subscription, make_tenant
 from tests.routes import ApiRoute, RouteCases
 from tests.subscriptions.api.problems import invalid_fields
+from tests.threads import in_threads
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -127,3 +132,30 @@ def test_malformed_labels_are_a_400(labels):
     assert invalid_fields(make_client().post(f"{API}tenants/", {"name": "A", "labels": labels}, format="json")) == [
         "labels"
     ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_put_of_a_uid_that_another_request_creates_meanwhile_replaces_it():
+    client, responses = make_client(), []
+
+    def put():
+        responses.append(client.put(f"{API}tenants/acme/", {"name": "Second"}))
+
+    def waits_for_a_lock():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+            return cursor.fetchone()[0]
+
+    thread = threading.Thread(target=in_threads, args=(put,))
+    with transaction.atomic():
+        first = make_tenant(uid="acme", name="First")
+        thread.start()
+        wait_until(lambda: not thread.is_alive() or waits_for_a_lock(), "the request to find the uid in use")
+    thread.join()
+    assert [it.status_code for it in responses] == [200]
+    first.refresh_from_db()
+    assert first.name == "Second"
+
+
+def test_put_of_what_cannot_be_a_uid_names_the_uid():
+    assert invalid_fields(make_client().put(f"{API}tenants/ac%20me/", {"name": "Acme"})) == ["uid"]

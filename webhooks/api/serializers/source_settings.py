@@ -33,7 +33,7 @@ def check_kind(name: str) -> None:
         return
     meant = did_you_mean(name, kind_names())
     known = f"must be one of: {', '.join(kind_names())}."
-    raise serializers.ValidationError(f"Unknown kind; {f'{meant} It ' if meant else ''}{known}")
+    raise serializers.ValidationError(f"Unknown kind; {f'{meant} It ' if meant else ''}{known}", "invalid_choice")
 
 
 def check_fields_of_http(attrs: Mapping[str, Any]) -> None:

@@ -48,7 +48,13 @@ from webhooks.outgoing.url_check import check_saved_url
 from webhooks.processing.steps.settings import url_to_check
 from webhooks.readers.reading_state import readings_of
 from webhooks.senders.presets import sender_names, with_preset
-from webhooks.sources.configuration import InvalidConfiguration, check_configuration, generated_secret, trimmed_secret
+from webhooks.sources.configuration import (
+    InvalidConfiguration,
+    check_configuration,
+    generated_secret,
+    scheme_names,
+    trimmed_secret,
+)
 from webhooks.sources.kinds.kind import Sample
 from webhooks.sources.kinds.registry import HTTP
 from webhooks.sources.models import uid_format
@@ -202,7 +208,13 @@ class SourceSerializer(StrictModelSerializer):
     def validate_sender(self, name: str) -> str:
         """Refuse a name that no preset has."""
         if name and name not in sender_names():
-            raise serializers.ValidationError("Unknown sender; GET /senders/ lists the known ones.")
+            raise serializers.ValidationError("Unknown sender; GET /senders/ lists the known ones.", "invalid_choice")
+        return name
+
+    def validate_scheme(self, name: str) -> str:
+        """Refuse a name that no scheme has."""
+        if name not in scheme_names():
+            raise serializers.ValidationError(f"Must be one of: {', '.join(scheme_names())}.", "invalid_choice")
         return name
 
     def _kind(self, data: Any) -> Any:

@@ -31,8 +31,11 @@ class CursorPages(CursorPagination):
     ORDERS: ClassVar[tuple[str, ...]] = ("newest", "oldest")
 
     cursor: Cursor
+    listed: str
+    """The kind of rows that are listed, which a cursor names, so that one of another list is refused."""
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        self.listed = getattr(queryset.model, "prefix", queryset.model._meta.model_name)
         size = self.get_page_size(request)
         oldest_first = self.get_order(request) == "oldest"
         cursor = self.decode_cursor(request) or Cursor(0, False, None)
@@ -40,7 +43,7 @@ class CursorPages(CursorPagination):
         self.cursor = cursor
         rising = oldest_first is not cursor.reverse
         rows = queryset.order_by("pk" if rising else "-pk")
-        position = _position(cursor)
+        position = _position(cursor, self.listed)
         if position is not None:
             rows = rows.filter(**{"pk__gt" if rising else "pk__lt": position})
         unindexed: Q = getattr(view, "unindexed", Q())
@@ -62,7 +65,7 @@ class CursorPages(CursorPagination):
     def _link(self, position: UUID | None, *, backwards: bool) -> str | None:
         if position is None:
             return None
-        text: Any = str(position)  # the stubs expect an integer
+        text: Any = f"{self.listed}.{position}"  # the stubs expect an integer
         return str(self.encode_cursor(Cursor(0, backwards, text)))
 
     def get_order(self, request: Request) -> str:
@@ -81,7 +84,7 @@ class CursorPages(CursorPagination):
         try:
             cursor = super().decode_cursor(request)
             if cursor:
-                _position(cursor)
+                _position(cursor, self.listed)
         except (exceptions.NotFound, ValueError):
             raise exceptions.ValidationError({"cursor": [self.CURSOR]}) from None
         return cursor
@@ -111,9 +114,14 @@ class CursorPages(CursorPagination):
         }
 
 
-def _position(cursor: Cursor) -> UUID | None:
-    """Return the key that a cursor names. Raises ValueError."""
-    return None if cursor.position is None else UUID(str(cursor.position))
+def _position(cursor: Cursor, listed: str) -> UUID | None:
+    """Return the key that a cursor of this list names. Raises ValueError."""
+    if cursor.position is None:
+        return None
+    prefix, _, key = str(cursor.position).partition(".")
+    if prefix != listed:
+        raise ValueError(prefix)
+    return UUID(key)
 
 
 def _edge(rows: QuerySet[Model]) -> UUID | None:

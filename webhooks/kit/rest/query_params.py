@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 
 from django.db.models import Q
 from rest_framework import serializers
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
 
 from webhooks.kit.rest.serializers import IdField, InstantField, ReferenceField, StrictSerializer
@@ -43,7 +43,7 @@ class QueryParams(StrictSerializer):
         own = {name: value for name, value in request.query_params.items() if name not in {*elsewhere, *errors}}
         params = cls(data=own, context=dict(context or {}))
         if not params.is_valid() or errors:
-            raise ValidationError({**errors, **params.errors}, code="unknown")
+            raise ValidationError({**errors, **params.errors})
         return params
 
     @classmethod
@@ -56,11 +56,11 @@ class QueryParams(StrictSerializer):
             if name not in names:
                 meant = did_you_mean(name, names)
                 known = f"Known parameters: {', '.join(sorted(names))}."
-                errors[name] = [f"Unknown parameter{f'; {meant}' if meant else '.'} {known}"]
+                errors[name] = [ErrorDetail(f"Unknown parameter{f'; {meant}' if meant else '.'} {known}", "unknown")]
             elif len(values) > 1 and name != TENANT:
-                errors[name] = ["Must be given once."]
+                errors[name] = [ErrorDetail("Must be given once.", "ambiguous")]
             elif not values[0] and name != TENANT and not getattr(fields.get(name), "allow_blank", False):
-                errors[name] = ["Must not be empty; omit it instead."]
+                errors[name] = [ErrorDetail("Must not be empty; omit it instead.", "blank")]
         return errors
 
     @property
@@ -109,6 +109,22 @@ class Filter:
 
 class TextFilter(Filter, serializers.CharField):
     """Filter by text."""
+
+
+class NameFilter(TextFilter):
+    """Filter by the name of something of which ``names`` returns all, such as a kind that is installed or not."""
+
+    default_error_messages = {"invalid_choice": "Must be one of: {choices}."}
+
+    def __init__(self, names: Callable[[], Collection[str]], **options: Any) -> None:
+        super().__init__(**options)
+        self.names = names
+
+    def to_internal_value(self, data: Any) -> str:
+        name: str = super().to_internal_value(data)
+        if name not in (names := self.names()):
+            self.fail("invalid_choice", choices=", ".join(names))
+        return name
 
 
 class RegexFilter(Filter, serializers.RegexField):

@@ -28,7 +28,8 @@ from webhooks.kit.rest.errors import PreconditionFailed
 from webhooks.kit.rest.lookup import find, require
 from webhooks.kit.rest.pages import CursorPages
 from webhooks.kit.rest.query_params import QueryParams
-from webhooks.kit.rows import is_uid
+from webhooks.kit.rest.strict_views import StrictView
+from webhooks.kit.rows import is_uid, uid_format
 from webhooks.wire.etags import etag_of, is_match
 from webhooks.wire.ids import parse
 
@@ -36,7 +37,7 @@ M = TypeVar("M", bound=Model)
 NO_STORE = {"Cache-Control": "no-store"}  # headers of a response with a secret
 
 
-class ScopedView(GenericAPIView[M]):
+class ScopedView(StrictView, GenericAPIView[M]):
     """A view over rows of the request's tenant. ``{ref}`` in the path is an id or a uid."""
 
     serializer_class: type[BaseSerializer[Any]] | None = None
@@ -49,7 +50,6 @@ class ScopedView(GenericAPIView[M]):
     """The field path from a row to the key of its endpoint; None: keys that are limited to an endpoint are refused."""
     endpoint_keys_may_read: ClassVar[bool] = False
     """Whether keys that are limited to an endpoint may read these rows, which belong to no endpoint."""
-    query_params: ClassVar[type[QueryParams]] = QueryParams
 
     def tenant_id(self) -> UUID | None:
         """Return the tenant of the request; None: all tenants, for platform keys."""
@@ -172,7 +172,12 @@ class Resource(ReadOnlyResource[M]):
 
     def update(self, request: Request, *args: Any, partial: bool = False, **kwargs: Any) -> Response:
         if self.creates_by_put and not partial and self.is_free_uid():
-            return self.create_by_put(request)
+            try:
+                return self.create_by_put(request)
+            except Exception:
+                if self.is_free_uid():
+                    raise
+                # another request has created it meanwhile: replace it
         row = self.get_object()
         data = request.data if partial else self.with_uid_of_path(request.data)
         serializer = self.get_serializer(row, data=data, partial=partial)
@@ -199,8 +204,13 @@ class Resource(ReadOnlyResource[M]):
         return False
 
     def is_free_uid(self) -> bool:
-        """Return whether the path names a row by a uid that none has. Raises PreconditionFailed if it has to match."""
+        """Return whether the path names a row by a uid that none has.
+
+        Raises ValidationError if it cannot be a uid, and PreconditionFailed if the row has to match.
+        """
         rows: Any = self.get_queryset()  # of a model with a uid
+        if not is_uid(self.kwargs["ref"]):
+            raise ValidationError({"uid": [uid_format.message]})
         if not self.names_by_uid(self.kwargs["ref"]) or find(rows, self.kwargs["ref"]) is not None:
             return False
         if "If-Match" in self.request.headers:

@@ -145,9 +145,11 @@ class OptionalUrlField(serializers.URLField):
 class InstantField(serializers.DateTimeField):
     """A date and time in ISO 8601; UTC unless it has an offset."""
 
+    default_error_messages = {"invalid": "Must be a date and time such as 2030-01-31T12:00:00Z."}
+
     def to_internal_value(self, value: Any) -> Any:
         if not isinstance(value, str):
-            self.fail("invalid", format="2026-01-31T12:00:00Z")
+            self.fail("invalid")
         try:
             return super().to_internal_value(value)
         except OverflowError:  # the offset moves the year out of the calendar
@@ -261,6 +263,11 @@ class StrictSerializer(serializers.Serializer[Any]):
 
     hints: ClassVar[dict[str, str]] = {}
     default_error_messages = {"invalid": "Expected an object, got {datatype}."}
+
+    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
+        """Report null in place of a body as any other value that is no object."""
+        is_body = self.parent is None and not self.allow_null
+        return (False, data) if data is None and is_body else super().validate_empty_values(data)
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, Mapping):

@@ -6,13 +6,14 @@ they are allowed; patterns read the last one.
 """
 
 from base64 import b64encode
+from typing import Any
 
 import orjson
 
 from webhooks.wire import base64_text, json_text
 from webhooks.wire.cloudevents import attributes as rules
 from webhooks.wire.cloudevents.event import Event, declares_json, text_of
-from webhooks.wire.errors import InvalidEvent
+from webhooks.wire.errors import InvalidAttributes, InvalidEvent
 
 MAX_BATCH = 1000  # events
 
@@ -46,7 +47,8 @@ def read_batch(body: bytes) -> list[Event | InvalidEvent]:
         try:
             results.append(_event(item))
         except InvalidEvent as error:
-            results.append(InvalidEvent(error.attribute, error.reason, index))
+            error.index = index
+            results.append(error)
     return results
 
 
@@ -73,6 +75,15 @@ def write_structured(event: Event) -> bytes:
 def _event(item: json_text.ParsedObject) -> Event:
     if isinstance(item, json_text.ObjectError):
         raise InvalidEvent("", item.value)
+    try:
+        return _read(item)
+    except InvalidEvent as error:
+        faults = {**error.faults, **rules.all_faults(item)}
+        raise InvalidAttributes(faults) if len(faults) > 1 else error from None
+
+
+def _read(item: dict[str, Any]) -> Event:
+    """Return the event of a JSON object, of which data are taken out. Raises InvalidEvent."""
     data: bytes | None = item.pop("data", None)
     encoded = item.pop("data_base64", None)
     attributes, typed = rules.read_values(item)

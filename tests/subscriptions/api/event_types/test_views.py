@@ -112,8 +112,8 @@ def test_deployment_types_are_read_by_tenants_and_written_by_operators(tenant):
     shown = names(make_client(tenant).get(TYPES))
     assert sorted(it for it in shown if not it.startswith("waypost.")) == ["order.paid", "own"]
     assert make_client(tenant).get(f"{TYPES}order.paid/").status_code == 200
-    for method in ("put", "patch", "delete"):
-        assert getattr(make_client(tenant), method)(f"{TYPES}order.paid/", FULL).status_code == 403
+    for method, body in (("put", FULL), ("patch", FULL), ("delete", None)):
+        assert getattr(make_client(tenant), method)(f"{TYPES}order.paid/", body).status_code == 403
 
 
 def test_change_of_the_schema_creates_a_version(tenant):
@@ -176,3 +176,12 @@ def test_export_prefers_the_tenants_type_and_omits_archived_ones(tenant):
     document = make_client(tenant).get(f"{TYPES}openapi/").json()
     OpenAPIV31SpecValidator(document).validate()
     assert {name: it["post"]["description"] for name, it in document["webhooks"].items()} == {"order.paid": "its own"}
+
+
+def test_operational_type_has_one_version(tenant):
+    client = make_client(tenant)
+    shown = client.get(f"{TYPES}waypost.endpoint.disabled/versions/")
+    assert shown.status_code == 200
+    assert [it["version"] for it in shown.json()["data"]] == [1]
+    assert shown.json()["next"] is None
+    assert client.get(f"{TYPES}waypost.endpoint.disabled/versions/?limit=x").status_code == 400

@@ -9,7 +9,7 @@ from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 
-from subscriptions.models import Tenant
+from subscriptions.models import ApiKey, Tenant
 from tests.factories import make_tenant
 from webhooks.kit.rest import pages
 from webhooks.kit.rest.pages import CursorPages
@@ -44,6 +44,15 @@ def test_previous_link_leads_to_the_same_page() -> None:
     first = page(limit=2)
     second = follow(first["next"])
     assert follow(second["previous"])["data"] == first["data"]
+
+
+def test_cursor_of_another_list_is_refused() -> None:
+    for _ in range(2):
+        make_tenant()
+    cursor = dict(parse_qsl(urlsplit(page(limit=1)["next"]).query))["cursor"]
+    with pytest.raises(exceptions.ValidationError) as caught:
+        CursorPages().paginate_queryset(ApiKey.objects.all(), Request(APIRequestFactory().get("/", {"cursor": cursor})))
+    assert "cursor" in caught.value.get_full_details()
 
 
 def test_added_row_shifts_no_page() -> None:

@@ -32,12 +32,12 @@ def test_change_and_deletion_with_the_current_entity_tag_succeed(source):
     assert client.delete(path, headers={"If-Match": changed["ETag"]}).status_code == 204
 
 
-@pytest.mark.parametrize("method", ["patch", "delete"])
-def test_write_with_an_older_entity_tag_is_a_412_and_changes_nothing(source, method):
+@pytest.mark.parametrize(("method", "body"), [("patch", {"name": "Third"}), ("delete", None)])
+def test_write_with_an_older_entity_tag_is_a_412_and_changes_nothing(source, method, body):
     client, path = source
     etag = client.get(path)["ETag"]
     client.patch(path, {"name": "Another"})
-    response = getattr(client, method)(path, {"name": "Third"}, headers={"If-Match": etag})
+    response = getattr(client, method)(path, body, headers={"If-Match": etag})
     assert response.status_code == 412
     assert response["Content-Type"] == "application/problem+json"
     assert Source.objects.get(deleted_at=None).name == "Another"
