@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from cryptography.fernet import Fernet
@@ -140,6 +140,35 @@ def url(name: str, schemes: tuple[str, ...], default: str | None = None) -> str:
     if scheme not in schemes:
         raise Misconfigured(f"{name} must be a URL that begins with {' or '.join(s + '://' for s in schemes)}")
     return value
+
+
+class MailServer(NamedTuple):
+    """A mail server. ``starts_tls``: by STARTTLS; ``is_tls``: from the first byte on."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    starts_tls: bool
+    is_tls: bool
+
+
+def mail(name: str) -> MailServer:
+    """Return the mail server of `smtp://user:password@host:587`, which begins TLS, `smtps://` or `smtp+plain://`.
+
+    Without the variable: the one on this machine.
+    """
+    parts = urlsplit(url(name, ("smtp", "smtps", "smtp+plain"), "smtp+plain://localhost:25"))
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if not parts.hostname or port == 0:
+        raise Misconfigured(f"{name} must have a host and a port from 1 to 65535")
+    usual = {"smtp": 587, "smtps": 465, "smtp+plain": 25}[parts.scheme]
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    starts_tls, is_tls = parts.scheme == "smtp", parts.scheme == "smtps"
+    return MailServer(parts.hostname, port or usual, user, password, starts_tls, is_tls)
 
 
 def database(name: str, default: str | None = None) -> dict[str, Any]:

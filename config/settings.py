@@ -60,6 +60,9 @@ WAYPOST_FAN_OUT_WORKERS = env.integer("WAYPOST_FAN_OUT_WORKERS", 1, minimum=1, m
 WAYPOST_LOOKUPS_PER_TENANT = env.integer("WAYPOST_LOOKUPS_PER_TENANT", 16, minimum=1)  # in flight, per process
 WAYPOST_CALLS_PER_TENANT = env.integer("WAYPOST_CALLS_PER_TENANT", 16, minimum=1)  # single calls, per process
 WAYPOST_TESTS_PER_TENANT = env.integer("WAYPOST_TESTS_PER_TENANT", 3, minimum=1)  # test deliveries, per process
+WAYPOST_ALERT_RULES_PER_TENANT = env.integer("WAYPOST_ALERT_RULES_PER_TENANT", 50)
+WAYPOST_MAIL_FROM = env.text("WAYPOST_MAIL_FROM", "")  # sender of alerts by mail; empty: none is sent
+_MAIL = env.mail("WAYPOST_MAIL_URL")  # the mail server
 WAYPOST_APPS = env.app_names("WAYPOST_APPS")  # Django apps of yours, with handlers in webhook_handlers
 WAYPOST_HANDLERS = env.dotted_paths("WAYPOST_HANDLERS")  # handlers that a source may name: name=dotted.path,...
 WAYPOST_HANDLER_WAITS = env.integer("WAYPOST_HANDLER_WAITS", 50, minimum=0)  # of a source and web process
@@ -128,6 +131,9 @@ CELERY_BEAT_SCHEDULER = "config.schedule.beat:WorkScheduler"  # sends the tasks 
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = "UTC"
+
+EMAIL_HOST, EMAIL_PORT, EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _MAIL.host, _MAIL.port, _MAIL.user, _MAIL.password
+EMAIL_USE_TLS, EMAIL_USE_SSL, EMAIL_TIMEOUT = _MAIL.starts_tls, _MAIL.is_tls, 10  # seconds
 
 # --- the application -------------------------------------------------------------------------------------------
 
@@ -245,6 +251,8 @@ API_TAGS = [
     {"name": "Dead letters", "description": "Deliveries that were given up."},
     {"name": "Replays", "description": "Send dead letters or past events again."},
     {"name": "Schedules", "description": "Events that are published at times."},
+    {"name": "Alert rules", "description": "Conditions that are watched, and who gets the messages about them."},
+    {"name": "Alerts", "description": "What is wrong now, and what was: acknowledge and snooze."},
     {"name": "Broadcasts", "description": "One event for all tenants, or for some. Platform keys only."},
     {"name": "Inspectors", "description": "Addresses that keep every request, to see what is sent."},
     {"name": "Sources", "description": "Addresses that receive webhooks of others, and other systems that are read."},
@@ -283,6 +291,10 @@ SPECTACULAR_SETTINGS = {
         "ScheduleState": "delivery.models.Schedule.State",
         "ScheduleActionAfterCompletion": "delivery.models.Schedule.AfterCompletion",
         "ScheduleCatchUp": "delivery.models.Schedule.CatchUp",
+        "AlertState": "delivery.models.Alert.State",
+        "AlertSeverity": "delivery.models.AlertRule.Severity",
+        "AlertChannelType": "delivery.models.AlertChannel.Type",
+        "AlertConditionName": "delivery.api.serializers.alerts.CONDITION_NAMES",
         "EventBridgeScheduleState": "delivery.api.serializers.schedules.STATES",
         "EventBridgeScheduleAction": "delivery.api.serializers.schedules.ACTIONS",
         "EventBridgeWindowMode": "delivery.api.serializers.schedules.MODES",

@@ -6,6 +6,7 @@ from django.urls import include, path
 from config.api import description, problem_pages
 from config.ops import landing, login, probes
 from config.status import views as status
+from delivery.api.alerts.confirmation import confirmation_urlpatterns
 from delivery.api.urls import urlpatterns as delivery_urlpatterns
 from subscriptions.api.event_types.urls import catalogue_urlpatterns
 from subscriptions.api.inspectors.urls import inspector_urlpatterns
@@ -28,6 +29,7 @@ urlpatterns = [
     *inbound_urlpatterns,
     *catalogue_urlpatterns,
     *inspector_urlpatterns,
+    *confirmation_urlpatterns,
     path("problems/", problem_pages.problems, name="problems"),
     path("problems/<str:code>/", problem_pages.problem, name="problem"),
     path("admin/login/", login.limited_login),  # before the admin's own

@@ -2,17 +2,25 @@
 
 from django.apps import AppConfig
 from django.core.checks import register
+from django.db.models.signals import post_migrate
 from django.utils.module_loading import import_string
 
 from delivery.checks import check_api, check_project
 from delivery.defaults import DEFAULTS
 from webhooks.host_project import require_apps, require_packages, set_defaults
+from webhooks.kit.conditions import registry as conditions
 from webhooks.kit.operational_events import operational_event
 from webhooks.kit.tenancy import tenant_deleted, tenant_usage
 
 PACKAGES = {"pycurl": "waypost[provider]"}  # those that the receiver does not need
-ON_TENANT_DELETED = ("delivery.replaying.replays.cancel_all_of", "delivery.schedules.schedules.delete_schedules_of")
+ON_TENANT_DELETED = (
+    "delivery.replaying.replays.cancel_all_of",
+    "delivery.schedules.schedules.delete_schedules_of",
+    "delivery.alerts.rules.delete_rules_of",
+)
 ON_OPERATIONAL_EVENT = "delivery.operational.operational_events.publish_sent"
+CONDITIONS = "delivery.alerts.conditions.CONDITIONS"  # that alert rules can watch
+AFTER_MIGRATIONS = "delivery.alerts.built_in.create_missing"
 ON_TENANT_USAGE = "delivery.schedules.schedules.count_schedules_of"
 
 
@@ -37,3 +45,5 @@ class DeliveryConfig(AppConfig):
             tenant_deleted.connect(import_string(receiver))
         operational_event.connect(import_string(ON_OPERATIONAL_EVENT))
         tenant_usage.connect(import_string(ON_TENANT_USAGE))
+        conditions.register(import_string(CONDITIONS))
+        post_migrate.connect(import_string(AFTER_MIGRATIONS), sender=self)

@@ -14,6 +14,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from delivery.alert_models import Alert, AlertAddress, AlertChannel, AlertMessage, AlertRule
 from delivery.broadcast_models import Broadcast
 from delivery.load_models import DrainReport, LoadMinute, PublisherReport
 from delivery.schedule_models import DelayedEvent, Schedule, ScheduleQueue
@@ -23,6 +24,11 @@ from webhooks.kit.jobs.job_row import JobRow
 from webhooks.wire import ids
 
 __all__ = [
+    "Alert",
+    "AlertAddress",
+    "AlertChannel",
+    "AlertMessage",
+    "AlertRule",
     "Attempt",
     "Broadcast",
     "DeadLetter",
@@ -469,6 +475,8 @@ class DeadLetter(Row):
             models.Index(fields=["tenant", "id"], name="dead_letter_by_tenant"),  # reader: the list of a tenant
             models.Index(fields=["endpoint", "id"], name="dead_letter_by_endpoint"),  # reader: the list of an endpoint
             models.Index(fields=["delivery", "id"], name="dead_letter_by_delivery"),  # readers: a timeline, retention
+            # reader: the alert rules about dead letters
+            models.Index(fields=["tenant", "id"], name="dead_letter_open", condition=Q(replayed_at=None)),
         ]
 
     def __str__(self) -> str:

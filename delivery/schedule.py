@@ -20,6 +20,8 @@ BEAT_SCHEDULE = {
             "delivery.replay_slices": 2,
             "delivery.broadcast_slices": 2,
             "delivery.fold_usage": 10,
+            "delivery.evaluate_alerts": 2,
+            "delivery.send_alerts": 2,
             "delivery.sweep": 60,
             "delivery.apply_retention": 60,
         }

@@ -2,6 +2,7 @@
 
 from celery.signals import worker_init, worker_shutting_down
 
+from delivery.alerts import evaluate, send
 from delivery.broadcasting import broadcasts
 from delivery.fan_out import deferred, delayed
 from delivery.lifecycle import retention, sweep, usage
@@ -26,6 +27,8 @@ PERIODIC_TASKS = [
     periodic_task("delivery.recover", sweep.recover, BEAT_SCHEDULE, has_work=HAS_RECOVERIES),
     periodic_task("delivery.replay_slices", replays.run_slices, BEAT_SCHEDULE, has_work=replays.HAS_RUNNING),
     periodic_task("delivery.broadcast_slices", broadcasts.run_slices, BEAT_SCHEDULE, has_work=broadcasts.HAS_RUNNING),
+    periodic_task("delivery.evaluate_alerts", evaluate.run, BEAT_SCHEDULE, has_work=evaluate.HAS_DUE_RULES),
+    periodic_task("delivery.send_alerts", send.run, BEAT_SCHEDULE, has_work=send.HAS_DUE_MESSAGES),
     periodic_task("delivery.fold_usage", usage.fold, BEAT_SCHEDULE, has_work=HAS_INCREMENTS),
     periodic_task("delivery.sweep", sweep.sweep, BEAT_SCHEDULE),
     periodic_task("delivery.apply_retention", retention.apply_retention, BEAT_SCHEDULE),

@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 from prometheus_client import Counter
 
-from delivery.models import Broadcast, Replay
+from delivery.models import AlertRule, Broadcast, Replay
 from delivery.transports.outcome import Outcome
 from webhooks.wire.ids import public
 
@@ -25,6 +25,11 @@ NOT_STARTED = Counter(
 DEFERRED = Counter("waypost_fan_outs_deferred_total", "Events that workers have to route, by reason.", ["reason"])
 SCHEDULES = Counter(
     "waypost_schedule_occurrences_total", "Occurrences of schedules, by result: published, failed.", ["result"]
+)
+ALERT_MESSAGES = Counter(
+    "waypost_alert_messages_total",
+    "Messages about alerts, by occasion: firing, reminder, resolved, test.",
+    ["occasion"],
 )
 RATE_LIMIT_ERRORS = Counter(
     "waypost_rate_limit_errors_total", "Publish requests let through because Valkey was unavailable."
@@ -134,6 +139,22 @@ def schedules_settled(published: int, failed: int) -> None:
 def schedules_failed(tenant_id: UUID, error: Exception) -> None:
     """Log that a slice of a tenant's schedules failed; it is tried again."""
     log.error("schedules failed", tenant=public("tnt", tenant_id), exc_info=error)
+
+
+def alerts_announced(rule: AlertRule, occasion: str, alerts: int) -> None:
+    """Log and count a message about alerts."""
+    ALERT_MESSAGES.labels(occasion).inc()
+    log.warning("alerts announced", rule=rule.public_id, name=rule.name, occasion=occasion, alerts=alerts)
+
+
+def alert_rule_failed(rule_id: UUID, error: Exception) -> None:
+    """Log that the condition of an alert rule could not be evaluated; it is tried again."""
+    log.error("alert rule not evaluated", rule=public("alr", rule_id), exc_info=error)
+
+
+def alert_message_failed(message_id: UUID, error: str, *, is_over: bool) -> None:
+    """Log that a message about alerts was not sent."""
+    log.warning("alert message not sent", message=public("alm", message_id), error=error, is_over=is_over)
 
 
 def swept(**repaired: int) -> None:

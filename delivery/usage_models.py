@@ -33,6 +33,9 @@ class Usage(models.Model):
     type = models.TextField()
     events = models.BigIntegerField()
     deliveries = models.BigIntegerField()
+    last_event_at = models.DateTimeField(
+        null=True, help_text="When the latest event was counted, some seconds after it was published; empty: none was."
+    )
 
     class Meta:
         app_label = "delivery"

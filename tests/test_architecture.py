@@ -100,8 +100,9 @@ ROOMS = {
     "delivery.broadcast_models": "webhooks.kit",
     "delivery.load_models": "",
     "delivery.schedule_models": "webhooks.kit",
+    "delivery.alert_models": "webhooks.kit",
     "delivery.models": f"{GROUND} subscriptions.models delivery.usage_models delivery.load_models "
-    "delivery.broadcast_models delivery.schedule_models",
+    "delivery.broadcast_models delivery.schedule_models delivery.alert_models",
     "delivery.sql": f"{GROUND} subscriptions.models delivery.models delivery.transports.outcome",
     "delivery.transports": f"{GROUND} {TENANCY} delivery.sql delivery.telemetry",
     "delivery.destinations": f"{GROUND} subscriptions.endpoints delivery.transports",
@@ -125,14 +126,17 @@ ROOMS = {
     "delivery.schedules": f"{GROUND} {TENANCY} {DELIVERY} delivery.publishing delivery.schedules.expressions",
     "delivery.lifecycle": f"{GROUND} {TENANCY} {DELIVERY} delivery.operational delivery.lanes delivery.sending "
     "delivery.reading delivery.replaying",
+    "delivery.alerts": f"{GROUND} {TENANCY} subscriptions.connectors {DELIVERY} delivery.operational "
+    "delivery.publishing delivery.lanes delivery.sending delivery.load delivery.reading",
     "delivery.tasks": "webhooks.kit webhooks.encryption delivery.schedule delivery.sql delivery.fan_out "
-    "delivery.sending delivery.replaying delivery.broadcasting delivery.schedules delivery.lifecycle",
+    "delivery.sending delivery.replaying delivery.broadcasting delivery.schedules delivery.lifecycle delivery.alerts",
     "delivery.api": f"{GROUND} {TENANCY} subscriptions.api {DELIVERY} delivery.load delivery.transports "
     "delivery.fan_out delivery.publishing delivery.sending delivery.single_attempts delivery.reading "
-    "delivery.replaying delivery.broadcasting delivery.schedules delivery.lifecycle subscriptions.connectors",
-    "delivery.admin": f"{GROUND} {TENANCY} subscriptions.admin {DELIVERY} delivery.load delivery.publishing "
-    "delivery.sending delivery.reading delivery.replaying delivery.schedules delivery.lifecycle delivery.templatetags "
+    "delivery.replaying delivery.broadcasting delivery.schedules delivery.lifecycle delivery.alerts "
     "subscriptions.connectors",
+    "delivery.admin": f"{GROUND} {TENANCY} subscriptions.admin {DELIVERY} delivery.load delivery.publishing "
+    "delivery.sending delivery.reading delivery.replaying delivery.schedules delivery.lifecycle delivery.alerts "
+    "delivery.templatetags subscriptions.connectors",
     "delivery.templatetags": "webhooks.kit",
     "delivery.management": f"{GROUND} {TENANCY} {DELIVERY} delivery.replaying",
     "delivery.apps": "webhooks.kit webhooks.host_project delivery.checks delivery.defaults",
@@ -143,7 +147,7 @@ PURE = ("webhooks.wire", "webhooks.schemes", "webhooks.senders", "delivery.sched
 FORBIDDEN_IN_PURE = ("django", "rest_framework", "celery", "requests", "urllib3", "pycurl", "socket", "time")
 THIN = ("admin", "api", "urls", "tasks", "management", "portal")  # rooms without rules, which nothing else imports
 # Folders of plug-ins, one file a kind: of any length.
-PLUGINS = {"webhooks.schemes", "webhooks.sources.kinds", "delivery.destinations"}
+PLUGINS = {"webhooks.schemes", "webhooks.sources.kinds", "delivery.destinations", "delivery.alerts.conditions"}
 MOST_MODULES = 14  # side by side in one folder
 
 

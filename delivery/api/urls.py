@@ -15,6 +15,7 @@ from delivery.api import (
     replays,
     usage,
 )
+from delivery.api.alerts import alert_rules, alerts
 from delivery.api.endpoints import connector_previews, lane_status, stats, test_deliveries, verification
 from delivery.api.publishing import events
 from delivery.api.schedules import runs, schedules
@@ -26,6 +27,8 @@ router.register("dead-letters", dead_letters.DeadLetters, "dead-letter")
 router.register("broadcasts", broadcasts.Broadcasts, "broadcast")
 router.register("replays", replays.Replays, "replay")
 router.register("schedules", schedules.Schedules, "schedule")
+router.register("alert-rules", alert_rules.AlertRules, "alert-rule")
+router.register("alerts", alerts.Alerts, "alert")
 
 urlpatterns = [
     path("replays/preview/", replays.ReplayPreview.as_view(), name="replay-preview"),  # before replays/<ref>/
@@ -35,6 +38,11 @@ urlpatterns = [
     path("schedules/preview/", runs.SchedulePreview.as_view(), name="schedule-preview"),
     path("schedules/import/", schedules.ScheduleImport.as_view(), name="schedule-import"),
     path("schedules/<str:ref>/run/", runs.ScheduleRun.as_view(), name="schedule-run"),
+    path("alert-conditions/", alert_rules.AlertConditions.as_view(), name="alert-conditions"),
+    path("alert-rules/preview/", alert_rules.AlertRulePreview.as_view(), name="alert-rule-preview"),
+    path("alert-rules/<str:ref>/test/", alert_rules.AlertRuleTest.as_view(), name="alert-rule-test"),
+    path("alerts/<str:ref>/acknowledge/", alerts.AlertAcknowledgement.as_view(), name="alert-acknowledge"),
+    path("alerts/<str:ref>/snooze/", alerts.AlertSnooze.as_view(), name="alert-snooze"),
     path("broadcasts/preview/", broadcasts.BroadcastPreview.as_view(), name="broadcast-preview"),
     path("broadcasts/<str:ref>/cancel/", broadcasts.BroadcastCancel.as_view(), name="broadcast-cancel"),
     path("deliveries/cancel/", changes.DeliveriesCancel.as_view(), name="deliveries-cancel"),

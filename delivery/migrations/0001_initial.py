@@ -1,6 +1,7 @@
 import django.contrib.postgres.fields
 import django.core.validators
 import django.db.models.deletion
+import django.db.models.functions.datetime
 import django.utils.timezone
 import webhooks.wire.ids
 from pathlib import Path
@@ -60,6 +61,114 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='AlertAddress',
+            fields=[
+                ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When it was created.')),
+                ('address', models.EmailField(max_length=254)),
+                ('asked_at', models.DateTimeField(help_text='When the link was last sent.', null=True)),
+                ('confirmed_at', models.DateTimeField(help_text='When its owner opened the link and confirmed.', null=True)),
+                ('tenant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='subscriptions.tenant')),
+            ],
+            options={
+                'verbose_name_plural': 'alert addresses',
+            },
+        ),
+        migrations.CreateModel(
+            name='AlertChannel',
+            fields=[
+                ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('type', models.CharField(choices=[('endpoint', 'An endpoint, whatever its type'), ('email', 'An e-mail address'), ('apprise', 'A URL of Apprise')], help_text='Kind of channel.', max_length=8)),
+                ('email', models.EmailField(blank=True, default='', help_text='The address.', max_length=254)),
+                ('ciphertext', models.BinaryField(help_text='Encrypted: the URL of Apprise.', null=True)),
+                ('shown_url', models.CharField(blank=True, default='', help_text='The URL without its secrets.', max_length=256)),
+                ('address', models.ForeignKey(help_text='The confirmed address of a tenant.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='delivery.alertaddress')),
+                ('endpoint', models.ForeignKey(help_text='The endpoint.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='subscriptions.endpoint')),
+                ('subscription', models.ForeignKey(help_text='Made for the channel.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='subscriptions.subscription')),
+            ],
+        ),
+        migrations.CreateModel(
+            name='AlertRule',
+            fields=[
+                ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When it was created.')),
+                ('uid', models.CharField(blank=True, help_text='Your own ID.', max_length=256, null=True, validators=[django.core.validators.RegexValidator('\\A[A-Za-z0-9._-]{1,256}\\Z', 'A uid is 1 to 256 letters, digits, hyphens, underscores and full stops.')], verbose_name='external ID')),
+                ('name', models.CharField(help_text='Name shown in messages and lists.', max_length=256)),
+                ('condition', models.CharField(help_text='What is watched.', max_length=64)),
+                ('settings', models.JSONField(blank=True, default=dict, help_text='Settings of the condition, such as `above`.')),
+                ('severity', models.CharField(choices=[('critical', 'Critical'), ('warning', 'Warning'), ('info', 'Information')], default='warning', help_text='How urgent the alerts are.', max_length=8)),
+                ('enabled', models.BooleanField(default=True, help_text='Whether the rule is evaluated.')),
+                ('for_minutes', models.PositiveIntegerField(default=0, help_text='Minutes for which the condition has to hold until an alert fires. 0: at once.', validators=[django.core.validators.MaxValueValidator(10080)])),
+                ('keep_minutes', models.PositiveIntegerField(default=0, help_text='Minutes for which the condition must not hold until an alert is resolved. Prevents a message for each change of something that goes up and down. 0: at once.', validators=[django.core.validators.MaxValueValidator(10080)])),
+                ('reminder_minutes', models.PositiveIntegerField(blank=True, help_text='Minutes after which a message is repeated while an alert fires and nobody has acknowledged it; empty: never.', null=True, validators=[django.core.validators.MaxValueValidator(10080)])),
+                ('is_built_in', models.BooleanField(default=False, editable=False, help_text='Whether it was there from the start; it can be switched off only.')),
+                ('due_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, help_text='When it is evaluated next.', null=True)),
+                ('evaluated_at', models.DateTimeField(editable=False, help_text='When it was last evaluated.', null=True)),
+                ('last_error', models.CharField(blank=True, default='', editable=False, help_text='Why it could not be evaluated; empty: it was.', max_length=512)),
+                ('enabled_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When it was last switched on.')),
+                ('firing_message_at', models.DateTimeField(editable=False, null=True)),
+                ('resolved_message_at', models.DateTimeField(editable=False, null=True)),
+                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When it was last changed.')),
+                ('deleted_at', models.DateTimeField(editable=False, null=True)),
+                ('tenant', models.ForeignKey(blank=True, db_index=False, help_text="Empty: the operator's rule, for all tenants.", null=True, on_delete=django.db.models.deletion.CASCADE, related_name='alert_rules', to='subscriptions.tenant')),
+            ],
+            options={
+                'permissions': [('acknowledge_alert', 'Can acknowledge and snooze alerts')],
+            },
+        ),
+        migrations.CreateModel(
+            name='AlertMessage',
+            fields=[
+                ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When it was created.')),
+                ('kind', models.CharField(choices=[('firing', 'Alerts began'), ('reminder', 'Alerts still fire'), ('resolved', 'Alerts ended'), ('test', 'Test'), ('confirm', 'Confirmation of an address')], help_text='Occasion of the message.', max_length=8)),
+                ('email', models.EmailField(blank=True, default='', max_length=254)),
+                ('title', models.CharField(max_length=256)),
+                ('text', models.TextField()),
+                ('state', models.CharField(choices=[('pending', 'Pending'), ('sent', 'Sent'), ('failed', 'Failed')], default='pending', max_length=7)),
+                ('attempts', models.PositiveSmallIntegerField(default=0, validators=[django.core.validators.MinValueValidator(0)])),
+                ('next_attempt_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), help_text='When it is sent; empty: it is over.', null=True)),
+                ('token', models.UUIDField(editable=False, null=True)),
+                ('last_error', models.CharField(blank=True, default='', max_length=512)),
+                ('sent_at', models.DateTimeField(null=True)),
+                ('channel', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='messages', to='delivery.alertchannel')),
+                ('rule', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='messages', to='delivery.alertrule')),
+            ],
+        ),
+        migrations.AddField(
+            model_name='alertchannel',
+            name='rule',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='channel_rows', to='delivery.alertrule'),
+        ),
+        migrations.CreateModel(
+            name='Alert',
+            fields=[
+                ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When it was created.')),
+                ('subject_type', models.CharField(help_text='Kind of the subject, such as `endpoint`.', max_length=16)),
+                ('subject', models.CharField(help_text='Id or name of the subject.', max_length=256)),
+                ('subject_name', models.CharField(help_text='The subject for people, such as a URL.', max_length=256)),
+                ('state', models.CharField(choices=[('pending', 'Pending'), ('firing', 'Firing'), ('resolved', 'Resolved')], default='pending', help_text='Whether it fires.', max_length=8)),
+                ('since', models.DateTimeField(help_text='Since when the condition holds.')),
+                ('last_true_at', models.DateTimeField(help_text='When the condition was last seen to hold.')),
+                ('value', models.FloatField(help_text='The figure that is compared with the limit; empty: there is none.', null=True)),
+                ('message', models.CharField(help_text='What is wrong, in a sentence.', max_length=1024)),
+                ('step', models.PositiveSmallIntegerField(default=0, editable=False)),
+                ('announced_step', models.SmallIntegerField(default=-1, editable=False)),
+                ('announced_at', models.DateTimeField(editable=False, help_text='When its latest message was made.', null=True)),
+                ('is_end_due', models.BooleanField(default=False, editable=False, help_text='The message of its end is not made yet.')),
+                ('fired_at', models.DateTimeField(help_text='When it began to fire.', null=True)),
+                ('resolved_at', models.DateTimeField(help_text='When it was resolved.', null=True)),
+                ('acknowledged_at', models.DateTimeField(help_text='When somebody took it on; no reminders since then.', null=True)),
+                ('acknowledged_by', models.CharField(blank=True, default='', help_text='The key or the admin user.', max_length=256)),
+                ('snoozed_until', models.DateTimeField(help_text='No reminders until then, and one if it still fires.', null=True)),
+                ('snoozed_by', models.CharField(blank=True, default='', help_text='The key or the admin user.', max_length=256)),
+                ('about_tenant', models.ForeignKey(db_constraint=False, db_index=False, help_text='The tenant that the subject belongs to; empty: none.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='subscriptions.tenant')),
+                ('tenant', models.ForeignKey(db_index=False, help_text='Owner of the rule; empty: the operator.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='subscriptions.tenant')),
+                ('rule', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='alerts', to='delivery.alertrule')),
+            ],
+        ),
+        migrations.CreateModel(
             name='Broadcast',
             fields=[
                 ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
@@ -84,6 +193,16 @@ class Migration(migrations.Migration):
             options={
                 'indexes': [models.Index(condition=models.Q(('state', 'running')), fields=['id'], name='broadcast_running')],
             },
+        ),
+        migrations.CreateModel(
+            name='DelayedEvent',
+            fields=[
+                ('event', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='delay', serialize=False, to='delivery.event')),
+                ('deliver_at', models.DateTimeField()),
+                ('state', models.CharField(choices=[('waiting', 'Waiting for its time'), ('released', 'Released: its time has come'), ('cancelled', 'Cancelled before its time')], default='waiting', max_length=9)),
+                ('cancelled_at', models.DateTimeField(null=True)),
+                ('cancelled_by', models.TextField(help_text='The API key or the admin user that cancelled it.', null=True)),
+            ],
         ),
         migrations.CreateModel(
             name='DeferredFanOut',
@@ -330,6 +449,7 @@ class Migration(migrations.Migration):
                 ('type', models.TextField()),
                 ('events', models.BigIntegerField()),
                 ('deliveries', models.BigIntegerField()),
+                ('last_event_at', models.DateTimeField(help_text='When the latest event was counted, some seconds after it was published; empty: none was.', null=True)),
             ],
             options={
                 'verbose_name_plural': 'usage',
@@ -337,16 +457,54 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('tenant_id', 'day', 'type'), name='unique_usage_per_tenant_day_and_type')],
             },
         ),
-        migrations.CreateModel(
-            name='DelayedEvent',
-            fields=[
-                ('event', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='delay', serialize=False, to='delivery.event')),
-                ('deliver_at', models.DateTimeField()),
-                ('state', models.CharField(choices=[('waiting', 'Waiting for its time'), ('released', 'Released: its time has come'), ('cancelled', 'Cancelled before its time')], default='waiting', max_length=9)),
-                ('cancelled_at', models.DateTimeField(null=True)),
-                ('cancelled_by', models.TextField(help_text='The API key or the admin user that cancelled it.', null=True)),
-                ('tenant', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='subscriptions.tenant')),
-            ],
+        migrations.AddConstraint(
+            model_name='alertaddress',
+            constraint=models.UniqueConstraint(fields=('tenant', 'address'), name='unique_alert_address_per_tenant'),
+        ),
+        migrations.AddIndex(
+            model_name='alertrule',
+            index=models.Index(fields=['tenant', 'id'], name='alert_rule_by_tenant'),
+        ),
+        migrations.AddIndex(
+            model_name='alertrule',
+            index=models.Index(condition=models.Q(('due_at__isnull', False)), fields=['due_at'], name='alert_rule_due'),
+        ),
+        migrations.AddConstraint(
+            model_name='alertrule',
+            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at', None)), fields=('tenant', 'uid'), name='unique_alert_rule_uid_per_tenant'),
+        ),
+        migrations.AddConstraint(
+            model_name='alertrule',
+            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at', None), ('tenant', None)), fields=('uid',), name='unique_alert_rule_uid_of_operator'),
+        ),
+        migrations.AddIndex(
+            model_name='alertmessage',
+            index=models.Index(condition=models.Q(('next_attempt_at__isnull', False)), fields=['next_attempt_at'], name='alert_message_due'),
+        ),
+        migrations.AddIndex(
+            model_name='alert',
+            index=models.Index(fields=['tenant', 'id'], name='alert_by_tenant'),
+        ),
+        migrations.AddIndex(
+            model_name='alert',
+            index=models.Index(fields=['rule', 'id'], name='alert_by_rule'),
+        ),
+        migrations.AddIndex(
+            model_name='alert',
+            index=models.Index(condition=models.Q(('state__in', ['pending', 'firing']), ('is_end_due', True), _connector='OR'), fields=['rule'], name='alert_open'),
+        ),
+        migrations.AddIndex(
+            model_name='alert',
+            index=models.Index(condition=models.Q(('resolved_at__isnull', False)), fields=['resolved_at'], name='alert_resolved'),
+        ),
+        migrations.AddConstraint(
+            model_name='alert',
+            constraint=models.UniqueConstraint(condition=models.Q(('state', 'resolved'), _negated=True), fields=('rule', 'subject'), name='unique_open_alert_per_subject'),
+        ),
+        migrations.AddField(
+            model_name='delayedevent',
+            name='tenant',
+            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='subscriptions.tenant'),
         ),
         migrations.AddIndex(
             model_name='event',
@@ -459,6 +617,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='deadletter',
             index=models.Index(fields=['delivery', 'id'], name='dead_letter_by_delivery'),
+        ),
+        migrations.AddIndex(
+            model_name='deadletter',
+            index=models.Index(condition=models.Q(('replayed_at', None)), fields=['tenant', 'id'], name='dead_letter_open'),
         ),
         migrations.AddConstraint(
             model_name='deadletter',

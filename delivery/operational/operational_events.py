@@ -32,11 +32,16 @@ def publish_operational(event_type: str, data: Sequence[tuple[UUID | None, Mappi
     Each is published for its tenant, and once more for the platform's own tenant, whose data names the tenant. None in
     place of a tenant: it is about what no tenant owns, and only the platform's own tenant receives it.
     """
+    owned = [(tenant_id, each) for tenant_id, each in data if tenant_id is not None]
+    return publish_to(event_type, [*owned, *_for_platform(data)]) if data else 0
+
+
+def publish_to(event_type: str, data: Sequence[tuple[UUID, Mapping[str, Any]]], *, subject: str | None = None) -> int:
+    """Publish an event of this type for each of these (tenant id, data), and for nobody else; return how many."""
     if not data:
         return 0
-    owned = [(tenant_id, each) for tenant_id, each in data if tenant_id is not None]
-    rows = [_row(event_type, tenant_id, each) for tenant_id, each in [*owned, *_for_platform(data)]]
-    count = insert_operational_events(SOURCE, event_type, list(matching_names(event_type)), rows)
+    rows = [_row(event_type, tenant_id, each, subject) for tenant_id, each in data]
+    count = insert_operational_events(SOURCE, event_type, list(matching_names(event_type)), rows, subject)
     if count:
         transaction.on_commit(fan_out_starter.notify)
     return count
@@ -45,6 +50,11 @@ def publish_operational(event_type: str, data: Sequence[tuple[UUID | None, Mappi
 def publish_sent(*, event_type: str, tenant_id: UUID | None, data: Mapping[str, Any], **_: Any) -> None:
     """Publish an event that another app sends by the signal ``operational_event``."""
     publish_operational(event_type, [(tenant_id, data)])
+
+
+def platform_tenant_id() -> UUID | None:
+    """Return the id of the platform's own tenant; None if there is none."""
+    return Tenant.objects.filter(is_platform=True, deleted_at=None).values_list("id", flat=True).first()
 
 
 def _for_platform(data: Sequence[tuple[UUID | None, Mapping[str, Any]]]) -> list[tuple[UUID, dict[str, Any]]]:
@@ -63,8 +73,10 @@ def _for_platform(data: Sequence[tuple[UUID | None, Mapping[str, Any]]]) -> list
     ]
 
 
-def _row(event_type: str, tenant_id: UUID, data: Mapping[str, Any]) -> OperationalEventRow:
+def _row(event_type: str, tenant_id: UUID, data: Mapping[str, Any], subject: str | None) -> OperationalEventRow:
     key = new_id()
     attributes = {"id": public("evt", key), "source": SOURCE, "type": event_type, "time": timestamp(datetime.now(UTC))}
+    if subject is not None:
+        attributes["subject"] = subject
     body = write_structured(Event.of(attributes, dict(data)))
     return OperationalEventRow(key, tenant_id, attributes["id"], sha256(body).digest(), body)

@@ -41,6 +41,7 @@ OF_THE_OPERATOR = {
     "WAYPOST_LOOKUPS_PER_TENANT": "Host names looked up at once in one process.",
     "WAYPOST_CALLS_PER_TENANT": "Calls to verify endpoints, and for tokens and keys, at once in one process.",
     "WAYPOST_TESTS_PER_TENANT": "Test deliveries at once in one web process.",
+    "WAYPOST_ALERT_RULES_PER_TENANT": "Alert rules that a tenant may have.",
     "WAYPOST_HANDLER_WAITS": "Requests of one source that wait for its handlers, in one web process.",
 }
 """Settings that limit a tenant, and what each counts; 0 means no limit."""

@@ -130,16 +130,17 @@ def stats_by_hour(endpoints: Sequence[UUID], hours: int, now: datetime) -> list[
     begins = [last - timedelta(hours=back) for back in range(hours - 1, -1, -1)]
     known: dict[datetime, list[StatsSummary]] = {}
     for row in HourlyStats.objects.filter(endpoint__in=endpoints, begins_at__range=(begins[0], last)).iterator():
-        known.setdefault(row.begins_at, []).append(_summary(row))
+        known.setdefault(row.begins_at, []).append(summary_of(row))
     return [total_of(known[begin]) if begin in known else StatsSummary(begin, 0, 0, ()) for begin in begins]
 
 
-def _summary(row: HourlyStats) -> StatsSummary:
+def summary_of(row: HourlyStats) -> StatsSummary:
+    """Return the summary of a row; without latencies if they were not read with it."""
     return StatsSummary(
         row.begins_at,
         row.attempts,
         row.delivered,
-        row.latencies,
+        () if "latencies" in row.get_deferred_fields() else row.latencies,
         row.last_error,
         row.last_status,
         row.last_failed_at,

@@ -80,8 +80,8 @@ class OperationalEventRow(NamedTuple):
 # not subscribe to the type are not stored.
 INSERT_OPERATIONAL_EVENTS = f"""
 WITH accepted AS (
-    INSERT INTO delivery_event (id, created_at, tenant_id, source, event_id, type, digest, body)
-    SELECT e.id, clock_timestamp(), e.tenant_id, %(source)s, e.event_id, %(type)s, e.digest, e.body
+    INSERT INTO delivery_event (id, created_at, tenant_id, source, event_id, type, subject, digest, body)
+    SELECT e.id, clock_timestamp(), e.tenant_id, %(source)s, e.event_id, %(type)s, %(subject)s::text, e.digest, e.body
       FROM unnest(%(ids)s::uuid[], %(tenants)s::uuid[], %(event_ids)s::text[], %(digests)s::bytea[],
                   %(bodies)s::bytea[]) AS e(id, tenant_id, event_id, digest, body)
      WHERE EXISTS (SELECT FROM subscriptions_subscription s
@@ -102,7 +102,7 @@ SELECT count(*) FROM accepted
 
 
 def insert_operational_events(
-    source: str, event_type: str, names: Sequence[str], rows: Sequence[OperationalEventRow]
+    source: str, event_type: str, names: Sequence[str], rows: Sequence[OperationalEventRow], subject: str | None = None
 ) -> int:
     """Insert events of one type, each for its tenant if it subscribes to the type; return how many were inserted.
 
@@ -112,6 +112,7 @@ def insert_operational_events(
     parameters = {
         "source": source,
         "type": event_type,
+        "subject": subject,
         "names": list(names),
         "ids": ids,
         "tenants": tenants,

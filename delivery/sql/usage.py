@@ -1,10 +1,11 @@
 """Fold usage increments into daily totals, and read usage: the totals and the increments not folded yet."""
 
 from collections.abc import Mapping
-from datetime import date
-from typing import Any
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
+from webhooks.kit.rows import is_type_prefix
 from webhooks.kit.sql import run
 
 HAS_INCREMENTS = "EXISTS (SELECT FROM delivery_usageincrement)"  # reader: the schedule
@@ -16,11 +17,12 @@ WITH folded AS (
      WHERE id IN (SELECT id FROM delivery_usageincrement ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
     RETURNING tenant_id, day, type, events, deliveries
 ), added AS (
-    INSERT INTO delivery_usage AS u (tenant_id, day, type, events, deliveries)
-    SELECT tenant_id, day, type, sum(events), sum(deliveries) FROM folded
+    INSERT INTO delivery_usage AS u (tenant_id, day, type, events, deliveries, last_event_at)
+    SELECT tenant_id, day, type, sum(events), sum(deliveries), CASE WHEN sum(events) > 0 THEN now() END FROM folded
      GROUP BY tenant_id, day, type ORDER BY tenant_id, day, type
         ON CONFLICT (tenant_id, day, type) DO UPDATE
-       SET events = u.events + excluded.events, deliveries = u.deliveries + excluded.deliveries
+       SET events = u.events + excluded.events, deliveries = u.deliveries + excluded.deliveries,
+           last_event_at = greatest(u.last_event_at, excluded.last_event_at)
 )
 SELECT count(*) FROM folded
 """
@@ -56,6 +58,64 @@ def was_published(tenant_id: UUID, event_type: str) -> bool:
     """Return whether the tenant ever published an event of this type."""
     ((found,),) = run(WAS_PUBLISHED, {"tenant": tenant_id, "type": event_type})
     return bool(found)
+
+
+# Reader: the alert rules about event types. Indexes: the unique (tenant, day, type) of totals, usage_by_day.
+LAST_PUBLISHED = """
+SELECT CASE WHEN EXISTS (SELECT FROM delivery_usageincrement
+                          WHERE events > 0 AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s)
+                            AND (%(type)s::text IS NULL OR type = %(type)s)
+                            AND (%(prefix)s::text IS NULL OR starts_with(type, %(prefix)s)))
+            THEN now()
+            ELSE (SELECT max(last_event_at) FROM delivery_usage
+                   WHERE day >= %(first)s AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s)
+                     AND (%(type)s::text IS NULL OR type = %(type)s)
+                     AND (%(prefix)s::text IS NULL OR starts_with(type, %(prefix)s))) END
+"""
+
+
+def last_published(tenant_id: UUID | None, event_type: str, since: datetime) -> datetime | None:
+    """Return when the latest event of a type (``order.*``: of all types below it) was published, to some seconds.
+
+    ``tenant_id``: None for all tenants. None if there was none since the beginning of the day before ``since``.
+    """
+    prefix = event_type[:-1] if is_type_prefix(event_type) else None
+    first = (since - timedelta(days=1)).date()
+    parameters = {
+        "tenant": tenant_id,
+        "type": event_type if prefix is None else None,
+        "prefix": prefix,
+        "first": first,
+    }
+    ((moment,),) = run(LAST_PUBLISHED, parameters)
+    return cast("datetime | None", moment)
+
+
+class QuotaUse(NamedTuple):
+    """A tenant with the events per month that its plan allows, and those of this month."""
+
+    tenant_id: UUID
+    allowed: int
+    used: int
+
+
+# Reader: the operator's alert rules about plans, once a minute. Index: usage_by_day. Increments of the last seconds are
+# left out.
+TENANTS_NEAR_QUOTA = """
+WITH used AS (
+    SELECT tenant_id, sum(events) AS events FROM delivery_usage WHERE day >= %(first)s GROUP BY tenant_id
+)
+SELECT t.id, p.events_per_month, used.events::bigint
+  FROM used JOIN subscriptions_tenant t ON t.id = used.tenant_id
+  JOIN subscriptions_plan p ON p.id = coalesce(t.plan_id, (SELECT id FROM subscriptions_plan WHERE is_default))
+ WHERE t.deleted_at IS NULL AND p.events_per_month > 0 AND used.events >= p.events_per_month * %(part)s::float8
+ ORDER BY t.id LIMIT %(limit)s
+"""
+
+
+def tenants_near_quota(first: date, part: float, limit: int) -> list[QuotaUse]:
+    """Return the tenants that have used this part of their events per month since the day ``first``."""
+    return [QuotaUse(*row) for row in run(TENANTS_NEAR_QUOTA, {"first": first, "part": part, "limit": limit})]
 
 
 # Readers: the usage report of the API and of the admin. Indexes: for one tenant the unique (tenant, day, type) of

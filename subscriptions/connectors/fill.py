@@ -62,6 +62,13 @@ def fill_masked(connector: Connector, settings: Mapping[str, Any]) -> Filled:
     return fill(connector, settings, masked)
 
 
+def transformer_of(message: Message, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the transformer that makes a message with these settings. Raises InvalidParts if it cannot be stored."""
+    made = _transformer(message, settings)
+    _check_size(made)
+    return made
+
+
 def _check_paths(connector: Connector, settings: Mapping[str, Any]) -> None:
     """Check the settings that contain paths, each by itself. Raises InvalidParts."""
     problems = {}

@@ -161,6 +161,11 @@ class Endpoint(Row):
         ]
         indexes = [
             models.Index(fields=["tenant", "id"], name="endpoint_by_tenant"),  # reader: GET /endpoints/
+            models.Index(  # reader: the alert rules about disabled endpoints
+                fields=["state_changed_at"],
+                name="endpoint_disabled",
+                condition=Q(state="disabled", deleted_at=None),
+            ),
         ]
 
     def __str__(self) -> str:

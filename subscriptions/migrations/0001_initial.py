@@ -223,7 +223,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name_plural': 'HTTP settings',
-                'indexes': [models.Index(fields=['origin'], name='http_settings_by_origin')],
+                'indexes': [models.Index(fields=['origin'], name='http_settings_by_origin'), models.Index(condition=models.Q(('tls', {}), _negated=True), fields=['endpoint'], name='http_settings_with_tls')],
             },
         ),
         migrations.CreateModel(
@@ -292,7 +292,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='subscription',
-            index=models.Index(condition=models.Q(('active', True), ('event_types__overlap', ['waypost.*', 'waypost.delivery.*', 'waypost.delivery.dead', 'waypost.endpoint.*', 'waypost.endpoint.disabled', 'waypost.endpoint.failing', 'waypost.endpoint.recovered', 'waypost.endpoint.rejecting', 'waypost.source.*', 'waypost.source.failing', 'waypost.source.recovered'])), fields=['tenant'], name='subscription_operational'),
+            index=models.Index(condition=models.Q(('active', True), ('event_types__overlap', ['waypost.*', 'waypost.alert.*', 'waypost.alert.firing', 'waypost.alert.resolved', 'waypost.delivery.*', 'waypost.delivery.dead', 'waypost.endpoint.*', 'waypost.endpoint.disabled', 'waypost.endpoint.failing', 'waypost.endpoint.recovered', 'waypost.endpoint.rejecting', 'waypost.source.*', 'waypost.source.failing', 'waypost.source.recovered'])), fields=['tenant'], name='subscription_operational'),
         ),
         migrations.AddConstraint(
             model_name='subscription',
@@ -322,9 +322,17 @@ class Migration(migrations.Migration):
             model_name='endpoint',
             index=models.Index(fields=['tenant', 'id'], name='endpoint_by_tenant'),
         ),
+        migrations.AddIndex(
+            model_name='endpoint',
+            index=models.Index(condition=models.Q(('deleted_at', None), ('state', 'disabled')), fields=['state_changed_at'], name='endpoint_disabled'),
+        ),
         migrations.AddConstraint(
             model_name='endpoint',
             constraint=models.UniqueConstraint(condition=models.Q(('deleted_at', None)), fields=('tenant', 'uid'), name='unique_endpoint_uid_per_tenant'),
+        ),
+        migrations.AddIndex(
+            model_name='apikey',
+            index=models.Index(condition=models.Q(('expires_at__isnull', False), ('revoked_at', None)), fields=['expires_at'], name='api_key_by_expiry'),
         ),
         migrations.RunSQL((Path(__file__).parent / "versions.sql").read_text(), migrations.RunSQL.noop),
     ]

@@ -11,7 +11,8 @@ from webhooks.kit.rows import Row, uid_format
 
 # Event types by which a subscription gets operational events. Those without an asterisk are the types that exist.
 OPERATIONAL_NAMES = [
-    *("waypost.*", "waypost.delivery.*", "waypost.delivery.dead"),
+    *("waypost.*", "waypost.alert.*", "waypost.alert.firing", "waypost.alert.resolved"),
+    *("waypost.delivery.*", "waypost.delivery.dead"),
     *("waypost.endpoint.*", "waypost.endpoint.disabled", "waypost.endpoint.failing", "waypost.endpoint.recovered"),
     *("waypost.endpoint.rejecting", "waypost.source.*", "waypost.source.failing", "waypost.source.recovered"),
 ]

@@ -250,6 +250,13 @@ class ApiKey(Row):
 
     class Meta:
         verbose_name = "API key"
+        indexes = [
+            models.Index(  # reader: the alert rules about keys that end
+                fields=["expires_at"],
+                name="api_key_by_expiry",
+                condition=Q(expires_at__isnull=False, revoked_at=None),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.key_prefix}… {self.name}".strip()

@@ -18,13 +18,14 @@ from rest_framework.test import APIClient
 
 from config.status.status import cached_status
 from delivery.api.data import Gone
-from delivery.models import DrainReport, PublisherReport
+from delivery.models import AlertRule, DrainReport, Lane, PublisherReport
 from delivery.sending.drain import deliver_due
 from subscriptions.api.conventions.errors import Unavailable, problem_response
 from subscriptions.models import Tenant
 from tests.api.operations import operations
+from tests.delivery.alerts.factories import make_failing, run_rule
 from tests.delivery.factories_load import make_drain_report, make_lane_behind, make_publisher_report
-from tests.factories import make_client
+from tests.factories import make_client, make_endpoint
 from tests.factories_receiver import make_source
 from tests.receiver import Receiver, status
 from webhooks.models import Source
@@ -158,6 +159,7 @@ def record(receiver: Receiver) -> dict[str, Any]:
     inspect(it, client)
     broadcast(it, operator)
     schedule(it, client)
+    alert(it, client)
     watch(it, operator)
     replay(it, client, endpoint, receiver)
     receive(it, client)
@@ -331,6 +333,32 @@ def schedule(it: Recorder, client: APIClient) -> None:
     }
     it.call(client, "create_schedule_import", theirs)
     it.call(client, "delete_schedule", ref=made)
+
+
+def alert(it: Recorder, client: APIClient) -> None:
+    """Watch an endpoint, and take on an alert about it."""
+    failing = {"condition": "endpoint_failing", "for_minutes": 10}
+    it.call(client, "list_alert_conditions")
+    it.call(client, "preview_alert_rule", failing)
+    made = it.call(client, "create_alert_rule", {**failing, "name": "An endpoint fails", "uid": "failing"})
+    rule = AlertRule.objects.get(pk=parse("alr", made["id"]))
+    assert rule.tenant is not None
+    watched = make_endpoint(rule.tenant, uid="watched", url="https://example.com/hooks")
+    make_failing(watched, minutes=12)
+    run_rule(rule)
+    fired = it.call(client, "list_alerts", query="?state=firing")["data"][0]["id"]
+    it.call(client, "get_alert", ref=fired)
+    it.call(client, "acknowledge_alert", ref=fired)
+    it.call(client, "snooze_alert", {"minutes": 60}, ref=fired)
+    it.call(client, "list_alert_rules")
+    it.call(client, "get_alert_rule", ref=made["id"])
+    it.call(client, "replace_alert_rule", {**failing, "name": "Fails", "severity": "critical"}, ref="failing")
+    it.call(client, "replace_alert_rule", {**failing, "name": "Fails too"}, ref="also-failing")
+    it.call(client, "change_alert_rule", {"reminder_minutes": 60}, ref=made["id"])
+    it.call(client, "test_alert_rule", ref=made["id"])
+    it.call(client, "delete_alert_rule", ref=made["id"])
+    Lane.objects.filter(endpoint=watched).delete()
+    watched.delete()
 
 
 def broadcast(it: Recorder, operator: APIClient) -> None:

@@ -12,6 +12,7 @@ from django.utils import timezone
 from delivery.models import Broadcast, Delivery
 from subscriptions.inspectors.inspectors import create_inspector
 from subscriptions.models import Endpoint, Tenant
+from tests.delivery.alerts.factories import make_alert, make_rule
 from tests.delivery.factories import make_attempt, make_dead_letter, make_delivery, make_event, make_replay
 from tests.delivery.schedules.factories import make_schedule
 from tests.factories import make_endpoint, make_event_type, make_key, make_plan, make_secret, make_subscription
@@ -102,6 +103,8 @@ MAKE: dict[str, Callable[[TenantRows], str]] = {
     "dead-letters": lambda of: make_dead_letter(make_delivery(make_event(of.tenant), of.endpoint())).public_id,
     "replays": lambda of: make_replay(of.tenant).public_id,
     "broadcasts": lambda of: Broadcast.objects.create(type="a", body=b"", event_id="1", source="/").public_id,
+    "alert-rules": lambda of: make_rule(of.tenant).public_id,
+    "alerts": lambda of: make_alert(of.tenant).public_id,
     "schedules": lambda of: make_schedule(of.tenant).public_id,
     "sources": lambda of: of.source().public_id,
     "sources/secrets": _secret,

@@ -48,7 +48,7 @@ def assert_scope_named(response: Any) -> None:
 def unknown_ids(operation: Operation | None = None) -> dict[str, str]:
     """Return an id for every name in a path that no row has; for a PUT no uid, by which it would create a row."""
     creates = operation is not None and operation.method == "put"
-    prefixes = {"sources": "src", "schedules": "sch", "subscriptions": "sub"}
+    prefixes = {"sources": "src", "schedules": "sch", "subscriptions": "sub", "alert-rules": "alr"}
     prefix = prefixes.get(operation.path.split("/")[3], "ep") if operation is not None else "ep"
     return defaultdict(lambda: f"{prefix}_{0:026}" if creates else "unknownId")
 

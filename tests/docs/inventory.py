@@ -75,6 +75,7 @@ CHECKS = {
     "test-event": "tests/docs/test_recipes.py::test_test_event_is_sent_and_shown",
     "at-nine": "tests/docs/test_recipes.py::test_tomorrow_at_nine_is_the_time_of_the_city",
     "schedule": "tests/docs/test_recipes.py::test_schedule_takes_the_time_of_the_city",
+    "alert-rules": "tests/docs/test_recipes.py::test_commands_about_alerts_are_accepted",
     "schedules": "tests/docs/test_recipes.py::test_commands_about_schedules_are_accepted",
     "three-systems": "tests/delivery/connectors/test_three_systems.py"
     "::test_page_sends_each_event_to_the_systems_that_want_it",
@@ -153,6 +154,7 @@ INVENTORY = {
     "docs/how-to/recipes/test-event.md": "test-event*2",
     "docs/how-to/recipes/three-systems.md": "three-systems*4",
     "docs/how-to/recipes/tomorrow-at-nine.md": "at-nine schedule*2",
+    "docs/how-to/alerts.md": "alert-rules*4",
     "docs/how-to/schedules.md": "schedules*6",
     "docs/how-to/use-a-connector.md": "api*3",
     "docs/how-to/when-to-add-a-machine.md": "alerts",

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from delivery import notify
-from delivery.models import Delivery, Event, Schedule
+from delivery.models import AlertRule, Delivery, Event, Schedule
 from delivery.sending.drain import deliver_due
 from subscriptions.models import Tenant
 from tests.aws_signatures import is_signed_for_aws
@@ -225,6 +225,15 @@ def test_commands_about_schedules_are_accepted(recipe: MakeRecipe) -> None:
     expected = {("daily-report", "active"), ("closing-time", "active")}
     assert set(Schedule.objects.values_list("uid", "state")) == expected
     assert Event.objects.get(event_id="reminder-A-17").routing == "cancelled"
+
+
+def test_commands_about_alerts_are_accepted(recipe: MakeRecipe) -> None:
+    recipe("../alerts").run()
+    rule = AlertRule.objects.get(uid="failing")
+    channel = rule.channel_rows.get()
+    assert channel.subscription is not None
+    assert channel.subscription.pattern == {"data": {"rule": [rule.public_id]}}
+    assert Event.objects.filter(type="waypost.alert.firing", tenant=rule.tenant).count() == 1
 
 
 def test_every_recipe_is_run() -> None:

@@ -10,12 +10,13 @@ from webhooks.kit.sql import run
 PENDING, SENDING = Delivery.State.PENDING, Delivery.State.SENDING
 MAX_LANES = 2_000  # lanes with due work that are looked at, those that can be leased first
 
-# Readers: /status/, the page Capacity, /metrics, the status of an endpoint. Indexes: lane_due, or the primary key;
+# Readers: /status/, the page Capacity, /metrics, the status of an endpoint, alert rules. Indexes: lane_due, or the key;
 # delivery_due, from each lane's low-water mark on; delivery_claimed.
 LANES_BEHIND = f"""
 WITH lanes AS (
     SELECT endpoint_id, low_water_mark FROM delivery_lane
      WHERE due_at IS NOT NULL AND (%(endpoint)s::uuid IS NULL OR endpoint_id = %(endpoint)s)
+       AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s)
      ORDER BY due_at LIMIT {MAX_LANES}
 ), behind AS (
     SELECT lanes.endpoint_id, oldest.next_attempt_at FROM lanes
@@ -51,10 +52,14 @@ class LaneBehindRow(NamedTuple):
     now: datetime
 
 
-def find_lanes_behind(seconds: float, limit: int, endpoint_id: UUID | None = None) -> list[LaneBehindRow]:
+def find_lanes_behind(
+    seconds: float, limit: int, endpoint_id: UUID | None = None, tenant_id: UUID | None = None
+) -> list[LaneBehindRow]:
     """Return the lanes with a delivery that has been due for more than so many seconds, the longest first.
 
-    With ``endpoint_id``, only the lane of this endpoint. A delivery of an inactive endpoint is not due.
+    With ``endpoint_id``, only the lane of this endpoint; with ``tenant_id``, only lanes of this tenant. A delivery of
+    an inactive endpoint is not due.
     """
-    rows = run(LANES_BEHIND, {"seconds": seconds, "limit": limit, "endpoint": endpoint_id})
+    parameters = {"seconds": seconds, "limit": limit, "endpoint": endpoint_id, "tenant": tenant_id}
+    rows = run(LANES_BEHIND, parameters)
     return [LaneBehindRow(*row) for row in rows]

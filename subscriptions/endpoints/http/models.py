@@ -85,7 +85,12 @@ class HttpSettings(models.Model):
     class Meta:
         app_label = "subscriptions"
         verbose_name_plural = "HTTP settings"
-        indexes = [models.Index(fields=["origin"], name="http_settings_by_origin")]  # reader: origins
+        indexes = [
+            models.Index(fields=["origin"], name="http_settings_by_origin"),  # reader: origins
+            models.Index(  # reader: the alert rules about certificates that end
+                fields=["endpoint"], name="http_settings_with_tls", condition=~models.Q(tls={})
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.url

@@ -9,6 +9,8 @@ from django.db import connection
 from django.utils import timezone
 
 from delivery import notify
+from delivery.alerts import messages
+from delivery.alerts.rules import change_rule, create_rule
 from delivery.fan_out import deferred
 from delivery.lanes import health
 from delivery.lanes.health import DAY
@@ -24,6 +26,7 @@ from subscriptions.endpoints.endpoints import delete_endpoint
 from subscriptions.event_types.operational import TYPES
 from subscriptions.event_types.schemas import check_examples, check_schema
 from subscriptions.models import OPERATIONAL_NAMES, Subscription, Tenant
+from tests.delivery.alerts.factories import make_failing, run_rule
 from tests.delivery.factories import make_delivery, make_event
 from tests.delivery.factories_lanes import make_target
 from tests.delivery.sql.factories import lane_row
@@ -144,6 +147,7 @@ def test_tenants_are_asked_by_the_partial_index() -> None:
 def test_every_type_that_the_platform_publishes_is_in_the_partial_index(monkeypatch: pytest.MonkeyPatch) -> None:
     codes = [code for module in (dead_letters, health, rejecting, troubles) for code in _functions(module)]
     types = {constant for code in codes for constant in code.co_consts if _is_type(constant)}
+    types |= {messages.FIRING, messages.RESOLVED}
     assert types == {name for name in OPERATIONAL_NAMES if not name.endswith("*")}
 
 
@@ -229,6 +233,10 @@ def test_published_data_match_the_described_schemas() -> None:
     troubles.report_failure(source, "0", refused, Failure("Access denied.", since, troubles.FAILING_AFTER, 60.0))
     source.refresh_from_db()
     troubles.report_recovery(source)
+    rule = create_rule(None, name="Fails", condition="endpoint_failing")
+    make_failing(other)
+    run_rule(rule)
+    change_rule(rule, {"enabled": False})
     events = Event.objects.filter(type__startswith="waypost.")
     assert {it.type for it in events.filter(tenant=platform)} == TYPES.keys()
     for event in events:

@@ -1,0 +1,1 @@
+"""The REST resources of alert rules and alerts."""

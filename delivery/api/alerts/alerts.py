@@ -1,0 +1,83 @@
+"""Serve alerts, those that fire and those of the past: list, read, acknowledge, snooze."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from delivery.alerts import history
+from delivery.api.serializers.alerts import AlertSerializer, AlertSnoozeSerializer
+from delivery.models import Alert, AlertRule
+from subscriptions.api.authentication import principal
+from subscriptions.api.tenancy import TenantScoped
+from webhooks.kit.rest.list_filters import PeriodFilters
+from webhooks.kit.rest.query_params import ChoiceFilter, IdFilter, TextFilter
+from webhooks.kit.rest.resources import ReadOnlyResource
+
+
+class AlertFilters(PeriodFilters):
+    """Filter alerts."""
+
+    state = ChoiceFilter(Alert.State.choices, unindexed=True, help_text="State of the alert.")
+    rule = IdFilter(AlertRule.prefix, where="rule_id", help_text="Id of the rule.")
+    subject = TextFilter(unindexed=True, max_length=256, help_text="Id or name of the subject, exact.")
+
+
+class AlertView(TenantScoped[Alert]):
+    """Alerts of the request's tenant, or of all."""
+
+    queryset = Alert.objects.select_related("rule")
+    serializer_class: type[serializers.BaseSerializer[Any]] = AlertSerializer
+
+
+class Alerts(AlertView, ReadOnlyResource[Alert]):
+    """Alerts, newest first."""
+
+    operations = {
+        "list": (
+            "List alerts",
+            "Returns alerts, newest first: those that fire, and those of the last 90 days. Filter by state, rule, "
+            "subject or time.",
+        ),
+        "retrieve": ("Get an alert", "Returns one alert."),
+    }
+
+    query_params = AlertFilters
+
+
+class AlertAcknowledgement(AlertView):
+    """Acknowledge an alert."""
+
+    operations = {
+        "post": (
+            "Acknowledge an alert",
+            "Records that somebody has taken the alert on: no reminders are sent from now on. The first "
+            "acknowledgement stays. 409 if the alert is resolved.",
+        ),
+    }
+
+    @extend_schema(operation_id="acknowledge_alert", request=None, responses={200: AlertSerializer})
+    def post(self, request: Request, ref: str) -> Response:
+        row = history.acknowledge(self.get_object(), principal(request).label)
+        return Response(AlertSerializer(row).data)
+
+
+class AlertSnooze(AlertView):
+    """Snooze an alert."""
+
+    operations = {
+        "post": (
+            "Snooze an alert",
+            "Sends no reminders for so many minutes, and one then if the alert still fires. 409 if it is resolved.",
+        ),
+    }
+
+    serializer_class = AlertSnoozeSerializer
+
+    @extend_schema(operation_id="snooze_alert", request=AlertSnoozeSerializer, responses={200: AlertSerializer})
+    def post(self, request: Request, ref: str) -> Response:
+        row = self.get_object()
+        minutes = self.body(AlertSnoozeSerializer)["minutes"]
+        return Response(AlertSerializer(history.snooze(row, minutes, principal(request).label)).data)
