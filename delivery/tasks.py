@@ -28,7 +28,7 @@ PERIODIC_TASKS = [
     periodic_task("delivery.replay_slices", replays.run_slices, BEAT_SCHEDULE, has_work=replays.HAS_RUNNING),
     periodic_task("delivery.broadcast_slices", broadcasts.run_slices, BEAT_SCHEDULE, has_work=broadcasts.HAS_RUNNING),
     periodic_task("delivery.evaluate_alerts", evaluate.run, BEAT_SCHEDULE, has_work=evaluate.HAS_DUE_RULES),
-    periodic_task("delivery.send_alerts", send.run, BEAT_SCHEDULE, has_work=send.HAS_DUE_MESSAGES),
+    periodic_task("delivery.send_alerts", with_keys(send.run), BEAT_SCHEDULE, has_work=send.HAS_DUE_MESSAGES),
     periodic_task("delivery.fold_usage", usage.fold, BEAT_SCHEDULE, has_work=HAS_INCREMENTS),
     periodic_task("delivery.sweep", sweep.sweep, BEAT_SCHEDULE),
     periodic_task("delivery.apply_retention", retention.apply_retention, BEAT_SCHEDULE),
