@@ -27,6 +27,11 @@ from webhooks.kit.rest.resources import Resource
 
 EXAMPLES = [
     OpenApiExample(
+        "No orders",
+        {"name": "No orders", "condition": "events_silent", "settings": {"event_type": "order.*", "minutes": 30}},
+        request_only=True,
+    ),
+    OpenApiExample(
         "An endpoint fails",
         {
             "name": "An endpoint fails",
@@ -34,13 +39,8 @@ EXAMPLES = [
             "severity": "critical",
             "for_minutes": 10,
             "keep_minutes": 2,
-            "channels": [{"type": "endpoint", "endpoint": "slack"}],
+            "channels": [{"type": "endpoint", "endpoint": "on-call"}],
         },
-        request_only=True,
-    ),
-    OpenApiExample(
-        "No orders",
-        {"name": "No orders", "condition": "events_silent", "settings": {"event_type": "order.*", "minutes": 30}},
         request_only=True,
     ),
 ]
@@ -101,13 +101,19 @@ class AlertRules(TenantScoped[AlertRule], Resource[AlertRule]):
     serializer_class = AlertRuleSerializer
     query_params = AlertRuleFilters
     creates_by_put = True
+    owner: Tenant | None
 
     @extend_schema(examples=EXAMPLES, responses={201: AlertRuleSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        self.owner = owner_of(request)
         return super().create(request, *args, **kwargs)
 
+    def create_by_put(self, request: Request) -> Response:
+        self.owner = owner_of(request)
+        return super().create_by_put(request)
+
     def create_row(self, fields: dict[str, Any]) -> Response:
-        return self.created(rules.create_rule(owner_of(self.request), **fields))
+        return self.created(rules.create_rule(self.owner, **fields))
 
     def change_row(self, row: AlertRule, fields: dict[str, Any]) -> AlertRule:
         return rules.change_rule(row, fields)
@@ -136,9 +142,15 @@ class AlertRulePreview(TenantScoped[AlertRule]):
         operation_id="preview_alert_rule",
         request=AlertRulePreviewCreateSerializer,
         responses={200: AlertRulePreviewSerializer},
+        examples=[
+            OpenApiExample(
+                "Success rate", {"condition": "success_rate", "settings": {"below_percent": 95}}, request_only=True
+            )
+        ],
     )
     def post(self, request: Request) -> Response:
-        found = trial.preview(AlertRule(tenant=owner_of(request), **self.body()))
+        owner = owner_of(request)
+        found = trial.preview(AlertRule(tenant=owner, **self.body()))
         return Response(AlertRulePreviewSerializer(found).data)
 
 

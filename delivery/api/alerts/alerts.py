@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -76,7 +76,12 @@ class AlertSnooze(AlertView):
 
     serializer_class = AlertSnoozeSerializer
 
-    @extend_schema(operation_id="snooze_alert", request=AlertSnoozeSerializer, responses={200: AlertSerializer})
+    @extend_schema(
+        operation_id="snooze_alert",
+        request=AlertSnoozeSerializer,
+        responses={200: AlertSerializer},
+        examples=[OpenApiExample("An hour", {"minutes": 60}, request_only=True)],
+    )
     def post(self, request: Request, ref: str) -> Response:
         row = self.get_object()
         minutes = self.body(AlertSnoozeSerializer)["minutes"]

@@ -70,6 +70,8 @@ class AlertChannelSerializer(StrictSerializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Require the member that the type needs, and no other."""
+        if "type" not in attrs:  # in a PATCH of the rule; the channels are set as a whole
+            raise ValidationError({"type": ["This field is required."]})
         needed = MEMBERS[attrs["type"]]
         if not attrs.get(needed):
             raise ValidationError({needed: ["Is required for this type."]})
@@ -90,7 +92,7 @@ class AlertChannelSerializer(StrictSerializer):
         return is_usable(instance)
 
 
-class ChannelsField(serializers.ListField):
+class ChannelsField(ListField):
     """The channels of a rule, read from its rows."""
 
     def get_attribute(self, instance: AlertRule) -> Any:
