@@ -21,6 +21,7 @@ from webhooks.kit.rest.serializers import (
     ChoiceField,
     IdField,
     IntegerField,
+    ListField,
     ObjectField,
     ReferenceField,
     StrictModelSerializer,
