@@ -165,6 +165,7 @@ class AlertRuleTest(TenantScoped[AlertRule]):
         ),
     }
 
+    reads_body = False
     queryset = AlertRule.objects.filter(deleted_at=None)
     serializer_class: type[serializers.Serializer[Any]] = AlertTestSerializer
 

@@ -58,6 +58,8 @@ class AlertAcknowledgement(AlertView):
         ),
     }
 
+    reads_body = False
+
     @extend_schema(operation_id="acknowledge_alert", request=None, responses={200: AlertSerializer})
     def post(self, request: Request, ref: str) -> Response:
         row = history.acknowledge(self.get_object(), principal(request).label)
