@@ -14,7 +14,7 @@ from webhooks.kit.fair.shares import Shares
 from webhooks.kit.process.per_process import PerProcess
 from webhooks.kit.suspend import wait_for
 from webhooks.outgoing.errors import CallFailed, LimitReached
-from webhooks.sources.kinds.kind import Connection, InvalidSettings, Kind, Sample, SourceUnavailable
+from webhooks.sources.kinds.kind import Connection, InvalidSettings, Kind, Sample, SourceUnavailable, unexpected
 from webhooks.wire.addresses.parsed_url import ForbiddenAddress
 
 TEST_SECONDS = 6.0  # of a test; kinds connect within five
@@ -56,7 +56,7 @@ def _start(work: Callable[[], T], share: Hashable, seconds: float) -> "Future[T]
         except (ForbiddenAddress, CallFailed) as error:
             _fail(future, SourceUnavailable(str(error)))
         except Exception as error:
-            _fail(future, SourceUnavailable(f"{type(error).__name__}: {error}"))
+            _fail(future, unexpected(error))
         else:
             with suppress(InvalidStateError):
                 future.set_result(result)

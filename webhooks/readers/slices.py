@@ -28,7 +28,7 @@ from webhooks.readers.store import store
 from webhooks.readers.trials import Trials, trials_of_process
 from webhooks.readers.troubles import report_danger, report_failure, report_recovery
 from webhooks.sources.connections import connection_of
-from webhooks.sources.kinds.kind import ENDED, Lag, PartitionEnded, SourceUnavailable
+from webhooks.sources.kinds.kind import ENDED, Lag, PartitionEnded, SourceUnavailable, unexpected
 from webhooks.sources.kinds.registry import find_kind
 from webhooks.sources.partitions import reader_workers
 from webhooks.sources.snapshot import SourceSnapshot, find_source
@@ -90,7 +90,7 @@ def run_slice(lease: Lease, until: float, *, may_wait: bool = True) -> int:
         _fail(lease, source, error)
     except Exception as error:
         telemetry.log_reader_failed(source.public_id, lease.partition, error)
-        _fail(lease, source, SourceUnavailable(f"{type(error).__name__}: {error}"))
+        _fail(lease, source, unexpected(error))
     return 0
 
 

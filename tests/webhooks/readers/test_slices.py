@@ -125,7 +125,7 @@ def test_unexpected_error_of_a_reader_is_shown_and_tried_again(
     read_source()
     system.failure = KeyError("offset")
     assert run() == 0
-    assert SourcePartition.objects.get().last_error == "KeyError: 'offset'"
+    assert SourcePartition.objects.get().last_error == "Reading failed with an unexpected error: KeyError: 'offset'."
     assert any("reader failed" in record.getMessage() for record in caplog.records)
 
 

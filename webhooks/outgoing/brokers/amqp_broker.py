@@ -201,21 +201,23 @@ class Broker(Failing):
 
     def _problem(self, error: Exception) -> BrokerUnavailable:
         """Return what an error of the library means."""
-        text = str(getattr(error, "reply_text", "") or error)[:300]
+        text = str(getattr(error, "reply_text", "") or error)[:300].rstrip(".")
         if isinstance(error, AccessRefused):
             is_login = "login" in text.lower() or "authentication" in text.lower()
             setting = PASSWORD if is_login else USER
-            return BrokerUnavailable(f"Access refused: {text}", setting, Cause.ACCESS_DENIED)
+            return BrokerUnavailable(f"Access refused: {text}.", setting, Cause.ACCESS_DENIED)
         if isinstance(error, NotAllowed):
-            message = f"The broker does not allow it: {text}"
+            message = f"The broker does not allow it: {text}."
             return BrokerUnavailable(message, VIRTUAL_HOST, Cause.ACCESS_DENIED)
         if isinstance(error, (NotFound, ResourceLocked)):
             sentence, setting = self.not_found
-            return BrokerUnavailable(f"{sentence}: {text}", setting, Cause.NOT_FOUND)
+            return BrokerUnavailable(f"{sentence}: {text}.", setting, Cause.NOT_FOUND)
         if isinstance(error, ssl.SSLError):
-            message = f"No trusted TLS connection can be made: {error.reason or text}"
+            message = f"No trusted TLS connection can be made: {error.reason or text}."
             return BrokerUnavailable(message, HOST, Cause.TLS)
         if isinstance(error, AMQPError):
-            return BrokerUnavailable(f"The broker reports: {text}")
+            return BrokerUnavailable(f"The broker reports: {text}.")
         cause = Cause.REFUSED if isinstance(error, ConnectionRefusedError) else Cause.UNREACHED
-        return BrokerUnavailable(f"The broker is not reached, or the connection ended: {text}", HOST, cause)
+        return BrokerUnavailable(
+            f"The broker is not reached, or the connection ended: {text or 'closed'}.", HOST, cause
+        )

@@ -97,8 +97,10 @@ class _LimitedParser(Parser):
 class Server(Failing):
     """An open connection."""
 
-    def __init__(self, connection: BrokerConnection, name: str, timeout: float = CONNECT_SECONDS) -> None:
+    def __init__(self, connection: BrokerConnection, name: str, timeout: float | None = None) -> None:
         """Connect to the first address that accepts, for ``timeout`` seconds each; ``name``: shown by the server.
+
+        ``timeout``: CONNECT_SECONDS if None.
 
         Raises what ``failed`` makes of BrokerUnavailable, as all methods do.
         """
@@ -114,7 +116,10 @@ class Server(Failing):
             self.client._ps = _LimitedParser(self.client)
             options = {**_options(connection, self.client, host), "name": f"waypost {name}", "error_cb": self.on_error}
             try:
-                self.run(self.client.connect(f"nats://{place}:{port}", **options), timeout)
+                self.run(
+                    self.client.connect(f"nats://{place}:{port}", **options),
+                    CONNECT_SECONDS if timeout is None else timeout,
+                )
                 if tls and not _offers_tls(self.client):
                     raise self.failed(BrokerUnavailable(NO_TLS, "settings.tls", Cause.NO_TLS))
                 return
@@ -126,12 +131,13 @@ class Server(Failing):
     async def on_error(self, _error: Exception) -> None:
         """Do nothing with an error of the connection, which the next call raises."""
 
-    def jetstream(self, timeout: float = CALL_SECONDS) -> JetStreamContext:
-        """Return the API of JetStream, whose calls end within so many seconds."""
-        return self.client.jetstream(timeout=timeout)
+    def jetstream(self, timeout: float | None = None) -> JetStreamContext:
+        """Return the API of JetStream, whose calls end within so many seconds; CALL_SECONDS if None."""
+        return self.client.jetstream(timeout=CALL_SECONDS if timeout is None else timeout)
 
-    def run(self, call: Coroutine[Any, Any, T], seconds: float = CALL_SECONDS) -> T:
-        """Run a coroutine in the event loop and wait for its result."""
+    def run(self, call: Coroutine[Any, Any, T], seconds: float | None = None) -> T:
+        """Run a coroutine in the event loop and wait for its result, CALL_SECONDS at most if no time is given."""
+        seconds = CALL_SECONDS if seconds is None else seconds
 
         async def limited() -> T:
             async with asyncio.timeout(seconds):
@@ -210,8 +216,8 @@ def _options(connection: BrokerConnection, client: Client, host: str) -> dict[st
 
 def problem_of(error: BaseException) -> BrokerUnavailable:
     """Return what an error of the library means."""
-    text = str(error)[:300]
-    if NO_TLS in text:
+    text = str(error)[:300].rstrip(".")
+    if NO_TLS in str(error):
         return BrokerUnavailable(NO_TLS, "settings.tls", Cause.NO_TLS)
     if isinstance(error, NotFoundError):
         message = f"There is no such stream or consumer: {error.description}."
@@ -226,4 +232,4 @@ def problem_of(error: BaseException) -> BrokerUnavailable:
     if isinstance(error, TimeoutError):
         return BrokerUnavailable("The server did not respond in time.", HOST, Cause.TIMEOUT)
     cause = Cause.REFUSED if isinstance(error, ConnectionRefusedError) else Cause.UNREACHED
-    return BrokerUnavailable(f"The server is not reached, or the connection ended: {text}", HOST, cause)
+    return BrokerUnavailable(f"The server is not reached, or the connection ended: {text or 'closed'}.", HOST, cause)

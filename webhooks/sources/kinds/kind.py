@@ -30,6 +30,7 @@ __all__ = [
     "SeekTarget",
     "Setting",
     "SourceUnavailable",
+    "unexpected",
 ]
 
 Position = Any
@@ -49,6 +50,11 @@ class SourceUnavailable(Exception):
     def __init__(self, message: str, setting: str = "") -> None:
         super().__init__(message)
         self.setting = setting
+
+
+def unexpected(error: Exception) -> SourceUnavailable:
+    """Return an error that the kind does not expect, as when the other system does not speak its protocol."""
+    return SourceUnavailable(f"Reading failed with an unexpected error: {type(error).__name__}: {error}.")
 
 
 class PositionLost(SourceUnavailable):

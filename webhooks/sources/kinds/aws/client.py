@@ -104,14 +104,13 @@ class AwsApi:
         )
         self._signer = AwsSigner(credentials, self.url)
 
-    def start(
-        self, operation: str, request: Mapping[str, Any], timeout: float = CALL_SECONDS
-    ) -> "Future[CallResponse]":
-        """Start a call; ``result`` waits for it."""
+    def start(self, operation: str, request: Mapping[str, Any], timeout: float | None = None) -> "Future[CallResponse]":
+        """Start a call; ``result`` waits for it. ``timeout``: in seconds; CALL_SECONDS if None."""
         body = orjson.dumps(request)
         headers = {"content-type": self._content_type, "x-amz-target": f"{self._prefix}.{operation}"}
         headers |= self._signer.sign(headers, body, time.time())
-        return start_request(self._connection, self.url, headers, body, timeout=timeout, max_response=MAX_RESPONSE)
+        seconds = CALL_SECONDS if timeout is None else timeout
+        return start_request(self._connection, self.url, headers, body, timeout=seconds, max_response=MAX_RESPONSE)
 
     def result(self, future: "Future[CallResponse]") -> dict[str, Any]:
         """Return the result of a call. Raises AwsError, Busy, SourceUnavailable."""
@@ -123,7 +122,7 @@ class AwsApi:
             raise SourceUnavailable("The service responded with something other than a JSON object.", ENDPOINT)
         return document
 
-    def call(self, operation: str, request: Mapping[str, Any], timeout: float = CALL_SECONDS) -> dict[str, Any]:
+    def call(self, operation: str, request: Mapping[str, Any], timeout: float | None = None) -> dict[str, Any]:
         """Make a call. Raises AwsError, Busy, SourceUnavailable."""
         return self.result(self.start(operation, request, timeout))
 

@@ -56,9 +56,12 @@ class Subscription:
         self._url = (connection.settings.get("endpoint_url") or URL).rstrip("/") + "/v1/" + self.name
 
     def call(
-        self, action: str, request: Mapping[str, Any] | None, timeout: float = CALL_SECONDS, method: str = "POST"
+        self, action: str, request: Mapping[str, Any] | None, timeout: float | None = None, method: str = "POST"
     ) -> dict[str, Any]:
-        """Call an action, such as ``:pull``; return the response. Raises SourceUnavailable."""
+        """Call an action, such as ``:pull``; return the response. Raises SourceUnavailable.
+
+        ``timeout``: in seconds; CALL_SECONDS if None.
+        """
         headers = {"content-type": "application/json"}
         if text := self._connection.credentials.get("service_account"):
             headers["authorization"] = f"Bearer {access_token(self._connection, text, SCOPE)}"
@@ -68,7 +71,7 @@ class Subscription:
             self._url + action,
             headers,
             body,
-            timeout=timeout,
+            timeout=CALL_SECONDS if timeout is None else timeout,
             max_response=MAX_RESPONSE,
             method=method,
         )
