@@ -10,10 +10,15 @@ get equal parts of a claim, and so do the sources of a tenant. Within a source t
 order key the oldest pending one is claimed, with those that follow it without a gap, as far as the source's part of the
 claim goes; the caller runs them in order and releases those behind one that was not finished.
 
+Receipts that wait behind the oldest one of their key are due, too, and a key may have any number of them. So a claim
+looks at the first MAX_LOOKED_AT due receipts of a source, and at the oldest one of each of their keys. If that is not
+all that is due, it also looks at the oldest one of the next MAX_KEYS keys, from where the last claim of this process
+ended: a backlog of one key costs no more than that, and keeps no other key waiting for long.
+
 A suspect is claimed alone, so that a second crash affects no other receipt.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -31,6 +36,10 @@ MAX_SOURCES = 64  # sources in one claim
 MAX_SOURCES_PER_TENANT = 8  # in one claim, chosen at random
 MAX_WALKS = 40  # claims without a due receipt before a caller ends its search
 
+MAX_LOOKED_AT = 160  # due receipts of a source that one claim looks at: some more than a claim takes
+MAX_KEYS = 40  # order keys of a source that one claim looks at, if more receipts are due
+MAX_REMEMBERED = 100  # sources of which a process remembers the order key at which its last claim ended
+
 HAS_PENDING = "EXISTS (SELECT FROM webhooks_receipt WHERE due_at IS NOT NULL)"
 """Readers: the schedule, and a worker before it claims. Index: receipt_due."""
 
@@ -46,6 +55,57 @@ _IS_SLOW = """
 
 _FIELDS = [field.attname for field in Receipt._meta.concrete_fields]
 _COLUMNS = ", ".join(f"receipt.{field.column}" for field in Receipt._meta.concrete_fields)
+# Reads ``chosen`` (source_id, part). Indexes: receipt_due, receipt_order_key.
+_READY = """
+    looked_at AS MATERIALIZED (
+        SELECT chosen.source_id, due.id, due.order_key FROM chosen CROSS JOIN LATERAL (
+            SELECT id, order_key FROM webhooks_receipt AS receipt
+            WHERE receipt.source_id = chosen.source_id AND receipt.due_at <= statement_timestamp()
+              AND receipt.claims {claims}
+            ORDER BY receipt.due_at LIMIT %(looked_at)s
+        ) AS due
+    ), walked (source_id, order_key, number) AS (
+        SELECT source_id, COALESCE(%(keys)s::jsonb ->> source_id::text, ''), 0 FROM looked_at
+        GROUP BY source_id HAVING count(*) >= %(looked_at)s AND bool_or(order_key <> '')
+      UNION ALL
+        SELECT walked.source_id, next.order_key, walked.number + 1 FROM walked CROSS JOIN LATERAL (
+            SELECT order_key FROM webhooks_receipt AS receipt
+            WHERE receipt.source_id = walked.source_id AND receipt.order_key > walked.order_key
+              AND receipt.order_key <> '' AND receipt.due_at IS NOT NULL
+            ORDER BY receipt.source_id, receipt.order_key LIMIT 1
+        ) AS next
+        WHERE walked.number < %(max_keys)s
+    ), oldest AS MATERIALIZED (
+        SELECT key.source_id, first.id FROM (
+            SELECT source_id, order_key FROM looked_at WHERE order_key <> ''
+            UNION SELECT source_id, order_key FROM walked WHERE number > 0
+        ) AS key CROSS JOIN LATERAL (
+            SELECT id FROM webhooks_receipt AS receipt
+            WHERE receipt.source_id = key.source_id AND receipt.order_key = key.order_key
+              AND receipt.order_key <> '' AND receipt.due_at IS NOT NULL
+            ORDER BY receipt.source_id, receipt.order_key, receipt.id LIMIT 1
+        ) AS first
+    ), head AS MATERIALIZED (
+        SELECT locked.*, chosen.part FROM chosen CROSS JOIN LATERAL (
+            SELECT id, source_id, order_key FROM webhooks_receipt AS candidate
+            WHERE candidate.id = ANY(ARRAY(
+                SELECT id FROM looked_at WHERE source_id = chosen.source_id AND order_key = ''
+                UNION ALL SELECT id FROM oldest WHERE source_id = chosen.source_id
+            )) AND candidate.due_at <= statement_timestamp() AND candidate.claims {claims}
+            ORDER BY candidate.due_at LIMIT chosen.part
+            FOR UPDATE SKIP LOCKED
+        ) AS locked
+        LIMIT %(limit)s
+    ), ended_keys AS (
+        SELECT jsonb_object_agg(source_id, CASE WHEN number < %(max_keys)s THEN '' ELSE order_key END) AS keys,
+            bool_and(is_whole) AS is_whole
+        FROM (
+            SELECT DISTINCT ON (source_id) source_id, order_key, number,
+                number < %(max_keys)s AND (%(keys)s::jsonb ->> source_id::text) IS NULL AS is_whole
+            FROM walked ORDER BY source_id, number DESC
+        ) AS last
+    )
+"""
 _TAKE = f"""
     UPDATE webhooks_receipt AS receipt
     SET claim_token = %(token)s, claims = claims + 1,
@@ -81,16 +141,7 @@ _CLAIM_GROUP = f"""
         SELECT place, source_id, GREATEST(
             1, %(limit)s / count(*) FILTER (WHERE rank = 1) OVER () / count(*) OVER (PARTITION BY tenant)) AS part
         FROM (SELECT * FROM ranked WHERE rank <= %(per_tenant)s ORDER BY place LIMIT %(sources)s) AS first
-    ), head AS MATERIALIZED (
-        SELECT locked.*, chosen.part FROM chosen CROSS JOIN LATERAL (
-            SELECT id, source_id, order_key FROM webhooks_receipt AS candidate
-            WHERE candidate.source_id = chosen.source_id AND candidate.due_at <= statement_timestamp()
-              AND candidate.claims = 0 AND {_IS_FIRST_OF_ITS_ORDER_KEY}
-            ORDER BY candidate.due_at LIMIT chosen.part
-            FOR UPDATE SKIP LOCKED
-        ) AS locked
-        LIMIT %(limit)s
-    ), keyed AS (
+    ), {_READY.format(claims="= 0").strip()}, keyed AS (
         SELECT id, source_id, order_key, part / count(*) OVER (PARTITION BY source_id) - 1 AS room FROM head
         WHERE order_key <> ''
     ), following AS MATERIALIZED (
@@ -116,11 +167,13 @@ _CLAIM_GROUP = f"""
     ), receipt AS ({_TAKE}), ended AS (
         SELECT CASE WHEN (SELECT count(*) FROM chosen) < %(sources)s THEN (SELECT max(place) FROM turn)
             ELSE (SELECT max(place) FROM chosen) END AS place,
-            (SELECT count(*) FROM chosen) < %(sources)s AND (SELECT max(place) FROM turn) < %(visits)s AS is_whole
+            (SELECT count(*) FROM chosen) < %(sources)s AND (SELECT max(place) FROM turn) < %(visits)s
+            AND COALESCE((SELECT is_whole FROM ended_keys), true) AS is_whole
     ), walk AS (
         SELECT turn.source_id AS ended_at, ended.is_whole FROM ended JOIN turn USING (place)
     )
-    SELECT walk.ended_at, walk.is_whole, {_COLUMNS} FROM walk LEFT JOIN receipt ON true
+    SELECT walk.ended_at, walk.is_whole, (SELECT keys FROM ended_keys), {_COLUMNS}
+    FROM walk LEFT JOIN receipt ON true
 """  # noqa: S608 - the names are those of the model
 
 _CLAIM_ONE = f"""
@@ -133,14 +186,29 @@ _CLAIM_ONE = f"""
     {_TAKE}
 """  # noqa: S608 - the names are those of the model
 _CLAIM_SUSPECT = _CLAIM_ONE.format(f"candidate.claims > 0 AND NOT {_IS_SLOW.format('candidate.source_id')}")
-_CLAIM_SLOW = _CLAIM_ONE.format("candidate.source_id = %(source)s::uuid")
+_CLAIM_SLOW = f"""
+    WITH RECURSIVE chosen (source_id, part) AS (SELECT %(source)s::uuid, 1),
+    {_READY.format(claims=">= 0").strip()},
+    candidate AS MATERIALIZED (SELECT id FROM head), receipt AS ({_TAKE})
+    SELECT (SELECT keys FROM ended_keys), {_COLUMNS} FROM (SELECT) AS one LEFT JOIN receipt ON true
+"""  # noqa: S608 - the names are those of the model
 
 
 @dataclass(slots=True)
 class Turn:
-    """The place in the order of sources where the last claim of this process ended."""
+    """The place in the order of sources where the last claim of this process ended, and in the order keys of each."""
 
     after: UUID
+    keys: dict[str, str] = field(default_factory=dict)  # by source; none: it begins at the first key
+
+    def end_at(self, keys: Any) -> None:
+        """Note the order keys at which a claim ended; empty: behind the last one."""
+        for source, key in (_parsed(keys) or {}).items():
+            self.keys.pop(source, None)
+            if key:
+                self.keys[source] = key
+        while len(self.keys) > MAX_REMEMBERED:
+            del self.keys[next(iter(self.keys))]
 
 
 _turn = Turn(uuid4())  # at random, so that processes do not walk in step
@@ -155,9 +223,11 @@ def claim_group(limit: int, turn: Turn = _turn) -> list[Receipt]:
     """Claim up to ``limit`` receipts of sources that are not slow, in turns; oldest first within an order key."""
     for _ in range(MAX_WALKS):
         limits = {"visits": MAX_VISITS, "sources": min(MAX_SOURCES, limit), "per_tenant": MAX_SOURCES_PER_TENANT}
-        rows = sql.run(_CLAIM_GROUP, {**_claim_values(), **limits, "after": turn.after, "limit": limit})
+        values = {**_claim_values(), **_key_values(turn), **limits, "after": turn.after, "limit": limit}
+        rows = sql.run(_CLAIM_GROUP, values)
         turn.after = rows[0][0]
-        claimed = [row[2:] for row in rows if row[2] is not None]
+        turn.end_at(rows[0][2])
+        claimed = [row[3:] for row in rows if row[3] is not None]
         if claimed or rows[0][1]:
             return _receipts(claimed)
     return []
@@ -168,13 +238,19 @@ def claim_suspect() -> list[Receipt]:
     return _receipts(sql.run(_CLAIM_SUSPECT, _claim_values()))
 
 
-def claim_slow(source_id: UUID) -> list[Receipt]:
+def claim_slow(source_id: UUID, turn: Turn = _turn) -> list[Receipt]:
     """Claim the receipt of this source that is due longest: a list of one or none."""
-    return _receipts(sql.run(_CLAIM_SLOW, {**_claim_values(), "source": source_id}))
+    rows = sql.run(_CLAIM_SLOW, {**_claim_values(), **_key_values(turn), "source": source_id, "limit": 1})
+    turn.end_at(rows[0][0])
+    return _receipts([row[1:] for row in rows if row[1] is not None])
 
 
 def _claim_values() -> dict[str, Any]:
     return {"token": new_id(), "seconds": CLAIM_SECONDS}
+
+
+def _key_values(turn: Turn) -> dict[str, Any]:
+    return {"looked_at": MAX_LOOKED_AT, "max_keys": MAX_KEYS, "keys": orjson.dumps(turn.keys).decode()}
 
 
 def _receipts(rows: list[tuple[Any, ...]]) -> list[Receipt]:

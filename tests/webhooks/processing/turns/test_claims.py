@@ -4,6 +4,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from tests.factories_receiver import make_receipt, make_source
@@ -166,3 +167,87 @@ def test_replayed_receipt_of_a_suspect_is_no_suspect() -> None:
     claim_group(1)
     Receipt.objects.filter(pk=receipt.pk).update(claims=0, due_at=timezone.now() - timedelta(seconds=1))
     assert (claim_suspect(), claim_group(1)) == ([], [receipt])
+
+
+def add_backlog(source: Source, keys: int, each: int, due: str = "1 hour") -> None:
+    """Add due receipts of order keys, without their bodies: of each key so many."""
+    first = make_receipt(source, order_key="key 00000")
+    columns = [field.column for field in Receipt._meta.concrete_fields]
+    values = {
+        "id": "gen_random_uuid()",
+        "message_id": "concat(key, ' ', number)",
+        "order_key": "'key ' || to_char(key, 'FM00000')",
+        "due_at": f"statement_timestamp() - interval '{due}'",
+    }
+    selected = ", ".join(values.get(name, name) for name in columns)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO webhooks_receipt ({', '.join(columns)}) SELECT {selected} FROM webhooks_receipt,"
+            " generate_series(0, %s) key, generate_series(1, %s) number WHERE id = %s",
+            [keys - 1, each, first.id],
+        )
+        cursor.execute("ANALYZE webhooks_receipt")
+
+
+def make_first_wait(source: Source) -> None:
+    """Let the oldest receipt of each order key wait for an hour."""
+    oldest = Receipt.objects.filter(source=source).order_by("order_key", "id").distinct("order_key").values("id")
+    Receipt.objects.filter(id__in=list(oldest.values_list("id", flat=True))).update(
+        due_at=timezone.now() + timedelta(hours=1)
+    )
+
+
+def pages_read() -> int:
+    """Return how many pages of the table and its indexes this transaction has read."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT sum(pg_stat_get_xact_blocks_fetched(it)) FROM (SELECT 'webhooks_receipt'::regclass::oid AS it"
+            " UNION SELECT indexrelid FROM pg_index WHERE indrelid = 'webhooks_receipt'::regclass) AS relations"
+        )
+        return int(cursor.fetchone()[0])
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["due", "oldest waits"])
+@pytest.mark.parametrize("is_slow", [False, True], ids=["group", "slow"])
+def test_claim_reads_no_more_pages_for_a_larger_backlog_of_an_order_key(waits: bool, is_slow: bool, turn: Turn) -> None:
+    pages = []
+    for each in (500, 5000):
+        source = make_source()
+        add_backlog(source, 1, each)
+        if waits:
+            make_first_wait(source)
+        before = pages_read()
+        claimed = claim_slow(source.id, turn) if is_slow else claim_group(32, turn)
+        assert bool(claimed) is not waits
+        pages.append(pages_read() - before)
+        Receipt.objects.filter(source=source).delete()
+    assert pages[1] < 2 * pages[0]
+
+
+def test_claim_finds_a_key_behind_many_keys_whose_oldest_receipts_wait(turn: Turn) -> None:
+    source = make_source()
+    add_backlog(source, 3 * claims.MAX_KEYS, 4)
+    make_first_wait(source)
+    last = make_receipt(source, order_key="later than they")
+    assert claim_group(32, turn) == [last]
+    assert claim_group(32, turn) == []
+    last = make_receipt(source, order_key="another")
+    assert claim_group(32, turn) == [last]
+
+
+def test_claim_of_a_slow_source_goes_on_behind_the_keys_it_has_looked_at(turn: Turn) -> None:
+    source = make_source()
+    add_backlog(source, 2 * claims.MAX_KEYS, 5)
+    make_first_wait(source)
+    last = make_receipt(source, order_key="later than they")
+    found = [claim_slow(source.id, turn) for _ in range(4)]
+    assert [it for it in found if it] == [[last]]
+
+
+def test_places_in_the_order_keys_are_forgotten_behind_the_last_key_and_bounded(turn: Turn) -> None:
+    turn.end_at({"a": "k", "b": ""})
+    turn.end_at({str(number): "k" for number in range(claims.MAX_REMEMBERED)})
+    assert len(turn.keys) == claims.MAX_REMEMBERED
+    assert "a" not in turn.keys
+    turn.end_at({"7": ""})
+    assert "7" not in turn.keys
