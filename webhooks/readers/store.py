@@ -102,6 +102,8 @@ def store(lease: Lease, source: SourceSnapshot, records: Sequence[Record], posit
             if dead:
                 values = {"ids": list(dead), "problems": list(dead.values()), "cause": Receipt.Cause.UNREADABLE_BODY}
                 sql.run(_MARK_DEAD, values)
+            stored = Stored(len(new), len(messages) - len(new), rejected, len(dead))
+            _count(source, stored, settled=sum(new[id] is InsertOutcome.SETTLED for id in new))
     except BaseException:
         for message in messages:
             message.body.discard()
@@ -109,8 +111,6 @@ def store(lease: Lease, source: SourceSnapshot, records: Sequence[Record], posit
     for message in messages:
         if message.id not in new:
             message.body.discard()
-    stored = Stored(len(new), len(messages) - len(new), rejected, len(dead))
-    _count(source, stored, settled=sum(new[id] is InsertOutcome.SETTLED for id in new))
     if any(outcome is InsertOutcome.DUE for id, outcome in new.items() if id not in dead):
         receipt_workers.notify()
     return stored
@@ -209,12 +209,11 @@ def _request(record: Record) -> NativeRequest:
 
 
 def _count(source: SourceSnapshot, stored: Stored, *, settled: int) -> None:
-    for kind, number in (
-        ("received", stored.received),
-        ("duplicates", stored.duplicates),
-        ("rejected", stored.rejected),
-        ("dead", stored.dead),
-        ("processed", settled),
-    ):
-        for _ in range(number):
-            source_counts.count(source.id, kind)
+    numbers = {
+        "received": stored.received,
+        "duplicates": stored.duplicates,
+        "rejected": stored.rejected,
+        "dead": stored.dead,
+        "processed": settled,
+    }
+    source_counts.count_committed(source.id, numbers)

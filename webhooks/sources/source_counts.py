@@ -1,15 +1,19 @@
-"""Count what happens at each source, hour by hour: see ``webhooks.kit.hourly_counts``."""
+"""Count what happens at each source, hour by hour: see ``webhooks.kit.hourly_counts``.
+
+Requests and handler runs are counted in memory, which costs them no statement. A reader commits up to hundreds of
+records at once, and counts them in that transaction: no kill of its process loses or doubles them.
+"""
 
 import time
 from collections import Counter
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
 
-from webhooks.kit.hourly_counts import HourlyCounts
+from webhooks.kit.hourly_counts import HOUR, HourlyCounts
 from webhooks.wire.ids import new_id
 
 KINDS = (
@@ -62,3 +66,15 @@ source_counts = HourlyCounts(KindCounts, upsert, thread_name="source-counts")
 def count(source: UUID, kind: str) -> None:
     """Count one more of this kind at this source, in this hour. Returns at once."""
     source_counts.add(source, kind, time.time())
+
+
+def count_committed(source: UUID, numbers: Mapping[str, int]) -> None:
+    """Add numbers by kind to this hour of a source, in the caller's transaction, which commits what is counted.
+
+    Call it last: it locks the row of the hour until the transaction ends.
+    """
+    counts = KindCounts()
+    counts.by_kind.update({kind: number for kind, number in numbers.items() if number})
+    if counts.by_kind:
+        hour = int(time.time()) // HOUR * HOUR
+        upsert([(source, datetime.fromtimestamp(hour, UTC), counts)])
