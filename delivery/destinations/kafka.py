@@ -16,7 +16,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from delivery.transports.content_modes import CONTENT_MODE, content_of
 from delivery.transports.message import Message
-from delivery.transports.message_texts import InvalidText, MessageText
+from delivery.transports.message_texts import InvalidText, compile_text
 from delivery.transports.outcome import Failure
 from delivery.transports.sockets.brokers import broker_failed
 from delivery.transports.sockets.kind import SendFailed, Sent, ShownMessage, SocketKind, tried
@@ -81,7 +81,7 @@ class Kafka(SocketKind):
     def check(self, connection: Connection) -> None:
         problems = connection_problems(connection)
         try:
-            MessageText(connection.settings.get("key", ""))
+            compile_text(connection.settings.get("key", ""))
         except InvalidText as error:
             problems["settings.key"] = str(error)
         if problems:
@@ -122,7 +122,7 @@ class Keys:
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         template = settings.get("key")
-        self._text = MessageText(template) if template else None
+        self._text = compile_text(template) if template else None
 
     def of(self, message: Message) -> str | None:
         """Return the key of a record; None: any partition."""

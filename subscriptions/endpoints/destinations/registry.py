@@ -33,6 +33,8 @@ FILES: dict[str, str] = {
     "redis_stream": "delivery.destinations.redis_stream.RedisStream",
     "postgres": "delivery.destinations.postgres.Postgres",
     "kafka": "delivery.destinations.kafka.Kafka",
+    "amqp": "delivery.destinations.amqp.Amqp",
+    "nats": "delivery.destinations.nats.Nats",
 }
 """By name of the kind: the dotted path of its class."""
 

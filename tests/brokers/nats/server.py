@@ -15,6 +15,7 @@ from tests.waiting import wait_until
 
 PROGRAM = "/usr/sbin/nats-server"
 USER, PASSWORD = "reader", "secret of the reader"
+WRITER = "writer"  # with the same password: may only publish, to *.allowed
 SEED = "SUAMLK2ZNL35WSMW37E7UD4VZ7ELPKW7DHC3BWBSD2GCZ7IUQQXZIORRBU"  # of the documentation of NATS
 
 
@@ -39,7 +40,8 @@ class NatsServer:
         public = nkeys.from_seed(SEED.encode()).public_key.decode()
         self._file.write_text(
             f'listen: "127.0.0.1:{self.port}"\njetstream {{ store_dir: "{folder}/data" }}\nmax_payload: 8MB\n{tls}\n'
-            f'authorization {{ users: [ {{ user: "{USER}", password: "{PASSWORD}" }}, {{ nkey: "{public}" }} ] }}\n'
+            f'authorization {{ users: [ {{ user: "{USER}", password: "{PASSWORD}" }}, {{ nkey: "{public}" }}, {{ '
+            f'user: "{WRITER}", password: "{PASSWORD}", permissions: {{ publish: "*.allowed" }} }} ] }}\n'
         )
 
     def start(self) -> None:

@@ -12,6 +12,7 @@ import socket
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from html import unescape
 from typing import Any
 
 import orjson
@@ -343,4 +344,4 @@ class Battery:
         for secret in place.secret_texts:
             assert not any(secret in text for text in texts)
         assert endpoint.address in texts[0]
-        assert endpoint.address[:40] in texts[4]
+        assert endpoint.address[:40] in unescape(texts[4])

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, ClassVar
+from typing import Any
 
 import amqp
 from amqp.exceptions import AccessRefused, AMQPError, NotAllowed, NotFound, ResourceLocked
@@ -84,7 +84,7 @@ def _limited(read: Callable[..., bytes]) -> Callable[..., bytes]:
 class Broker(Failing):
     """An open connection with one channel."""
 
-    not_found: ClassVar[tuple[str, str]] = ("The queue cannot be read", "settings.queue")
+    not_found: tuple[str, str] = ("The queue cannot be read", "settings.queue")
     """What is said when there is no such queue or exchange, and the setting that names it."""
 
     def __init__(self, connection: BrokerConnection, name: str, timeout: float = CONNECT_SECONDS) -> None:
@@ -155,11 +155,6 @@ class Broker(Failing):
         handler: Callable[[Any], Any] = frame_handler(connection, callback)
         return handler
 
-    def open_channel(self) -> None:
-        """Open another channel, in place of one that the broker has closed."""
-        with self.limited(CALL_SECONDS):
-            self.channel = self._amqp.channel()
-
     @contextmanager
     def limited(self, seconds: float) -> Iterator[None]:
         """Raise what ``failed`` makes of what fails inside, also if it takes longer."""
@@ -201,7 +196,7 @@ class Broker(Failing):
 
     def _problem(self, error: Exception) -> BrokerUnavailable:
         """Return what an error of the library means."""
-        text = str(getattr(error, "reply_text", "") or error)[:300].rstrip(".")
+        text = str(getattr(error, "reply_text", "") or getattr(error, "strerror", "") or error)[:300].rstrip(".")
         if isinstance(error, AccessRefused):
             is_login = "login" in text.lower() or "authentication" in text.lower()
             setting = PASSWORD if is_login else USER

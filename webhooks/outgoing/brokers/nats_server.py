@@ -216,7 +216,7 @@ def _options(connection: BrokerConnection, client: Client, host: str) -> dict[st
 
 def problem_of(error: BaseException) -> BrokerUnavailable:
     """Return what an error of the library means."""
-    text = str(error)[:300].rstrip(".")
+    text = str(getattr(error, "strerror", "") or error)[:300].rstrip(".")
     if NO_TLS in str(error):
         return BrokerUnavailable(NO_TLS, "settings.tls", Cause.NO_TLS)
     if isinstance(error, NotFoundError):
