@@ -95,7 +95,7 @@ ROWS = [
     ),
     Row("drain", "drain a backlog, 100 endpoints", backlog.drain, {"rate": 12_000, "CPU": 100}, usual=True),
     Row("batches", "drain to 10 endpoints, 100 events a request", batches.http, {"rate": 12_000}),
-    Row("sqs", "drain to 10 queues of SQS, ten messages a request", batches.sqs, {"rate": 8_000}),
+    Row("sqs", "drain to 10 queues of SQS, ten messages a request", batches.sqs, {"rate": 12_000}),
     Row("one-to-one", "batch publish to 100 endpoints", publishing.one_to_one, {"rate": 8_000}, usual=True),
     Row("hanging", "19 fast endpoints beside one that hangs", neighbours.hanging, quick=False),
     Row("failing", "10 % of the endpoints respond 500", neighbours.failing, quick=False),

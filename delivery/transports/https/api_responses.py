@@ -10,9 +10,10 @@ PURE. Kinds add what their API says in the body; a status alone means
     3xx, 4xx    refused
 """
 
-import json
 from collections.abc import Sequence
 from typing import Any
+
+import orjson
 
 from delivery.transports.http.responses import GONE, REQUEST_TIMEOUT, TOO_MANY_REQUESTS
 from delivery.transports.outcome import Failure, Outcome
@@ -69,7 +70,7 @@ def unreadable(outcome: Outcome, count: int) -> Sequence[Outcome]:
 def parsed(body: bytes) -> dict[str, Any]:
     """Return JSON as an object; an empty object for what is none."""
     try:
-        document = json.loads(body or b"{}")
-    except (ValueError, RecursionError):
+        document = orjson.loads(body or b"{}")
+    except orjson.JSONDecodeError:
         return {}
     return document if isinstance(document, dict) else {}

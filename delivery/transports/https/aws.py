@@ -4,11 +4,12 @@ The codes are those of the common errors of AWS services and of each API's refer
 ``__type`` or ``code``, REST services in a header, query services and S3 in an XML element ``Code``.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
+
+import orjson
 
 from delivery.transports.http.responses import SUCCESS
 from delivery.transports.https import api_responses
@@ -123,7 +124,7 @@ class AwsApi:
     def json_request(self, target: str, content: Any, now: float, version: str = "1.0") -> HttpsRequest:
         """Return a signed request of the AWS JSON protocol: the operation ``target`` with its input."""
         headers = {"content-type": f"application/x-amz-json-{version}", "x-amz-target": target}
-        return self.request(headers, json.dumps(content, separators=(",", ":")).encode(), now)
+        return self.request(headers, orjson.dumps(content), now)
 
 
 def test_call(connection: Connection, request: HttpsRequest, setting: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from delivery.transports.http.exchange import MAX_RESPONSE
 from delivery.transports.http.responses import SUCCESS
+from delivery.transports.http.shown_request import MASK
 from delivery.transports.https.api_responses import failure_of_status, parsed
 from delivery.transports.https.tokens import Credentials, request_token
 from delivery.transports.message import Message
@@ -82,7 +83,8 @@ class HttpsKind(Kind):
 
     def preview(self, connection: Connection, message: Message, now: float) -> ShownMessage:
         """Return the request of one message as it is shown: headers with credentials are masked by the caller."""
-        request = self.client(connection).compose([message], now, "")
+        client = self.client(connection)
+        request = client.compose([message], now, MASK if client.token else "")
         return ShownMessage(request.method, request.url, request.headers, request.body)
 
 

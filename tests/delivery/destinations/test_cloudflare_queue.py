@@ -14,8 +14,9 @@ from delivery.destinations.cloudflare_queue import MAX_BYTES, CloudflareQueueCli
 from delivery.models import Attempt
 from delivery.transports.message import Message
 from delivery.transports.outcome import Failure, Outcome
-from subscriptions.endpoints.destinations.kind import Connection, InvalidSettings
+from subscriptions.endpoints.destinations.kind import Connection, DestinationUnavailable, InvalidSettings
 from subscriptions.endpoints.destinations.registry import checked_connection
+from subscriptions.endpoints.destinations.settings import run_test
 from tests.delivery.destinations.api_server import ApiRequest, Response, api_server
 from tests.delivery.destinations.battery import Battery, Place, Received, endpoint_of, publish_to, run_drain
 from tests.delivery.destinations.battery import hung_port as hung_port
@@ -123,6 +124,15 @@ class TestCloudflareQueue(Battery):
         run_drain()
         (received,) = queue.received()
         assert orjson.loads(received.body)["data"] == {"n": 1}
+
+
+def test_token_that_the_api_repeats_is_in_no_error() -> None:
+    with api_server(lambda request: (403, {"given": request.headers["authorization"]})) as url:
+        settings = {"account_id": ACCOUNT, "queue_id": "a" * 32, "endpoint_url": url}
+        kind, connection = checked_connection("cloudflare_queue", Connection("", 1, {}), settings, {"api_token": TOKEN})
+        with pytest.raises(DestinationUnavailable, match=r"Bearer \*\*\*") as caught:
+            run_test(kind, connection)
+    assert TOKEN not in str(caught.value)
 
 
 def client(content_type: str) -> CloudflareQueueClient:
