@@ -22,7 +22,7 @@ from delivery.lifecycle import usage
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Tenant
 from webhooks.kit.rest.pages import CursorPages
-from webhooks.kit.rest.query_params import QueryParams
+from webhooks.kit.rest.query_params import IntegerParam, QueryParams
 from webhooks.kit.rest.serializers import ChoiceField
 from webhooks.wire.ids import public
 
@@ -88,7 +88,7 @@ class UsageParams(QueryParams):
         required=False,
         help_text="Format of the response; by default as `Accept` says.",
     )
-    limit = serializers.IntegerField(min_value=1, max_value=250, default=50, help_text="Rows on a JSON page.")
+    limit = IntegerParam(min_value=1, max_value=250, default=50, help_text="Rows on a JSON page.")
     cursor = serializers.CharField(
         default="", allow_blank=True, help_text="Position after which the page starts; from `next`."
     )

@@ -24,7 +24,7 @@ def read_attributes(plain: Mapping[str, Any]) -> dict[str, Any]:
     Raises InvalidEvent for the first fault; ``all_faults`` finds the others.
     """
     if not plain.keys() <= MEMBERS:
-        raise InvalidAttributes(_unknown_members(plain))
+        raise InvalidAttributes(unknown_members(plain))
     given = {
         name: _attribute(name, value)
         for name, value in plain.items()
@@ -39,7 +39,7 @@ def all_faults(plain: Mapping[str, Any]) -> dict[str, Fault]:
     """Return what is wrong with each member of an event that was refused, extensions by their paths."""
     core = {name: plain[name] for name in rules.CORE & plain.keys() if not isinstance(plain[name], datetime)}
     required = ("type",) if plain.get("type") is None else ()
-    found = {**_unknown_members(plain), **rules.all_faults(core, required)}
+    found = {**unknown_members(plain), **rules.all_faults(core, required)}
     extensions = plain.get(EXTENSIONS)
     if extensions is not None and not isinstance(extensions, Mapping):
         return {**found, EXTENSIONS: Fault(NO_EXTENSIONS)}
@@ -50,7 +50,8 @@ def all_faults(plain: Mapping[str, Any]) -> dict[str, Fault]:
     return found
 
 
-def _unknown_members(plain: Mapping[str, Any]) -> dict[str, Fault]:
+def unknown_members(plain: Mapping[str, Any]) -> dict[str, Fault]:
+    """Return what is wrong with the names of members; the time of delivery is one that is taken out before."""
     return {str(name): Fault(_objection(str(name)), "unknown") for name in plain if name not in MEMBERS}
 
 

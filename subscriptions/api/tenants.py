@@ -10,15 +10,21 @@ from subscriptions.api.serializers.tenants import TenantSerializer
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Tenant
 from subscriptions.tenants import tenants
-from webhooks.kit.rest.labels import LabelsFilter
-from webhooks.kit.rest.query_params import QueryParams
+from webhooks.kit.rest.list_filters import ConfiguredFilters, contains
+from webhooks.kit.rest.query_params import TextFilter
 from webhooks.kit.rest.resources import Resource
 
 
-class TenantFilters(QueryParams):
+class TenantFilters(ConfiguredFilters):
     """Filter tenants."""
 
-    labels = LabelsFilter(help_text="Labels that the tenants have, all of them: `plan:gold,region:eu`.")
+    q = TextFilter(
+        where=contains("uid", "name"),
+        unindexed=True,
+        min_length=2,
+        max_length=256,
+        help_text="Text in the `uid` or name, ignoring case.",
+    )
 
 
 @extend_schema_view(update=extend_schema(responses={200: TenantSerializer, 201: TenantSerializer}))
@@ -28,7 +34,8 @@ class Tenants(TenantScoped[Tenant], Resource[Tenant]):
     operations = {
         "list": (
             "List tenants",
-            "Returns the tenants an operator manages, newest first. A tenant's own key sees that tenant only.",
+            "Returns the tenants an operator manages, newest first. Filter by `uid`, labels, text or time. A tenant's "
+            "own key sees that tenant only.",
         ),
         "create": (
             "Create a tenant",

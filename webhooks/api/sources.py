@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import orjson
+from django.conf import settings
 from django.db.models import Q
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.exceptions import NotFound, ValidationError
@@ -32,7 +33,12 @@ from webhooks.wire.ids import parse
 
 
 def _with_url(part: str) -> Q:
-    """Return the condition for sources by the id in their URL, or by the URL as the sender knows it."""
+    """Return the condition for sources by the id in their URL, or by the URL as the sender knows it.
+
+    What all URLs have in common selects every source that has one.
+    """
+    if part in f"{settings.PUBLIC_URL.rstrip('/')}/in/{Source.prefix}_":
+        return Q(kind=HTTP)
     ids = re.findall(rf"{Source.prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}", part)
     return Q(id__in=[parse(Source.prefix, each) for each in ids]) | Q(public_url__icontains=part)
 

@@ -12,7 +12,7 @@ from delivery.sending.attempt_stats import StatsSummary, stats_by_hour, total_of
 from subscriptions.api.tenancy import TenantScoped, endpoints_of, tenant_of
 from subscriptions.models import Endpoint
 from webhooks.kit.rest.labels import LabelsFilter
-from webhooks.kit.rest.query_params import ChoiceFilter, QueryParams
+from webhooks.kit.rest.query_params import ChoiceFilter, IntegerParam, QueryParams
 
 MAX_HOURS = 24 * 31  # of statistics
 
@@ -63,7 +63,7 @@ class EndpointStatsSerializer(serializers.Serializer[Any]):
 class StatsParams(QueryParams):
     """The number of hours of a statistics report."""
 
-    hours = serializers.IntegerField(
+    hours = IntegerParam(
         min_value=1, max_value=MAX_HOURS, default=24, help_text="Number of hours, including the current one."
     )
 

@@ -5,10 +5,11 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
+from delivery.api.serializers.plain_events import PlainEventField
 from delivery.broadcasting.broadcasts import DEFAULT_RATE, MAX_RATE
 from delivery.models import Broadcast
 from webhooks.kit.rest.labels import Labels
-from webhooks.kit.rest.serializers import BooleanField, IdField, IntegerField, ObjectField, StrictSerializer
+from webhooks.kit.rest.serializers import BooleanField, IdField, IntegerField, StrictSerializer
 
 WHOM = "Give labels, or all: true for every tenant."
 
@@ -57,7 +58,7 @@ class BroadcastSelectionSerializer(StrictSerializer):
 class BroadcastCreateSerializer(BroadcastSelectionSerializer):
     """An event, and the tenants that get it."""
 
-    event = ObjectField(
+    event = PlainEventField(
         is_stored=False,
         help_text="The event in the plain form: `type` and `data`, optionally `id`, `source`, `time`, `subject`. With "
         'an `id`, the same broadcast again publishes nothing twice. Example: `{"type": "maintenance.planned", '

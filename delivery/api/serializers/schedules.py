@@ -7,6 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from delivery.api.serializers.plain_events import PlainEventField
 from delivery.models import Schedule
 from subscriptions.api.fields.own import Uid
 from subscriptions.models import Tenant
@@ -38,7 +39,7 @@ class ScheduleSerializer(StrictModelSerializer):
     id = IdField(Schedule.prefix, read_only=True)
     uid = Uid()
     tenant = IdField(Tenant.prefix, source="tenant_id", read_only=True, help_text="Id of the tenant it belongs to.")
-    event = ObjectField(help_text=EVENT_HELP)
+    event = PlainEventField(help_text=EVENT_HELP)
     kept_by_put = frozenset({"state"})
 
     class Meta:

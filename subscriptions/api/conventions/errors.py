@@ -29,7 +29,7 @@ from rest_framework.response import Response
 from subscriptions.api.conventions.problem_types import PROBLEM_TYPES, problem_type_url
 from subscriptions.api.problems import problem_of
 from subscriptions.errors import Invalid
-from webhooks.kit.rest.errors import TooManyRequests
+from webhooks.kit.rest.errors import InvalidParameters, TooManyRequests
 from webhooks.kit.rest.limited_body import TooLarge
 from webhooks.kit.rest.rate_limit_headers import exhausted_header
 from webhooks.outgoing.errors import LimitReached
@@ -128,7 +128,7 @@ def problem_content(error: exceptions.APIException, *, in_body: bool) -> tuple[d
         kind, title = problem_type_url(code), PROBLEM_TYPES[code].title
     body: dict[str, Any] = {"type": kind, "title": title, "status": int(status), "code": code}
     if isinstance(error, exceptions.ValidationError):
-        errors = list(_field_errors(error.detail, (), in_body))
+        errors = list(_field_errors(error.detail, (), in_body and not isinstance(error, InvalidParameters)))
         if error.status_code == HTTPStatus.CONFLICT:
             errors = [{**it, "code": "conflict"} for it in errors]
         body["errors"] = errors

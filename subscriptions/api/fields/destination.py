@@ -32,7 +32,7 @@ class EndpointType(TextField):
             return name
         meant = did_you_mean(name, kind_names())
         known = f"must be one of: {', '.join(kind_names())}."
-        raise ValidationError(f"Unknown type; {f'{meant} It ' if meant else ''}{known}")
+        raise ValidationError(f"Unknown type; {f'{meant} It ' if meant else ''}{known}", "invalid_choice")
 
 
 class DestinationSettingsField(ObjectField):

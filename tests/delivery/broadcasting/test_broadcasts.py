@@ -217,3 +217,11 @@ def test_event_of_a_broadcast_with_unknown_members_is_a_400_that_names_them() ->
     errors = make_client().post("/api/v1/broadcasts/", body).json()["errors"]
     assert [it["field"] for it in errors] == ["event.dat"]
     assert not Broadcast.objects.exists()
+
+
+@pytest.mark.django_db
+def test_unknown_members_of_the_event_are_named_with_the_other_faults() -> None:
+    body = {"event": {"type": "a.b", "dat": 1}, "all": True, "rte": 1, "rate": 0}
+    refused = post(make_client(), "", body)
+    assert refused.status_code == 400
+    assert [it["field"] for it in refused.json()["errors"]] == ["event.dat", "rate", "rte"]

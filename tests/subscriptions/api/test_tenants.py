@@ -134,6 +134,22 @@ def test_malformed_labels_are_a_400(labels):
     ]
 
 
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("uid=acme", ["acme"]),
+        ("q=ACME", ["acme"]),
+        ("q=hooli", ["globex"]),
+        ("since=2020-01-01T00:00:00Z&order=oldest", ["acme", "globex"]),
+        ("until=2020-01-01T00:00:00Z", []),
+    ],
+)
+def test_list_is_filtered_by_uid_text_and_time(query, found):
+    make_tenant(uid="acme", name="Acme Inc")
+    make_tenant(uid="globex", name="Hooli")
+    assert [it["uid"] for it in make_client().get(f"{API}tenants/?{query}").json()["data"]] == found
+
+
 @pytest.mark.django_db(transaction=True)
 def test_put_of_a_uid_that_another_request_creates_meanwhile_replaces_it():
     client, responses = make_client(), []

@@ -127,6 +127,7 @@ def test_every_fault_of_settings_is_named_at_once(client: Any) -> None:
     errors = errors_of(send(client, "sources/", {"kind": "scripted", "settings": settings, "credentials": {"pin": 5}}))
     assert errors.keys() == {*(f"settings.{name}" for name in (*settings, "topic")), "credentials.pin"}
     assert errors["settings.topic"] == "Is required."
+    assert errors["settings.tpoic"].startswith('Unknown; did you mean "topic"?')
     assert not Source.objects.exists()
 
 

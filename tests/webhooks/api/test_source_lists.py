@@ -63,6 +63,7 @@ def test_list_is_filtered_by_the_address_that_senders_post_to(client: APIClient,
     url = client.get(f"{SOURCES}shop/").json()["url"]
     assert source.public_id in url
     assert uids(client, {"url": url}) == {"shop"}
+    assert uids(client, {"url": "/in/"}) == {"shop", "crm"}
 
 
 def test_put_to_a_free_uid_creates_the_source_with_its_secret(client: APIClient, tenant: Tenant) -> None:

@@ -5,14 +5,14 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from webhooks.kit.rest.query_params import QueryParams
+from webhooks.kit.rest.query_params import IntegerParam, QueryParams
 from webhooks.sources.source_stats import MAX_HOURS
 
 
 class SourceStatsQueryParams(QueryParams):
     """The number of hours, including the current one."""
 
-    hours = serializers.IntegerField(
+    hours = IntegerParam(
         required=False,
         default=24,
         min_value=1,

@@ -6,9 +6,24 @@ Members of ``settings`` are shown; those of ``credentials`` are encrypted and ne
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Any, Literal, Self
+
+from webhooks.wire.errors import did_you_mean
 
 SETTING_TYPES = ("text", "number", "boolean", "texts", "object")
+
+
+class SettingFault(str):
+    """A message about one setting, with the ``code`` of the fault, which the API shows."""
+
+    __slots__ = ("code",)
+    code: str
+
+    def __new__(cls, text: str, code: str) -> Self:
+        """Return the message as a text."""
+        fault = super().__new__(cls, text)
+        fault.code = code
+        return fault
 
 
 class InvalidSettings(ValueError):
@@ -67,10 +82,14 @@ def check_settings(
     for part, given in (("settings", settings), ("credentials", credentials)):
         known = [it for it in declared if it.is_credential == (part == "credentials")]
         for name in sorted(given.keys() - {it.name for it in known}):
-            problems[f"{part}.{name}"] = f"Unknown; must be one of: {_listed(it.name for it in known)}."
+            problems[f"{part}.{name}"] = _unknown(name, [it.name for it in known])
         for setting in known:
+            value = given.get(setting.name)
+            if setting.is_required and (value is None or value == ""):
+                problems[setting.path] = SettingFault("Is required.", "required")
+                continue
             try:
-                value = _checked(setting, given.get(setting.name))
+                value = _checked(setting, value)
             except ValueError as error:
                 problems[setting.path] = str(error)
             else:
@@ -81,6 +100,12 @@ def check_settings(
     return checked["settings"], checked["credentials"]
 
 
+def _unknown(name: str, known: Sequence[str]) -> SettingFault:
+    meant = did_you_mean(name, known)
+    must = f"must be one of: {_listed(known)}."
+    return SettingFault(f"Unknown; {f'{meant} It {must}' if meant else must}", "unknown")
+
+
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(names) or "none"
 
@@ -88,8 +113,6 @@ def _listed(names: Iterable[str]) -> str:
 def _checked(setting: Setting, value: Any) -> Any:
     """Return a value as it is stored; None if there is none. Raises ValueError with a sentence."""
     if value is None or value == "":
-        if setting.is_required:
-            raise ValueError("Is required.")
         return setting.default
     return _CHECKS[setting.type](setting, value)
 

@@ -1,4 +1,4 @@
-"""Define the API errors that REST framework lacks: 409, 412, and 429 with the name of the limit."""
+"""Define API errors that REST framework lacks: query parameters, 409, 412, and 429 with the name of the limit."""
 
 from rest_framework.exceptions import APIException, ValidationError
 
@@ -8,6 +8,10 @@ class Conflict(ValidationError):
 
     status_code = 409
     default_code = "conflict"
+
+
+class InvalidParameters(ValidationError):
+    """400: names query parameters, so that no pointer leads into the body."""
 
 
 class PreconditionFailed(APIException):

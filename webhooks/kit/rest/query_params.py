@@ -12,9 +12,10 @@ from typing import Any, ClassVar, Self
 
 from django.db.models import Q
 from rest_framework import serializers
-from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.exceptions import ErrorDetail
 from rest_framework.request import Request
 
+from webhooks.kit.rest.errors import InvalidParameters
 from webhooks.kit.rest.serializers import IdField, InstantField, ReferenceField, StrictSerializer
 from webhooks.wire.errors import did_you_mean
 
@@ -43,7 +44,7 @@ class QueryParams(StrictSerializer):
         own = {name: value for name, value in request.query_params.items() if name not in {*elsewhere, *errors}}
         params = cls(data=own, context=dict(context or {}))
         if not params.is_valid() or errors:
-            raise ValidationError({**errors, **params.errors})
+            raise InvalidParameters({**errors, **params.errors})
         return params
 
     @classmethod
@@ -156,6 +157,12 @@ class ReferenceFilter(Filter, ReferenceField):
     def is_of_all_tenants(self) -> bool:
         """Return whether the request names no tenant."""
         return self.context["view"].tenant_id() is None
+
+
+class IntegerParam(serializers.IntegerField):
+    """A parameter that is an integer, as text in a query."""
+
+    default_error_messages = {"invalid": "Must be an integer."}
 
 
 class BooleanFilter(Filter, serializers.BooleanField):

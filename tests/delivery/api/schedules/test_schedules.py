@@ -68,6 +68,14 @@ def test_uid_in_use_is_a_409(client: APIClient) -> None:
     assert post(client, "", {**DAILY, "uid": "morning"}).status_code == 409
 
 
+def test_unknown_members_of_the_event_are_named_with_the_other_faults(client: APIClient) -> None:
+    event = {"type": "a.b", "dat": 1, "tpye": 2}
+    refused = post(client, "", {"expresion": "rate(1 hour)", "timezone": "Mars/Base", "event": event})
+    assert refused.status_code == 400
+    assert fields_in(refused).keys() >= {"expression", "expresion", "event.dat", "event.tpye"}
+    assert 'did you mean "data"?' in fields_in(refused)["event.dat"]
+
+
 def test_change_with_an_old_tag_is_refused(client: APIClient) -> None:
     made = post(client, "", DAILY)
     path = f"{API}{made.json()['id']}/"

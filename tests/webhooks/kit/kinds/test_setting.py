@@ -45,7 +45,7 @@ def test_settings_get_their_defaults_and_credentials_are_apart() -> None:
         ("names", [], "Must be an array of strings, at least one."),
         ("names", [1], "Must be a string."),
         ("map", [], "Must be an object."),
-        ("topc", "x", "Unknown; must be one of: topic, size, mode, flag, names, map."),
+        ("topc", "x", 'Unknown; did you mean "topic"? It must be one of: topic, size, mode, flag, names, map.'),
         ("password", "x", "Unknown; must be one of: topic, size, mode, flag, names, map."),
     ],
 )
@@ -65,6 +65,13 @@ def test_all_faults_are_reported_at_once() -> None:
         "settings.size",
         "settings.topic",
     ]
+
+
+def test_unknown_and_missing_settings_have_codes_of_their_own() -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        check_settings(DECLARED, {"topc": "x", "size": 0}, {})
+    codes = {name: getattr(it, "code", "") for name, it in caught.value.problems.items()}
+    assert codes == {"settings.topc": "unknown", "settings.topic": "required", "settings.size": ""}
 
 
 def test_absent_module_is_named_with_the_extra_that_brings_it() -> None:
