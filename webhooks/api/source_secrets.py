@@ -13,7 +13,7 @@ from webhooks.api.serializers.secrets import (
     SourceSecretSerializer,
     SourceSecretWithValueSerializer,
 )
-from webhooks.api.serializers.sources import configuration_errors
+from webhooks.api.serializers.source_checks import configuration_errors
 from webhooks.api.tenancy import TenantScoped, sources_of
 from webhooks.kit.encryption import decrypt
 from webhooks.kit.rest.lookup import require

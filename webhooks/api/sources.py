@@ -12,7 +12,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from webhooks.api.serializers.sources import SourceSerializer, SourceWithSecretSerializer, configuration_errors
+from webhooks.api.serializers.source_checks import configuration_errors
+from webhooks.api.serializers.sources import SourceSerializer, SourceWithSecretSerializer
 from webhooks.api.serializers.stats import SourceStatsQueryParams, SourceStatsSerializer
 from webhooks.api.serializers.test_messages import TestMessageCreateSerializer, TestMessageSerializer
 from webhooks.api.tenancy import BelowSource

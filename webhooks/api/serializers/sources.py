@@ -1,11 +1,7 @@
-"""Serialize sources, and validate scheme, options, secrets and responses together."""
+"""Serialize sources; ``source_checks`` has what several fields have to fulfil together."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http import HTTPStatus
 from typing import Any
 
-import orjson
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
@@ -22,6 +18,7 @@ from webhooks.api.fields import (
     RetryPlanField,
     ValuePathField,
 )
+from webhooks.api.serializers.source_checks import check_enrichments, check_response, configuration_errors, with_scheme
 from webhooks.api.serializers.source_reading import SourceReadingSerializer
 from webhooks.api.serializers.source_settings import (
     check_fields_of_http,
@@ -30,8 +27,6 @@ from webhooks.api.serializers.source_settings import (
     checked_credentials,
     checked_settings,
 )
-from webhooks.kit.encryption import decrypt
-from webhooks.kit.rest.errors import Conflict
 from webhooks.kit.rest.labels import Labels
 from webhooks.kit.rest.serializers import (
     BooleanField,
@@ -44,23 +39,16 @@ from webhooks.kit.rest.serializers import (
     TextField,
 )
 from webhooks.models import Source
-from webhooks.outgoing.url_check import check_saved_url
-from webhooks.processing.steps.settings import url_to_check
 from webhooks.readers.reading_state import readings_of
 from webhooks.senders.presets import sender_names, with_preset
 from webhooks.sources.configuration import (
-    InvalidConfiguration,
-    check_configuration,
-    generated_secret,
     scheme_names,
-    trimmed_secret,
 )
 from webhooks.sources.kinds.kind import Sample
 from webhooks.sources.kinds.registry import HTTP
 from webhooks.sources.models import uid_format
-from webhooks.sources.secret_rotation import MAX_SECRET_LENGTH, TooManySecrets, active_secrets
-from webhooks.sources.sources import UidInUse, change_source, create_source
-from webhooks.wire.addresses.parsed_url import ForbiddenAddress
+from webhooks.sources.secret_rotation import MAX_SECRET_LENGTH
+from webhooks.sources.sources import change_source, create_source
 
 
 def help_of(column: str) -> str:
@@ -246,9 +234,9 @@ class SourceSerializer(StrictModelSerializer):
             check_fields_of_http(attrs)
         else:
             check_fields_of_kind(attrs, kind)
-        attrs = self._with_scheme(attrs)
-        self._check_response(attrs)
-        self._check_enrichments(attrs)
+        attrs = with_scheme(attrs, self.instance, self._tenant_id())
+        check_response(attrs, self.instance)
+        check_enrichments(attrs, self._tenant_id())
         if kind == HTTP:
             for name in ("settings", "skip_test"):
                 attrs.pop(name, None)
@@ -263,64 +251,8 @@ class SourceSerializer(StrictModelSerializer):
             )
         return attrs
 
-    def _check_enrichments(self, attrs: dict[str, Any]) -> None:
-        """Check the addresses that new enrichments call. Raises ValidationError, LimitReached."""
-        for place, choice in enumerate(attrs.get("handlers", ())):
-            if choice.get("enrich"):
-                try:
-                    check_saved_url(url_to_check(choice), self._tenant_id())
-                except ForbiddenAddress as error:
-                    raise serializers.ValidationError(
-                        {"handlers": {str(place): {"enrich": {"url": [str(error)]}}}}
-                    ) from error
-
     def _tenant_id(self) -> Any:
         return self.instance.tenant_id if self.instance else self.context.get("tenant_id")
-
-    def _with_scheme(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Check that scheme, options and secrets fit together, new and stored ones."""
-        new = attrs.get("secret")
-        scheme = attrs.get("scheme", getattr(self.instance, "scheme", ""))
-        if self.instance is not None and attrs.get("sender", self.instance.sender) != self.instance.sender:
-            raise serializers.ValidationError({"sender": "Cannot be changed; create another source."})
-        if self.instance is None and new is None:
-            new = attrs["secret"] = generated_secret(scheme)
-        with configuration_errors():
-            if new:
-                new = attrs["secret"] = trimmed_secret(new)
-            if attrs.get("verify_token"):
-                attrs["verify_token"] = trimmed_secret(attrs["verify_token"], "verify_token")
-        kept = [decrypt(row.ciphertext) for row in active_secrets(self.instance)] if self.instance else []
-        if self.instance is not None and attrs.pop("secret", "").strip() not in ["", *kept]:
-            raise serializers.ValidationError({"secret": "Cannot be changed here; create a secret at secrets/."})
-        with configuration_errors():
-            options = check_configuration(
-                scheme,
-                [new, *kept] if new and not self.instance else kept,
-                attrs.get("options", getattr(self.instance, "options", {})),
-                tenant_id=self._tenant_id(),
-                handshake=attrs.get("handshake", getattr(self.instance, "handshake", [])),
-            )
-        if "options" in attrs:
-            attrs["options"] = options
-        return attrs
-
-    def _check_response(self, attrs: dict[str, Any]) -> None:
-        """Check the response and the order of handling, with the stored values of fields that are not given."""
-
-        def value(name: str) -> Any:
-            return attrs.get(name, getattr(self.instance or Source(), name))
-
-        if value("response_body") and value("response_status") == HTTPStatus.NO_CONTENT:
-            raise serializers.ValidationError({"response_body": "Must be empty with response_status 204."})
-        if (
-            value("response_body")
-            and value("response_content_type") in ("", "application/json")
-            and not is_json(value("response_body"))
-        ):
-            raise serializers.ValidationError({"response_body": "Must be JSON, or set another response_content_type."})
-        if value("skip_out_of_order") and not value("sequence_path"):
-            raise serializers.ValidationError({"skip_out_of_order": "Requires sequence_path."})
 
     def create(self, validated_data: dict[str, Any]) -> Source:
         """Create a source for callers that save the serializer: the admin and the command."""
@@ -341,23 +273,3 @@ class SourceWithSecretSerializer(SourceSerializer):
         help_text="Secret of the signature scheme, in this response only; absent if the scheme has none.",
     )
     may_be_absent = frozenset({"secret"})
-
-
-@contextmanager
-def configuration_errors() -> Iterator[None]:
-    """Report a configuration that cannot work as a validation error of its field, and a uid in use as a conflict."""
-    try:
-        yield
-    except UidInUse as error:
-        raise Conflict({error.field: str(error)}) from error
-    except (InvalidConfiguration, TooManySecrets) as error:
-        raise serializers.ValidationError({getattr(error, "field", "secret"): str(error)}) from error
-
-
-def is_json(text: str) -> bool:
-    """Return whether a text is JSON."""
-    try:
-        orjson.loads(text)
-    except ValueError:
-        return False
-    return True

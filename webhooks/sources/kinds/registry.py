@@ -23,7 +23,7 @@ FILES: dict[str, str] = {
     "nats": "webhooks.sources.kinds.nats.jetstream.Nats",
     "pubsub": "webhooks.sources.kinds.google.pubsub.PubSub",
     "sqs": "webhooks.sources.kinds.aws.sqs.Sqs",
-    "postgres_outbox": "webhooks.sources.kinds.postgres.outbox.PostgresOutbox",
+    "postgres_outbox": "webhooks.sources.kinds.postgres.outbox.source.PostgresOutbox",
     "postgres_changes": "webhooks.sources.kinds.postgres.changes.PostgresChanges",
 }
 """By name of the kind: the dotted path of its class."""

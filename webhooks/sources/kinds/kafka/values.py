@@ -19,7 +19,8 @@ from uuid import UUID
 import orjson
 
 from webhooks.kit.caches.partitioned_cache import PartitionedCache
-from webhooks.sources.kinds.kafka.avro import AvroSchema, InvalidData, InvalidSchema
+from webhooks.sources.kinds.kafka.avro import AvroSchema, InvalidSchema
+from webhooks.sources.kinds.kafka.avro_values import InvalidData
 from webhooks.sources.kinds.kafka.proto_text import InvalidProto
 from webhooks.sources.kinds.kafka.protobuf import InvalidMessage, ProtobufSchema, read_indexes
 from webhooks.sources.kinds.kafka.schema_registry import SchemaNotFound, SchemaRegistry, SchemaText

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhooks.sources.kinds.kafka.avro import AvroSchema, InvalidData, InvalidSchema
+from webhooks.sources.kinds.kafka.avro import AvroSchema, InvalidSchema
+from webhooks.sources.kinds.kafka.avro_values import InvalidData
 
 NODE = {"type": "record", "name": "Node", "fields": [{"name": "next", "type": ["null", "Node"]}]}
 

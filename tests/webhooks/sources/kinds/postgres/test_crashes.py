@@ -19,7 +19,7 @@ from webhooks.readers.open_readers import close_readers
 from webhooks.readers.slices import run_slice
 from webhooks.sources.connections import connection_of
 from webhooks.sources.kinds.postgres.change_reader import ChangeReader
-from webhooks.sources.kinds.postgres.outbox import OutboxReader
+from webhooks.sources.kinds.postgres.outbox.reader import OutboxReader
 from webhooks.sources.kinds.postgres.slot import name_of
 from webhooks.sources.kinds.registry import find_kind
 from webhooks.sources.sources import change_source, delete_source

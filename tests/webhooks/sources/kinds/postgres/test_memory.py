@@ -8,7 +8,7 @@ import pytest
 from tests.memory import peak_of
 from tests.webhooks.sources.kinds.postgres.conftest import Shop
 from webhooks.sources.kinds.kind import Reader
-from webhooks.sources.kinds.postgres import outbox_rows
+from webhooks.sources.kinds.postgres.outbox import rows
 from webhooks.sources.kinds.registry import find_kind
 
 MIB = 1024**2
@@ -87,7 +87,7 @@ def test_columns_that_are_too_long_are_problems_and_are_not_read_whole(shop: Sho
         "The column of the type has more than 10,000 characters.",
         "The headers have more than 16 KiB.",
     ]
-    assert len(records[0].event_type) == outbox_rows.MAX_TEXT + 1
+    assert len(records[0].event_type) == rows.MAX_TEXT + 1
     reader.close()
 
 

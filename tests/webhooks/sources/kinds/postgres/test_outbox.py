@@ -14,8 +14,9 @@ from psycopg import OperationalError
 from tests.dns_server import Answer, DnsServer
 from tests.webhooks.sources.kinds.postgres.conftest import Shop
 from webhooks.sources.kinds.kind import InvalidSettings, Position, Record, SourceUnavailable
-from webhooks.sources.kinds.postgres import connect, outbox_rows
-from webhooks.sources.kinds.postgres.outbox import OutboxReader
+from webhooks.sources.kinds.postgres import connect
+from webhooks.sources.kinds.postgres.outbox import rows
+from webhooks.sources.kinds.postgres.outbox.reader import OutboxReader
 from webhooks.sources.kinds.registry import find_kind
 
 TABLE = """
@@ -41,8 +42,8 @@ ALL = {
 @pytest.fixture
 def outbox(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
     """An empty outbox, in which late commits are looked for at every fetch."""
-    monkeypatch.setattr(outbox_rows, "LOOK_EVERY", 0.0)
-    monkeypatch.setattr(outbox_rows, "LOOK_PART", 0)
+    monkeypatch.setattr(rows, "LOOK_EVERY", 0.0)
+    monkeypatch.setattr(rows, "LOOK_PART", 0)
     shop.run(TABLE)
     return shop
 
@@ -179,7 +180,7 @@ def test_fetch_returns_at_once_after_a_notification(outbox: Shop, read: Callable
 
 
 def test_large_rows_end_a_fetch_early(outbox: Shop, read: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox_rows, "MAX_FETCH_BYTES", 5000)
+    monkeypatch.setattr(rows, "MAX_FETCH_BYTES", 5000)
     outbox.run(
         "INSERT INTO outbox (payload) SELECT jsonb_build_object('n', n, 'x', repeat('x', 2000)) "
         "FROM generate_series(1, 9) n"
@@ -192,7 +193,7 @@ def test_large_rows_end_a_fetch_early(outbox: Shop, read: Callable[..., Any], mo
 def test_hostile_rows_are_records_with_a_problem_and_block_nothing(
     outbox: Shop, read: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox_rows, "MAX_ROW_BYTES", 3000)
+    monkeypatch.setattr(rows, "MAX_ROW_BYTES", 3000)
     headers = ['["a"]', '{"a b": "c"}', '{"a": 1}', '{"a": "x\\ny"}', json.dumps({"a": "x" * 20_000})]
     for value in headers:
         outbox.run("INSERT INTO outbox (payload, headers) VALUES ('{}', %s)", (value,))

@@ -26,6 +26,8 @@ from typing import Any
 from psycopg import sql
 
 from webhooks.sources.kinds.postgres.connect import Database
+from webhooks.sources.kinds.postgres.outbox.columns import OutboxColumns
+from webhooks.sources.kinds.postgres.outbox.transactions import Transactions, full_number, full_number_of_row
 from webhooks.sources.kinds.postgres.tables import Column, Table
 
 MAX_FETCH_BYTES = 8 * 1024**2  # of one fetch, after which it ends
@@ -35,14 +37,6 @@ MAX_TEXT = 10_000  # characters of any other column; likewise
 LOOK_EVERY = 1.0  # seconds between two looks for late commits, at least
 LOOK_PART = 20  # a look takes at most this part of the time
 MAX_REMEMBERED = 500_000  # ids of rows read at or above the horizon
-MAX_OBSERVED = 200  # moments with the number of the next transaction
-
-_SEES_ALL = "SELECT pg_has_role(current_user, 'pg_read_all_stats', 'MEMBER')"
-_OLDEST_START = """
-    SELECT least(min(xact_start), statement_timestamp())::text, statement_timestamp()::text
-      FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
-"""
-_SNAPSHOT = "SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint FROM pg_current_snapshot() s"
 
 
 @dataclass(slots=True)
@@ -59,21 +53,6 @@ class Cursor:
         return {"time": self.time, "id": self.id, "horizon": self.horizon, "since": self.since}
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxColumns:
-    """The columns of the table that are read; None: not mapped."""
-
-    id: Column
-    payload: Column
-    type: Column | None
-    headers: Column | None
-    key: Column | None
-    time: Column | None
-    source: Column | None
-    subject: Column | None
-    mark: Column | None
-
-
 NAMES = ("id", "payload", "is_large", "type", "headers", "key", "time", "source", "subject", "order", "xid")
 
 
@@ -82,8 +61,7 @@ class OutboxRows:
 
     def __init__(self, database: Database, table: Table, columns: OutboxColumns, margin: int) -> None:
         self._database, self._table, self._columns, self._margin = database, table, columns, margin
-        self._sees_all = bool(database.rows(_SEES_ALL)[0][0])
-        self._observed: list[tuple[int, str]] = []  # number of the next transaction, at this moment
+        self._transactions = Transactions(database)
         self._remembered: OrderedDict[bytes, int] = OrderedDict()  # transactions of rows read, by id of the row
         self._looks_at = 0.0  # monotonic
 
@@ -97,9 +75,9 @@ class OutboxRows:
 
     def begin(self) -> Cursor:
         """Return a cursor before the first row."""
-        since = self._oldest_start()
-        horizon, following = self._snapshot()
-        self._observe(following, since)
+        since = self._transactions.oldest_start()
+        horizon, following = self._transactions.snapshot()
+        self._transactions.observe(following, since)
         return Cursor(None, None, horizon, since)
 
     def after(self, cursor: Cursor, limit: int) -> list[dict[str, Any]]:
@@ -120,19 +98,20 @@ class OutboxRows:
         began = time.monotonic()
         if began < self._looks_at or cursor.time is None:
             return None
-        since = self._oldest_start()
+        transactions = self._transactions
+        since = transactions.oldest_start()
         with self._database.transaction():
             self._database.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            horizon, following = self._snapshot()
+            horizon, following = transactions.snapshot()
             missed = [id for id in self._behind(cursor, following) if id not in self._remembered]
             rows = self._by_ids(missed[:limit])
         for row in rows:
             self._remember(row, cursor)
         if len(rows) == len(missed):
-            since = since if self._sees_all else self._no_number_above(horizon, cursor.since)
+            since = since if transactions.sees_all else transactions.no_number_above(horizon, cursor.since)
             cursor.horizon, cursor.since = horizon, since
             self._forget_below(horizon)
-        self._observe(following, self._now)
+        transactions.observe(following, transactions.now)
         self._looks_at = began + max(LOOK_EVERY, LOOK_PART * (time.monotonic() - began))
         return rows
 
@@ -191,7 +170,7 @@ class OutboxRows:
             margin=sql.SQL("make_interval(secs => {})").format(sql.Literal(self._margin)),
             moment=sql.Literal(cursor.time),
             after=sql.Literal(cursor.id),
-            xid=_full_xid(following),
+            xid=full_number_of_row(following),
             horizon=sql.Literal(cursor.horizon),
         )
         return [id for (id,) in self._database.rows(found)]
@@ -281,30 +260,9 @@ class OutboxRows:
             found["unread"] = sql.SQL("{} IS NOT TRUE" if is_flag else "{} IS NULL").format(mark)
         return statement.format(**found)
 
-    # Numbers of transactions.
-
-    def _oldest_start(self) -> str:
-        [(oldest, now)] = self._database.rows(_OLDEST_START)
-        self._now = _text(now)
-        return _text(oldest)
-
-    def _snapshot(self) -> tuple[int, int]:
-        """Return the lowest number of a transaction that runs, and the number of the next one."""
-        [(horizon, following)] = self._database.rows(_SNAPSHOT)
-        return horizon, following
-
-    def _observe(self, following: int, moment: str) -> None:
-        if not self._observed or self._observed[-1][0] < following:
-            self._observed.append((following, moment))
-            del self._observed[:-MAX_OBSERVED]
-
-    def _no_number_above(self, horizon: int, former: str) -> str:
-        """Return the last moment known at which no transaction at or above the horizon had its number."""
-        return max((moment for following, moment in self._observed if following <= horizon), default=former)
-
     def _remember(self, row: dict[str, Any], cursor: Cursor) -> None:
         """Remember that a row was read, if the next looks may find it; forget the oldest of too many."""
-        number = _full(row["xid"], cursor.horizon)
+        number = full_number(row["xid"], cursor.horizon)
         if number >= cursor.horizon:
             self._remembered[row["id"]] = number
             if len(self._remembered) > MAX_REMEMBERED:
@@ -313,18 +271,6 @@ class OutboxRows:
     def _forget_below(self, horizon: int) -> None:
         for id in [id for id, number in self._remembered.items() if number < horizon]:
             del self._remembered[id]
-
-
-def _full(xid: int, near: int) -> int:
-    """Return the 64-bit number of a transaction of which the last 32 bits are known, next to another number."""
-    return near + (xid - near + 2**31) % 2**32 - 2**31
-
-
-def _full_xid(following: int) -> sql.Composable:
-    """Return the 64-bit number of the transaction that wrote a row: at most that of the next transaction."""
-    return sql.SQL(
-        "({0}::bigint - ((({0}::bigint - t.xmin::text::bigint) % 4294967296) + 4294967296) % 4294967296)"
-    ).format(sql.Literal(following))
 
 
 def _as_text(column: Column | None, most: int = MAX_TEXT) -> sql.Composable:
