@@ -15,6 +15,7 @@ from tests.webhooks.readers import scripted
 from tests.webhooks.readers.conftest import read_source
 from tests.webhooks.readers.scripted import System
 from webhooks.models import Source, SourcePartition
+from webhooks.outgoing import blocking_calls
 from webhooks.readers import other_systems
 from webhooks.readers.slices import run
 from webhooks.sources.connections import credentials_of
@@ -201,7 +202,7 @@ def test_system_that_does_not_respond_is_an_error_within_the_time(client: Any, m
     begin = time.monotonic()
     assert "No response within" in errors_of(send(client, "sources/", BODY))["settings"]
     assert time.monotonic() - begin < other_systems.TEST_SECONDS + 5
-    responses = [send(client, "sources/test/", BODY).status_code for _ in range(other_systems.MAX_CALLS_OF_OWNER)]
+    responses = [send(client, "sources/test/", BODY).status_code for _ in range(blocking_calls.MAX_CALLS_OF_SHARE)]
     assert responses[-1] == 429
     released.set()
 

@@ -180,19 +180,25 @@ class StorableJsonField(JsonField):
     default_error_messages = {"storable": "Must not contain NUL, unpaired surrogates or integers beyond 64 bits."}
 
     def to_internal_value(self, data: Any) -> Any:
-        try:
-            value = super().to_internal_value(plain(data))
-            text = orjson.dumps(value)
-        except (TypeError, ValueError):
+        if not is_storable(data):
             self.fail("storable")
-        if b"\\u0000" in text:
-            self.fail("storable")
-        return value
+        return super().to_internal_value(plain(data))
+
+
+def is_storable(value: Any) -> bool:
+    """Return whether a jsonb column can store a value of JSON."""
+    try:
+        return b"\\u0000" not in orjson.dumps(plain(value))
+    except (TypeError, ValueError):
+        return False
 
 
 @extend_schema_field({"type": "object", "additionalProperties": True})
 class ObjectField(StorableJsonField):
-    """A JSON object, which can be stored unless ``is_stored`` is False: then its content is checked elsewhere."""
+    """A JSON object, which can be stored unless ``is_stored`` is False: then its content is checked elsewhere.
+
+    Members that cannot be stored are named, with escapes in place of what their names must not contain.
+    """
 
     default_error_messages = {"object": "Expected an object, got {found}."}
 
@@ -201,10 +207,20 @@ class ObjectField(StorableJsonField):
         self.is_stored = is_stored
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if self.is_stored and isinstance(data, Mapping):
+            names = [str(name) for name, value in data.items() if not is_storable({name: value})]
+            if names:
+                message = [serializers.ErrorDetail(str(self.error_messages["storable"]), "storable")]
+                raise serializers.ValidationError({escaped(name): message for name in names})
         value = super().to_internal_value(data) if self.is_stored else JsonField.to_internal_value(self, data)
         if not isinstance(value, dict):
             self.fail("object", found=json_type(value))
         return value
+
+
+def escaped(name: str) -> str:
+    """Return a name with escapes in place of NUL and unpaired surrogates."""
+    return name.replace("\0", "\\u0000").encode("utf-8", "backslashreplace").decode()
 
 
 @extend_schema_field(OpenApiTypes.STR)

@@ -28,6 +28,10 @@ PLAIN = {"name": "plain", "scheme": "none"}
         ({"state": "yes"}, "state"),
         ({"skip_out_of_order": 1}, "skip_out_of_order"),
         ({"verify_token": 5}, "verify_token"),
+        ({"settings": {"topic": "a\0b", "size": 1}}, "settings.topic"),
+        ({"settings": {"to\0pic": "a"}}, "settings.to\\u0000pic"),
+        ({"settings": {"size": 2**64}}, "settings.size"),
+        ({"credentials": {"password": "\0"}}, "credentials.password"),
     ],
 )
 def test_create_with_an_invalid_field_names_it_and_creates_nothing(changes: dict[str, Any], field: str) -> None:

@@ -21,6 +21,7 @@ from webhooks.sources.kinds.kind import (
     SeekTarget,
     SourceUnavailable,
 )
+from webhooks.sources.kinds.opening import closed_on_failure
 
 SAMPLE_SECONDS = 1.5  # to fetch the latest record in a test
 LOOK_BACK = 10  # offsets before the end: the last ones may be gaps
@@ -91,15 +92,12 @@ def open_partition(connection: Connection, partition: str, position: Position) -
     """Return a reader of a partition. Raises SourceUnavailable, PositionLost."""
     number = int(partition)
     cluster = Cluster(connection)
-    try:
+    with closed_on_failure(cluster):
         if number not in cluster.metadata().partitions:
             raise SourceUnavailable(f"Topic {cluster.topic} has no partition {number} any more.", TOPIC)
         low, high = cluster.watermarks(number)
         offset = begin_offset(connection, number, position, low, high)
         return PartitionReader(cluster, connection, number, offset, high)
-    except BaseException:
-        cluster.close()
-        raise
 
 
 def _offsets(cluster: Cluster, partitions: Sequence[int], to: Any) -> dict[int, int]:

@@ -30,6 +30,7 @@ from webhooks.sources.kinds.kind import (
     SourceUnavailable,
 )
 from webhooks.sources.kinds.nats.connecting import Server
+from webhooks.sources.kinds.opening import closed_on_failure
 from webhooks.sources.kinds.record_headers import record_headers
 from webhooks.sources.kinds.start_setting import START, read_start
 
@@ -45,11 +46,8 @@ class StreamReader:
 
     def __init__(self, connection: Connection, position: Position) -> None:
         self._server = Server(connection)
-        try:
+        with closed_on_failure(self._server):
             self._open(connection, position)
-        except BaseException:
-            self._server.close()
-            raise
 
     def _open(self, connection: Connection, position: Position) -> None:
         run, stream = self._server.run, connection.settings["stream"]

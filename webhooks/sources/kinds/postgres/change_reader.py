@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from webhooks.sources.kinds.kind import Connection, Lag, Position, Record
+from webhooks.sources.kinds.opening import closed_on_failure
 from webhooks.sources.kinds.postgres.change_record import (
     Place,
     copied_record,
@@ -46,11 +47,8 @@ class ChangeReader:
         self._slot, self._publication = name_of(connection), publication_of(connection)
         self._source = f"urn:waypost:{connection.source}"
         self._database = connect(connection)
-        try:
+        with closed_on_failure(self._database):
             self._begin(connection, position)
-        except BaseException:
-            self._database.close()
-            raise
 
     def _begin(self, connection: Connection, position: Position) -> None:
         """Create what is missing, and find the position."""

@@ -22,6 +22,7 @@ from psycopg.adapt import Loader
 from webhooks.outgoing.errors import HostNotResolved, LimitReached
 from webhooks.outgoing.guarded_host import check_host
 from webhooks.sources.kinds.kind import Connection, InvalidSettings, Setting, SourceUnavailable
+from webhooks.sources.kinds.opening import closed_on_failure
 from webhooks.wire.addresses.parsed_url import ForbiddenAddress
 
 CONNECT_SECONDS = 5  # for one address
@@ -158,12 +159,9 @@ def connect(connection: Connection, *, autocommit: bool = True) -> Database:
     }
     with _tls(own["tls"], connection.credentials.get("ca_certificate", "")) as tls:
         opened = _first_opened(addresses(connection)[:MAX_ADDRESSES], host=own["host"], **options, **tls)
-    try:
+    with closed_on_failure(opened):
         _prepare(opened)
         opened.autocommit = autocommit
-    except BaseException:
-        opened.close()
-        raise
     return opened
 
 

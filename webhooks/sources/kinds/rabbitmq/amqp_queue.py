@@ -24,8 +24,8 @@ from webhooks.sources.kinds.kind import (
     Record,
     Sample,
     Setting,
-    SourceUnavailable,
 )
+from webhooks.sources.kinds.opening import closed_on_failure
 from webhooks.sources.kinds.rabbitmq.connecting import Broker
 from webhooks.sources.kinds.record_headers import record_headers
 
@@ -50,11 +50,8 @@ class QueueReader:
 
     def _opened(self) -> Broker:
         broker = Broker(self._connection)
-        try:
+        with closed_on_failure(broker):
             _declare(broker, self._queue)
-        except SourceUnavailable:
-            broker.close()
-            raise
         self._used_at = time.monotonic()
         return broker
 

@@ -7,6 +7,7 @@ from typing import Any
 from psycopg import errors, sql
 
 from webhooks.sources.kinds.kind import Connection, Lag, Position, Record
+from webhooks.sources.kinds.opening import closed_on_failure
 from webhooks.sources.kinds.postgres.connect import connect, reported
 from webhooks.sources.kinds.postgres.outbox.columns import find_outbox
 from webhooks.sources.kinds.postgres.outbox.records import make_record
@@ -26,17 +27,13 @@ class OutboxReader:
         self._settings = settings
         self._bound = _bound(position)
         self._database = connect(connection)
-        try:
-            with self._database.limit():
-                table, columns = find_outbox(self._database, settings)
-                self._columns = columns
-                self._rows = OutboxRows(self._database, table, columns, settings["margin_seconds"])
-                self._cursor = self._begin(position)
-                if channel := settings.get("channel"):
-                    self._database.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
-        except BaseException:
-            self._database.close()
-            raise
+        with closed_on_failure(self._database), self._database.limit():
+            table, columns = find_outbox(self._database, settings)
+            self._columns = columns
+            self._rows = OutboxRows(self._database, table, columns, settings["margin_seconds"])
+            self._cursor = self._begin(position)
+            if channel := settings.get("channel"):
+                self._database.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
 
     def fetch(self, limit: int, wait: float) -> Sequence[Record]:
         """Return the next rows; wait for the first one so many seconds at most. Raises SourceUnavailable."""
