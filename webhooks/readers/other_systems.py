@@ -3,6 +3,7 @@
 from collections.abc import Callable, Hashable
 from typing import TypeVar
 
+from webhooks.kit.kinds.setting import masked
 from webhooks.outgoing.blocking_calls import CallTimeout, run_blocking
 from webhooks.outgoing.errors import CallFailed, LimitReached
 from webhooks.sources.kinds.kind import Connection, InvalidSettings, Kind, Sample, SourceUnavailable, unexpected
@@ -15,7 +16,11 @@ T = TypeVar("T")
 
 def test_settings(kind: Kind, connection: Connection) -> Sample:
     """Connect with settings and say what was found. Raises SourceUnavailable, InvalidSettings, LimitReached."""
-    return ask(lambda: kind.test(connection), connection.share, seconds=TEST_SECONDS)
+    try:
+        return ask(lambda: kind.test(connection), connection.share, seconds=TEST_SECONDS)
+    except SourceUnavailable as error:
+        error.args = (masked(str(error), connection.credentials),)
+        raise
 
 
 def ask(work: Callable[[], T], share: Hashable, *, seconds: float) -> T:

@@ -12,6 +12,7 @@ doubles. Failures of our database are raised; the lease expires.
 """
 
 import time
+from contextlib import suppress
 from functools import partial
 
 from django.db import Error as DatabaseError
@@ -19,7 +20,9 @@ from django.db import transaction
 
 from webhooks import telemetry
 from webhooks.kit.bodies.claim_check import StorageDown
+from webhooks.kit.encryption import CannotDecrypt
 from webhooks.kit.fair.worker_places import processes, worker_place
+from webhooks.kit.kinds.setting import masked
 from webhooks.models import Source, SourcePartition
 from webhooks.readers.leases import Lease, LeaseLost, end, fail, lease_next, others_are_due, release
 from webhooks.readers.open_readers import OpenReader, close_reader, keep_reader, take_reader
@@ -27,7 +30,7 @@ from webhooks.readers.partitions import list_partitions
 from webhooks.readers.store import store
 from webhooks.readers.trials import Trials, trials_of_process
 from webhooks.readers.troubles import report_danger, report_failure, report_recovery
-from webhooks.sources.connections import connection_of
+from webhooks.sources.connections import connection_of, credentials_of
 from webhooks.sources.kinds.kind import ENDED, Lag, PartitionEnded, SourceUnavailable, unexpected
 from webhooks.sources.kinds.registry import find_kind
 from webhooks.sources.partitions import reader_workers
@@ -165,6 +168,8 @@ def _wait(until: float) -> float:
 
 
 def _fail(lease: Lease, source: Source, error: SourceUnavailable) -> None:
+    with suppress(CannotDecrypt):
+        error.args = (masked(str(error), credentials_of(source)),)
     try:
         failure = fail(lease, error)
     except LeaseLost:

@@ -222,7 +222,7 @@ class PastAlertSerializer(serializers.Serializer[Any]):
 
 
 class AlertRulePreviewSerializer(serializers.Serializer[Preview]):
-    """What a rule finds now, and how often it would have fired within a day."""
+    """Present the findings of a rule now, and how often it would have fired within a day."""
 
     total = serializers.IntegerField(help_text="Subjects for which the condition holds now, however long.")
     findings = AlertFindingSerializer(many=True, help_text="The first 20 of them.")

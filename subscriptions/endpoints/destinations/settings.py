@@ -13,10 +13,10 @@ from subscriptions.endpoints.destinations.registry import checked_connection
 from subscriptions.errors import InvalidParts, StateConflict
 from subscriptions.models import DestinationSettings, Endpoint
 from webhooks.kit.encryption import CannotDecrypt, decrypt, encrypt
+from webhooks.kit.kinds.setting import masked
 from webhooks.outgoing.blocking_calls import CallTimeout, run_blocking
 
 SKIP = 'Give "skip_test": true to store the settings all the same.'
-MIN_MASKED = 4  # characters of a credential; a shorter one is part of many words
 TEST_SECONDS = 6.0  # of a test; kinds connect within five
 
 
@@ -90,14 +90,6 @@ def _tested(kind: Kind, connection: Connection) -> str:
         raise DestinationUnavailable(masked(str(error), connection.credentials), error.setting) from error
     except Exception as error:  # of the library of the kind: its text may repeat credentials
         raise DestinationUnavailable(f"The test failed: {type(error).__name__}.") from error
-
-
-def masked(text: str, credentials: Mapping[str, str]) -> str:
-    """Return a text without the credentials: a destination may repeat what it was sent."""
-    for secret in sorted(credentials.values(), key=len, reverse=True):
-        if len(secret) >= MIN_MASKED:
-            text = text.replace(secret, "***")
-    return text
 
 
 def connection_of(row: DestinationSettings) -> Connection:

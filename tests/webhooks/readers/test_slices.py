@@ -129,6 +129,13 @@ def test_unexpected_error_of_a_reader_is_shown_and_tried_again(
     assert any("reader failed" in record.getMessage() for record in caplog.records)
 
 
+def test_credentials_that_the_other_system_repeats_are_masked_in_the_error(system: System) -> None:
+    read_source(credentials={"password": "hunter2"})
+    system.failure = SourceUnavailable("No access with hunter2.", "credentials.password")
+    assert run() == 0
+    assert SourcePartition.objects.get().last_error == "No access with ***."
+
+
 def test_unreadable_record_is_a_dead_receipt_with_its_bytes_and_blocks_nothing(system: System) -> None:
     read_source()
     system.add(b"\x00\x01", problem="Is not Avro: no schema 7.")

@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 
 from webhooks.wire.errors import did_you_mean
 
+MIN_MASKED = 4  # characters of a credential; a shorter one is part of many words
 SETTING_TYPES = ("text", "number", "boolean", "texts", "object")
 
 
@@ -71,6 +72,14 @@ def not_installed(name: str, modules: Sequence[str], extra: str) -> str:
     """Return the message that a kind needs modules that are not installed; empty if all are."""
     missing = missing_modules(modules)
     return "" if not missing else f"{name} needs {', '.join(missing)}, not installed here: waypost[{extra}] brings it."
+
+
+def masked(text: str, credentials: Mapping[str, str]) -> str:
+    """Return a text without the credentials, since the other system may repeat what it was sent."""
+    for secret in sorted(credentials.values(), key=len, reverse=True):
+        if len(secret) >= MIN_MASKED:
+            text = text.replace(secret, "***")
+    return text
 
 
 def check_settings(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from webhooks.kit.kinds.setting import InvalidSettings, Setting, check_settings, not_installed
+from webhooks.kit.kinds.setting import InvalidSettings, Setting, check_settings, masked, not_installed
 
 DECLARED = [
     Setting("topic", "Topic", "What is read.", is_required=True, max_length=10),
@@ -78,3 +78,8 @@ def test_absent_module_is_named_with_the_extra_that_brings_it() -> None:
     assert not_installed("A source of the kind x", ("json", "orjson"), "x") == ""
     message = not_installed("A source of the kind x", ("json", "no_such_module.part"), "x")
     assert message == "A source of the kind x needs no_such_module.part, not installed here: waypost[x] brings it."
+
+
+def test_credentials_are_masked_in_the_words_of_another_system_unless_they_are_part_of_any_word() -> None:
+    credentials = {"password": "hunter2", "token": "hunter2-long", "code": "abc"}
+    assert masked("no hunter2-long, no hunter2, abc", credentials) == "no ***, no ***, abc"
