@@ -132,6 +132,7 @@ INVENTORY = {
     "docs/how-to/send-to-s3.md": "send-to endpoint-lines",
     "docs/how-to/send-to-sns.md": "send-to",
     "docs/how-to/send-to-amqp.md": "send-to",
+    "docs/how-to/send-to-email.md": "send-to",
     "docs/how-to/send-to-kafka.md": "send-to",
     "docs/how-to/send-to-nats.md": "send-to",
     "docs/how-to/send-to-postgres.md": "table send-to",
