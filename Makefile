@@ -12,7 +12,7 @@ RUN_STAMP := $(VENV)/.run-$(shell cksum < requirements.txt | tr ' ' '-')
 DEV_STAMP := $(VENV)/.dev-$(shell cksum < requirements-dev.txt | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-fast journey faults test-brokers isolation interop api-fuzz bench bench-quick bench-compare lint format typecheck coverage hooks lock clean
+.PHONY: help demo up test test-fast journey faults test-brokers test-senders isolation interop api-fuzz bench bench-quick bench-compare lint format typecheck coverage hooks lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 12
@@ -44,6 +44,10 @@ faults: $(DEV_STAMP) ## inject every fault, SEEDS=20 times each, and check the d
 test-brokers: $(DEV_STAMP) ## test sources against real brokers, those that can be had here (under three minutes)
 	@echo "== the brokers"
 	@$(BIN)/python -m tests.brokers $(ARGS)
+
+test-senders: $(DEV_STAMP) ## hold the presets of senders against the senders' own libraries, which are installed for it
+	@echo "== the senders"
+	@$(BIN)/python -m tests.senders $(ARGS)
 
 isolation: $(DEV_STAMP) ## measure a neighbour beside every attack (about forty minutes); ARGS="--only 4,11"
 	@$(BIN)/python -m tests.isolation $(ARGS)
@@ -89,6 +93,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 lock: $(DEV_STAMP) ## resolve the dependency ranges of pyproject.toml again
 	@$(BIN)/$(LOCK) --all-extras --upgrade pyproject.toml -o requirements.txt
 	@$(BIN)/$(LOCK) --all-extras --upgrade pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+	@$(BIN)/$(LOCK) --all-extras --upgrade pyproject.toml --group senders -c requirements-dev.txt -o requirements-senders.txt
 
 clean: ## remove the environment, the caches, and the data of this checkout
 	@if [ -x $(BIN)/python ] && [ -d .waypost ]; then $(BIN)/python -m config.local.embedded discard .waypost; fi

@@ -32,8 +32,8 @@ class ProofFormat:
         if not _SEPARATORS.fullmatch(separator):
             raise BadOptions("separator must be one or two of , ; & | . and space")
         self._split = re.compile(f"[{re.escape(separator)}]").split if separator else (lambda value: [value])
-        self._join, self._texts = separator[:1], self._split(text)
-        self._items = [_Item(item.strip(" ") if separator else item) for item in self._texts]
+        self._is_list, self._parts = bool(separator), placeholders.parse(text)
+        self._items = [_Item(item.strip(" ") if separator else item) for item in self._split(text)]
         self.names = {name for item in self._items for name in item.names}
         if "signature" not in self.names:
             raise BadOptions("format must contain {signature}")
@@ -42,7 +42,7 @@ class ProofFormat:
         """Return the texts at each placeholder. Raises MalformedHeader; ``where`` is the place that is named then."""
         found: Fields = {}
         for position, element in enumerate(self._split(value)):
-            stripped = element.strip(" ") if self._join else element
+            stripped = element.strip(" ") if self._is_list else element
             for name, text in self._match(position, stripped).items():
                 found.setdefault(name, []).append(text)
         if not 0 < len(found.get("signature", ())) <= MAX_SIGNATURES:
@@ -51,10 +51,7 @@ class ProofFormat:
 
     def write(self, values: Mapping[str, str]) -> str:
         """Return a value with these texts, for a test message."""
-        return self._join.join(
-            "".join(part if isinstance(part, str) else values.get(part.name, "x") for part in placeholders.parse(item))
-            for item in self._texts
-        )
+        return "".join(part if isinstance(part, str) else values.get(part.name, "x") for part in self._parts)
 
     def _match(self, position: int, element: str) -> dict[str, str]:
         for item in self._items:

@@ -9,7 +9,7 @@ signed            the signed content, see ``signed_content``                {bod
 id_header         the header with the message id; required if {id} is signed
 timestamp_header  the header with the time, if it is not in the format
 timestamp_path    where the time is instead: query:name, body:/json/pointer or form:name
-timestamp_format  s, ms, us, ns (since 1970), iso, http (a date of RFC 9110)    s
+timestamp_format  s, ms, us, ns (since 1970), s_or_ms (told apart by their size), iso, http (a date of RFC 9110)    s
 type_header       the header with the event type                            none
 
 A time is always checked. Where a member of the body is needed, the body is kept in memory, up to 32 MiB.

@@ -411,8 +411,8 @@ def klaviyo(secret: str, now: int) -> Sent:
 
 
 def mercado_pago(secret: str, now: int) -> Sent:
-    signature = mac(secret, b"id:ord01jq4;request-id:r1;ts:%d000;" % now).hex()
-    headers = {"x-signature": f"ts={now}000,v1={signature}", "x-request-id": "r1"}
+    signature = mac(secret, b"id:ORD01JQ4;request-id:r1;ts:%d;" % now).hex()
+    headers = {"x-signature": f"ts={now},v1={signature}", "x-request-id": "r1"}
     return Sent(headers, query="data.id=ORD01JQ4&type=payment", proof=tuple(headers))
 
 

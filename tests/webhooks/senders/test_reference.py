@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from tests.webhooks.senders.proofs import counts, held_against
 from webhooks import schemes
 from webhooks.senders import description
 from webhooks.senders.presets import Sender, all_senders
@@ -20,12 +21,13 @@ curl -s $API/sources/ -H "Authorization: Bearer $KEY" -H 'Content-Type: applicat
 
 The fields of the source then have the values of the preset; any that you give have yours. `GET /senders/` returns the
 presets. *Proof* is how a message is verified, *handshake* the request by which the sender checks the address; *id* and
-*order* are where the message id and the order key are. [How to receive](../how-to/receive.md) explains the fields,
+*order* are where the message id and the order key are; *held against* is what proves in our tests that the preset
+verifies what the sender signs. [How to receive](../how-to/receive.md) explains the fields,
 [how to add a sender](../how-to/add-a-sender.md) the files. This page is made from them:
 `WAYPOST_WRITE_SENDERS=1 make test ARGS=tests/webhooks/senders/test_reference.py` writes it anew.
 
 """
-COLUMNS = ("Sender", "`sender`", "Secret", "Proof", "Handshake", "Id", "Order", "Answer")
+COLUMNS = ("Sender", "`sender`", "Secret", "Proof", "Handshake", "Id", "Order", "Answer", "Held against")
 
 
 def id_place(sender: Sender) -> str:
@@ -51,18 +53,24 @@ def row(sender: Sender) -> tuple[str, ...]:
         id_place(sender),
         description.place(sender.fields.get("order_key_path", "")),
         description.answer(sender),
+        held_against(sender),
     )
 
 
+def cell_text(text: str) -> str:
+    """Return a text as a cell of a table, on one line."""
+    return text.replace("|", chr(92) + "|").replace("\n", chr(92) + "n")
+
+
 def table(rows: list[tuple[str, ...]]) -> str:
-    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n" for cells in rows)
+    return "".join(f"| {' | '.join(cell_text(cell) for cell in cells)} |\n" for cells in rows)
 
 
 def page() -> str:
     senders = sorted(all_senders(), key=lambda sender: sender.label.lower())
     rows = [COLUMNS, ("---",) * len(COLUMNS), *map(row, senders)]
     notes = "".join(f"- **{sender.label}**: {sender.note}\n" for sender in senders if sender.note)
-    return f"{HEAD}{len(senders)} senders:\n\n{table(rows)}\n## Notes\n\n{notes}"
+    return f"{HEAD}{len(senders)} senders. {counts(senders)}\n\n{table(rows)}\n## Notes\n\n{notes}"
 
 
 def test_page_of_senders_shows_the_presets() -> None:

@@ -18,11 +18,12 @@ _ISO = re.compile(
 )
 _HTTP = re.compile(r"(?:[A-Z][a-z]{2}, )?\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d (?:GMT|UTC|[+-]\d{4})", re.ASCII)
 _UNITS = {"s": 1, "ms": 1000, "us": 1_000_000, "ns": 1_000_000_000}  # per second
-FORMATS = (*_UNITS, "iso", "http")
+_FIRST_MS = 10**11  # the year 5138 in seconds, March 1973 in milliseconds
+FORMATS = (*_UNITS, "s_or_ms", "iso", "http")
 """How senders write a time.
 
-As a number since 1970, also with a fraction; as ISO 8601 with a zone, in its extended or its basic form; or as a date
-of HTTP or of mail (RFC 9110, section 5.6.7; RFC 5322, section 3.3).
+As a number since 1970, also with a fraction, with ``s_or_ms`` in the unit that its size shows; as ISO 8601 with a zone,
+in its extended or its basic form; or as a date of HTTP or of mail (RFC 9110, section 5.6.7; RFC 5322, section 3.3).
 """
 
 
@@ -46,10 +47,11 @@ def check_timestamp(header: str, value: str, *, now: float, tolerance: float) ->
 
 def read(place: str, value: str, form: str) -> float:
     """Return the Unix seconds of a time in one of the FORMATS. Raises MalformedHeader; ``place`` is named then."""
-    if form in _UNITS:
+    if form in _UNITS or form == "s_or_ms":
         if not _NUMBER.fullmatch(value):
             raise MalformedHeader(place)
-        return float(value) / _UNITS[form]
+        number = float(value)
+        return number / (_UNITS.get(form) or (1000 if number >= _FIRST_MS else 1))
     try:
         if form == "http" and _HTTP.fullmatch(value):
             return parsedate_to_datetime(value).timestamp()
@@ -70,8 +72,8 @@ def _from_iso(year: str, month: str, day: str, hour: str, minute: str, second: s
 
 def write(seconds: int, form: str) -> str:
     """Return a time in one of the FORMATS."""
-    if form in _UNITS:
-        return str(seconds * _UNITS[form])
+    if form in _UNITS or form == "s_or_ms":
+        return str(seconds * _UNITS.get(form, 1))
     if form == "http":
         return formatdate(seconds, usegmt=True)
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
