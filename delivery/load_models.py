@@ -38,6 +38,9 @@ class DrainReport(ProcessReport):
     lanes = models.PositiveIntegerField(help_text="Leased lanes.")
     claimed_per_second = models.FloatField()
     settled_per_second = models.FloatField()
+    disk_free = models.FloatField(
+        db_default=1.0, help_text="Part of the disk with the data directory that is free, from 0 to 1."
+    )
 
     class Meta:
         app_label = "delivery"

@@ -8,9 +8,11 @@ from webhooks.checks import check_project
 from webhooks.defaults import DEFAULTS
 from webhooks.host_logging import use_logging
 from webhooks.host_project import set_defaults
+from webhooks.kit.conditions import registry as conditions
 from webhooks.kit.tenancy import tenant_deleted, tenant_usage
 from webhooks.processing.handler_registry import check_handlers
 
+CONDITIONS = "webhooks.conditions.CONDITIONS"  # that alert rules of the provider can watch
 ON_TENANT_USAGE = "webhooks.sources.sources.count_sources_of"
 ON_TENANT_DELETED = ("webhooks.sources.sources.delete_sources_of", "webhooks.processing.replays.cancel_all_of")
 
@@ -30,4 +32,5 @@ class WebhooksConfig(AppConfig):
         tenant_usage.connect(import_string(ON_TENANT_USAGE))
         for receiver in ON_TENANT_DELETED:
             tenant_deleted.connect(import_string(receiver))
+        conditions.register(import_string(CONDITIONS))
         autodiscover_modules("webhook_handlers")

@@ -12,4 +12,6 @@ from delivery.admin import jobs as jobs
 from delivery.admin import queues as queues
 from delivery.admin import tenants as tenants
 from delivery.admin import usage as usage
+from delivery.admin.alerts import alerts as alerts
+from delivery.admin.alerts import rules as rules
 from delivery.admin.schedules import schedules as schedules

@@ -22,6 +22,7 @@ from subscriptions.models import Endpoint, Subscription
 from subscriptions.routing.route_table import matching_names
 from subscriptions.routing.subscriptions import create_subscription
 from webhooks.kit.encryption import encrypt
+from webhooks.kit.rest.lookup import find
 
 MAX_CHANNELS = 10
 NO_MAIL = "Mail is not set up here: it needs the settings WAYPOST_MAIL_FROM and WAYPOST_MAIL_URL."
@@ -49,6 +50,11 @@ def set_channels(rule: AlertRule, wanted: Sequence[Mapping[str, Any]], *, keep_r
         _remove(channel, keep_row=keep_rows)
     for place, each in missing:
         _create(rule, each, place)
+
+
+def endpoint_by_ref(ref: str) -> Endpoint | None:
+    """Return the endpoint with this id; None if there is none."""
+    return find(Endpoint.objects.filter(deleted_at=None), ref) if ref.startswith(f"{Endpoint.prefix}_") else None
 
 
 def _is_same(channel: AlertChannel, wanted: Mapping[str, Any]) -> bool:

@@ -9,7 +9,7 @@ import os
 import time
 from dataclasses import dataclass
 
-from delivery.load.machine import NAME, Processors
+from delivery.load.machine import NAME, Processors, free_disk
 from delivery.sql.load.reports import DrainReportRow, is_another_drain_idler, write_drain_report
 from webhooks.kit.process.per_process import PerProcess
 
@@ -93,6 +93,7 @@ class DrainMeter:
                 lanes=lanes,
                 claimed_per_second=self.claimed / elapsed,
                 settled_per_second=self.settled / elapsed,
+                disk_free=free_disk(),
             )
         )
         before.at, before.load, before.machine_cpu = now, minute_load, machine_cpu

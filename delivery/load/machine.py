@@ -1,14 +1,26 @@
 """Measure the processors of this machine: their use by all processes, and by this one."""
 
 import os
+import shutil
 import socket
 import time
 from pathlib import Path
+
+from django.conf import settings
 
 STAT = Path("/proc/stat")  # Linux; elsewhere the load average is used
 NAME = socket.gethostname()[:255]
 IDLE_COLUMNS = (3, 4)  # idle and iowait of the line "cpu", proc(5)
 GUEST_COLUMN = 8  # guest times from here on are contained in the times before
+
+
+def free_disk() -> float:
+    """Return the part of the disk with the data directory that is free, from 0 to 1; 1 if that is not known."""
+    try:
+        usage = shutil.disk_usage(getattr(settings, "WAYPOST_DATA", "/"))
+    except OSError:
+        return 1.0
+    return usage.free / usage.total if usage.total else 1.0
 
 
 class Processors:

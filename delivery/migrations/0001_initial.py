@@ -284,6 +284,7 @@ class Migration(migrations.Migration):
                 ('lanes', models.PositiveIntegerField(help_text='Leased lanes.')),
                 ('claimed_per_second', models.FloatField()),
                 ('settled_per_second', models.FloatField()),
+                ('disk_free', models.FloatField(db_default=1.0, help_text='Part of the disk with the data directory that is free, from 0 to 1.')),
             ],
             options={
                 'verbose_name_plural': 'capacity',

@@ -13,6 +13,7 @@ DRAIN = {
     "machine": "worker-1",
     "cpu": 0.4,
     "machine_cpu": 0.5,
+    "disk_free": 0.8,
     "load": 0.5,
     "minute_load": 0.5,
     "waiting": 0.1,

@@ -52,6 +52,8 @@ def test_demo_ends_with_every_count_as_expected() -> None:
         "data unchanged": published,
         "at globex": 1,
         "at initech": 0,
+        "alerts": 1,
+        "alerts over": 1,
     }
     assert demo.stdout.endswith("Every count is as expected.\n")
     assert shape_of(demo.stdout) == shape_of(block_for("demo-output").text)

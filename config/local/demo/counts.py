@@ -40,6 +40,8 @@ class Observed(NamedTuple):
     same_data: int
     at_globex: int
     at_initech: int
+    alerts_firing: int
+    alerts_resolved: int
 
 
 def count(seen: Observed) -> list[Count]:
@@ -66,4 +68,6 @@ def count(seen: Observed) -> list[Count]:
         Count("data unchanged", seen.same_data, seen.events, "as published"),
         Count("at globex", seen.at_globex, 1, "its own event, and none of acme's"),
         Count("at initech", seen.at_initech, 0, "no event was published for it"),
+        Count("alerts", seen.alerts_firing, 1, "in Slack: an endpoint was disabled"),
+        Count("alerts over", seen.alerts_resolved, 1, "in Slack, after the repair"),
     ]

@@ -13,6 +13,7 @@ from config.local.demo.api_client import ApiClient
 from config.local.demo.counts import Count, Observed, count
 from config.local.demo.events import DemoEvent, data_of
 from config.local.demo.launch import Platform, launched
+from config.local.demo.on_call import BEGAN, ENDED, ON_CALL, SlackServer, subscribe_on_call
 from config.local.demo.receivers import ACCEPTED, GONE, Receiver, flaky_status
 from config.local.demo.screen import Screen
 from config.local.demo.sources import CUSTOMER, show_sources
@@ -70,15 +71,18 @@ def run(file: Path | None, *, stay: bool, sources: bool = False) -> Sequence[Cou
         _create_customers(screen, ApiClient(platform.address, key), [CUSTOMER] if sources else [])
         tenant = _subscribe(screen, stack, ApiClient(platform.address, key, ACME))
         others = {uid: _subscribe_other(screen, stack, ApiClient(platform.address, key, uid)) for uid in OTHERS}
+        operator, own = ApiClient(platform.address, key), ApiClient(platform.address, key, ON_CALL)
+        slack = subscribe_on_call(screen, stack, operator, own)
         _publish(screen, tenant, others[GLOBEX], published)
         _watch(screen, tenant)
-        _repair_and_replay(screen, tenant)
+        _alert(screen, tenant, slack)
+        _repair_and_replay(screen, tenant, slack)
         from_sources = []
         if sources:
             shop = ApiClient(platform.address, key, CUSTOMER)
             from_sources = show_sources(screen, stack, shop, platform.data / "shop")
         screen.step("Everything is counted")
-        counts = [*count(_observe(tenant, others, platform)), *from_sources]
+        counts = [*count(_observe(tenant, others, slack, platform)), *from_sources]
         screen.table(counts)
         if all(one.found == one.expected for one in counts):
             screen.say("\n   Every count is as expected.", style="green")
@@ -214,7 +218,14 @@ def _watch(screen: Screen, tenant: DemoTenant) -> None:
     screen.watch(tenant.wait(lambda: not tenant.is_waiting("own", "flaky", "gone")), len(tenant.accepted), bars)
 
 
-def _repair_and_replay(screen: Screen, tenant: DemoTenant) -> None:
+def _alert(screen: Screen, tenant: DemoTenant, slack: SlackServer) -> None:
+    """Wait until the people on call know of the endpoint that was disabled."""
+    for _ in tenant.wait(lambda: slack.count(BEGAN) > 0):
+        pass
+    screen.say(f"   Slack   {slack.texts[0]}")
+
+
+def _repair_and_replay(screen: Screen, tenant: DemoTenant, slack: SlackServer) -> None:
     path, chosen = f"endpoints/{tenant.endpoints['gone']}/", {"endpoint": tenant.endpoints["gone"]}
     dead = tenant.api.post("replays/preview/", {"filter": chosen})["total"]
     reason = tenant.api.get(path)["disabled_reason"]
@@ -230,9 +241,12 @@ def _repair_and_replay(screen: Screen, tenant: DemoTenant) -> None:
         return row["state"] == "finished" and not tenant.is_waiting("gone")
 
     screen.watch(tenant.wait(is_over), dead, lambda: {"gone": (tenant.gone.statuses[ACCEPTED], "")})
+    for _ in tenant.wait(lambda: slack.count(ENDED) > 0):
+        pass
+    screen.say(f"   Slack   {slack.texts[-1]}")
 
 
-def _observe(tenant: DemoTenant, others: dict[str, OtherTenant], platform: Platform) -> Observed:
+def _observe(tenant: DemoTenant, others: dict[str, OtherTenant], slack: SlackServer, platform: Platform) -> Observed:
     """Fetch what the platform knows, and compare every body with the stored event and with what was published."""
     for _ in tenant.wait(lambda: not any(other.is_waiting() for other in others.values())):
         pass
@@ -257,6 +271,8 @@ def _observe(tenant: DemoTenant, others: dict[str, OtherTenant], platform: Platf
         same_data=sum(data_of(stored[one]) == data_of(event.text) for one, event in tenant.accepted.items()),
         at_globex=others[GLOBEX].receiver.statuses.total(),
         at_initech=others[INITECH].receiver.statuses.total(),
+        alerts_firing=slack.count(BEGAN),
+        alerts_resolved=slack.count(ENDED),
     )
 
 

@@ -17,6 +17,7 @@ from delivery.alerts.conditions import (
     schedule_late,
     success_rate,
 )
+from delivery.alerts.conditions.platform import broker, database, disk, workers
 
 CONDITIONS = [
     endpoint_failing.CONDITION,
@@ -30,4 +31,8 @@ CONDITIONS = [
     plan_limit.CONDITION,
     schedule_late.CONDITION,
     expiring.CONDITION,
+    workers.CONDITION,
+    broker.CONDITION,
+    database.CONDITION,
+    disk.CONDITION,
 ]

@@ -25,6 +25,7 @@ class DrainReportRow(NamedTuple):
     lanes: int
     claimed_per_second: float
     settled_per_second: float
+    disk_free: float
     seconds_running: float
 
 

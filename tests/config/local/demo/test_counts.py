@@ -33,6 +33,8 @@ RIGHT = Observed(
     same_data=2,
     at_globex=1,
     at_initech=0,
+    alerts_firing=1,
+    alerts_resolved=1,
 )
 
 
@@ -55,6 +57,8 @@ def test_count_of_a_correct_run_is_right_in_every_line() -> None:
         ({"statuses": Counter({503: 2, 500: 2, 410: 1, 200: 5})}, {"attempts"}),
         ({"flaky_id": "own"}, {"retries"}),
         ({"dead_letters": 1}, {"dead letters"}),
+        ({"alerts_firing": 2}, {"alerts"}),
+        ({"alerts_resolved": 0}, {"alerts over"}),
         ({"replayed": 1}, {"replayed"}),
         ({"receipts": RIGHT.receipts[1:]}, {"receipts", "attempts"}),
         ({"stored_bytes": LARGE - 1}, {"bytes in storage"}),

@@ -1,0 +1,130 @@
+"""Show and edit alert rules; switch them on and off, test them, and show how often they would have fired."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path
+
+from delivery.admin.alerts.alerts import SEVERITY_TONES
+from delivery.admin.alerts.forms import AlertRuleForm
+from delivery.alerts import rules, trial
+from delivery.models import Alert, AlertRule
+from subscriptions.errors import Invalid
+from webhooks.kit.admin.display import column, link, pill, when
+from webhooks.kit.admin.filters import ChoicesFilter, RelatedFilter
+from webhooks.kit.admin.lists import AdminList
+from webhooks.kit.conditions.registry import CONDITIONS
+
+MAY_CHANGE, MAY_ADD, MAY_DELETE = (f"delivery.{it}_alertrule" for it in ("change", "add", "delete"))
+
+
+@admin.register(AlertRule)
+class AlertRuleAdmin(AdminList):
+    """Show and edit alert rules."""
+
+    list_display = (
+        *("name", "state_column", "severity_column", "condition_column", "firing_column", "evaluated_column"),
+        *("last_error", "owner_link"),
+    )
+    list_select_related = ("tenant",)
+    list_filter = (("tenant", RelatedFilter), ("severity", ChoicesFilter), "enabled")
+    search_help_text = "Search by ID or external ID (exact)"
+    form = AlertRuleForm
+    raw_id_fields = ("tenant",)
+    actions = ("enable_selected", "disable_selected")
+    readonly_fields = ("public_id", "owner_link", "evaluated_column", "last_error")
+    change_form_outer_before_template = "delivery/admin/alert_rule_operations.html"
+    change_form_after_template = "delivery/admin/alert_rule.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AlertRule]:
+        rows: QuerySet[AlertRule] = super().get_queryset(request)
+        return rows.filter(deleted_at=None)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm(MAY_ADD))
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.has_perm(MAY_CHANGE))
+
+    def has_delete_permission(self, request: HttpRequest, obj: AlertRule | None = None) -> bool:
+        return bool(request.user.has_perm(MAY_DELETE)) and not (obj is not None and obj.is_built_in)
+
+    def get_fieldsets(self, request: HttpRequest, obj: AlertRule | None = None) -> Any:
+        first = ("tenant",) if obj is None else (("public_id", "owner_link"), ("evaluated_column", "last_error"))
+        times = (("for_minutes", "keep_minutes"), "reminder_minutes")
+        watched = ("condition", "settings")
+        return [(None, {"fields": (*first, ("name", "uid"), ("severity", "enabled"), *watched, *times, "channels")})]
+
+    def save_model(self, request: HttpRequest, obj: AlertRule, form: AlertRuleForm, change: bool) -> None:
+        obj.pk = form.write().pk
+
+    def delete_model(self, request: HttpRequest, obj: AlertRule) -> None:
+        rules.delete_rule(obj)
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(self.test_view)
+        return [path("<uuid:pk>/test/", page, name="delivery_alertrule_test"), *super().get_urls()]
+
+    def test_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """Send a test message by POST."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        rule = get_object_or_404(AlertRule, pk=pk, deleted_at=None)
+        sent = trial.send_test(rule)
+        if sent:
+            messages.success(request, f"Test messages being sent: {sent}")
+        else:
+            messages.warning(request, "Nobody gets the messages of this rule: it has no channel and no subscription.")
+        return redirect("admin:delivery_alertrule_change", pk)
+
+    @admin.action(description="Switch on selected", permissions=["change"])
+    def enable_selected(self, request: HttpRequest, selected: QuerySet[AlertRule]) -> None:
+        """Switch the selected rules on."""
+        self._set_enabled(request, selected, True, "switched on")
+
+    @admin.action(description="Switch off selected", permissions=["change"])
+    def disable_selected(self, request: HttpRequest, selected: QuerySet[AlertRule]) -> None:
+        """Switch the selected rules off, which resolves their alerts."""
+        self._set_enabled(request, selected, False, "switched off")
+
+    def _set_enabled(self, request: HttpRequest, selected: QuerySet[AlertRule], enabled: bool, done: str) -> None:
+        for rule in selected:
+            try:
+                rules.change_rule(rule, {"enabled": enabled})
+            except Invalid as error:
+                messages.error(request, f"{rule}: {error.message}")
+                continue
+            self.log_change(request, rule, f"{done.capitalize()}.")
+            messages.success(request, f"Rule {done}: {rule}")
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        row = self.get_object(request, object_id)
+        context = dict(extra_context or {})
+        if row is not None:
+            try:
+                context["preview"] = trial.preview(AlertRule.objects.get(pk=row.pk))
+            except Invalid as error:
+                context["preview_error"] = error.message
+        response: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return response
+
+    state_column = column("State", lambda row: pill("on", "good") if row.enabled else pill("off"))
+    severity_column = column("Severity", lambda row: pill(row.severity, SEVERITY_TONES.get(row.severity, "plain")))
+    condition_column = column("Condition", lambda row: _label(row.condition))
+    firing_column = column("Firing", lambda row: row.alerts.filter(state=Alert.State.FIRING).count())
+    evaluated_column = column("Evaluated (UTC)", lambda row: when(row.evaluated_at))
+    owner_link = column("Rule of", lambda row: link(row.tenant, row.tenant.name) if row.tenant else "Operator")
+
+
+def _label(condition: str) -> str:
+    known = CONDITIONS.get(condition)
+    return condition if known is None else known.label
