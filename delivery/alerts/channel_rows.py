@@ -76,6 +76,9 @@ def _remove(channel: AlertChannel, *, keep_row: bool) -> None:
 
 def _create(rule: AlertRule, wanted: Mapping[str, Any], place: int) -> None:
     makers = {TYPE.ENDPOINT: _endpoint, TYPE.EMAIL: _email, TYPE.APPRISE: _apprise}
+    if wanted["type"] not in makers:
+        known = ", ".join(makers)
+        raise Invalid("channels", f"type must be one of: {known}; not {wanted['type']}.", f"/{place}/type")
     made = makers[TYPE(wanted["type"])](rule, wanted, f"/{place}")
     made.rule = rule
     made.save(force_insert=True)

@@ -1,0 +1,118 @@
+"""Alerts and their rules in the admin: the lists, acknowledging and snoozing, the form, the test button."""
+
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from delivery.models import Alert, AlertRule, Event
+from tests.delivery.admin.rows import HOSTILE, operator
+from tests.delivery.alerts.factories import make_alert, make_rule, make_subscriber
+from tests.factories import make_tenant
+
+pytestmark = pytest.mark.django_db
+
+ACKNOWLEDGE, CHANGE, ADD = "acknowledge_alert", "change_alertrule", "add_alertrule"
+
+
+def url(name: str, *arguments: Any) -> str:
+    return reverse(f"admin:delivery_{name}", args=arguments)
+
+
+def text(client: Client, path: str) -> str:
+    response = client.get(path)
+    assert response.status_code == 200
+    return str(response.content.decode())
+
+
+def fields(**changes: Any) -> dict[str, Any]:
+    """Return the fields of the form of a rule."""
+    return {
+        "name": "Fails",
+        "uid": "",
+        "severity": "critical",
+        "enabled": "on",
+        "condition": "endpoint_failing",
+        "settings": "{}",
+        "for_minutes": "5",
+        "keep_minutes": "0",
+        "reminder_minutes": "",
+        "channels": "[]",
+        **changes,
+    }
+
+
+def test_list_shows_those_that_fire_first() -> None:
+    fires = make_alert(subject_name="https://first.example/")
+    make_alert(state="resolved", resolved_at=fires.since, subject_name="https://second.example/")
+    shown = text(operator(), url("alert_changelist"))
+    assert 0 < shown.index("https://first.example/") < shown.index("https://second.example/")
+
+
+def test_page_escapes_what_a_tenant_has_written() -> None:
+    alert = make_alert(subject_name=HOSTILE, message=HOSTILE)
+    assert HOSTILE not in text(operator(ACKNOWLEDGE), url("alert_change", alert.pk))
+
+
+@pytest.mark.parametrize("operation", ["acknowledge", "snooze_hour", "snooze_day"])
+def test_operation_asks_first_and_then_changes_the_alert(operation: str) -> None:
+    alert, client = make_alert(), operator(ACKNOWLEDGE)
+    path = url(f"alert_{operation}", alert.pk)
+    assert path in text(client, url("alert_change", alert.pk))
+    assert alert.rule.name in text(client, path)
+    assert Alert.objects.get(acknowledged_at=None, snoozed_until=None) == alert
+    assert client.post(path).status_code == 302
+    assert not Alert.objects.filter(acknowledged_at=None, snoozed_until=None).exists()
+
+
+def test_operation_without_permission_is_refused() -> None:
+    assert operator().post(url("alert_acknowledge", make_alert().pk)).status_code == 403
+
+
+def test_form_creates_a_rule_of_the_operator() -> None:
+    response = operator(ADD, CHANGE).post(url("alertrule_add"), fields(tenant=""))
+    assert response.status_code == 302, response.content.decode()
+    rule = AlertRule.objects.get(name="Fails")
+    assert (rule.tenant, rule.for_minutes, rule.severity) == (None, 5, "critical")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"settings": '{"endpoint": "ep_unknown"}'}, "No endpoint with this id."),
+        ({"settings": '{"abov": 1}'}, "Unknown"),
+        ({"channels": '[{"type": "pigeon"}]'}, "pigeon"),
+        ({"channels": '{"type": "email"}'}, "Must be a list"),
+        ({"channels": '[{"type": "email", "email": "a@example.com"}]'}, "WAYPOST_MAIL_FROM"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_form_names_the_field_that_is_wrong(changes: dict[str, Any], message: str) -> None:
+    response = operator(ADD, CHANGE).post(url("alertrule_add"), fields(tenant="", **changes))
+    assert response.status_code == 200
+    assert message in response.content.decode()
+    assert not AlertRule.objects.filter(name="Fails").exists()
+
+
+def test_rule_is_changed_switched_off_and_tested() -> None:
+    tenant = make_tenant()
+    make_subscriber(tenant)
+    rule, client = make_rule(tenant), operator(CHANGE)
+    shown = text(client, url("alertrule_change", rule.pk))
+    assert "would have fired 0 times" in shown
+    client.post(url("alertrule_change", rule.pk), fields(name="Renamed", settings=json.dumps({})))
+    rule.refresh_from_db()
+    assert (rule.name, rule.for_minutes) == ("Renamed", 5)
+    assert client.post(url("alertrule_test", rule.pk)).status_code == 302
+    assert Event.objects.filter(tenant=tenant, type="waypost.alert.firing").count() == 1
+    client.post(url("alertrule_changelist"), {"action": "disable_selected", "_selected_action": [rule.pk]})
+    rule.refresh_from_db()
+    assert not rule.enabled
+
+
+def test_built_in_rule_has_no_button_to_delete_it() -> None:
+    rule = AlertRule.objects.filter(is_built_in=True).first()
+    assert rule is not None
+    assert operator("delete_alertrule").post(url("alertrule_delete", rule.pk), {"post": "yes"}).status_code == 403
