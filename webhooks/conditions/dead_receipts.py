@@ -1,6 +1,7 @@
 """Count receipts that were given up, by source."""
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from webhooks.conditions.of_source import MAX_SOURCES, SOURCE, check_source, finding, sources_of
 from webhooks.kit.conditions.condition import Condition, Finding, PastFinding, Question, above
@@ -38,7 +39,7 @@ def find(question: Question) -> list[Finding]:
     return found
 
 
-def _sources_with_dead(question: Question, minutes: int | None) -> list[object]:
+def _sources_with_dead(question: Question, minutes: int | None) -> list[UUID]:
     """Return the sources that gave up receipts: lately by the hourly counts, or at any time."""
     if minutes:
         since = question.hour - timedelta(hours=minutes // 60 + 1)

@@ -51,7 +51,7 @@ class AlertRuleAdmin(AdminList):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.has_perm(MAY_CHANGE))
 
-    def has_delete_permission(self, request: HttpRequest, obj: AlertRule | None = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.has_perm(MAY_DELETE)) and not (obj is not None and obj.is_built_in)
 
     def get_fieldsets(self, request: HttpRequest, obj: AlertRule | None = None) -> Any:
@@ -65,6 +65,13 @@ class AlertRuleAdmin(AdminList):
 
     def delete_model(self, request: HttpRequest, obj: AlertRule) -> None:
         rules.delete_rule(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[AlertRule]) -> None:
+        for rule in queryset:
+            try:
+                rules.delete_rule(rule)
+            except Invalid as error:
+                messages.error(request, f"{rule}: {error.message}")
 
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(self.test_view)
