@@ -35,7 +35,7 @@ FILES: dict[str, str] = {
     "kafka": "delivery.destinations.kafka.Kafka",
     "amqp": "delivery.destinations.amqp.Amqp",
     "nats": "delivery.destinations.nats.Nats",
-    "email": "delivery.destinations.email.Email",
+    "email": "delivery.destinations.mail.Email",
 }
 """By name of the kind: the dotted path of its class."""
 
