@@ -10,6 +10,7 @@ from delivery.defaults import DEFAULTS
 from webhooks.host_project import require_apps, require_packages, set_defaults
 from webhooks.kit.conditions import registry as conditions
 from webhooks.kit.operational_events import operational_event
+from webhooks.kit.results import endpoints_named, receipts_ended
 from webhooks.kit.tenancy import tenant_deleted, tenant_usage
 
 PACKAGES = {"pycurl": "waypost[provider]"}  # those that the receiver does not need
@@ -21,6 +22,8 @@ ON_TENANT_DELETED = (
 ON_OPERATIONAL_EVENT = "delivery.operational.operational_events.publish_sent"
 CONDITIONS = "delivery.alerts.conditions.CONDITIONS"  # that alert rules can watch
 AFTER_MIGRATIONS = "delivery.alerts.built_in.create_missing"
+ON_ENDPOINTS_NAMED = "delivery.operational.receipt_records.find_endpoints"
+ON_RECEIPTS_ENDED = "delivery.operational.receipt_records.publish_ended"
 ON_TENANT_USAGE = "delivery.schedules.schedules.count_schedules_of"
 
 
@@ -47,3 +50,5 @@ class DeliveryConfig(AppConfig):
         tenant_usage.connect(import_string(ON_TENANT_USAGE))
         conditions.register(import_string(CONDITIONS))
         post_migrate.connect(import_string(AFTER_MIGRATIONS), sender=self)
+        endpoints_named.connect(import_string(ON_ENDPOINTS_NAMED))
+        receipts_ended.connect(import_string(ON_RECEIPTS_ENDED))

@@ -11,12 +11,13 @@ deliveries before events), and checking a foreign key costs more than the insert
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.utils import timezone
 
 from delivery.alert_models import Alert, AlertAddress, AlertChannel, AlertMessage, AlertRule
 from delivery.broadcast_models import Broadcast
 from delivery.load_models import DrainReport, LoadMinute, PublisherReport
+from delivery.result_models import PendingResult
 from delivery.schedule_models import DelayedEvent, Schedule, ScheduleQueue
 from delivery.usage_models import Usage, UsageIncrement
 from subscriptions.models import Endpoint, Row, Tenant
@@ -40,6 +41,7 @@ __all__ = [
     "HourlyStats",
     "Lane",
     "LoadMinute",
+    "PendingResult",
     "PublisherReport",
     "Replay",
     "Schedule",
@@ -72,6 +74,9 @@ class Event(Row):
     body = models.BinaryField()
     payload_deleted_at = models.DateTimeField(null=True, help_text="When the data was erased; empty: it was not.")
     payload_deleted_by = models.TextField(null=True)
+    about = models.UUIDField(
+        null=True, help_text="The event whose data a record of its delivery repeats, and with which that is erased."
+    )
     warnings = models.JSONField(null=True, help_text="Violations of the event type's schema; empty: none.")
 
     class Meta:
@@ -80,7 +85,11 @@ class Event(Row):
                 fields=["tenant", "event_id", "source"], name="unique_event_id_per_tenant_and_source"
             ),
         ]
-        indexes = [models.Index(fields=["tenant", "id"], name="event_by_tenant")]  # readers: a tenant's list, retention
+        indexes = [
+            models.Index(fields=["tenant", "id"], name="event_by_tenant"),  # readers: a tenant's list, retention
+            # readers: erasing an event's data, explanations
+            models.Index(fields=["about"], name="event_about", condition=Q(about__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return f"event {self.public_id}: {self.type}"
@@ -118,6 +127,12 @@ class DeferredFanOut(models.Model):
     reason = models.CharField(max_length=11, choices=Reason.choices)
     is_ordered = models.BooleanField(help_text="Later events for ordered endpoints of the tenant wait for it.")
     cursor = models.UUIDField(null=True, help_text="The last subscription that is done; empty: none.")
+    endpoint_ids = ArrayField(
+        models.UUIDField(),
+        default=list,
+        db_default=Value([], ArrayField(models.UUIDField())),
+        help_text="Endpoints that get the event whatever their subscriptions: those that a result is published to.",
+    )
     token = models.UUIDField(null=True, help_text="Token of the worker's claim; storing a slice requires it.")
     claimed_until = models.DateTimeField(null=True, help_text="When the claim ends, or when a failed slice is retried.")
 

@@ -14,6 +14,7 @@ BEAT_SCHEDULE = {
     **beat_schedule(
         {
             "delivery.fan_out": 1,
+            "delivery.publish_results": 1,
             "delivery.publish_schedules": 1,
             "delivery.release_delayed": 1,
             "delivery.recover": 2,

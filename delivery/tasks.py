@@ -6,6 +6,7 @@ from delivery.alerts import evaluate, send
 from delivery.broadcasting import broadcasts
 from delivery.fan_out import deferred, delayed
 from delivery.lifecycle import retention, sweep, usage
+from delivery.operational import publish_results
 from delivery.replaying import replays
 from delivery.schedule import BEAT_SCHEDULE
 from delivery.schedules import due
@@ -13,6 +14,7 @@ from delivery.sending import drain, shutdown
 from delivery.sql.due import HAS_DRAIN_WORK
 from delivery.sql.fan_out import HAS_FAN_OUTS
 from delivery.sql.recovery import HAS_RECOVERIES
+from delivery.sql.results import HAS_PENDING_RESULTS
 from delivery.sql.schedules.delayed_events import HAS_DUE_EVENTS
 from delivery.sql.schedules.queues import HAS_DUE_SCHEDULES
 from delivery.sql.usage import HAS_INCREMENTS
@@ -22,6 +24,7 @@ from webhooks.kit.periodic_task import periodic_task
 PERIODIC_TASKS = [
     periodic_task("delivery.deliver_due", with_keys(drain.run_drain), BEAT_SCHEDULE, has_work=HAS_DRAIN_WORK),
     periodic_task("delivery.fan_out", deferred.run, BEAT_SCHEDULE, has_work=HAS_FAN_OUTS),
+    periodic_task("delivery.publish_results", publish_results.run, BEAT_SCHEDULE, has_work=HAS_PENDING_RESULTS),
     periodic_task("delivery.publish_schedules", due.run, BEAT_SCHEDULE, has_work=HAS_DUE_SCHEDULES),
     periodic_task("delivery.release_delayed", delayed.run, BEAT_SCHEDULE, has_work=HAS_DUE_EVENTS),
     periodic_task("delivery.recover", sweep.recover, BEAT_SCHEDULE, has_work=HAS_RECOVERIES),

@@ -5,12 +5,13 @@ from subscriptions.endpoints.http.models import HttpSettings
 from subscriptions.endpoints.models import Endpoint, OAuthToken, SigningSecret
 from subscriptions.event_types.models import EventSchema, EventType
 from subscriptions.inspectors.models import InspectedRequest, Inspector
-from subscriptions.routing.models import OPERATIONAL_NAMES, Subscription
+from subscriptions.routing.models import OPERATIONAL_NAMES, SUCCEEDED, Subscription
 from subscriptions.tenants.models import ApiKey, Plan, Scope, StoredResponse, Tenant
 from webhooks.kit.rows import Row
 
 __all__ = [
     "OPERATIONAL_NAMES",
+    "SUCCEEDED",
     "ApiKey",
     "DestinationSettings",
     "Endpoint",

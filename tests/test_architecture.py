@@ -102,8 +102,9 @@ ROOMS = {
     "delivery.load_models": "",
     "delivery.schedule_models": "webhooks.kit",
     "delivery.alert_models": "webhooks.kit",
+    "delivery.result_models": "webhooks.wire subscriptions.models",
     "delivery.models": f"{GROUND} subscriptions.models delivery.usage_models delivery.load_models "
-    "delivery.broadcast_models delivery.schedule_models delivery.alert_models",
+    "delivery.broadcast_models delivery.schedule_models delivery.alert_models delivery.result_models",
     "delivery.sql": f"{GROUND} subscriptions.models delivery.models delivery.transports.outcome",
     "delivery.transports": f"{GROUND} {TENANCY} delivery.sql delivery.telemetry",
     "delivery.destinations": f"{GROUND} subscriptions.endpoints delivery.transports",
@@ -119,8 +120,8 @@ ROOMS = {
     "delivery.lanes",
     "delivery.single_attempts": f"{GROUND} {TENANCY} {DELIVERY} delivery.transports delivery.fan_out",
     "delivery.testing": f"{GROUND} subscriptions.models {DELIVERY}",
-    "delivery.reading": f"{GROUND} {TENANCY} {DELIVERY} delivery.load delivery.transports delivery.publishing "
-    "delivery.lanes delivery.sending subscriptions.connectors",
+    "delivery.reading": f"{GROUND} {TENANCY} {DELIVERY} delivery.load delivery.transports delivery.operational "
+    "delivery.publishing delivery.lanes delivery.sending subscriptions.connectors",
     "delivery.replaying": f"{GROUND} {TENANCY} {DELIVERY} delivery.operational delivery.fan_out delivery.reading",
     "delivery.broadcasting": f"{GROUND} {TENANCY} {DELIVERY} delivery.publishing delivery.replaying",
     "delivery.schedules.expressions": "webhooks.wire",
@@ -129,7 +130,8 @@ ROOMS = {
     "delivery.reading delivery.replaying",
     "delivery.alerts": f"{GROUND} {TENANCY} subscriptions.connectors {DELIVERY} delivery.operational "
     "delivery.publishing delivery.lanes delivery.sending delivery.load delivery.reading",
-    "delivery.tasks": "webhooks.kit webhooks.encryption delivery.schedule delivery.sql delivery.fan_out "
+    "delivery.tasks": "webhooks.kit webhooks.encryption delivery.schedule delivery.sql delivery.operational "
+    "delivery.fan_out "
     "delivery.sending delivery.replaying delivery.broadcasting delivery.schedules delivery.lifecycle delivery.alerts",
     "delivery.api": f"{GROUND} {TENANCY} subscriptions.api {DELIVERY} delivery.load delivery.transports "
     "delivery.fan_out delivery.publishing delivery.sending delivery.single_attempts delivery.reading "

@@ -19,7 +19,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from delivery import notify, telemetry
 from delivery.fan_out.announce import announce
 from delivery.fan_out.budget import SLICE_EVENT_BYTES, slice_budget
-from delivery.fan_out.deliveries import NewDelivery, RoutedEvent, next_deliveries
+from delivery.fan_out.deliveries import NewDelivery, RoutedEvent, named_deliveries, next_deliveries
 from delivery.models import DeadLetter, Delivery
 from delivery.operational.dead_letters import dead_letter
 from delivery.sql import fan_out as sql
@@ -27,8 +27,8 @@ from delivery.sql.dead_letters import DeadLetterRow
 from delivery.sql.fan_out import DeferredEvent, Head
 from delivery.sql.publish import DeliveryRow, create_deliveries
 from subscriptions.models import Tenant
-from subscriptions.routing.route_table import RouteTable
-from subscriptions.routing.snapshot import current_route_table
+from subscriptions.routing.route_table import Route, RouteTable
+from subscriptions.routing.snapshot import current_route_table, direct_routes
 from webhooks.kit.fair.worker_places import slice_place
 from webhooks.wire.cloudevents.json_format import read_structured
 from webhooks.wire.ids import new_id
@@ -129,7 +129,7 @@ def run_slice(head: Head, token: UUID) -> bool:
 
 
 def plan_slice(tenant_id: UUID, events: Sequence[DeferredEvent]) -> SlicePlan:
-    """Match and render the first of these events, as far as a slice goes. Reads the tenant's route table only."""
+    """Match and render the first of these events, as far as a slice goes. Writes nothing."""
     plan, budget = SlicePlan(), slice_budget()
     tenant = _TenantRoutes(tenant_id)
     for it in events:
@@ -140,6 +140,8 @@ def plan_slice(tenant_id: UUID, events: Sequence[DeferredEvent]) -> SlicePlan:
             continue
         expires_at = int(it.created_at.timestamp()) + tenant.row.retention_days * DAY
         event = RoutedEvent(it.event_id, read_structured(it.body), expires_at)
+        if it.endpoint_ids and it.cursor is None:
+            plan.deliveries += [(it.event_id, new) for new in named_deliveries(tenant.named(it), event, budget)]
         found = next_deliveries(tenant.routes, event, it.cursor, budget)
         plan.deliveries += [(it.event_id, new) for new in found.deliveries]
         if found.after is not None:
@@ -159,6 +161,10 @@ class _TenantRoutes:
     def row(self) -> Tenant | None:
         """The tenant; None if the row was removed."""
         return Tenant.objects.filter(id=self._tenant_id).first()
+
+    def named(self, event: DeferredEvent) -> list[Route]:
+        """Return routes to the endpoints that get an event whatever their subscriptions, without deleted ones."""
+        return direct_routes(self._tenant_id, event.endpoint_ids)
 
     @cached_property
     def routes(self) -> RouteTable:

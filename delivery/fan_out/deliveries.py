@@ -6,6 +6,7 @@
 The bytes of a delivery are fixed here: transformed, a reference, or (no body) those of the event.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -139,6 +140,16 @@ def next_deliveries(
         if budget.is_used and number < len(found):
             return NextDeliveries(new, route.subscription_id)
     return NextDeliveries(new, last)
+
+
+def named_deliveries(routes: Sequence[Route], event: RoutedEvent, budget: SliceBudget) -> list[NewDelivery]:
+    """Return the deliveries for routes that need no subscription; there are few, so a slice has all of them."""
+    new = []
+    for route in routes:
+        counted = StepBudget(UNLIMITED_STEPS)
+        new.append(_new_delivery(route, event, counted))
+        budget.spend(steps=counted.spent + STEPS_PER_DELIVERY, deliveries=1, rendered=new[-1].rendered)
+    return new
 
 
 def _next_routes(

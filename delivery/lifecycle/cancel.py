@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 
 from delivery import notify, telemetry
 from delivery.models import Delivery
+from delivery.operational.pending_results import add_failure_results
 from delivery.reading import queries
 from delivery.reading.list_filters import DELIVERIES, matching
 from delivery.replaying.replay_filter import ReplayFilter
@@ -40,8 +41,10 @@ def cancel(delivery: Delivery, by: str) -> bool:
 
 
 def cancel_deliveries(ids: Sequence[UUID], by: str) -> int:
-    """Cancel those of these deliveries that are unfinished; return how many."""
-    stopped = stop_deliveries(ids, Delivery.State.CANCELLED, by)
+    """Cancel those of these deliveries that are unfinished, and store their pending results; return how many."""
+    with transaction.atomic():
+        stopped = stop_deliveries(ids, Delivery.State.CANCELLED, by)
+        add_failure_results([key for key, _ in stopped])
     if stopped:  # ordered lanes may have a new head
         transaction.on_commit(partial(notify.notify_drains_of_stopped, {endpoint_id for _, endpoint_id in stopped}))
     return len(stopped)

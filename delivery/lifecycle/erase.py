@@ -1,8 +1,9 @@
 """Erase an event's data for good, and keep the fact that the event was published.
 
 The event keeps its attributes and loses its data; transformed bodies and recorded responses are removed, and its
-unfinished deliveries are cancelled, also those being sent; a deferred fan-out is dropped. The event records who erased
-it and when. Its digest stays, so that a repeat is still recognised. Data that was delivered cannot be recalled.
+unfinished deliveries are cancelled, also those being sent; a deferred fan-out is dropped. So it is with the invocation
+records of its deliveries, which may repeat the data. The event records who erased it and when. Its digest stays, so
+that a repeat is still recognised. Data that was delivered cannot be recalled.
 """
 
 from dataclasses import replace
@@ -36,5 +37,7 @@ def erase(event: Event, by: str) -> bool:
         cancel_deliveries(list(deliveries.values_list("id", flat=True)), by)
         deliveries.filter(body__isnull=False).update(body=None)
         delete_responses(row.id)
+        for record in Event.objects.filter(about=row.id):
+            erase(record, by)
     telemetry.payload_deleted(event.id, by)
     return True

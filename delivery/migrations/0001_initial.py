@@ -31,6 +31,7 @@ class Migration(migrations.Migration):
                 ('body', models.BinaryField()),
                 ('payload_deleted_at', models.DateTimeField(help_text='When the data was erased; empty: it was not.', null=True)),
                 ('payload_deleted_by', models.TextField(null=True)),
+                ('about', models.UUIDField(help_text='The event whose data a record of its delivery repeats, and with which that is erased.', null=True)),
                 ('warnings', models.JSONField(help_text="Violations of the event type's schema; empty: none.", null=True)),
                 ('tenant', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='events', to='subscriptions.tenant')),
             ],
@@ -211,6 +212,7 @@ class Migration(migrations.Migration):
                 ('reason', models.CharField(choices=[('steps', 'Matching and rendering it takes more steps than one event may take in a request'), ('deliveries', 'It has more deliveries than one request may create'), ('bytes', 'Its rendered bodies have more bytes than one request may render'), ('rate', 'The tenant has used its routing steps of this second'), ('order', 'An ordered endpoint receives it, and an earlier event of the tenant is not routed yet'), ('scheduled', 'Its time of delivery has come'), ('operational', 'It is an event of the platform itself, which is always routed by a worker')], max_length=11)),
                 ('is_ordered', models.BooleanField(help_text='Later events for ordered endpoints of the tenant wait for it.')),
                 ('cursor', models.UUIDField(help_text='The last subscription that is done; empty: none.', null=True)),
+                ('endpoint_ids', django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), db_default=models.Value([], django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), size=None)), default=list, help_text='Endpoints that get the event whatever their subscriptions: those that a result is published to.', size=None)),
                 ('token', models.UUIDField(help_text="Token of the worker's claim; storing a slice requires it.", null=True)),
                 ('claimed_until', models.DateTimeField(help_text='When the claim ends, or when a failed slice is retried.', null=True)),
                 ('tenant', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='subscriptions.tenant')),
@@ -341,6 +343,22 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'queue',
             },
+        ),
+        migrations.CreateModel(
+            name='PendingResult',
+            fields=[
+                ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When it was created.')),
+                ('succeeded', models.BooleanField(help_text='Whether the delivery succeeded.')),
+                ('condition', models.CharField(help_text='Why it has ended: delivered, cancelled, or a cause.', max_length=24)),
+                ('reason', models.TextField(blank=True, help_text='Details of the condition, if there are any.')),
+                ('attempts', models.PositiveSmallIntegerField(help_text='Attempts made.')),
+                ('last_status', models.PositiveSmallIntegerField(help_text='HTTP status of the last one.', null=True)),
+                ('last_error', models.CharField(blank=True, help_text='Class of the last failure.', max_length=20)),
+                ('delivery', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='delivery.delivery')),
+                ('endpoint', models.ForeignKey(db_constraint=False, db_index=False, help_text='The endpoint that on_success or on_failure names; empty: only subscriptions receive the record.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='subscriptions.endpoint')),
+                ('tenant', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='subscriptions.tenant')),
+            ],
         ),
         migrations.CreateModel(
             name='PublisherReport',
@@ -511,6 +529,10 @@ class Migration(migrations.Migration):
             model_name='event',
             index=models.Index(fields=['tenant', 'id'], name='event_by_tenant'),
         ),
+        migrations.AddIndex(
+            model_name='event',
+            index=models.Index(condition=models.Q(('about__isnull', False)), fields=['about'], name='event_about'),
+        ),
         migrations.AddConstraint(
             model_name='event',
             constraint=models.UniqueConstraint(fields=('tenant', 'event_id', 'source'), name='unique_event_id_per_tenant_and_source'),
@@ -558,6 +580,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='lane',
             index=models.Index(condition=models.Q(('rejecting_since__isnull', False)), fields=['endpoint'], name='lane_rejecting'),
+        ),
+        migrations.AddIndex(
+            model_name='pendingresult',
+            index=models.Index(fields=['tenant', 'id'], name='pending_result_by_tenant'),
+        ),
+        migrations.AddIndex(
+            model_name='pendingresult',
+            index=models.Index(fields=['delivery'], name='pending_result_of_delivery'),
         ),
         migrations.AddIndex(
             model_name='replay',

@@ -16,6 +16,8 @@ ALTER TABLE delivery_usageincrement SET (autovacuum_vacuum_scale_factor = 0.0, a
     autovacuum_vacuum_insert_threshold = 100000, autovacuum_vacuum_cost_delay = 0);
 ALTER TABLE delivery_deferredfanout SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.0,
     autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+ALTER TABLE delivery_pendingresult SET (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 1000,
+    autovacuum_vacuum_cost_delay = 0);
 ALTER TABLE delivery_schedule SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 ALTER TABLE delivery_schedulequeue SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.0,
     autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);

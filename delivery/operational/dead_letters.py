@@ -1,7 +1,8 @@
 """Dead-letter deliveries, and publish each as ``waypost.delivery.dead``, whatever it died of.
 
 Every delivery that fails permanently passes one of these functions, in the transaction that ends it: so there is no
-dead letter without its operational event. If nothing is dead, none of them costs a statement more.
+dead letter without its operational event, and none without a pending result if an endpoint receives it. If nothing is
+dead, none of them costs a statement more.
 
 Dead deliveries of operational events are not published, so that they cannot multiply.
 """
@@ -13,6 +14,7 @@ from uuid import UUID
 
 from delivery.models import DeadLetter, Delivery, Event
 from delivery.operational.operational_events import publish_operational
+from delivery.operational.pending_results import add_failure_results
 from delivery.sql.dead_letters import (
     DeadLetterRow,
     DescribedLetter,
@@ -62,10 +64,11 @@ def recover_claims() -> list[RecoveredClaim]:
 
 
 def _publish(delivery_ids: Sequence[UUID]) -> int:
-    """Publish that these deliveries are dead; return their number."""
+    """Publish that these deliveries are dead, and store their pending results; return their number."""
     for begin in range(0, len(delivery_ids), BATCH):
         letters = describe_letters(delivery_ids[begin : begin + BATCH], NAMES, OPERATIONAL)
         publish_operational("waypost.delivery.dead", [(it.tenant_id, _describe(it)) for it in letters])
+        add_failure_results(delivery_ids[begin : begin + BATCH])
     return len(delivery_ids)
 
 

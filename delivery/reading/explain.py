@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from delivery.models import DeadLetter, DeferredFanOut, DelayedEvent, Delivery, Event, Lane
 from delivery.reading.endpoint_health import pause_message
+from delivery.reading.explain_results import explain_named, explain_results
 from subscriptions.models import Endpoint, Subscription
 from subscriptions.routing.explain import NoMatchReason, explain_mismatch, is_subscribed
 from webhooks.wire import ids
@@ -87,11 +88,14 @@ def explain(event: Event, endpoints: Sequence[Endpoint]) -> list[Explanation]:
     subscriptions = _subscriptions(unsent)
     document, budget = cache(lambda: read_structured(bytes(event.body)).document()), StepBudget(EXPLAIN_STEPS)
     is_deferred = not_routed is not None and not_routed.code != CANCELLED
+    results, named = explain_results(event, deliveries.values()), explain_named(event, endpoints)
     explained = []
     for endpoint in endpoints:
         delivery = deliveries.get(endpoint.id)
         if delivery is not None:
-            reasons = list(_why_sent(endpoint, delivery, lanes.get(endpoint.id), letters.get(delivery.id)))
+            reasons = [*filter(None, [named.get(endpoint.id)])]
+            reasons += _why_sent(endpoint, delivery, lanes.get(endpoint.id), letters.get(delivery.id))
+            reasons += filter(None, [results.get(delivery.id)])
         elif not_routed is not None:
             reasons = [not_routed]
         else:

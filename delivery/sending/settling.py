@@ -17,9 +17,11 @@ from delivery.lanes.clock import ENOUGH, Clock
 from delivery.lanes.lane import LeasedLane
 from delivery.lanes.leased_lanes import LeasedLanes
 from delivery.load.drain_meter import DrainMeter
+from delivery.operational.pending_results import add_success_results
 from delivery.sending.attempt_stats import AttemptStats
 from delivery.sending.claimed_ahead import PublisherClaims
 from delivery.sending.dispatch import Dispatcher
+from delivery.sending.results import SuccessResults
 from delivery.sending.settlement import Ended, report_dead, settlements
 from delivery.sending.verdict import RESPONDED_410
 from delivery.sql.settle import find_unrecorded, is_one_statement, release_claims, settle_attempts
@@ -48,6 +50,7 @@ class Settling:
         self.ended: list[Ended] = []
         self.due_at = math.inf
         self.stats = AttemptStats()
+        self._success_results = SuccessResults(lanes, clock)
         self._unsettled: list[Ended] = []  # the ended attempts that the current settlement writes
         self._is_commit_unknown = False  # whether the last settlement failed in such a way that it may be committed
         self._lanes = lanes
@@ -95,10 +98,13 @@ class Settling:
         if not self._unsettled:
             return 0
         count, rows = len(self._unsettled), settlements(self._unsettled, self._lanes.is_overdue)
-        with nullcontext() if is_one_statement(rows) else transaction.atomic():
+        with_results = self._success_results.may_have_results(rows)
+        with transaction.atomic() if with_results or not is_one_statement(rows) else nullcontext():
             new = find_unrecorded(rows) if self._is_commit_unknown else rows
             self._is_commit_unknown = True
             settled = settle_attempts(new)
+            if with_results:
+                add_success_results([row.delivery_id for row in settled if row.delivery_id in with_results])
             disabled = report_dead(self._unsettled, [row for row in settled if row.cause])
         self._is_commit_unknown = False
         self._lanes.batches.dead_letter(dict.fromkeys(disabled, RESPONDED_410))

@@ -67,32 +67,44 @@ def has_ordered_fan_outs(tenant_id: UUID) -> bool:
 
 
 class OperationalEventRow(NamedTuple):
-    """An event of the platform for one tenant; ``body`` is the structured JSON that is signed and sent."""
+    """An event of the platform for one tenant; ``body`` is the structured JSON that is signed and sent.
+
+    ``endpoints``: ids of endpoints that get it whatever their subscriptions, as an array's text. ``about``: the event
+    whose data it repeats.
+    """
 
     id: UUID
     tenant_id: UUID
     event_id: str
     digest: bytes
     body: bytes
+    endpoints: str = "{}"
+    about: UUID | None = None
 
 
-# Readers: settling, the sweep. Index: subscription_operational, one look-up for each event. Events of tenants that do
-# not subscribe to the type are not stored.
+# Readers: settling, the sweep, publishing of results. Index: subscription_operational, one look-up for each event.
+# Events are stored only if the tenant subscribes to the type, or an endpoint is named that gets them.
 INSERT_OPERATIONAL_EVENTS = f"""
-WITH accepted AS (
-    INSERT INTO delivery_event (id, created_at, tenant_id, source, event_id, type, subject, digest, body)
-    SELECT e.id, clock_timestamp(), e.tenant_id, %(source)s, e.event_id, %(type)s, %(subject)s::text, e.digest, e.body
-      FROM unnest(%(ids)s::uuid[], %(tenants)s::uuid[], %(event_ids)s::text[], %(digests)s::bytea[],
-                  %(bodies)s::bytea[]) AS e(id, tenant_id, event_id, digest, body)
-     WHERE EXISTS (SELECT FROM subscriptions_subscription s
+WITH given AS (
+    SELECT * FROM unnest(%(ids)s::uuid[], %(tenants)s::uuid[], %(event_ids)s::text[], %(digests)s::bytea[],
+                         %(bodies)s::bytea[], %(endpoints)s::text[], %(abouts)s::uuid[])
+                  AS e(id, tenant_id, event_id, digest, body, endpoints, about)
+), accepted AS (
+    INSERT INTO delivery_event (id, created_at, tenant_id, source, event_id, type, subject, digest, body, about)
+    SELECT e.id, clock_timestamp(), e.tenant_id, %(source)s, e.event_id, %(type)s, %(subject)s::text, e.digest,
+           e.body, e.about
+      FROM given e
+     WHERE e.endpoints <> '{{}}'
+        OR EXISTS (SELECT FROM subscriptions_subscription s
                      LEFT JOIN subscriptions_endpoint p ON p.id = ANY(ARRAY[s.endpoint_id])
                     WHERE s.tenant_id = e.tenant_id AND {IS_OPERATIONAL} AND p.deleted_at IS NULL
                       AND s.event_types && %(names)s::varchar[])
         ON CONFLICT (tenant_id, source, event_id) DO NOTHING
     RETURNING id, tenant_id, created_at
 ), deferred AS (
-    {INSERT_FAN_OUTS}
-    SELECT id, tenant_id, '{OPERATIONAL}', false FROM accepted ORDER BY id
+    INSERT INTO delivery_deferredfanout (event_id, tenant_id, reason, is_ordered, endpoint_ids)
+    SELECT id, accepted.tenant_id, '{OPERATIONAL}', false, endpoints::uuid[] FROM accepted JOIN given USING (id)
+     ORDER BY id
 ), counted AS (
     {INSERT_USAGE}
     SELECT tenant_id, (created_at AT TIME ZONE 'UTC')::date, %(type)s, count(*), 0 FROM accepted GROUP BY 1, 2
@@ -104,11 +116,13 @@ SELECT count(*) FROM accepted
 def insert_operational_events(
     source: str, event_type: str, names: Sequence[str], rows: Sequence[OperationalEventRow], subject: str | None = None
 ) -> int:
-    """Insert events of one type, each for its tenant if it subscribes to the type; return how many were inserted.
+    """Insert events of one type, each for its tenant if it subscribes to the type, or if the row names an endpoint.
+
+    Return how many were inserted.
 
     ``names``: what a subscription may name to receive the type.
     """
-    ids, tenants, event_ids, digests, bodies = columns(rows, 5)
+    ids, tenants, event_ids, digests, bodies, endpoints, abouts = columns(rows, 7)
     parameters = {
         "source": source,
         "type": event_type,
@@ -119,6 +133,8 @@ def insert_operational_events(
         "event_ids": event_ids,
         "digests": digests,
         "bodies": bodies,
+        "endpoints": endpoints,
+        "abouts": abouts,
     }
     ((count,),) = run(INSERT_OPERATIONAL_EVENTS, parameters)
     return int(count)
@@ -172,24 +188,30 @@ def claim_fan_out(token: UUID, event_id: UUID, max_claims: int) -> bool:
 
 
 class DeferredEvent(NamedTuple):
-    """An event to route. ``cursor``: its last subscription that is done. ``body``: None if the event is gone."""
+    """An event to route. ``cursor``: its last subscription that is done. ``body``: None if the event is gone.
+
+    ``endpoint_ids``: endpoints that get it whatever their subscriptions.
+    """
 
     event_id: UUID
     cursor: UUID | None
     created_at: datetime | None
     body: bytes | None
+    endpoint_ids: list[UUID]
 
 
 # Reader: the fan-out task. Index: fan_out_by_tenant. The sizes of bodies are known without reading them.
 READ_FAN_OUTS = """
 WITH first AS (
-    SELECT id, event_id, cursor FROM delivery_deferredfanout WHERE tenant_id = %(tenant)s ORDER BY id LIMIT %(limit)s
+    SELECT id, event_id, cursor, endpoint_ids FROM delivery_deferredfanout
+     WHERE tenant_id = %(tenant)s ORDER BY id LIMIT %(limit)s
 ), sized AS (
     SELECT f.*, coalesce(sum(octet_length(e.body)) OVER (ORDER BY f.id) - octet_length(e.body), 0) AS before
       FROM first f LEFT JOIN delivery_event e ON e.id = ANY(ARRAY[f.event_id])
 )
 SELECT s.event_id, s.cursor,
-       greatest(e.created_at, (SELECT deliver_at FROM delivery_delayedevent w WHERE w.event_id = e.id)), e.body
+       greatest(e.created_at, (SELECT deliver_at FROM delivery_delayedevent w WHERE w.event_id = e.id)), e.body,
+       s.endpoint_ids
   FROM sized s LEFT JOIN delivery_event e ON e.id = ANY(ARRAY[s.event_id])
  WHERE s.before < %(max_bytes)s
  ORDER BY s.id

@@ -140,7 +140,7 @@ def _own(kind: str, form: SettingsForm) -> dict[str, Any]:
     return {**fields, "skip_test": form.cleaned_data["skip_test"]}
 
 
-def run_for_form(form: SettingsForm, write: Any) -> Any:
+def run_for_form(form: forms.Form, write: Any) -> Any:
     """Return what ``write`` returns; None if it was refused, and the form has the reasons."""
     try:
         return write()

@@ -18,6 +18,7 @@ from django.utils.safestring import SafeString
 from subscriptions.admin.actions import run_for_each, show_once
 from subscriptions.admin.connector_form import connector_page
 from subscriptions.admin.endpoint_form import MAY_ADD, add_page, settings_page
+from subscriptions.admin.endpoint_results import results_page, shown_results
 from subscriptions.admin.endpoint_secrets import secrets_page
 from subscriptions.connectors.catalogue import find_connector
 from subscriptions.endpoints import state
@@ -86,6 +87,7 @@ class EndpointAdmin(AdminList):
                 )
             },
         ),
+        ("Results", {"fields": ("named_endpoints",)}),
         ("Other", {"fields": ("metadata", ("created_at", "updated_at"), "deleted")}),
     )
     actions = ("pause", "enable", "disable", "rotate")
@@ -96,6 +98,7 @@ class EndpointAdmin(AdminList):
         return [
             path("<uuid:pk>/secrets/", page, name="subscriptions_endpoint_secrets"),
             path("<uuid:pk>/settings/", settings, name="subscriptions_endpoint_settings"),
+            path("<uuid:pk>/results/", self.admin_site.admin_view(self.results), name="subscriptions_endpoint_results"),
             *super().get_urls(),
         ]
 
@@ -106,6 +109,10 @@ class EndpointAdmin(AdminList):
     def settings(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """Change the settings of an endpoint that is not called by its URL."""
         return settings_page(self, request, pk)
+
+    def results(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Choose the endpoints that get the results."""
+        return results_page(self, request, pk)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         connector = find_connector(request.GET.get("connector", ""))
@@ -137,6 +144,8 @@ class EndpointAdmin(AdminList):
         listed = format_html_join("", "<div>{}: {}</div>", lines)
         page = reverse("admin:subscriptions_endpoint_settings", args=[endpoint.pk])
         return format_html('{}<a class="wp-link" href="{}">Change</a>', listed, page)
+
+    named_endpoints = column("Invocation records go to", shown_results)
 
     @admin.display(description="Custom headers")
     def header_names(self, endpoint: Endpoint) -> str:

@@ -14,6 +14,7 @@ from subscriptions.endpoints.batch import check_batch
 from subscriptions.endpoints.destinations.registry import HTTP
 from subscriptions.endpoints.kinds import Kind, foreign_fields, rules_of
 from subscriptions.endpoints.latest_only import check_latest_only
+from subscriptions.endpoints.results import check_named, forget
 from subscriptions.endpoints.signing_secrets import new_signing_secret, store_secret
 from subscriptions.endpoints.state import DISABLED, UNVERIFIED, existing, set_state
 from subscriptions.errors import Invalid, InvalidParts, uid_in_use
@@ -55,6 +56,7 @@ def create_endpoint(
     check_latest_only(endpoint.latest_only, endpoint.ordering)
     settings = rules.assign(endpoint, own)
     with unique_uid(uid_in_use):
+        check_named(endpoint, general)
         endpoint.save(force_insert=True)
         check_endpoint_limit(tenant)
         rules.save(settings)
@@ -89,6 +91,7 @@ def change_endpoint(
     with unique_uid(uid_in_use):
         if precondition is not None:
             precondition()
+        check_named(endpoint, general)
         if fields:
             _update(endpoint, general, own)
         if state is not None and not ("url" in fields and state == endpoint.state):
@@ -105,6 +108,7 @@ def delete_endpoint(endpoint: Endpoint) -> None:
     """
     with transaction.atomic():
         if existing(endpoint).update(deleted_at=timezone.now()):
+            forget(endpoint)
             endpoint.subscriptions.all().delete()
             endpoint.secrets.all().delete()
             OAuthToken.objects.filter(endpoint=endpoint.pk).delete()

@@ -143,6 +143,24 @@ class Endpoint(Row):
         help_text="Events that share a request: at most `max_events` and `max_bytes`, sent `window_seconds` after the "
         "first of them; null: each event has a request of its own.",
     )
+    on_success = models.ForeignKey(
+        "self",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        help_text="Endpoint that gets an invocation record of each delivery that succeeded; null: none.",
+    )
+    on_failure = models.ForeignKey(
+        "self",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        help_text="Endpoint that gets an invocation record of each delivery that ended without success; null: none.",
+    )
     metadata = models.JSONField(default=dict, blank=True)
     labels = models.JSONField(default=dict, blank=True, db_default=Value({}, models.JSONField()))
     secrets_changed_at = models.DateTimeField(
@@ -166,6 +184,9 @@ class Endpoint(Row):
                 name="endpoint_disabled",
                 condition=Q(state="disabled", deleted_at=None),
             ),
+            # reader of both: results.forget, when the named endpoint is deleted
+            models.Index(fields=["on_success"], name="endpoint_on_success", condition=Q(on_success__isnull=False)),
+            models.Index(fields=["on_failure"], name="endpoint_on_failure", condition=Q(on_failure__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
 """Describe the events that the platform publishes about itself, for the catalogue and for generated documents.
 
 They are no rows, since none of them is created, changed or deleted. A subscription receives them if it names their
-type, or ``waypost.*``.
+type, or ``waypost.*``; of the results of deliveries and receipts only if it names the type.
 """
 
 from datetime import UTC, datetime
@@ -10,6 +10,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from subscriptions.event_types.exact_json import to_json
 from subscriptions.event_types.models import EventSchema, EventType
+from subscriptions.event_types.operational_results import RESULT_TYPES
 
 GROUP = "Waypost"
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)  # time of creation that is shown; none is recorded
@@ -298,6 +299,7 @@ TYPES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
             "last_error": "status",
         },
     ),
+    **{name: (text, _schema(properties), example) for name, (text, properties, example) in RESULT_TYPES.items()},
 }
 """By name: description, JSON Schema of the data, example of the data."""
 

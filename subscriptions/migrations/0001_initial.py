@@ -47,6 +47,8 @@ class Migration(migrations.Migration):
                 ('version', models.BigIntegerField(default=0, editable=False)),
                 ('updated_at', models.DateTimeField(auto_now=True, help_text='When it was last changed.')),
                 ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('on_failure', models.ForeignKey(blank=True, db_index=False, help_text='Endpoint that gets an invocation record of each delivery that ended without success; null: none.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='subscriptions.endpoint')),
+                ('on_success', models.ForeignKey(blank=True, db_index=False, help_text='Endpoint that gets an invocation record of each delivery that succeeded; null: none.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='subscriptions.endpoint')),
             ],
         ),
         migrations.CreateModel(
@@ -292,7 +294,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='subscription',
-            index=models.Index(condition=models.Q(('active', True), ('event_types__overlap', ['waypost.*', 'waypost.alert.*', 'waypost.alert.firing', 'waypost.alert.resolved', 'waypost.delivery.*', 'waypost.delivery.dead', 'waypost.endpoint.*', 'waypost.endpoint.disabled', 'waypost.endpoint.failing', 'waypost.endpoint.recovered', 'waypost.endpoint.rejecting', 'waypost.source.*', 'waypost.source.failing', 'waypost.source.recovered'])), fields=['tenant'], name='subscription_operational'),
+            index=models.Index(condition=models.Q(('active', True), ('event_types__overlap', ['waypost.*', 'waypost.alert.*', 'waypost.alert.firing', 'waypost.alert.resolved', 'waypost.delivery.*', 'waypost.delivery.dead', 'waypost.endpoint.*', 'waypost.endpoint.disabled', 'waypost.endpoint.failing', 'waypost.endpoint.recovered', 'waypost.endpoint.rejecting', 'waypost.source.*', 'waypost.source.failing', 'waypost.source.recovered', 'waypost.delivery.failed', 'waypost.delivery.succeeded', 'waypost.receipt.failed', 'waypost.receipt.processed'])), fields=['tenant'], name='subscription_operational'),
+        ),
+        migrations.AddIndex(
+            model_name='subscription',
+            index=models.Index(condition=models.Q(('active', True), ('event_types__contains', ['waypost.delivery.succeeded'])), fields=['tenant'], name='subscription_to_successes'),
         ),
         migrations.AddConstraint(
             model_name='subscription',
@@ -325,6 +331,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='endpoint',
             index=models.Index(condition=models.Q(('deleted_at', None), ('state', 'disabled')), fields=['state_changed_at'], name='endpoint_disabled'),
+        ),
+        migrations.AddIndex(
+            model_name='endpoint',
+            index=models.Index(condition=models.Q(('on_success__isnull', False)), fields=['on_success'], name='endpoint_on_success'),
+        ),
+        migrations.AddIndex(
+            model_name='endpoint',
+            index=models.Index(condition=models.Q(('on_failure__isnull', False)), fields=['on_failure'], name='endpoint_on_failure'),
         ),
         migrations.AddConstraint(
             model_name='endpoint',

@@ -15,7 +15,9 @@ OPERATIONAL_NAMES = [
     *("waypost.delivery.*", "waypost.delivery.dead"),
     *("waypost.endpoint.*", "waypost.endpoint.disabled", "waypost.endpoint.failing", "waypost.endpoint.recovered"),
     *("waypost.endpoint.rejecting", "waypost.source.*", "waypost.source.failing", "waypost.source.recovered"),
+    *("waypost.delivery.failed", "waypost.delivery.succeeded", "waypost.receipt.failed", "waypost.receipt.processed"),
 ]
+SUCCEEDED = "waypost.delivery.succeeded"
 
 BYTES_PER_TYPE = 512  # that an event type of a subscription takes in the memory of a process, about
 
@@ -78,6 +80,11 @@ class Subscription(Row):
                 fields=["tenant"],
                 name="subscription_operational",
                 condition=Q(event_types__overlap=OPERATIONAL_NAMES, active=True),
+            ),
+            models.Index(  # reader: find_subscribers, while deliveries are settled
+                fields=["tenant"],
+                name="subscription_to_successes",
+                condition=Q(event_types__contains=[SUCCEEDED], active=True),
             ),
         ]
 

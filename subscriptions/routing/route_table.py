@@ -17,6 +17,9 @@ from webhooks.wire.patterns import IndexablePattern, PatternIndex
 from webhooks.wire.step_budget import UNLIMITED, UNLIMITED_STEPS, BudgetExceeded, StepBudget
 
 OPERATIONAL = "waypost."  # prefix of the types of the platform's own events
+RESULTS = frozenset(
+    ("waypost.delivery.succeeded", "waypost.delivery.failed", "waypost.receipt.processed", "waypost.receipt.failed")
+)  # one for each delivery or receipt, so that a subscription has to name them exactly
 TEST_TYPE = "waypost.test"  # of test messages to a source, which may publish what it receives
 _EVENT_TYPE = re.compile(r"[^\s*](?:[^*]*[^\s*])?")
 STEPS_PER_ROUTE = 3  # comparing a route with those that were found
@@ -278,9 +281,12 @@ def is_event_type(name: str) -> bool:
 def matching_names(event_type: str) -> Iterator[str]:
     """Yield what a subscription may name to receive this type: the type, ``a.b.*`` and ``a.*`` above it, ``*``.
 
-    ``*`` does not include the platform's own events: they are named by ``waypost.*`` or exactly.
+    ``*`` does not include the platform's own events: they are named by ``waypost.*`` or exactly, those in RESULTS only
+    exactly.
     """
     yield event_type
+    if event_type in RESULTS:
+        return
     dot = event_type.rfind(".")
     while dot > 0:
         yield event_type[:dot] + ".*"

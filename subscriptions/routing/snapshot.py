@@ -5,6 +5,7 @@ A publisher writes under the version of its snapshot (``Tenant.routes_version``,
 a new snapshot. So a subscription applies from its commit, in every process, without a message to any of them.
 """
 
+from collections.abc import Sequence
 from typing import cast
 from uuid import UUID
 
@@ -23,6 +24,7 @@ ROUTE_BYTES = 1_900  # of a subscription and its place in the index, without eve
 _ROW = " || '/' || ".join(f"{Subscription._meta.db_table}.{name}::text" for name in ("xmin", "cmin", "ctid"))
 STAMP = Func(F("endpoint__version"), template=f"{_ROW} || '/' || %(expressions)s::text", output_field=TextField())
 ROW_STAMP = Func(F("id"), template=f"{_ROW} || '/' || %(expressions)s::text", output_field=TextField())
+NO_SUBSCRIPTION = UUID(int=0)  # key of a route that needs none
 PAIR_BITS = 48  # bits of a route's key that distinguish the endpoints which a subscription selects by labels
 
 ENDPOINT_FIELDS = (
@@ -96,6 +98,12 @@ def _key_of_pair(subscription_id: UUID, endpoint_id: UUID) -> UUID:
     return UUID(int=subscription_id.int >> PAIR_BITS << PAIR_BITS | endpoint_id.int & ((1 << PAIR_BITS) - 1))
 
 
+def direct_routes(tenant_id: UUID, endpoint_ids: Sequence[UUID]) -> list[Route]:
+    """Return routes to these endpoints of the tenant that need no subscription, without deleted endpoints."""
+    rows = Endpoint.objects.filter(tenant_id=tenant_id, id__in=list(endpoint_ids), deleted_at=None)
+    return [_route(NO_SUBSCRIPTION, it, None, None) for it in rows.select_related("http").order_by("id")]
+
+
 def _version_of(tenant_id: UUID) -> int:
     return Tenant.objects.values_list("routes_version", flat=True).get(id=tenant_id)
 
@@ -115,7 +123,14 @@ def _entry(
     rules: tuple[LazyPattern | None, LazyTransformer | None],
 ) -> RouteEntry:
     pattern, transformer = rules
-    route = Route(
+    route = _route(key, endpoint, pattern, transformer)
+    size = ROUTE_BYTES + BYTES_PER_TYPE * len(row.event_types)
+    size += sum(len(it.text) for it in (pattern, transformer) if it is not None)
+    return RouteEntry(stamp, route, tuple(row.event_types), size)
+
+
+def _route(key: UUID, endpoint: Endpoint, pattern: LazyPattern | None, transformer: LazyTransformer | None) -> Route:
+    return Route(
         subscription_id=key,
         endpoint_id=endpoint.id,
         ordering=endpoint.ordering,
@@ -124,9 +139,6 @@ def _entry(
         transformer=transformer,
         reference_above_bytes=_reference_above_bytes(endpoint),
     )
-    size = ROUTE_BYTES + BYTES_PER_TYPE * len(row.event_types)
-    size += sum(len(it.text) for it in (pattern, transformer) if it is not None)
-    return RouteEntry(stamp, route, tuple(row.event_types), size)
 
 
 def _reference_above_bytes(endpoint: Endpoint) -> int | None:

@@ -93,6 +93,7 @@ class DeliveryTarget:
     http: HttpTarget | None = None
     connection: Connection | None = None
     batch: Batch | None = None  # how events share requests; None: as the destination takes them
+    has_on_success: bool = False  # whether an endpoint is named that gets a record of each delivery that succeeded
 
     @property
     def is_ordered(self) -> bool:
@@ -173,6 +174,7 @@ def _target(endpoint: Endpoint, secrets: list[SigningSecret]) -> DeliveryTarget:
         ordering=endpoint.ordering,
         latest_only=endpoint.latest_only,
         batch=Batch(**endpoint.batch) if endpoint.batch else None,
+        has_on_success=endpoint.on_success_id is not None,
         retry_plan=None if endpoint.retry_plan is None else tuple(endpoint.retry_plan),
         signer=_signer(secrets),
         valid_until=min((it.expires_at for it in secrets if it.expires_at), default=None),

@@ -31,6 +31,7 @@ from subscriptions.endpoints.batch import check_batch
 from subscriptions.endpoints.destinations.kind import Connection
 from subscriptions.endpoints.destinations.registry import checked_connection
 from subscriptions.event_types.operational import TYPES
+from subscriptions.event_types.schemas import check_examples
 from subscriptions.models import Tenant
 from subscriptions.routing.compiled_patterns import compile_pattern, compile_transformer
 from tests.config.web.server import serving
@@ -79,6 +80,20 @@ def test_operational_event_of_the_page_is_one_of_the_catalogue() -> None:
     shown = event["data"].keys() - {"...", "tenant", "tenant_uid"}
     assert shown <= schema["properties"].keys()
     assert event["data"]["reason"] in schema["properties"]["reason"]["enum"]
+
+
+def test_invocation_record_of_the_page_is_one_of_the_catalogue() -> None:
+    event = json.loads(block_for("invocation-record").text)
+    _, schema, _ = TYPES[event["type"]]
+    check_examples([event["data"]], schema)
+
+
+@pytest.mark.django_db
+def test_handlers_that_name_an_endpoint_are_accepted() -> None:
+    endpoint = make_endpoint(uid="errors")
+    body = {"scheme": "standard", **json.loads(block_for("results-of-receipts").text)}
+    response = make_client(endpoint.tenant).post("/api/v1/sources/", body, "json")
+    assert response.json()["handlers"][0]["on_failure"] == endpoint.public_id
 
 
 def test_rules_of_the_handshake_respond_as_the_page_says() -> None:

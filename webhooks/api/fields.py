@@ -7,6 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from webhooks.kit.rest.serializers import ListField, StorableJsonField, TextField
+from webhooks.kit.results import RESULTS
 from webhooks.processing.handler_registry import handler_paths, takes_steps
 from webhooks.processing.running.retry_plan import MAX_TOTAL_WAIT, MAX_WAIT, MAX_WAITS
 from webhooks.processing.steps.settings import (
@@ -32,7 +33,7 @@ CONTENT_TYPE = re.compile(
 OUTCOMES = ("duplicate", "failed", "rejected", "paused", "deleted")
 MAX_RESPONSE_BODY = 4096  # characters
 MAX_HANDLERS = 20  # per source
-MEMBERS = frozenset({"handler", "pattern", "enrich", "transform"})  # of a handler
+MEMBERS = frozenset({"handler", "pattern", "enrich", "transform", *RESULTS})  # of a handler
 MAX_ORIGINS = 100  # per source
 MAX_NETWORKS = 200  # per source
 
@@ -241,6 +242,16 @@ def _is_wait(seconds: Any) -> bool:
                     "additionalProperties": True,
                     "description": "Event pattern of the messages it handles; null: all.",
                 },
+                "on_success": {
+                    "type": ["string", "null"],
+                    "description": "Endpoint of the tenant, by id or `uid`, that gets an invocation record of each "
+                    "receipt that the handler processed; null: none.",
+                },
+                "on_failure": {
+                    "type": ["string", "null"],
+                    "description": "Endpoint of the tenant, by id or `uid`, that gets an invocation record of each "
+                    "receipt for it that was given up; null: none.",
+                },
                 "enrich": {
                     "x-component": ("SourceEnrichment", "An HTTP call whose answer stands beside the message."),
                     "type": ["object", "null"],
@@ -334,6 +345,7 @@ class HandlersField(StorableJsonField):
         "unknown": "Unknown handler {name!r}; must be one of {names}.",
         "pattern": "Invalid pattern of {name}: {problem}",
         "steps": "Invalid steps of {name}: {problem}",
+        "result": "{member} of {name} must be the id or the uid of an endpoint.",
         "no_steps": "{name} takes no steps; enrich and transform are for publish.",
     }
 
@@ -354,6 +366,9 @@ class HandlersField(StorableJsonField):
         if pattern is not None:
             self._check_pattern(name, pattern)
         self._check_steps(name, choice)
+        for member in RESULTS:
+            if not isinstance(choice.get(member, ""), str | None):
+                self.fail("result", member=member, name=name)
         return {member: value for member, value in choice.items() if value is not None}
 
     def _check_pattern(self, name: str, pattern: Any) -> None:

@@ -81,6 +81,8 @@ class HandlerRule:
     steps: Steps | None = None
     index: int = 0
     """Its place among the handlers of the source; only of one with ``steps``."""
+    choice: Mapping[str, Any] | None = None
+    """The handler as the source names it; None if code registers it."""
 
     def is_for(self, source: Source | SourceSnapshot) -> bool:
         """Tell whether the rule is for this source."""
@@ -188,9 +190,9 @@ def _rules_of(source: Source, patterns: ReceiptPatterns) -> Iterator[HandlerRule
             function = import_string(handler_paths()[name])
         except (KeyError, ImportError) as error:
             raise UnknownHandler(name) from error
-        pattern = choice.get("pattern")
         steps = steps_of(choice, owner) if has_steps(choice) else None
-        yield HandlerRule(name, function, ANY, None if pattern is None else patterns.compile(pattern), steps, index)
+        pattern = None if choice.get("pattern") is None else patterns.compile(choice["pattern"])
+        yield HandlerRule(name, function, ANY, pattern, steps, index, choice)
 
 
 def _events_in(receipt: Receipt, patterns: Sequence[CompiledGroup]) -> list[EventDocument]:

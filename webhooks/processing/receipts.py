@@ -57,6 +57,7 @@ _SETTLE = """
         AS result (id, token, attempts, error, retry_in,
         is_processed, cause, handled_by, out_of_order, skipped, traceback, outcome, steps)
     WHERE receipt.id = result.id AND receipt.claim_token = result.token
+    RETURNING receipt.id
 """
 _NO_RETRY = -1.0  # seconds, for results that are settled
 
@@ -133,10 +134,10 @@ def lock(claimed: Sequence[Receipt]) -> set[UUID]:
     return {id for (id,) in sql.run(_LOCK, values)}
 
 
-def settle(results: Sequence[Result]) -> None:
-    """Record these results, only where the claim's token is still in the row."""
+def settle(results: Sequence[Result]) -> set[UUID]:
+    """Record these results, only where the claim's token is still in the row; return the receipts where it was."""
     if not results:
-        return
+        return set()
     values = {
         "ids": [result.receipt_id for result in results],
         "tokens": [result.token for result in results],
@@ -153,7 +154,7 @@ def settle(results: Sequence[Result]) -> None:
         "skipped": [result.skipped for result in results],
         "steps": [orjson.dumps(list(result.steps)).decode() if result.steps else "" for result in results],
     }
-    sql.run(_SETTLE, values)
+    return {id for (id,) in sql.run(_SETTLE, values)}
 
 
 def retry(ids: Sequence[UUID], replay_id: UUID | None = None) -> int:

@@ -15,6 +15,7 @@ from subscriptions.api.fields.destination import (
     SkipTest,
     check_type,
 )
+from subscriptions.api.fields.named_endpoint import NamedEndpoint
 from subscriptions.api.fields.own import Metadata, Uid
 from subscriptions.api.fields.retry_plan import RetryPlan
 from subscriptions.api.serializers.endpoint_secrets import SIGNING
@@ -55,6 +56,14 @@ class EndpointSerializer(StrictModelSerializer):
         help_text="Seconds to wait after each failure, as an array, or an object that describes them; returned as "
         "the array. `[]`: never again, one attempt only. Null: the default, 10 attempts over 75 h 35 min.",
     )
+    on_success = NamedEndpoint(
+        help_text="Endpoint that gets an invocation record, `waypost.delivery.succeeded`, of each delivery that "
+        "succeeded: id or `uid`; returned as the id. Null: none."
+    )
+    on_failure = NamedEndpoint(
+        help_text="Endpoint that gets an invocation record, `waypost.delivery.failed`, of each delivery that ended "
+        "without success: id or `uid`; returned as the id. Null: none."
+    )
     kept_by_put = frozenset({"state", "kind", "credentials", "skip_test"})
     hints = dict.fromkeys(("secret", "signing"), "POST to the endpoint's secrets/ to rotate the secret.")
 
@@ -83,6 +92,8 @@ class EndpointSerializer(StrictModelSerializer):
             "latest_only",
             "retry_plan",
             "batch",
+            "on_success",
+            "on_failure",
             "metadata",
             "labels",
             "created_at",

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from rest_framework import serializers
 
 from webhooks.kit.encryption import decrypt
 from webhooks.kit.rest.errors import Conflict
+from webhooks.kit.results import RESULTS, endpoints_named
 from webhooks.models import Source
 from webhooks.outgoing.url_check import check_saved_url
 from webhooks.processing.steps.settings import url_to_check
@@ -69,6 +70,28 @@ def check_response(attrs: dict[str, Any], source: Source | None) -> None:
         raise serializers.ValidationError({"response_body": "Must be JSON, or set another response_content_type."})
     if value("skip_out_of_order") and not value("sequence_path"):
         raise serializers.ValidationError({"skip_out_of_order": "Requires sequence_path."})
+
+
+def find_results(attrs: dict[str, Any], tenant_id: Any) -> None:
+    """Put the ids of the endpoints into new handlers that name them. Raises ValidationError."""
+    handlers = attrs.get("handlers", ())
+    names = {choice[member] for choice in handlers for member in RESULTS if choice.get(member)}
+    if not names:
+        return
+    found: dict[str, str] = {}
+    if tenant_id is not None:
+        for _, known in endpoints_named.send(sender=Source, tenant_id=tenant_id, names=names):
+            found |= cast("dict[str, str]", known)
+    faults = {
+        str(place): {member: ["The tenant of the source has no endpoint with this id."]}
+        for place, choice in enumerate(handlers)
+        for member in RESULTS
+        if choice.get(member) and choice[member] not in found
+    }
+    if faults:
+        raise serializers.ValidationError({"handlers": faults})
+    for choice in handlers:
+        choice.update({member: found[choice[member]] for member in RESULTS if choice.get(member)})
 
 
 def check_enrichments(attrs: dict[str, Any], tenant_id: Any) -> None:

@@ -18,7 +18,13 @@ from webhooks.api.fields import (
     RetryPlanField,
     ValuePathField,
 )
-from webhooks.api.serializers.source_checks import check_enrichments, check_response, configuration_errors, with_scheme
+from webhooks.api.serializers.source_checks import (
+    check_enrichments,
+    check_response,
+    configuration_errors,
+    find_results,
+    with_scheme,
+)
 from webhooks.api.serializers.source_reading import SourceReadingSerializer
 from webhooks.api.serializers.source_settings import (
     check_fields_of_http,
@@ -237,6 +243,7 @@ class SourceSerializer(StrictModelSerializer):
         attrs = with_scheme(attrs, self.instance, self._tenant_id())
         check_response(attrs, self.instance)
         check_enrichments(attrs, self._tenant_id())
+        find_results(attrs, self._tenant_id())
         if kind == HTTP:
             for name in ("settings", "skip_test"):
                 attrs.pop(name, None)

@@ -33,6 +33,7 @@ from webhooks.processing.notify import notify_waiters
 from webhooks.processing.receipts import Result, lock, settle
 from webhooks.processing.running.handler_batches import batches, run_batch
 from webhooks.processing.running.handler_timeout import HandlerTimeout, alarm, time_limit, watchdog
+from webhooks.processing.running.results import Choices, report_ended
 from webhooks.processing.running.retry_plan import wait_after
 from webhooks.processing.running.savepoints import Savepoints, check_transaction
 from webhooks.wire.errors import UnreadableBody
@@ -93,6 +94,7 @@ class HandlerRun:
     error: BaseException | None = None
     current: str = ""
     done: list[str] = field(default_factory=list)
+    choices: Choices = None
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
@@ -149,8 +151,7 @@ def run_together(claimed: Sequence[Receipt], *, has_whole_limit: bool = False) -
                     _run_claimed(run, savepoints, is_alone=len(claimed) == 1)
                 if run.blocks is not None:
                     blocked.add(run.blocks)
-        settle([run.result for run in runs if run.result is not None])
-        _notify_waiters(runs)
+        _settle(runs)
     return runs
 
 
@@ -164,14 +165,20 @@ def failed_commit(receipt: Receipt, error: BaseException) -> HandlerRun:
 def settle_alone(runs: Sequence[HandlerRun]) -> None:
     """Record results in a transaction of their own."""
     with transaction.atomic():
-        settle([run.result for run in runs if run.result is not None])
-        _notify_waiters(runs)
+        _settle(runs)
 
 
 def give_up(run: HandlerRun, cause: Receipt.Cause, error: str) -> None:
     """Make a receipt dead without running its handlers."""
     run.outcome = RunOutcome.DEAD
     run.result = _result(run, 0, cause=cause, error=error)
+
+
+def _settle(runs: Sequence[HandlerRun]) -> None:
+    """Record the results of these runs, and report those that are final."""
+    settled = settle([run.result for run in runs if run.result is not None])
+    report_ended(((run.receipt, run.result, run.choices) for run in runs), settled)
+    _notify_waiters(runs)
 
 
 def _run_claimed(run: HandlerRun, savepoints: Savepoints, *, is_alone: bool) -> None:
@@ -191,8 +198,9 @@ def _run_batches(receipts: Sequence[Receipt], limits: dict[UUID, float], savepoi
         ends = run_batch(batch, limit, savepoints, partial(_limit_hooks, hooks_before, own[0]))
         if connection.closed_in_transaction or connection.needs_rollback:
             raise TransactionLost(own[0])
-        for run, end in zip(own, ends or (), strict=ends is not None):
+        for run, end, (rule, _) in zip(own, ends or (), batch if ends else (), strict=ends is not None):
             run.seconds = end.seconds
+            run.choices = [rule.choice] if end.has_run else []
             if end.error is None:
                 run.done, run.outcome = [run.current] if end.has_run else [], RunOutcome.PROCESSED
                 run.result = _processed(run, out_of_order=False)
@@ -244,7 +252,9 @@ def _run_handlers(run: HandlerRun) -> bool:
         raise _OutOfOrder
     with alarm(run.limit):
         run.current = "matching"
-        for rule in matching_rules(receipt):
+        rules = matching_rules(receipt)
+        run.choices = [rule.choice for rule in rules if rule.choice is not None]
+        for rule in rules:
             run.current = rule.name
             rule.run(receipt)
             run.done.append(rule.name)
