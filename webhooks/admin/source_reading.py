@@ -1,16 +1,19 @@
 """Show how a source is read in the admin: state, lag, partitions; test its settings, and seek after confirmation."""
 
+from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db.models.functions import Length
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 
+from webhooks.kit.jobs.duration import duration
 from webhooks.models import Source, SourcePartition
 from webhooks.outgoing.errors import LimitReached
 from webhooks.readers.other_systems import test_settings
@@ -50,6 +53,11 @@ class SeekForm(forms.Form):
         label="Confirm", help_text="Records are read again, or left out; those read again are duplicates."
     )
 
+    def __init__(self, data: Any = None, *, is_partitioned: bool) -> None:
+        super().__init__(data)
+        if not is_partitioned:
+            del self.fields["partition"]
+
     @property
     def target(self) -> SeekTarget:
         """Return where to seek, after validation."""
@@ -70,15 +78,17 @@ def reading_panel(source: Source) -> SafeString:
     reading = readings_of([source]).get(source.pk)
     if reading is None:
         return SafeString("Senders post to it.")
-    rows = SourcePartition.objects.filter(source=source).order_by("name")
+    rows = SourcePartition.objects.filter(source=source)
     if find_kind(source.kind).is_partitioned:
         rows = rows.exclude(name="", failing_since=None)  # it lists the others
-    partitions = rows[:MAX_PARTITIONS]
+    rows = rows.order_by(Length("name"), "name")  # 2 before 10
+    partitions = list(rows[: MAX_PARTITIONS + 1])
     context = {
-        "source": source,
         "reading": reading,
         "tone": TONES[reading.state],
-        "partitions": partitions,
+        "behind": None if reading.lag_seconds is None else duration(timedelta(seconds=reading.lag_seconds)),
+        "partitions": partitions[:MAX_PARTITIONS],
+        "left_out": rows.count() - MAX_PARTITIONS if len(partitions) > MAX_PARTITIONS else 0,
     }
     return render_to_string("webhooks/admin/reading.html", context)
 
@@ -89,7 +99,8 @@ def reading_page(model_admin: Any, request: HttpRequest, pk: Any) -> HttpRespons
         raise PermissionDenied
     source = get_object_or_404(Source.objects.exclude(kind=HTTP), pk=pk, deleted_at=None)
     action = request.POST.get("action", "")
-    form = SeekForm(request.POST if action == "seek" else None)
+    kind = find_kind(source.kind)
+    form = SeekForm(request.POST if action == "seek" else None, is_partitioned=kind.is_partitioned)
     if action == "test":
         _test(request, source)
     elif action in ("pause", "resume"):
@@ -103,7 +114,7 @@ def reading_page(model_admin: Any, request: HttpRequest, pk: Any) -> HttpRespons
         return redirect("admin:webhooks_source_reading", source.pk)
     site = model_admin.admin_site.each_context(request)
     context = {**site, "title": f"Reading of {source}", "opts": Source._meta, "media": model_admin.media}
-    context |= {"source": source, "form": form, "can_seek": find_kind(source.kind).can_seek}
+    context |= {"source": source, "form": form, "kind": kind.label, "can_seek": kind.can_seek}
     return TemplateResponse(request, "webhooks/admin/source_reading.html", {**context, "panel": reading_panel(source)})
 
 
@@ -121,7 +132,7 @@ def _test(request: HttpRequest, source: Source) -> None:
 def _seek(source: Source, form: SeekForm) -> int:
     """Seek; return the number of partitions, or 0 after an error, which is added to the form."""
     try:
-        return len(seek(source, form.target, partition=form.cleaned_data["partition"] or None))
+        return len(seek(source, form.target, partition=form.cleaned_data.get("partition") or None))
     except SourcePartition.DoesNotExist:
         form.add_error("partition", "No partition with this name.")
     except (SourceUnavailable, InvalidSettings, LimitReached) as error:

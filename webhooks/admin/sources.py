@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
@@ -18,9 +18,9 @@ from webhooks.admin.secret_rotation import secrets_page
 from webhooks.admin.source_editing import MAY_ADD, MAY_CHANGE, add_page, edit_page
 from webhooks.admin.source_reading import reading_page, reading_panel
 from webhooks.admin.test_message import test_message_page
-from webhooks.kit.admin.display import code, column, when
+from webhooks.kit.admin.display import code, column, pill, when
 from webhooks.kit.admin.lists import AdminList
-from webhooks.models import Source
+from webhooks.models import Source, SourcePartition
 from webhooks.processing.receipt_filter import ReceiptFilter
 from webhooks.processing.replays import ReceiptCount, preview, start
 from webhooks.sources import source_stats
@@ -45,11 +45,12 @@ class SourceAdmin(AdminList):
             "General",
             {
                 "fields": (
-                    *(("public_id", "state"), ("name", "external_id"), "address", "tenant_id"),
+                    *(("public_id", "state"), ("name", "external_id"), "tenant_id"),
                     ("created", "changed"),
                 )
             },
         ),
+        ("Address", {"fields": ("address",)}),
         (
             "Signature",
             {"fields": (("scheme", "timestamp_tolerance_seconds"), "public_url", "options_block", "secrets_list")},
@@ -77,6 +78,20 @@ class SourceAdmin(AdminList):
         ("Handlers", {"fields": ("handlers_block", ("handler_timeout_seconds", "skip_out_of_order"), "retry_plan")}),
     )
     actions = ("pause", "resume")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Source | None = None) -> Any:
+        """Leave out what only sources that senders post to have, or only those that are read."""
+        left_out = {"Reading"} if obj is None or obj.kind == HTTP else {"Verification", "Response", "Address"}
+        return [it for it in super().get_fieldsets(request, obj) if it[0] not in left_out]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Source]:
+        """Say of sources that are read whether a partition fails, or has a warning."""
+        partitions = SourcePartition.objects.filter(source=OuterRef("pk"))
+        rows: QuerySet[Source] = super().get_queryset(request)
+        return rows.annotate(
+            is_failing=Exists(partitions.filter(failing_since__isnull=False)),
+            has_warning=Exists(partitions.exclude(warning="")),
+        )
 
     def get_urls(self) -> list[URLPattern]:
         pages = {"replay": self.replay_failed, "test": self.test, "edit": self.edit, "secrets": self.secrets}
@@ -162,15 +177,24 @@ class SourceAdmin(AdminList):
 
     @admin.display(description="State")
     def state(self, source: Source) -> SafeString:
+        is_read = source.kind != HTTP
         if source.deleted_at:
-            return state_pill("deleted", "Senders get 410.")
+            return state_pill("deleted", "" if is_read else "Senders get 410.")
         if source.paused_at:
-            return state_pill("paused", "Senders get 503 with Retry-After.")
-        return state_pill("open")
+            return state_pill("paused", "" if is_read else "Senders get 503 with Retry-After.")
+        if not is_read:
+            return state_pill("open")
+        if getattr(source, "is_failing", False):
+            return pill("failing", "bad", "The latest attempt to read failed.")
+        return (
+            pill("warning", "warn", "See its page.")
+            if getattr(source, "has_warning", False)
+            else pill("reading", "good")
+        )
 
     address = column(
         "Address",
-        lambda source: code(reverse("inbound", args=[source.public_id])) if source.kind == HTTP else "None: it is read",
+        lambda source: code(reverse("inbound", args=[source.public_id])),
     )
     options_block = column("Options", lambda source: as_json(source.options))
     handshake_block = column("Handshake", lambda source: as_json(source.handshake))

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from tests.factories_receiver import make_source
 from tests.webhooks.admin.test_pages import SEES_ALL, operator
 from tests.webhooks.readers import scripted
 from tests.webhooks.readers.conftest import read_source, system
@@ -113,6 +114,41 @@ def test_page_shows_state_lag_error_and_partitions(system: System) -> None:
     assert "credentials.password: Access denied &lt;b&gt;." in shown
 
 
+def test_page_shows_partitions_in_the_order_of_their_numbers_with_state_and_warning(system: System) -> None:
+    source = read_source("partitioned")
+    SourcePartition.objects.filter(source=source).update(warning="The slot holds back 9 GiB.", lag_bytes=9 * 1024**3)
+    for name in ("10", "2", "1"):
+        row = SourcePartition(source=source, owner=source.pk, name=name, lag_records=1_234_567, lag_seconds=7_500.0)
+        row.failures, row.failing_since = (3, source.created_at) if name == "2" else (0, None)
+        row.save()
+    shown = may_change().get(page(source, "reading")).content.decode()
+    assert [shown.index(f"<td>{name}</td>") for name in ("1", "2", "10")] == sorted(
+        shown.index(f"<td>{name}</td>") for name in ("1", "2", "10")
+    )
+    for text in ("The slot holds back 9 GiB.", "9.0\xa0GB kept", "failed 3 times", "1,234,567", "2 h 5 min behind"):
+        assert text in shown, text
+    assert "1 of 3 partitions fail." in shown
+
+
+def test_list_and_page_of_a_source_that_is_read_show_what_it_has(system: System) -> None:
+    client = may_change()
+    for changes, state in (
+        ({}, "reading"),
+        ({"failing_since": "2026-01-01T00:00:00Z"}, "failing"),
+        ({"warning": "Much WAL."}, "warning"),
+    ):
+        source = read_source()
+        SourcePartition.objects.filter(source=source).update(**changes)
+        assert f">{state}</span>" in client.get("/admin/webhooks/source/").content.decode()
+        Source.objects.exclude(pk=source.pk).delete()
+    shown = client.get(page(source, "change")).content.decode()
+    assert "Responses to other outcomes" not in shown
+    posted = make_source()
+    shown = client.get(page(posted, "change")).content.decode()
+    assert "Responses to other outcomes" in shown
+    assert "Senders post to it." not in shown
+
+
 def test_pause_and_resume_stop_and_start_reading() -> None:
     source = read_source()
     client = may_change()
@@ -132,9 +168,18 @@ def test_seek_needs_confirmation(system: System) -> None:
     assert SourcePartition.objects.get().position is None
     assert client.post(page(source, "reading"), {"action": "seek", "to": "latest", "confirm": "on"}).status_code == 302
     assert SourcePartition.objects.get().position == 2
-    for wrong in ({"to": "time"}, {"to": "time", "time": "2030-01-31 12:00:00"}, {"to": "latest", "partition": "x"}):
+    for wrong in ({"to": "time"}, {"to": "time", "time": "2030-01-31 12:00:00"}):
         shown = client.post(page(source, "reading"), {"action": "seek", "confirm": "on", **wrong})
         assert "wp-error" in shown.content.decode()
+
+
+def test_seek_names_a_partition_only_where_there_are_several(system: System) -> None:
+    client = may_change()
+    assert 'name="partition"' not in client.get(page(read_source(), "reading")).content.decode()
+    partitioned = read_source("partitioned")
+    assert 'name="partition"' in client.get(page(partitioned, "reading")).content.decode()
+    wrong = {"action": "seek", "confirm": "on", "to": "latest", "partition": "x"}
+    assert "No partition with this name." in client.post(page(partitioned, "reading"), wrong).content.decode()
 
 
 def test_stored_settings_are_tested() -> None:
