@@ -3,13 +3,14 @@
 Messages are signed by ``rules``, which share no code with the presets, or were published by the senders (``vectors``).
 """
 
+import json
 import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.webhooks.senders.rules import RULES, URL, Sent, mac
+from tests.webhooks.senders.rules import RULES, URL, Sent, mac, publishes
 from tests.webhooks.senders.vectors import VECTORS, Vector
 from webhooks import schemes
 from webhooks.schemes import UnsignedMessage
@@ -142,12 +143,24 @@ def test_sample_that_is_signed_for_a_test_is_accepted_and_with_another_secret_it
     rejects(name, sent, rule.other)
 
 
+def key_document(vector: Vector) -> bytes:
+    """Return the keys as GitHub publishes them, with that of a vector."""
+    text = f"-----BEGIN PUBLIC KEY-----\n{vector.published_key}\n-----END PUBLIC KEY-----\n"
+    name = vector.headers["Github-Public-Key-Identifier"]
+    return json.dumps({"public_keys": [{"key_identifier": name, "key": text, "is_current": True}]}).encode()
+
+
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda it: f"{it.sender}: {it.place}")
 def test_message_that_the_sender_publishes_is_accepted_and_altered_it_is_not(vector: Vector) -> None:
     def check(**changes: Any) -> None:
         sender = find_sender(vector.sender).fields
-        message = {"headers": lowered(vector.headers), "body": vector.body, "secrets": [vector.secret], **changes}
-        schemes.verify(sender["scheme"], url=vector.url, now=vector.now, options=sender.get("options"), **message)
+        message = {"headers": lowered(vector.headers), "body": vector.body, **changes}
+        if vector.published_key:
+            message["fetch"] = publishes(key_document(vector))
+        secrets = [vector.secret] if vector.secret else []
+        schemes.verify(
+            sender["scheme"], secrets, url=vector.url, now=vector.now, options=sender.get("options"), **message
+        )
 
     check()
     middle = len(vector.body) // 2

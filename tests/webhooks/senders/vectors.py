@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 @dataclass(frozen=True)
 class Vector:
-    """A published message. ``now`` is the time at which it was signed."""
+    """A published message. ``now`` is the time at which it was signed; ``published_key``: DER of a key with an id."""
 
     sender: str
     place: str
@@ -20,6 +20,7 @@ class Vector:
     body: bytes
     now: int = 0
     url: str = "https://example.com/"
+    published_key: str = ""
 
 
 _BOX = {
@@ -103,6 +104,51 @@ _DROPBOX_SIGN = {
     "event_time": "1348177752",
     "event_type": "signature_request_sent",
     "event_hash": "7d0dace3a863bce194333c2a4e90c65f89af08e7c2068230c1c17b9c2b292dc6",
+}
+
+_NOTION = "secret_tMrlL1qK5vuQAh1b6cZGhFChZTSYJlce98V0pYn7yBl"
+
+
+def _pagerduty(kind: str, name: str, title: str, plural: str = "") -> dict[str, str]:
+    """Return a reference to an object as PagerDuty writes it."""
+    path = f"{plural or kind + 's'}/{name}"
+    html, api = f"https://acme.pagerduty.com/{path}", f"https://api.pagerduty.com/{path}"
+    return {"html_url": html, "id": name, "self": api, "summary": title, "type": f"{kind}_reference"}
+
+
+_PRIORITY = {
+    "html_url": "https://acme.pagerduty.com/account/incident_priorities",
+    "id": "PSO75BM",
+    "self": "https://api.pagerduty.com/priorities/PSO75BM",
+    "summary": "P1",
+    "type": "priority_reference",
+}
+_PAGERDUTY_EVENT = {
+    "event": {
+        "id": "01BWDWL3NYY7LUFPZCC28QUCMK",
+        "event_type": "incident.priority_updated",
+        "resource_type": "incident",
+        "occurred_at": "2021-04-26T17:36:27.458Z",
+        "agent": _pagerduty("user", "PLH1HKV", "Tenex Engineer"),
+        "client": None,
+        "data": {
+            "id": "PGR0VU2",
+            "type": "incident",
+            "self": "https://api.pagerduty.com/incidents/PGR0VU2",
+            "html_url": "https://acme.pagerduty.com/incidents/PGR0VU2",
+            "number": 2,
+            "status": "triggered",
+            "title": "A little bump in the road",
+            "service": _pagerduty("service", "PF9KMXH", "API Service"),
+            "assignees": [_pagerduty("user", "PTUXL6G", "User 123")],
+            "escalation_policy": _pagerduty("escalation_policy", "PUS0KTE", "Default", "escalation_policies"),
+            "teams": [_pagerduty("team", "PFCVPS0", "Engineering")],
+            "priority": _PRIORITY,
+            "urgency": "high",
+            "conference_bridge": {"conference_number": 1000, "conference_url": "https://example.com"},
+            "resolve_reason": None,
+        },
+    }
 }
 
 VECTORS = [
@@ -280,6 +326,86 @@ VECTORS = [
         {"Content-Type": "application/x-www-form-urlencoded", "X-Twilio-Signature": "0/KCTR6DLpKmkAf8muzZqo1nDgQ="},
         b"CallSid=CA1234567890ABCDE&Caller=%2B12349013030&Digits=1234&From=%2B12349013030&To=%2B18005551212",
         url="https://mycompany.com/myapp.php?foo=1&bar=2",
+    ),
+    *(
+        Vector(
+            "circleci",
+            "circleci.com/docs, validating webhooks",
+            secret,
+            {"circleci-signature": f"v1={signature}"},
+            body,
+        )
+        for body, secret, signature in (
+            (b"hello world", "secret", "734cc62f32841568f45715aeb9f4d7891324e6d948e4c6c60c0621cdac48623a"),
+            (b"lalala", "another-secret", "daa220016c8f29a8b214fbfc3671aeec2145cfb1e6790184ffb38b6d0425fa00"),
+        )
+    ),
+    Vector(
+        "notion",
+        "developers.notion.com, webhooks",
+        _NOTION,
+        {"X-Notion-Signature": "sha256=461e8cbcba8a75c3edd866f0e71280f5a85cbf21eff040ebd10fe266df38a735"},
+        b'{"verification_token":"%b"}' % _NOTION.encode(),
+    ),
+    Vector(
+        "pagerduty",
+        "go-pagerduty, tests of webhookv3.VerifySignature",
+        "lDQHScfUeXUKaQRNF+8XIiDKZ7XX3itBAYzwU0TARw8lJqRnkKl2iB1anSb0Z+IK",
+        {"X-PagerDuty-Signature": "v1=0c0b9495b893a39e70d1fea2fe11fbe0a825f88b9f67846f6cc07dd2bc5476cd"},
+        json.dumps(_PAGERDUTY_EVENT, separators=(",", ":")).encode(),
+    ),
+    Vector(
+        "ebay",
+        "event-notification-nodejs-sdk, tests of the validator",
+        "-----BEGIN PUBLIC KEY-----MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEZhhxXKtR+TOvtDbgTPCkSof02qgBB7IsYOyf76ilExJ/"
+        "upAa/vKIKheOoCyOpcLmi4t0b4uepb7LLjmMr90FUg==-----END PUBLIC KEY-----",
+        {
+            "X-EBAY-SIGNATURE": "eyJhbGciOiJlY2RzYSIsImtpZCI6Ijk5MzYyNjFhLTdkN2ItNDYyMS1hMGYxLTk2Y2NiNDI4YWY0"
+            "OSIsInNpZ25hdHVyZ"
+            "SI6Ik1FWUNJUUNmeGZJV3V4bVdjSUJRSjljNS9YN2lHREpxczJSQ0dzQkVhQWppbnlycmZBSWhBSVY2d0djVGlCdVY1S0pVaWYyaG9reXJMK1E5c"
+            "3NIa2FkK214Mm5FRTI1dyIsImRpZ2VzdCI6IlNIQTEifQ=="
+        },
+        b'{"metadata":{"topic":"MARKETPLACE_ACCOUNT_DELETION","schemaVersion":"1.0","deprecated":false},"notification":'
+        b'{"notificationId":"49feeaeb-4982-42d9-a377-9645b8479411_33f7e043-fed8-442b-9d44-791923bd9a6d",'
+        b'"eventDate":"2021-03-19T20:43:59.462Z","publishDate":"2021-03-19T20:43:59.679Z","publishAttemptCount":1,'
+        b'"data":{"username":"test_user","userId":"ma8vp1jySJC",'
+        b'"eiasToken":"nY+sHZ2PrBmdj6wVnY+sEZ2PrA2dj6wJnY+gAZGEpwmdj6x9nY+seQ=="}}}',
+    ),
+    Vector(
+        "hubspot",
+        "developers.hubspot.com, validating requests",
+        "cfc68c0b-4b4e-4ef8-b764-95350e4ea479",
+        {
+            "X-HubSpot-Signature-v3": "gbj1XPRvUt0noT7i7fXfTzOD4sLzQmf0VT28ZYq0EYg=",
+            "X-HubSpot-Request-Timestamp": "1752613922216",
+        },
+        b'[{"eventId":531833541,"subscriptionId":3923621,"portalId":48807704,"appId":16111050,"occurredAt":1752613920733,'
+        b'"subscriptionType":"contact.creation","attemptNumber":0,"objectId":138017612137,"changeFlag":"CREATED",'
+        b'"changeSource":"CRM_UI","sourceId":"userId:76023669"}]',
+        1752613922,
+        "https://webhook.site/335453f5-94b3-49d9-b684-a55354d4b8df",
+    ),
+    Vector(
+        "line",
+        "developers.line.biz, verify webhook signature",
+        "8c570fa6dd201bb328f1c1eac23a96d8",
+        {"x-line-signature": "GhRKmvmHys4Pi8DxkF4+EayaH0OqtJtaZxgTD9fMDLs="},
+        b'{"destination":"U8e742f61d673b39c7fff3cecb7536ef0","events":[]}',
+    ),
+    Vector(
+        "github-secret-scanning",
+        "docs.github.com, secret scanning partner program",
+        "",
+        {
+            "Github-Public-Key-Identifier": "bcb53661c06b4728e59d897fb6165d5c9cda0fd9cdf9d09ead458168deb7518c",
+            "Github-Public-Key-Signature": "MEUCIFLZzeK++IhS+y276SRk2Pe5LfDrfvTXu6iwKKcFGCrvAiEAhHN2kDOhy2I6"
+            "eGkOFmxNkOJ+L2y8oQ9A2T9GGJo6WJY=",
+        },
+        b'[{"token":"some_token","type":"some_type","url":"some_url","source":"some_source"}]',
+        published_key=(
+            "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEsz9ugWDj5jK5ELBK42ynytbo38gPHzZFI03Exwz8Lh/tCfL3YxwMdLjB+bMznsanlhK0RwcG"
+            "P3IDb34kQDIo3Q=="
+        ),
     ),
     *(
         Vector(
