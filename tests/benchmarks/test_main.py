@@ -27,6 +27,8 @@ QUOTED = {  # by README.md, docs/why/*.md and docs/scale.md
         "receive-handled",
         "outbox",
         "kafka",
+        "kafka-out",
+        "amqp",
         "changes",
         "large-body",
     ),
