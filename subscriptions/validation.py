@@ -13,6 +13,7 @@ from subscriptions.routing.route_table import is_event_type
 from webhooks.kit.rows import has_control_characters, is_uid, uid_format
 from webhooks.wire.custom_headers import ForbiddenHeader
 from webhooks.wire.custom_headers import check as check_header_set
+from webhooks.wire.errors import unknown_member
 from webhooks.wire.ids import parse
 from webhooks.wire.patterns import InvalidPattern, Pattern
 from webhooks.wire.transform import InvalidTransformer
@@ -121,7 +122,11 @@ def check_transformer(transformer: Any) -> None:
 
     It may have ``texts`` and a ``content_type``.
     """
-    if not isinstance(transformer, Mapping) or not {"template"} <= set(transformer) <= TRANSFORMER_MEMBERS:
+    if isinstance(transformer, Mapping):
+        name, reason = unknown_member(transformer, TRANSFORMER_MEMBERS)
+        if reason:
+            raise Invalid("transformer", reason, f"/{name}")
+    if not isinstance(transformer, Mapping) or "template" not in transformer:
         raise Invalid(
             "transformer",
             'Must be an object: {"input_paths": {...}, "texts": {...}, "template": "...", "content_type": "..."}.',

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from subscriptions.errors import Invalid
+from webhooks.wire.errors import unknown_member
 
 MAX_EVENTS = 500
 MAX_BYTES = 6 * 1024 * 1024
@@ -28,8 +29,9 @@ def check_batch(batch: Any) -> dict[str, Any] | None:
         return None
     if not isinstance(batch, Mapping):
         raise Invalid("batch", 'Must be an object: {"max_events": 100, "max_bytes": 262144, "window_seconds": 1}.')
-    if unknown := sorted(batch.keys() - _LIMITS.keys()):
-        raise Invalid("batch", f"Unknown; must be one of: {', '.join(_LIMITS)}.", f"/{unknown[0]}")
+    unknown, reason = unknown_member(batch, _LIMITS)
+    if reason:
+        raise Invalid("batch", reason, f"/{unknown}")
     for name, value in batch.items():
         least, most = _LIMITS[name]
         is_number = isinstance(value, (int, float) if name == "window_seconds" else int) and not isinstance(value, bool)

@@ -188,6 +188,45 @@ def test_unknown_field_is_named_and_nothing_written(operation: Operation) -> Non
     assert rows() == before
 
 
+HTTP = {"url": "https://example.com/hooks"}
+SUBSCRIPTION = {"endpoint_labels": {"env": "prod"}, "event_types": ["a.b"]}
+SOURCE = {"scheme": "none"}
+NESTED = [  # a body with a misspelt member inside a field
+    ("endpoints/", {**HTTP, "auth": {"type": "basic", "username": "a", "pasword": "x"}}, "auth/pasword"),
+    ("endpoints/", {**HTTP, "tls": {"certificat": "x"}}, "tls/certificat"),
+    ("endpoints/", {**HTTP, "batch": {"max_event": 1}}, "batch/max_event"),
+    ("endpoints/", {**HTTP, "retry_plan": {"first": 1, "atempts": 2}}, "retry_plan/atempts"),
+    ("endpoints/", {**HTTP, "subscriptions": [{"event_type": ["a.b"]}]}, "subscriptions/0/event_type"),
+    ("subscriptions/", {**SUBSCRIPTION, "transformer": {"template": "{}", "input_path": {}}}, "transformer/input_path"),
+    (
+        "subscriptions/",
+        {**SUBSCRIPTION, "transformer": {"template": "{}", "texts": {"a": {"templat": "x"}}}},
+        "transformer/texts/a/templat",
+    ),
+    ("sources/", {**SOURCE, "handlers": [{"handler": "log", "patern": {}}]}, "handlers/0/patern"),
+    ("sources/", {**SOURCE, "responses": {"rejectd": {"status": 400}}}, "responses/rejectd"),
+    ("sources/", {**SOURCE, "responses": {"rejected": {"statu": 400}}}, "responses/rejected/statu"),
+    ("schedules/", {"expression": "rate(1 hour)", "event": {"type": "a.b", "dat": 1}}, "event/dat"),
+    ("subscriptions/test/", {"event_types": ["*"], "events": [{"type": "a.b", "dat": 1}]}, "events/0/dat"),
+    ("replays/", {"filter": {"tpye": "a.b"}}, "filter/tpye"),
+    ("receipt-replays/", {"filter": {"sorce": "a"}}, "filter/sorce"),
+    ("deliveries/cancel/", {"filter": {"endpont": "a"}}, "filter/endpont"),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "place"), NESTED, ids=[it[2] for it in NESTED])
+def test_misspelt_member_inside_a_field_is_named_with_the_one_that_it_resembles(
+    path: str, body: dict[str, Any], place: str
+) -> None:
+    client = make_client(make_tenant())
+    before = rows()
+    response = client.post(f"/api/v1/{path}", body)
+    assert response.status_code == 400
+    faults = {it["pointer"]: it["detail"] for it in response.json()["errors"]}
+    assert "did you mean" in faults[f"#/{place}"]
+    assert rows() == before
+
+
 @pytest.mark.parametrize("operation", [it for it in operations() if has_no_body(it)], ids=str)
 def test_member_of_a_body_that_is_not_read_is_named_and_nothing_written(operation: Operation) -> None:
     tenant = make_tenant()

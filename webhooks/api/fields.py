@@ -1,10 +1,12 @@
 """Define the serializer fields of the receiver: paths into a message, media types, retry plans, handlers."""
 
 import re
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from webhooks.kit.rest.serializers import ListField, StorableJsonField, TextField
 from webhooks.kit.results import RESULTS
@@ -23,6 +25,7 @@ from webhooks.senders.handshake import InvalidHandshake, read_rules
 from webhooks.wire import media_types
 from webhooks.wire.addresses.networks import compile_networks
 from webhooks.wire.cloudevents.handshake import is_origin
+from webhooks.wire.errors import unknown_member
 from webhooks.wire.eventbridge import pattern_from_eventbridge
 from webhooks.wire.patterns import InvalidPattern, Pattern
 
@@ -33,6 +36,7 @@ CONTENT_TYPE = re.compile(
 OUTCOMES = ("duplicate", "failed", "rejected", "paused", "deleted")
 MAX_RESPONSE_BODY = 4096  # characters
 MAX_HANDLERS = 20  # per source
+RESPONSE_MEMBERS = frozenset({"status", "body", "content_type"})
 MEMBERS = frozenset({"handler", "pattern", "enrich", "transform", *RESULTS})  # of a handler
 MAX_ORIGINS = 100  # per source
 MAX_NETWORKS = 200  # per source
@@ -203,16 +207,19 @@ class ResponsesField(StorableJsonField):
 
     def to_internal_value(self, data: Any) -> dict[str, dict[str, Any]]:
         value = super().to_internal_value(data)
-        if not isinstance(value, dict) or not value.keys() <= set(OUTCOMES):
+        if not isinstance(value, dict):
             self.fail("outcomes", outcomes=", ".join(OUTCOMES))
+        refuse_unknown(value, OUTCOMES)
         for outcome, response in value.items():
+            if isinstance(response, dict):
+                refuse_unknown(response, RESPONSE_MEMBERS, outcome)
             if not _is_response(response):
                 self.fail("response", outcome=outcome)
         return value
 
 
 def _is_response(response: Any) -> bool:
-    if not isinstance(response, dict) or not response.keys() <= {"status", "body", "content_type"}:
+    if not isinstance(response, dict):
         return False
     status, body, content_type = response.get("status", 200), response.get("body", ""), response.get("content_type", "")
     return (
@@ -355,11 +362,14 @@ class HandlersField(StorableJsonField):
             self.fail("list")
         if len(choices) > MAX_HANDLERS:
             self.fail("many", most=MAX_HANDLERS)
-        return [self._choice(choice) for choice in choices]
+        return [self._choice(place, choice) for place, choice in enumerate(choices)]
 
-    def _choice(self, choice: Any) -> dict[str, Any]:
-        if not isinstance(choice, dict) or not choice.keys() <= MEMBERS or "handler" not in choice:
+    def _choice(self, place: int, choice: Any) -> dict[str, Any]:
+        if not isinstance(choice, dict):
             self.fail("list")
+        refuse_unknown(choice, MEMBERS, str(place))
+        if "handler" not in choice:
+            raise ValidationError({str(place): {"handler": ["This field is required."]}}, code="required")
         name, pattern = choice["handler"], choice.get("pattern")
         if not isinstance(name, str) or name not in handler_paths():
             self.fail("unknown", name=name, names=", ".join(sorted(handler_paths())))
@@ -388,3 +398,13 @@ class HandlersField(StorableJsonField):
             read_steps(choice)
         except InvalidSteps as error:
             self.fail("steps", name=name, problem=error)
+
+
+def refuse_unknown(given: Mapping[str, Any], known: Collection[str], *path: str) -> None:
+    """Raise ValidationError for a member of an object at this path in the field, if it is not known."""
+    name, reason = unknown_member(given, known)
+    if reason:
+        errors: Any = {name: [ErrorDetail(reason, "unknown")]}
+        for step in reversed(path):
+            errors = {step: errors}
+        raise ValidationError(errors)

@@ -31,6 +31,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from webhooks.wire import placeholders
+from webhooks.wire.errors import unknown_member
 from webhooks.wire.header_values import is_name
 from webhooks.wire.message_values import MessageValues, is_in_body, is_path
 from webhooks.wire.placeholders import Placeholder
@@ -149,8 +150,11 @@ def is_token(body: bytes) -> bool:
 
 
 def _read_rule(rule: Any) -> Rule:
-    if not isinstance(rule, dict) or not rule.keys() <= _MEMBERS:
-        raise InvalidHandshake(f"must have rules with no other members than {', '.join(sorted(_MEMBERS))}")
+    if not isinstance(rule, dict):
+        raise InvalidHandshake(f"must have rules that are objects with some of {', '.join(sorted(_MEMBERS))}")
+    _, reason = unknown_member(rule, _MEMBERS)
+    if reason:
+        raise InvalidHandshake(f"must have rules without other members: {reason.removesuffix('.')}")
     method, when, headers = rule.get("method", "POST"), rule.get("when", {}), rule.get("headers", {})
     status, text = rule.get("status", 200), rule.get("text")
     keep, verified, stored = rule.get("keep", ""), rule.get("verified", False), rule.get("stored", False)

@@ -204,3 +204,13 @@ def did_you_mean(name: str, known: Collection[str]) -> str:
     by_lower = {it.lower(): it for it in known}
     found = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.7)
     return f'did you mean "{by_lower[found[0]]}"?' if found else ""
+
+
+def unknown_member(given: Collection[object], known: Collection[str]) -> tuple[str, str]:
+    """Return the first member that is not known, and a sentence about it; both are empty if all are known."""
+    unknown = sorted(str(name) for name in given if name not in known)
+    if not unknown:
+        return "", ""
+    name = unknown[0][:_MAX_COMPARED].encode("utf-8", "replace").decode()
+    meant, must = did_you_mean(name, known), f"must be one of: {', '.join(sorted(known))}."
+    return name, f"{name!r} is unknown; {f'{meant} It {must}' if meant else must}"

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from subscriptions.errors import Invalid
+from webhooks.wire.errors import unknown_member
 
 MEMBERS = {"certificate", "private_key", "ca"}
 MAX_PEM = 32 * 1024  # characters of each
@@ -35,8 +36,11 @@ class TlsFiles:
 
 def check_tls(tls: Any) -> None:
     """Raise Invalid for ``tls`` unless it has ``certificate`` with ``private_key``, ``ca``, or all, usable now."""
-    if not isinstance(tls, Mapping) or not tls or not set(tls) <= MEMBERS:
+    if not isinstance(tls, Mapping) or not tls:
         raise _invalid("Must be an object of certificate and private_key, of ca, or of all three.")
+    name, reason = unknown_member(tls, MEMBERS)
+    if reason:
+        raise _invalid(reason, name)
     for name, text in tls.items():
         if not isinstance(text, str) or not text.isascii() or not 0 < len(text) <= MAX_PEM:
             raise _invalid(f"{name}: must be PEM text of at most {MAX_PEM} characters.", name)

@@ -168,7 +168,7 @@ def test_empty_response_and_the_receipt_are_told_apart_in_the_form() -> None:
         ({"response_status": "600"}, "less than or equal to 599"),
         ({"response_body": "no json"}, "Must be JSON"),
         ({"handshake": '[{"method": "PUT"}]'}, "must have the method"),
-        ({"responses": '{"other": {}}'}, "some of the outcomes"),
+        ({"responses": '{"other": {}}'}, "'other' is unknown"),
         ({"skip_out_of_order": "on"}, "Requires sequence_path"),
         ({"public_url": "not an address"}, "valid URL"),
         ({"name": "\0"}, "Null characters"),

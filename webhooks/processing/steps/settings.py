@@ -15,6 +15,7 @@ import orjson
 from webhooks.kit.caches.shared_cache import SharedCache
 from webhooks.wire.addresses.parsed_url import ForbiddenAddress, parse
 from webhooks.wire.custom_headers import ForbiddenHeader, check
+from webhooks.wire.errors import unknown_member
 from webhooks.wire.transform import InvalidTransformer, Transformer
 
 METHODS = ("GET", "POST", "PUT", "PATCH")
@@ -173,10 +174,11 @@ def _template(path: str, input_paths: Any, template: Any) -> Transformer:
 def _check_members(step: str, written: Any, known: set[str], required: set[str]) -> None:
     if not isinstance(written, dict):
         raise InvalidSteps(f"{step} must be an object.")
+    _, reason = unknown_member(written, known)
+    if reason:
+        raise InvalidSteps(f"{step}: {reason}")
     for name in sorted(required - written.keys()):
         raise InvalidSteps(f"{step}.{name} is required.")
-    for name in sorted(written.keys() - known):
-        raise InvalidSteps(f"{step}.{name} is unknown; must be one of: {', '.join(sorted(known))}.")
 
 
 def _number(path: str, value: Any, least: int, most: int) -> int:

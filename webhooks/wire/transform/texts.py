@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from webhooks.wire.errors import unknown_member
 from webhooks.wire.step_budget import StepBudget
 from webhooks.wire.transform.errors import InvalidTransformer, Unrenderable
 from webhooks.wire.transform.limits import COPIED_PER_STEP, MAX_RENDERED, WRITTEN_PER_STEP
@@ -107,7 +108,11 @@ def compile_texts(written: Any, names: Mapping[str, object]) -> dict[str, NamedT
 
 
 def _check(written: Any, at: str) -> None:
-    if not isinstance(written, Mapping) or not {"template"} <= set(written) <= MEMBERS:
+    if isinstance(written, Mapping):
+        name, reason = unknown_member(written, MEMBERS)
+        if reason:
+            raise InvalidTransformer(f"{at}/{name}", reason)
+    if not isinstance(written, Mapping) or "template" not in written:
         raise InvalidTransformer(at, 'takes {"template": "...", "max_length": 255, "escape": "html"}')
     template, most = written["template"], written.get("max_length")
     if not isinstance(template, str) or len(template) > MAX_TEMPLATE:

@@ -136,7 +136,7 @@ class TestSettings:
             ({"max_events": 0}, "max_events: must be an integer from 1 to 500."),
             ({"max_events": True}, "max_events: must be an integer from 1 to 500."),
             ({"window_seconds": 6}, "window_seconds: must be a number from 0 to 5."),
-            ({"size": 1}, "Unknown; must be one of: max_events, max_bytes, window_seconds."),
+            ({"size": 1}, "'size' is unknown; must be one of: max_bytes, max_events, window_seconds."),
             ([], "Must be an object"),
         ],
     )

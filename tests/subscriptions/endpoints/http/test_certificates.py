@@ -33,7 +33,7 @@ def test_check_tls_accepts_certificate_with_key_and_authorities(tls):
     [
         ([], "Must be an object"),
         ({}, "Must be an object"),
-        ({"cert": "x"}, "Must be an object"),
+        ({"cert": "x"}, "'cert' is unknown"),
         ({"certificate": OURS.pem}, "together"),
         ({"private_key": OURS.key}, "together"),
         ({"ca": 5}, "ca: must be PEM"),

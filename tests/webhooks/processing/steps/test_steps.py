@@ -364,7 +364,7 @@ def create(tenant: Tenant, handler: dict[str, Any], **fields: Any) -> Any:
         ({"enrich": {"url": "https://example.com/", "timeout_seconds": 31}}, "enrich.timeout_seconds"),
         ({"enrich": {"url": "https://example.com/", "retries": True}}, "enrich.retries"),
         ({"enrich": {"url": "https://example.com/", "max_concurrency": 0}}, "enrich.max_concurrency"),
-        ({"enrich": {"url": "https://example.com/", "uri": "x"}}, "enrich.uri is unknown"),
+        ({"enrich": {"url": "https://example.com/", "uri": "x"}}, "enrich: 'uri' is unknown"),
         ({"transform": {}}, "transform.template is required"),
         ({"transform": {"template": "{"}}, "transform.template"),
         ({"transform": {"template": "<x>"}}, "<x> is not an input path"),

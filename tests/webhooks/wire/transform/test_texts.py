@@ -81,7 +81,7 @@ def test_text_of_eventbridge_names_reads_the_data():
     [
         ({"t": "x"}, "/texts/t"),
         ({"t": {}}, "/texts/t"),
-        ({"t": {"template": "x", "more": 1}}, "/texts/t"),
+        ({"t": {"template": "x", "more": 1}}, "/texts/t/more"),
         ({"t": {"template": 5}}, "/texts/t/template"),
         ({"t": {"template": "<$.a..b>"}}, "/texts/t/template"),
         ({"t": {"template": "x", "max_length": 0}}, "/texts/t/max_length"),
