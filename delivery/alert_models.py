@@ -64,7 +64,7 @@ class AlertRule(Row):
     reminder_minutes = _minutes(
         null=True,
         blank=True,
-        help_text="Minutes after which a message is repeated while an alert fires and nobody has acknowledged it; "
+        help_text="Minutes after which a message is repeated while an alert fires and is not acknowledged; "
         "empty: never.",
     )
     is_built_in = models.BooleanField(
@@ -204,7 +204,7 @@ class Alert(Row):
     is_end_due = models.BooleanField(default=False, editable=False, help_text="The message of its end is not made yet.")
     fired_at = models.DateTimeField(null=True, help_text="When it began to fire.")
     resolved_at = models.DateTimeField(null=True, help_text="When it was resolved.")
-    acknowledged_at = models.DateTimeField(null=True, help_text="When somebody took it on; no reminders since then.")
+    acknowledged_at = models.DateTimeField(null=True, help_text="When a person took it on; no reminders since then.")
     acknowledged_by = models.CharField(max_length=256, blank=True, default="", help_text="The key or the admin user.")
     snoozed_until = models.DateTimeField(null=True, help_text="No reminders until then, and one if it still fires.")
     snoozed_by = models.CharField(max_length=256, blank=True, default="", help_text="The key or the admin user.")

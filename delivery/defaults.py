@@ -14,6 +14,7 @@ DEFAULTS: dict[str, Any] = {
     "WAYPOST_DISABLE_AFTER_DAYS": 5,  # of failures only, until an endpoint is disabled; 0: never
     "WAYPOST_DISABLE_AFTER_FAILURES": 20,  # in a row, which that takes as well
     "WAYPOST_TESTS_PER_TENANT": 3,  # test deliveries, per process
+    "WAYPOST_DATA": "/",  # the directory of which the disk is watched
     "WAYPOST_ALERT_RULES_PER_TENANT": 50,
     "WAYPOST_MAIL_FROM": "",  # sender of alerts by mail; empty: none is sent
     "WAYPOST_WEB_WORKERS": 1,  # web processes: with more, publishers notify drains after the commit

@@ -24,6 +24,7 @@ BEAT_SCHEDULE = {
             "delivery.evaluate_alerts": 2,
             "delivery.send_alerts": 2,
             "delivery.sweep": 60,
+            "delivery.delete_old_alerts": 600,
             "delivery.apply_retention": 60,
         }
     ),

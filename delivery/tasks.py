@@ -2,7 +2,7 @@
 
 from celery.signals import worker_init, worker_shutting_down
 
-from delivery.alerts import evaluate, send
+from delivery.alerts import evaluate, history, send
 from delivery.broadcasting import broadcasts
 from delivery.fan_out import deferred, delayed
 from delivery.lifecycle import retention, sweep, usage
@@ -34,6 +34,7 @@ PERIODIC_TASKS = [
     periodic_task("delivery.send_alerts", with_keys(send.run), BEAT_SCHEDULE, has_work=send.HAS_DUE_MESSAGES),
     periodic_task("delivery.fold_usage", usage.fold, BEAT_SCHEDULE, has_work=HAS_INCREMENTS),
     periodic_task("delivery.sweep", sweep.sweep, BEAT_SCHEDULE),
+    periodic_task("delivery.delete_old_alerts", history.delete_old_alerts, BEAT_SCHEDULE),
     periodic_task("delivery.apply_retention", retention.apply_retention, BEAT_SCHEDULE),
 ]
 

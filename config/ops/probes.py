@@ -22,7 +22,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from config.ops.migrations import missing_migrations
-from config.status.metrics import LoadCollector
+from config.status.metrics import AlertCollector, LoadCollector
 from webhooks.encryption.check import keys_problem
 from webhooks.kit.caches.timed_cache import SingleFlight
 
@@ -135,6 +135,7 @@ def _exposition(_key: str) -> bytes:
     backlog = CollectorRegistry()
     backlog.register(BacklogCollector())
     backlog.register(LoadCollector())
+    backlog.register(AlertCollector())
     try:
         body += generate_latest(backlog)
     except Error:

@@ -6,6 +6,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from config.status.status import PlatformStatus, platform_status
+from delivery.alerts.history import firing_by_severity, seconds_late
 from delivery.load.assessment import Busy
 
 LEVELS = list(Busy)
@@ -47,6 +48,22 @@ GAUGES: dict[str, tuple[str, Callable[[PlatformStatus], float]]] = {
         lambda it: it.receipts.seconds_behind,
     ),
 }
+
+
+class AlertCollector(Collector):
+    """Read from the database how many alerts fire, and whether rules are evaluated in time.
+
+    These gauges are served by web processes, so they tell too that nothing evaluates the rules any more.
+    """
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield two gauges."""
+        firing = GaugeMetricFamily("waypost_alerts_firing", "Alerts that fire, by severity.", labels=["severity"])
+        for severity, count in firing_by_severity().items():
+            firing.add_metric([severity], float(count))
+        yield firing
+        help_text = "Seconds that the evaluation of an alert rule is late. High: no worker evaluates them."
+        yield GaugeMetricFamily("waypost_alert_evaluation_late_seconds", help_text, value=seconds_late())
 
 
 class LoadCollector(Collector):

@@ -1,4 +1,4 @@
-"""Confirm the e-mail addresses of tenants: nobody gets alerts who has not agreed to them.
+"""Confirm the e-mail addresses of tenants: alerts are sent to those whose owners have agreed.
 
 The link of a confirmation is signed, so it needs no row of its own. The page behind it has buttons, since mail
 programs open links by themselves. The same link stops the messages.

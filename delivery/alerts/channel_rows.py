@@ -97,7 +97,7 @@ def _endpoint(rule: AlertRule, wanted: Mapping[str, Any], pointer: str) -> Alert
 
 
 def _receives_alerts(endpoint: Endpoint) -> bool:
-    """Return whether the endpoint has a subscription of its own to alerts, made by nobody but its owner."""
+    """Return whether the endpoint has a subscription of its own to alerts, made by its owner."""
     made_here = AlertChannel.objects.filter(endpoint=endpoint, subscription__isnull=False).values("subscription")
     own = Subscription.objects.filter(endpoint=endpoint, active=True).exclude(pk__in=made_here)
     return any(own.filter(event_types__overlap=list(matching_names(it))).exists() for it in TYPES)

@@ -2,9 +2,12 @@
 
 from datetime import timedelta
 
-from delivery.models import Alert
+from django.db.models import Count, Min
+
+from delivery.models import Alert, AlertMessage, AlertRule
 from subscriptions.errors import StateConflict
 from webhooks.kit.sql import database_now
+from webhooks.wire.ids import first_id_at
 
 MAX_SNOOZE = 10_080  # minutes
 KEPT_FOR = timedelta(days=90)  # after an alert was resolved, or a rule was deleted
@@ -20,6 +23,33 @@ def snooze(alert: Alert, minutes: int, by: str) -> Alert:
     """Send no reminders for so many minutes, and one then if it still fires. Raises StateConflict if it is over."""
     until = database_now() + timedelta(minutes=minutes)
     return _change(alert, {"snoozed_until": until, "snoozed_by": by[:256]})
+
+
+def delete_old_alerts() -> int:
+    """Delete alerts that were resolved more than KEPT_FOR ago, messages as old, and rules deleted then; return a count.
+
+    At most BATCH of each. Index: alert_resolved.
+    """
+    cutoff = database_now() - KEPT_FOR
+    old = Alert.objects.filter(resolved_at__lt=cutoff, is_end_due=False).order_by("resolved_at")[:BATCH]
+    deleted = Alert.objects.filter(pk__in=list(old.values_list("pk", flat=True))).delete()[0]
+    messages = AlertMessage.objects.filter(id__lt=first_id_at(cutoff), next_attempt_at=None).order_by("id")[:BATCH]
+    deleted += AlertMessage.objects.filter(pk__in=list(messages.values_list("pk", flat=True))).delete()[0]
+    rules = AlertRule.objects.filter(deleted_at__lt=cutoff).order_by("id")[:BATCH]
+    return deleted + AlertRule.objects.filter(pk__in=list(rules.values_list("pk", flat=True))).delete()[0]
+
+
+def firing_by_severity() -> dict[str, int]:
+    """Return how many alerts fire, by severity. Index: alert_open."""
+    rows = Alert.objects.filter(state=Alert.State.FIRING).order_by().values_list("rule__severity")
+    counts = dict(rows.annotate(number=Count("id")))
+    return {severity: counts.get(severity, 0) for severity in AlertRule.Severity.values}
+
+
+def seconds_late() -> float:
+    """Return how many seconds late the evaluation is of the rule that has waited longest. Index: alert_rule_due."""
+    first = AlertRule.objects.filter(due_at__isnull=False).aggregate(first=Min("due_at"))["first"]
+    return 0.0 if first is None else max((database_now() - first).total_seconds(), 0.0)
 
 
 def _change(alert: Alert, fields: dict[str, object], *, only_new: bool = False) -> Alert:

@@ -67,6 +67,7 @@ class DrainMeter:
 
         ``in_flight``: attempts, and how many there may be. ``held``: deliveries claimed ahead. ``lanes``: leased ones.
         """
+        disk_free = free_disk()
         now = time.monotonic()
         elapsed = max(now - self._began_at, 0.001)
         load = min(self._busy / elapsed, 1.0)
@@ -93,7 +94,7 @@ class DrainMeter:
                 lanes=lanes,
                 claimed_per_second=self.claimed / elapsed,
                 settled_per_second=self.settled / elapsed,
-                disk_free=free_disk(),
+                disk_free=disk_free,
             )
         )
         before.at, before.load, before.machine_cpu = now, minute_load, machine_cpu

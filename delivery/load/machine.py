@@ -17,7 +17,7 @@ GUEST_COLUMN = 8  # guest times from here on are contained in the times before
 def free_disk() -> float:
     """Return the part of the disk with the data directory that is free, from 0 to 1; 1 if that is not known."""
     try:
-        usage = shutil.disk_usage(getattr(settings, "WAYPOST_DATA", "/"))
+        usage = shutil.disk_usage(settings.WAYPOST_DATA)
     except OSError:
         return 1.0
     return usage.free / usage.total if usage.total else 1.0

@@ -88,7 +88,7 @@ class AlertRuleAdmin(AdminList):
         if sent:
             messages.success(request, f"Test messages being sent: {sent}")
         else:
-            messages.warning(request, "Nobody gets the messages of this rule: it has no channel and no subscription.")
+            messages.warning(request, "The rule has no channel and no subscription: its messages reach no one.")
         return redirect("admin:delivery_alertrule_change", pk)
 
     @admin.action(description="Switch on selected", permissions=["change"])

@@ -53,7 +53,7 @@ class AlertAcknowledgement(AlertView):
     operations = {
         "post": (
             "Acknowledge an alert",
-            "Records that somebody has taken the alert on: no reminders are sent from now on. The first "
+            "Records that a person has taken the alert on: no reminders are sent from now on. The first "
             "acknowledgement stays. 409 if the alert is resolved.",
         ),
     }

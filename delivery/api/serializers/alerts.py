@@ -243,7 +243,7 @@ class AlertTestSerializer(serializers.Serializer[Any]):
 
     sent = serializers.IntegerField(
         help_text="Messages that are being sent: an event, if a subscription names `waypost.alert.*`, and one for each "
-        "address and URL. 0: nobody gets the messages of this rule."
+        "address and URL. 0: the messages of this rule reach no one."
     )
 
 

@@ -102,7 +102,7 @@ def test_alert_that_ends_before_its_message_has_none(tenant: Tenant) -> None:
     assert states(rule) == ["firing", "resolved"]
 
 
-def test_reminder_comes_while_it_fires_and_nobody_has_acknowledged_it(tenant: Tenant) -> None:
+def test_reminder_comes_while_it_fires_and_is_not_acknowledged(tenant: Tenant) -> None:
     rule = make_rule(tenant, reminder_minutes=30)
     make_failing(make_endpoint(tenant))
     run_rule(rule)
