@@ -4,7 +4,6 @@
     {id} {timestamp}            as the options say where they are
     {url} {path} {query} {host} {method}        of the request as the sender made it
     {header:Name} {query:name}  a header, a parameter
-    {query_lower:name}          a parameter, in lower case
     {headers:Name}              the headers that it lists, itself and the time among them: name:value;name:value
     {body:/json/pointer} {form:name}            a member of a JSON body, a field of a form; with ? at its end it may
                                 be missing, and is empty then
@@ -26,7 +25,7 @@ from webhooks.wire.placeholders import Part, Placeholder
 
 _REQUEST = ("url", "path", "query", "host", "method")
 _PLAIN = ("body", "id", "timestamp", "form_sorted", "secret", *_REQUEST)
-_WITH_ARGUMENT = ("header", "headers", "query", "query_lower", "body", "form")
+_WITH_ARGUMENT = ("header", "headers", "query", "body", "form")
 _IN_BODY = ("form_sorted", "form")
 
 
@@ -110,11 +109,11 @@ def _member(part: Placeholder, values: MessageValues) -> str:
     value = values.find(path)
     if value is None and not part.argument.endswith("?"):
         raise NoMatchingSignature(f"the message has no {path}")
-    return (value or "").lower() if part.name.endswith("_lower") else value or ""
+    return value or ""
 
 
 def _path(part: Placeholder) -> str:
-    name = "header" if part.name == "headers" else part.name.removesuffix("_lower")
+    name = "header" if part.name == "headers" else part.name
     return f"{name}:{part.argument}"
 
 
