@@ -251,6 +251,7 @@ API_TAGS = [
     {"name": "Dead letters", "description": "Deliveries that were given up."},
     {"name": "Replays", "description": "Send dead letters or past events again."},
     {"name": "Schedules", "description": "Events that are published at times."},
+    {"name": "Alert conditions", "description": "What alert rules can watch, with the parameters of each."},
     {"name": "Alert rules", "description": "Conditions that are watched, and who gets the messages about them."},
     {"name": "Alerts", "description": "What is wrong now, and what was: acknowledge and snooze."},
     {"name": "Broadcasts", "description": "One event for all tenants, or for some. Platform keys only."},
