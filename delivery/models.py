@@ -16,8 +16,9 @@ from django.utils import timezone
 
 from delivery.alert_models import Alert, AlertAddress, AlertChannel, AlertMessage, AlertRule
 from delivery.broadcast_models import Broadcast
+from delivery.fan_out.models import PendingShare
 from delivery.load_models import DrainReport, LoadMinute, PublisherReport
-from delivery.result_models import PendingResult
+from delivery.operational.models import PendingResult
 from delivery.schedule_models import DelayedEvent, Schedule, ScheduleQueue
 from delivery.usage_models import Usage, UsageIncrement
 from subscriptions.models import Endpoint, Row, Tenant
@@ -42,6 +43,7 @@ __all__ = [
     "Lane",
     "LoadMinute",
     "PendingResult",
+    "PendingShare",
     "PublisherReport",
     "Replay",
     "Schedule",
@@ -76,6 +78,9 @@ class Event(Row):
     payload_deleted_by = models.TextField(null=True)
     about = models.UUIDField(
         null=True, help_text="The event whose data a record of its delivery repeats, and with which that is erased."
+    )
+    grant_id = models.UUIDField(
+        null=True, help_text="The grant by which another tenant has shared it; empty: it is own."
     )
     warnings = models.JSONField(null=True, help_text="Violations of the event type's schema; empty: none.")
 
@@ -120,6 +125,7 @@ class DeferredFanOut(models.Model):
         RATE = "rate", "The tenant has used its routing steps of this second"
         ORDER = "order", "An ordered endpoint receives it, and an earlier event of the tenant is not routed yet"
         SCHEDULED = "scheduled", "Its time of delivery has come"
+        SHARED = "shared", "Another tenant has shared it"
         OPERATIONAL = "operational", "It is an event of the platform itself, which is always routed by a worker"
 
     event = models.OneToOneField(Event, models.CASCADE, related_name="deferred_fan_out", db_constraint=False)

@@ -21,6 +21,7 @@ drain_starter = TaskNotifier("delivery.deliver_due", "delivery", pause=1.0, expi
 replay_starter = TaskNotifier("delivery.replay_slices", "default", pause=1.0, expires=1.0)
 fan_out_starter = TaskNotifier("delivery.fan_out", "default", pause=0.25, expires=1.0)
 result_starter = TaskNotifier("delivery.publish_results", "default", pause=0.25, expires=1.0)
+share_starter = TaskNotifier("delivery.share_events", "default", pause=0.25, expires=1.0)
 schedule_starter = TaskNotifier("delivery.publish_schedules", "default", pause=0.25, expires=1.0)
 
 

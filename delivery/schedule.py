@@ -15,6 +15,7 @@ BEAT_SCHEDULE = {
         {
             "delivery.fan_out": 1,
             "delivery.publish_results": 1,
+            "delivery.share_events": 1,
             "delivery.publish_schedules": 1,
             "delivery.release_delayed": 1,
             "delivery.recover": 2,

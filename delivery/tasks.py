@@ -4,7 +4,7 @@ from celery.signals import worker_init, worker_shutting_down
 
 from delivery.alerts import evaluate, history, send
 from delivery.broadcasting import broadcasts
-from delivery.fan_out import deferred, delayed
+from delivery.fan_out import deferred, delayed, shares
 from delivery.lifecycle import retention, sweep, usage
 from delivery.operational import publish_results
 from delivery.replaying import replays
@@ -17,6 +17,7 @@ from delivery.sql.recovery import HAS_RECOVERIES
 from delivery.sql.results import HAS_PENDING_RESULTS
 from delivery.sql.schedules.delayed_events import HAS_DUE_EVENTS
 from delivery.sql.schedules.queues import HAS_DUE_SCHEDULES
+from delivery.sql.sharing.shares import HAS_DUE_SHARES
 from delivery.sql.usage import HAS_INCREMENTS
 from webhooks.encryption.check import with_keys
 from webhooks.kit.periodic_task import periodic_task
@@ -25,6 +26,7 @@ PERIODIC_TASKS = [
     periodic_task("delivery.deliver_due", with_keys(drain.run_drain), BEAT_SCHEDULE, has_work=HAS_DRAIN_WORK),
     periodic_task("delivery.fan_out", deferred.run, BEAT_SCHEDULE, has_work=HAS_FAN_OUTS),
     periodic_task("delivery.publish_results", publish_results.run, BEAT_SCHEDULE, has_work=HAS_PENDING_RESULTS),
+    periodic_task("delivery.share_events", shares.run, BEAT_SCHEDULE, has_work=HAS_DUE_SHARES),
     periodic_task("delivery.publish_schedules", due.run, BEAT_SCHEDULE, has_work=HAS_DUE_SCHEDULES),
     periodic_task("delivery.release_delayed", delayed.run, BEAT_SCHEDULE, has_work=HAS_DUE_EVENTS),
     periodic_task("delivery.recover", sweep.recover, BEAT_SCHEDULE, has_work=HAS_RECOVERIES),

@@ -5,8 +5,9 @@ from django.utils.module_loading import import_string
 
 from subscriptions.defaults import DEFAULTS
 from webhooks.host_project import require_apps, set_defaults
-from webhooks.kit.tenancy import tenant_named, tenant_required
+from webhooks.kit.tenancy import tenant_deleted, tenant_named, tenant_required
 
+ON_TENANT_DELETED = "subscriptions.routing.grants.end_grants_of"
 ON_TENANT_NAMED = "subscriptions.tenants.tenants.find_id"
 ON_TENANT_REQUIRED = "subscriptions.tenants.tenants.lock_tenant"
 
@@ -25,5 +26,6 @@ class SubscriptionsConfig(AppConfig):
     def ready(self) -> None:
         """Set default settings, and connect signals."""
         set_defaults(DEFAULTS)
+        tenant_deleted.connect(import_string(ON_TENANT_DELETED))
         tenant_named.connect(import_string(ON_TENANT_NAMED))
         tenant_required.connect(import_string(ON_TENANT_REQUIRED))

@@ -74,6 +74,7 @@ ROOMS = {
     "subscriptions.errors": "webhooks.kit",
     "subscriptions.models": f"{GROUND} subscriptions.tenants.models subscriptions.endpoints.models "
     "subscriptions.endpoints.destinations.models subscriptions.endpoints.http.models subscriptions.routing.models "
+    "subscriptions.routing.grant_models "
     "subscriptions.event_types.models subscriptions.inspectors.models",
     "subscriptions.tenants": f"{GROUND} subscriptions.errors subscriptions.models",
     "subscriptions.endpoints": f"{GROUND} {TENANTS}",
@@ -102,9 +103,11 @@ ROOMS = {
     "delivery.load_models": "",
     "delivery.schedule_models": "webhooks.kit",
     "delivery.alert_models": "webhooks.kit",
-    "delivery.result_models": "webhooks.wire subscriptions.models",
+    "delivery.fan_out.models": "webhooks.wire subscriptions.models",
+    "delivery.operational.models": "webhooks.wire subscriptions.models",
     "delivery.models": f"{GROUND} subscriptions.models delivery.usage_models delivery.load_models "
-    "delivery.broadcast_models delivery.schedule_models delivery.alert_models delivery.result_models",
+    "delivery.broadcast_models delivery.schedule_models delivery.alert_models delivery.operational.models "
+    "delivery.fan_out.models",
     "delivery.sql": f"{GROUND} subscriptions.models delivery.models delivery.transports.outcome",
     "delivery.transports": f"{GROUND} {TENANCY} delivery.sql delivery.telemetry",
     "delivery.destinations": f"{GROUND} subscriptions.endpoints delivery.transports",

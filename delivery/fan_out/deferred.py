@@ -139,7 +139,7 @@ def plan_slice(tenant_id: UUID, events: Sequence[DeferredEvent]) -> SlicePlan:
             plan.finished.append(it.event_id)
             continue
         expires_at = int(it.created_at.timestamp()) + tenant.row.retention_days * DAY
-        event = RoutedEvent(it.event_id, read_structured(it.body), expires_at)
+        event = RoutedEvent(it.event_id, read_structured(it.body), expires_at, it.grant_id)
         if it.endpoint_ids and it.cursor is None:
             plan.deliveries += [(it.event_id, new) for new in named_deliveries(tenant.named(it), event, budget)]
         found = next_deliveries(tenant.routes, event, it.cursor, budget)

@@ -23,7 +23,7 @@ from delivery.fan_out.budget import (
 from delivery.fan_out.order_keys import order_key
 from delivery.fan_out.references import REFERENCE_CONTENT_TYPE, reference_body, wants_reference
 from delivery.models import Delivery
-from subscriptions.routing.route_table import Route, RouteTable, matching_names
+from subscriptions.routing.route_table import Route, RouteTable, matching_names, shared_type
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.ids import new_id
 from webhooks.wire.step_budget import UNLIMITED_STEPS, BudgetExceeded, StepBudget
@@ -35,13 +35,14 @@ MAX_SLICE_ROUTES = 2_000  # subscriptions that one slice looks at where it canno
 class RoutedEvent:
     """An event to route, with what is computed from it once for all of its deliveries.
 
-    ``expires_at``: unix seconds until when the event is kept, and a link to its data is valid.
+    ``expires_at``: unix seconds until when the event is kept, and a link to its data is valid. ``grant_id``: the grant
+    that has shared it, if it is another tenant's. ``type`` is that by which its routes are found.
     """
 
-    def __init__(self, key: UUID, event: Event, expires_at: int) -> None:
+    def __init__(self, key: UUID, event: Event, expires_at: int, grant_id: UUID | None = None) -> None:
         self.key = key
         self.event = event
-        self.type = event.attributes["type"]
+        self.type = shared_type(grant_id, event.attributes["type"])
         self.expires_at = expires_at
 
     @cached_property

@@ -32,6 +32,7 @@ class Migration(migrations.Migration):
                 ('payload_deleted_at', models.DateTimeField(help_text='When the data was erased; empty: it was not.', null=True)),
                 ('payload_deleted_by', models.TextField(null=True)),
                 ('about', models.UUIDField(help_text='The event whose data a record of its delivery repeats, and with which that is erased.', null=True)),
+                ('grant_id', models.UUIDField(help_text='The grant by which another tenant has shared it; empty: it is own.', null=True)),
                 ('warnings', models.JSONField(help_text="Violations of the event type's schema; empty: none.", null=True)),
                 ('tenant', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='events', to='subscriptions.tenant')),
             ],
@@ -209,7 +210,7 @@ class Migration(migrations.Migration):
             name='DeferredFanOut',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('reason', models.CharField(choices=[('steps', 'Matching and rendering it takes more steps than one event may take in a request'), ('deliveries', 'It has more deliveries than one request may create'), ('bytes', 'Its rendered bodies have more bytes than one request may render'), ('rate', 'The tenant has used its routing steps of this second'), ('order', 'An ordered endpoint receives it, and an earlier event of the tenant is not routed yet'), ('scheduled', 'Its time of delivery has come'), ('operational', 'It is an event of the platform itself, which is always routed by a worker')], max_length=11)),
+                ('reason', models.CharField(choices=[('steps', 'Matching and rendering it takes more steps than one event may take in a request'), ('deliveries', 'It has more deliveries than one request may create'), ('bytes', 'Its rendered bodies have more bytes than one request may render'), ('rate', 'The tenant has used its routing steps of this second'), ('order', 'An ordered endpoint receives it, and an earlier event of the tenant is not routed yet'), ('scheduled', 'Its time of delivery has come'), ('shared', 'Another tenant has shared it'), ('operational', 'It is an event of the platform itself, which is always routed by a worker')], max_length=11)),
                 ('is_ordered', models.BooleanField(help_text='Later events for ordered endpoints of the tenant wait for it.')),
                 ('cursor', models.UUIDField(help_text='The last subscription that is done; empty: none.', null=True)),
                 ('endpoint_ids', django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), db_default=models.Value([], django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), size=None)), default=list, help_text='Endpoints that get the event whatever their subscriptions: those that a result is published to.', size=None)),
@@ -357,6 +358,16 @@ class Migration(migrations.Migration):
                 ('last_error', models.CharField(blank=True, help_text='Class of the last failure.', max_length=20)),
                 ('delivery', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='delivery.delivery')),
                 ('endpoint', models.ForeignKey(db_constraint=False, db_index=False, help_text='The endpoint that on_success or on_failure names; empty: only subscriptions receive the record.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='subscriptions.endpoint')),
+                ('tenant', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='subscriptions.tenant')),
+            ],
+        ),
+        migrations.CreateModel(
+            name='PendingShare',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('event_id', models.UUIDField(help_text='The event.')),
+                ('grant_id', models.UUIDField(help_text='The grant that names its type.')),
+                ('due_at', models.DateTimeField(help_text='When it is copied: at once, or at its time of delivery.')),
                 ('tenant', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='subscriptions.tenant')),
             ],
         ),
@@ -588,6 +599,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='pendingresult',
             index=models.Index(fields=['delivery'], name='pending_result_of_delivery'),
+        ),
+        migrations.AddIndex(
+            model_name='pendingshare',
+            index=models.Index(fields=['due_at', 'id'], name='pending_share_due'),
         ),
         migrations.AddIndex(
             model_name='replay',

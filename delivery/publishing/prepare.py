@@ -41,6 +41,7 @@ class PreparedEvent:
 
     The fan-out sets ``deliveries``, or ``deferred`` (a DeferredFanOut.Reason) if a worker has to create them;
     ``is_ordered``: whether the event then may go to ordered endpoints. An event with ``deliver_at`` has neither.
+    ``grants``: those that may share it.
     """
 
     key: UUID
@@ -53,6 +54,7 @@ class PreparedEvent:
     finding: SchemaViolations | None = None
     unknown_type: str = ""
     deliver_at: datetime | None = None
+    grants: list[UUID] = field(default_factory=list)
 
     @property
     def warnings(self) -> tuple[Violation, ...]:

@@ -18,6 +18,7 @@ from django.db import Error, connection, transaction
 from delivery.fan_out.budget import FanOutDeferred, RequestBudget
 from delivery.fan_out.deliveries import RoutedEvent, create_deliveries
 from delivery.models import DeadLetter, DeferredFanOut
+from delivery.notify import share_starter
 from delivery.operational.dead_letters import dead_letter
 from delivery.publishing.prepare import PreparedEvent
 from delivery.publishing.results import warning_list
@@ -33,6 +34,7 @@ from delivery.sql.publish import (
     store_warnings,
 )
 from delivery.sql.schedules.delayed_events import DelayedRow, delay_events
+from delivery.sql.sharing.shares import ShareRow, insert_shares
 from subscriptions.errors import StateConflict
 from subscriptions.models import Tenant
 from subscriptions.routing.route_table import RouteTable
@@ -81,6 +83,7 @@ def _fan_out(routes: RouteTable, tenant: Tenant, events: list[PreparedEvent], *,
     expires_at = int(time.time()) + tenant.retention_days * DAY
     for it in events:
         it.deferred = None
+        it.grants = routes.grants_for(it.event.attributes["type"])
         if it.deliver_at is not None:
             continue
         try:
@@ -114,6 +117,7 @@ def _store_under(routes: RouteTable, tenant: Tenant, events: list[PreparedEvent]
         accepted = [it for it in events if it.key in new.events]
         defer_fan_outs(tenant.id, _deferred_rows(accepted))
         delay_events(tenant.id, [DelayedRow(it.key, it.deliver_at) for it in accepted if it.deliver_at is not None])
+        _share(tenant, accepted)
         dead_letter(_failed_transformations(accepted))
         store_warnings(_warning_rows(accepted))
     stored = {
@@ -137,6 +141,7 @@ def _transaction(events: list[PreparedEvent]) -> AbstractContextManager[object]:
         it.warnings
         or it.deferred is not None
         or it.deliver_at is not None
+        or it.grants
         or any(new.reason is not None for new in it.deliveries)
         for it in events
     )
@@ -194,6 +199,12 @@ def _delivery_rows(events: list[PreparedEvent]) -> list[DeliveryRow]:
 
 def _deferred_rows(events: list[PreparedEvent]) -> list[FanOutRow]:
     return [FanOutRow(it.key, it.deferred, it.is_ordered) for it in events if it.deferred is not None]
+
+
+def _share(tenant: Tenant, events: list[PreparedEvent]) -> None:
+    if rows := [ShareRow(it.key, grant_id, it.deliver_at) for it in events for grant_id in it.grants]:
+        insert_shares(tenant.id, rows)
+        transaction.on_commit(share_starter.notify)
 
 
 def _failed_transformations(events: list[PreparedEvent]) -> list[DeadLetterRow]:

@@ -16,7 +16,7 @@ from django.utils import timezone
 from delivery.models import DeadLetter, DeferredFanOut, DelayedEvent, Delivery, Event, Lane
 from delivery.reading.endpoint_health import pause_message
 from delivery.reading.explain_results import explain_named, explain_results
-from subscriptions.models import Endpoint, Subscription
+from subscriptions.models import Endpoint, Grant, Subscription
 from subscriptions.routing.explain import NoMatchReason, explain_mismatch, is_subscribed
 from webhooks.wire import ids
 from webhooks.wire.cloudevents.json_format import read_structured
@@ -93,7 +93,7 @@ def explain(event: Event, endpoints: Sequence[Endpoint]) -> list[Explanation]:
     for endpoint in endpoints:
         delivery = deliveries.get(endpoint.id)
         if delivery is not None:
-            reasons = [*filter(None, [named.get(endpoint.id)])]
+            reasons = [*filter(None, [_why_shared(event), named.get(endpoint.id)])]
             reasons += _why_sent(endpoint, delivery, lanes.get(endpoint.id), letters.get(delivery.id))
             reasons += filter(None, [results.get(delivery.id)])
         elif not_routed is not None:
@@ -185,4 +185,25 @@ def _why_not_sent(
         yield NoMatchReason("no_subscription", "The endpoint has no subscriptions.")
         return
     for row in subscriptions:
+        if row.grant_id != event.grant_id:
+            yield _of_other_grant(event, row)
+            continue
         yield explain_mismatch(row, event.type, document, routed_at, budget)
+
+
+def _why_shared(event: Event) -> NoMatchReason | None:
+    if event.grant_id is None:
+        return None
+    grant = Grant.objects.select_related("tenant").filter(id=event.grant_id).first()
+    ended = "" if grant is None or grant.ended_at is None else ", which has ended since"
+    owner = "" if grant is None else f" of {grant.tenant.public_id}"
+    detail = f"The event{owner} is shared by {ids.public(Grant.prefix, event.grant_id)}{ended}."
+    return NoMatchReason("shared", detail)
+
+
+def _of_other_grant(event: Event, row: Subscription) -> NoMatchReason:
+    if row.grant_id is None:
+        shared = ids.public(Grant.prefix, event.grant_id) if event.grant_id else ""
+        return NoMatchReason("grant", f"The event is shared by {shared}; the subscription does not name it.", row)
+    shared = ids.public(Grant.prefix, row.grant_id)
+    return NoMatchReason("grant", f"The subscription receives only events that {shared} shares.", row)

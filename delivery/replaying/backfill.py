@@ -170,7 +170,7 @@ class _Planner:
             budget.spend(deliveries=1)
             return NextDeliveries([] if self.endpoint is None else [self._forced(event, self.endpoint)], None)
         expires_at = int((event.created_at + self.retention).timestamp())
-        routed = RoutedEvent(event.id, read_structured(bytes(event.body)), expires_at)
+        routed = RoutedEvent(event.id, read_structured(bytes(event.body)), expires_at, event.grant_id)
         return next_deliveries(self.routes, routed, after, budget, endpoint_id=self.selected.endpoint)
 
     def _forced(self, event: Event, endpoint: Endpoint) -> NewDelivery:

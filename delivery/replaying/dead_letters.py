@@ -116,6 +116,7 @@ class _Renderer:
         if letter.tenant_id not in self._route_tables:
             self._route_tables[letter.tenant_id] = current_route_table(letter.tenant_id)
         event = letter.delivery.event
-        routed = RoutedEvent(event.id, read_structured(bytes(event.body)), expires_at=0)  # it is sent as a whole
+        parsed = read_structured(bytes(event.body))
+        routed = RoutedEvent(event.id, parsed, expires_at=0, grant_id=event.grant_id)  # it is sent as a whole
         routes = self._route_tables[letter.tenant_id]
         return next_deliveries(routes, routed, None, budget, endpoint_id=letter.endpoint_id).deliveries

@@ -190,7 +190,7 @@ def claim_fan_out(token: UUID, event_id: UUID, max_claims: int) -> bool:
 class DeferredEvent(NamedTuple):
     """An event to route. ``cursor``: its last subscription that is done. ``body``: None if the event is gone.
 
-    ``endpoint_ids``: endpoints that get it whatever their subscriptions.
+    ``endpoint_ids``: endpoints that get it whatever their subscriptions. ``grant_id``: the grant that has shared it.
     """
 
     event_id: UUID
@@ -198,6 +198,7 @@ class DeferredEvent(NamedTuple):
     created_at: datetime | None
     body: bytes | None
     endpoint_ids: list[UUID]
+    grant_id: UUID | None = None
 
 
 # Reader: the fan-out task. Index: fan_out_by_tenant. The sizes of bodies are known without reading them.
@@ -211,7 +212,7 @@ WITH first AS (
 )
 SELECT s.event_id, s.cursor,
        greatest(e.created_at, (SELECT deliver_at FROM delivery_delayedevent w WHERE w.event_id = e.id)), e.body,
-       s.endpoint_ids
+       s.endpoint_ids, e.grant_id
   FROM sized s LEFT JOIN delivery_event e ON e.id = ANY(ARRAY[s.event_id])
  WHERE s.before < %(max_bytes)s
  ORDER BY s.id

@@ -8,4 +8,5 @@ that browsers do not store. Django's admin calls in, nothing else does.
 from subscriptions.admin import accounts as accounts
 from subscriptions.admin import endpoints as endpoints
 from subscriptions.admin import event_types as event_types
+from subscriptions.admin import grants as grants
 from subscriptions.admin import inspectors as inspectors

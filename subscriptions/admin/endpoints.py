@@ -210,7 +210,7 @@ class SubscriptionAdmin(AdminList):
     list_select_related = ("tenant", "endpoint__http", "endpoint__destination")
     fields = (
         ("public_id", "active"),
-        *(("tenant", "endpoint"), ("uid", "endpoint_labels")),
+        *(("tenant", "endpoint"), ("uid", "endpoint_labels"), "grant"),
         *("event_types", "pattern", "transformer", "description"),
         ("created_at", "updated_at"),
     )

@@ -8,12 +8,14 @@ from subscriptions.api.connectors import connectors
 from subscriptions.api.destinations import endpoint_types
 from subscriptions.api.event_types.urls import urlpatterns as event_type_urlpatterns
 from subscriptions.api.inspectors.urls import urlpatterns as inspector_api_urlpatterns
+from subscriptions.api.sharing import grants
 
 router = SimpleRouter(use_regex_path=False)
 router.register("tenants", tenants.Tenants, "tenant")
 router.register("plans", plans.Plans, "plan")
 router.register("keys", keys.Keys, "key")
 router.register("endpoints", endpoints.Endpoints, "endpoint")
+router.register("grants", grants.Grants, "grant")
 router.register("subscriptions", subscriptions.Subscriptions, "subscription")
 
 urlpatterns = [

@@ -52,6 +52,18 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='Grant',
+            fields=[
+                ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When it was created.')),
+                ('event_types', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=256), help_text='Exact names, order.* for every type below order, or * for all types.', size=None)),
+                ('pattern', models.JSONField(blank=True, help_text='Event pattern that the event must match; null: any.', null=True)),
+                ('description', models.CharField(blank=True, help_text='Free text for people.', max_length=1024)),
+                ('ended_at', models.DateTimeField(blank=True, editable=False, help_text='When it ended; null: it applies.', null=True)),
+                ('updated_at', models.DateTimeField(auto_now=True, help_text='When it was last changed.')),
+            ],
+        ),
+        migrations.CreateModel(
             name='DestinationSettings',
             fields=[
                 ('endpoint', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='destination', serialize=False, to='subscriptions.endpoint')),
@@ -143,6 +155,7 @@ class Migration(migrations.Migration):
                 ('size', models.GeneratedField(db_persist=True, expression=django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.functions.comparison.Coalesce(models.Func(django.db.models.functions.comparison.Cast('pattern', models.TextField()), function='octet_length', output_field=models.IntegerField()), 0), '+', django.db.models.functions.comparison.Coalesce(models.Func(django.db.models.functions.comparison.Cast('transformer', models.TextField()), function='octet_length', output_field=models.IntegerField()), 0)), '+', django.db.models.expressions.CombinedExpression(models.Value(512), '*', models.Func('event_types', function='cardinality', output_field=models.IntegerField()))), help_text='What the subscription counts in the limit of a plan on bytes.', output_field=models.IntegerField())),
                 ('updated_at', models.DateTimeField(auto_now=True, help_text='When it was last changed.')),
                 ('endpoint', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='subscriptions', to='subscriptions.endpoint')),
+                ('grant', models.ForeignKey(blank=True, db_index=False, help_text='Grant of another tenant whose events it receives, in place of those of its own tenant.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='subscriptions', to='subscriptions.grant')),
                 ('tenant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='subscriptions', to='subscriptions.tenant')),
             ],
         ),
@@ -159,6 +172,16 @@ class Migration(migrations.Migration):
                 ('expires_at', models.DateTimeField(help_text='When the inspector and its requests are deleted.')),
                 ('tenant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='inspectors', to='subscriptions.tenant')),
             ],
+        ),
+        migrations.AddField(
+            model_name='grant',
+            name='grantee',
+            field=models.ForeignKey(db_index=False, help_text='Tenant that may subscribe.', on_delete=django.db.models.deletion.CASCADE, related_name='received_grants', to='subscriptions.tenant'),
+        ),
+        migrations.AddField(
+            model_name='grant',
+            name='tenant',
+            field=models.ForeignKey(db_index=False, help_text='Owner of the events.', on_delete=django.db.models.deletion.CASCADE, related_name='grants', to='subscriptions.tenant'),
         ),
         migrations.CreateModel(
             name='EventType',
@@ -298,6 +321,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='subscription',
+            index=models.Index(condition=models.Q(('active', True), ('grant__isnull', False)), fields=['grant'], name='subscription_by_grant'),
+        ),
+        migrations.AddIndex(
+            model_name='subscription',
             index=models.Index(condition=models.Q(('active', True), ('event_types__contains', ['waypost.delivery.succeeded'])), fields=['tenant'], name='subscription_to_successes'),
         ),
         migrations.AddConstraint(
@@ -315,6 +342,22 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='inspector',
             index=models.Index(fields=['expires_at'], name='inspector_by_expiry'),
+        ),
+        migrations.AddIndex(
+            model_name='grant',
+            index=models.Index(fields=['tenant', 'id'], name='grant_by_tenant'),
+        ),
+        migrations.AddIndex(
+            model_name='grant',
+            index=models.Index(fields=['grantee', 'id'], name='grant_by_grantee'),
+        ),
+        migrations.AddIndex(
+            model_name='grant',
+            index=models.Index(condition=models.Q(('ended_at', None)), fields=['tenant'], name='grant_in_force'),
+        ),
+        migrations.AddConstraint(
+            model_name='grant',
+            constraint=models.CheckConstraint(condition=models.Q(('tenant', models.F('grantee')), _negated=True), name='grant_to_another_tenant'),
         ),
         migrations.AddIndex(
             model_name='eventtype',

@@ -82,6 +82,15 @@ CREATE TRIGGER subscription_update AFTER update ON subscriptions_subscription
 CREATE TRIGGER subscription_delete AFTER delete ON subscriptions_subscription
     REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_routes_changed();
 
+CREATE TRIGGER grant_insert AFTER insert ON subscriptions_grant
+    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_routes_changed();
+
+CREATE TRIGGER grant_update AFTER update ON subscriptions_grant
+    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_routes_changed();
+
+CREATE TRIGGER grant_delete AFTER delete ON subscriptions_grant
+    REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_routes_changed();
+
 CREATE TABLE subscriptions_event_types_version (one boolean PRIMARY KEY DEFAULT true CHECK (one), version bigint NOT NULL);
 CREATE SEQUENCE subscriptions_event_types_versions;
 CREATE FUNCTION subscriptions_event_types_changed() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -6,6 +6,7 @@ from django.db.models import Func, IntegerField, Q, TextField
 from django.db.models.functions import Cast, Coalesce
 
 from subscriptions.endpoints.models import Endpoint
+from subscriptions.routing.grant_models import Grant
 from subscriptions.tenants.models import Tenant
 from webhooks.kit.rows import Row, uid_format
 
@@ -37,6 +38,15 @@ class Subscription(Row):
     endpoint = models.ForeignKey(Endpoint, models.CASCADE, null=True, blank=True, related_name="subscriptions")
     endpoint_labels = models.JSONField(
         null=True, blank=True, help_text="In place of an endpoint: all endpoints of the tenant that have these labels."
+    )
+    grant = models.ForeignKey(
+        Grant,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="subscriptions",
+        help_text="Grant of another tenant whose events it receives, in place of those of its own tenant.",
     )
     event_types = ArrayField(
         models.CharField(max_length=256),
@@ -80,6 +90,9 @@ class Subscription(Row):
                 fields=["tenant"],
                 name="subscription_operational",
                 condition=Q(event_types__overlap=OPERATIONAL_NAMES, active=True),
+            ),
+            models.Index(  # reader: read_shares
+                fields=["grant"], name="subscription_by_grant", condition=Q(grant__isnull=False, active=True)
             ),
             models.Index(  # reader: find_subscribers, while deliveries are settled
                 fields=["tenant"],

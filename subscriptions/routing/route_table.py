@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter, is_
+from types import MappingProxyType
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -20,6 +21,7 @@ OPERATIONAL = "waypost."  # prefix of the types of the platform's own events
 RESULTS = frozenset(
     ("waypost.delivery.succeeded", "waypost.delivery.failed", "waypost.receipt.processed", "waypost.receipt.failed")
 )  # one for each delivery or receipt, so that a subscription has to name them exactly
+SHARED = "\x1f"  # between a grant and a type; no type contains it
 TEST_TYPE = "waypost.test"  # of test messages to a source, which may publish what it receives
 _EVENT_TYPE = re.compile(r"[^\s*](?:[^*]*[^\s*])?")
 STEPS_PER_ROUTE = 3  # comparing a route with those that were found
@@ -139,7 +141,7 @@ class _Ids:
 class RouteTable:
     """Hold the subscriptions of one tenant at one version. Immutable, but for indexes built on first use."""
 
-    __slots__ = ("_buckets", "entries", "version")
+    __slots__ = ("_buckets", "entries", "grants", "version")
 
     def __init__(
         self,
@@ -147,13 +149,15 @@ class RouteTable:
         entries: Mapping[UUID, RouteEntry] | None = None,
         owner: Hashable = None,
         known: "RouteTable | None" = None,
+        grants: Mapping[UUID, frozenset[str]] = MappingProxyType({}),
     ) -> None:
         """Index the entries, which are keyed by subscription id.
 
         ``owner``: the tenant whose share of the cache keeps the compiled patterns. ``known``: an earlier version, whose
-        indexes are used again for types whose routes have not changed.
+        indexes are used again for types whose routes have not changed. ``grants``: the types that each grant names.
         """
         self.version = version
+        self.grants = grants
         self.entries = dict(entries or {})
         self._buckets: dict[str, _Bucket] = {}
         for entry in sorted(self.entries.values(), key=attrgetter("route.subscription_id.int")):
@@ -170,6 +174,13 @@ class RouteTable:
     def of_endpoint(self, endpoint_id: UUID) -> list[RouteEntry]:
         """Return the entries of this endpoint's subscriptions."""
         return [entry for entry in self.entries.values() if entry.route.endpoint_id == endpoint_id]
+
+    def grants_for(self, event_type: str) -> list[UUID]:
+        """Return the grants that may share an event of this type; their patterns are not compared."""
+        if not self.grants:
+            return []
+        names = set(matching_names(event_type))
+        return [key for key, types in self.grants.items() if not names.isdisjoint(types)]
 
     def has_ordered(self, event_type: str) -> bool:
         """Return whether a subscription of an ordered endpoint names this type, whatever its pattern."""
@@ -278,12 +289,22 @@ def is_event_type(name: str) -> bool:
     return _EVENT_TYPE.fullmatch(name) is not None
 
 
+def shared_type(grant_id: UUID | None, event_type: str) -> str:
+    """Return the type under which subscriptions are looked up for an event; ``grant_id``: that has shared it."""
+    return event_type if grant_id is None else f"{grant_id}{SHARED}{event_type}"
+
+
 def matching_names(event_type: str) -> Iterator[str]:
     """Yield what a subscription may name to receive this type: the type, ``a.b.*`` and ``a.*`` above it, ``*``.
 
     ``*`` does not include the platform's own events: they are named by ``waypost.*`` or exactly, those in RESULTS only
-    exactly.
+    exactly. Of an event that was shared (``shared_type``), each has the grant before it: a subscription to events of
+    its own tenant never matches it.
     """
+    if SHARED in event_type:
+        grant, _, own = event_type.partition(SHARED)
+        yield from (f"{grant}{SHARED}{name}" for name in matching_names(own))
+        return
     yield event_type
     if event_type in RESULTS:
         return

@@ -11,10 +11,10 @@ from uuid import UUID
 
 from django.db.models import F, Func, TextField
 
-from subscriptions.models import Endpoint, HttpSettings, Subscription, Tenant
+from subscriptions.models import Endpoint, Grant, HttpSettings, Subscription, Tenant
 from subscriptions.routing.compiled_patterns import LazyPattern, LazyTransformer
 from subscriptions.routing.models import BYTES_PER_TYPE
-from subscriptions.routing.route_table import Route, RouteEntry, RouteTable
+from subscriptions.routing.route_table import Route, RouteEntry, RouteTable, shared_type
 from webhooks.kit.caches.shared_cache import SharedCache
 
 MAX_TABLE_BYTES = 512 * 1024**2  # of the route tables of all tenants in a process; those not read are dropped first
@@ -61,7 +61,7 @@ def _build(tenant_id: UUID, known: RouteTable | None) -> RouteTable:
         tenant_id=tenant_id, active=True, endpoint__isnull=False, endpoint__deleted_at=None
     )
     rows = rows.annotate(stamp=STAMP).select_related("endpoint__http")
-    rows = rows.only("endpoint", "tenant", "event_types", "pattern", "transformer", *ENDPOINT_FIELDS)
+    rows = rows.only("endpoint", "tenant", "grant", "event_types", "pattern", "transformer", *ENDPOINT_FIELDS)
     entries: dict[UUID, RouteEntry] = {}
     if known is not None and known.entries:
         stamps = dict(rows.values_list("id", "stamp"))
@@ -70,7 +70,13 @@ def _build(tenant_id: UUID, known: RouteTable | None) -> RouteTable:
     for row in rows.iterator():
         entries[row.id] = _entry(row, cast(Endpoint, row.endpoint), row.id, row.stamp, _rules(row))
     entries |= _labelled_entries(tenant_id, known)
-    return RouteTable(version, entries, tenant_id, known)
+    return RouteTable(version, entries, tenant_id, known, _grants(tenant_id))
+
+
+def _grants(tenant_id: UUID) -> dict[UUID, frozenset[str]]:
+    """Return the types that each grant of the tenant names which is in force."""
+    rows = Grant.objects.filter(tenant=tenant_id, ended_at=None).order_by("id")
+    return {key: frozenset(types) for key, types in rows.values_list("id", "event_types")}
 
 
 def _labelled_entries(tenant_id: UUID, known: RouteTable | None) -> dict[UUID, RouteEntry]:
@@ -126,7 +132,7 @@ def _entry(
     route = _route(key, endpoint, pattern, transformer)
     size = ROUTE_BYTES + BYTES_PER_TYPE * len(row.event_types)
     size += sum(len(it.text) for it in (pattern, transformer) if it is not None)
-    return RouteEntry(stamp, route, tuple(row.event_types), size)
+    return RouteEntry(stamp, route, tuple(shared_type(row.grant_id, it) for it in row.event_types), size)
 
 
 def _route(key: UUID, endpoint: Endpoint, pattern: LazyPattern | None, transformer: LazyTransformer | None) -> Route:

@@ -11,7 +11,7 @@ from subscriptions.routing.transformer_conflicts import check_transformers
 from subscriptions.tenants.plans import check_subscription_limits, lock_tenant
 from webhooks.kit.rows import unique_uid
 
-SELECTS = ("endpoint_id", "endpoint_labels", "event_types", "pattern", "transformer")
+SELECTS = ("endpoint_id", "endpoint_labels", "grant_id", "event_types", "pattern", "transformer")
 """The fields that say what is sent where: two subscriptions must not have all of them in common."""
 OF_ENDPOINT = ("event_types", "pattern", "transformer", "description", "active")
 """The fields of a subscription besides the endpoint that it names."""
@@ -55,14 +55,15 @@ def change_subscription(row: Subscription, fields: Mapping[str, Any]) -> Subscri
 def set_subscriptions(endpoint: Endpoint, wanted: Sequence[Mapping[str, Any]]) -> None:
     """Make these the subscriptions that name the endpoint: keep equal ones, delete the others, create the rest.
 
-    Those that select the endpoint by its labels stay. Call it in the transaction that creates or changes the endpoint.
+    Those that select the endpoint by its labels stay, and those to events of other tenants. Call it in the transaction
+    that creates or changes the endpoint.
     Raises LimitExceeded if the plan allows no more, AlreadyExists if two are the same, StateConflict as
     ``check_transformers``.
     """
     _check_differ(wanted)
     missing = [_with_defaults(each) for each in wanted]
     lock_tenant(endpoint.tenant)
-    for row in endpoint.subscriptions.order_by("id"):
+    for row in endpoint.subscriptions.filter(grant=None).order_by("id"):
         own = {name: getattr(row, name) for name in OF_ENDPOINT}
         if own in missing:
             missing.remove(own)

@@ -263,6 +263,14 @@ def subscribe(it: Recorder, client: APIClient, receiver: Receiver) -> str:
     it.call(client, "delete_subscriptions", unwanted)
     it.call(client, "preview_delete_endpoints", {"filter": {"uid": "crm"}})
     it.call(client, "delete_endpoints", {"filter": {"uid": "crm"}})
+    grantee = Tenant.objects.get(uid="customer-43").public_id
+    grant = {"grantee": grantee, "event_types": ["order.*"], "description": "Orders for our warehouse"}
+    shared = it.call(client, "create_grant", grant)["id"]
+    it.call(client, "list_grants")
+    it.call(client, "get_grant", ref=shared)
+    it.call(client, "replace_grant", grant, ref=shared)
+    it.call(client, "change_grant", {"event_types": ["order.paid"]}, ref=shared)
+    it.call(client, "delete_grant", ref=shared)
     unused = it.call(client, "create_subscription", {"endpoint": endpoint, "event_types": ["invoice.*"]})["id"]
     it.call(client, "delete_subscription", ref=unused)
     return endpoint

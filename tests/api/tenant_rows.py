@@ -12,10 +12,19 @@ from django.utils import timezone
 from delivery.models import Broadcast, Delivery
 from subscriptions.inspectors.inspectors import create_inspector
 from subscriptions.models import Endpoint, Tenant
+from subscriptions.routing.grants import create_grant
 from tests.delivery.alerts.factories import make_alert, make_rule
 from tests.delivery.factories import make_attempt, make_dead_letter, make_delivery, make_event, make_replay
 from tests.delivery.schedules.factories import make_schedule
-from tests.factories import make_endpoint, make_event_type, make_key, make_plan, make_secret, make_subscription
+from tests.factories import (
+    make_endpoint,
+    make_event_type,
+    make_key,
+    make_plan,
+    make_secret,
+    make_subscription,
+    make_tenant,
+)
 from tests.factories_receiver import make_receipt, make_source
 from webhooks.models import ReceiptReplay, Rejection, Source, SourceSecret
 from webhooks.wire.ids import parse
@@ -90,6 +99,7 @@ MAKE: dict[str, Callable[[TenantRows], str]] = {
     "keys": lambda of: make_key(of.tenant)[0].public_id,
     "endpoints": lambda of: of.endpoint().public_id,
     "endpoints/secrets": _endpoint_secret,
+    "grants": lambda of: create_grant(of.tenant, make_tenant(), event_types=["order.*"]).public_id,
     "subscriptions": lambda of: make_subscription(of.endpoint()).public_id,
     "inspectors": lambda of: create_inspector(of.tenant).public_id,
     "event-types": lambda of: make_event_type(of.tenant).public_id,

@@ -37,6 +37,7 @@ VALID: dict[str, dict[str, Any]] = {
     "/api/v1/deliveries/cancel/": {"all": True},
     "/api/v1/deliveries/cancel/preview/": {"all": True},
     "/api/v1/endpoints/batch/": {"data": [{"uid": "a", "url": "https://example.com/"}]},
+    "/api/v1/grants/": {"grantee": "", "event_types": ["order.*"]},
     "/api/v1/endpoints/delete/": {"all": True},
     "/api/v1/endpoints/delete/preview/": {"all": True},
     "/api/v1/subscriptions/delete/": {"all": True},
@@ -96,6 +97,8 @@ class Target:
         if self.operation.path in RECORDED:
             example = {name: value for name, value in content["example"].items() if name != "plan"}  # of another run
         body = {**VALID.get(self.operation.path, {}), **example}
+        if "grantee" in body:
+            return {**body, "grantee": make_tenant().public_id}
         return {**body, "endpoint": self.rows.id_of("endpoints")} if "endpoint" in body else body
 
     def request(self, method: str, body: Any = None) -> Any:

@@ -96,6 +96,17 @@ def test_handlers_that_name_an_endpoint_are_accepted() -> None:
     assert response.json()["handlers"][0]["on_failure"] == endpoint.public_id
 
 
+@pytest.mark.django_db
+def test_grant_and_a_subscription_that_names_it_are_accepted() -> None:
+    owner, erp = make_tenant(), make_endpoint(uid="erp")
+    (text,) = re.findall(r"-d '(.*)'", block_for("grant").text)
+    grant = {**json.loads(text), "grantee": erp.tenant.public_id}
+    created = make_client(owner).post("/api/v1/grants/", grant, "json")
+    assert created.status_code == 201, created.json()
+    body = {**json.loads(block_for("subscription-to-grant").text), "grant": created.json()["id"]}
+    assert make_client(erp.tenant).post("/api/v1/subscriptions/", body, "json").status_code == 201
+
+
 def test_rules_of_the_handshake_respond_as_the_page_says() -> None:
     rules = json.loads(block_for("handshake").text)
     challenged = ask(*rules, method="GET", query="challenge=abc")

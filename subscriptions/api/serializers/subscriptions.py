@@ -7,10 +7,11 @@ from django.db.models import QuerySet
 from rest_framework.exceptions import ValidationError
 
 from subscriptions.api.authentication import principal
+from subscriptions.api.fields.named_endpoint import ShownById
 from subscriptions.api.fields.own import Uid
 from subscriptions.api.fields.routing import EventTypesField, PatternField, TransformerField
 from subscriptions.api.tenancy import limited_to_endpoint, tenant_of
-from subscriptions.models import Endpoint, Subscription, Tenant
+from subscriptions.models import Endpoint, Grant, Subscription, Tenant
 from webhooks.kit.rest.labels import Labels
 from webhooks.kit.rest.serializers import BooleanField, IdField, ReferenceField, StrictModelSerializer
 
@@ -20,6 +21,12 @@ def _endpoints_of(subscription: "SubscriptionSerializer") -> QuerySet[Endpoint]:
     row, request = subscription.instance, subscription.context["request"]
     tenant_id = row.tenant_id if row is not None else tenant_of(request).pk
     return limited_to_endpoint(request, Endpoint.objects.filter(tenant=tenant_id, deleted_at=None), "pk")
+
+
+def _grants_to(subscription: "SubscriptionSerializer") -> QuerySet[Grant]:
+    """Return the grants in force to the subscription's own tenant."""
+    row, request = subscription.instance, subscription.context["request"]
+    return Grant.objects.filter(grantee=row.tenant_id if row is not None else tenant_of(request).pk, ended_at=None)
 
 
 NO_TYPES = 'Name the types, such as ["order.*"], or all of them: ["*"].'
@@ -78,6 +85,13 @@ class SubscriptionSerializer(EndpointSubscriptionSerializer):
         "and later; `{}`: all endpoints. Null: see `endpoint`.",
     )
 
+    grant = ShownById(
+        _grants_to,
+        Grant.prefix,
+        help_text="Grant of another tenant, whose events the subscription receives in place of those of its own "
+        "tenant. Null: those of its own.",
+    )
+
     class Meta:
         model = Subscription
         fields = [
@@ -86,6 +100,7 @@ class SubscriptionSerializer(EndpointSubscriptionSerializer):
             "tenant",
             "endpoint",
             "endpoint_labels",
+            "grant",
             "event_types",
             "pattern",
             "transformer",

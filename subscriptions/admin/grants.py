@@ -1,0 +1,38 @@
+"""Show grants, and end them."""
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from subscriptions.admin.actions import run_for_each
+from subscriptions.models import Grant
+from subscriptions.routing.grants import end_grant
+from webhooks.kit.admin.display import column, pill, when
+from webhooks.kit.admin.lists import AdminList
+
+
+@admin.register(Grant)
+class GrantAdmin(AdminList):
+    """Show which tenant may subscribe to which events of another one."""
+
+    list_display = ("public_id", "tenant", "grantee", "event_types", "state_pill", "created_at")
+    list_filter = (("ended_at", admin.EmptyFieldListFilter),)
+    list_select_related = ("tenant", "grantee")
+    fields = (
+        ("public_id", "state_pill"),
+        ("tenant", "grantee"),
+        *("event_types", "pattern", "description"),
+        ("created_at", "ended"),
+    )
+    actions = ("end",)
+
+    state_pill = column("State", lambda grant: pill("ended", "warn") if grant.ended_at else pill("in force", "good"))
+    ended = column("Ended (UTC)", lambda grant: when(grant.ended_at))
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("subscriptions.change_grant")
+
+    @admin.action(permissions=["operate"], description="End")
+    def end(self, request: HttpRequest, selected: QuerySet[Grant]) -> None:
+        """End the selected grants, so that nothing more is shared by them."""
+        run_for_each(self, request, selected, end_grant, "ended")
