@@ -12,10 +12,12 @@ from math import nan
 
 from tests.faults.checker import Report, check, expected_deliveries, unfinished_work
 from tests.faults.injectors import Fault, FaultTarget
+from tests.faults.injectors.fault import FAKED_CLOCK
 from tests.faults.proxy import Proxy
 from tests.faults.publisher import COSTLY, Publisher, PublishLog
 from tests.faults.running_platform import Platform
 from tests.faults.sink import RecordedRequest, Sink
+from tests.faults.topic import STATES, Topic, check_topic
 from tests.waiting import wait_until
 from webhooks.wire.signing.keys import new_secret
 
@@ -58,16 +60,20 @@ class FaultRunner:
     platform: Platform
     sink: Sink
     proxy: Proxy
+    topic: Topic
 
     def run(self, fault: Fault, seed: int) -> FaultResult:
         """Run a fault with a seed. Raises AssertionError if work is left over, or nothing is delivered afterwards."""
         name = f"{seed}-{''.join(letter for letter in fault.name if letter.isalnum())}"
-        skipped, cuts = len(self.sink.requests()), self.proxy.cuts
+        skipped, cuts, ends = len(self.sink.requests()), self.proxy.cuts, self.topic.ends()
         log, injected, repaired = self._publish_through(fault, name, random.Random(f"{seed} {fault.name}"))
         self._wait_until_settled()
         requests = self.sink.requests()[skipped:]
         copies_allowed = fault.cut_drains * REPEATED * len(ENDPOINTS) + self.proxy.cuts - cuts
         report = check(log, requests, expected_deliveries(self.platform, name), copies_allowed)
+        states: dict[str, str | None] = dict(self.platform.sql(STATES.format(name=name)))  # type: ignore[arg-type]
+        found, is_ordered = self.topic.records(ends), fault.platform_kind != FAKED_CLOCK
+        report.violations.extend(check_topic(log, found, states, fault.cut_drains * REPEATED, is_ordered=is_ordered))
         during = [it for it in log.requests if it.at + it.seconds >= injected and it.at <= repaired + AFTER]
         if fault.required_status is not None:
             report.violations.extend(
@@ -121,7 +127,7 @@ class FaultRunner:
 
 @contextmanager
 def fault_runner(platform: Platform) -> Iterator[FaultRunner]:
-    """Create a sink and three endpoints of the platform with subscriptions to all events, one through the proxy."""
+    """Create four endpoints with subscriptions to all events: three at a sink, one through the proxy, and a topic."""
     with Sink(platform.data / "received") as sink, Proxy(sink.port) as proxy:
         for name in ENDPOINTS:
             port = proxy.port if name == "proxied" else sink.port
@@ -131,7 +137,10 @@ def fault_runner(platform: Platform) -> Iterator[FaultRunner]:
             )
             platform.post("subscriptions", endpoint=endpoint["id"], event_types=["*"])
             platform.post("subscriptions", endpoint=endpoint["id"], event_types=[COSTLY], pattern=COSTLY_PATTERN)
-        yield FaultRunner(platform, sink, proxy)
+        topic = Topic()
+        subscriptions = [{"event_types": ["fault.injected"]}]
+        platform.post("endpoints", **topic.endpoint, **ENDPOINT_SETTINGS, subscriptions=subscriptions)
+        yield FaultRunner(platform, sink, proxy, topic)
 
 
 def all_served_since(requests: list[RecordedRequest], since: float) -> float:

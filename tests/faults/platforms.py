@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.faults.injectors.fault import FAKED_CLOCK, PLAIN, SMALL_DISK
 from tests.faults.running_platform import Platform
 
-ENVIRONMENT = {"WAYPOST_FAN_OUT_STEPS": "100"}  # enough for an event at three endpoints, not for a pattern as well
+ENVIRONMENT = {"WAYPOST_FAN_OUT_STEPS": "120"}  # enough for an event at four endpoints, not for a pattern as well
 SMALL = "300m"  # the cluster, a few segments of its log, and a run
 
 

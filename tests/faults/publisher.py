@@ -132,9 +132,15 @@ class Publisher:
         return status, response
 
 
+def is_costly(name: str) -> bool:
+    """Return whether the event with this id has the type that only a worker routes."""
+    return crc32(name.encode()) % 3 == 0
+
+
 def event(name: str) -> dict[str, Any]:
-    """Return an event with this id; a third of them have the type that only a worker routes."""
+    """Return an event with this id; a third of them have the type that only a worker routes, and no subject."""
     data = {"of": name, "filler": "é" * 200}
-    if crc32(name.encode()) % 3 == 0:
+    if is_costly(name):
         return {"id": name, "type": COSTLY, "data": {**data, "numbers": list(range(300))}}
-    return {"id": name, "type": "fault.injected", "data": data}
+    *_, client, _, item = name.split("-")
+    return {"id": name, "type": "fault.injected", "subject": f"{client}-{item}", "data": data}

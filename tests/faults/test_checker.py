@@ -9,6 +9,7 @@ import pytest
 from tests.faults.checker import ExpectedDelivery, Report, check
 from tests.faults.publisher import PublishLog, PublishRequest
 from tests.faults.sink import RecordedRequest
+from tests.faults.topic import TopicRecord, check_topic
 
 
 @dataclass
@@ -114,3 +115,36 @@ def test_check_with_a_falsified_record_finds_the_violation(
 ) -> None:
     falsify(records)
     assert any(found in violation for violation in records.check(copies_allowed=9).violations)
+
+
+@pytest.fixture
+def topic_records() -> list[TopicRecord]:
+    return [TopicRecord(f"evt_{n}", f"o-{n}", b"key", "d", verified=True) for n in (1, 2)]
+
+
+def topic_check(found: list[TopicRecord], states: dict[str, str | None], copies_allowed: int = 0) -> list[str]:
+    log = PublishLog(Path("nowhere"), accepted={"o-1": "evt_1", "o-2": "evt_2"}, rejected={"o-3"})
+    return list(check_topic(log, found, states, copies_allowed))
+
+
+DELIVERED: dict[str, str | None] = {"o-1": "delivered", "o-2": "delivered"}
+
+
+def test_topic_with_every_record_in_order_violates_nothing(topic_records: list[TopicRecord]) -> None:
+    assert topic_check(topic_records, DELIVERED) == []
+    assert topic_check([*topic_records, topic_records[0]], DELIVERED, copies_allowed=1) == []
+
+
+def test_every_violation_at_a_topic_is_found(topic_records: list[TopicRecord]) -> None:
+    first, second = topic_records
+    cases = {
+        "lost": [first],
+        "key": [second, first],
+        "copies": [first, second, second],
+        "different bytes": [first, second, replace(second, digest="e")],
+        "signature": [first, replace(second, verified=False)],
+        "not accepted": [first, second, replace(second, message_id="evt_3", event_id="o-3")],
+    }
+    for words, found in cases.items():
+        assert any(words in it for it in topic_check(found, DELIVERED)), words
+    assert topic_check(topic_records, {**DELIVERED, "o-2": "pending"}) == ["topic: not delivered: o-2, pending"]
