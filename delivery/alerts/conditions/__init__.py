@@ -17,7 +17,7 @@ from delivery.alerts.conditions import (
     schedule_late,
     success_rate,
 )
-from delivery.alerts.conditions.platform import broker, database, disk, workers
+from delivery.alerts.conditions.platform_parts import broker, database, disk, workers
 
 CONDITIONS = [
     endpoint_failing.CONDITION,

@@ -12,7 +12,7 @@ from django.db import connection
 
 from config.local import embedded
 from delivery.alerts.conditions import CONDITIONS
-from delivery.alerts.conditions.platform import broker
+from delivery.alerts.conditions.platform_parts import broker
 from delivery.models import DrainReport, HourlyStats, Lane, ScheduleQueue, Usage, UsageIncrement
 from delivery.sending.attempt_stats import BOUNDS
 from subscriptions.models import Endpoint, Tenant
