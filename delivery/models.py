@@ -14,7 +14,7 @@ from django.db import models
 from django.db.models import Q, Value
 from django.utils import timezone
 
-from delivery.alert_models import Alert, AlertAddress, AlertChannel, AlertMessage, AlertRule
+from delivery.alerts.models import Alert, AlertAddress, AlertChannel, AlertMessage, AlertRule
 from delivery.broadcasting.models import Broadcast
 from delivery.fan_out.models import PendingShare
 from delivery.lanes.models import HourlyStats, Lane

@@ -102,13 +102,13 @@ ROOMS = {
     "delivery.broadcasting.models": "webhooks.kit",
     "delivery.load.models": "",
     "delivery.schedules.models": "webhooks.kit",
-    "delivery.alert_models": "webhooks.kit",
+    "delivery.alerts.models": "webhooks.kit",
     "delivery.fan_out.models": "webhooks.wire subscriptions.models",
     "delivery.lanes.models": "webhooks.wire subscriptions.models",
     "delivery.replaying.models": "webhooks.kit subscriptions.models",
     "delivery.operational.models": "webhooks.wire subscriptions.models",
     "delivery.models": f"{GROUND} subscriptions.models delivery.usage_models delivery.load.models "
-    "delivery.broadcasting.models delivery.schedules.models delivery.alert_models delivery.operational.models "
+    "delivery.broadcasting.models delivery.schedules.models delivery.alerts.models delivery.operational.models "
     "delivery.lanes.models delivery.replaying.models delivery.fan_out.models",
     "delivery.sql": f"{GROUND} subscriptions.models delivery.models delivery.transports.outcome",
     "delivery.transports": f"{GROUND} {TENANCY} delivery.sql delivery.telemetry",
