@@ -220,7 +220,7 @@ class TestBuiltIn:
 
 
 class TestTrial:
-    """What a rule finds now, and would have found."""
+    """Try out a rule: the findings of now, and of the past."""
 
     def test_preview_changes_nothing(self) -> None:
         tenant = make_tenant()
