@@ -89,11 +89,12 @@ def explain(event: Event, endpoints: Sequence[Endpoint]) -> list[Explanation]:
     document, budget = cache(lambda: read_structured(bytes(event.body)).document()), StepBudget(EXPLAIN_STEPS)
     is_deferred = not_routed is not None and not_routed.code != CANCELLED
     results, named = explain_results(event, deliveries.values()), explain_named(event, endpoints)
+    shared = _why_shared(event) if deliveries else None
     explained = []
     for endpoint in endpoints:
         delivery = deliveries.get(endpoint.id)
         if delivery is not None:
-            reasons = [*filter(None, [_why_shared(event), named.get(endpoint.id)])]
+            reasons = [*filter(None, [shared, named.get(endpoint.id)])]
             reasons += _why_sent(endpoint, delivery, lanes.get(endpoint.id), letters.get(delivery.id))
             reasons += filter(None, [results.get(delivery.id)])
         elif not_routed is not None:

@@ -155,7 +155,7 @@ def test_explain_takes_the_same_number_of_queries_for_many_endpoints(
         if number % 2:
             make_delivery(event, endpoint)
     endpoints = list(endpoints_for(event))
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(8):
         assert len(explain(event, endpoints)) == 6
 
 
