@@ -247,6 +247,7 @@ API_TAGS = [
     {"name": "Connectors", "description": "Ready settings for the APIs of known systems, such as Slack or PagerDuty."},
     {"name": "Subscriptions", "description": "Which events an endpoint gets."},
     {"name": "Event types", "description": "What can be published, with schemas and examples."},
+    {"name": "Masking keys", "description": "Keys that decrypt what masks have encrypted."},
     {"name": "Deliveries", "description": "One event for one endpoint, with every attempt."},
     {"name": "Dead letters", "description": "Deliveries that were given up."},
     {"name": "Replays", "description": "Send dead letters or past events again."},
@@ -284,6 +285,8 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "TAGS": API_TAGS,
     "ENUM_NAME_OVERRIDES": {
+        "MaskAction": "webhooks.wire.masking.masks.ACTIONS",
+        "MaskOwner": "delivery.reading.requests.shaping.OWNERS",
         "EndpointState": "subscriptions.models.Endpoint.State",
         "EndpointVerificationState": "subscriptions.models.HttpSettings.Verification",
         "UnknownEventTypes": "subscriptions.models.Tenant.UnknownEventTypes",

@@ -75,6 +75,9 @@ class Event(Row):
     subject = models.TextField(null=True, blank=True, help_text="What the event is about, such as an order's id.")
     digest = models.BinaryField(help_text="SHA-256 of the published content, to tell a repeat from a conflict.")
     body = models.BinaryField()
+    original = models.BinaryField(
+        null=True, help_text="The event before it was masked, encrypted; empty: no endpoint receives it unmasked."
+    )
     payload_deleted_at = models.DateTimeField(null=True, help_text="When the data was erased; empty: it was not.")
     payload_deleted_by = models.TextField(null=True)
     about = models.UUIDField(
@@ -169,6 +172,13 @@ class Delivery(Row):
         CANCELLED = "cancelled", "Cancelled"
         SUPERSEDED = "superseded", "Superseded by a newer delivery of its key"
 
+    class Form(models.TextChoices):
+        """List what a delivery's own body may be where it is neither rendered nor a reference in plain text."""
+
+        EVENT = "event", "A CloudEvent, masked for the endpoint"
+        ENCRYPTED_EVENT = "encrypted_event", "A CloudEvent that is not masked, encrypted"
+        ENCRYPTED_BODY = "encrypted_body", "Rendered from an event that is not masked, encrypted"
+
     prefix = "dlv"
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="deliveries", db_constraint=False, db_index=False)
     event = models.ForeignKey(Event, models.CASCADE, related_name="deliveries", db_constraint=False, db_index=False)
@@ -205,6 +215,12 @@ class Delivery(Row):
     )
     content_type = models.TextField(
         null=True, help_text="Content type of its own body; empty: it follows from the body."
+    )
+    form = models.CharField(
+        max_length=16,
+        choices=Form.choices,
+        null=True,
+        help_text="What its own body is; empty: rendered by a transformer, or a reference.",
     )
     replay = models.ForeignKey(
         "Replay", models.SET_NULL, null=True, related_name="deliveries", db_constraint=False, db_index=False

@@ -5,6 +5,7 @@ from subscriptions.endpoints.http.models import HttpSettings
 from subscriptions.endpoints.models import Endpoint, OAuthToken, SigningSecret
 from subscriptions.event_types.models import EventSchema, EventType
 from subscriptions.inspectors.models import InspectedRequest, Inspector
+from subscriptions.masking.models import MaskingSecret
 from subscriptions.routing.grant_models import Grant
 from subscriptions.routing.models import OPERATIONAL_NAMES, SUCCEEDED, Subscription
 from subscriptions.tenants.models import ApiKey, Plan, Scope, StoredResponse, Tenant
@@ -22,6 +23,7 @@ __all__ = [
     "HttpSettings",
     "InspectedRequest",
     "Inspector",
+    "MaskingSecret",
     "OAuthToken",
     "Plan",
     "Row",

@@ -27,7 +27,7 @@ GROUND = "webhooks.wire webhooks.kit webhooks.outgoing"  # what the receiver and
 RECEIVER = "webhooks.telemetry webhooks.models"
 WORK = "webhooks.sources webhooks.processing webhooks.receiving"
 TENANTS = "subscriptions.errors subscriptions.models subscriptions.tenants"
-TENANCY = f"{TENANTS} subscriptions.endpoints subscriptions.routing"
+TENANCY = f"{TENANTS} subscriptions.masking subscriptions.endpoints subscriptions.routing"
 DELIVERY = "delivery.models delivery.telemetry delivery.sql delivery.notify"
 
 # Room: the rooms it may import. The longest name that fits a module is its room.
@@ -74,12 +74,13 @@ ROOMS = {
     "subscriptions.errors": "webhooks.kit",
     "subscriptions.models": f"{GROUND} subscriptions.tenants.models subscriptions.endpoints.models "
     "subscriptions.endpoints.destinations.models subscriptions.endpoints.http.models subscriptions.routing.models "
-    "subscriptions.routing.grant_models "
-    "subscriptions.event_types.models subscriptions.inspectors.models",
+    "subscriptions.routing.grant_models subscriptions.event_types.models subscriptions.inspectors.models "
+    "subscriptions.masking.models",
     "subscriptions.tenants": f"{GROUND} subscriptions.errors subscriptions.models",
-    "subscriptions.endpoints": f"{GROUND} {TENANTS}",
-    "subscriptions.routing": f"{GROUND} {TENANTS} subscriptions.endpoints",
     "subscriptions.json_limits": "subscriptions.errors",
+    "subscriptions.masking": f"{GROUND} {TENANTS} subscriptions.json_limits",
+    "subscriptions.endpoints": f"{GROUND} {TENANTS} subscriptions.masking",
+    "subscriptions.routing": f"{GROUND} {TENANTS} subscriptions.masking subscriptions.endpoints",
     "subscriptions.validation": f"{GROUND} subscriptions.errors subscriptions.routing subscriptions.json_limits",
     "subscriptions.event_types": f"{GROUND} {TENANCY} subscriptions.json_limits subscriptions.validation",
     "subscriptions.inspectors": f"{GROUND} {TENANTS} subscriptions.endpoints",
@@ -123,9 +124,11 @@ ROOMS = {
     "delivery.lanes": f"{GROUND} {TENANCY} {DELIVERY} delivery.transports.outcome delivery.operational",
     "delivery.sending": f"{GROUND} {TENANCY} {DELIVERY} delivery.load delivery.transports delivery.operational "
     "delivery.lanes",
-    "delivery.single_attempts": f"{GROUND} {TENANCY} {DELIVERY} delivery.transports delivery.fan_out",
+    "delivery.single_attempts": f"{GROUND} {TENANCY} subscriptions.event_types {DELIVERY} delivery.transports "
+    "delivery.fan_out",
     "delivery.testing": f"{GROUND} subscriptions.models {DELIVERY}",
-    "delivery.reading": f"{GROUND} {TENANCY} {DELIVERY} delivery.load delivery.transports delivery.operational "
+    "delivery.reading": f"{GROUND} {TENANCY} subscriptions.event_types {DELIVERY} delivery.load delivery.transports "
+    "delivery.operational "
     "delivery.publishing delivery.lanes delivery.sending subscriptions.connectors",
     "delivery.replaying": f"{GROUND} {TENANCY} {DELIVERY} delivery.operational delivery.fan_out delivery.reading",
     "delivery.broadcasting": f"{GROUND} {TENANCY} {DELIVERY} delivery.publishing delivery.replaying",

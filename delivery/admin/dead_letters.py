@@ -67,7 +67,9 @@ class DeadLetterAdmin(AdminList):
     def get_queryset(self, request: HttpRequest) -> QuerySet[DeadLetter]:
         rows: QuerySet[DeadLetter] = super().get_queryset(request)
         rows = rows.select_related("delivery__event", "endpoint__http", "endpoint__destination")
-        return rows.defer("delivery__body", "delivery__event__body", "delivery__event__digest")
+        return rows.defer(
+            "delivery__body", "delivery__event__body", "delivery__event__original", "delivery__event__digest"
+        )
 
     def find_text(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
         events = Event.objects.filter(event_id=term, tenant__in=Tenant.objects.values("id"))

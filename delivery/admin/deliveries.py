@@ -17,6 +17,7 @@ from delivery.models import Delivery, Event, Replay
 from delivery.reading import queries
 from delivery.reading.explain import explain
 from delivery.reading.timeline import timeline
+from delivery.sql.claim import ENCRYPTED_FORMS
 from subscriptions.models import Tenant
 from webhooks.kit.admin.display import column, link, when
 from webhooks.kit.admin.filters import ChoicesFilter, RelatedFilter
@@ -24,6 +25,13 @@ from webhooks.kit.admin.lists import AdminList
 
 SHOWN_ATTEMPTS = 100  # the latest
 SHOWN_DEAD_LETTERS = 20
+
+
+def _shown_body(delivery: Delivery) -> bytes | memoryview:
+    """Return what is sent; of a body that is not masked, the event as it is stored."""
+    if delivery.body is None or delivery.form in ENCRYPTED_FORMS:
+        return delivery.event.body
+    return delivery.body
 
 
 @admin.register(Delivery)
@@ -54,7 +62,7 @@ class DeliveryAdmin(AdminList):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         rows: QuerySet[Delivery] = super().get_queryset(request)
         return rows.select_related("event", "endpoint__http", "endpoint__destination").defer(
-            "body", "event__body", "event__digest"
+            "body", "event__body", "event__original", "event__digest"
         )
 
     def find_text(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
@@ -105,7 +113,8 @@ class DeliveryAdmin(AdminList):
                 "entries": timeline(delivery, attempts, letters),
                 "earlier": delivery.attempts - len(attempts),
                 "has_own_body": delivery.body is not None,
-                "payload": payload(delivery.event.body if delivery.body is None else delivery.body),
+                "is_encrypted": delivery.form in ENCRYPTED_FORMS,
+                "payload": payload(_shown_body(delivery)),
             }
             if delivery.state in UNFINISHED:
                 context["reasons"] = explain(delivery.event, [delivery.endpoint])[0].reasons

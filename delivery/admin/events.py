@@ -39,7 +39,7 @@ class EventAdmin(AdminList):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
         rows: QuerySet[Event] = super().get_queryset(request)
-        return rows.select_related("tenant").defer("body", "digest")
+        return rows.select_related("tenant").defer("body", "original", "digest")
 
     def find_text(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
         return rows.filter(event_id=term, tenant__in=Tenant.objects.values("id"))

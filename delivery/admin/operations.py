@@ -179,7 +179,7 @@ def read_selection(params: QueryDict) -> tuple[Operation, list[Delivery]]:
         .select_related("event", "endpoint__http", "endpoint__destination")
         .order_by("id")
     )
-    selected = list(found.defer("body", "event__body", "event__digest"))
+    selected = list(found.defer("body", "event__body", "event__original", "event__digest"))
     if not selected:
         raise ValueError("These deliveries no longer exist.")
     return operation, selected

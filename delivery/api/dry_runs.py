@@ -10,11 +10,12 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from delivery.api.explanations import PatternMismatchSerializer
+from delivery.api.explanations import PatternMismatchSerializer, ShownMaskSerializer
 from delivery.api.publishing.event_refs import find_event
 from delivery.api.publishing.publish_results import field_errors
 from delivery.reading import queries
 from delivery.reading.requests import dry_run
+from delivery.reading.requests.shaping import Masking
 from subscriptions.api.fields.routing import EventTypesField, PatternField, TransformerField
 from subscriptions.api.tenancy import tenant_of
 from subscriptions.models import Endpoint, Scope, Subscription, Tenant
@@ -110,6 +111,12 @@ class RequestPreviewSerializer(serializers.Serializer[Any]):
         return None if self.get_body(preview) is not None else b64encode(preview.body).decode()
 
 
+class AppliedMaskSerializer(ShownMaskSerializer):
+    """A mask, with the number of values that it found."""
+
+    values = serializers.IntegerField(help_text="How many values of the event it applies to.")
+
+
 class DryRunResultSerializer(serializers.Serializer[Any]):
     """The result for one event: whether it would be delivered, and why not otherwise."""
 
@@ -120,6 +127,11 @@ class DryRunResultSerializer(serializers.Serializer[Any]):
     )
     transformation_error = serializers.CharField(
         allow_blank=True, help_text="Why the transformation failed; empty if it did not."
+    )
+    masks = AppliedMaskSerializer(
+        many=True,
+        help_text="Masks of the event's type and of the endpoint. Those of a published event's type were applied "
+        "before, and are not listed.",
     )
     request = RequestPreviewSerializer(
         source="preview",
@@ -174,7 +186,7 @@ class DryRuns(StrictView):
         serializer.is_valid(raise_exception=True)
         fields = serializer.validated_data
         subjects = list(_subjects(tenant, fields))
-        arguments = _dry_run_arguments(fields)
+        arguments = _dry_run_arguments(tenant, fields)
         budget = StepBudget(MAX_STEPS)
         try:
             results = [dry_run.dry_run(it, **arguments, budget=budget) for it in subjects]
@@ -188,17 +200,18 @@ def event_of(tenant: Tenant, written: Any) -> dry_run.DryRunEvent:
     return _subject(tenant, written, lambda detail: {"event": detail})
 
 
-def _dry_run_arguments(fields: dict[str, Any]) -> dict[str, Any]:
+def _dry_run_arguments(tenant: Tenant, fields: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of the dry run: the given fields, and those of the stored subscription for the others."""
     row: Subscription | None = fields.get("subscription")
     pattern = fields.get("pattern", row.pattern if row else None)
     transformer = fields.get("transformer", row.transformer if row else None)
-    endpoint = fields.get("endpoint") or (row and row.endpoint)
+    endpoint: Endpoint | None = fields.get("endpoint") or (row.endpoint if row else None)
     return {
         "event_types": fields.get("event_types") or (row.event_types if row else ["*"]),
         "pattern": None if pattern is None else compile_pattern(pattern),
         "transformer": None if transformer is None else compile_transformer(transformer),
         "target": load_targets([endpoint.id]).get(endpoint.id) if endpoint else None,
+        "masking": Masking(tenant.pk, endpoint),
     }
 
 
@@ -213,7 +226,9 @@ def _subjects(tenant: Tenant, fields: dict[str, Any]) -> Iterator[dry_run.DryRun
 
 def _subject(tenant: Tenant, written: Any, named: Any) -> dry_run.DryRunEvent:
     if isinstance(written, str):
-        row = find_event(queries.events(tenant.pk).defer(None).defer("digest"), written, tenant_id=tenant.pk)
+        row = find_event(
+            queries.events(tenant.pk).defer(None).defer("original", "digest"), written, tenant_id=tenant.pk
+        )
         if row is None:
             raise ValidationError(named(["No event with this id."]), code="unknown")
         return dry_run.stored_event(row.pk, bytes(row.body))

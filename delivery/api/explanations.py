@@ -14,12 +14,14 @@ from delivery.api.publishing.event_refs import require_event
 from delivery.models import Delivery
 from delivery.reading import queries
 from delivery.reading.explain import DEFERRED, NOT_SENT, endpoints_for, explain, why_nowhere
+from delivery.reading.requests.shaping import ENDPOINT, EVENT_TYPE
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Endpoint, Subscription
 from webhooks.kit.rest.pages import CursorPages
 from webhooks.kit.rest.query_params import QueryParams
 from webhooks.kit.rest.resources import ListView
 from webhooks.kit.rest.serializers import IdField
+from webhooks.wire.masking.masks import ACTIONS
 
 OUTCOMES = [*Delivery.State.choices, (NOT_SENT, "Not sent"), (DEFERRED, "Not routed yet")]
 
@@ -35,6 +37,14 @@ class PatternMismatchSerializer(serializers.Serializer[Any]):
         child=serializers.JSONField(), help_text="Values of the event there; empty if the field is missing."
     )
     reason = serializers.CharField(help_text="Why they do not match, in words.")
+
+
+class ShownMaskSerializer(serializers.Serializer[Any]):
+    """A mask that applies to an event on its way to an endpoint."""
+
+    path = serializers.CharField(help_text="Path of the values.")
+    action = serializers.ChoiceField(ACTIONS, help_text="What is done with them.")
+    by = serializers.ChoiceField([EVENT_TYPE, ENDPOINT], help_text="Whose mask it is.")
 
 
 class ExplanationReasonSerializer(serializers.Serializer[Any]):
@@ -78,6 +88,11 @@ class ExplanationSerializer(serializers.Serializer[Any]):
     )
     delivery = serializers.SerializerMethodField(help_text="Id of the delivery; null: none.")
     reasons = ExplanationReasonSerializer(many=True, help_text="Why the outcome is what it is.")
+    masks = ShownMaskSerializer(
+        many=True,
+        help_text="Masks that apply now to events of this type on their way to the endpoint: those of the type unless "
+        "the endpoint receives events unmasked, and its own.",
+    )
     more_reasons = serializers.IntegerField(help_text="Number of further reasons that are not shown.")
 
     @extend_schema_field(serializers.CharField(allow_null=True))
@@ -122,7 +137,7 @@ class EventExplanation(TenantScoped[Endpoint], ListView[Endpoint]):
     query_params = ExplanationParams
 
     def select(self, tenant_id: UUID | None, **arguments: Any) -> QuerySet[Endpoint]:
-        rows = queries.events(tenant_id).defer(None).defer("digest")
+        rows = queries.events(tenant_id).defer(None).defer("original", "digest")
         self.event = require_event(rows, self.kwargs["ref"], tenant_id=tenant_id)
         endpoints = endpoints_for(self.event)
         return endpoints.filter(pk=arguments["endpoint"].pk) if "endpoint" in arguments else endpoints

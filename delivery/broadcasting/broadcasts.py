@@ -1,6 +1,7 @@
 """Publish one event for many tenants: count first, then in slices at a rate, until finished or cancelled.
 
-A broadcast is a row; the REST API only creates it. Each call of ``run_slices``, from any process, continues all running
+A broadcast is a row; the REST API only creates it. Its event is encrypted, since it is masked for each tenant when it
+is published. Each call of ``run_slices``, from any process, continues all running
 broadcasts (``replaying.sliced_jobs``).
 
 Of the limits of a tenant's plan only the size of an event applies. Its publish rate and its month are not checked,
@@ -24,6 +25,7 @@ from delivery.publishing.results import Published
 from subscriptions.errors import Invalid
 from subscriptions.models import Tenant
 from subscriptions.tenants.plans import plan_of
+from webhooks.kit.encryption import decrypt, encrypt
 from webhooks.kit.fair.worker_places import slice_place
 from webhooks.kit.jobs.sliced_jobs import RUNNING, JobKind, SliceResult, cancel, run_turn
 from webhooks.kit.notify import send_task
@@ -56,14 +58,14 @@ def start(plain: Mapping[str, Any], labels: Mapping[str, str], *, rate: int = DE
     filled = {"id": public("evt", key), "source": SOURCE, "time": current_time()}
     given = read_attributes(plain)
     event = Event.of({**filled, **given}, plain["data"]) if "data" in plain else Event.of({**filled, **given})
-    prepared = prepare(Tenant(), event, settings.WAYPOST_MAX_EVENT_BYTES)
+    prepared = prepare(Tenant(), event, settings.WAYPOST_MAX_EVENT_BYTES, is_masked=False)
     source, event_id = prepared.name
     row = Broadcast.objects.create(
         labels=dict(labels),
         source=source,
         event_id=event_id,
         type=event.attributes["type"],
-        body=prepared.body,
+        body=encrypt(prepared.body.decode()),
         rate=rate,
         total=count(labels),
         until_at=database_now(),
@@ -91,7 +93,7 @@ def _run_slice(row: Broadcast, limit: int) -> SliceResult:
     """Publish for the next tenants."""
     rows = _tenants(row.labels).filter(created_at__lte=row.until_at)
     tenants = list((rows if row.cursor is None else rows.filter(id__gt=row.cursor)).order_by("id")[:limit])
-    event = read_structured(bytes(row.body))
+    event = read_structured(decrypt(row.body).encode())
     for tenant in tenants:
         _count(row, _publish(tenant, event))
         row.cursor = tenant.id

@@ -20,7 +20,7 @@ class Broadcast(JobRow):
     source = models.CharField(max_length=1024, help_text="Source of the event.")
     event_id = models.CharField(max_length=512, help_text="The CloudEvent's own id, the same for every tenant.")
     type = models.CharField(max_length=256, help_text="Type of the event.")
-    body = models.BinaryField(editable=False)
+    body = models.BinaryField(editable=False, help_text="The event, encrypted: it is not masked yet.")
     rate = models.PositiveIntegerField(default=100, help_text="Tenants per second, at most.")
     total = models.PositiveIntegerField(default=0, help_text="Tenants that matched when it was created.")
     published = models.PositiveIntegerField(default=0, help_text="Tenants for which the event was published so far.")

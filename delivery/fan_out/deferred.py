@@ -20,6 +20,7 @@ from delivery import notify, telemetry
 from delivery.fan_out.announce import announce
 from delivery.fan_out.budget import SLICE_EVENT_BYTES, slice_budget
 from delivery.fan_out.deliveries import NewDelivery, RoutedEvent, named_deliveries, next_deliveries
+from delivery.fan_out.masking import stored_original
 from delivery.models import DeadLetter, Delivery
 from delivery.operational.dead_letters import dead_letter
 from delivery.sql import fan_out as sql
@@ -139,7 +140,14 @@ def plan_slice(tenant_id: UUID, events: Sequence[DeferredEvent]) -> SlicePlan:
             plan.finished.append(it.event_id)
             continue
         expires_at = int(it.created_at.timestamp()) + tenant.row.retention_days * DAY
-        event = RoutedEvent(it.event_id, read_structured(it.body), expires_at, it.grant_id)
+        event = RoutedEvent(
+            tenant_id,
+            it.event_id,
+            read_structured(it.body),
+            expires_at,
+            it.grant_id,
+            original=stored_original(it.original),
+        )
         if it.endpoint_ids and it.cursor is None:
             plan.deliveries += [(it.event_id, new) for new in named_deliveries(tenant.named(it), event, budget)]
         found = next_deliveries(tenant.routes, event, it.cursor, budget)
@@ -191,6 +199,6 @@ def _store(head: Head, token: UUID, plan: SlicePlan) -> list[tuple[UUID, UUID]] 
 
 def _rows(new: Sequence[tuple[UUID, NewDelivery]]) -> list[DeliveryRow]:
     return [
-        DeliveryRow(it.key, event_id, it.endpoint_id, it.body, it.state, it.order_key, it.content_type)
+        DeliveryRow(it.key, event_id, it.endpoint_id, it.body, it.state, it.order_key, it.content_type, it.form)
         for event_id, it in new
     ]

@@ -3,7 +3,7 @@
     create_deliveries   all at once, within the budget of a request: publishing
     next_deliveries     the next ones, as many as a slice allows: deferred fan-outs, replays of past events
 
-The bytes of a delivery are fixed here: transformed, a reference, or (no body) those of the event.
+The bytes of a delivery are fixed here: transformed, masked, a reference, or (no body) those of the event.
 """
 
 from collections.abc import Sequence
@@ -20,6 +20,7 @@ from delivery.fan_out.budget import (
     RequestBudget,
     SliceBudget,
 )
+from delivery.fan_out.masking import Original, body_of, encrypt_body, event_for, form_of, is_shaped, no_original
 from delivery.fan_out.order_keys import order_key
 from delivery.fan_out.references import REFERENCE_CONTENT_TYPE, reference_body, wants_reference
 from delivery.models import Delivery
@@ -36,12 +37,24 @@ class RoutedEvent:
     """An event to route, with what is computed from it once for all of its deliveries.
 
     ``expires_at``: unix seconds until when the event is kept, and a link to its data is valid. ``grant_id``: the grant
-    that has shared it, if it is another tenant's. ``type`` is that by which its routes are found.
+    that has shared it, if it is another tenant's. ``type`` is that by which its routes are found. ``original``: returns
+    the event before it was masked, if endpoints may get it.
     """
 
-    def __init__(self, key: UUID, event: Event, expires_at: int, grant_id: UUID | None = None) -> None:
+    def __init__(
+        self,
+        tenant_id: UUID,
+        key: UUID,
+        event: Event,
+        expires_at: int,
+        grant_id: UUID | None = None,
+        *,
+        original: Original = no_original,
+    ) -> None:
+        self.tenant_id = tenant_id
         self.key = key
         self.event = event
+        self.original = original
         self.type = shared_type(grant_id, event.attributes["type"])
         self.expires_at = expires_at
 
@@ -66,7 +79,10 @@ class RoutedEvent:
 
 @dataclass(frozen=True, slots=True)
 class NewDelivery:
-    """A delivery that is not stored yet. With a ``reason`` its transformation failed: it is dead from the start."""
+    """A delivery that is not stored yet. With a ``reason`` its transformation failed: it is dead from the start.
+
+    ``form``: what its own body is (``Delivery.Form``).
+    """
 
     key: UUID
     endpoint_id: UUID
@@ -74,6 +90,7 @@ class NewDelivery:
     body: bytes | None = None
     content_type: str | None = None
     reason: str | None = None
+    form: Delivery.Form | None = None
 
     @property
     def state(self) -> Delivery.State:
@@ -192,6 +209,11 @@ def _routes_to(endpoint_id: UUID, routes: RouteTable, event: RoutedEvent, budget
         budget.spend(steps=counted.spent)
 
 
+def unsubscribed_delivery(route: Route, event: RoutedEvent) -> NewDelivery:
+    """Return the delivery of an event to an endpoint whether or not a subscription matches (``snapshot.route_to``)."""
+    return _new_delivery(route, event, StepBudget(UNLIMITED_STEPS))
+
+
 def _new_delivery(route: Route, event: RoutedEvent, steps: StepBudget) -> NewDelivery:
     key = _order_key(route, event, steps)
     if wants_reference(route, event.event):
@@ -199,11 +221,30 @@ def _new_delivery(route: Route, event: RoutedEvent, steps: StepBudget) -> NewDel
             steps.spend(len(event.event.data or b"") // HASHED_BYTES_PER_STEP)
         body = reference_body(event.event, event.key, route.endpoint_id, event.expires_at, event.data_digest)
         return NewDelivery(new_id(), route.endpoint_id, key, body, content_type=REFERENCE_CONTENT_TYPE)
+    if is_shaped(route):
+        return _shaped(route, event, key, steps)
     if route.transformer is None:
         return NewDelivery(new_id(), route.endpoint_id, key)
     try:
         body = route.transformer.render(event.document(), steps)
         return NewDelivery(new_id(), route.endpoint_id, key, body, route.transformer.content_type)
+    except Unrenderable as error:
+        return NewDelivery(new_id(), route.endpoint_id, reason=str(error))
+
+
+def _shaped(route: Route, event: RoutedEvent, key: str | None, steps: StepBudget) -> NewDelivery:
+    """Return the delivery to an endpoint that gets the event masked for it, or not masked."""
+    try:
+        chosen, is_encrypted = event_for(route, event.tenant_id, event.event, event.original, steps)
+        if route.transformer is not None:
+            body = route.transformer.render(chosen.document(), steps)
+            form = form_of(is_event=False, is_encrypted=is_encrypted)
+            stored = encrypt_body(body) if is_encrypted else body
+            return NewDelivery(new_id(), route.endpoint_id, key, stored, route.transformer.content_type, form=form)
+        if chosen is event.event:
+            return NewDelivery(new_id(), route.endpoint_id, key)
+        form = form_of(is_event=True, is_encrypted=is_encrypted)
+        return NewDelivery(new_id(), route.endpoint_id, key, body_of(chosen, is_encrypted=is_encrypted), form=form)
     except Unrenderable as error:
         return NewDelivery(new_id(), route.endpoint_id, reason=str(error))
 

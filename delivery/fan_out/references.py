@@ -14,6 +14,7 @@ from uuid import UUID
 from django.conf import settings
 from django.core.signing import BadSignature, Signer
 
+from delivery.fan_out.masking import is_shaped
 from delivery.models import Event as StoredEvent
 from subscriptions.models import Endpoint
 from subscriptions.routing.route_table import Route
@@ -43,8 +44,11 @@ class ReferencedData:
 
 
 def wants_reference(route: Route, event: Event) -> bool:
-    """Return whether the endpoint gets a link instead of this event's data; transformed bodies are always complete."""
-    if route.reference_above_bytes is None or route.transformer is not None:
+    """Return whether the endpoint gets a link instead of this event's data.
+
+    Transformed and masked bodies are always complete: behind the link is the data that is stored.
+    """
+    if route.reference_above_bytes is None or route.transformer is not None or is_shaped(route):
         return False
     return event.data is not None and len(event.data) > route.reference_above_bytes
 

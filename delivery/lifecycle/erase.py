@@ -29,13 +29,13 @@ def erase(event: Event, by: str) -> bool:
             return False
         row.body = write_structured(replace(read_structured(bytes(row.body)), data=None))
         row.payload_deleted_at, row.payload_deleted_by = timezone.now(), by
-        row.warnings = None  # they quote the data
-        row.save(update_fields=["body", "payload_deleted_at", "payload_deleted_by", "warnings"])
+        row.warnings = row.original = None  # they quote the data
+        row.save(update_fields=["body", "original", "payload_deleted_at", "payload_deleted_by", "warnings"])
         cancel_waiting(row.id, by)
         cancel_fan_out(row.id)  # after a slice that is being stored: its deliveries are found below
         deliveries = Delivery.objects.filter(event=row)
         cancel_deliveries(list(deliveries.values_list("id", flat=True)), by)
-        deliveries.filter(body__isnull=False).update(body=None)
+        deliveries.filter(body__isnull=False).update(body=None, form=None)
         delete_responses(row.id)
         for record in Event.objects.filter(about=row.id):
             erase(record, by)

@@ -1,4 +1,4 @@
-"""Prepare events for storing: complete the plain form, check limits and schema, compute the digest."""
+"""Prepare events for storing: complete the plain form, check limits and schema, mask, compute the digest."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,9 +16,11 @@ from delivery.publishing.plain_form import EXTENSIONS, MEMBERS, all_faults, read
 from delivery.publishing.results import OF_TYPE, EventLimitExceeded, SchemaMismatch
 from subscriptions.errors import LimitExceeded
 from subscriptions.event_types import schema_check
+from subscriptions.event_types.masks import apply_masks, masks_of
 from subscriptions.event_types.schema_check import SchemaViolations
 from subscriptions.event_types.schemas import Violation
 from subscriptions.event_types.unknown_types import check_known
+from subscriptions.masking.keys import keyed_digest, known_keyed_digest
 from subscriptions.models import Tenant
 from subscriptions.routing.route_table import OPERATIONAL, TEST_TYPE, is_event_type
 from webhooks.wire.cloudevents.event import Event
@@ -42,10 +44,15 @@ class PreparedEvent:
     The fan-out sets ``deliveries``, or ``deferred`` (a DeferredFanOut.Reason) if a worker has to create them;
     ``is_ordered``: whether the event then may go to ordered endpoints. An event with ``deliver_at`` has neither.
     ``grants``: those that may share it.
+
+    ``event``: as it is stored: masked if its type has masks. ``original`` is what was published then, and
+    ``keeps_original`` whether it is stored too, encrypted. ``plain_digest``: of what was published; ``digest``: the
+    same, keyed if the event is masked, so that the masked values cannot be guessed from it.
     """
 
     key: UUID
     event: Event
+    plain_digest: bytes
     digest: bytes
     body: bytes
     deliveries: list[NewDelivery] = field(default_factory=list)
@@ -55,6 +62,12 @@ class PreparedEvent:
     unknown_type: str = ""
     deliver_at: datetime | None = None
     grants: list[UUID] = field(default_factory=list)
+    original: Event | None = None
+    keeps_original: bool = False
+
+    def has_digest(self, tenant_id: UUID, stored: bytes) -> bool:
+        """Return whether a stored event is a repeat of this one, whether or not the type was masked at either time."""
+        return stored in (self.digest, self.plain_digest) or stored == known_keyed_digest(tenant_id, self.plain_digest)
 
     @property
     def warnings(self) -> tuple[Violation, ...]:
@@ -69,11 +82,17 @@ class PreparedEvent:
 
 
 def prepare(
-    tenant: Tenant, item: Event | InvalidEvent | Mapping[str, Any], max_bytes: int, *, is_json: bool = True
+    tenant: Tenant,
+    item: Event | InvalidEvent | Mapping[str, Any],
+    max_bytes: int,
+    *,
+    is_json: bool = True,
+    is_masked: bool = True,
 ) -> PreparedEvent:
     """Return the event, completed and checked. Raises InvalidEvent, also its subclasses in ``results``.
 
     ``is_json``: whether data in the plain form was parsed from JSON, so that it need not be checked.
+    ``is_masked``: whether the masks of its type are applied.
     """
     if isinstance(item, InvalidEvent):
         raise item
@@ -82,14 +101,16 @@ def prepare(
             "", f"must be a mapping such as {{'type': 'order.paid', 'data': ...}}, not {type(item).__name__}"
         )
     try:
-        return _prepared(tenant, item, max_bytes, is_json=is_json)
+        return _prepared(tenant, item, max_bytes, is_json=is_json, is_masked=is_masked)
     except OF_OTHER_KINDS:
         raise
     except InvalidEvent as error:
         raise with_all_faults(item, error) if isinstance(item, Mapping) else error from None
 
 
-def _prepared(tenant: Tenant, item: Event | Mapping[str, Any], max_bytes: int, *, is_json: bool) -> PreparedEvent:
+def _prepared(
+    tenant: Tenant, item: Event | Mapping[str, Any], max_bytes: int, *, is_json: bool, is_masked: bool
+) -> PreparedEvent:
     key = new_id()
     deliver_at, item = _take_delivery_time(item)
     given: Mapping[str, Any]
@@ -102,15 +123,37 @@ def _prepared(tenant: Tenant, item: Event | Mapping[str, Any], max_bytes: int, *
     _check_names(event.attributes)
     unknown = "" if event.attributes["type"] == TEST_TYPE else check_known(tenant, event.attributes["type"])
     _check_sizes(event.attributes)
+    body = _written(event, max_bytes)
+    finding = schema_check.check(tenant.id, event)
+    if finding is not None and finding.rejects:
+        raise SchemaMismatch(finding)
+    plain_digest = digest = _digest(given, event.data)
+    original = None
+    masks = masks_of(tenant.id, event.attributes["type"]) if is_masked else ()
+    if masks:
+        original, event = event, apply_masks(tenant.id, event, masks)
+        body = _written(event, max_bytes)
+        digest = keyed_digest(tenant.id, plain_digest)
+    return PreparedEvent(
+        key,
+        event,
+        plain_digest,
+        digest,
+        body,
+        finding=finding,
+        unknown_type=unknown,
+        deliver_at=deliver_at,
+        original=original,
+    )
+
+
+def _written(event: Event, max_bytes: int) -> bytes:
+    """Return the structured JSON of an event. Raises EventLimitExceeded."""
     body = write_structured(event)
     if len(body) > max_bytes:
         message = f"An event may have at most {max_bytes} bytes; this one has {len(body)}."
         raise EventLimitExceeded(LimitExceeded("max_event_bytes", message, allowed=max_bytes, used=len(body)))
-    finding = schema_check.check(tenant.id, event)
-    if finding is not None and finding.rejects:
-        raise SchemaMismatch(finding)
-    digest = _digest(given, event.data)
-    return PreparedEvent(key, event, digest, body, finding=finding, unknown_type=unknown, deliver_at=deliver_at)
+    return body
 
 
 def with_all_faults(plain: Mapping[str, Any], error: InvalidEvent) -> InvalidEvent:

@@ -102,7 +102,7 @@ def _publish(
             results[index] = Published(None, error=error)
     stored = store(tenant, list(prepared.values()), notifies=commit is not None and commit.notifies)
     for index, event in prepared.items():
-        results[index] = _result(event, stored.events[event.name])
+        results[index] = _result(tenant, event, stored.events[event.name])
     accepted = [it for it in prepared.values() if it.key == stored.events[it.name].key]
     if any(it.deliveries or it.deferred for it in accepted):
         notify = partial(_notify, accepted, started, stored, commit)
@@ -124,7 +124,7 @@ def _check_arguments(tenant: object, events: object) -> None:
         raise TypeError(f"events must be a list of events, not a {type(events).__name__}.")
 
 
-def _result(event: PreparedEvent, stored: StoredEvent) -> Published:
+def _result(tenant: Tenant, event: PreparedEvent, stored: StoredEvent) -> Published:
     """Compare the event with the one that is stored under its name: itself, an equal one, or another."""
     source, event_id = event.name
     if stored.key == event.key:
@@ -137,7 +137,7 @@ def _result(event: PreparedEvent, stored: StoredEvent) -> Published:
             is_scheduled=event.deliver_at is not None,
             warnings=event.warnings,
         )
-    if stored.digest == event.digest:
+    if event.has_digest(tenant.id, stored.digest):
         return Published(
             stored.key,
             source,

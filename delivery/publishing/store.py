@@ -17,6 +17,7 @@ from django.db import Error, connection, transaction
 
 from delivery.fan_out.budget import FanOutDeferred, RequestBudget
 from delivery.fan_out.deliveries import RoutedEvent, create_deliveries
+from delivery.fan_out.masking import encrypt_body
 from delivery.models import DeadLetter, DeferredFanOut
 from delivery.notify import share_starter
 from delivery.operational.dead_letters import dead_letter
@@ -39,6 +40,7 @@ from subscriptions.errors import StateConflict
 from subscriptions.models import Tenant
 from subscriptions.routing.route_table import RouteTable
 from subscriptions.routing.snapshot import route_table
+from webhooks.wire.cloudevents.json_format import write_structured
 
 DAY = 86_400  # seconds
 RETRY_FOR, RETRY_EVERY = 5.0, 0.1  # seconds, when the connection breaks; a restart of PostgreSQL takes about one
@@ -84,10 +86,11 @@ def _fan_out(routes: RouteTable, tenant: Tenant, events: list[PreparedEvent], *,
     for it in events:
         it.deferred = None
         it.grants = routes.grants_for(it.event.attributes["type"])
+        it.keeps_original = it.original is not None and routes.has_unmasked(it.event.attributes["type"])
         if it.deliver_at is not None:
             continue
         try:
-            it.deliveries = create_deliveries(routes, RoutedEvent(it.key, it.event, expires_at), budget)
+            it.deliveries = create_deliveries(routes, _routed(tenant, it, expires_at), budget)
             if is_order_pending and _is_ordered([it]):
                 raise FanOutDeferred(DeferredFanOut.Reason.ORDER)
         except FanOutDeferred as error:
@@ -95,6 +98,11 @@ def _fan_out(routes: RouteTable, tenant: Tenant, events: list[PreparedEvent], *,
             it.is_ordered = routes.has_ordered(it.event.attributes["type"])
             is_order_pending = is_order_pending or it.is_ordered
     budget.close()
+
+
+def _routed(tenant: Tenant, event: PreparedEvent, expires_at: int) -> RoutedEvent:
+    original = event.original if event.keeps_original else None
+    return RoutedEvent(tenant.id, event.key, event.event, expires_at, original=lambda: original)
 
 
 def _is_ordered(events: list[PreparedEvent]) -> bool:
@@ -183,6 +191,9 @@ def _event_rows(events: list[PreparedEvent]) -> list[EventRow]:
             subject=it.event.attributes.get("subject"),
             digest=it.digest,
             body=it.body,
+            original=encrypt_body(write_structured(it.original))
+            if it.original is not None and it.keeps_original
+            else None,
         )
         for it in events
     ]
@@ -191,7 +202,7 @@ def _event_rows(events: list[PreparedEvent]) -> list[EventRow]:
 
 def _delivery_rows(events: list[PreparedEvent]) -> list[DeliveryRow]:
     return [
-        DeliveryRow(new.key, it.key, new.endpoint_id, new.body, new.state, new.order_key, new.content_type)
+        DeliveryRow(new.key, it.key, new.endpoint_id, new.body, new.state, new.order_key, new.content_type, new.form)
         for it in events
         for new in it.deliveries
     ]

@@ -45,7 +45,7 @@ def deliveries_of_letters(rows: Iterable[DeadLetter]) -> dict[UUID, Delivery]:
 
 
 def _without_bodies(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
-    return rows.select_related("event").defer("body", "event__body", "event__digest").order_by("id")
+    return rows.select_related("event").defer("body", "event__body", "event__original", "event__digest").order_by("id")
 
 
 def _grouped(rows: Iterable[Delivery] | Iterable[Event], found: list[tuple[UUID, T]]) -> dict[UUID, list[T]]:

@@ -16,6 +16,7 @@ from django.utils import timezone
 from delivery.models import DeadLetter, DeferredFanOut, DelayedEvent, Delivery, Event, Lane
 from delivery.reading.endpoint_health import pause_message
 from delivery.reading.explain_results import explain_named, explain_results
+from delivery.reading.requests.shaping import ShownMask, masks_for
 from subscriptions.models import Endpoint, Grant, Subscription
 from subscriptions.routing.explain import NoMatchReason, explain_mismatch, is_subscribed
 from webhooks.wire import ids
@@ -45,6 +46,7 @@ class Explanation:
     reasons: tuple[NoMatchReason, ...]
     more_reasons: int = 0
     is_deferred: bool = False
+    masks: Sequence[ShownMask] = ()
 
     @property
     def outcome(self) -> str:
@@ -103,7 +105,11 @@ def explain(event: Event, endpoints: Sequence[Endpoint]) -> list[Explanation]:
             rows = subscriptions.get(endpoint.id, [])
             reasons = list(_why_not_sent(event, endpoint, rows, document, budget))
         shown = tuple(reasons[:MAX_REASONS])
-        explained.append(Explanation(endpoint, delivery, shown, len(reasons) - len(shown), is_deferred))
+        explained.append(
+            Explanation(
+                endpoint, delivery, shown, len(reasons) - len(shown), is_deferred, masks_for(endpoint, event.type)
+            )
+        )
     return explained
 
 

@@ -43,7 +43,9 @@ def events(
     until: datetime | None = None,
 ) -> QuerySet[Event]:
     """Return events without their bodies. ``event_id`` is the CloudEvent's id, alone or with its ``source``."""
-    rows = below(tenant_id, Event.objects.select_related("deferred_fan_out", "delay").defer("body", "digest"))
+    rows = below(
+        tenant_id, Event.objects.select_related("deferred_fan_out", "delay").defer("body", "original", "digest")
+    )
     conditions = {"source": source, "event_id": event_id}
     rows = rows.filter(**{name: value for name, value in conditions.items() if value is not None})
     return within(rows, "created_at", since, until)
@@ -70,7 +72,7 @@ def deliveries(
 
     ``endpoint`` and ``event`` belong to the tenant already. ``state`` is one of STOPPED.
     """
-    rows = Delivery.objects.select_related("event").defer("body", "event__body", "event__digest")
+    rows = Delivery.objects.select_related("event").defer("body", "event__body", "event__original", "event__digest")
     if endpoint is None and event is None:
         rows = below(tenant_id, rows)
     conditions = {"endpoint": endpoint, "event": event, "state": state}
@@ -102,7 +104,7 @@ def dead_letters(
 ) -> QuerySet[DeadLetter]:
     """Return dead letters with their deliveries and events, without bodies."""
     rows = DeadLetter.objects.select_related("delivery__event")
-    rows = rows.defer("delivery__body", "delivery__event__body", "delivery__event__digest")
+    rows = rows.defer("delivery__body", "delivery__event__body", "delivery__event__original", "delivery__event__digest")
     rows = below(tenant_id, rows) if endpoint is None else rows.filter(endpoint=endpoint)
     return within(rows, "failed_at", since, until)
 

@@ -15,8 +15,14 @@ from uuid import UUID
 from django.db.models import Func, IntegerField, QuerySet
 
 from delivery.fan_out.budget import MAX_REQUEST_BYTES, SLICE_EVENT_BYTES, SliceBudget, slice_budget
-from delivery.fan_out.deliveries import NewDelivery, NextDeliveries, RoutedEvent, next_deliveries
-from delivery.fan_out.order_keys import order_key
+from delivery.fan_out.deliveries import (
+    NewDelivery,
+    NextDeliveries,
+    RoutedEvent,
+    next_deliveries,
+    unsubscribed_delivery,
+)
+from delivery.fan_out.masking import stored_original
 from delivery.models import DeadLetter, Delivery, Event, Replay
 from delivery.operational.dead_letters import dead_letter
 from delivery.reading import queries
@@ -27,7 +33,7 @@ from delivery.sql.dead_letters import DeadLetterRow, ReplayedLetter, replay_dead
 from delivery.sql.publish import DeliveryRow, create_deliveries
 from subscriptions.models import Endpoint, Tenant
 from subscriptions.routing.route_table import RouteTable
-from subscriptions.routing.snapshot import current_route_table
+from subscriptions.routing.snapshot import current_route_table, route_to
 from webhooks.wire.cloudevents.json_format import read_structured
 from webhooks.wire.ids import new_id
 
@@ -169,17 +175,18 @@ class _Planner:
         if self.routes is None:
             budget.spend(deliveries=1)
             return NextDeliveries([] if self.endpoint is None else [self._forced(event, self.endpoint)], None)
+        return next_deliveries(self.routes, self._routed(event), after, budget, endpoint_id=self.selected.endpoint)
+
+    def _routed(self, event: Event) -> RoutedEvent:
         expires_at = int((event.created_at + self.retention).timestamp())
-        routed = RoutedEvent(event.id, read_structured(bytes(event.body)), expires_at, event.grant_id)
-        return next_deliveries(self.routes, routed, after, budget, endpoint_id=self.selected.endpoint)
+        body, original = read_structured(bytes(event.body)), stored_original(event.original)
+        return RoutedEvent(event.tenant_id, event.id, body, expires_at, event.grant_id, original=original)
 
     def _forced(self, event: Event, endpoint: Endpoint) -> NewDelivery:
         """Return a delivery of the event as it was published, whether or not the endpoint subscribes to it."""
-        if not endpoint.is_ordered:
+        if not (endpoint.is_ordered or endpoint.masks or endpoint.unmasked):
             return NewDelivery(new_id(), endpoint.id)
-        parsed = read_structured(bytes(event.body))
-        key = order_key(endpoint.ordering, endpoint.latest_only, parsed, parsed.document)
-        return NewDelivery(new_id(), endpoint.id, key)
+        return unsubscribed_delivery(route_to(endpoint), self._routed(event))
 
     def _add(self, plan: BackfillPlan, event_id: UUID, new: NewDelivery, existing: Delivery | None) -> None:
         if existing is None:
@@ -203,7 +210,7 @@ def _labelled(row: Replay, selected: ReplayFilter) -> frozenset[UUID] | None:
 def _create(row: Replay, deliveries: Sequence[tuple[UUID, NewDelivery]]) -> list[UUID]:
     """Store new deliveries, dead-letter those whose transformation failed; return the endpoint of each pending one."""
     rows = [
-        DeliveryRow(it.key, event_id, it.endpoint_id, it.body, it.state, it.order_key, it.content_type)
+        DeliveryRow(it.key, event_id, it.endpoint_id, it.body, it.state, it.order_key, it.content_type, it.form)
         for event_id, it in deliveries
     ]
     created = create_deliveries(row.tenant_id, row.id, rows)
@@ -221,5 +228,5 @@ def _replay_dead(row: Replay, deliveries: Sequence[tuple[UUID, NewDelivery]]) ->
         if it.cause != DeadLetter.Cause.TRANSFORMATION_FAILED:
             replayed.append(ReplayedLetter(it.id))
         elif (rendered := new[it.delivery_id]).reason is None:
-            replayed.append(ReplayedLetter(it.id, rendered.body, rendered.content_type))
+            replayed.append(ReplayedLetter(it.id, rendered.body, rendered.content_type, rendered.form))
     return replay_dead_letters(row.id, row.requested_by, replayed)

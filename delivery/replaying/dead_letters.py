@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 
 from delivery.fan_out.budget import SliceBudget, slice_budget
 from delivery.fan_out.deliveries import NewDelivery, RoutedEvent, next_deliveries
+from delivery.fan_out.masking import stored_original
 from delivery.models import DeadLetter, Event, Replay
 from delivery.replaying.replay_filter import ReplayFilter
 from delivery.sql.dead_letters import ReplayedLetter, replay_dead_letters
@@ -58,7 +59,9 @@ def open_dead_letters(tenant: Tenant | None, selected: ReplayFilter) -> QuerySet
 def run_slice(row: Replay, selected: ReplayFilter, limit: int) -> Slice:
     """Replay the next dead letters, at most ``limit``, as far as a slice goes. Call it in a transaction."""
     letters = open_dead_letters(row.tenant, selected).filter(failed_at__lte=row.until_at)
-    letters = letters.select_related("delivery__event").defer("delivery__body", "delivery__event__body")
+    letters = letters.select_related("delivery__event").defer(
+        "delivery__body", "delivery__event__body", "delivery__event__original"
+    )
     if row.cursor is not None:
         letters = letters.filter(id__gt=row.cursor)
     found = list(letters.order_by("id")[:limit])
@@ -108,7 +111,9 @@ class _Renderer:
         if letter.cause != DeadLetter.Cause.TRANSFORMATION_FAILED:
             return [ReplayedLetter(letter.id)]
         return [
-            ReplayedLetter(letter.id, it.body, it.content_type) for it in self.render(letter, budget) if not it.reason
+            ReplayedLetter(letter.id, it.body, it.content_type, it.form)
+            for it in self.render(letter, budget)
+            if not it.reason
         ]
 
     def render(self, letter: DeadLetter, budget: SliceBudget) -> list[NewDelivery]:
@@ -116,7 +121,7 @@ class _Renderer:
         if letter.tenant_id not in self._route_tables:
             self._route_tables[letter.tenant_id] = current_route_table(letter.tenant_id)
         event = letter.delivery.event
-        parsed = read_structured(bytes(event.body))
-        routed = RoutedEvent(event.id, parsed, expires_at=0, grant_id=event.grant_id)  # it is sent as a whole
+        body, original = read_structured(bytes(event.body)), stored_original(event.original)
+        routed = RoutedEvent(event.tenant_id, event.id, body, 0, event.grant_id, original=original)  # sent as a whole
         routes = self._route_tables[letter.tenant_id]
         return next_deliveries(routes, routed, None, budget, endpoint_id=letter.endpoint_id).deliveries

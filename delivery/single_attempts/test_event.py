@@ -8,11 +8,12 @@ from uuid import UUID
 from django.db.models import F, Q
 
 from delivery.fan_out.budget import slice_budget
-from delivery.fan_out.deliveries import RoutedEvent, next_deliveries
+from delivery.fan_out.deliveries import RoutedEvent, next_deliveries, unsubscribed_delivery
 from delivery.models import Event as StoredEvent
 from subscriptions.errors import Invalid
+from subscriptions.event_types.masks import apply_masks, masks_of
 from subscriptions.models import Endpoint, EventType
-from subscriptions.routing.snapshot import current_route_table
+from subscriptions.routing.snapshot import current_route_table, route_to
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.json_format import read_structured, write_structured
 from webhooks.wire.ids import new_id, public
@@ -52,23 +53,27 @@ def new_event(endpoint: Endpoint, type: str = TEST_TYPE, data: Any = None) -> Te
         "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }
     given = _sample(endpoint.tenant_id, type) if data is None else data
-    return TestEvent(key, write_structured(Event.of(attributes, given)))
+    event = Event.of(attributes, given)
+    masks = () if endpoint.unmasked else masks_of(endpoint.tenant_id, type)
+    return TestEvent(key, write_structured(apply_masks(endpoint.tenant_id, event, masks)))
 
 
 def as_subscribed(endpoint: Endpoint, event: TestEvent) -> TestEvent:
     """Return the event as the endpoint's oldest matching subscription sends it: transformed, or with a link.
 
-    An event that no subscription matches stays as it is. Raises Invalid if the transformation fails.
+    An event that no subscription matches is masked for the endpoint, and else stays as it is. Raises Invalid if the
+    transformation fails.
     """
     expires_at = datetime.now(UTC) + timedelta(days=endpoint.tenant.retention_days)
-    routed = RoutedEvent(event.key, read_structured(event.body), int(expires_at.timestamp()))
+    routed = RoutedEvent(endpoint.tenant_id, event.key, read_structured(event.body), int(expires_at.timestamp()))
     routes = current_route_table(endpoint.tenant_id)
     found = next_deliveries(routes, routed, None, slice_budget(), endpoint_id=endpoint.pk).deliveries
-    if not found or (found[0].body is None and found[0].reason is None):
+    found = found or [unsubscribed_delivery(route_to(endpoint), routed)]
+    if found[0].body is None and found[0].reason is None:
         return event
     if found[0].body is None:
         raise Invalid("data", f"The transformer of the subscription fails: {found[0].reason}")
-    return TestEvent(event.key, found[0].body, rendered=True, content_type=found[0].content_type)
+    return TestEvent(event.key, found[0].body, rendered=found[0].form is None, content_type=found[0].content_type)
 
 
 def _sample(tenant_id: UUID, name: str) -> Any:

@@ -8,6 +8,7 @@ from uuid import UUID
 from delivery.models import Delivery
 from delivery.sql.keyed.order_heads import HeadSearch, SearchRequest, find_heads
 from delivery.sql.keyed.supersede import Superseded, SupersedeRequest, find_superseded, supersede_older
+from webhooks.kit.encryption import CannotDecrypt, decrypt
 from webhooks.kit.fair.shares import fair_part
 from webhooks.kit.sql import Run, columns, run
 
@@ -18,6 +19,11 @@ HOLD_SECONDS = 2.0  # seconds from the claim within which what is claimed ahead 
 MAX_ATTEMPTS_COUNTED = 32_767  # a delivery that is replayed without end may have more (smallint)
 LARGE_BODY = 64 * 1024  # bytes; only larger bodies count against an allowance, so that small deliveries never wait
 NO_TENANT = UUID(int=0)
+ENCRYPTED_FORMS = frozenset((Delivery.Form.ENCRYPTED_EVENT, Delivery.Form.ENCRYPTED_BODY))
+IS_RENDERED = (
+    "d.body IS NOT NULL AND (d.form IS NULL OR d.form NOT IN "
+    f"('{Delivery.Form.EVENT}', '{Delivery.Form.ENCRYPTED_EVENT}'))"
+)
 
 
 class ClaimRequest(NamedTuple):
@@ -68,6 +74,7 @@ class Claimed(NamedTuple):
     """A claimed delivery. ``rendered``: its body is not the event's own (a transformer's, or a reference).
 
     ``content_type``: of such a body, unless that follows from the body. ``superseded``: what it takes the place of.
+    ``is_unreadable``: its body is encrypted, and no key decrypts it.
     """
 
     id: UUID
@@ -81,6 +88,17 @@ class Claimed(NamedTuple):
     content_type: str | None = None
     order_key: str | None = None
     superseded: Superseded | None = None
+    is_unreadable: bool = False
+
+
+def opened(claimed: Claimed, form: str | None) -> Claimed:
+    """Return the claim with its body decrypted, if its form says that it is encrypted."""
+    if form not in ENCRYPTED_FORMS:
+        return claimed
+    try:
+        return claimed._replace(body=decrypt(claimed.body).encode())
+    except CannotDecrypt:
+        return claimed._replace(body=b"", is_unreadable=True)
 
 
 # Reader: the drain. Index: delivery_due, from the lane's low-water mark on.
@@ -132,8 +150,8 @@ UPDATE delivery_delivery d
    AND ((SELECT max(octet_length(body)) FROM due) <= {LARGE_BODY}
         OR d.id IN (SELECT id FROM summed
                      WHERE of_lane = 0 OR (of_tenant - bytes < max_bytes AND of_all - bytes < %(total)s)))
-RETURNING d.id, due.place, d.event_id, d.attempts, d.step, d.next_attempt_at, due.body, d.body IS NOT NULL,
-          d.content_type, d.order_key
+RETURNING d.id, due.place, d.event_id, d.attempts, d.step, d.next_attempt_at, due.body, {IS_RENDERED},
+          d.content_type, d.order_key, d.form
 """
 
 
@@ -196,7 +214,7 @@ def _claim(
 ) -> list[Claimed]:
     rows = run(due + CLAIM_DUE, parameters | {"token": token, "total": allowance.total})
     # Each id of an endpoint is the object of its request: comparing two UUIDs that are not the same object is slow.
-    return [Claimed(row[0], requests[row[1] - 1].endpoint_id, *row[2:]) for row in rows]
+    return [opened(Claimed(row[0], requests[row[1] - 1].endpoint_id, *row[2:-1]), row[-1]) for row in rows]
 
 
 def _shares(requests: Iterable[ClaimRequest], allowance: BodyAllowance) -> dict[str, list[int]]:
@@ -209,9 +227,9 @@ def _shares(requests: Iterable[ClaimRequest], allowance: BodyAllowance) -> dict[
 
 
 # Reader: the drain, for what publishers have claimed for it. Index: the primary key.
-READ_CLAIMS = """
+READ_CLAIMS = f"""
 SELECT d.id, d.endpoint_id, d.event_id, d.attempts, d.step, d.next_attempt_at, coalesce(d.body, e.body),
-       d.body IS NOT NULL, d.content_type, d.order_key,
+       {IS_RENDERED}, d.content_type, d.order_key, d.form,
        extract(epoch FROM d.claimed_until - clock_timestamp())::float8
   FROM delivery_delivery d JOIN delivery_event e ON e.id = ANY(ARRAY[d.event_id])
  WHERE d.id = ANY(%(ids)s::uuid[]) AND d.token = %(token)s
@@ -222,7 +240,7 @@ SELECT d.id, d.endpoint_id, d.event_id, d.attempts, d.step, d.next_attempt_at, c
 def read_claims(token: UUID, delivery_ids: Iterable[UUID], run: Run = run) -> list[tuple[Claimed, float]]:
     """Return those of these deliveries that are claimed under this token, each with the seconds its claim lasts."""
     rows = run(READ_CLAIMS, {"ids": list(delivery_ids), "token": token})
-    return [(Claimed(*row[:-1]), row[-1]) for row in rows]
+    return [(opened(Claimed(*row[:-2]), row[-2]), row[-1]) for row in rows]
 
 
 # Reader: the drain, when it may have missed a notification. Index: delivery_claimed.

@@ -180,6 +180,7 @@ class ReplayedLetter(NamedTuple):
     id: UUID
     body: bytes | None = None
     content_type: str | None = None
+    form: str | None = None
 
 
 # Readers: replays of dead letters and of events. Indexes: the primary keys. The two states are compared so that no
@@ -187,16 +188,18 @@ class ReplayedLetter(NamedTuple):
 REPLAY_DEAD_LETTERS = f"""
 WITH closed AS (
     UPDATE delivery_deadletter l SET replayed_at = now(), replayed_by = %(by)s, replay_id = %(replay)s
-      FROM unnest(%(letters)s::uuid[], %(bodies)s::bytea[], %(content_types)s::text[]) AS r(id, body, content_type)
+      FROM unnest(%(letters)s::uuid[], %(bodies)s::bytea[], %(content_types)s::text[], %(forms)s::text[])
+               AS r(id, body, content_type, form)
      WHERE l.id = ANY(ARRAY[r.id]) AND coalesce(l.replayed_at, 'infinity') = 'infinity'
-    RETURNING l.delivery_id, r.body, r.content_type, '{DEAD}' AS state
+    RETURNING l.delivery_id, r.body, r.content_type, r.form, '{DEAD}' AS state
 ), clock AS MATERIALIZED (
     SELECT clock_timestamp() AS now
 )
 UPDATE delivery_delivery d
    SET state = '{PENDING}', next_attempt_at = clock.now, step = 0, claims = 0, started_at = clock.now,
        replay_id = %(replay)s, body = coalesce(closed.body, d.body),
-       content_type = CASE WHEN closed.body IS NULL THEN d.content_type ELSE closed.content_type END
+       content_type = CASE WHEN closed.body IS NULL THEN d.content_type ELSE closed.content_type END,
+       form = CASE WHEN closed.body IS NULL THEN d.form ELSE closed.form END
   FROM closed, clock
  WHERE d.id = ANY(ARRAY[closed.delivery_id]) AND d.state = closed.state
 RETURNING d.endpoint_id
@@ -208,8 +211,15 @@ def replay_dead_letters(replay_id: UUID, by: str, letters: Sequence[ReplayedLett
 
     ``by``: who requested the replay.
     """
-    ids, bodies, content_types = columns(letters, 3)
-    parameters = {"replay": replay_id, "by": by, "letters": ids, "bodies": bodies, "content_types": content_types}
+    ids, bodies, content_types, forms = columns(letters, 4)
+    parameters = {
+        "replay": replay_id,
+        "by": by,
+        "letters": ids,
+        "bodies": bodies,
+        "content_types": content_types,
+        "forms": forms,
+    }
     return [row[0] for row in run(REPLAY_DEAD_LETTERS, parameters)]
 
 

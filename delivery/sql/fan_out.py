@@ -199,6 +199,7 @@ class DeferredEvent(NamedTuple):
     body: bytes | None
     endpoint_ids: list[UUID]
     grant_id: UUID | None = None
+    original: bytes | None = None
 
 
 # Reader: the fan-out task. Index: fan_out_by_tenant. The sizes of bodies are known without reading them.
@@ -212,7 +213,7 @@ WITH first AS (
 )
 SELECT s.event_id, s.cursor,
        greatest(e.created_at, (SELECT deliver_at FROM delivery_delayedevent w WHERE w.event_id = e.id)), e.body,
-       s.endpoint_ids, e.grant_id
+       s.endpoint_ids, e.grant_id, e.original
   FROM sized s LEFT JOIN delivery_event e ON e.id = ANY(ARRAY[s.event_id])
  WHERE s.before < %(max_bytes)s
  ORDER BY s.id

@@ -44,7 +44,10 @@ class Inserted(NamedTuple):
 
 
 class EventRow(NamedTuple):
-    """An event to insert; ``body`` is the structured JSON that is signed and sent."""
+    """An event to insert; ``body`` is the structured JSON that is signed and sent.
+
+    ``original``: encrypted, before it was masked.
+    """
 
     id: UUID
     source: str
@@ -53,6 +56,7 @@ class EventRow(NamedTuple):
     subject: str | None
     digest: bytes
     body: bytes
+    original: bytes | None = None
 
 
 class WarningRow(NamedTuple):
@@ -65,7 +69,7 @@ class WarningRow(NamedTuple):
 class DeliveryRow(NamedTuple):
     """A delivery to insert; without a ``body`` of its own the event's body is sent.
 
-    ``content_type``: of its own body, unless that follows from the body.
+    ``content_type``: of its own body, unless that follows from the body. ``form``: what its own body is.
     """
 
     id: UUID
@@ -75,23 +79,24 @@ class DeliveryRow(NamedTuple):
     state: str
     order_key: str | None
     content_type: str | None = None
+    form: str | None = None
 
 
 # The one INSERT of deliveries; a WHERE or ON CONFLICT clause follows it. Parameters: delivery_parameters(). The first
 # form creates them claimed where CLAIMS, a CTE, has a token for their endpoint.
 INSERT_CLAIMED_DELIVERIES = f"""
     INSERT INTO delivery_delivery (id, created_at, tenant_id, event_id, endpoint_id, state, body, order_key,
-                                   content_type, next_attempt_at, started_at, attempts, step, claims, last_error,
+                                   content_type, form, next_attempt_at, started_at, attempts, step, claims, last_error,
                                    replay_id, token, claimed_until)
     SELECT d.id, clock_timestamp(), %(tenant)s, d.event_id, d.endpoint_id,
            CASE WHEN claim.token IS NULL THEN d.state ELSE '{SENDING}' END, d.body, d.order_key,
-           d.content_type, CASE d.state WHEN '{PENDING}' THEN clock_timestamp() END, clock_timestamp(), 0, 0,
+           d.content_type, d.form, CASE d.state WHEN '{PENDING}' THEN clock_timestamp() END, clock_timestamp(), 0, 0,
            CASE WHEN claim.token IS NULL THEN 0 ELSE 1 END, '', %(replay)s::uuid,
            claim.token, clock_timestamp() + make_interval(secs => claim.seconds)
       FROM unnest(%(delivery_ids)s::uuid[], %(delivery_events)s::uuid[], %(endpoints)s::uuid[],
                   %(delivery_bodies)s::bytea[], %(states)s::text[], %(order_keys)s::text[], %(content_types)s::text[],
-                  %(claimable)s::bool[])
-           WITH ORDINALITY AS d(id, event_id, endpoint_id, body, state, order_key, content_type, claimable, place)
+                  %(forms)s::text[], %(claimable)s::bool[])
+           WITH ORDINALITY AS d(id, event_id, endpoint_id, body, state, order_key, content_type, form, claimable, place)
       LEFT JOIN claims claim ON claim.endpoint_id = d.endpoint_id AND d.claimable
 """
 INSERT_DELIVERIES = INSERT_CLAIMED_DELIVERIES.replace(
@@ -110,11 +115,13 @@ WITH route_table AS MATERIALIZED (
     SELECT FROM subscriptions_tenant
      WHERE id = %(tenant)s AND routes_version = %(version)s AND deleted_at IS NULL
 ), accepted AS (
-    INSERT INTO delivery_event (id, created_at, tenant_id, source, event_id, type, subject, digest, body)
-    SELECT e.id, clock_timestamp(), %(tenant)s, e.source, e.event_id, e.type, e.subject, e.digest, e.body
+    INSERT INTO delivery_event (id, created_at, tenant_id, source, event_id, type, subject, digest, body, original)
+    SELECT e.id, clock_timestamp(), %(tenant)s, e.source, e.event_id, e.type, e.subject, e.digest, e.body,
+           e.original
       FROM route_table, unnest(%(ids)s::uuid[], %(sources)s::text[], %(event_ids)s::text[], %(types)s::text[],
-                               %(subjects)s::text[], %(digests)s::bytea[], %(bodies)s::bytea[])
-               AS e(id, source, event_id, type, subject, digest, body)
+                               %(subjects)s::text[], %(digests)s::bytea[], %(bodies)s::bytea[],
+                               %(originals)s::bytea[])
+               AS e(id, source, event_id, type, subject, digest, body, original)
         ON CONFLICT (tenant_id, source, event_id) DO NOTHING
     RETURNING id, created_at, type
 ), leased AS MATERIALIZED (
@@ -184,7 +191,7 @@ def insert_events(
     or, with ``is_ordered`` (some deliveries are to ordered endpoints), because an earlier event that may go to such
     endpoints is not routed yet.
     """
-    ids, sources, event_ids, types, subjects, digests, bodies = columns(events, 7)
+    ids, sources, event_ids, types, subjects, digests, bodies, originals = columns(events, 8)
     parameters = {
         "version": version,
         "ids": ids,
@@ -194,6 +201,7 @@ def insert_events(
         "subjects": subjects,
         "digests": digests,
         "bodies": bodies,
+        "originals": originals,
         "notified": _named(deliveries) if notifies else [],
         **delivery_parameters(tenant_id, None, deliveries),
         "claimable": _claimable(events, deliveries),
@@ -230,7 +238,7 @@ def delivery_parameters(
     tenant_id: UUID | None, replay_id: UUID | None, deliveries: Sequence[DeliveryRow]
 ) -> dict[str, object]:
     """Return the parameters of INSERT_DELIVERIES."""
-    ids, events, endpoints, bodies, states, order_keys, content_types = columns(deliveries, 7)
+    ids, events, endpoints, bodies, states, order_keys, content_types, forms = columns(deliveries, 8)
     return {
         "tenant": tenant_id,
         "replay": replay_id,
@@ -241,6 +249,7 @@ def delivery_parameters(
         "states": states,
         "order_keys": order_keys,
         "content_types": content_types,
+        "forms": forms,
         "claimable": [False] * len(deliveries),
     }
 

@@ -46,6 +46,8 @@ def shown_request(claimed: Claimed, target: DeliveryTarget, now: float, *, is_si
         return http.shown_request(claimed, target, now, is_signed=is_signed)
     if is_signed and target.signer is None:
         return NotSent(Failure.UNSIGNED)
+    if claimed.is_unreadable:
+        return NotSent(Failure.CREDENTIALS)
     signer: Any = target.signer if is_signed else PlaceholderSigner()
     message = message_of(claimed, signer, now)
     try:

@@ -18,6 +18,7 @@ from django.utils.safestring import SafeString
 from subscriptions.admin.actions import run_for_each, show_once
 from subscriptions.admin.connector_form import connector_page
 from subscriptions.admin.endpoint_form import MAY_ADD, add_page, settings_page
+from subscriptions.admin.endpoint_masks import masks_page
 from subscriptions.admin.endpoint_results import results_page, shown_results
 from subscriptions.admin.endpoint_secrets import secrets_page
 from subscriptions.connectors.catalogue import find_connector
@@ -88,6 +89,7 @@ class EndpointAdmin(AdminList):
             },
         ),
         ("Results", {"fields": ("named_endpoints",)}),
+        ("Masks", {"fields": ("masks_list", "unmasked")}),
         ("Other", {"fields": ("metadata", ("created_at", "updated_at"), "deleted")}),
     )
     actions = ("pause", "enable", "disable", "rotate")
@@ -97,6 +99,7 @@ class EndpointAdmin(AdminList):
         settings = self.admin_site.admin_view(self.settings)
         return [
             path("<uuid:pk>/secrets/", page, name="subscriptions_endpoint_secrets"),
+            path("<uuid:pk>/masks/", self.admin_site.admin_view(self.masks), name="subscriptions_endpoint_masks"),
             path("<uuid:pk>/settings/", settings, name="subscriptions_endpoint_settings"),
             path("<uuid:pk>/results/", self.admin_site.admin_view(self.results), name="subscriptions_endpoint_results"),
             *super().get_urls(),
@@ -105,6 +108,10 @@ class EndpointAdmin(AdminList):
     def secrets(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """Rotate the signing secret, or end an older one."""
         return secrets_page(self, request, pk)
+
+    def masks(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Change the masks of an endpoint."""
+        return masks_page(self, request, pk)
 
     def settings(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """Change the settings of an endpoint that is not called by its URL."""
@@ -146,6 +153,12 @@ class EndpointAdmin(AdminList):
         return format_html('{}<a class="wp-link" href="{}">Change</a>', listed, page)
 
     named_endpoints = column("Invocation records go to", shown_results)
+
+    @admin.display(description="Masks of its own")
+    def masks_list(self, endpoint: Endpoint) -> str:
+        listed = format_html_join("", "<div>{}: {}</div>", ((it["path"], it["action"]) for it in endpoint.masks))
+        page = reverse("admin:subscriptions_endpoint_masks", args=[endpoint.pk])
+        return format_html('{}<a class="wp-link" href="{}">Change</a>', listed, page)
 
     @admin.display(description="Custom headers")
     def header_names(self, endpoint: Endpoint) -> str:

@@ -143,7 +143,7 @@ class EndpointBatch(TenantScoped[Endpoint]):
         """
         context = self.get_serializer_context()
         if item.row is None:
-            endpoint, secret = create(tenant, item.fields)
+            endpoint, secret = create(tenant, item.fields, by_operator=principal(self.request).is_platform)
             return CREATED, {**EndpointSerializer(endpoint, context=context).data, **new_secret_field(secret)}
         try:
             changed = change(item.row, item.fields, by_operator=principal(self.request).is_platform)

@@ -88,7 +88,7 @@ class Endpoints(OwnedResource[Endpoint]):
         return EndpointReplaceSerializer if self.request.method == "PUT" else EndpointSerializer
 
     def create_row(self, fields: dict[str, Any]) -> Response:
-        return self.created(*create(self.tenant, fields))
+        return self.created(*create(self.tenant, fields, by_operator=principal(self.request).is_platform))
 
     def created(self, row: Endpoint, secret: str = "") -> Response:  # type: ignore[override]
         """Return the response to a creation, with what the deliveries are verified with."""
@@ -112,10 +112,10 @@ class Endpoints(OwnedResource[Endpoint]):
         endpoints.delete_endpoint(row)
 
 
-def create(tenant: Tenant, fields: dict[str, Any]) -> tuple[Endpoint, str]:
+def create(tenant: Tenant, fields: dict[str, Any], *, by_operator: bool = False) -> tuple[Endpoint, str]:
     """Create an endpoint, with its subscriptions if they are given; return it and what its receiver verifies with."""
     finish = _finish(fields)
-    return endpoints.create_endpoint(tenant, finish=finish, **fields)
+    return endpoints.create_endpoint(tenant, finish=finish, by_operator=by_operator, **fields)
 
 
 def change(row: Endpoint, fields: dict[str, Any], **how: Any) -> Endpoint:

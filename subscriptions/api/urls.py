@@ -8,6 +8,7 @@ from subscriptions.api.connectors import connectors
 from subscriptions.api.destinations import endpoint_types
 from subscriptions.api.event_types.urls import urlpatterns as event_type_urlpatterns
 from subscriptions.api.inspectors.urls import urlpatterns as inspector_api_urlpatterns
+from subscriptions.api.masking import masking_keys
 from subscriptions.api.sharing import grants
 
 router = SimpleRouter(use_regex_path=False)
@@ -37,6 +38,8 @@ urlpatterns = [
     *router.urls,
     *event_type_urlpatterns,
     *inspector_api_urlpatterns,
+    path("masking-keys/", masking_keys.MaskingKeys.as_view(), name="masking-keys"),
+    path("endpoints/<str:ref>/masking-key/", masking_keys.EndpointMaskingKey.as_view(), name="endpoint-masking-key"),
     path("keys/<str:ref>/rotate/", keys.KeyRotation.as_view(), name="key-rotation"),
     path("endpoints/<str:ref>/secrets/", endpoint_secrets.EndpointSecrets.as_view(), name="endpoint-secrets"),
     path(

@@ -15,6 +15,7 @@ from subscriptions.endpoints.destinations.registry import HTTP
 from subscriptions.endpoints.kinds import Kind, foreign_fields, rules_of
 from subscriptions.endpoints.latest_only import check_latest_only
 from subscriptions.endpoints.results import check_named, forget
+from subscriptions.endpoints.shaping import check_not_linked, check_shaping
 from subscriptions.endpoints.signing_secrets import new_signing_secret, store_secret
 from subscriptions.endpoints.state import DISABLED, UNVERIFIED, existing, set_state
 from subscriptions.errors import Invalid, InvalidParts, uid_in_use
@@ -31,6 +32,7 @@ def create_endpoint(
     kind: str = HTTP,
     secret: str | None = None,
     signing: str | None = None,
+    by_operator: bool = False,
     finish: Finish | None = None,
     **fields: Any,
 ) -> tuple[Endpoint, str]:
@@ -50,11 +52,13 @@ def create_endpoint(
     rules = rules_of(kind)
     general, own = _split(rules, fields)
     _check_batch(general, Endpoint())
+    check_shaping(general, Endpoint(), by_operator=by_operator)
     own = rules.checked(own, tenant.pk)
     new = new_signing_secret(signing, secret)
     endpoint = Endpoint(tenant=tenant, kind=kind, **general)
     check_latest_only(endpoint.latest_only, endpoint.ordering)
     settings = rules.assign(endpoint, own)
+    check_not_linked(endpoint)
     with unique_uid(uid_in_use):
         check_named(endpoint, general)
         endpoint.save(force_insert=True)
@@ -87,6 +91,7 @@ def change_endpoint(
     rules = rules_of(endpoint.kind)
     general, own = _split(rules, fields)
     _check_batch(general, endpoint)
+    check_shaping(general, endpoint, by_operator=by_operator)
     own = rules.checked(own, endpoint.tenant_id, endpoint)
     with unique_uid(uid_in_use):
         if precondition is not None:
@@ -144,6 +149,7 @@ def _update(endpoint: Endpoint, general: Mapping[str, Any], own: Mapping[str, An
     check_latest_only(row.latest_only, row.ordering)
     rules = rules_of(row.kind)
     settings = rules.assign(row, own) if own else None
+    check_not_linked(row)
     row.save()
     if settings is not None:
         rules.save(settings)

@@ -161,6 +161,18 @@ class Endpoint(Row):
         db_index=False,
         help_text="Endpoint that gets an invocation record of each delivery that ended without success; null: none.",
     )
+    masks = models.JSONField(
+        default=list,
+        blank=True,
+        db_default=Value([], models.JSONField()),
+        help_text="Values of events that are removed, masked, hashed or encrypted for this endpoint.",
+    )
+    unmasked = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Whether it receives events without the masks of their types. Only a platform key may set it. "
+        "Applies to events published from now on.",
+    )
     metadata = models.JSONField(default=dict, blank=True)
     labels = models.JSONField(default=dict, blank=True, db_default=Value({}, models.JSONField()))
     secrets_changed_at = models.DateTimeField(

@@ -48,6 +48,11 @@ class EventType(Row):
         default=0, editable=False, help_text="Version of the current schema; 0: no schema."
     )
     examples_text = models.TextField(default="[]", editable=False)
+    masks = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="Values of events of this type that are removed, masked, hashed or encrypted before they are stored.",
+    )
     deprecated = models.BooleanField(default=False, help_text="Still sent, but new receivers should not use it.")
     archived = models.BooleanField(default=False, help_text="Hidden from the catalogue.")
     updated_at = models.DateTimeField(default=timezone.now, editable=False, help_text="When it was last changed.")

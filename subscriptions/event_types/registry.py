@@ -15,6 +15,7 @@ from subscriptions.event_types import schema_check
 from subscriptions.event_types.exact_json import to_json
 from subscriptions.event_types.models import EventSchema, EventType
 from subscriptions.event_types.schemas import check_examples, check_schema
+from subscriptions.masking.masks import check_masks
 from subscriptions.models import Tenant
 from subscriptions.routing.route_table import OPERATIONAL
 from subscriptions.validation import check_event_type
@@ -30,6 +31,7 @@ def create(tenant: Tenant | None, fields: dict[str, Any], *, by_operator: bool) 
         raise AlreadyExists("name", "The platform has a type with this name, which applies to you too.")
     schema, examples = fields.get("schema"), fields.get("examples", [])
     _check(schema, examples)
+    check_masks(fields.get("masks", []))
     plain = {key: value for key, value in fields.items() if key not in ("schema", "examples")}
     row = EventType(tenant=tenant, examples_text=to_json(examples), version=int(schema is not None), **plain)
     try:
@@ -53,6 +55,7 @@ def change(row: EventType, fields: dict[str, Any]) -> EventType:
         examples = fields.get("examples", row.examples)
         if "schema" in fields or "examples" in fields:
             _check(schema, examples)
+        check_masks(fields.get("masks", []))
         for name, value in fields.items():
             if name not in ("schema", "examples", "name"):
                 setattr(row, name, value)

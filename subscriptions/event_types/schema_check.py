@@ -41,13 +41,14 @@ class SchemaCheck:
     version: int  # the current version
     schemas: Mapping[int, Any]  # JSON Schema documents by version
     urls: Mapping[str, int]  # versions by the URLs that an event may name in its `dataschema`
+    is_masked: bool = False  # whether the type has masks, so that violations must not quote values
     _compiled: dict[int, CompiledSchema] = field(default_factory=dict)
 
     def check(self, event: Event) -> SchemaViolations | None:
         """Check an event against the version that its ``dataschema`` names, else the current one. None: it is valid."""
         version = self.urls.get(event.attributes.get("dataschema", ""), self.version)
         if version not in self._compiled:
-            self._compiled[version] = compile_schema(self.schemas[version])
+            self._compiled[version] = compile_schema(self.schemas[version], quotes=not self.is_masked)
         found = self._violations(self._compiled[version], event)
         return SchemaViolations(version, self.mode == SchemaCheckMode.ENFORCE, tuple(found)) if found else None
 
@@ -66,6 +67,9 @@ class Snapshot:
         with_schema = EventType.objects.filter(version__gt=0)
         self.names = frozenset(with_schema.values_list("name", flat=True))
         self.checks: dict[tuple[UUID, str], SchemaCheck | None] = {}
+        self.masked = frozenset(EventType.objects.exclude(masks=[]).values_list("name", flat=True))
+        self.masks: dict[tuple[UUID, str], Any] = {}
+        """Masks of the types in ``masked`` by tenant and name; filled by ``masks``."""
         self.known: dict[UUID | None, frozenset[str]] = {}
         """Names of all types by owner, None: the platform; filled by ``known_types``."""
 
@@ -133,4 +137,5 @@ def _load(tenant_id: UUID, name: str) -> SchemaCheck | None:
     schemas = {schema.version: schema.document for schema in event_type.schemas.all()}
     urls = {schema_url(name, version): version for version in schemas}
     urls |= {document["$id"]: version for version, document in schemas.items() if "$id" in document}
-    return SchemaCheck(event_type.schema_check, event_type.version, schemas, urls)
+    is_masked = any(row.masks for row in own_first)
+    return SchemaCheck(event_type.schema_check, event_type.version, schemas, urls, is_masked)

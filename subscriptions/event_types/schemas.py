@@ -23,6 +23,7 @@ MAX_EXAMPLES_BYTES = 64 * 1024  # of all examples, as JSON
 MAX_REGEX = 1024 * 1024  # bytes of a compiled regular expression
 MAX_VIOLATIONS = 10  # reported of one event
 MAX_MESSAGE = 200  # characters
+HIDDEN = "The value"  # in place of a value that a violation must not quote
 FORBIDDEN_KEYWORDS = ("$dynamicRef", "$recursiveRef", "$dynamicAnchor", "$anchor")
 REGEX_OPTIONS = jsonschema_rs.RegexOptions(size_limit=MAX_REGEX, dfa_size_limit=MAX_REGEX)
 
@@ -58,10 +59,13 @@ def check_schema(schema: Any) -> None:
     compile_schema(schema)
 
 
-def compile_schema(schema: Any) -> CompiledSchema:
-    """Compile a schema. Raises Invalid."""
+def compile_schema(schema: Any, *, quotes: bool = True) -> CompiledSchema:
+    """Compile a schema. Raises Invalid. ``quotes``: whether violations quote the values that violate it."""
+    mask = None if quotes else HIDDEN
     try:
-        return CompiledSchema(with_decimals(schema), retriever=_reject_retrieval, pattern_options=REGEX_OPTIONS)
+        return CompiledSchema(
+            with_decimals(schema), retriever=_reject_retrieval, pattern_options=REGEX_OPTIONS, mask=mask
+        )
     except jsonschema_rs.ValidationError as error:
         raise _invalid(_shortened(error.message), json_pointer(error.instance_path)) from None
     except ValueError as error:

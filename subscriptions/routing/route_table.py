@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from subscriptions.routing.compiled_patterns import group_compiler
+from webhooks.wire.masking import Masks
 from webhooks.wire.patterns import IndexablePattern, PatternIndex
 from webhooks.wire.step_budget import UNLIMITED, UNLIMITED_STEPS, BudgetExceeded, StepBudget
 
@@ -55,6 +56,8 @@ class Route:
     latest_only: str | None = None
     pattern: IndexablePattern | None = None
     transformer: BodyTransformer | None = None
+    masks: Masks | None = None  # of the endpoint
+    is_unmasked: bool = False  # whether the endpoint gets events without the masks of their types
     reference_above_bytes: int | None = None  # bytes of data above which a link is sent instead; None: never
 
 
@@ -83,10 +86,11 @@ class RouteSlice:
 class _Bucket:
     """Hold the routes that name one type, in the order of their subscriptions."""
 
-    __slots__ = ("_index", "_owner", "is_ordered", "with_pattern", "without_pattern")
+    __slots__ = ("_index", "_owner", "is_ordered", "is_unmasked", "with_pattern", "without_pattern")
 
     def __init__(self, owner: Hashable) -> None:
         self.is_ordered = False
+        self.is_unmasked = False
         self.without_pattern: list[Route] = []
         self.with_pattern: list[Route] = []
         self._owner = owner
@@ -95,6 +99,7 @@ class _Bucket:
     def add(self, route: Route) -> None:
         """Add the next route."""
         self.is_ordered = self.is_ordered or bool(route.ordering or route.latest_only)
+        self.is_unmasked = self.is_unmasked or route.is_unmasked
         (self.without_pattern if route.pattern is None else self.with_pattern).append(route)
 
     def has_same_routes(self, other: "_Bucket") -> bool:
@@ -185,6 +190,10 @@ class RouteTable:
     def has_ordered(self, event_type: str) -> bool:
         """Return whether a subscription of an ordered endpoint names this type, whatever its pattern."""
         return any(self._buckets[name].is_ordered for name in matching_names(event_type) if name in self._buckets)
+
+    def has_unmasked(self, event_type: str) -> bool:
+        """Return whether an endpoint that a subscription names for this type gets events unmasked."""
+        return any(self._buckets[name].is_unmasked for name in matching_names(event_type) if name in self._buckets)
 
     def count_without_pattern(self, event_type: str) -> int:
         """Return how many subscriptions match every event of this type: a lower bound of what ``find`` looks at."""

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db.models import F, Func, TextField
 
+from subscriptions.masking.masks import compile_masks
 from subscriptions.models import Endpoint, Grant, HttpSettings, Subscription, Tenant
 from subscriptions.routing.compiled_patterns import LazyPattern, LazyTransformer
 from subscriptions.routing.models import BYTES_PER_TYPE
@@ -29,6 +30,7 @@ PAIR_BITS = 48  # bits of a route's key that distinguish the endpoints which a s
 
 ENDPOINT_FIELDS = (
     *("endpoint__ordering", "endpoint__latest_only"),
+    *("endpoint__masks", "endpoint__unmasked"),
     *("endpoint__http__content_mode", "endpoint__http__reference_above_bytes"),
 )
 
@@ -143,7 +145,21 @@ def _route(key: UUID, endpoint: Endpoint, pattern: LazyPattern | None, transform
         latest_only=endpoint.latest_only,
         pattern=pattern,
         transformer=transformer,
+        masks=compile_masks(endpoint.masks) if endpoint.masks else None,
+        is_unmasked=endpoint.unmasked,
         reference_above_bytes=_reference_above_bytes(endpoint),
+    )
+
+
+def route_to(endpoint: Endpoint) -> Route:
+    """Return a route to an endpoint without a subscription: it sends the event, masked as the endpoint says."""
+    return Route(
+        subscription_id=endpoint.id,
+        endpoint_id=endpoint.id,
+        ordering=endpoint.ordering,
+        latest_only=endpoint.latest_only,
+        masks=compile_masks(endpoint.masks) if endpoint.masks else None,
+        is_unmasked=endpoint.unmasked,
     )
 
 

@@ -46,6 +46,7 @@ REPLACED: list[tuple[re.Pattern[str], str]] = [
     (re.compile(r"(?<=\")20\d\d-\d\d-\d\d(?=\")"), "2026-05-04"),
     (re.compile(r"http://testserver"), "https://waypost.example"),
     (re.compile(r"/(inspect|inspectors)/[A-Za-z0-9_-]{43}/"), r"/\1/dG9rZW4tdG9rZW4tdG9rZW4tdG9rZW4tdG9rZW4tdG9/"),
+    (re.compile(r'(?<="key": ")[A-Za-z0-9_-]{43}(?=")'), "dGhlIGtleSBvZiBhbiBleGFtcGxlLCAzMiBieXRlcyE"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
 ]
 
@@ -241,6 +242,8 @@ def subscribe(it: Recorder, client: APIClient, receiver: Receiver) -> str:
     it.call(client, "get_endpoint_secret", ref="shop", id=older)
     it.call(client, "delete_endpoint_secret", ref="shop", id=older)
     it.call(client, "get_endpoint_keys", ref=endpoint)
+    it.call(client, "get_endpoint_masking_key", ref="shop")
+    it.call(client, "get_masking_keys")
     it.call(client, "test_endpoint", {"type": "order.paid", "data": {"total": 129.5}}, ref=endpoint)
     it.call(client, "verify_endpoint", {"by": "event"}, ref=endpoint)
     body = {

@@ -74,6 +74,8 @@ CHECKS = {
     "minute": "tests/docs/test_recipes.py::test_second_request_within_a_minute_waits",
     "latest": "tests/docs/test_recipes.py::test_latest_of_what_waits_takes_the_place_of_older_ones",
     "order": "tests/docs/test_recipes.py::test_failing_event_holds_up_its_own_customer_only",
+    "mask-api": "tests/docs/test_recipes.py::test_masks_of_an_event_type_are_in_the_store_and_on_the_wire",
+    "decrypt": "tests/docs/test_recipes.py::test_code_of_the_page_decrypts_values",
     "masked": "tests/docs/test_recipes.py::test_address_is_not_in_what_a_partner_gets",
     "batch": "tests/docs/test_recipes.py::test_batch_creates_each_endpoint_with_its_subscription_once_and_deletes_them",
     "test-event": "tests/docs/test_recipes.py::test_test_event_is_sent_and_shown",
@@ -118,6 +120,7 @@ INVENTORY = {
     "docs/how-to/endpoints.md": "api endpoint-fields api endpoint-fields*2 api*5",
     "docs/how-to/event-types.md": "api*4 response",
     "docs/how-to/generate-a-client.md": "api client client-snippet client client-snippet client client-snippet",
+    "docs/how-to/mask.md": "mask-api*2 decrypt*2",
     "docs/how-to/operate.md": "make production encryption-keys systemd programs api response api*2",
     "docs/how-to/patterns.md": "api pattern-event matches differs matches*6 differs "
     "matches differs matches*5 differs matches transformed*6",

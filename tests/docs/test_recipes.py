@@ -4,9 +4,11 @@ Only URLs of other people's servers are replaced. A block of JSON is what the pa
 anything, and as a name for any other members.
 """
 
+import base64
 import json
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -16,14 +18,17 @@ import pytest
 
 from delivery import notify
 from delivery.models import AlertRule, Delivery, Event, Schedule
+from delivery.publishing.publisher import publish
 from delivery.sending.drain import deliver_due
 from subscriptions.models import Tenant
 from tests.aws_signatures import is_signed_for_aws
 from tests.docs.page_shell import agrees
-from tests.factories import make_endpoint, make_key, make_tenant
+from tests.factories import make_endpoint, make_key, make_subscription, make_tenant
 from tests.processes import run
 from tests.receiver import Arrival, Exchange, Receiver, status
 from tests.waiting import wait_until
+from webhooks.wire.masking import MaskingKeys
+from webhooks.wire.masking.values import encrypted
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "recipes"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -171,6 +176,56 @@ def test_address_is_not_in_what_a_partner_gets(recipe: MakeRecipe) -> None:
     assert agrees(page.expected(1), json.loads(page.run(1)))
     assert arrival.headers["content-type"].startswith("application/cloudevents+json")
     assert b"ada@example.com" in bytes(Event.objects.get().body)
+
+
+def test_masks_of_an_event_type_are_in_the_store_and_on_the_wire(recipe: MakeRecipe, tenant: Tenant) -> None:
+    page = recipe("../mask")
+    partner = make_endpoint(tenant, uid="partner", url=page.receiver.url("/hooks"))
+    make_subscription(partner)
+    page.run(0)
+    patient = {"email": "ada@example.com", "insurance": "A-1"}
+    data = {"patient": patient, "contacts": [{"name": "Bob", "phone": "+49 30 1"}]}
+    publish(tenant, [{"type": "patient.admitted", "data": data}])
+    (arrival,) = page.drain()
+    event = Event.objects.get()
+    assert bytes(event.body) == arrival.body
+    sent = json.loads(arrival.body)["data"]
+    assert sent["contacts"] == [{"name": "Bob"}]
+    assert sent["patient"]["email"].startswith("hmac-sha256:")
+    of_types, of_endpoint = map(json.loads, page.run(1).replace("}{", "}\n{").splitlines())
+    key = of_types["data"][0]["key"]
+    assert of_endpoint["key"] not in (key, "")
+    for command in (python_decrypts(page, key), node_decrypts(page, key)):
+        done = run([*command, sent["patient"]["insurance"]], cwd=page.folder, text=True)
+        assert (done.stdout.strip(), done.returncode) == ('"A-1"', 0), done.stderr
+
+
+def python_decrypts(page: Recipe, key: str) -> list[str]:
+    (code,) = page.code("python")
+    call = f"\nimport sys\nprint(json.dumps(decrypt(sys.argv[1], {key!r}), ensure_ascii=False))\n"
+    (page.folder / "decrypt.py").write_text(code + call)
+    return [sys.executable, "decrypt.py"]
+
+
+def node_decrypts(page: Recipe, key: str) -> list[str]:
+    (code,) = page.code("javascript")
+    (page.folder / "decrypt.js").write_text(
+        f"{code}\nconsole.log(JSON.stringify(decrypt(process.argv[2], {key!r})));\n"
+    )
+    return ["node", "decrypt.js"]
+
+
+def test_code_of_the_page_decrypts_values(recipe: MakeRecipe) -> None:
+    page = recipe("../mask")
+    keys = MaskingKeys(b"h" * 32, b"e" * 32, "ep_1")
+    key = base64.urlsafe_b64encode(keys.encrypting).rstrip(b"=").decode()
+    value = {"name": "Zoë", "lines": [1, None]}
+    for command in (python_decrypts(page, key), node_decrypts(page, key)):
+        done = run([*command, encrypted(value, keys)], cwd=page.folder, text=True)
+        assert (json.loads(done.stdout), done.returncode) == (value, 0), done.stderr
+        header, _, rest = encrypted(value, keys).partition(".")
+        done = run([*command, f"{header}.{rest[:-2]}AA"], cwd=page.folder, text=True)
+        assert done.returncode != 0
 
 
 def test_batch_creates_each_endpoint_with_its_subscription_once_and_deletes_them(

@@ -84,7 +84,7 @@ class Events(IncludingList[Event], PublishingView, ReadOnlyResource[Event]):
     @extend_schema(responses={200: EventDetailSerializer})
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         tenant_id = self.tenant_id()
-        rows = queries.events(tenant_id).defer(None).defer("digest")
+        rows = queries.events(tenant_id).defer(None).defer("original", "digest")
         event = require_event(rows, self.kwargs["ref"], tenant_id=tenant_id)
         fields = dict(self.get_serializer(event).data)
         return HttpResponse(

@@ -25,7 +25,8 @@ class SentRequestSerializer(serializers.Serializer[SentRequest]):
         "headers, are `***`. Left out is what a change in `changed` has made unknown.",
     )
     body = serializers.SerializerMethodField(
-        help_text="Request body as text; null: it is not UTF-8 (see `body_base64`), or the content mode was changed."
+        help_text="Request body as text; null: it is not UTF-8 (see `body_base64`), the content mode was changed, or "
+        "the endpoint receives events unmasked."
     )
     body_base64 = serializers.SerializerMethodField(help_text="Request body in Base64, if it is not UTF-8; else null.")
     signed_at = serializers.IntegerField(
@@ -34,8 +35,9 @@ class SentRequestSerializer(serializers.Serializer[SentRequest]):
     changed = serializers.ListField(
         child=serializers.ChoiceField(choices=CHOICES),
         help_text="What was changed at the endpoint since, so that it is not known how it was sent: `url`, "
-        "`credentials` (headers, authentication or TLS), `content_mode`, `secrets` (the signature). Changes up to 5 "
-        "seconds before the attempt are named too. Empty: the request is shown exactly as it was sent.",
+        "`credentials` (headers, authentication or TLS), `content_mode`, `secrets` (the signature), `settings`. "
+        "Changes up to 5 seconds before the attempt are named too. `unmasked` is no change: the body is not shown, "
+        "since only the endpoint is cleared for it. Empty: the request is shown exactly as it was sent.",
     )
 
     @extend_schema_field(serializers.CharField(allow_null=True))

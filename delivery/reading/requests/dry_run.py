@@ -5,7 +5,7 @@ differences. It is not signed, because an API key with only the scope ``read`` m
 webhooks. The values of headers that may carry credentials are hidden, those of all custom headers among them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +14,7 @@ import orjson
 from django.utils import timezone
 
 from delivery.publishing.plain_form import read_attributes
+from delivery.reading.requests.shaping import Masking, ShapedEvent, ShownMask, applies, shape
 from delivery.sql.claim import Claimed
 from delivery.transports.http.compose import CLOUDEVENT_CONTENT_TYPE, COMMON_HEADERS, content_type_of
 from delivery.transports.http.shown_request import SIGNATURE_PLACEHOLDER, sent_headers
@@ -23,6 +24,7 @@ from subscriptions.routing.route_table import matching_names
 from subscriptions.routing.targets import DeliveryTarget
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.json_format import read_structured, write_structured
+from webhooks.wire.errors import InvalidEvent
 from webhooks.wire.eventbridge import event_from_eventbridge
 from webhooks.wire.ids import new_id, parse, public
 from webhooks.wire.json_numbers import raw
@@ -36,12 +38,13 @@ class DryRunEvent:
     """An event to test a subscription on.
 
     ``document``: the event as patterns and transformers read it. ``body``: the body of a request without a transformer.
-    ``message_id``: the value of the header ``webhook-id``.
+    ``message_id``: the value of the header ``webhook-id``. ``is_stored``: the masks of its type are applied already.
     """
 
     document: dict[str, Any]
     body: bytes
     message_id: str
+    is_stored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +60,14 @@ class DryRunResult:
     """The result of a dry run.
 
     ``mismatches``: the conditions of the pattern that do not match. ``preview``: the request that would be sent if the
-    event matched; None if the transformation failed.
+    event matched; None if the transformation failed. ``masks``: what is masked on the way to the endpoint.
     """
 
     type_matches: bool
     mismatches: tuple[PatternMismatch, ...]
     preview: RequestPreview | None = None
     transformation_error: str = ""
+    masks: Sequence[ShownMask] = ()
 
     @property
     def matches(self) -> bool:
@@ -73,7 +77,7 @@ class DryRunResult:
 
 def stored_event(key: Any, body: bytes) -> DryRunEvent:
     """Build the event of a dry run from the primary key and the body of a stored event."""
-    return DryRunEvent(read_structured(body).document(), body, public("evt", key))
+    return DryRunEvent(read_structured(body).document(), body, public("evt", key), is_stored=True)
 
 
 def parse_event(given: Mapping[str, Any]) -> DryRunEvent:
@@ -101,22 +105,42 @@ def dry_run(
     transformer: Transformer | None,
     target: DeliveryTarget | None,
     budget: StepBudget,
+    masking: Masking | None = None,
 ) -> DryRunResult:
     """Test a subscription (its event types, pattern and transformer) on an event. Raises BudgetExceeded.
 
     ``target``: the endpoint, which determines headers and content mode; None for the headers that every endpoint gets.
+    ``masking``: whose masks apply; None: no masks.
     """
-    matching = set(matching_names(str(event.document.get("type", ""))))
-    mismatches = () if pattern is None else tuple(pattern.explain(event.document, budget))
+    shaped = None if masking is None else _shaped(event, masking, budget)
+    matched = event.document if shaped is None else shaped.matched.document()
+    matching = set(matching_names(str(matched.get("type", ""))))
+    mismatches = () if pattern is None else tuple(pattern.explain(matched, budget))
     result = DryRunResult(not matching.isdisjoint(event_types), mismatches)
-    body = event.body
+    document, body = event.document, event.body
+    if shaped is not None:
+        result = replace(result, masks=shaped.masks)
+        if shaped.error:
+            return replace(result, transformation_error=shaped.error)
+        document, body = shaped.sent.document(), write_structured(shaped.sent)
     if transformer is not None:
         try:
-            body = transformer.render(event.document, budget)
+            body = transformer.render(document, budget)
         except Unrenderable as error:
             return replace(result, transformation_error=str(error))
     content_type = None if transformer is None else transformer.content_type
     return replace(result, preview=_preview(event, body, transformer is not None, content_type, target))
+
+
+def _shaped(event: DryRunEvent, masking: Masking, budget: StepBudget) -> ShapedEvent | None:
+    """Return what masks make of the event; None if there are none for it."""
+    try:
+        parsed = read_structured(event.body)
+    except InvalidEvent:  # of EventBridge, whose members need not be attributes
+        return None
+    if not applies(masking, parsed, is_stored=event.is_stored):
+        return None
+    return shape(masking, parsed, budget, is_stored=event.is_stored)
 
 
 def _preview(

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from delivery.models import Attempt, Delivery, Event
-from delivery.sql.claim import Claimed
+from delivery.sql.claim import ENCRYPTED_FORMS, Claimed, opened
 from delivery.sql.keyed.supersede import find_superseded
 from delivery.transports.http.shown_request import MASK, SIGNATURE_PLACEHOLDER, ShownRequest
 from delivery.transports.outcome import Failure
@@ -25,7 +25,8 @@ from webhooks.wire.signing.aws_sigv4 import DATE, PAYLOAD_HASH
 # valid shortly before it.
 SETTINGS_AGE = timedelta(seconds=5)
 URL, CREDENTIALS, CONTENT_MODE, SECRETS, SETTINGS = "url", "credentials", "content_mode", "secrets", "settings"
-CHANGES = (URL, CREDENTIALS, CONTENT_MODE, SECRETS, SETTINGS)
+UNMASKED = "unmasked"  # no change: the body is not shown, since only the endpoint is cleared for it
+CHANGES = (URL, CREDENTIALS, CONTENT_MODE, SECRETS, SETTINGS, UNMASKED)
 CHOICES = [(it, it) for it in CHANGES]
 NOTHING_SENT = (Failure.UNSIGNED, Failure.CREDENTIALS, Failure.INTERNAL, Failure.TOO_LARGE)
 
@@ -74,7 +75,7 @@ def _composed(delivery: Delivery, at: datetime, *, is_sent: bool) -> SentRequest
     target = read_target(delivery.endpoint_id, at)
     if event is None or event.payload_deleted_at is not None or target is None:
         return None
-    own_body = Delivery.objects.values_list("body", flat=True).get(pk=delivery.pk)
+    own_body, form = Delivery.objects.values_list("body", "form").get(pk=delivery.pk)
     claimed = Claimed(
         id=delivery.id,
         endpoint_id=delivery.endpoint_id,
@@ -83,11 +84,14 @@ def _composed(delivery: Delivery, at: datetime, *, is_sent: bool) -> SentRequest
         step=0,
         due_at=at,
         body=bytes(event.body if own_body is None else own_body),
-        rendered=own_body is not None,
+        rendered=own_body is not None and form not in (Delivery.Form.EVENT, Delivery.Form.ENCRYPTED_EVENT),
         content_type=delivery.content_type,
         superseded=find_superseded([delivery.id]).get(delivery.id),
     )
+    claimed = opened(claimed, form)
     changed = changes_since(delivery.endpoint, at) if is_sent else set()
+    if form in ENCRYPTED_FORMS:
+        changed.add(UNMASKED)
     if claimed.rendered:
         changed.discard(CONTENT_MODE)  # a body of its own is the same in each mode
     request = shown_request(claimed, target, at.timestamp(), is_signed=is_sent and SECRETS not in changed)
@@ -98,7 +102,7 @@ def _without_changed(request: ShownRequest, changed: set[str]) -> SentRequest:
     """Return the request without what its endpoint's changes have made unknown."""
     unknown = {name for name, value in request.headers.items() if _is_unknown(name, value, changed)}
     headers = {name: value for name, value in request.headers.items() if name not in unknown}
-    is_unknown_content = CONTENT_MODE in changed or SETTINGS in changed
+    is_unknown_content = not changed.isdisjoint((CONTENT_MODE, SETTINGS, UNMASKED))
     return SentRequest(
         method=request.method,
         url=None if URL in changed or SETTINGS in changed else request.url,

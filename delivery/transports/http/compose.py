@@ -47,7 +47,7 @@ def compose(claimed: Claimed, target: DeliveryTarget, now: float, bearer: str = 
         return NotSent(Failure.UNSIGNED)
     if http.admits is None:
         return NotSent(Failure.FORBIDDEN)
-    if http.headers is None or (http.oauth is not None and not bearer):
+    if claimed.is_unreadable or http.headers is None or (http.oauth is not None and not bearer):
         return NotSent(Failure.CREDENTIALS)
     message_id, timestamp = public("evt", claimed.event_id), int(now)
     try:

@@ -69,7 +69,7 @@ class HttpsTransport:
         if target.signer is None:
             return NotSent(Failure.UNSIGNED)
         client = self._clients.find(target)
-        if client is None:
+        if client is None or claimed.is_unreadable:
             return NotSent(Failure.CREDENTIALS)
         message = message_of(claimed, target.signer, now)
         try:

@@ -87,7 +87,7 @@ class SocketTransport:
         """Return the message and the kind that sends it."""
         if target.signer is None:
             return NotSent(Failure.UNSIGNED)
-        if target.connection is None:
+        if target.connection is None or claimed.is_unreadable:
             return NotSent(Failure.CREDENTIALS)
         kind = cast("SocketKind", find_kind(target.kind))
         entry = Entry(message_of(claimed, target.signer, now), target, kind)

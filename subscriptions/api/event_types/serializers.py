@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from subscriptions.api.fields.masks import MasksField
 from subscriptions.event_types.exact_json import to_json
 from subscriptions.event_types.models import EventSchema, EventType, SchemaCheckMode
 from subscriptions.event_types.schemas import MAX_EXAMPLES
@@ -61,6 +62,11 @@ class EventTypeSerializer(StrictModelSerializer):
         help_text="JSON Schema (draft 2020-12) of `data`; a changed one becomes the next version. Null: none.",
     )
     examples = Examples(required=False, help_text="Examples of `data`, which have to match the schema. Default: none.")
+    masks = MasksField(
+        required=False,
+        help_text="What is removed, masked, hashed or encrypted of each event before it is stored and sent. Applies "
+        "within a second to events published from now on. Default: `[]`.",
+    )
     kept_by_put = frozenset({"schema", "examples"})  # no columns: set below
     hints = {"version": "Cannot be set; a changed schema becomes the next version."}
 
@@ -76,6 +82,7 @@ class EventTypeSerializer(StrictModelSerializer):
             "schema",
             "version",
             "examples",
+            "masks",
             "deprecated",
             "archived",
             "created_at",

@@ -15,6 +15,7 @@ from subscriptions.api.fields.destination import (
     SkipTest,
     check_type,
 )
+from subscriptions.api.fields.masks import MasksField
 from subscriptions.api.fields.named_endpoint import NamedEndpoint
 from subscriptions.api.fields.own import Metadata, Uid
 from subscriptions.api.fields.retry_plan import RetryPlan
@@ -64,6 +65,11 @@ class EndpointSerializer(StrictModelSerializer):
         help_text="Endpoint that gets an invocation record, `waypost.delivery.failed`, of each delivery that ended "
         "without success: id or `uid`; returned as the id. Null: none."
     )
+    masks = MasksField(
+        required=False,
+        help_text="What is removed, masked, hashed or encrypted of each event for this endpoint, beside the masks of "
+        "event types. Applies to events published from now on. Default: `[]`.",
+    )
     kept_by_put = frozenset({"state", "kind", "credentials", "skip_test"})
     hints = dict.fromkeys(("secret", "signing"), "POST to the endpoint's secrets/ to rotate the secret.")
 
@@ -94,6 +100,8 @@ class EndpointSerializer(StrictModelSerializer):
             "batch",
             "on_success",
             "on_failure",
+            "masks",
+            "unmasked",
             "metadata",
             "labels",
             "created_at",

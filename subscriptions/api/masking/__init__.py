@@ -1,0 +1,1 @@
+"""Serve the keys that decrypt masked values."""
