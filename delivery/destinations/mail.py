@@ -1,6 +1,6 @@
 """Send mail by SMTP: one event, one message, with subject, text and HTML by templates.
 
-A mail is delivered when the server has accepted it for all recipients; if it refuses one of them, nobody gets it. What
+A mail is delivered when the server has accepted it for all recipients; if it refuses one of them, none gets it. What
 follows from the event is the same in every attempt, also the Message-ID, by which a repeat is recognised. Values of an
 event cannot add headers or recipients: what is not one address is refused, and a header has no line ends.
 

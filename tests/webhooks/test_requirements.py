@@ -55,7 +55,7 @@ def imported(app: str) -> set[str]:
     [
         ("webhooks", ["admin", "kafka", "nats"]),
         ("subscriptions", ["provider", "admin"]),
-        ("delivery", ["provider", "admin"]),
+        ("delivery", ["provider", "admin", "kafka", "nats", "apprise"]),
     ],
 )
 def test_every_package_an_app_imports_is_declared_for_it(app: str, extras: list[str]) -> None:

@@ -129,11 +129,11 @@ class TestStreams:
 
     def test_subject_of_no_stream_fails_for_its_messages_alone(self, place: Stream) -> None:
         endpoint = endpoint_of(place, place.with_settings(subject="<$.data>.x"))
-        publish_to(endpoint, place.stream, "nobody", place.stream)
+        publish_to(endpoint, place.stream, "unknown", place.stream)
         run_drain()
         failed = Attempt.objects.exclude(error="").get()
         assert failed.error == Failure.NOT_FOUND
-        assert b"No stream has the subject nobody.x, which settings.subject names." in bytes(failed.response or b"")
+        assert b"No stream has the subject unknown.x, which settings.subject names." in bytes(failed.response or b"")
         assert len(place.messages()) == 2
 
     def test_expected_stream_that_is_another_is_not_found(self, place: Stream, nats_server: NatsServer) -> None:

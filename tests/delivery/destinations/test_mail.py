@@ -173,7 +173,7 @@ class TestMails:
             ("never", Failure.REFUSED, 550),
         ],
     )
-    def test_refused_recipient_is_a_failure_by_its_reply_and_nobody_gets_the_mail(
+    def test_refused_recipient_is_a_failure_by_its_reply_and_no_recipient_gets_the_mail(
         self, place: Mailbox, name: str, failure: Failure, status: int
     ) -> None:
         endpoint = endpoint_of(place, place.with_settings(to=[place.recipient, f"{name}@example.com"]))

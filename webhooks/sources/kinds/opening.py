@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Closable(Protocol):
-    """What has to be closed."""
+    """Something that has to be closed."""
 
     def close(self) -> None:
         """Close it."""
