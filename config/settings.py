@@ -255,7 +255,7 @@ API_TAGS = [
     {"name": "Alert conditions", "description": "What alert rules can watch, with the parameters of each."},
     {"name": "Alert rules", "description": "Conditions that are watched, and who gets the messages about them."},
     {"name": "Alerts", "description": "What is wrong now, and what was: acknowledge and snooze."},
-    {"name": "Grants", "description": "What a tenant shares with others: the types of events that they may subscribe to."},
+    {"name": "Grants", "description": "Types of events of a tenant that another tenant may subscribe to."},
     {"name": "Broadcasts", "description": "One event for all tenants, or for some. Platform keys only."},
     {"name": "Inspectors", "description": "Addresses that keep every request, to see what is sent."},
     {"name": "Sources", "description": "Addresses that receive webhooks of others, and other systems that are read."},
