@@ -190,8 +190,9 @@ def test_invalid_input_names_the_field(client: APIClient, tenant: Tenant, body: 
     assert field in json.dumps(post_test(client, make_endpoint(tenant), body, status=400))
 
 
-def test_event_of_another_tenant_is_not_found(client: APIClient, tenant: Tenant) -> None:
-    post_test(client, make_endpoint(tenant), {"event": make_event(make_tenant()).public_id}, status=404)
+def test_event_of_another_tenant_is_unknown(client: APIClient, tenant: Tenant) -> None:
+    problem = post_test(client, make_endpoint(tenant), {"event": make_event(make_tenant()).public_id}, status=400)
+    assert [it["field"] for it in problem["errors"]] == ["event"]
 
 
 def test_test_of_a_paused_endpoint_during_rotation_has_both_signatures(

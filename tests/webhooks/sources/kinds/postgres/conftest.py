@@ -67,7 +67,7 @@ class Shop:
 @pytest.fixture(scope="session")
 def shop_database(django_db_setup: None, django_db_blocker: Any) -> Iterator[Shop]:
     """The database, made once for all tests of this process."""
-    name = f"shop_{os.getpid()}"
+    name = f"read_shop_{os.getpid()}"
     with django_db_blocker.unblock():
         connection.ensure_connection()  # starts the server, if no other test has
         connection.close()
