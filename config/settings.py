@@ -286,7 +286,7 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "TAGS": API_TAGS,
     "ENUM_NAME_OVERRIDES": {
-        "MaskAction": "webhooks.wire.masking.masks.ACTIONS",
+        "MaskingAction": "webhooks.wire.masking.masks.ACTIONS",
         "MaskOwner": "delivery.reading.requests.shaping.OWNERS",
         "EndpointState": "subscriptions.models.Endpoint.State",
         "EndpointVerificationState": "subscriptions.models.HttpSettings.Verification",

@@ -38,4 +38,5 @@ def test_secrets_appear_only_in_responses_that_create_them(schema):
         "ApiKeyWithSecret",
         "SigningSecretCreateRequest",
         "SigningSecretWithValue",
+        "MaskingKey",
     }
