@@ -19,7 +19,7 @@ from hypothesis import settings
 from config.ops import login, probes
 from delivery.publishing.group_publish import group_commit as publishes
 from subscriptions.api.event_types import catalogue
-from subscriptions.event_types import schema_check
+from subscriptions.event_types.json_schema import schema_check
 from subscriptions.tenants.tenants import named_tenants
 from tests.api.checked_responses import checked_request
 from tests.clients.tools import absence

@@ -15,7 +15,7 @@ from delivery import notify as drains
 from delivery.publishing import monthly_quota
 from delivery.publishing.publisher import publish
 from subscriptions.api.native_authentication import authenticate_natively
-from subscriptions.event_types import schema_check
+from subscriptions.event_types.json_schema import schema_check
 from subscriptions.event_types.models import EventType
 from subscriptions.models import ApiKey, Plan, Scope
 from subscriptions.tenants import keys, plans

@@ -15,9 +15,9 @@ from delivery.publishing.event_data import write_data
 from delivery.publishing.plain_form import EXTENSIONS, MEMBERS, all_faults, read_attributes
 from delivery.publishing.results import OF_TYPE, EventLimitExceeded, SchemaMismatch
 from subscriptions.errors import LimitExceeded
-from subscriptions.event_types import schema_check
+from subscriptions.event_types.json_schema import schema_check
+from subscriptions.event_types.json_schema.schema_check import SchemaViolations
 from subscriptions.event_types.masks import apply_masks, masks_of
-from subscriptions.event_types.schema_check import SchemaViolations
 from subscriptions.event_types.schemas import Violation
 from subscriptions.event_types.unknown_types import check_known
 from subscriptions.masking.keys import keyed_digest, known_keyed_digest

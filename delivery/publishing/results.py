@@ -6,7 +6,7 @@ from uuid import UUID
 
 from delivery.models import Event
 from subscriptions.errors import LimitExceeded
-from subscriptions.event_types.schema_check import SchemaViolations
+from subscriptions.event_types.json_schema.schema_check import SchemaViolations
 from subscriptions.event_types.schemas import Violation
 from webhooks.wire.errors import InvalidEvent
 from webhooks.wire.ids import public

@@ -6,9 +6,9 @@ are loaded when they are first needed; a statement is executed only after a type
 
 from uuid import UUID
 
+from subscriptions.event_types.json_schema.schema_check import MAX_CACHED_CHECKS, Snapshot, current_snapshot
 from subscriptions.event_types.models import EventType
 from subscriptions.event_types.operational import TYPES
-from subscriptions.event_types.schema_check import MAX_CACHED_CHECKS, Snapshot, current_snapshot
 from webhooks.wire.errors import did_you_mean
 
 

@@ -11,8 +11,8 @@ from uuid import UUID
 
 from django.db.models import Q
 
+from subscriptions.event_types.json_schema.schema_check import MAX_CACHED_CHECKS, current_snapshot
 from subscriptions.event_types.models import EventType
-from subscriptions.event_types.schema_check import MAX_CACHED_CHECKS, current_snapshot
 from subscriptions.masking.keys import tenant_keys
 from subscriptions.masking.masks import MAX_STEPS, TOO_COSTLY, compile_masks
 from webhooks.wire.cloudevents.event import Event

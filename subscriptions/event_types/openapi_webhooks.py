@@ -8,7 +8,7 @@ below ``$defs``.
 from typing import Any
 
 from subscriptions.errors import Invalid
-from subscriptions.event_types.schema_cost import resolve_pointer
+from subscriptions.event_types.json_schema.schema_cost import resolve_pointer
 from subscriptions.event_types.schemas import check_examples, check_schema, json_pointer
 from subscriptions.json_limits import check_depth
 from subscriptions.validation import check_event_type, check_text

@@ -11,8 +11,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from subscriptions.errors import AlreadyExists, Invalid, StateConflict
-from subscriptions.event_types import schema_check
 from subscriptions.event_types.exact_json import to_json
+from subscriptions.event_types.json_schema import schema_check
 from subscriptions.event_types.models import EventSchema, EventType
 from subscriptions.event_types.schemas import check_examples, check_schema
 from subscriptions.masking.masks import check_masks

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import jsonschema_rs
 
 from subscriptions.errors import Invalid
-from subscriptions.event_types.schema_cost import TooCostly, check_cost
+from subscriptions.event_types.json_schema.schema_cost import TooCostly, check_cost
 from subscriptions.json_limits import check_json
 from webhooks.wire.json_numbers import with_decimals
 

@@ -19,12 +19,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from subscriptions.event_types import schema_check
 from subscriptions.event_types.exact_json import indented, to_json
 from subscriptions.event_types.exporting import as_asyncapi, as_openapi, sample_event
+from subscriptions.event_types.json_schema import schema_check
+from subscriptions.event_types.json_schema.schema_outline import outline
 from subscriptions.event_types.models import EventType
 from subscriptions.event_types.operational import operational_types
-from subscriptions.event_types.schema_outline import outline
 from subscriptions.models import Scope
 from subscriptions.tenants import keys
 from webhooks.kit.caches.timed_cache import SingleFlight

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from subscriptions.event_types import registry, schema_check
+from subscriptions.event_types import registry
+from subscriptions.event_types.json_schema import schema_check
 from subscriptions.event_types.models import EventType
 from subscriptions.models import Tenant
 from tests.factories import make_event_type, make_tenant

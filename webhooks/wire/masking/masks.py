@@ -69,7 +69,7 @@ class Masks:
 
     def __init__(self, written: Any) -> None:
         if not isinstance(written, Sequence) or isinstance(written, str) or len(written) > MAX_MASKS:
-            raise InvalidMask("", f'must be a list of at most {MAX_MASKS} masks: {{"path": "$.data.email", ...}}')
+            raise InvalidMask("", f'must be an array of at most {MAX_MASKS} masks: {{"path": "$.data.email", ...}}')
         self.actions: list[str] = []
         self._attributes: dict[str, int] = {}
         self._data = _Node()

@@ -8,7 +8,8 @@ import pytest
 from django.test import Client, override_settings
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from subscriptions.event_types import registry, schema_check
+from subscriptions.event_types import registry
+from subscriptions.event_types.json_schema import schema_check
 from subscriptions.event_types.operational import TYPES
 from tests.factories import make_event_type, make_key, make_tenant
 

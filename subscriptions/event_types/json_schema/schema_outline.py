@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from subscriptions.event_types.schema_cost import resolve_pointer
+from subscriptions.event_types.json_schema.schema_cost import resolve_pointer
 
 MAX_DEPTH = 5
 MAX_ROWS = 300
