@@ -4,6 +4,7 @@ import pytest
 from django.db import connection
 
 from config.schedule.plan import KEEP_ALIVE, SAFETY, Schedule, periodic_tasks
+from delivery.alerts.evaluate import HAS_DUE_RULES
 from delivery.sql.due import HAS_DRAIN_WORK, become_resident, end_residence
 from webhooks.kit.periodic_task import PeriodicTask
 
@@ -73,6 +74,7 @@ def test_conditions_of_all_tasks_are_one_statement() -> None:
         row = cursor.fetchone()
     found = dict(zip(conditions, row, strict=True))
     assert found.pop(HAS_DRAIN_WORK) is True  # no drain waits
+    assert found.pop(HAS_DUE_RULES) is True  # the rules that are there from the start
     assert not any(found.values())
 
 
