@@ -26,8 +26,8 @@ from tests.delivery.alerts.factories import (
     run_rule,
 )
 from tests.factories import make_endpoint, make_tenant
+from webhooks.kit.conditions import registry
 from webhooks.kit.conditions.condition import Condition, Finding
-from webhooks.kit.conditions.registry import CONDITIONS
 from webhooks.kit.sql import database_now
 
 pytestmark = pytest.mark.django_db
@@ -174,7 +174,7 @@ def _broken(_question: Any) -> list[Finding]:
 def test_condition_that_raises_is_noted_and_the_next_rule_is_evaluated(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(CONDITIONS, "broken", Condition("broken", "Broken", "Raises.", _broken))
+    monkeypatch.setitem(registry._conditions, "broken", Condition("broken", "Broken", "Raises.", _broken))
     AlertRule.objects.exclude(tenant=tenant).update(due_at=None)
     broken = make_rule(tenant, condition="broken")
     good = make_rule(tenant)
