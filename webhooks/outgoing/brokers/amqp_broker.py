@@ -85,7 +85,7 @@ class Broker(Failing):
     """An open connection with one channel."""
 
     not_found: tuple[str, str] = ("The queue cannot be read", "settings.queue")
-    """What is said when there is no such queue or exchange, and the setting that names it."""
+    """Message for a queue or an exchange that does not exist, and the setting that names it."""
 
     def __init__(self, connection: BrokerConnection, name: str, timeout: float = CONNECT_SECONDS) -> None:
         """Connect to the first address that accepts, for ``timeout`` seconds each; ``name``: shown by the broker.
