@@ -70,11 +70,11 @@ SELECT l.id, l.tenant_id, l.delivery_id, e.id, e.type, l.endpoint_id, l.cause, l
    AND NOT starts_with(e.type, %(operational)s)
    AND l.tenant_id = ANY(ARRAY(
        SELECT t.id FROM subscriptions_tenant t
-        WHERE t.id IN (SELECT tenant_id FROM delivery_deadletter
-                        WHERE delivery_id = ANY(%(deliveries)s::uuid[]) AND replayed_at IS NULL)
+        WHERE t.id = ANY(ARRAY(SELECT tenant_id FROM delivery_deadletter
+                                WHERE delivery_id = ANY(%(deliveries)s::uuid[]) AND replayed_at IS NULL))
           AND EXISTS (SELECT FROM subscriptions_subscription s
-                       WHERE (s.tenant_id = t.id OR s.tenant_id = (SELECT id FROM subscriptions_tenant
-                                                                    WHERE is_platform AND deleted_at IS NULL))
+                       WHERE s.tenant_id = ANY(ARRAY[t.id, (SELECT id FROM subscriptions_tenant
+                                                             WHERE is_platform AND deleted_at IS NULL)])
                          AND {IS_OPERATIONAL} AND s.event_types && %(names)s::varchar[])))
  ORDER BY l.id
 """

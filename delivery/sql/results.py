@@ -56,7 +56,7 @@ SELECT delivery_uuid7(), now(), d.tenant_id, d.id, p.{named}_id, %(succeeded)s, 
  WHERE NOT starts_with(e.type, %(operational)s)
    AND (p.{named}_id IS NOT NULL
         OR EXISTS (SELECT FROM subscriptions_subscription s
-                    WHERE (s.tenant_id = d.tenant_id OR s.tenant_id = {PLATFORM})
+                    WHERE s.tenant_id = ANY(ARRAY[d.tenant_id, {PLATFORM}])
                       AND {IS_OPERATIONAL} AND s.event_types && %(names)s::varchar[]))
  ORDER BY ended.place
 RETURNING id
@@ -178,7 +178,7 @@ def read_originals(event_ids: Sequence[UUID]) -> dict[UUID, Original]:
 SUBSCRIBING = f"""
 SELECT t.id FROM unnest(%(tenants)s::uuid[]) AS t(id)
  WHERE EXISTS (SELECT FROM subscriptions_subscription s
-                WHERE (s.tenant_id = t.id OR s.tenant_id = {PLATFORM})
+                WHERE s.tenant_id = ANY(ARRAY[t.id, {PLATFORM}])
                   AND {IS_OPERATIONAL} AND s.event_types && %(names)s::varchar[])
 """
 

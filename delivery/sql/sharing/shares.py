@@ -82,11 +82,12 @@ READ_SHARED = """
 SELECT e.id, g.id, g.grantee_id, g.pattern, e.source, e.event_id, e.type, e.subject, e.body
   FROM unnest(%(events)s::uuid[], %(grants)s::uuid[]) WITH ORDINALITY AS s(event_id, grant_id, place)
   JOIN delivery_event e ON e.id = ANY(ARRAY[s.event_id])
-  JOIN subscriptions_grant g ON g.id = ANY(ARRAY[s.grant_id]) AND g.ended_at IS NULL AND g.tenant_id = e.tenant_id
+  JOIN LATERAL (SELECT id, tenant_id, grantee_id, pattern FROM subscriptions_grant
+                 WHERE id = s.grant_id AND ended_at IS NULL OFFSET 0) g ON g.tenant_id = e.tenant_id
   JOIN subscriptions_tenant t ON t.id = ANY(ARRAY[g.grantee_id]) AND t.deleted_at IS NULL
  WHERE e.payload_deleted_at IS NULL
    AND EXISTS (SELECT FROM subscriptions_subscription sub
-                WHERE sub.grant_id = g.id AND sub.tenant_id = g.grantee_id AND sub.active)
+                WHERE sub.grant_id = g.id AND sub.tenant_id = g.grantee_id AND sub.active OFFSET 0)
    AND NOT EXISTS (SELECT FROM delivery_delayedevent w WHERE w.event_id = e.id AND w.state = 'cancelled')
  ORDER BY s.place
    FOR SHARE OF e
