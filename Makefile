@@ -12,7 +12,7 @@ RUN_STAMP := $(VENV)/.run-$(shell cksum < requirements.txt | tr ' ' '-')
 DEV_STAMP := $(VENV)/.dev-$(shell cksum < requirements-dev.txt | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-fast journey faults test-brokers test-senders isolation interop api-fuzz bench bench-quick bench-compare lint format typecheck coverage hooks lock clean
+.PHONY: help demo up test test-fast journey faults test-brokers test-senders test-wheel isolation interop api-fuzz bench bench-quick bench-compare lint format typecheck coverage hooks lock dist clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 12
@@ -48,6 +48,9 @@ test-brokers: $(DEV_STAMP) ## test sources against real brokers, those that can 
 test-senders: $(DEV_STAMP) ## hold the presets of senders against the senders' own libraries, which are installed for it
 	@echo "== the senders"
 	@$(BIN)/python -m tests.senders $(ARGS)
+
+test-wheel: $(DEV_STAMP) ## install the wheel in an empty environment, from the index of packages, and run the platform there
+	@WAYPOST_WHEEL_ALONE=1 $(BIN)/python -m pytest tests/journeys/test_installed.py $(ARGS)
 
 isolation: $(DEV_STAMP) ## measure a neighbour beside every attack (about forty minutes); ARGS="--only 4,11"
 	@$(BIN)/python -m tests.isolation $(ARGS)
@@ -95,9 +98,12 @@ lock: $(DEV_STAMP) ## resolve the dependency ranges of pyproject.toml again
 	@$(BIN)/$(LOCK) --all-extras --upgrade pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
 	@$(BIN)/$(LOCK) --all-extras --upgrade pyproject.toml --group senders -c requirements-dev.txt -o requirements-senders.txt
 
+dist: $(DEV_STAMP) ## build the wheel and the source distribution into dist/
+	@rm -rf dist && $(BIN)/uv build --quiet --out-dir dist . && ls dist
+
 clean: ## remove the environment, the caches, and the data of this checkout
 	@if [ -x $(BIN)/python ] && [ -d .waypost ]; then $(BIN)/python -m config.local.embedded discard .waypost; fi
-	rm -rf $(VENV) .waypost .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov benchmarks/out
+	rm -rf $(VENV) .waypost .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov dist benchmarks/out
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/pyvenv.cfg:

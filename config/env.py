@@ -1,6 +1,7 @@
 """Read settings from the environment; each function names the variable when its value is invalid.
 
-An empty variable counts as not set. An error never repeats a value, which may be a secret.
+An empty variable counts as not set. `NAME_FILE` may name a file that contains the value of `NAME`, as Docker and
+Kubernetes provide secrets. An error never repeats a value, which may be a secret.
 """
 
 import contextlib
@@ -25,9 +26,23 @@ class Misconfigured(ImproperlyConfigured):
     """An environment variable is missing or invalid."""
 
 
+def read(name: str) -> str:
+    """Return the value of a variable, or the content of the file that NAME_FILE names; empty if neither is set."""
+    value, path = os.environ.get(name, "").strip(), os.environ.get(f"{name}_FILE", "").strip()
+    if not path:
+        return value
+    if value:
+        raise Misconfigured(f"set {name} or {name}_FILE, not both")
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+        raise Misconfigured(f"{name}_FILE: cannot read {path}: {reason}") from None
+
+
 def text(name: str, default: str | None = None) -> str:
     """Return the text of a variable, which must be set if there is no default."""
-    value = os.environ.get(name, "").strip() or default
+    value = read(name) or default
     if value is None:
         raise Misconfigured(f"{name} must be set")
     return value
@@ -62,9 +77,10 @@ def integer(name: str, default: int, *, minimum: int = 0, maximum: int = 2**31 -
 
 def words(name: str, default: list[str] | None = None) -> list[str]:
     """Return the items of a comma-separated list, stripped of blanks; empty items are left out."""
-    if not os.environ.get(name, "").strip():
+    value = read(name)
+    if not value:
         return list(default or [])
-    return [word.strip() for word in os.environ[name].split(",") if word.strip()]
+    return [word.strip() for word in value.split(",") if word.strip()]
 
 
 def dotted_paths(name: str) -> dict[str, str]:
@@ -201,7 +217,7 @@ def secret(name: str, *, keep_in: Path | None, make: Callable[[], str]) -> str:
 
     Without ``keep_in``, as in production, the variable must be set.
     """
-    value = os.environ.get(name, "").strip()
+    value = read(name)
     if value:
         return value
     if keep_in is None:

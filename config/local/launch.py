@@ -123,7 +123,9 @@ def _replace_process(family: str, public_url: str) -> None:
     if sys.stdout.isatty():
         ours["FORCE_COLOR"] = "1"
     fixed = {FAMILY: f"{family}{PADDING}", "PROMETHEUS_MULTIPROC_DIR": str(Path(family) / "counters")}
-    os.environ.update({"PUBLIC_URL": public_url, **ours, **os.environ, **fixed})
+    if not env.read("PUBLIC_URL"):
+        ours["PUBLIC_URL"] = public_url
+    os.environ.update({**ours, **os.environ, **fixed})
     os.execv(sys.executable, [sys.executable, "-X", TITLE_ROOM, *sys.orig_argv[1:]])  # noqa: S606 (our own command)
 
 

@@ -148,3 +148,42 @@ def test_directory_that_cannot_be_made_raises_an_error_that_names_the_data_direc
     (tmp_path / "file").write_text("")
     with pytest.raises(Misconfigured, match="WAYPOST_DATA"):
         env.create_directory(tmp_path / "file" / "below")
+
+
+@pytest.mark.parametrize(
+    ("value", "read", "expected"),
+    [
+        (" a\n", lambda: env.text(NAME), "a"),
+        ("a,b\n", lambda: env.words(NAME), ["a", "b"]),
+        ("7\n", lambda: env.integer(NAME, 1), 7),
+        ("postgresql://u:p@h/d\n", lambda: env.database(NAME)["PASSWORD"], "p"),
+        ("s3cret\n", lambda: env.secret(NAME, keep_in=None, make=str), "s3cret"),
+        ("\n", lambda: env.text(NAME, "default"), "default"),
+    ],
+)
+def test_value_is_read_from_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, value: str, read: Callable[[], Any], expected: Any
+) -> None:
+    (tmp_path / "value").write_text(value)
+    monkeypatch.setenv(f"{NAME}_FILE", str(tmp_path / "value"))
+    assert read() == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "value", "message"),
+    [
+        (None, "", "cannot read"),
+        (b"\xff", "", "it is no text in UTF-8"),
+        (b"a", "b", f"set {NAME} or {NAME}_FILE, not both"),
+    ],
+    ids=["no file", "no text", "both"],
+)
+def test_file_that_cannot_be_used_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, value: str, message: str
+) -> None:
+    if content is not None:
+        (tmp_path / "value").write_bytes(content)
+    monkeypatch.setenv(f"{NAME}_FILE", str(tmp_path / "value"))
+    monkeypatch.setenv(NAME, value)
+    with pytest.raises(Misconfigured, match=message):
+        env.text(NAME)

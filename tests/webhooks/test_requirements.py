@@ -28,13 +28,14 @@ def project() -> dict[str, Any]:
 
 
 def declared(*extras: str) -> set[str]:
-    """Return the names of what is installed with these extras."""
-    lines = [*project()["dependencies"], *(it for extra in extras for it in project()["optional-dependencies"][extra])]
+    """Return the names of what the receiver and these extras need."""
+    offered = project()["optional-dependencies"]
+    lines = [it for extra in ("receiver", *extras) for it in offered[extra]]
     return {normalized(line) for line in lines}
 
 
 def ranges_of_the_platform() -> dict[str, str]:
-    lines = [*project()["dependencies"], *chain(*project()["optional-dependencies"].values())]
+    lines = chain(*project()["optional-dependencies"].values())
     return {normalized(line): line for line in lines}
 
 

@@ -66,7 +66,7 @@ class Platform:
 
     def _create(self, command: str, name: str) -> str:
         """Return the API key that a command prints. Raises CannotLaunch."""
-        arguments = [sys.executable, "manage.py", command, name]
+        arguments = [*COMMAND, command, name]
         done = self._guard.run(arguments, env=environment(self.data), cwd=settings.BASE_DIR, text=True)
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
@@ -82,6 +82,9 @@ class Platform:
         return sum(path.stat().st_size for path in (self.data / "claims").rglob("*") if path.is_file())
 
 
+COMMAND = [sys.executable, "-m", "config.command_line"]
+
+
 @contextmanager
 def launched() -> Iterator[Platform]:
     """Start a platform, and end it with this block; SIGTERM ends the block as Ctrl-C does."""
@@ -92,7 +95,7 @@ def launched() -> Iterator[Platform]:
     before = {one: signal.signal(one, signal.default_int_handler) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
         port = _free_port()
-        command = [sys.executable, "manage.py", "up", "--port", str(port)]
+        command = [*COMMAND, "up", "--port", str(port)]
         with (data / "demo.log").open("wb") as log:
             process = guard.start(
                 command, env=environment(data), cwd=settings.BASE_DIR, stdin=DEVNULL, stdout=log, stderr=STDOUT

@@ -35,7 +35,9 @@ __all__ = [
 ]
 
 
-DEFAULT_DATA = Path(__file__).resolve().parents[3] / ".waypost"
+_ROOT = Path(__file__).resolve().parents[3]
+# In the checkout; of an installed package, which may be read-only and is replaced by an upgrade, where it is run.
+DEFAULT_DATA = (_ROOT if (_ROOT / "manage.py").exists() else Path.cwd()) / ".waypost"
 POSTGRES = Postgres()
 VALKEY = Valkey()
 

@@ -1,0 +1,25 @@
+"""Run a command of the platform: `python manage.py ...` in a checkout, `waypost-server ...` where it is installed."""
+
+import os
+import sys
+
+from django.core.management import execute_from_command_line
+from django.db import InterfaceError, OperationalError
+
+from config.env import Misconfigured
+from config.local import launch
+from config.local.embedded import EmbeddedError
+
+
+def main() -> None:
+    """Run one command. An error of the environment, and not of the code, is one line without a traceback."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    try:
+        launch.begin(sys.argv[1:])
+        execute_from_command_line(sys.argv)
+    except (Misconfigured, EmbeddedError, launch.CannotRun, OperationalError, InterfaceError) as error:
+        sys.exit(f"waypost: {str(error).splitlines()[0]}")
+
+
+if __name__ == "__main__":
+    main()
