@@ -6,7 +6,7 @@ It comes first in INSTALLED_APPS, so that the Celery app exists before any modul
 from django.apps import AppConfig
 
 from config.celery import app as celery_app
-from config.ops import statement_timeout
+from config.ops import job_log, statement_timeout
 
 __all__ = ["PlatformConfig", "celery_app"]
 
@@ -20,3 +20,4 @@ class PlatformConfig(AppConfig):
     def ready(self) -> None:
         """Connect what listens to the signals of Django."""
         statement_timeout.connect_signals()
+        job_log.connect_signals()

@@ -9,10 +9,14 @@ from django.db import InterfaceError, OperationalError
 from config.env import Misconfigured
 from config.local import launch
 from config.local.embedded import EmbeddedError
+from webhooks.version import VERSION
 
 
 def main() -> None:
     """Run one command. An error of the environment, and not of the code, is one line without a traceback."""
+    if sys.argv[1:] in (["version"], ["--version"]):  # Django would print its own
+        sys.stdout.write(f"waypost {VERSION}\n")
+        return
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
         launch.begin(sys.argv[1:])

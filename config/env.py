@@ -75,6 +75,17 @@ def integer(name: str, default: int, *, minimum: int = 0, maximum: int = 2**31 -
     return value
 
 
+def ratio(name: str, default: float) -> float:
+    """Return a number from 0 to 1."""
+    try:
+        value = float(text(name, str(default)))
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise Misconfigured(f"{name} must be a number from 0 to 1")
+    return value
+
+
 def words(name: str, default: list[str] | None = None) -> list[str]:
     """Return the items of a comma-separated list, stripped of blanks; empty items are left out."""
     value = read(name)

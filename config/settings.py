@@ -82,6 +82,11 @@ WAYPOST_DEFAULT_WORKERS = env.integer(
 )  # processes
 WAYPOST_CATALOGUE = env.choice("WAYPOST_CATALOGUE", ("public", "key"), "public")  # who may browse event types
 WAYPOST_LOG_LEVEL = env.choice("WAYPOST_LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO")
+WAYPOST_LOG_FORMAT = env.choice("WAYPOST_LOG_FORMAT", ("text", "json"), "json" if IN_PRODUCTION else "text")
+WAYPOST_ACCESS_LOG = env.ratio("WAYPOST_ACCESS_LOG", 1.0 if WAYPOST_LOG_FORMAT == "json" else 0.0)  # of all requests
+WAYPOST_JOB_LOG = env.flag("WAYPOST_JOB_LOG", WAYPOST_LOG_FORMAT == "json")  # a line for each job of a worker
+WAYPOST_METRICS_PORT = env.integer("WAYPOST_METRICS_PORT", 0, maximum=65_535)  # of probes and metrics; 0: the public
+WAYPOST_METRICS_HOST = env.text("WAYPOST_METRICS_HOST", "127.0.0.1")
 
 WAYPOST_EMBEDDED_DATABASE = not env.text("DATABASE_URL", "")
 WAYPOST_EMBEDDED_BROKER = not env.text("REDIS_URL", "")
@@ -126,6 +131,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = CELERY_WORKER_REDIRECT_STDOUTS = False  # LOGGING below applies to workers too
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_WORKER_CONSUMER = "config.ops.worker_heartbeat:WatchedConsumer"
 CELERY_WORKER_AUTOSCALER = "config.ops.pool_growth:PatientAutoscaler"
 CELERY_BEAT_SCHEDULER = "config.schedule.beat:WorkScheduler"  # sends the tasks that have work; all once at the start
 CELERY_TASK_SERIALIZER = "json"
@@ -179,6 +185,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "config.admin.version.version",
             ]
         },
     }
@@ -201,7 +208,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = WAYPOST_MAX_REQUEST_BYTES
-LOGGING = logs.config(WAYPOST_LOG_LEVEL, as_json=IN_PRODUCTION)
+LOGGING = logs.config(WAYPOST_LOG_LEVEL, as_json=WAYPOST_LOG_FORMAT == "json")
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https:") or IN_PRODUCTION
 SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "waypost_session", "waypost_csrf"

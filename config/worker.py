@@ -11,12 +11,17 @@ each fork that runs it.
 import argparse
 import os
 import sys
+from pathlib import Path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from celery.utils.nodenames import default_nodename, host_format
+from django.conf import settings
 
 from config.celery import app
+from config.local.process_guard import own_name
+from config.local.stuck import begin_pulse
+from config.ops import logs
 from config.schedule.step import ScheduleStep
 
 SCHEDULE = "beat"
@@ -30,6 +35,8 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1, help="at most, as many as tasks need; 0: run tasks itself")
     parser.add_argument("--schedule", action="store_true", help="run the schedule too, beside the processes")
     options = parser.parse_args()
+    begin_pulse(Path(settings.WAYPOST_DATA))
+    logs.name_program(own_name(options.name.partition("@")[0]))
     if options.schedule and not options.processes:
         parser.error("argument --schedule: needs a worker with processes, since a task would stop the schedule")
     if options.name == SCHEDULE:

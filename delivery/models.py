@@ -18,7 +18,7 @@ from delivery.alerts.models import Alert, AlertAddress, AlertChannel, AlertMessa
 from delivery.broadcasting.models import Broadcast
 from delivery.fan_out.models import PendingShare
 from delivery.lanes.models import HourlyStats, Lane
-from delivery.load.models import DrainReport, LoadMinute, PublisherReport
+from delivery.load.models import DrainReport, Heartbeat, LoadMinute, PublisherReport
 from delivery.operational.models import PendingResult
 from delivery.replaying.models import DeadLetter, Replay
 from delivery.schedules.models import DelayedEvent, Schedule, ScheduleQueue
@@ -40,6 +40,7 @@ __all__ = [
     "Delivery",
     "DrainReport",
     "Event",
+    "Heartbeat",
     "HourlyStats",
     "Lane",
     "LoadMinute",

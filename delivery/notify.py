@@ -14,7 +14,7 @@ from django.db import Error
 
 from delivery.sql.due import CHANNEL, MISSED, OWNER_CHANNEL, mark_lanes_due, mark_lanes_due_late, notify_stopped
 from delivery.sql.lanes import LOCK_LISTENING
-from webhooks.kit.notify import Listener, TaskNotifier, wakeup_failed
+from webhooks.kit.notify import DATABASE, Listener, TaskNotifier, wakeup_failed
 from webhooks.kit.sql import INDEX_PLANS
 
 drain_starter = TaskNotifier("delivery.deliver_due", "delivery", pause=1.0, expires=1.0)
@@ -29,8 +29,9 @@ def notify_drains(endpoint_ids: Iterable[UUID]) -> None:
     """Mark the lanes of these endpoints due and notify the drains, after the commit. Never raises."""
     try:
         mark_lanes_due(list(endpoint_ids))
+        DATABASE.on_success()
     except Error as error:
-        wakeup_failed("database", error)
+        wakeup_failed(DATABASE, error)
     drain_starter.notify()
 
 
@@ -42,7 +43,7 @@ def mark_late(endpoint_ids: Iterable[UUID]) -> None:
     try:
         mark_lanes_due_late(list(endpoint_ids))
     except Error as error:
-        wakeup_failed("database", error)
+        wakeup_failed(DATABASE, error)
 
 
 def notify_drains_of_stopped(endpoint_ids: Iterable[UUID]) -> None:
@@ -54,7 +55,7 @@ def notify_drains_of_stopped(endpoint_ids: Iterable[UUID]) -> None:
     try:
         notify_stopped()
     except Error as error:
-        wakeup_failed("database", error)
+        wakeup_failed(DATABASE, error)
     notify_drains(endpoint_ids)
 
 

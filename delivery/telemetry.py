@@ -5,6 +5,7 @@ Log events are lower-case phrases, with ids and numbers as fields. Code that run
 
 from collections import Counter as Multiset
 from collections.abc import Iterable
+from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -66,12 +67,6 @@ def delivery_run_finished(attempts: int, seconds: float) -> None:
         log.info("delivery run finished", attempts=attempts, seconds=round(seconds, 3))
 
 
-def database_unavailable(error: Exception) -> None:
-    """Log that a drain waits for the database."""
-    detail = str(error).splitlines()[0] if str(error) else ""
-    log.warning("database unavailable", error=type(error).__name__, detail=detail)
-
-
 def token_request_failed(endpoint_id: UUID, error: Exception) -> None:
     """Log that an endpoint's OAuth token could not be fetched."""
     log.warning("token request failed", endpoint=public("ep", endpoint_id), error=type(error).__name__)
@@ -104,9 +99,34 @@ def replay_failed(replay_id: UUID, error: Exception) -> None:
     log.error("replay failed", replay=public("rpl", replay_id), exc_info=error)
 
 
-def endpoint_disabled(endpoint_id: UUID, reason: str) -> None:
+class Delivering(Protocol):
+    """A delivery, as far as log lines name it."""
+
+    @property
+    def id(self) -> UUID: ...  # noqa: D102
+    @property
+    def event_id(self) -> UUID: ...  # noqa: D102
+    @property
+    def endpoint_id(self) -> UUID: ...  # noqa: D102
+
+
+def endpoint_changed(what: str, tenant_id: UUID, delivery: Delivering, **fields: object) -> None:
+    """Log a change of an endpoint's state, with the delivery whose attempt made it."""
+    ids = {"tenant": public("tnt", tenant_id), "endpoint": public("ep", delivery.endpoint_id)}
+    about = {"event_id": public("evt", delivery.event_id), "delivery": public("dlv", delivery.id)}
+    log.warning(what, **ids, **about, **fields)
+
+
+def endpoint_warned(tenant_id: UUID, endpoint_id: UUID, warnings: int, failures: int) -> None:
+    """Log that the tenant of a failing endpoint was warned."""
+    ids = {"tenant": public("tnt", tenant_id), "endpoint": public("ep", endpoint_id)}
+    log.warning("endpoint warning published", **ids, warnings=warnings, failures=failures)
+
+
+def endpoint_disabled(tenant_id: UUID, endpoint_id: UUID, reason: str) -> None:
     """Log that the platform disabled an endpoint."""
-    log.warning("endpoint disabled", endpoint=public("ep", endpoint_id), reason=reason)
+    ids = {"tenant": public("tnt", tenant_id), "endpoint": public("ep", endpoint_id)}
+    log.warning("endpoint disabled", **ids, reason=reason)
 
 
 def claims_recovered(deliveries: int, dead: int) -> None:

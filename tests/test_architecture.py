@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("webhooks", "subscriptions", "delivery", "config")
 PICTURE = ROOT / "docs" / "why" / "architecture.md"
 
-GROUND = "webhooks.wire webhooks.kit webhooks.outgoing"  # what the receiver and the provider share
+GROUND = "webhooks.wire webhooks.kit webhooks.outgoing webhooks.version"  # what the receiver and the provider share
 RECEIVER = "webhooks.telemetry webhooks.models"
 WORK = "webhooks.sources webhooks.processing webhooks.receiving"
 TENANTS = "subscriptions.errors subscriptions.models subscriptions.tenants"
@@ -33,9 +33,10 @@ DELIVERY = "delivery.models delivery.telemetry delivery.sql delivery.notify"
 # Room: the rooms it may import. The longest name that fits a module is its room.
 ROOMS = {
     # the ground floor
+    "webhooks.version": "",
     "webhooks.wire": "",
     "webhooks.kit": "webhooks.wire",
-    "webhooks.outgoing": "webhooks.wire webhooks.kit",
+    "webhooks.outgoing": "webhooks.wire webhooks.kit webhooks.version",
     # the receiver
     "webhooks.schemes": "webhooks.wire",
     "webhooks.senders": "webhooks.wire",
@@ -101,7 +102,8 @@ ROOMS = {
     "delivery.checks": "delivery.schedule",
     "delivery.usage_models": "",
     "delivery.broadcasting.models": "webhooks.kit",
-    "delivery.load.models": "",
+    "delivery.load.roles": "",
+    "delivery.load.models": "delivery.load.roles",
     "delivery.schedules.models": "webhooks.kit",
     "delivery.alerts.models": "webhooks.kit",
     "delivery.fan_out.models": "webhooks.wire subscriptions.models",

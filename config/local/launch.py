@@ -27,6 +27,7 @@ from config.local.supervise import end_leftovers
 LAST_PORT = 65_535
 BACKLOG = 4096  # connections that wait to be accepted
 MALLOC_ARENAS = "2"  # of the C library in each process; its default, eight for each core, wastes memory with threads
+PROGRAMS = ("web", "deliver", "work")  # those that a machine may run
 _SERVERS = {"DATABASE_URL": embedded.POSTGRES, "REDIS_URL": embedded.VALKEY}  # each for a variable that is not set
 
 
@@ -36,15 +37,19 @@ class CannotRun(Exception):
 
 @dataclass
 class Launch:
-    """Hold the address, the lock of the data directory, the listening socket, and the servers that start."""
+    """Hold the address, the lock of the data directory, the listening socket, the programs, and the servers that start.
+
+    Without the program `web` there is no socket.
+    """
 
     host: str
     port: int
     data: Path
     lock: int
-    listener: socket.socket
+    listener: socket.socket | None
     family: str
     servers: list[embedded.Server]
+    programs: tuple[str, ...] = PROGRAMS
     _threads: list[threading.Thread] = field(default_factory=list)
     _errors: list[embedded.EmbeddedError] = field(default_factory=list)
 
@@ -94,6 +99,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `up`."""
     parser.add_argument("--port", type=int, default=8000, help="default: 8000")
     parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, this machine only")
+    parser.add_argument(
+        "--programs", default=",".join(PROGRAMS), help=f"those to run on this machine; default: {','.join(PROGRAMS)}"
+    )
 
 
 def begin(words: Sequence[str]) -> None:
@@ -108,13 +116,16 @@ def begin(words: Sequence[str]) -> None:
         return
     if not 1 <= options.port <= LAST_PORT:
         raise CannotRun(f"--port must be from 1 to {LAST_PORT}")
+    programs = tuple(name for name in PROGRAMS if name in options.programs.split(","))
+    if not programs or set(options.programs.split(",")) - set(PROGRAMS):
+        raise CannotRun(f"--programs must list one or more of: {', '.join(PROGRAMS)}")
     data = Path(env.text("WAYPOST_DATA", str(embedded.DEFAULT_DATA))).absolute()
     family = str(data / "up")
     if not os.environ.get(FAMILY, "").startswith(f"{family}{PADDING}"):
         _replace_process(family, address(options.host, options.port))
     set_title(["python", *sys.argv])
     load_structlog()
-    _begun.append(_launch(options.host, options.port, data, family))
+    _begun.append(_launch(options.host, options.port, data, family, programs))
 
 
 def _replace_process(family: str, public_url: str) -> None:
@@ -135,15 +146,15 @@ def address(host: str, port: int) -> str:
     return f"http://{name}:{port}"
 
 
-def _launch(host: str, port: int, data: Path, family: str) -> Launch:
+def _launch(host: str, port: int, data: Path, family: str, programs: tuple[str, ...]) -> Launch:
     lock = _lock(data)
     end_leftovers(family)
-    listener = _listen(host, port)
+    listener = _listen(host, port) if "web" in programs else None
     counters = data / "up" / "counters"  # of this run only
     shutil.rmtree(counters, ignore_errors=True)
     env.create_directory(counters)
     servers = [server for variable, server in _SERVERS.items() if not env.text(variable, "")]
-    launch = Launch(host, port, data, lock, listener, family, servers)
+    launch = Launch(host, port, data, lock, listener, family, servers, programs)
     launch.start_servers()
     return launch
 

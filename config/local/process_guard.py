@@ -30,6 +30,7 @@ import psutil
 
 FAMILY = "WAYPOST_PROCESS_FAMILY"  # environment variable that every descendant of a guarded child inherits
 GUARDED = "WAYPOST_GUARDED"  # environment variable with the lines that the shell has read, each followed by a comma
+PULSES = Path("up", "pulses")  # below WAYPOST_DATA: the files that the loops of programs touch
 STOP_WITHIN = 40.0  # seconds; `manage.py up` gives its own children 25 and then 10
 KILLED_WITHIN = 10.0  # seconds until processes that got SIGKILL are gone
 CHECK_EVERY = 0.05  # seconds
@@ -42,6 +43,11 @@ export {GUARDED}
 exec "$0" "$@"
 """
 _PROJECT = Path(__file__).resolve().parents[2]
+
+
+def own_name(default: str) -> str:
+    """Return the name under which this process was started by a guard; else the default."""
+    return os.environ.get(FAMILY, "").rpartition(":")[2].partition(";")[0] or default
 
 
 class ProcessGuard:

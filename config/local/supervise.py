@@ -9,7 +9,6 @@ of it, and sleeps while nothing happens.
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,7 +18,9 @@ from typing import IO, Protocol, cast
 
 import psutil
 
+from config.local.output import print_json, print_text
 from config.local.process_guard import ProcessGuard, end, find_family
+from config.local.stuck import StuckWatch
 
 FIRST_RESTART_DELAY = 0.5  # seconds from an exit to the restart; doubles with each early exit
 MAX_RESTART_DELAY = 15.0  # seconds from an exit to the restart
@@ -29,7 +30,6 @@ KILLED = (-signal.SIGKILL, -signal.SIGTERM)  # exit statuses that count towards 
 DESCENDANTS_STOP_WITHIN = 2.0  # seconds until descendants of an exited child are killed
 LEFTOVERS_STOP_WITHIN = 10.0  # seconds until processes that an earlier run left are killed
 MAX_LINE = 64 * 1024  # bytes; a longer line of output is printed in parts
-COLOURS = (36, 33, 32, 35, 34, 31)  # ANSI codes of the prefixes, in turn
 
 
 class CrashLoop(Exception):
@@ -126,7 +126,9 @@ class Supervisor:
     children: list[Child]
     guard: ProcessGuard
     colour: bool = False
+    as_json: bool = False  # whether the programs log JSON, and their lines stay so
     start_child: Start = start_program
+    stuck: StuckWatch | None = None
     stopping: bool = False  # a plain flag, since a signal handler sets it and must not wait for a lock
     _selector: PollSelector = field(default_factory=PollSelector)
     _signals: "tuple[int, int] | None" = None
@@ -161,6 +163,7 @@ class Supervisor:
         if self.stopping:
             return
         for child, process in self._running():
+            self._kill_if_stuck(child, process)
             if process.poll() is not None:
                 self._relay_rest(process)
                 self.print_line("up", f"{child.name} exited with status {process.returncode}")
@@ -168,6 +171,15 @@ class Supervisor:
                 child.record_exit(time.monotonic())
         if any(child.process is None for child in self.children):
             self.start()
+
+    def _kill_if_stuck(self, child: Child, process: Process) -> None:
+        """Kill a child whose loop does not turn any more; it is restarted like one that was killed from outside."""
+        seconds = None if self.stuck is None else self.stuck.seconds_stuck(child.name, time.monotonic())
+        if seconds is not None:
+            self.print_line("up", f"{child.name} has been stuck for {seconds:.0f} s and is killed")
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
+            process.wait()
 
     def stop(self) -> None:
         """Stop the children stage by stage. Those that do not stop in time are killed, with all descendants."""
@@ -190,14 +202,11 @@ class Supervisor:
         self._signals = None
 
     def print_line(self, name: str, line: str) -> None:
-        """Print one line, prefixed with the name of the child that wrote it, or `up` for the supervisor."""
-        width = max(len(child.name) for child in self.children)
-        prefix = f"{name:<{width}} |"
-        if self.colour:
-            names = ["up", *(child.name for child in self.children)]
-            prefix = f"\033[{COLOURS[names.index(name) % len(COLOURS)]}m{prefix}\033[0m"
-        sys.stdout.write(f"{prefix} {line}\n")
-        sys.stdout.flush()
+        """Print one line with the name of the child that wrote it, or `up` for the supervisor."""
+        if self.as_json:
+            print_json(name, line)
+        else:
+            print_text([child.name for child in self.children], name, line, colour=self.colour)
 
     def _running(self) -> list[tuple[Child, Process]]:
         return [(child, child.process) for child in self.children if child.process is not None]
@@ -206,6 +215,8 @@ class Supervisor:
         return [key.data for key in (self._selector.get_map() or {}).values() if key.data is not None]
 
     def _start(self, child: Child) -> None:
+        if self.stuck is not None:
+            self.stuck.forget(child.name)
         process = child.process = self.start_child(child, self.guard)
         child.started_at = time.monotonic()
         os.set_blocking(process.stdout.fileno(), False)

@@ -10,7 +10,7 @@ import secrets
 import signal
 import sys
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -26,8 +26,9 @@ from kombu.connection import Connection as BrokerConnection
 from config import env, machine
 from config.celery import app
 from config.local.forked import ForkedProcess
-from config.local.launch import CannotRun, Launch, address
-from config.local.process_guard import ProcessGuard
+from config.local.launch import PROGRAMS, CannotRun, Launch, address
+from config.local.process_guard import PULSES, ProcessGuard
+from config.local.stuck import StuckWatch
 from config.local.supervise import Child, CrashLoop, Process, Supervisor
 from config.ops.migrations import missing_migrations
 from webhooks.encryption.check import keys_problem
@@ -54,6 +55,7 @@ PROGRAM_MODULES = (  # what the programs import when they run
     "celery.worker.loops",
     "celery.worker.strategy",
     "config.ops.pool_growth",
+    "config.ops.worker_heartbeat",
     "config.schedule.step",
     "config.web.application",
     "config.web.server",
@@ -71,9 +73,11 @@ def run(launch: Launch) -> None:
     load_programs()
     launch.await_servers()
     login = _prepare()
-    supervisor = Supervisor(
-        programs(launch.host, launch.port, launch.listener.fileno()), ProcessGuard(launch.family), sys.stdout.isatty()
-    )
+    listener = None if launch.listener is None else launch.listener.fileno()
+    children = programs(launch.host, launch.port, listener, launch.programs)
+    supervisor = Supervisor(children, ProcessGuard(launch.family), sys.stdout.isatty())
+    supervisor.stuck = StuckWatch(env.create_directory(Path(settings.WAYPOST_DATA) / PULSES))
+    supervisor.as_json = settings.WAYPOST_LOG_FORMAT == "json"
     supervisor.start_child = _fork(supervisor, launch)
     _supervise(supervisor, launch, login)
     launch.leave(STOP_WITHIN)
@@ -161,8 +165,8 @@ def _login(data: Path) -> str:
 # --- the programs ----------------------------------------------------------------------------------------------
 
 
-def programs(host: str, port: int, listener: int | None = None) -> list[Child]:
-    """Return the programs of the platform. The workers stop first, the web last.
+def programs(host: str, port: int, listener: int | None = None, chosen: Sequence[str] = PROGRAMS) -> list[Child]:
+    """Return the chosen programs of the platform. The workers stop first, the web last.
 
     A drain needs no process beside it, so each is a worker without a pool. The other tasks start with one process, and
     get another, up to WAYPOST_DEFAULT_WORKERS, whenever a task would wait; the parent of these runs the schedule.
@@ -178,14 +182,16 @@ def programs(host: str, port: int, listener: int | None = None) -> list[Child]:
     else:
         command = [*web, "--workers", "1", "--listener", str(listener)]
         servers = [Child(name, command, 2, STOP_WITHIN) for name in _names("web", settings.WAYPOST_WEB_WORKERS)]
-    return [
-        *(
-            Child(name, [*worker, f"{name}@%h", *deliver], 1, DRAIN_WITHIN)
-            for name in _names("deliver", settings.WAYPOST_DELIVERY_WORKERS)
-        ),
-        Child("work", [*worker, "work@%h", *work], 1, DRAIN_WITHIN),
-        *servers,
+    drains = [
+        Child(name, [*worker, f"{name}@%h", *deliver], 1, DRAIN_WITHIN)
+        for name in _names("deliver", settings.WAYPOST_DELIVERY_WORKERS)
     ]
+    found = {"web": servers, "deliver": drains, "work": [Child("work", [*worker, "work@%h", *work], 1, DRAIN_WITHIN)]}
+    if settings.WAYPOST_METRICS_PORT:
+        probes = [Child("probes", [*python, "config.web", "--probes"], 2, STOP_WITHIN)]
+    else:
+        probes = []
+    return [*(child for name in ("deliver", "work", "web") if name in chosen for child in found[name]), *probes]
 
 
 def _names(name: str, count: int) -> list[str]:
@@ -200,7 +206,7 @@ def _fork(supervisor: Supervisor, launch: Launch) -> Callable[[Child, ProcessGua
         def release() -> None:
             supervisor.release()
             os.close(launch.lock)
-            if "--listener" not in child.command:
+            if launch.listener is not None and "--listener" not in child.command:
                 launch.listener.close()
 
         return ForkedProcess(child.command, guard, child.name, release)
@@ -212,7 +218,7 @@ def _supervise(supervisor: Supervisor, launch: Launch, login: str) -> None:
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, supervisor.request_stop)
     supervisor.wake_on_signals()
-    where = address(launch.host, launch.port)
+    where, probes = address(launch.host, launch.port), _address_of_probes(launch)
     try:
         supervisor.print_line("up", _chosen_sizes())
         supervisor.start()
@@ -220,12 +226,19 @@ def _supervise(supervisor: Supervisor, launch: Launch, login: str) -> None:
         while not supervisor.stopping:
             supervisor.check(ATTACH_EVERY if ready else READY_EVERY)
             launch.attach()
-            if not ready and (ready := _is_ready(where)):
-                supervisor.print_line("up", _announcement(where, login))
+            if not ready and (ready := not probes or _is_ready(probes)):
+                supervisor.print_line("up", _announcement(launch, where, login))
     except CrashLoop as error:
         raise CannotRun(str(error)) from None
     finally:
         supervisor.stop()
+
+
+def _address_of_probes(launch: Launch) -> str:
+    """Return where the probes of this machine are served; empty: nowhere."""
+    if settings.WAYPOST_METRICS_PORT:
+        return address(settings.WAYPOST_METRICS_HOST, settings.WAYPOST_METRICS_PORT)
+    return address(launch.host, launch.port) if launch.listener is not None else ""
 
 
 def _is_ready(where: str) -> bool:
@@ -245,7 +258,9 @@ def _chosen_sizes() -> str:
     return f"for {machine_size}: processes: {web} for the web (of {threads} threads), {workers}"
 
 
-def _announcement(where: str, login: str) -> str:
+def _announcement(launch: Launch, where: str, login: str) -> str:
+    if launch.listener is None:
+        return f"ready: {', '.join(launch.programs)}"
     known = f" ({login})" if login else ""
     api, inbound = f"{where}/api/v1/docs/", f"{where}/in/<source>/"
     return f"ready: {where}/  api {api}  admin {where}/admin/{known}  inbound {inbound}"

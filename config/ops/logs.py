@@ -1,17 +1,27 @@
-"""Configure logging: lines in development, JSON in production, secrets redacted in both."""
+"""Configure logging: lines of text or of JSON (WAYPOST_LOG_FORMAT), secrets redacted in both.
+
+A line of JSON names its program, process, machine and version, so that lines of many machines can be put together.
+"""
 
 import logging
 import os
 import re
+import socket
 import sys
+from types import TracebackType
 from typing import Any
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from config.ops.repeated_lines import DropRepeated
+from webhooks.version import VERSION
+
 _SECRET_NAME = re.compile(r"secret|password|token|authorization|api_?key|cookie|credential|signature", re.I)
 _SECRET_VALUE = re.compile(r"\b(wp|whsec|whsk)_[A-Za-z0-9+/=_-]{8,}|(?<=://)[^/@\s]+:[^/@\s]*(?=@)")
 _HIDDEN = "[hidden]"
+_MACHINE = socket.gethostname()
+_program = [""]  # the name of this program: web, work, deliver2
 
 
 def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -29,6 +39,30 @@ def _hide(name: str, value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_hide(name, item) for item in value]
     return value
+
+
+def name_program(name: str) -> None:
+    """Name this program in its lines, and log an exception that ends it, instead of printing it on many lines."""
+    _program[0] = name
+    sys.excepthook = _log_uncaught
+
+
+def add_process(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Add which process of which machine wrote a line, and its version."""
+    event.update(process_fields())
+    return event
+
+
+def process_fields() -> dict[str, Any]:
+    """Return what names this process in a line of JSON."""
+    return {"program": _program[0], "pid": os.getpid(), "machine": _MACHINE, "version": VERSION}
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, traceback)
+        return
+    logging.getLogger("waypost").critical("program failed", exc_info=(kind, error, traceback))
 
 
 def hide_traceback(record: logging.LogRecord) -> bool:
@@ -63,15 +97,21 @@ def config(level: str, *, as_json: bool) -> dict[str, Any]:
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.processors.format_exc_info,
         hide_secrets,
-        structlog.processors.JSONRenderer() if as_json else console,
+        *([add_process, structlog.processors.JSONRenderer()] if as_json else [console]),
     ]
     formatter = {"()": structlog.stdlib.ProcessorFormatter, "processors": processors, "foreign_pre_chain": before}
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"structured": formatter},
-        "filters": {"refused": {"()": lambda: hide_traceback}},
-        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "structured", "filters": ["refused"]}},
+        "filters": {"refused": {"()": lambda: hide_traceback}, "repeated": {"()": DropRepeated}},
+        "handlers": {
+            "console": {
+                "class": "logging.StreamHandler",
+                "formatter": "structured",
+                "filters": ["refused", "repeated"],
+            }
+        },
         "root": {"handlers": ["console"], "level": level},
         "loggers": {
             "django": {"handlers": [], "level": level, "propagate": True},

@@ -2,7 +2,7 @@
 
 /healthz    200 while the process runs; checks nothing else, so that a database failure does not restart web processes
 /readyz     200 if database, migrations and encryption keys are ready, else 503; the body has the state of each, and
-            of the broker, without which all work goes on, a little later
+            of what this machine can do without: the broker, and the programs that run on any machine
 /metrics    the counters of all processes of this machine, and the current backlog, in the format of Prometheus
 
 Anyone who can reach them may request them, so readiness and metrics are computed at most once a second.
@@ -22,7 +22,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from config.ops.migrations import missing_migrations
-from config.status.metrics import AlertCollector, LoadCollector
+from config.status.metrics import AlertCollector, LoadCollector, ProcessCollector
+from delivery.load.processes import processes
 from webhooks.encryption.check import keys_problem
 from webhooks.kit.caches.timed_cache import SingleFlight
 
@@ -96,13 +97,19 @@ def _broker() -> str:
     return _OK
 
 
+def _processes() -> str:
+    """Return which programs are silent or missing, on any machine."""
+    return processes().summary
+
+
 CHECKS: dict[str, Callable[[], str]] = {
     "database": _database,
     "migrations": _migrations,
     "encryption_keys": _encryption_keys,
     "broker": _broker,
+    "processes": _processes,
 }
-DISPENSABLE = {"broker"}  # it wakes workers up; without it they look for work themselves
+DISPENSABLE = {"broker", "processes"}  # a broker wakes workers up; others may run, or events wait for them
 
 
 readiness = SingleFlight(_states)  # one entry, under the key ""
@@ -136,6 +143,7 @@ def _exposition(_key: str) -> bytes:
     backlog.register(BacklogCollector())
     backlog.register(LoadCollector())
     backlog.register(AlertCollector())
+    backlog.register(ProcessCollector())
     try:
         body += generate_latest(backlog)
     except Error:

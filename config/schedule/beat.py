@@ -2,7 +2,10 @@
 
 from celery import beat
 
+from config.schedule.step import BEAT
 from config.schedule.ticker import Ticker
+from delivery.load import roles
+from delivery.load.heartbeats import Heart
 
 
 class WorkScheduler(beat.Scheduler):
@@ -11,8 +14,13 @@ class WorkScheduler(beat.Scheduler):
     def setup_schedule(self) -> None:
         """Read the schedule of the app."""
         super().setup_schedule()
-        self._ticker = Ticker(self.app)
+        self._ticker = Ticker(self.app, Heart(roles.BEAT, BEAT))
 
     def tick(self) -> float:
         """Send what is due; return the seconds until the next look."""
         return self._ticker.tick()
+
+    def close(self) -> None:
+        """Say that the schedule has ended."""
+        self._ticker.close()
+        super().close()

@@ -4,30 +4,29 @@ import time
 from contextlib import suppress
 from typing import Any
 
-import structlog
-
 from config.schedule.plan import TICK, Schedule, periodic_tasks
 from config.schedule.work_query import WorkQuery
+from delivery.load.heartbeats import Heart
+from webhooks.kit.process.availability import Availability
 
 BROKER_WITHIN = 0.5  # seconds until the broker has a message
 PAUSE = 4.0  # times as long as a tick took, until the next: the worker has most of the time for its messages
-
-log = structlog.get_logger("waypost.schedule")
 
 
 class Ticker:
     """Run the schedule of a Celery app.
 
     Failure: a message that the broker did not take is not sent again, but once the broker is back all periods count as
-    over, as at the start. There is one line in the log.
+    over, as at the start. There is one line in the log then, and one when it is back.
     """
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, heart: Heart | None = None) -> None:
         self._app = app
+        self._heart = heart
         self._find_work = WorkQuery()
         self._schedule = Schedule(periodic_tasks(), time.monotonic())
         self._producer: Any = None
-        self._is_away = False
+        self._broker = Availability("broker")
 
     def tick(self) -> float:
         """Send what is due. Returns the seconds until the next tick."""
@@ -36,18 +35,22 @@ class Ticker:
         try:
             for task in due:
                 self._send(task.name, queue=task.queue, expires=task.every)
-                self._is_away = False
+                self._broker.on_success()
         except Exception as error:  # its class depends on the broker
-            if not self._is_away:
-                log.warning("the schedule waits for the broker", error=repr(error))
-            self._is_away = True
+            self._broker.on_failure(error)
             self._disconnect()
             self._schedule = Schedule(periodic_tasks(), time.monotonic())
+        if self._heart is not None:
+            if due:
+                self._heart.on_work(due[0].name)
+            self._find_work.write_heartbeat(self._heart)
         took = time.monotonic() - started
         return max(TICK - took, PAUSE * took)
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, and say that the schedule has ended."""
+        if self._heart is not None:
+            self._heart.stop()
         self._find_work.close()
         self._disconnect()
 

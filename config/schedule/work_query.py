@@ -1,78 +1,54 @@
-"""Evaluate the conditions of periodic tasks on a connection of its own, which cannot block the process for long.
+"""Evaluate the conditions of periodic tasks, without blocking the process for long (``config.ops.side_connection``).
 
-The schedule runs in the parent of a worker's processes. So the connection is not Django's, which the children would
-inherit; and it is not opened as Django's is, which starts an embedded server and waits for that. To connect takes
-CONNECT_WITHIN seconds at most, and an answer STATEMENT_WITHIN, also while the server hangs.
-
-Failure: while the database is away no condition holds, and there is one line in the log.
+Failure: while the database is away no condition holds; there is one line in the log then, and one when it is back.
 """
 
-import os
-import time
-from contextlib import suppress
-from functools import partial
 from typing import Any
 
 import psycopg
-import structlog
-from django.db import connection
 
-CONNECT_WITHIN = 2  # seconds, for each address of the database; libpq rounds less up to it
-STATEMENT_WITHIN = 1.0  # seconds
-PLAN_LIFETIME = 60.0  # seconds: plans that were made for an empty table read all of it once it is full
+from config.ops.side_connection import SideConnection
+from delivery.load.heartbeats import Heart
+from delivery.sql.load.heartbeats import WRITE_HEARTBEAT
+from webhooks.kit.process.availability import Availability
 
 SESSION = "waypost-schedule"  # name in pg_stat_activity
-
-log = structlog.get_logger("waypost.schedule")
 
 
 class WorkQuery:
     """Evaluate SQL expressions, many in one statement."""
 
     def __init__(self) -> None:
-        self._connection: psycopg.Connection[Any] | None = None
-        self._planned_at = 0.0
-        self._is_away = False
+        self._connection = SideConnection(SESSION)
+        self._database = Availability("database")
 
     def __call__(self, conditions: list[str]) -> list[bool]:
         """Return whether each of these SQL expressions is true; False for all while the database is away."""
         if not conditions:
             return []
-        try:
-            row = self._opened().execute(f"SELECT {', '.join(conditions)}".encode(), prepare=True).fetchone()
-        except psycopg.Error as error:
-            if not self._is_away:
-                log.warning("the schedule waits for the database", error=repr(error))
-            self._is_away = True
-            self.close()
-            return [False] * len(conditions)
-        self._is_away = False
-        return [bool(value) for value in row or ()]
+        row: Any = self._try(f"SELECT {', '.join(conditions)}")
+        return [False] * len(conditions) if row is None else [bool(value) for value in row]
 
-    def _opened(self) -> "psycopg.Connection[Any]":
-        if self._connection is None:
-            self._connection = psycopg.connect(**_parameters())
-            vars(self._connection)["wait"] = partial(self._connection.wait, timeout=STATEMENT_WITHIN)
-            self._connection.execute(f"SET statement_timeout = {int(STATEMENT_WITHIN * 1000)}".encode())
-            self._planned_at = time.monotonic()
-        elif time.monotonic() - self._planned_at > PLAN_LIFETIME:
-            self._connection.execute("DISCARD PLANS")
-            self._planned_at = time.monotonic()
-        return self._connection
+    def write_heartbeat(self, heart: Heart) -> None:
+        """Write that the schedule is alive, if that is due."""
+        if heart.is_due():
+            self._try(WRITE_HEARTBEAT, heart.row()._asdict())
+
+    def _try(self, statement: str, parameters: dict[str, Any] | None = None) -> tuple[Any, ...] | None:
+        """Return the first row of a statement, or an empty one; None while the database is away."""
+        try:
+            cursor = self._connection.execute(statement, parameters)
+            row = cursor.fetchone() if cursor.description else ()
+        except psycopg.Error as error:
+            self._database.on_failure(error)
+            return None
+        self._database.on_success()
+        return row or ()
 
     def close(self) -> None:
         """Close the connection; the next call opens another."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._connection.close()
 
     def abandon(self) -> None:
-        """Close the descriptor in a forked process, without ending the session of the parent."""
-        if self._connection is not None:
-            with suppress(OSError, psycopg.Error):
-                os.close(self._connection.fileno())
-
-
-def _parameters() -> dict[str, Any]:
-    ours = {"application_name": SESSION, "connect_timeout": CONNECT_WITHIN, "autocommit": True}
-    return connection.get_connection_params() | ours
+        """Leave the connection to the parent, in a forked process."""
+        self._connection.abandon()

@@ -8,6 +8,8 @@ from prometheus_client.registry import Collector
 from config.status.status import PlatformStatus, platform_status
 from delivery.alerts.history import firing_by_severity, seconds_late
 from delivery.load.assessment import Busy
+from delivery.load.processes import processes
+from delivery.load.roles import ROLES
 
 LEVELS = list(Busy)
 # Name of a gauge: its help text and its value.
@@ -64,6 +66,21 @@ class AlertCollector(Collector):
         yield firing
         help_text = "Seconds that the evaluation of an alert rule is late. High: no worker evaluates them."
         yield GaugeMetricFamily("waypost_alert_evaluation_late_seconds", help_text, value=seconds_late())
+
+
+class ProcessCollector(Collector):
+    """Read from the database how many programs run on all machines, and how many have fallen silent."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield one gauge."""
+        found = processes()
+        help_text = "Programs by role and state: running, silent. A role without one that runs has 0."
+        gauge = GaugeMetricFamily("waypost_processes", help_text, labels=["role", "state"])
+        for role, _ in ROLES:
+            states = [it for it in found.states if it.heartbeat.role == role]
+            gauge.add_metric([role, "running"], float(sum(not it.is_silent for it in states)))
+            gauge.add_metric([role, "silent"], float(sum(it.is_silent for it in states)))
+        yield gauge
 
 
 class LoadCollector(Collector):

@@ -12,6 +12,7 @@ from delivery.reading.lanes_behind import LaneBehind
 from delivery.reading.platform_load import drain_load
 from subscriptions.models import Endpoint, Tenant
 from webhooks.kit.rest.serializers import IdField
+from webhooks.version import VERSION
 
 BUSY = [
     (Busy.NO.value, "There is capacity to spare"),
@@ -84,6 +85,7 @@ class BacklogSerializer(serializers.Serializer[PlatformStatus]):
 class StatusSummarySerializer(serializers.Serializer[PlatformStatus]):
     """Whether the platform needs more capacity, and the figures that say so."""
 
+    version = serializers.CharField(default=VERSION, help_text="Version of the software that responds.")
     measured_at = serializers.DateTimeField(source="load.at", help_text="When it was measured.")
     busy = serializers.ChoiceField(
         BUSY, source="load.assessment.busy", help_text="Whether the platform needs more capacity."

@@ -9,6 +9,7 @@ A native view gets only what it is made for; the same request with anything unus
 HTTPS is required, an Idempotency-Key) goes to Django, which has a view for it too, with the same responses.
 """
 
+import time
 from collections.abc import Hashable, Mapping, Sequence
 from functools import lru_cache
 from http import HTTPStatus
@@ -19,13 +20,14 @@ import orjson
 import structlog
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.http.request import split_domain_port, validate_host
 from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.security import SecurityMiddleware
 from rest_framework.exceptions import APIException
 
 from config.web import cors
+from config.web.access_log import CLIENT_GONE, AccessLog
 from config.web.bodies import AsgiRequestBody, Receive, holder
 from config.web.django_view import DjangoResponse, Send, environ_of, run_django
 from config.web.middleware import PROBES
@@ -71,9 +73,11 @@ class RequestTooSlow(APIException):
 class WebApplication:
     """The ASGI application of one process."""
 
-    def __init__(self) -> None:
+    def __init__(self, access_log: AccessLog | None = None, *, serves_probes_only: bool = False) -> None:
+        self._serves_probes_only = serves_probes_only
+        self._access_log = access_log or AccessLog.of_settings()
         self._django = WSGIHandler()
-        self._probe_threads = FairThreads(PROBE_THREADS, "probe")
+        self.probe_threads = FairThreads(PROBE_THREADS, "probe")
         self._batch_threads = FairThreads(BATCH_THREADS, "batch")
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -89,19 +93,29 @@ class WebApplication:
         share = network_of(client.address)
         body = AsgiRequestBody(receive, _length(headers), share)
         route = _native_route(scope, headers, client)
-        request_id = new_request_id()
+        request_id, started, status = new_request_id(), time.monotonic(), CLIENT_GONE
         try:
+            if not self._serves(scope["path"]):
+                raise Http404
             if route is not None:
                 response = await route.view(_native_request(scope, headers, client, share, body))
+                status = response.status
                 await _send_native(send, response, client.scheme, request_id, route.headers)
             else:
                 found = await self._run_django(scope, headers, client, share, body, request_id)
+                status = found.status
                 await found.send(send)
         except BodyCutShort:
-            return  # the client is gone
+            pass  # the client is gone
         except Exception as error:
             response = _error_response(scope, error, request_id)
+            status = response.status
             await _send_native(send, response, client.scheme, request_id, route.headers if route else ())
+        finally:
+            if self._access_log.is_on:
+                seconds = round(time.monotonic() - started, 4)
+                fields = {"status": status, "seconds": seconds, "client": client.address, "request_id": request_id}
+                self._access_log.record(scope, headers, **fields)
 
     async def _run_django(
         self,
@@ -122,10 +136,16 @@ class WebApplication:
                 application=self._django,
             )
 
+    def _serves(self, path: str) -> bool:
+        """Return whether a path is served here: probes have a port of their own if WAYPOST_METRICS_PORT is set."""
+        if self._serves_probes_only:
+            return path in PROBES
+        return not settings.WAYPOST_METRICS_PORT or path not in PROBES
+
     def _threads_for(self, scope: Any) -> FairThreads:
         """Return the threads that run a request: probes, and events that are not published natively, have their own."""
         if scope["path"] in PROBES:
-            return self._probe_threads
+            return self.probe_threads
         is_publishing = scope["method"] == "POST" and scope["path"] in BATCH_PATHS
         return self._batch_threads if is_publishing else request_threads()
 

@@ -4,6 +4,7 @@ import argparse
 import gc
 import socket
 import sys
+from pathlib import Path
 from typing import Any
 
 import django
@@ -12,6 +13,9 @@ from django.apps import apps
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from config.local.process_guard import own_name
+from config.local.stuck import begin_pulse
+from config.ops import logs
 from config.web.connection_limits import MAX_CONNECTIONS, limits
 from config.web.connections import LimitedProtocol
 from webhooks.kit.process.open_files import free_for_connections, raise_limit
@@ -44,9 +48,17 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--workers", type=int, default=settings.WAYPOST_WEB_WORKERS, help="number of processes")
     parser.add_argument("--listener", type=int, help="descriptor of the socket to accept from, instead of the address")
+    parser.add_argument("--probes", action="store_true", help="serve probes and metrics only, at WAYPOST_METRICS_PORT")
     options = parser.parse_args()
+    logs.name_program(own_name("probes" if options.probes else "web"))
+    begin_pulse(Path(settings.WAYPOST_DATA))
     server: dict[str, Any] = {"app": "config.web.server:create_application", "factory": True, **OPTIONS}
-    if options.listener is not None:
+    if options.probes:
+        if not settings.WAYPOST_METRICS_PORT:
+            parser.error("argument --probes: needs WAYPOST_METRICS_PORT")
+        server["app"] = "config.web.server:create_probes"
+        uvicorn.run(**server, host=settings.WAYPOST_METRICS_HOST, port=settings.WAYPOST_METRICS_PORT)
+    elif options.listener is not None:
         uvicorn.Server(uvicorn.Config(**server)).run([socket.socket(fileno=options.listener)])
     else:
         uvicorn.run(**server, host=options.host, port=options.port, workers=options.workers)
@@ -54,15 +66,29 @@ def main() -> None:
 
 def create_application() -> object:
     """Prepare the process, and return its application."""
+    application = _prepared("config.web.application.application")
+    import_string("config.web.heartbeat.start")(application.probe_threads)
+    return application
+
+
+def create_probes() -> object:
+    """Prepare the process, and return the application that serves probes and metrics only."""
+    application = _prepared("config.web.application.WebApplication")(serves_probes_only=True)
+    import_string("config.web.heartbeat.start_pulse")()
+    return application
+
+
+def _prepared(name: str) -> Any:
+    """Prepare the process, and return an object of the application, whose module imports models."""
     if not apps.ready:
         django.setup()
-    application: object = import_string("config.web.application.application")  # it imports models
+    found = import_string(name)
     _open_many_files()
     gc.collect()
     gc.freeze()  # what was loaded at the start is not garbage
     gc.set_threshold(10_000, 20, 50)
     sys.setswitchinterval(SWITCH_INTERVAL)
-    return application
+    return found
 
 
 def _open_many_files() -> None:

@@ -17,6 +17,7 @@ CRITICAL, WARNING, INFO = AlertRule.Severity.CRITICAL, AlertRule.Severity.WARNIN
 # uid: name, condition, settings, and other fields that differ from the defaults
 RULES: dict[str, tuple[str, str, Mapping[str, Any], Mapping[str, Any]]] = {
     "platform-workers": ("Workers are gone or cannot keep up", "platform_workers", {}, {"severity": CRITICAL}),
+    "platform-processes": ("A process is silent or missing", "platform_processes", {}, {"severity": CRITICAL}),
     "platform-broker": ("Broker is away", "platform_broker", {}, {"severity": CRITICAL, "for_minutes": 1}),
     "platform-database": ("Database is slow", "platform_database", {}, {"severity": CRITICAL, "for_minutes": 5}),
     "platform-disk": ("Disk is nearly full", "platform_disk", {}, {"severity": CRITICAL}),

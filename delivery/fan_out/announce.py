@@ -9,7 +9,7 @@ from django.db import Error
 from delivery import notify
 from delivery.sql.claim import LOW_WATER_MARGIN
 from delivery.sql.publish import reset_due_times
-from webhooks.kit.notify import wakeup_failed
+from webhooks.kit.notify import DATABASE, wakeup_failed
 
 
 def announce(
@@ -25,7 +25,7 @@ def announce(
         try:
             reset_due_times([key for key, _ in deliveries])
         except Error as error:
-            wakeup_failed("database", error)
+            wakeup_failed(DATABASE, error)
         notified = frozenset()
     endpoints = {endpoint_id for _, endpoint_id in deliveries}
     if others := endpoints - notified:

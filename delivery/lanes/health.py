@@ -108,6 +108,7 @@ def publish_due_step(lane: LeasedLane, now: float) -> None:
         until = disabled_at(breaker.failing_days, breaker.failing_day_at or now, lane.warnings_sent, now)
         message = failing_message(_text(breaker.failing_since or now), breaker.failures, until)
         data = {"warning": lane.warnings_sent, "disabled_at": until and _iso(until), "message": message}
+        telemetry.endpoint_warned(lane.target.tenant_id, endpoint_id, lane.warnings_sent, breaker.failures)
         _publish_about(_existing([endpoint_id]), "waypost.endpoint.failing", _describe_failures(lane) | data)
 
 
@@ -148,7 +149,7 @@ def disable_endpoints(addresses: Mapping[UUID, str], reason: str, data: Mapping[
     )
     disabled = [row for row in rows if row.address == addresses[row.id] and disable(row, reason)]
     for row in disabled:
-        telemetry.endpoint_disabled(row.id, reason)
+        telemetry.endpoint_disabled(row.tenant_id, row.id, reason)
     _publish_about(
         disabled, "waypost.endpoint.disabled", {"reason": reason, **(data or {}), "message": MESSAGES[reason]}
     )

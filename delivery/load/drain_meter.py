@@ -9,6 +9,7 @@ import os
 import time
 from dataclasses import dataclass
 
+from delivery.load import heartbeats
 from delivery.load.machine import NAME, Processors, free_disk
 from delivery.sql.load.reports import DrainReportRow, is_another_drain_idler, write_drain_report
 from webhooks.kit.process.per_process import PerProcess
@@ -97,6 +98,10 @@ class DrainMeter:
                 disk_free=disk_free,
             )
         )
+        if (heart := heartbeats.current()) is not None:
+            if self._work:
+                heart.on_work("attempts")
+            heart.write()
         before.at, before.load, before.machine_cpu = now, minute_load, machine_cpu
         self.load = load
         self._begin()

@@ -5,6 +5,8 @@ Nothing else depends on these rows, so the tables are not logged (``UNLOGGED``):
 
 from django.db import models
 
+from delivery.load.roles import ROLES
+
 
 class ProcessReport(models.Model):
     """The last report of one process, a few seconds old unless it is idle or gone."""
@@ -77,3 +79,31 @@ class LoadMinute(models.Model):
 
     def __str__(self) -> str:
         return f"{self.begins_at:%Y-%m-%d %H:%M}"
+
+
+class Heartbeat(models.Model):
+    """The last sign of life of a program, which it writes every few seconds; deleted when the program ends.
+
+    A program that is killed leaves its row, which becomes old: it is silent. Restarted, it writes the same row.
+    """
+
+    machine = models.CharField(max_length=255, help_text="Host name of the machine or container.")
+    role = models.CharField(max_length=8, choices=ROLES)
+    name = models.CharField(max_length=64, help_text="Name of the program on its machine.")
+    pid = models.PositiveIntegerField("process ID")
+    version = models.CharField(max_length=32, help_text="Version of the software that it runs.")
+    started_at = models.DateTimeField()
+    reported_at = models.DateTimeField()
+    cpu = models.FloatField(help_text="Processor time of the process, in processors: 1 is one of them.")
+    memory = models.PositiveBigIntegerField(help_text="Bytes of memory in use, those shared with other programs too.")
+    last_work = models.CharField(max_length=128, blank=True, help_text="What it did last.")
+    last_work_at = models.DateTimeField(null=True)
+
+    class Meta:
+        app_label = "delivery"
+        verbose_name = "process"
+        verbose_name_plural = "processes"
+        constraints = [models.UniqueConstraint(fields=["machine", "role", "name"], name="unique_heartbeat_per_program")]
+
+    def __str__(self) -> str:
+        return f"{self.name} on {self.machine}"

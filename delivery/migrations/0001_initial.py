@@ -297,6 +297,28 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Heartbeat',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('machine', models.CharField(help_text='Host name of the machine or container.', max_length=255)),
+                ('role', models.CharField(choices=[('web', 'Web server'), ('worker', 'Worker'), ('drain', 'Delivery worker'), ('beat', 'Schedule'), ('reader', 'Reader of sources')], max_length=8)),
+                ('name', models.CharField(help_text='Name of the program on its machine.', max_length=64)),
+                ('pid', models.PositiveIntegerField(verbose_name='process ID')),
+                ('version', models.CharField(help_text='Version of the software that it runs.', max_length=32)),
+                ('started_at', models.DateTimeField()),
+                ('reported_at', models.DateTimeField()),
+                ('cpu', models.FloatField(help_text='Processor time of the process, in processors: 1 is one of them.')),
+                ('memory', models.PositiveBigIntegerField(help_text='Bytes of memory in use, those shared with other programs too.')),
+                ('last_work', models.CharField(blank=True, help_text='What it did last.', max_length=128)),
+                ('last_work_at', models.DateTimeField(null=True)),
+            ],
+            options={
+                'verbose_name': 'process',
+                'verbose_name_plural': 'processes',
+                'constraints': [models.UniqueConstraint(fields=('machine', 'role', 'name'), name='unique_heartbeat_per_program')],
+            },
+        ),
+        migrations.CreateModel(
             name='HourlyStats',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -26,4 +26,6 @@ ALTER TABLE delivery_drainreport SET UNLOGGED;
 ALTER TABLE delivery_drainreport SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 200);
 ALTER TABLE delivery_publisherreport SET UNLOGGED;
 ALTER TABLE delivery_publisherreport SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 200);
+ALTER TABLE delivery_heartbeat SET UNLOGGED;
+ALTER TABLE delivery_heartbeat SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 200);
 ALTER TABLE delivery_loadminute SET UNLOGGED;

@@ -14,6 +14,7 @@ from delivery.models import DrainReport, LoadMinute, PublisherReport
 from delivery.reading import queries
 from delivery.reading.lanes_behind import OURS, LaneBehind, lanes_behind
 from delivery.sql.load.backlog import MAX_COUNTED, MAX_EVENTS, count_due, latest_events
+from delivery.sql.load.heartbeats import delete_old_heartbeats
 from delivery.sql.load.reports import FRESH_FOR, delete_old_reports
 from webhooks.kit.sql import database_now
 
@@ -132,6 +133,7 @@ def record_minute() -> None:
     )
     LoadMinute.objects.filter(begins_at__lt=load.at - MINUTES_KEPT).delete()
     delete_old_reports()
+    delete_old_heartbeats()
 
 
 def recent_minutes(period: timedelta) -> list[LoadMinute]:

@@ -15,6 +15,7 @@ from delivery import telemetry
 from delivery.lanes.clock import Clock
 from delivery.lanes.lane import LeasedLane
 from delivery.lanes.leased_lanes import LeasedLanes
+from delivery.lanes.state_log import StateLog, state_of
 from delivery.sending.capacity import BodyBudget, Capacity
 from delivery.sending.claimed_ahead import ClaimedAhead, Held
 from delivery.sending.settlement import Ended
@@ -45,6 +46,7 @@ class Dispatcher:
         self._transports = transports
         self._lanes = lanes
         self._clock = clock
+        self._state_log = StateLog()
         self._not_sent: list[Ended] = []
         self._unsendable: list[Held] = []
         self._freed: dict[UUID, None] = {}  # endpoints with held deliveries for which there may be a place now
@@ -175,7 +177,11 @@ class Dispatcher:
             if (lane := self._lanes.get(endpoint_id)) is None:
                 self._lanes.on_orphaned_attempt_ended(endpoint_id)
                 continue
+            breaker = lane.breaker
+            before = state_of(breaker) if outcome.failure is not None or breaker.failures else None
             lane.on_attempt_ended(outcome, now, attempt.address)
+            if before is not None:
+                self._state_log.on_attempt_ended(lane, attempt.claimed, outcome, before, now)
             if self.ahead and endpoint_id in self.ahead:
                 self._freed[endpoint_id] = None
         return ended

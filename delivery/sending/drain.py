@@ -33,7 +33,8 @@ from delivery.transports.http.sender import max_attempts
 from delivery.transports.registry import Transports
 from delivery.transports.waiting import Waiting
 from webhooks.kit import sql
-from webhooks.kit.notify import Listener
+from webhooks.kit.notify import DATABASE, Listener
+from webhooks.kit.process.pulse import pulse
 from webhooks.wire.ids import new_id
 
 IDLE_TIMEOUT = 3.0  # seconds without work after which a drain ends, or stays as the resident one
@@ -136,7 +137,7 @@ class Drain:
             for step in steps:
                 step()
         except (OperationalError, InterfaceError) as error:
-            telemetry.database_unavailable(error)
+            DATABASE.on_failure(error)
             self._is_database_away = True
             with suppress(Error):
                 connection.close()
@@ -156,6 +157,7 @@ class Drain:
         with suppress(Error):
             self._prepare_connection()
             self._is_database_away = False
+            DATABASE.on_success()
         return not self._is_database_away
 
     def _prepare_connection(self) -> None:
@@ -170,6 +172,7 @@ class Drain:
 
     def _progress(self) -> None:
         """Send and receive what is possible without waiting, and refill places. Uses no database."""
+        pulse.beat()
         self._transports.advance()
         self._settling.add(self._dispatcher.take())
         if not self._has_stopped:  # what is held may have been cancelled

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from delivery.models import DrainReport, Lane, PublisherReport
+from delivery.models import DrainReport, Heartbeat, Lane, PublisherReport
 from tests.delivery.factories import make_delivery, make_event
 from tests.factories import make_endpoint
 
@@ -45,3 +45,10 @@ def make_lane_behind(seconds: float = 60, *, lane: dict[str, Any] | None = None,
     due_at = timezone.now() - timedelta(seconds=seconds)
     make_delivery(make_event(row.tenant, created_at=due_at), row, next_attempt_at=due_at)
     return Lane.objects.create(endpoint=row, tenant=row.tenant, **{"due_at": due_at, **(lane or {})})
+
+
+def make_heartbeat(role: str = "web", **changes: Any) -> Heartbeat:
+    """Create the sign of life of a program, of just now."""
+    now = timezone.now()
+    fields = {"machine": "machine-1", "role": role, "name": role, "pid": 1, "version": "0.1.0", "cpu": 0.1, "memory": 1}
+    return Heartbeat.objects.create(**{**fields, "started_at": now, "reported_at": now, **changes})

@@ -18,7 +18,10 @@ SETTING = re.compile(r'env\.integer\(\s*"(WAYPOST_\w+)", ([0-9_*\s]+|SIZES\.\w+)
 BY_MACHINE = "by machine"  # the default of a setting that config/local/sizes.py computes
 UNITS = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 NO_LIMIT_OF_A_PLAN = {"id", "uid", "name", "is_default", "created_at", "updated_at", "endpoint_types"}
-NO_LIMIT_OF_THE_OPERATOR = {"WAYPOST_HSTS_SECONDS", "WAYPOST_DISABLE_AFTER_DAYS", "WAYPOST_DISABLE_AFTER_FAILURES"}
+NO_LIMIT_OF_THE_OPERATOR = {
+    *("WAYPOST_HSTS_SECONDS", "WAYPOST_DISABLE_AFTER_DAYS", "WAYPOST_DISABLE_AFTER_FAILURES"),
+    "WAYPOST_METRICS_PORT",
+}
 LINES = (ROOT / "docs/reference/limits.md").read_text().splitlines()
 ROWS = [[cell.strip() for cell in line[1:-1].split("|")] for line in LINES if line.startswith("|")]
 

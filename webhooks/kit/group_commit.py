@@ -28,7 +28,7 @@ from django.core import mail
 from django.db import Error, InterfaceError, OperationalError, connection
 
 from webhooks.kit.fair.recent_threads import RecentThreads, Writers
-from webhooks.kit.notify import wakeup_failed
+from webhooks.kit.notify import DATABASE, after_commit_failed
 from webhooks.kit.sql import force_index_plans
 
 M = TypeVar("M")
@@ -196,6 +196,7 @@ class GroupCommit(Generic[M, R]):
         try:
             results = self._write([entry.item for entry in group], calls)
         except (OperationalError, InterfaceError) as error:
+            DATABASE.on_failure(error)
             return _failures(group, error)
         except Exception as error:
             if len(group) == 1:
@@ -203,6 +204,7 @@ class GroupCommit(Generic[M, R]):
             return [call for entry in group for call in self._write_group([entry], after_commit)]
         except BaseException:
             return _failures(group, OperationalError("The writer was stopped."))
+        DATABASE.on_success()
         after_commit += calls
         return [partial(entry.future.set_result, result) for entry, result in zip(group, results, strict=True)]
 
@@ -217,4 +219,4 @@ def _run(after_commit: AfterCommit) -> None:
         try:
             call()
         except Exception as error:
-            wakeup_failed("writer", error)
+            after_commit_failed(error)

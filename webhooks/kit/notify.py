@@ -6,8 +6,8 @@ same tasks. A lost notification costs time, no work.
 A message can hang with the broker and costs more than inserting a receipt, so no request waits for it: a TaskNotifier
 sends from one thread per process, and any number of notifications within its pause become one message.
 
-Failure: counted in ``waypost_wakeups_failed_total`` by channel and logged, never raised. A Listener that lost its
-connection reports that it may have missed something, and connects again.
+Failure: counted in ``waypost_wakeups_failed_total`` by channel and logged once until it works again, never raised. A
+Listener that lost its connection reports that it may have missed something, and connects again.
 
 Used by the receiver (``webhooks.processing.notify``) and by publishing and the drain (``delivery.notify``).
 """
@@ -26,6 +26,7 @@ from prometheus_client import Counter
 
 from webhooks.kit import sql
 from webhooks.kit.postgresql.prepared_statements import PreparedStatements
+from webhooks.kit.process.availability import Availability
 
 BUDGET = 0.1  # seconds the broker may take where a caller waits for it
 EXPIRES = 10  # seconds after which a worker drops a message that it has not begun: the schedule has sent the same
@@ -36,13 +37,20 @@ PAUSE_AFTER_FAILURE = 1.0  # seconds without messages after one that failed
 WAKEUPS_FAILED = Counter(
     "waypost_wakeups_failed_total", "Notifications of workers that failed; the schedule covers them.", ["channel"]
 )
+BROKER, DATABASE = Availability("broker"), Availability("database")
 log = structlog.get_logger("waypost.notify")
 
 
-def wakeup_failed(channel: str, error: BaseException) -> None:
-    """Count and log a notification that failed on this channel: broker, database or writer."""
-    WAKEUPS_FAILED.labels(channel).inc()
-    log.warning("worker wake-up failed", channel=channel, error=repr(error))
+def wakeup_failed(channel: Availability, error: BaseException) -> None:
+    """Count a notification that failed on this channel, BROKER or DATABASE, and log the first."""
+    WAKEUPS_FAILED.labels(channel.name).inc()
+    channel.on_failure(error)
+
+
+def after_commit_failed(error: BaseException) -> None:
+    """Count and log a notification that failed after a commit."""
+    WAKEUPS_FAILED.labels("writer").inc()
+    log.error("after-commit notification failed", exc_info=error)
 
 
 def send_task(task: str, queue: str, *, expires: float = EXPIRES) -> None:
@@ -53,8 +61,9 @@ def send_task(task: str, queue: str, *, expires: float = EXPIRES) -> None:
             current_app.send_task(
                 task, queue=queue, expires=expires, retry=False, connection=broker, ignore_result=True
             )
+        BROKER.on_success()
     except Exception as error:
-        wakeup_failed("broker", error)
+        wakeup_failed(BROKER, error)
 
 
 class TaskNotifier:
@@ -82,8 +91,9 @@ class TaskNotifier:
         try:
             current_app.send_task(self.task, queue=self.queue, expires=self._expires, retry=False, ignore_result=True)
         except Exception as error:
-            wakeup_failed("broker", error)
+            wakeup_failed(BROKER, error)
             return False
+        BROKER.on_success()
         return True
 
     def _start_thread(self) -> None:
@@ -94,7 +104,7 @@ class TaskNotifier:
             try:
                 threading.Thread(target=self._send_when_due, name=f"notify-{self.queue}", daemon=True).start()
             except RuntimeError as error:  # no thread is available, or the process is ending
-                wakeup_failed("broker", error)
+                wakeup_failed(BROKER, error)
                 return
             self._process = os.getpid()
 

@@ -26,6 +26,7 @@ from webhooks.outgoing.errors import DeadlineExceeded, HostNotResolved
 from webhooks.outgoing.event_loop import event_loop
 from webhooks.outgoing.own_address import is_forbidden_own_address
 from webhooks.outgoing.resolver import NotResolved, Resolution
+from webhooks.version import USER_AGENT
 from webhooks.wire.addresses.guard import check_resolved, forbidden
 from webhooks.wire.addresses.networks import AllowedNetworks, compile_networks
 from webhooks.wire.addresses.parsed_url import ForbiddenAddress, ParsedUrl, parse
@@ -96,7 +97,7 @@ def _checked_headers(target: ParsedUrl, headers: Mapping[str, str]) -> Mapping[s
     """Return all headers of the request. Raises ForbiddenHeader."""
     ours = {"Host": target.authority, "Connection": "close", "Accept-Encoding": "identity"}
     replaced = {name.lower() for name in ours}
-    fields = {"User-Agent": "Waypost"} if "user-agent" not in map(str.lower, headers) else {}
+    fields = {"User-Agent": USER_AGENT} if "user-agent" not in map(str.lower, headers) else {}
     fields |= {name: value for name, value in headers.items() if name.lower() not in replaced} | ours
     for name, value in fields.items():
         check_syntax(name, value)

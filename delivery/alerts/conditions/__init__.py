@@ -17,7 +17,7 @@ from delivery.alerts.conditions import (
     schedule_late,
     success_rate,
 )
-from delivery.alerts.conditions.platform_parts import broker, database, disk, workers
+from delivery.alerts.conditions.platform_parts import broker, database, disk, processes, workers
 
 CONDITIONS = [
     endpoint_failing.CONDITION,
@@ -35,4 +35,5 @@ CONDITIONS = [
     broker.CONDITION,
     database.CONDITION,
     disk.CONDITION,
+    processes.CONDITION,
 ]

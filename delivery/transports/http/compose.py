@@ -13,6 +13,7 @@ from delivery.transports.outcome import Failure
 from delivery.transports.transport import NotSent
 from subscriptions.models import HttpSettings
 from subscriptions.routing.targets import DeliveryTarget, HttpTarget
+from webhooks.version import USER_AGENT
 from webhooks.wire.cloudevents.http_modes import BATCH, Event, write_binary
 from webhooks.wire.cloudevents.json_format import read_batch, read_structured
 from webhooks.wire.errors import InvalidEvent
@@ -23,7 +24,7 @@ from webhooks.wire.transform.template import is_json_text
 
 # A line without a value removes a header that libcurl would add: "Expect: 100-continue", which costs a round trip, and
 # a second if the endpoint ignores it; "Accept: */*"; and a content type of forms where the event has none.
-COMMON_HEADERS = ["user-agent: Waypost/0.1", "accept-encoding: identity", "expect:", "accept:"]
+COMMON_HEADERS = [f"user-agent: {USER_AGENT}", "accept-encoding: identity", "expect:", "accept:"]
 NO_CONTENT_TYPE = "content-type:"
 CLOUDEVENT_CONTENT_TYPE = ["content-type: application/cloudevents+json"]
 BATCH_CONTENT_TYPE = [f"content-type: {BATCH}"]

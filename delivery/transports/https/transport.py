@@ -31,10 +31,11 @@ from subscriptions.endpoints.http.oauth_tokens import BearerToken, TokenRequestF
 from subscriptions.routing.targets import DeliveryTarget
 from webhooks.outgoing.errors import LimitReached
 from webhooks.outgoing.own_address import is_own_http
+from webhooks.version import USER_AGENT
 from webhooks.wire.header_values import curl_line
 
 MOST_CONNECTIONS = 256  # of this transport, kept ones included
-NO_EXPECT = ["expect:", "accept:", "user-agent: Waypost/0.1"]  # a line without a value removes a header of libcurl
+NO_EXPECT = ["expect:", "accept:", f"user-agent: {USER_AGENT}"]  # a line without a value removes a header of libcurl
 UNAUTHORIZED = 401
 MIN_REPEAT_MS = 1_000  # a request is sent once more only if this much of the timeout is left
 

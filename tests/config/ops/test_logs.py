@@ -2,6 +2,9 @@
 
 import json
 import logging
+import os
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,6 +12,15 @@ import structlog
 from django.core.exceptions import DisallowedHost
 
 from config.ops import logs
+from webhooks.version import VERSION
+
+
+@pytest.fixture(autouse=True)
+def same_structlog() -> Iterator[None]:
+    """Leave structlog as it was: loggers that are in use keep the list of processors that they were made with."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.mark.parametrize(
@@ -64,3 +76,26 @@ def formatter(*, as_json: bool) -> logging.Formatter:
     return structlog.stdlib.ProcessorFormatter(
         processors=spec["processors"], foreign_pre_chain=spec["foreign_pre_chain"]
     )
+
+
+def test_json_line_names_program_process_machine_and_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setattr(logs, "_program", [""])
+    logs.name_program("deliver2")
+    line = json.loads(formatter(as_json=True).format(logging.LogRecord("x", logging.INFO, __file__, 1, "a", (), None)))
+    assert (line["program"], line["pid"], line["version"]) == ("deliver2", os.getpid(), VERSION)
+    assert line["machine"]
+    assert "program" not in formatter(as_json=False).format(
+        logging.LogRecord("x", logging.INFO, __file__, 1, "a", (), None)
+    )
+
+
+def test_exception_that_ends_a_program_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setattr(logs, "_program", [""])
+    logs.name_program("web")
+    error = RuntimeError("went wrong")
+    sys.excepthook(RuntimeError, error, None)
+    assert [(it.message, it.exc_info and it.exc_info[1]) for it in caplog.records] == [("program failed", error)]

@@ -32,7 +32,7 @@ def test_healthz_responds_without_the_database(client: Client) -> None:
 def test_readyz_names_every_part(client: Client) -> None:
     response = client.get("/readyz")
     assert response.status_code == 200
-    parts = {"database": "ok", "migrations": "ok", "encryption_keys": "ok", "broker": "ok"}
+    parts = {"database": "ok", "migrations": "ok", "encryption_keys": "ok", "broker": "ok", "processes": "ok"}
     assert response.json() == {"status": "ok", **parts}
 
 

@@ -66,7 +66,7 @@ def test_tick_logs_once_and_sends_all_again_while_the_broker_refuses(refusing: s
     with capture_logs() as lines:
         pauses = [one.tick() for _ in range(3)]
     one.close()
-    assert [line["event"] for line in lines] == ["the schedule waits for the broker"]
+    assert [line["event"] for line in lines] == ["broker unavailable"]
     assert all(pause > 0 for pause in pauses)
 
 

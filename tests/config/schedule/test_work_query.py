@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from structlog.testing import capture_logs
 
-from config.schedule import work_query
+from config.ops import side_connection
 from config.schedule.work_query import SESSION, WorkQuery
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -50,36 +50,38 @@ def test_query_keeps_one_connection(query: WorkQuery) -> None:
     assert sessions() == before
 
 
-def test_query_finds_no_work_and_logs_once_while_the_database_refuses(
+def test_query_finds_no_work_and_logs_when_the_database_goes_and_when_it_is_back(
     query: WorkQuery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as refusing, capture_logs() as lines:
         refusing.setitem(connection.settings_dict, "PORT", "1")
         refusing.setitem(connection.settings_dict, "HOST", "127.0.0.1")
         assert [query(["true"]) for _ in range(3)] == [[False]] * 3
-    assert [line["event"] for line in lines] == ["the schedule waits for the database"]
-    assert query(["true"]) == [True]
+    assert [line["event"] for line in lines] == ["database unavailable"]
+    with capture_logs() as lines:
+        assert [query(["true"]) for _ in range(2)] == [[True]] * 2
+    assert [(line["event"], line["failures"]) for line in lines] == [("database available again", 3)]
 
 
 def test_query_gives_up_and_connects_anew_when_the_server_hangs(
     query: WorkQuery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(work_query, "STATEMENT_WITHIN", 1.0)
+        patched.setattr(side_connection, "STATEMENT_WITHIN", 1.0)
         while query(["true"]) == [False]:
             pass  # the machine is slow: this query was given up as well
         [hanging] = sessions()
         os.kill(hanging, signal.SIGSTOP)
         try:
             assert query(["true"]) == [False]  # it ends at all
-            patched.setattr(work_query, "STATEMENT_WITHIN", 60.0)
+            patched.setattr(side_connection, "STATEMENT_WITHIN", 60.0)
             assert query(["true"]) == [True]
         finally:
             os.kill(hanging, signal.SIGCONT)
 
 
 def test_query_gives_up_a_condition_that_takes_long(query: WorkQuery, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(work_query, "STATEMENT_WITHIN", 0.1)
+    monkeypatch.setattr(side_connection, "STATEMENT_WITHIN", 0.1)
     assert query(["pg_sleep(60) IS NULL"]) == [False]
 
 
@@ -99,6 +101,6 @@ def test_abandon_in_a_fork_leaves_the_session_to_the_parent(query: WorkQuery) ->
 
 
 def test_plans_are_discarded_after_their_lifetime(query: WorkQuery, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(work_query, "PLAN_LIFETIME", 0.0)
+    monkeypatch.setattr(side_connection, "PLAN_LIFETIME", 0.0)
     results: list[Any] = [query(["true"]) for _ in range(3)]
     assert results == [[True]] * 3

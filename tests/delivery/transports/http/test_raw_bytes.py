@@ -18,6 +18,7 @@ from tests.delivery.factories_lanes import make_in_flight
 from tests.delivery.transports.http.test_compose import make_claimed
 from tests.factories import make_endpoint
 from tests.waiting import wait_until
+from webhooks.version import USER_AGENT
 from webhooks.wire.ids import public
 
 pytestmark = pytest.mark.django_db
@@ -103,7 +104,7 @@ def expected(server: RawServer, *own: str, length: int, body: str) -> str:
     )
 
 
-AGENT = ("user-agent: Waypost/0.1", "accept-encoding: identity")
+AGENT = (f"user-agent: {USER_AGENT}", "accept-encoding: identity")
 
 
 @pytest.fixture(autouse=True)

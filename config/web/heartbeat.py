@@ -1,0 +1,46 @@
+"""Write the heartbeat of a web process, and touch its file while its event loop turns."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+from django.db import Error
+
+from config.local.process_guard import own_name
+from delivery.load import heartbeats, roles
+from webhooks.kit.fair.shares import ShareExceeded
+from webhooks.kit.fair.threads import FairThreads
+from webhooks.kit.process.pulse import EVERY, pulse
+
+SHARE = "heartbeat"
+_writing: set["asyncio.Task[None]"] = set()  # at most one: the loop does not wait for the database
+
+
+def start(threads: FairThreads) -> None:
+    """Beat from now on in the running event loop; the database is called in one of these threads."""
+    heart = heartbeats.begin(roles.WEB, own_name("web"))
+
+    def write() -> None:
+        if heart.is_due() and not _writing:
+            task = asyncio.get_running_loop().create_task(_write(threads, heart))
+            _writing.add(task)
+            task.add_done_callback(_writing.discard)
+
+    start_pulse(write)
+
+
+def start_pulse(also: Callable[[], object] = lambda: None) -> None:
+    """Touch the file from now on, and call what else is to be done once a second."""
+    loop = asyncio.get_running_loop()
+
+    def beat() -> None:
+        pulse.beat()
+        also()
+        loop.call_later(EVERY, beat)
+
+    beat()
+
+
+async def _write(threads: FairThreads, heart: heartbeats.Heart) -> None:
+    with suppress(Error, ShareExceeded):
+        await threads.run(SHARE, heart.write)

@@ -1,0 +1,74 @@
+"""Read which programs run, and which have fallen silent. The table has a row for each program of each machine."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from delivery.load.roles import BEAT, DRAIN, READER, ROLES, WORKER
+from delivery.models import Heartbeat
+from webhooks.kit.sql import database_now
+
+SILENT_AFTER = {READER: 150.0}  # seconds without a sign of life; a reader that has nothing to read runs once a minute
+SILENT_AFTER_OTHERS = 30.0
+REQUIRED = (DRAIN, WORKER, BEAT)  # without one of them something is not done; the web is seen from outside
+LABELS = dict(ROLES)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessState:
+    """A program and for how many seconds it has been silent, if it is for too long (else 0)."""
+
+    heartbeat: Heartbeat
+    silent_seconds: float
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it has written no sign of life for too long: it was killed, hangs, or cannot reach the database."""
+        return self.silent_seconds > 0
+
+    @property
+    def since(self) -> datetime:
+        """Return when it last wrote a sign of life."""
+        return self.heartbeat.reported_at
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """The programs of all machines. ``missing``: roles that no program has, though the platform needs one."""
+
+    states: list[ProcessState]
+    missing: list[str]
+
+    @property
+    def silent(self) -> list[ProcessState]:
+        """Return the programs that have fallen silent."""
+        return [it for it in self.states if it.is_silent]
+
+    @property
+    def versions(self) -> list[str]:
+        """Return the versions that run, more than one during an upgrade."""
+        return sorted({it.heartbeat.version for it in self.states if not it.is_silent})
+
+    @property
+    def summary(self) -> str:
+        """Return what is wrong in one line, without the names of machines; "ok" if nothing is."""
+        silent = sorted({it.heartbeat.role for it in self.silent})
+        found = [*(f"{role} is silent" for role in silent), *(f"no {role} is running" for role in self.missing)]
+        return ", ".join(found) or "ok"
+
+
+def processes() -> Processes:
+    """Return the programs of all machines, by machine and name; none where programs do not say who they are."""
+    now = database_now()
+    rows = list(Heartbeat.objects.order_by("machine", "role", "name"))
+    readers = [it.reported_at for it in rows if it.role == READER]
+    # Any machine may read all sources, so only the latest sign of life of a reader counts.
+    states = [ProcessState(it, _silent_seconds(it, max(readers, default=now), now)) for it in rows]
+    known = {it.role for it in rows}
+    return Processes(states, [role for role in REQUIRED if rows and role not in known])
+
+
+def _silent_seconds(row: Heartbeat, last_reading_at: datetime, now: datetime) -> float:
+    reported_at = last_reading_at if row.role == READER else row.reported_at
+    silent = now - reported_at
+    limit = timedelta(seconds=SILENT_AFTER.get(row.role, SILENT_AFTER_OTHERS))
+    return silent.total_seconds() if silent > limit else 0.0

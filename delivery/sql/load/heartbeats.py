@@ -1,0 +1,67 @@
+"""Write, read and delete the signs of life of programs. The table has a row for each of them."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from webhooks.kit.sql import run
+
+FORGOTTEN_AFTER = 3_600.0  # seconds after its last sign of life until a program that was killed is forgotten
+
+
+class HeartbeatRow(NamedTuple):
+    """The columns of a Heartbeat, with times as seconds before now."""
+
+    machine: str
+    role: str
+    name: str
+    pid: int
+    version: str
+    cpu: float
+    memory: int
+    last_work: str
+    seconds_running: float
+    seconds_since_work: float | None
+
+
+_PLAIN = HeartbeatRow._fields[:-2]
+_COMPUTED = {
+    "started_at": "now() - make_interval(secs => %(seconds_running)s::float8)",
+    "reported_at": "now()",
+    "last_work_at": "now() - make_interval(secs => %(seconds_since_work)s::float8)",
+}
+
+# Reader: every program, every few seconds. Index: the unique (machine, role, name). The table is not logged, so nothing
+# waits for the disk.
+WRITE_HEARTBEAT = f"""
+INSERT INTO delivery_heartbeat ({", ".join((*_PLAIN, *_COMPUTED))})
+VALUES ({", ".join((*(f"%({name})s" for name in _PLAIN), *_COMPUTED.values()))})
+    ON CONFLICT (machine, role, name) DO UPDATE
+   SET {", ".join(f"{name} = excluded.{name}" for name in (*_PLAIN, *_COMPUTED))}
+"""
+
+
+def write_heartbeat(row: HeartbeatRow) -> None:
+    """Write a sign of life in place of the last one of its program."""
+    run(WRITE_HEARTBEAT, row._asdict())
+
+
+DELETE_HEARTBEAT = """
+DELETE FROM delivery_heartbeat
+ WHERE machine = %(machine)s AND role = %(role)s AND name = %(name)s AND pid = %(pid)s
+"""
+
+
+def delete_heartbeat(key: Mapping[str, Any]) -> None:
+    """Delete the row of a program that ends; not one that its successor has written."""
+    run(DELETE_HEARTBEAT, key)
+
+
+# Reader: the sweep. The table has a row for each program.
+DELETE_OLD_HEARTBEATS = """
+DELETE FROM delivery_heartbeat WHERE reported_at < now() - make_interval(secs => %(kept)s)
+"""
+
+
+def delete_old_heartbeats() -> None:
+    """Delete the rows of programs that have been silent for FORGOTTEN_AFTER."""
+    run(DELETE_OLD_HEARTBEATS, {"kept": FORGOTTEN_AFTER})
