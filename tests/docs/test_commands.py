@@ -3,11 +3,9 @@
 What the programs do is tested where they are; here nothing is started that stays.
 """
 
-import configparser
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -105,20 +103,6 @@ def test_encryption_keys_of_the_page_decrypt_with_both(settings: Any) -> None:
     settings.WAYPOST_ENCRYPTION_KEYS = [{"NEW": new, "OLD": old}[it] for it in text.split(",")]
     assert decrypt(kept) == "secret"
     assert Fernet(new).decrypt(encrypt("other")) == b"other"
-
-
-def test_unit_of_systemd_is_valid_and_starts_a_command_that_exists(tmp_path: Path) -> None:
-    text = block_for("systemd").text
-    unit = configparser.ConfigParser(interpolation=None)
-    unit.optionxform = str  # type: ignore[assignment, method-assign]
-    unit.read_string(text)
-    _, *words = shlex.split(unit["Service"]["ExecStart"])
-    check_program(words)
-    if program := shutil.which("systemd-analyze"):
-        path = tmp_path / "waypost.service"
-        path.write_text(text.replace(shlex.split(unit["Service"]["ExecStart"])[0], sys.executable))
-        done = subprocess.run([program, "verify", path], capture_output=True, text=True, check=False)
-        assert "waypost.service" not in done.stderr, done.stderr
 
 
 def test_program_for_a_container_is_one_that_exists() -> None:
