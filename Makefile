@@ -12,7 +12,7 @@ RUN_STAMP := $(VENV)/.run-$(shell cksum < requirements.txt | tr ' ' '-')
 DEV_STAMP := $(VENV)/.dev-$(shell cksum < requirements-dev.txt | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-fast journey faults test-brokers test-senders test-wheel isolation interop api-fuzz bench bench-quick bench-compare lint format typecheck coverage hooks lock dist clean
+.PHONY: help demo up test test-fast journey faults test-brokers test-senders test-wheel isolation interop api-fuzz bench bench-quick bench-compare lint format typecheck coverage hooks lock dist docs clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 12
@@ -101,9 +101,13 @@ lock: $(DEV_STAMP) ## resolve the dependency ranges of pyproject.toml again
 dist: $(DEV_STAMP) ## build the wheel and the source distribution into dist/
 	@rm -rf dist && $(BIN)/uv build --quiet --out-dir dist . && ls dist
 
+docs: $(DEV_STAMP) ## build the site of the documentation into site/; it needs no network to be read
+	@rm -rf site .site && $(BIN)/python docs/site.py pages .site && $(BIN)/zensical build --strict && $(BIN)/python docs/site.py offline site && rm -rf .site
+	@echo "open site/index.html"
+
 clean: ## remove the environment, the caches, and the data of this checkout
 	@if [ -x $(BIN)/python ] && [ -d .waypost ]; then $(BIN)/python -m config.local.embedded discard .waypost; fi
-	rm -rf $(VENV) .waypost .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov dist benchmarks/out
+	rm -rf $(VENV) .waypost .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov dist site .site benchmarks/out
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/pyvenv.cfg:

@@ -89,12 +89,14 @@ ROOMS = {
     "subscriptions.defaults": "",
     "subscriptions.schedule": "webhooks.kit.periodic_task",
     "subscriptions.registration": f"{GROUND} {TENANCY} subscriptions.validation",
+    "subscriptions.svix_import": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.registration",
     "subscriptions.tasks": "webhooks.kit subscriptions.schedule subscriptions.tenants subscriptions.inspectors",
     "subscriptions.api": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types "
     "subscriptions.inspectors subscriptions.connectors",
     "subscriptions.admin": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types "
     "subscriptions.inspectors subscriptions.connectors",
-    "subscriptions.management": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types",
+    "subscriptions.management": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types "
+    "subscriptions.registration subscriptions.svix_import",
     "subscriptions.apps": "webhooks.kit webhooks.host_project subscriptions.defaults",
     # the provider: what is due, and its delivery
     "delivery.defaults": "",

@@ -10,6 +10,8 @@ CHECKS = {
     "make": "tests/docs/test_commands.py::test_make_command_of_a_page_reaches_a_program_that_accepts_it",
     "production": "tests/docs/test_commands.py::test_settings_of_the_page_for_production_are_accepted",
     "encryption-keys": "tests/docs/test_commands.py::test_encryption_keys_of_the_page_decrypt_with_both",
+    "import-svix": "tests/subscriptions/management/commands/test_import_svix.py"
+    "::test_page_describes_the_file_as_it_is_read",
     "installed": "tests/docs/test_deploy.py::test_command_of_the_page_exists_and_so_do_its_files",
     "deployed-settings": "tests/docs/test_deploy.py::test_settings_of_a_machine_are_those_of_the_reference",
     "proxy": "tests/docs/test_deploy.py::test_proxy_passes_on_what_the_platform_reads",
@@ -111,6 +113,7 @@ NOT_RUN = {
 
 INVENTORY = {
     "README.md": "make picture demo-output states subscriber*2",
+    "docs/coming-from.md": "import-svix",
     "docs/how-to/add-a-filter.md": "guide*2 make",
     "docs/how-to/add-a-metric.md": "guide*3",
     "docs/how-to/add-a-periodic-task.md": "guide*4",
