@@ -4,11 +4,16 @@ It comes first in INSTALLED_APPS, so that the Celery app exists before any modul
 """
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+from django.utils.module_loading import import_string
 
 from config.celery import app as celery_app
 from config.ops import job_log, statement_timeout
 
 __all__ = ["PlatformConfig", "celery_app"]
+
+
+MAKE_ROLES = "config.access.roles.after_migration"  # imports models, so only once the apps are loaded
 
 
 class PlatformConfig(AppConfig):
@@ -21,3 +26,4 @@ class PlatformConfig(AppConfig):
         """Connect what listens to the signals of Django."""
         statement_timeout.connect_signals()
         job_log.connect_signals()
+        post_migrate.connect(import_string(MAKE_ROLES), dispatch_uid="roles")

@@ -81,6 +81,7 @@ WAYPOST_DEFAULT_WORKERS = env.integer(
     "WAYPOST_DEFAULT_WORKERS", SIZES.default_workers, minimum=1, maximum=256
 )  # processes
 WAYPOST_CATALOGUE = env.choice("WAYPOST_CATALOGUE", ("public", "key"), "public")  # who may browse event types
+WAYPOST_AUDIT_DAYS = env.integer("WAYPOST_AUDIT_DAYS", 400, maximum=36_500)  # that entries are kept; 0: for good
 WAYPOST_LOG_LEVEL = env.choice("WAYPOST_LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO")
 WAYPOST_LOG_FORMAT = env.choice("WAYPOST_LOG_FORMAT", ("text", "json"), "json" if IN_PRODUCTION else "text")
 WAYPOST_ACCESS_LOG = env.ratio("WAYPOST_ACCESS_LOG", 1.0 if WAYPOST_LOG_FORMAT == "json" else 0.0)  # of all requests
@@ -165,6 +166,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "config.web.request_ids.RequestIds",  # outermost: every response has an id
+    "config.web.content_policy.ContentPolicy",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.web.middleware.Sessions",
@@ -173,6 +175,7 @@ MIDDLEWARE = [
     "config.web.middleware.Authentication",
     "config.web.middleware.Messages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "webhooks.audit.requests.Audit",
     *project.MIDDLEWARE,
 ]
 ROOT_URLCONF = "config.urls"
@@ -273,6 +276,7 @@ API_TAGS = [
     {"name": "Tenants", "description": "Your customers: one tenant for each. Platform keys only."},
     {"name": "Plans", "description": "What tenants may use. Platform keys only."},
     {"name": "Usage", "description": "What was used, by day and type."},
+    {"name": "Audit", "description": "Who changed what, when and from where."},
     {"name": "Status", "description": "How busy the platform is. Platform keys only."},
 ]
 SPECTACULAR_SETTINGS = {
@@ -293,6 +297,9 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "TAGS": API_TAGS,
     "ENUM_NAME_OVERRIDES": {
+        "AuditAction": "webhooks.models.AuditEntry.Action",
+        "AuditActorType": "webhooks.models.AuditEntry.Actor",
+        "AuditOrigin": "webhooks.models.AuditEntry.Origin",
         "MaskingAction": "webhooks.wire.masking.masks.ACTIONS",
         "MaskOwner": "delivery.reading.requests.shaping.OWNERS",
         "EndpointState": "subscriptions.models.Endpoint.State",
@@ -347,9 +354,13 @@ SPECTACULAR_SETTINGS = {
         "SourceResponseWhen": "webhooks.models.Source.ResponseWhen",
     },
 }
+LOGIN_URL, LOGIN_REDIRECT_URL = "admin:login", "admin:index"
 UNFOLD = {
     "SITE_TITLE": "Waypost",
     "SITE_HEADER": "Waypost",
     "SITE_SYMBOL": "signpost",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "config.admin.theme.favicon"}],
+    "GLOBAL_CALLBACK": "config.admin.theme.context",
+    "STYLES": ["config.admin.theme.stylesheet"],
     "DASHBOARD_CALLBACK": "delivery.reading.dashboard.dashboard",
 }

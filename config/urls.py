@@ -1,7 +1,9 @@
 """Map every URL of the platform to its view."""
 
 from django.contrib import admin
+from django.templatetags.static import static
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from config.api import description, problem_pages
 from config.ops import landing, login, probes
@@ -34,6 +36,7 @@ urlpatterns = [
     path("problems/<str:code>/", problem_pages.problem, name="problem"),
     path("admin/login/", login.limited_login),  # before the admin's own
     path("admin/", admin.site.urls),
+    path("favicon.ico", RedirectView.as_view(url=static("config/favicon.svg"))),
     path("healthz", probes.healthz, name="healthz"),
     path("readyz", probes.readyz, name="readyz"),
     path("status/", status.status_probe, name="status-probe"),
@@ -41,5 +44,6 @@ urlpatterns = [
 ]
 
 handler400 = "subscriptions.api.conventions.errors.bad_request"
-handler404 = "subscriptions.api.conventions.errors.not_found"
-handler500 = "subscriptions.api.conventions.errors.failed"
+handler403 = "config.web.error_pages.forbidden"
+handler404 = "config.web.error_pages.not_found"
+handler500 = "config.web.error_pages.failed"

@@ -90,6 +90,7 @@ class Event(Row):
     warnings = models.JSONField(null=True, help_text="Violations of the event type's schema; empty: none.")
 
     class Meta:
+        permissions = [("view_payload", "Can view payloads of events, deliveries and attempts")]
         constraints = [
             models.UniqueConstraint(
                 fields=["tenant", "event_id", "source"], name="unique_event_id_per_tenant_and_source"

@@ -35,9 +35,9 @@ PERIODIC_TASKS = [
     periodic_task("delivery.evaluate_alerts", evaluate.run, BEAT_SCHEDULE, has_work=evaluate.HAS_DUE_RULES),
     periodic_task("delivery.send_alerts", with_keys(send.run), BEAT_SCHEDULE, has_work=send.HAS_DUE_MESSAGES),
     periodic_task("delivery.fold_usage", usage.fold, BEAT_SCHEDULE, has_work=HAS_INCREMENTS),
-    periodic_task("delivery.sweep", sweep.sweep, BEAT_SCHEDULE),
-    periodic_task("delivery.delete_old_alerts", history.delete_old_alerts, BEAT_SCHEDULE),
-    periodic_task("delivery.apply_retention", retention.apply_retention, BEAT_SCHEDULE),
+    periodic_task("delivery.sweep", sweep.sweep, BEAT_SCHEDULE, is_operation=True),
+    periodic_task("delivery.delete_old_alerts", history.delete_old_alerts, BEAT_SCHEDULE, is_operation=True),
+    periodic_task("delivery.apply_retention", retention.apply_retention, BEAT_SCHEDULE, is_operation=True),
 ]
 
 

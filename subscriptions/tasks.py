@@ -7,5 +7,7 @@ from webhooks.kit.periodic_task import periodic_task
 
 PERIODIC_TASKS = [
     periodic_task("subscriptions.sweep", idempotency.delete_expired, BEAT_SCHEDULE),
-    periodic_task("subscriptions.delete_expired_inspectors", inspectors.delete_expired, BEAT_SCHEDULE),
+    periodic_task(
+        "subscriptions.delete_expired_inspectors", inspectors.delete_expired, BEAT_SCHEDULE, is_operation=True
+    ),
 ]

@@ -26,6 +26,7 @@ PICTURE = ROOT / "docs" / "why" / "architecture.md"
 GROUND = "webhooks.wire webhooks.kit webhooks.outgoing webhooks.version"  # what the receiver and the provider share
 RECEIVER = "webhooks.telemetry webhooks.models"
 WORK = "webhooks.sources webhooks.processing webhooks.receiving"
+AUDIT = "webhooks.audit webhooks.audit.models"
 TENANTS = "subscriptions.errors subscriptions.models subscriptions.tenants"
 TENANCY = f"{TENANTS} subscriptions.masking subscriptions.endpoints subscriptions.routing"
 DELIVERY = "delivery.models delivery.telemetry delivery.sql delivery.notify"
@@ -46,10 +47,12 @@ ROOMS = {
     "webhooks.processing.models": "webhooks.wire webhooks.kit webhooks.sources.models",
     "webhooks.readers.models": "webhooks.wire webhooks.kit webhooks.sources.models",
     "webhooks.encryption.models": "",
-    "webhooks.models": "webhooks.encryption.models webhooks.sources.models webhooks.receiving.models "
-    "webhooks.processing.models webhooks.readers.models",
+    "webhooks.audit.models": "webhooks.kit",
+    "webhooks.models": "webhooks.audit.models webhooks.encryption.models webhooks.sources.models "
+    "webhooks.receiving.models webhooks.processing.models webhooks.readers.models",
     "webhooks.sources.kinds": GROUND,
     "webhooks.encryption": "webhooks.kit webhooks.telemetry",
+    "webhooks.audit": "webhooks.wire webhooks.kit webhooks.audit.models",
     "webhooks.checks": "",
     "webhooks.defaults": "",
     "webhooks.schedule": "webhooks.kit.periodic_task",
@@ -63,12 +66,13 @@ ROOMS = {
     "webhooks.cloudevents": "webhooks.wire webhooks.models",
     "webhooks.testing": f"{GROUND} {RECEIVER} {WORK} webhooks.schemes webhooks.sources webhooks.cloudevents",
     "webhooks.inbound_urls": "webhooks.receiving",
-    "webhooks.tasks": "webhooks.kit webhooks.encryption webhooks.schedule webhooks.processing webhooks.readers",
-    "webhooks.api": f"{GROUND} {RECEIVER} {WORK} webhooks.senders webhooks.sources.models webhooks.inbound_urls "
+    "webhooks.tasks": "webhooks.kit webhooks.audit webhooks.encryption webhooks.schedule webhooks.processing "
+    "webhooks.readers",
+    "webhooks.api": f"{GROUND} {RECEIVER} {WORK} {AUDIT} webhooks.senders webhooks.sources.models "
+    "webhooks.inbound_urls webhooks.readers webhooks.sources.kinds",
+    "webhooks.admin": f"{GROUND} {RECEIVER} {WORK} {AUDIT} webhooks.schemes webhooks.senders webhooks.api "
     "webhooks.readers webhooks.sources.kinds",
-    "webhooks.admin": f"{GROUND} {RECEIVER} {WORK} webhooks.schemes webhooks.senders webhooks.api webhooks.readers "
-    "webhooks.sources.kinds",
-    "webhooks.management": "webhooks.processing webhooks.api",
+    "webhooks.management": "webhooks.kit webhooks.processing webhooks.api",
     "webhooks.apps": "webhooks.kit webhooks.checks webhooks.defaults webhooks.host_project webhooks.host_logging "
     "webhooks.processing",
     # the provider: tenants and what they want
@@ -93,7 +97,7 @@ ROOMS = {
     "subscriptions.tasks": "webhooks.kit subscriptions.schedule subscriptions.tenants subscriptions.inspectors",
     "subscriptions.api": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types "
     "subscriptions.inspectors subscriptions.connectors",
-    "subscriptions.admin": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types "
+    "subscriptions.admin": f"{GROUND} {TENANCY} webhooks.audit subscriptions.validation subscriptions.event_types "
     "subscriptions.inspectors subscriptions.connectors",
     "subscriptions.management": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types "
     "subscriptions.registration subscriptions.svix_import",
@@ -149,9 +153,9 @@ ROOMS = {
     "delivery.fan_out delivery.publishing delivery.sending delivery.single_attempts delivery.reading "
     "delivery.replaying delivery.broadcasting delivery.schedules delivery.lifecycle delivery.alerts "
     "subscriptions.connectors",
-    "delivery.admin": f"{GROUND} {TENANCY} subscriptions.admin {DELIVERY} delivery.load delivery.publishing "
-    "delivery.sending delivery.reading delivery.replaying delivery.schedules delivery.lifecycle delivery.alerts "
-    "delivery.templatetags subscriptions.connectors",
+    "delivery.admin": f"{GROUND} {TENANCY} webhooks.audit subscriptions.admin {DELIVERY} delivery.load "
+    "delivery.publishing delivery.sending delivery.reading delivery.replaying delivery.schedules delivery.lifecycle "
+    "delivery.alerts delivery.templatetags subscriptions.connectors",
     "delivery.templatetags": "webhooks.kit",
     "delivery.management": f"{GROUND} {TENANCY} {DELIVERY} delivery.replaying",
     "delivery.apps": "webhooks.kit webhooks.host_project delivery.checks delivery.defaults",

@@ -1,6 +1,7 @@
 """Configure the receiver as a Django app."""
 
 from django.apps import AppConfig
+from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.core.checks import register
 from django.utils.module_loading import autodiscover_modules, import_string
 
@@ -33,4 +34,6 @@ class WebhooksConfig(AppConfig):
         for receiver in ON_TENANT_DELETED:
             tenant_deleted.connect(import_string(receiver))
         conditions.register(import_string(CONDITIONS))
+        user_logged_in.connect(import_string("webhooks.audit.sign_ins.record_sign_in"))
+        user_login_failed.connect(import_string("webhooks.audit.sign_ins.record_failure"))
         autodiscover_modules("webhook_handlers")

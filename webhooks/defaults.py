@@ -11,6 +11,7 @@ DEFAULTS: dict[str, Any] = {
     "WAYPOST_PROBLEM_TYPES": "",  # URL below which each kind of problem has its page; "": problems have no type
     "WAYPOST_HANDLERS": {},  # that a source may name: name -> dotted path
     "WAYPOST_HANDLER_WAITS": 50,  # requests of a source and web process that wait for handlers
+    "WAYPOST_AUDIT_DAYS": 400,  # entries of the audit are kept; 0: for good
     "WAYPOST_TRUSTED_PROXIES": [],  # whose X-Forwarded-* headers are used
     "WAYPOST_DROPS_UNDERSCORES": False,  # the server may keep header names with underscores
     # outgoing calls

@@ -1,5 +1,6 @@
 """Collect the models of the receiver for Django; each is defined in the room of its subject."""
 
+from webhooks.audit.models import AuditEntry
 from webhooks.encryption.models import EncryptionKey
 from webhooks.processing.models import LatestSequence, ReceiptReplay, SlowSource
 from webhooks.readers.models import SourcePartition
@@ -7,6 +8,7 @@ from webhooks.receiving.models import Receipt, Rejection
 from webhooks.sources.models import Source, SourceHour, SourceSecret
 
 __all__ = [
+    "AuditEntry",
     "EncryptionKey",
     "LatestSequence",
     "Receipt",

@@ -6,5 +6,11 @@ Imported where the Celery app is created, so before Django is set up: it imports
 from webhooks.kit.periodic_task import beat_schedule
 
 BEAT_SCHEDULE = beat_schedule(
-    {"webhooks.process_due": 1, "webhooks.read_sources": 1, "webhooks.replay_receipts": 2, "webhooks.sweep": 60}
+    {
+        "webhooks.process_due": 1,
+        "webhooks.read_sources": 1,
+        "webhooks.replay_receipts": 2,
+        "webhooks.sweep": 60,
+        "webhooks.delete_expired_audit": 600,
+    }
 )

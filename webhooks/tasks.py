@@ -1,5 +1,6 @@
 """List the periodic tasks of the receiver."""
 
+from webhooks.audit.retention import delete_expired_entries
 from webhooks.encryption.check import with_keys
 from webhooks.kit.periodic_task import periodic_task
 from webhooks.processing.process import process_due
@@ -13,6 +14,7 @@ from webhooks.schedule import BEAT_SCHEDULE
 PERIODIC_TASKS = [
     periodic_task("webhooks.process_due", with_keys(process_due), BEAT_SCHEDULE, has_work=HAS_PENDING),
     periodic_task("webhooks.read_sources", with_keys(read_sources), BEAT_SCHEDULE, has_work=HAS_DUE),
-    periodic_task("webhooks.replay_receipts", run_slices, BEAT_SCHEDULE, has_work=HAS_RUNNING),
-    periodic_task("webhooks.sweep", sweep, BEAT_SCHEDULE),
+    periodic_task("webhooks.replay_receipts", run_slices, BEAT_SCHEDULE, has_work=HAS_RUNNING, is_operation=True),
+    periodic_task("webhooks.sweep", sweep, BEAT_SCHEDULE, is_operation=True),
+    periodic_task("webhooks.delete_expired_audit", delete_expired_entries, BEAT_SCHEDULE),
 ]

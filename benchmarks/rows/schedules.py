@@ -14,7 +14,7 @@ INSERT = """
 INSERT INTO delivery_schedule (id, created_at, updated_at, tenant_id, "group", description, expression, timezone,
        flexible_window_minutes, state, action_after_completion, catch_up, template, next_at, due_at, occurrences,
        failures, last_error)
-SELECT delivery_uuid7(), now(), now(), t.id, 'default', '', %s, 'UTC', 0, 'active', 'none', 'latest',
+SELECT webhooks_uuid7(), now(), now(), t.id, 'default', '', %s, 'UTC', 0, 'active', 'none', 'latest',
        '{"type": "' || %s || '", "data": {"at": "<schedule.scheduled_at>"}}', at, at, 0, 0, ''
   FROM (SELECT id FROM subscriptions_tenant ORDER BY id LIMIT 1) t, generate_series(1, %s) n
  CROSS JOIN LATERAL (SELECT date_trunc('second', now()) + make_interval(secs => %s + n * %s) AS at) due"""

@@ -12,6 +12,7 @@ from delivery.models import Delivery
 from delivery.reading import queries
 from delivery.reading.requests.sent_request import sent_request
 from delivery.reading.timeline import explanation_of, response_headers, response_text
+from webhooks.audit.looks import HIDDEN, may_see_payload
 from webhooks.kit.admin.lists import AdminList
 
 MAX_CURL = 64 * 1024  # characters of a command that is shown; a longer one is in the REST API only
@@ -33,6 +34,7 @@ class AttemptPage:
             raise Http404
         sent = sent_request(delivery, attempt)
         text, is_cut = response_text(attempt.response)
+        sees = may_see_payload(request, delivery)
         context = {
             **self.model_admin.admin_site.each_context(request),
             "title": f"Attempt {attempt.number}",
@@ -43,9 +45,11 @@ class AttemptPage:
             "explanation": explanation_of(attempt.error, attempt.status),
             "sent": sent,
             "changed": ", ".join(it.replace("_", " ") for it in sent.changed) if sent else "",
-            "body": payload(sent.body) if sent and sent.body is not None else "",
-            "curl": sent.curl if sent and sent.curl and len(sent.curl) <= MAX_CURL else "",
-            "response": text + "…" if is_cut else text,
+            "shows_values": sees,
+            "hidden": HIDDEN,
+            "body": payload(sent.body) if sees and sent and sent.body is not None else "",
+            "curl": sent.curl if sees and sent and sent.curl and len(sent.curl) <= MAX_CURL else "",
+            "response": (text + "…" if is_cut else text) if sees else "",
             "response_headers": response_headers(attempt),
             **self._neighbours(delivery, attempt.number),
         }

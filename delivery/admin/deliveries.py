@@ -19,6 +19,7 @@ from delivery.reading.explain import explain
 from delivery.reading.timeline import timeline
 from delivery.sql.claim import ENCRYPTED_FORMS
 from subscriptions.models import Tenant
+from webhooks.audit.looks import HIDDEN, may_see_payload
 from webhooks.kit.admin.display import column, link, when
 from webhooks.kit.admin.filters import ChoicesFilter, RelatedFilter
 from webhooks.kit.admin.lists import AdminList
@@ -109,12 +110,14 @@ class DeliveryAdmin(AdminList):
         if delivery is not None and self.has_view_permission(request, delivery):
             attempts = queries.latest(delivery.history.all(), SHOWN_ATTEMPTS)
             letters = queries.latest(delivery.dead_letters.all(), SHOWN_DEAD_LETTERS)
+            sees = may_see_payload(request, delivery)
             context |= {
+                "shows_values": sees,
                 "entries": timeline(delivery, attempts, letters),
                 "earlier": delivery.attempts - len(attempts),
                 "has_own_body": delivery.body is not None,
                 "is_encrypted": delivery.form in ENCRYPTED_FORMS,
-                "payload": payload(_shown_body(delivery)),
+                "payload": payload(_shown_body(delivery)) if sees else HIDDEN,
             }
             if delivery.state in UNFINISHED:
                 context["reasons"] = explain(delivery.event, [delivery.endpoint])[0].reasons

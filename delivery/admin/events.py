@@ -16,6 +16,7 @@ from delivery.admin.time_filter import TimeRangeFilter
 from delivery.models import Delivery, Event, Replay
 from delivery.reading.explain import endpoints_for, explain
 from subscriptions.models import Tenant
+from webhooks.audit.looks import HIDDEN, may_see_payload
 from webhooks.kit.admin.display import column, link, when
 from webhooks.kit.admin.filters import RelatedFilter
 from webhooks.kit.admin.lists import AdminList
@@ -79,8 +80,10 @@ class EventAdmin(AdminList):
                 .defer("body")
             )
             without_delivery = endpoints_for(event).exclude(id__in=deliveries.values("endpoint_id")).order_by("-id")
+            sees = may_see_payload(request, event)
             context |= {
-                "payload": payload(event.body),
+                "payload": payload(event.body) if sees else HIDDEN,
+                "shows_values": sees,
                 "deliveries": deliveries.order_by("id")[:MAX_SHOWN_DELIVERIES],
                 "not_sent": explain(event, list(without_delivery[:MAX_EXPLAINED_ENDPOINTS])),
                 "max_not_sent": MAX_EXPLAINED_ENDPOINTS,

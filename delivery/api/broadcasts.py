@@ -86,6 +86,7 @@ class Broadcasts(BroadcastView, ReadOnlyResource[Broadcast]):
 class BroadcastPreview(BroadcastView):
     """Count the tenants of a broadcast."""
 
+    is_audited = False
     expensive = ("POST",)  # read by subscriptions.api.conventions.expensive_requests
     operations = {
         "post": (

@@ -152,6 +152,7 @@ class DeliveriesCancel(TenantScoped[Delivery]):
 class DeliveriesCancelPreview(TenantScoped[Delivery]):
     """Count the deliveries that a request would cancel."""
 
+    is_audited = False
     expensive = ("POST",)  # read by subscriptions.api.conventions.expensive_requests
     operations = {
         "post": (

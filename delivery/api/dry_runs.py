@@ -151,6 +151,7 @@ class DryRunResultsSerializer(serializers.Serializer[Any]):
 class DryRuns(StrictView):
     """Test a subscription on events. Nothing is stored, nothing is sent."""
 
+    is_audited = False
     has_large_body = True  # read by subscriptions.api.conventions.errors
     keeps_numbers = True  # likewise
     expensive = ("POST",)  # read by subscriptions.api.conventions.expensive_requests

@@ -89,6 +89,7 @@ class Replays(ReplayView, ReadOnlyResource[Replay]):
 class ReplayPreview(ReplayView):
     """Count the deliveries that a replay would send."""
 
+    is_audited = False
     expensive = ("POST",)  # read by subscriptions.api.conventions.expensive_requests
     operations = {
         "post": ("Preview a replay", "Counts what a replay with this filter would send, without sending anything.")

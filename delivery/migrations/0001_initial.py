@@ -37,6 +37,9 @@ class Migration(migrations.Migration):
                 ('warnings', models.JSONField(help_text="Violations of the event type's schema; empty: none.", null=True)),
                 ('tenant', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='events', to='subscriptions.tenant')),
             ],
+            options={
+                'permissions': [('view_payload', 'Can view payloads of events, deliveries and attempts')],
+            },
         ),
         migrations.CreateModel(
             name='LoadMinute',
@@ -713,4 +716,5 @@ class Migration(migrations.Migration):
             index=models.Index(condition=models.Q(('state', 'waiting')), fields=['deliver_at'], name='delayed_event_due'),
         ),
         migrations.RunSQL((Path(__file__).parent / "storage.sql").read_text(), migrations.RunSQL.noop),
+        migrations.RunSQL((Path(__file__).parent / "audit.sql").read_text(), migrations.RunSQL.noop),
     ]

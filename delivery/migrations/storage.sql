@@ -1,12 +1,4 @@
 -- Fill factors leave room for updates in place, and autovacuum follows closely, on the tables that are written most.
--- delivery_uuid7() makes ids for rows that a statement inserts itself (PostgreSQL has its own from version 18).
-
-CREATE FUNCTION delivery_uuid7() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
-    SELECT encode(set_byte(stamped, 6, (get_byte(stamped, 6) & 15) | 112), 'hex')::uuid
-      FROM (SELECT overlay(uuid_send(gen_random_uuid()) PLACING
-                substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6)
-           ) AS made(stamped)
-$$;
 ALTER TABLE delivery_delivery SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02,
     autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.02,
     autovacuum_vacuum_cost_delay = 0);

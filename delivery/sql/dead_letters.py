@@ -27,7 +27,7 @@ MAX_EXPIRED_PER_ENDPOINT = 1_000  # of these, so that one endpoint does not use 
 INSERT_DEAD_LETTERS = """
     INSERT INTO delivery_deadletter (id, created_at, tenant_id, endpoint_id, delivery_id, cause, reason, last_status,
                                      last_error, attempts, failed_at, replayed_by)
-    SELECT delivery_uuid7(), now(), tenant_id, endpoint_id, id, cause, reason, last_status, last_error, attempts,
+    SELECT webhooks_uuid7(), now(), tenant_id, endpoint_id, id, cause, reason, last_status, last_error, attempts,
            now(), ''
       FROM dead
         ON CONFLICT (delivery_id) WHERE replayed_at IS NULL DO NOTHING

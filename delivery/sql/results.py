@@ -44,7 +44,7 @@ def _insert(named: str) -> str:
     return f"""
 INSERT INTO delivery_pendingresult (id, created_at, tenant_id, delivery_id, endpoint_id, succeeded, condition, reason,
                                     attempts, last_status, last_error)
-SELECT delivery_uuid7(), now(), d.tenant_id, d.id, p.{named}_id, %(succeeded)s, coalesce(l.cause, d.state),
+SELECT webhooks_uuid7(), now(), d.tenant_id, d.id, p.{named}_id, %(succeeded)s, coalesce(l.cause, d.state),
        coalesce(l.reason, ''), d.attempts, d.last_status, d.last_error
   FROM unnest(%(deliveries)s::uuid[]) WITH ORDINALITY AS ended(id, place)
   JOIN delivery_delivery d ON d.id = ANY(ARRAY[ended.id])

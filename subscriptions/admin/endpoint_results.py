@@ -14,7 +14,7 @@ from subscriptions.admin.endpoint_form import MAY_CHANGE, endpoint_page, run_for
 from subscriptions.endpoints.endpoints import change_endpoint
 from subscriptions.endpoints.results import FIELDS
 from subscriptions.models import Endpoint
-from webhooks.kit.admin.display import NOTHING, link
+from webhooks.kit.admin.display import NOTHING, link, verb
 from webhooks.kit.rest.lookup import find
 
 
@@ -68,8 +68,8 @@ def shown_results(endpoint: Endpoint) -> SafeString:
     """Return who gets the results, with a link to the page that changes it."""
     success, failure = (NOTHING if row is None else link(row, str(row)) for row in _named(endpoint))
     page = reverse("admin:subscriptions_endpoint_results", args=[endpoint.pk])
-    text = '<div>On success: {}</div><div>On failure: {}</div><a class="wp-link" href="{}">Change</a>'
-    return format_html(text, success, failure, page)
+    text = "<div>On success: {}</div><div>On failure: {}</div>{}"
+    return format_html(text, success, failure, verb(MAY_CHANGE, page, "Change"))
 
 
 def _named(endpoint: Endpoint) -> list[Endpoint | None]:

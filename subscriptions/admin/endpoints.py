@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 
 from subscriptions.admin.actions import run_for_each, show_once
 from subscriptions.admin.connector_form import connector_page
-from subscriptions.admin.endpoint_form import MAY_ADD, add_page, settings_page
+from subscriptions.admin.endpoint_form import MAY_ADD, MAY_CHANGE, add_page, settings_page
 from subscriptions.admin.endpoint_masks import masks_page
 from subscriptions.admin.endpoint_results import results_page, shown_results
 from subscriptions.admin.endpoint_secrets import secrets_page
@@ -25,7 +25,7 @@ from subscriptions.connectors.catalogue import find_connector
 from subscriptions.endpoints import state
 from subscriptions.endpoints.signing_secrets import rotate_secret
 from subscriptions.models import Endpoint, HttpSettings, SigningSecret, Subscription
-from webhooks.kit.admin.display import NOTHING, Tone, column, link, pill, when
+from webhooks.kit.admin.display import NOTHING, Tone, column, link, pill, verb, when
 from webhooks.kit.admin.lists import AdminList
 
 TONES: dict[str, Tone] = {
@@ -150,7 +150,7 @@ class EndpointAdmin(AdminList):
         lines = ((name, str(value)) for name, value in row.settings.items())
         listed = format_html_join("", "<div>{}: {}</div>", lines)
         page = reverse("admin:subscriptions_endpoint_settings", args=[endpoint.pk])
-        return format_html('{}<a class="wp-link" href="{}">Change</a>', listed, page)
+        return format_html("{}{}", listed, verb(MAY_CHANGE, page, "Change"))
 
     named_endpoints = column("Invocation records go to", shown_results)
 
@@ -158,7 +158,7 @@ class EndpointAdmin(AdminList):
     def masks_list(self, endpoint: Endpoint) -> str:
         listed = format_html_join("", "<div>{}: {}</div>", ((it["path"], it["action"]) for it in endpoint.masks))
         page = reverse("admin:subscriptions_endpoint_masks", args=[endpoint.pk])
-        return format_html('{}<a class="wp-link" href="{}">Change</a>', listed, page)
+        return format_html("{}{}", listed, verb(MAY_CHANGE, page, "Change"))
 
     @admin.display(description="Custom headers")
     def header_names(self, endpoint: Endpoint) -> str:
@@ -170,7 +170,7 @@ class EndpointAdmin(AdminList):
         lines = ((_describe(secret),) for secret in endpoint.secrets.order_by("-id"))
         listed = format_html_join("", "<div>{}</div>", lines)
         page = reverse("admin:subscriptions_endpoint_secrets", args=[endpoint.pk])
-        return format_html('{}<a class="wp-link" href="{}">Rotate or end</a>', listed, page)
+        return format_html("{}{}", listed, verb("subscriptions.add_signingsecret", page, "Rotate or end"))
 
     @admin.display(description="Queue")
     def queue(self, endpoint: Endpoint) -> SafeString | str:

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from subscriptions.inspectors.inspectors import page_url_of, url_of
 from subscriptions.inspectors.shown_requests import shown_requests
 from subscriptions.models import Inspector
+from webhooks.audit.looks import HIDDEN, may_see_payload
 from webhooks.kit.admin.display import NOTHING, code, column, link, pill, when
 from webhooks.kit.admin.filters import RelatedFilter
 from webhooks.kit.admin.lists import AdminList
@@ -34,13 +35,21 @@ class InspectorAdmin(AdminList):
         rows: QuerySet[Inspector] = super().get_queryset(request)
         return rows.annotate(requests_kept=Count("requests"), latest_at=Max("requests__received_at"))
 
+    def get_fields(self, request: HttpRequest, obj: Inspector | None = None) -> Any:
+        """Leave out the link to the live page, which shows the requests to all who have it."""
+        if request.user.has_perm("subscriptions.view_payload"):
+            return self.fields
+        return (("public_id", "name"), ("tenant_link", "responds"), "end", "address")
+
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         row = self.get_object(request, object_id)
         context = dict(extra_context or {})
         if row is not None and self.has_view_permission(request, row):
-            context |= {"inspector": row, "requests": shown_requests(row.requests.all())}
+            sees = may_see_payload(request, row)
+            shown = shown_requests(row.requests.all()) if sees else []
+            context |= {"inspector": row, "requests": shown, "hidden": "" if sees else HIDDEN}
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
         return response
 

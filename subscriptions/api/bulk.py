@@ -213,6 +213,7 @@ class EndpointsDelete(SelectedEndpoints):
 class EndpointsDeletePreview(SelectedEndpoints):
     """Count the endpoints that a request would delete."""
 
+    is_audited = False
     operations = {
         "post": ("Preview the deletion of endpoints", "Counts the endpoints that match a filter, and changes nothing.")
     }
@@ -256,6 +257,7 @@ class SubscriptionsDelete(SelectedSubscriptions):
 class SubscriptionsDeletePreview(SelectedSubscriptions):
     """Count the subscriptions that a request would delete."""
 
+    is_audited = False
     operations = {
         "post": (
             "Preview the deletion of subscriptions",

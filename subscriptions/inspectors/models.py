@@ -36,6 +36,7 @@ class Inspector(Row):
     expires_at = models.DateTimeField(help_text="When the inspector and its requests are deleted.")
 
     class Meta:
+        permissions = [("view_payload", "Can view requests that inspectors received")]
         app_label = "subscriptions"
         indexes = [
             models.Index(fields=["tenant", "id"], name="inspector_by_tenant"),  # reader: GET /inspectors/

@@ -16,6 +16,8 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
+        ('auth', '0012_alter_user_first_name_max_length'),
+        ('webhooks', '0001_initial'),
     ]
 
     operations = [
@@ -82,6 +84,9 @@ class Migration(migrations.Migration):
                 ('response_delay_ms', models.PositiveIntegerField(default=0, help_text="Milliseconds before each response, at most 20,000: longer than the endpoint's `timeout_ms`, for example, to see timeouts.", validators=[django.core.validators.MaxValueValidator(20000)])),
                 ('expires_at', models.DateTimeField(help_text='When the inspector and its requests are deleted.')),
             ],
+            options={
+                'permissions': [('view_payload', 'Can view requests that inspectors received')],
+            },
         ),
         migrations.CreateModel(
             name='Tenant',
@@ -437,4 +442,5 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('endpoint__isnull', False), ('endpoint_labels__isnull', True)), models.Q(('endpoint__isnull', True), ('endpoint_labels__isnull', False)), _connector='OR'), name='subscription_to_endpoint_or_labels'),
         ),
         migrations.RunSQL((Path(__file__).parent / "versions.sql").read_text(), migrations.RunSQL.noop),
+        migrations.RunSQL((Path(__file__).parent / "audit.sql").read_text(), migrations.RunSQL.noop),
     ]

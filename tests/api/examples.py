@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.http import HttpRequest
+from django.urls import resolve
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -28,6 +29,7 @@ from tests.delivery.factories_load import make_drain_report, make_lane_behind, m
 from tests.factories import make_client, make_endpoint
 from tests.factories_receiver import make_source
 from tests.receiver import Receiver, status
+from webhooks.audit.models import AuditEntry
 from webhooks.models import Source
 from webhooks.processing.process import process_due
 from webhooks.sources.secret_rotation import keep_received_secret
@@ -49,6 +51,12 @@ REPLACED: list[tuple[re.Pattern[str], str]] = [
     (re.compile(r'(?<="key": ")[A-Za-z0-9_-]{43}(?=")'), "dGhlIGtleSBvZiBhbiBleGFtcGxlLCAzMiBieXRlcyE"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
 ]
+
+
+def is_audited(method: str, url: str) -> bool:
+    """Return whether a call of this operation has to leave an entry of the audit."""
+    view: Any = resolve(urlsplit(url).path).func
+    return method != "get" and bool(getattr(view.cls, "is_audited", True))
 
 
 MOST_ROWS = 10  # of a list in an example
@@ -82,8 +90,10 @@ class Recorder:
         """
         operation = next(it for it in operations() if it.described["operationId"] == operation_id)
         url = operation.path.format_map(path) + query
+        before = AuditEntry.objects.count()
         response = getattr(client, operation.method)(url, body, format="json")
         assert response.status_code < 400, (operation_id, response.content)
+        assert (AuditEntry.objects.count() > before) is is_audited(operation.method, url), operation_id
         entry = self.examples.setdefault(operation_id, {"responses": {}})
         if body is not None and not is_other_form:
             entry["request"] = body
@@ -177,6 +187,9 @@ def manage_tenants(it: Recorder, operator: APIClient) -> str:
     plan = it.call(operator, "create_plan", limits)["id"]
     it.call(operator, "list_plans")
     it.call(operator, "get_plan", ref=plan)
+    entry = it.call(operator, "list_audit", query="?limit=1")["data"][0]["id"]
+    it.call(operator, "get_audit", ref=entry)
+    it.call(operator, "export_audit")
     it.call(operator, "replace_plan", {**limits, "max_endpoints": 20}, ref=plan)
     it.call(operator, "change_plan", {"publish_rate": 100}, ref=plan)
     tenant: str = it.call(operator, "create_tenant", {"name": "Acme", "uid": "customer-42", "plan": plan})["id"]

@@ -21,6 +21,7 @@ NO_LIMIT_OF_A_PLAN = {"id", "uid", "name", "is_default", "created_at", "updated_
 NO_LIMIT_OF_THE_OPERATOR = {
     *("WAYPOST_HSTS_SECONDS", "WAYPOST_DISABLE_AFTER_DAYS", "WAYPOST_DISABLE_AFTER_FAILURES"),
     "WAYPOST_METRICS_PORT",
+    "WAYPOST_AUDIT_DAYS",
 }
 LINES = (ROOT / "docs/reference/limits.md").read_text().splitlines()
 ROWS = [[cell.strip() for cell in line[1:-1].split("|")] for line in LINES if line.startswith("|")]

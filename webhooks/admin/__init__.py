@@ -8,3 +8,4 @@ from webhooks.admin import receipt_replays as receipt_replays
 from webhooks.admin import receipts as receipts
 from webhooks.admin import rejections as rejections
 from webhooks.admin import sources as sources
+from webhooks.admin.audit import entries as entries

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from webhooks.kit.admin.display import NOTHING, Tone, code, pill, when
+from webhooks.kit.admin.display import NOTHING, Tone, code, may, pill, when
 from webhooks.models import Source, SourceHour, SourceSecret
 from webhooks.sources.source_stats import CurrentCounts
 from webhooks.wire.ids import public
@@ -104,4 +104,6 @@ def stats_panel(source: Source, now: CurrentCounts, totals: dict[str, int], hour
     ]
     tiles = [{"label": label, "tone": tone, "count": totals[kind]} for kind, (label, tone) in TILES.items()]
     context: dict[str, Any] = {"source": source, "now": now, "tiles": tiles, "columns": columns, "highest": highest}
+    context |= {"may_change": may("webhooks.change_source"), "may_replay": may("webhooks.replay_receipt")}
+    context |= {"may_add_secret": may("webhooks.add_sourcesecret") or may("webhooks.delete_sourcesecret")}
     return render_to_string("webhooks/admin/stats.html", context)

@@ -13,8 +13,9 @@ from django.utils.safestring import SafeString
 
 from webhooks.admin.display import attempt_pill, secret_by_id, state_pill, steps_line
 from webhooks.admin.message_list import SOURCE_FILTER, MessageList, ReceivedFilter
-from webhooks.admin.replay_page import ReplayRequest, check_may_replay, confirm_replay, may_replay
-from webhooks.kit.admin.display import NOTHING, code, column, pill, size, when
+from webhooks.admin.replay_page import PERMISSION, ReplayRequest, check_may_replay, confirm_replay, may_replay
+from webhooks.audit.looks import may_see_payload
+from webhooks.kit.admin.display import NOTHING, code, column, may, pill, size, when
 from webhooks.models import Receipt
 from webhooks.processing.receipts import attempts_of, by_event_type, by_message_id
 from webhooks.processing.replays import ReceiptCount, replay_now
@@ -101,12 +102,20 @@ class ReceiptAdmin(MessageList):
     def has_replay_permission(self, request: HttpRequest) -> bool:
         return may_replay(request)
 
+    def get_fieldsets(self, request: HttpRequest, obj: Receipt | None = None) -> Any:
+        """Leave out the body and the headers for users who may not see payloads, and record who sees them."""
+        sets = super().get_fieldsets(request, obj)
+        if obj is None or may_see_payload(request, obj):
+            return sets
+        return [it for it in sets if it[0] != "Body" and not str(it[0]).startswith("Headers")]
+
     def body(self, request: HttpRequest, pk: Any) -> HttpResponseBase:
         """Respond with the body as a file."""
-        if not self.has_view_permission(request):
+        receipt = get_object_or_404(Receipt, pk=pk)
+        if not self.has_view_permission(request) or not may_see_payload(request, receipt):
             raise PermissionDenied
         try:
-            return download_body(get_object_or_404(Receipt, pk=pk))
+            return download_body(receipt)
         except OSError:
             return HttpResponse(STORAGE_UNAVAILABLE, content_type="text/plain", status=503)
 
@@ -152,12 +161,15 @@ class ReceiptAdmin(MessageList):
 
     @admin.display(description="Actions")
     def buttons(self, receipt: Receipt) -> SafeString:
-        return format_html(
-            '<span class="wp-buttons"><a class="wp-button" href="{}">Replay</a>'
-            '<a class="wp-button wp-quiet" href="{}">Download body</a></span>',
-            reverse("admin:webhooks_receipt_replay", args=[receipt.pk]),
-            reverse("admin:webhooks_receipt_body", args=[receipt.pk]),
-        )
+        pages = [
+            (PERMISSION, "", "webhooks_receipt_replay", "Replay"),
+            ("webhooks.view_payload", " wp-quiet", "webhooks_receipt_body", "Download body"),
+        ]
+        shown = [
+            (tone, reverse(f"admin:{page}", args=[receipt.pk]), text) for key, tone, page, text in pages if may(key)
+        ]
+        links = format_html_join("", '<a class="wp-button{}" href="{}">{}</a>', shown)
+        return format_html('<span class="wp-buttons">{}</span>', links) if links else SafeString(NOTHING)
 
     @admin.display(description="Body")
     def body_block(self, receipt: Receipt) -> SafeString:

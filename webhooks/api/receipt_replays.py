@@ -88,6 +88,7 @@ class ReceiptReplays(ReceiptReplayView, ReadOnlyResource[ReceiptReplay]):
 class ReceiptReplayPreview(ReceiptReplayView):
     """Count the receipts that a replay would select."""
 
+    is_audited = False
     expensive = ("POST",)  # read by subscriptions.api.conventions.expensive_requests
     operations = {
         "post": (

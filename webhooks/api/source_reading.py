@@ -30,6 +30,7 @@ IS_NOT_READ = "Must be a kind that is read; sources/{ref}/test/ sends a source o
 class SourceSettingsTest(BelowSource):
     """A test of settings that need not be stored."""
 
+    is_audited = False
     operations = {
         "post": (
             "Test the settings of a source",
@@ -56,6 +57,7 @@ class SourceSettingsTest(BelowSource):
 class StoredSettingsTest(BelowSource):
     """A test of the settings that a source has."""
 
+    is_audited = False
     operations = {
         "post": (
             "Test the stored settings of a source",

@@ -4,6 +4,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from webhooks.api import (
+    audit,
     receipt_replays,
     receipts,
     rejections,
@@ -18,12 +19,14 @@ from webhooks.inbound_urls import urlpatterns as inbound_urlpatterns
 __all__ = ["api_urlpatterns", "inbound_urlpatterns"]
 
 router = SimpleRouter(use_regex_path=False)
+router.register("audit", audit.Audit, "audit-entry")
 router.register("sources", sources.Sources, "source")
 router.register("receipt-replays", receipt_replays.ReceiptReplays, "receipt-replay")
 router.register("receipts", receipts.Receipts, "receipt")
 router.register("rejections", rejections.Rejections, "rejection")
 
 api_urlpatterns = [
+    path("audit/export/", audit.AuditExport.as_view(), name="audit-export"),  # before audit/<ref>/
     path("receipt-replays/preview/", receipt_replays.ReceiptReplayPreview.as_view(), name="receipt-replay-preview"),
     path("sources/test/", source_reading.SourceSettingsTest.as_view(), name="source-settings-test"),
     *router.urls,

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from celery import shared_task
 
+from webhooks.kit.audit.operation import Operation, running
+
 BeatSchedule = dict[str, dict[str, Any]]
 
 
@@ -37,15 +39,22 @@ def beat_schedule(periods: Mapping[str, float], queue: str = "default") -> BeatS
     }
 
 
-def periodic_task(name: str, run: Callable[[], object], schedule: BeatSchedule, *, has_work: str = "") -> PeriodicTask:
+def periodic_task(
+    name: str, run: Callable[[], object], schedule: BeatSchedule, *, has_work: str = "", is_operation: bool = False
+) -> PeriodicTask:
     """Register ``run`` as the Celery task ``name``, and return its place in the schedule, which has to contain it.
 
     The result of ``run`` is discarded. Runs may overlap if one takes longer than its period, so ``run`` has to claim
     its work in the database. ``has_work`` is evaluated every second, without parameters: it has to be an index lookup.
+    ``is_operation``: the audit names the task in the entries of what it changes; not for tasks of the hot paths.
     """
 
     def task() -> None:
-        run()
+        if not is_operation:
+            run()
+            return
+        with running(Operation(origin="job", name=name, actor_type="system")):
+            run()
 
     shared_task(name=name, ignore_result=True)(task)
     entry = schedule[name]

@@ -26,6 +26,7 @@ import psycopg
 from django.conf import settings
 from django.db import connection, connections
 
+from webhooks.kit.audit.operation import announced, current_operation
 from webhooks.kit.postgresql.prepared_statements import PreparedStatements, UnsupportedParameterError
 
 ARRAY_PARAMETER = re.compile(r"%\((\w+)\)s(?=::\w+\[\])")  # a named parameter that is cast to an array
@@ -42,6 +43,13 @@ def run(statement: str | bytes, parameters: Mapping[str, Any] | Sequence[Any]) -
     Parameters are a mapping for ``%(name)s`` (a ``str`` statement), or a sequence for ``$1``, ``$2`` (``bytes``).
     Raises Django's database errors.
     """
+    if current_operation() is not None:
+        with announced():
+            return _run(statement, parameters)
+    return _run(statement, parameters)
+
+
+def _run(statement: str | bytes, parameters: Mapping[str, Any] | Sequence[Any]) -> list[tuple[Any, ...]]:
     connection.ensure_connection()
     with connection.wrap_database_errors:
         if settings.WAYPOST_PREPARE_STATEMENTS:

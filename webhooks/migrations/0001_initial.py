@@ -4,6 +4,8 @@ import django.db.models.functions.datetime
 import django.utils.timezone
 import webhooks.sources.models
 import webhooks.wire.ids
+from pathlib import Path
+
 from django.db import migrations, models
 
 
@@ -22,6 +24,35 @@ class Migration(migrations.Migration):
                 ('ciphertext', models.BinaryField(help_text='The fingerprint, encrypted with the key.')),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), help_text='When the key was first used.')),
             ],
+        ),
+        migrations.CreateModel(
+            name='AuditEntry',
+            fields=[
+                ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When it was created.')),
+                ('tenant_id', models.UUIDField(help_text='Tenant of the object; null: of none.', null=True, verbose_name='tenant ID')),
+                ('actor_type', models.CharField(choices=[('key', 'API key'), ('user', 'User of the admin'), ('command', 'User of the machine'), ('system', 'The system'), ('anonymous', 'Not signed in')], help_text='Kind of the one who did it.', max_length=16)),
+                ('actor_id', models.CharField(help_text='Id of the API key or the user; empty: none.', max_length=64)),
+                ('actor_tenant_id', models.UUIDField(editable=False, null=True)),
+                ('actor_name', models.CharField(help_text='Name of the API key or the user.', max_length=256)),
+                ('origin', models.CharField(choices=[('api', 'REST API'), ('admin', 'Admin'), ('command', 'Command line'), ('job', 'Periodic task'), ('system', 'The system')], help_text='Where it came from.', max_length=16)),
+                ('operation', models.CharField(help_text='Name of the route, the command or the periodic task.', max_length=256)),
+                ('operation_id', models.UUIDField(editable=False, null=True)),
+                ('address', models.CharField(help_text='Network address that the request came from; empty: none.', max_length=64)),
+                ('request_id', models.CharField(help_text='Id of the request, as in its response; empty: none.', max_length=64)),
+                ('action', models.CharField(choices=[('created', 'Created'), ('changed', 'Changed'), ('deleted', 'Deleted'), ('performed', 'Performed'), ('viewed', 'Payload viewed'), ('signed_in', 'Signed in'), ('sign_in_failed', 'Sign-in failed'), ('locked_out', 'Locked out')], help_text='What was done to the object.', max_length=16)),
+                ('object_type', models.CharField(help_text='Type of the object, such as endpoint; empty: none.', max_length=32)),
+                ('object_key', models.CharField(editable=False, max_length=64)),
+                ('object_name', models.CharField(help_text='Name of the object at that time; empty: it has none.', max_length=256)),
+                ('part', models.CharField(help_text='Part of the object that was changed; empty: the object itself.', max_length=32)),
+                ('before', models.JSONField(help_text='Values that were changed or deleted; secrets are shown as ***.', null=True)),
+                ('after', models.JSONField(help_text='Values since then; secrets are shown as ***.', null=True)),
+            ],
+            options={
+                'verbose_name': 'audit entry',
+                'verbose_name_plural': 'audit entries',
+                'indexes': [models.Index(fields=['tenant_id', 'id'], name='audit_by_tenant'), models.Index(fields=['object_type', 'object_key', 'id'], name='audit_by_object'), models.Index(fields=['actor_type', 'actor_id', 'id'], name='audit_by_actor'), models.Index(condition=models.Q(('operation_id', None), _negated=True), fields=['operation_id'], name='audit_by_operation')],
+            },
         ),
         migrations.CreateModel(
             name='ReceiptReplay',
@@ -178,7 +209,7 @@ class Migration(migrations.Migration):
                 ('source', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='receipts', to='webhooks.source')),
             ],
             options={
-                'permissions': [('replay_receipt', 'Can replay receipts')],
+                'permissions': [('replay_receipt', 'Can replay receipts'), ('view_payload', 'Can view payloads')],
                 'indexes': [models.Index(condition=models.Q(('due_at__isnull', False)), fields=['source', 'due_at'], name='receipt_due'), models.Index(condition=models.Q(('claims__gt', 0)), fields=['due_at'], name='receipt_suspect'), models.Index(condition=models.Q(('due_at__isnull', False), models.Q(('order_key', ''), _negated=True)), fields=['source', 'order_key', 'id'], name='receipt_order_key'), models.Index(condition=models.Q(('dead_at__isnull', False)), fields=['source', 'id'], name='receipt_source_dead'), models.Index(condition=models.Q(('replay_id__isnull', False)), fields=['replay_id'], name='receipt_of_replay'), models.Index(condition=models.Q(('dead_at__isnull', False)), fields=['dead_at'], name='receipt_dead'), models.Index(condition=models.Q(('may_repeat', True)), fields=['source', 'message_id'], name='receipt_message_id'), models.Index(fields=['source', 'id'], name='receipt_source'), models.Index(condition=models.Q(('event_type', ''), _negated=True), fields=['source', 'event_type', 'id'], name='receipt_event_type'), models.Index(condition=models.Q(('body_key', ''), _negated=True), fields=['body_key'], name='receipt_body_key')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('may_repeat', False)), fields=('source', 'message_id'), name='receipt_message_id_unique'), models.CheckConstraint(condition=models.Q(models.Q(('body__isnull', False), ('body_key', '')), models.Q(('body__isnull', True), ('body_key__gt', '')), _connector='OR'), name='receipt_body_in_one_place')],
             },
@@ -246,4 +277,5 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('source', 'name'), name='source_partition_unique')],
             },
         ),
+        migrations.RunSQL((Path(__file__).parent / "audit.sql").read_text(), migrations.RunSQL.noop),
     ]

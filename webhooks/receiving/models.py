@@ -119,7 +119,7 @@ class Receipt(KeyedRow):
             # reader: sweep.remove_orphans
             models.Index(fields=["body_key"], name="receipt_body_key", condition=~Q(body_key="")),
         ]
-        permissions = [("replay_receipt", "Can replay receipts")]
+        permissions = [("replay_receipt", "Can replay receipts"), ("view_payload", "Can view payloads")]
 
     prepared: Any = None
     """The steps of the handlers in this run, kept by ``webhooks.processing.steps``; no column."""

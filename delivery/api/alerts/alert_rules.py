@@ -125,6 +125,7 @@ class AlertRules(TenantScoped[AlertRule], Resource[AlertRule]):
 class AlertRulePreview(TenantScoped[AlertRule]):
     """Try a rule that is not created."""
 
+    is_audited = False
     expensive = ("POST",)  # read by subscriptions.api.conventions.expensive_requests
     operations = {
         "post": (

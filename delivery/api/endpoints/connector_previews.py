@@ -43,6 +43,7 @@ class ConnectorRequestSerializer(RequestPreviewSerializer):
 class ConnectorPreviews(StrictView):
     """Show the request of a connector. Nothing is stored, nothing is sent."""
 
+    is_audited = False
     has_large_body = True  # read by subscriptions.api.conventions.errors
     keeps_numbers = True  # likewise
     expensive = ("POST",)  # read by subscriptions.api.conventions.expensive_requests

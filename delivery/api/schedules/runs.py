@@ -19,6 +19,7 @@ from subscriptions.models import Scope
 class SchedulePreview(TenantScoped[Schedule]):
     """Preview the occurrences of an expression."""
 
+    is_audited = False
     operations = {
         "post": (
             "Preview a schedule",

@@ -3,19 +3,20 @@
 import time
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils.dateparse import parse_datetime
 
 from delivery.models import DeadLetter, Replay
 from delivery.replaying import replays
 from subscriptions.models import Tenant
+from webhooks.kit.audit.commands import AuditedCommand
 from webhooks.kit.rest.labels import parse_labels
 from webhooks.wire.ids import parse
 
 REFRESH_EVERY = 0.5  # seconds between two lines of progress
 
 
-class Command(BaseCommand):
+class Command(AuditedCommand):
     """Replay from the command line."""
 
     help = "Replay dead letters or past events: counts first, asks, and shows the progress."

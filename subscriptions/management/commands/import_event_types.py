@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from subscriptions.errors import Invalid
 from subscriptions.event_types.exact_json import from_json
 from subscriptions.event_types.importing import import_openapi
 from subscriptions.event_types.models import SchemaCheckMode
+from webhooks.kit.audit.commands import AuditedCommand
 
 
-class Command(BaseCommand):
+class Command(AuditedCommand):
     """Create and change the types of the deployment; print one line for each, and a summary."""
 
     help = "Import event types from the webhooks of an OpenAPI 3.1 document (JSON or YAML)."

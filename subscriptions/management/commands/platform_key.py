@@ -4,16 +4,17 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from subscriptions.errors import Invalid
 from subscriptions.models import Scope
 from subscriptions.tenants.keys import create_key
 from subscriptions.validation import check_name
+from webhooks.kit.audit.commands import AuditedCommand
 
 
-class Command(BaseCommand):
+class Command(AuditedCommand):
     """Create a platform key and print it."""
 
     help = 'Create a platform key and print {"id": ..., "api_key": ...} as one line of JSON.'

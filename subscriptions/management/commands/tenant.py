@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 
 from subscriptions.errors import Invalid
@@ -11,9 +11,10 @@ from subscriptions.models import Scope
 from subscriptions.tenants.keys import create_key
 from subscriptions.tenants.tenants import create_tenant
 from subscriptions.validation import check_name, check_uid
+from webhooks.kit.audit.commands import AuditedCommand
 
 
-class Command(BaseCommand):
+class Command(AuditedCommand):
     """Create a tenant and its first API key, and print them."""
 
     help = 'Create a tenant and print {"tenant": ..., "api_key": ...} as one line of JSON.'

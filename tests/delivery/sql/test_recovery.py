@@ -122,7 +122,7 @@ class TestRaiseToLowWaterMark:
 @pytest.mark.django_db
 def test_key_made_by_the_database_is_a_uuid_version_7_of_now() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT delivery_uuid7(), clock_timestamp() FROM generate_series(1, 100)")
+        cursor.execute("SELECT webhooks_uuid7(), clock_timestamp() FROM generate_series(1, 100)")
         rows = cursor.fetchall()
     assert len({key for key, _ in rows}) == 100
     for key, moment in rows:

@@ -32,7 +32,7 @@ def operator(*permissions: str) -> Client:
     return client
 
 
-SEES_ALL = ("view_source", "view_receipt", "view_rejection")
+SEES_ALL = ("view_source", "view_receipt", "view_rejection", "view_payload")
 
 
 def replay(client: Client, *receipts: Receipt, **more: Any) -> Any:

@@ -1,6 +1,7 @@
 """Format values as HTML for the admin's pages. Every text is escaped."""
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -12,6 +13,25 @@ from django.utils.safestring import SafeString
 
 NOTHING = "-"
 Tone = Literal["plain", "info", "good", "warn", "bad"]
+
+
+_user: ContextVar[Any] = ContextVar("user", default=None)
+
+
+def show_to(user: Any) -> None:
+    """Say who looks at the page that is being made in this thread, for ``may``."""
+    _user.set(user)
+
+
+def may(permission: str) -> bool:
+    """Return whether the one who looks at the page has a permission: columns and fields are not told the request."""
+    user = _user.get()
+    return user is not None and bool(user.has_perm(permission))
+
+
+def verb(permission: str, path: str, text: str) -> SafeString:
+    """Return a link to a page that changes something; nothing for those who may not open it."""
+    return format_html('<a class="wp-link" href="{}">{}</a>', path, text) if may(permission) else SafeString("")
 
 
 def column(title: str, show: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:

@@ -9,13 +9,18 @@ from uuid import UUID
 
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
+from django.utils.module_loading import import_string
 
+from webhooks.kit.admin.display import show_to
 from webhooks.wire.ids import parse
 
+HISTORY_PAGE = "webhooks.admin.audit.history.history_page"  # rooms above: wired by name
+RECORD_OPERATION = "webhooks.audit.entries.record_about"
 MAX_COUNTED = 10_000  # rows the bounded paginator counts; filters reach the others
 
 
@@ -71,6 +76,35 @@ class AdminList(ModelAdmin):  # type: ignore[misc]
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        show_to(request.user)
+        page: HttpResponse = super().changelist_view(request, extra_context)
+        return page
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        show_to(request.user)
+        page: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
+        return page
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show what the audit has recorded of a row, in place of what was done in the admin only."""
+        page: HttpResponse = import_string(HISTORY_PAGE)(self, request, object_id)
+        return page
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
+        """Record an operation on a row, also in the audit, unless the operation has an entry about it."""
+        import_string(RECORD_OPERATION)(obj, message)
+        logged: LogEntry = super().log_change(request, obj, message)
+        return logged
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

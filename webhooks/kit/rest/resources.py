@@ -24,6 +24,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer, Serializer
 from rest_framework.viewsets import GenericViewSet
 
+from webhooks.kit.audit.operation import current_operation
 from webhooks.kit.rest.errors import PreconditionFailed
 from webhooks.kit.rest.lookup import find, require
 from webhooks.kit.rest.pages import CursorPages
@@ -73,6 +74,8 @@ class ScopedView(StrictView, GenericAPIView[M]):
         rows: Any = self.get_queryset()  # of a model with an id and perhaps a uid
         found: M = require(rows, self.kwargs["ref"], of_all_tenants=self.tenant_id() is None)
         self.check_object_permissions(self.request, found)
+        if (operation := current_operation()) is not None:
+            operation.about(found)
         return found
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Response:

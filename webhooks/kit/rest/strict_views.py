@@ -10,6 +10,7 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from webhooks.kit.audit.operation import current_operation
 from webhooks.kit.rest.query_params import QueryParams
 from webhooks.kit.rest.serializers import json_type
 
@@ -21,18 +22,34 @@ class StrictView(APIView):
 
     query_params: ClassVar[type[QueryParams]] = QueryParams
     """The query parameters of a list, or of a GET request that is no list."""
+    is_audited: ClassVar[bool] = True
+    """Whether its POST requests are entries of the audit: not those of previews, nor publishing."""
     reads_body: ClassVar[bool] = True
     """Whether the view's POST requests have a body. Without one, and for DELETE, only an empty object is accepted."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Check the request once its key is known to be allowed the operation. Raises ValidationError."""
         super().initial(request, *args, **kwargs)
+        self.name_actor(request)
         if request.method == "OPTIONS":
             return
         if not self.reads_parameters(request):
             QueryParams.read(request)
         if request.method == "DELETE" or (request.method == "POST" and not self.reads_body):
             check_no_body(request)
+
+    def name_actor(self, request: Request) -> None:
+        """Tell the audit which API key the operation is done with."""
+        operation, key = current_operation(), request.auth
+        if operation is None or key is None:
+            return
+        operation.actor_type, operation.actor_id = "key", str(getattr(key, "key_id", ""))
+        operation.actor_name, operation.actor_tenant_id = (
+            str(getattr(key, "label", "")),
+            getattr(key, "tenant_id", None),
+        )
+        operation.tenant_id = operation.actor_tenant_id
+        operation.is_audited = self.is_audited
 
     def reads_parameters(self, request: Request) -> bool:
         """Return whether this operation reads the view's own parameters, and checks their names then."""

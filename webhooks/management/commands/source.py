@@ -4,13 +4,14 @@ import json
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from rest_framework.exceptions import ValidationError
 
 from webhooks.api.serializers.sources import SourceSerializer
+from webhooks.kit.audit.commands import AuditedCommand
 
 
-class Command(BaseCommand):
+class Command(AuditedCommand):
     """Create a source of the operator."""
 
     help = 'Create a source and print {"source": ..., "url": ..., "secret": ...} as one line of JSON.'

@@ -1,0 +1,67 @@
+"""Test the audit over REST."""
+
+import json
+
+import pytest
+
+from subscriptions.models import Tenant
+from tests.factories import make_client, make_endpoint, make_tenant
+from tests.routes import ApiRoute, RouteCases
+from webhooks.audit.models import AuditEntry
+
+pytestmark = pytest.mark.django_db
+
+API = "/api/v1/audit/"
+
+
+class TestRoutes(RouteCases):
+    routes = [
+        ApiRoute("get", "audit/", "read", 200),
+        ApiRoute("get", "audit/export/", "read", 200),
+        ApiRoute("get", "audit/{entry}/", "read", 200),
+    ]
+
+    def make_ids(self, tenant: Tenant) -> dict[str, str]:
+        return {"entry": AuditEntry.objects.filter(tenant_id=tenant.pk).latest("id").public_id}
+
+
+def test_list_shows_the_changes_of_an_object_with_values_before_and_after() -> None:
+    tenant = make_tenant()
+    endpoint, client = make_endpoint(tenant), make_client(tenant)
+    changed = client.patch(f"/api/v1/endpoints/{endpoint.public_id}/", {"description": "new"}, format="json")
+    assert changed.status_code == 200
+    (entry,) = client.get(f"{API}?object={endpoint.public_id}&action=changed").json()["data"]
+    assert (entry["object_type"], entry["object_id"]) == ("endpoint", endpoint.public_id)
+    assert (entry["before"], entry["after"]) == ({"description": ""}, {"description": "new"})
+    assert entry["actor"]["type"] == "key"
+    assert entry["actor"]["address"] == "127.0.0.1"
+
+
+def test_tenant_sees_an_operator_without_name_and_address() -> None:
+    tenant = make_tenant()
+    endpoint = make_endpoint(tenant)
+    operator = make_client(None)
+    operator.patch(f"/api/v1/endpoints/{endpoint.public_id}/", {"description": "x"}, format="json")
+    path = f"{API}?object={endpoint.public_id}&action=changed"
+    (shown,) = make_client(tenant).get(path).json()["data"]
+    assert shown["actor"] == {"type": "key", "id": "", "name": "operator", "address": ""}
+    (full,) = operator.get(path).json()["data"]
+    assert full["actor"]["address"] == "127.0.0.1"
+    assert full["actor"]["id"]
+
+
+def test_export_is_one_json_object_a_line_oldest_first_and_continues() -> None:
+    tenant = make_tenant()
+    make_endpoint(tenant)
+    client = make_client(tenant)
+    response = client.get(f"{API}export/")
+    assert response["Content-Type"] == "application/jsonl"
+    lines = [json.loads(line) for line in b"".join(response.streaming_content).splitlines()]
+    assert [it["id"] for it in lines] == sorted(it["id"] for it in lines)
+    assert lines[0]["object_type"] == "tenant"
+    rest = b"".join(client.get(f"{API}export/?after={lines[0]['id']}").streaming_content)
+    assert [json.loads(line)["id"] for line in rest.splitlines()] == [it["id"] for it in lines[1:]]
+
+
+def test_unknown_object_has_no_entries() -> None:
+    assert make_client(make_tenant()).get(f"{API}?object=nothing").json()["data"] == []
