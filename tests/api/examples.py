@@ -53,10 +53,10 @@ REPLACED: list[tuple[re.Pattern[str], str]] = [
 ]
 
 
-def is_audited(method: str, url: str) -> bool:
-    """Return whether a call of this operation has to leave an entry of the audit."""
+def is_audited(url: str) -> bool:
+    """Return whether a call that is not a GET has to leave an entry of the audit: all but previews and publishing."""
     view: Any = resolve(urlsplit(url).path).func
-    return method != "get" and bool(getattr(view.cls, "is_audited", True))
+    return bool(getattr(view.cls, "is_audited", True))
 
 
 MOST_ROWS = 10  # of a list in an example
@@ -93,11 +93,12 @@ class Recorder:
         before = AuditEntry.objects.count()
         response = getattr(client, operation.method)(url, body, format="json")
         assert response.status_code < 400, (operation_id, response.content)
-        assert (AuditEntry.objects.count() > before) is is_audited(operation.method, url), operation_id
+        if operation.method != "get":  # a GET creates a masking key where there is none
+            assert (AuditEntry.objects.count() > before) is is_audited(url), operation_id
         entry = self.examples.setdefault(operation_id, {"responses": {}})
         if body is not None and not is_other_form:
             entry["request"] = body
-        is_json = "json" in response.get("Content-Type", "")
+        is_json = "json" in response.get("Content-Type", "") and not response.streaming
         if is_json and response.content:
             entry["responses"][str(response.status_code)] = shortened(json.loads(response.content))
         return json.loads(response.content) if is_json and response.content else None

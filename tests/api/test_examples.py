@@ -19,7 +19,7 @@ from webhooks.receiving import rejections
 from webhooks.sources import snapshot
 
 FILE = Path(openapi.__file__).with_name("examples.json")
-WITHOUT_BODY = {"get_receipt_body", "get_event_data"}  # bytes of the caller, not JSON
+WITHOUT_BODY = {"get_receipt_body", "get_event_data", "export_audit"}  # bytes of the caller, or lines
 CALLED_BY_ENDPOINTS = {"confirm_verification", "confirm_verification_by_get"}
 
 

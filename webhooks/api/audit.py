@@ -1,6 +1,6 @@
 """Serve the audit: list, read, export as JSON lines."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -107,6 +107,6 @@ class AuditExport(Audited):
         return StreamingHttpResponse(_lines(rows, self.get_serializer_context()), content_type=EXPORT_TYPE)
 
 
-def _lines(rows: Any, context: dict[str, Any]) -> Iterator[bytes]:
+def _lines(rows: Any, context: Mapping[str, Any]) -> Iterator[bytes]:
     for row in rows.iterator(chunk_size=1_000):
         yield orjson.dumps(AuditEntrySerializer(row, context=context).data, default=str) + b"\n"

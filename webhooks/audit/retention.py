@@ -1,6 +1,7 @@
 """Delete the entries of the audit that are older than the setting WAYPOST_AUDIT_DAYS."""
 
 from datetime import timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -29,7 +30,7 @@ def delete_expired_entries() -> int:
     return deleted
 
 
-def _delete_before(before: object) -> int:
+def _delete_before(before: UUID) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT set_config('waypost.audit_expiry', 'yes', true)")
         cursor.execute(_EXPIRE, [before, BATCH])

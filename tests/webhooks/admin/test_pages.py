@@ -152,7 +152,7 @@ def test_source_page_shows_statistics() -> None:
     hour = timezone.now().replace(minute=0, second=0, microsecond=0)
     SourceHour.objects.create(source=source, starts_at=hour, received=4711, rejected=3)
     make_receipt(source, due_at=None, dead_at=timezone.now())
-    shown = operator(*SEES_ALL).get(f"/admin/webhooks/source/{source.pk}/change/").content.decode()
+    shown = operator(*SEES_ALL, "replay_receipt").get(f"/admin/webhooks/source/{source.pk}/change/").content.decode()
     assert "4,711" in shown
     assert "1 failed" in shown
     assert f"/admin/webhooks/source/{source.pk}/replay/" in shown
