@@ -166,7 +166,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "config.web.request_ids.RequestIds",  # outermost: every response has an id
-    "config.web.content_policy.ContentPolicy",
+    "config.web.pages.content_policy.ContentPolicy",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.web.middleware.Sessions",

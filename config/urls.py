@@ -44,6 +44,6 @@ urlpatterns = [
 ]
 
 handler400 = "subscriptions.api.conventions.errors.bad_request"
-handler403 = "config.web.error_pages.forbidden"
-handler404 = "config.web.error_pages.not_found"
-handler500 = "config.web.error_pages.failed"
+handler403 = "config.web.pages.error_pages.forbidden"
+handler404 = "config.web.pages.error_pages.not_found"
+handler500 = "config.web.pages.error_pages.failed"

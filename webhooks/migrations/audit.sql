@@ -1,4 +1,4 @@
--- The audit: triggers write an entry for every change, in the transaction of the change, whoever makes it.
+-- The audit: triggers write an entry for every change, in the transaction of the change, SQL by hand included.
 --
 -- webhooks_audit_rows() puts triggers on a table that people set up: each changed row is an entry with the columns that
 -- differ, before and after. Secrets are shown as ***. webhooks_audit_work() puts one on a table of work, such as

@@ -25,7 +25,13 @@ NO_WRITES_OF_PEOPLE = {  # counted, measured, derived or stored by the system, o
     *("webhooks_auditentry", "webhooks_encryptionkey", "webhooks_sourcehour", "webhooks_latestsequence"),
     *("webhooks_slowsource", "webhooks_rejection", "subscriptions_storedresponse", "subscriptions_oauthtoken"),
     *("delivery_alertmessage", "delivery_pendingshare", "delivery_hourlystats", "delivery_lane"),
-    *("delivery_drainreport", "delivery_publisherreport", "delivery_loadminute", "delivery_pendingresult"),
+    *(
+        "delivery_drainreport",
+        "delivery_heartbeat",
+        "delivery_publisherreport",
+        "delivery_loadminute",
+        "delivery_pendingresult",
+    ),
     *("delivery_schedulequeue", "delivery_usageincrement", "delivery_usage", "delivery_deferredfanout"),
     "delivery_attempt",
 }
