@@ -8,6 +8,7 @@ from django.db.models.signals import post_migrate
 from django.utils.module_loading import import_string
 
 from config.celery import app as celery_app
+from config.metrics import statement_errors
 from config.ops import job_log, statement_timeout
 
 __all__ = ["PlatformConfig", "celery_app"]
@@ -24,6 +25,7 @@ class PlatformConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect what listens to the signals of Django."""
+        statement_errors.connect_signals()
         statement_timeout.connect_signals()
         job_log.connect_signals()
         post_migrate.connect(import_string(MAKE_ROLES), dispatch_uid="roles")

@@ -82,6 +82,7 @@ WAYPOST_DEFAULT_WORKERS = env.integer(
 )  # processes
 WAYPOST_CATALOGUE = env.choice("WAYPOST_CATALOGUE", ("public", "key"), "public")  # who may browse event types
 WAYPOST_AUDIT_DAYS = env.integer("WAYPOST_AUDIT_DAYS", 400, maximum=36_500)  # that entries are kept; 0: for good
+WAYPOST_METRICS_BY = env.choice("WAYPOST_METRICS_BY", ("none", "tenant", "endpoint"), "none")  # labels of metrics
 WAYPOST_LOG_LEVEL = env.choice("WAYPOST_LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO")
 WAYPOST_LOG_FORMAT = env.choice("WAYPOST_LOG_FORMAT", ("text", "json"), "json" if IN_PRODUCTION else "text")
 WAYPOST_ACCESS_LOG = env.ratio("WAYPOST_ACCESS_LOG", 1.0 if WAYPOST_LOG_FORMAT == "json" else 0.0)  # of all requests

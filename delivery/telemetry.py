@@ -1,64 +1,17 @@
-"""Log lines and metrics of the provider: one function per log line or counter.
+"""Log lines of the provider, one function per line. What is counted is in ``delivery.metrics``.
 
 Log events are lower-case phrases, with ids and numbers as fields. Code that runs per delivery only counts.
 """
 
-from collections import Counter as Multiset
-from collections.abc import Iterable
 from typing import Protocol
 from uuid import UUID
 
 import structlog
-from prometheus_client import Counter
 
 from delivery.models import AlertRule, Broadcast, Replay
-from delivery.transports.outcome import Outcome
 from webhooks.wire.ids import public
 
 log = structlog.get_logger("delivery")
-
-EVENTS = Counter("waypost_events_total", "Published events, by result: accepted, duplicate, rejected.", ["result"])
-ATTEMPTS = Counter("waypost_attempts_total", "Delivery attempts, by outcome: delivered or a failure.", ["outcome"])
-NOT_STARTED = Counter(
-    "waypost_attempts_not_started_total",
-    "Attempts put off because the process had no files, memory or name lookups left.",
-)
-DEFERRED = Counter("waypost_fan_outs_deferred_total", "Events that workers have to route, by reason.", ["reason"])
-SCHEDULES = Counter(
-    "waypost_schedule_occurrences_total", "Occurrences of schedules, by result: published, failed.", ["result"]
-)
-ALERT_MESSAGES = Counter(
-    "waypost_alert_messages_total",
-    "Messages about alerts, by occasion: firing, reminder, resolved, test.",
-    ["occasion"],
-)
-RATE_LIMIT_ERRORS = Counter(
-    "waypost_rate_limit_errors_total", "Publish requests let through because Valkey was unavailable."
-)
-
-
-def published(accepted: int, duplicates: int, rejected: int) -> None:
-    """Count published events."""
-    EVENTS.labels("accepted").inc(accepted)
-    EVENTS.labels("duplicate").inc(duplicates)
-    EVENTS.labels("rejected").inc(rejected)
-
-
-def fan_outs_deferred(reasons: Iterable[str]) -> None:
-    """Count accepted events whose fan-out is deferred."""
-    for reason, count in Multiset(reasons).items():
-        DEFERRED.labels(str(reason)).inc(count)
-
-
-def attempted(outcomes: Iterable[Outcome]) -> None:
-    """Count attempts by their outcome."""
-    for failure, count in Multiset(it.failure for it in outcomes).items():
-        ATTEMPTS.labels(failure or "delivered").inc(count)
-
-
-def rate_limit_failed() -> None:
-    """Count a publish rate limit that could not be checked."""
-    RATE_LIMIT_ERRORS.inc()
 
 
 def delivery_run_finished(attempts: int, seconds: float) -> None:
@@ -84,8 +37,7 @@ def fan_out_failed(event_id: UUID, error: Exception) -> None:
 
 
 def attempts_not_started(count: int) -> None:
-    """Log and count attempts that this process had no files, memory or lookups left for; they are not recorded."""
-    NOT_STARTED.inc(count)
+    """Log attempts that this process had no files, memory or lookups left for; they are not recorded."""
     log.warning("attempts not started", count=count)
 
 
@@ -150,20 +102,13 @@ def broadcast_failed(broadcast_id: UUID, error: Exception) -> None:
     log.error("broadcast failed", broadcast=public("brd", broadcast_id), exc_info=error)
 
 
-def schedules_settled(published: int, failed: int) -> None:
-    """Count occurrences of schedules."""
-    SCHEDULES.labels("published").inc(published)
-    SCHEDULES.labels("failed").inc(failed)
-
-
 def schedules_failed(tenant_id: UUID, error: Exception) -> None:
     """Log that a slice of a tenant's schedules failed; it is tried again."""
     log.error("schedules failed", tenant=public("tnt", tenant_id), exc_info=error)
 
 
 def alerts_announced(rule: AlertRule, occasion: str, alerts: int) -> None:
-    """Log and count a message about alerts."""
-    ALERT_MESSAGES.labels(occasion).inc()
+    """Log a message about alerts."""
     log.warning("alerts announced", rule=rule.public_id, name=rule.name, occasion=occasion, alerts=alerts)
 
 

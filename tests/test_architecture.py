@@ -24,12 +24,12 @@ PACKAGES = ("webhooks", "subscriptions", "delivery", "config")
 PICTURE = ROOT / "docs" / "why" / "architecture.md"
 
 GROUND = "webhooks.wire webhooks.kit webhooks.outgoing webhooks.version"  # what the receiver and the provider share
-RECEIVER = "webhooks.telemetry webhooks.models"
+RECEIVER = "webhooks.telemetry webhooks.metrics webhooks.models"
 WORK = "webhooks.sources webhooks.processing webhooks.receiving"
 AUDIT = "webhooks.audit webhooks.audit.models"
 TENANTS = "subscriptions.errors subscriptions.models subscriptions.tenants"
 TENANCY = f"{TENANTS} subscriptions.masking subscriptions.endpoints subscriptions.routing"
-DELIVERY = "delivery.models delivery.telemetry delivery.sql delivery.notify"
+DELIVERY = "delivery.models delivery.telemetry delivery.metrics delivery.sql delivery.notify"
 
 # Room: the rooms it may import. The longest name that fits a module is its room.
 ROOMS = {
@@ -42,6 +42,7 @@ ROOMS = {
     "webhooks.schemes": "webhooks.wire",
     "webhooks.senders": "webhooks.wire",
     "webhooks.telemetry": "webhooks.wire",
+    "webhooks.metrics": "webhooks.kit",
     "webhooks.sources.models": "webhooks.wire webhooks.kit",
     "webhooks.receiving.models": "webhooks.wire webhooks.kit webhooks.sources.models",
     "webhooks.processing.models": "webhooks.wire webhooks.kit webhooks.sources.models",
@@ -122,7 +123,8 @@ ROOMS = {
     "delivery.sql": f"{GROUND} subscriptions.models delivery.models delivery.transports.outcome",
     "delivery.transports": f"{GROUND} {TENANCY} delivery.sql delivery.telemetry",
     "delivery.destinations": f"{GROUND} subscriptions.endpoints delivery.transports",
-    "delivery.telemetry": f"{GROUND} delivery.models delivery.transports.outcome",
+    "delivery.telemetry": f"{GROUND} delivery.models",
+    "delivery.metrics": "webhooks.kit delivery.models",
     "delivery.notify": f"{GROUND} delivery.sql delivery.telemetry",
     "delivery.load": f"{GROUND} {DELIVERY}",
     "delivery.operational": f"{GROUND} {TENANCY} {DELIVERY}",

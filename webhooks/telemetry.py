@@ -1,20 +1,8 @@
-"""Count and log what the receiver does: every metric and log event of the receiver is defined here."""
+"""Log what the receiver does, one function per line. What is counted is in ``webhooks.metrics``."""
 
 import structlog
-from prometheus_client import Counter
 
 log = structlog.get_logger("waypost.receiver")
-
-requests = Counter("waypost_receiver_requests_total", "Requests to /in/, by response status.", ["outcome"])
-runs = Counter("waypost_receiver_handler_runs_total", "Runs of a receipt's handlers, by outcome.", ["outcome"])
-waits = Counter("waypost_receiver_waits_total", "Requests that waited for handlers, by how that ended.", ["end"])
-read = Counter("waypost_source_records_total", "Records read from sources that are not HTTP, by result.", ["result"])
-removed = Counter("waypost_receiver_removed_total", "Rows and objects removed by the sweep, by kind.", ["kind"])
-
-
-def count_request(outcome: str) -> None:
-    """Count a response to a sender."""
-    requests.labels(outcome).inc()
 
 
 def log_content_conflict(source: str, message_id: str) -> None:
@@ -30,16 +18,6 @@ def log_not_stored(source: str, error: Exception) -> None:
 def log_keys_missing(problem: str) -> None:
     """Log that nothing is delivered, read or processed, because this process lacks an encryption key."""
     log.error("encryption key is missing; nothing is sent", problem=problem)
-
-
-def count_run(outcome: str) -> None:
-    """Count a run of a receipt's handlers."""
-    runs.labels(outcome).inc()
-
-
-def count_wait(end: str) -> None:
-    """Count a request that waited for handlers: notified, read (from the row), timeout, or refused by a limit."""
-    waits.labels(end).inc()
 
 
 def log_handler_failed(receipt: str, handler: str, error: BaseException, attempts: int) -> None:
@@ -72,23 +50,10 @@ def log_received(receipt: str, source: str, event_type: str, size: int) -> None:
     log.info("receipt received", receipt=receipt, source=source, event_type=event_type, size=size)
 
 
-def count_removed(kind: str, count: int) -> None:
-    """Count and log what the sweep removed; nothing for zero."""
+def log_removed(kind: str, count: int) -> None:
+    """Log what the sweep removed; nothing for zero."""
     if count:
-        removed.labels(kind).inc(count)
         log.info("sweep removed rows", kind=kind, count=count)
-
-
-def count_read(received: int, duplicates: int, rejected: int, dead: int) -> None:
-    """Count what became of records that were read; dead ones are received ones."""
-    for result, number in (
-        ("received", received - dead),
-        ("duplicate", duplicates),
-        ("rejected", rejected),
-        ("dead", dead),
-    ):
-        if number:
-            read.labels(result).inc(number)
 
 
 def log_reader_unavailable(source: str, partition: str, error: str, seconds: float) -> None:

@@ -3,49 +3,28 @@
 /healthz    200 while the process runs; checks nothing else, so that a database failure does not restart web processes
 /readyz     200 if database, migrations and encryption keys are ready, else 503; the body has the state of each, and
             of what this machine can do without: the broker, and the programs that run on any machine
-/metrics    the counters of all processes of this machine, and the current backlog, in the format of Prometheus
+/metrics    the counters of all processes of this machine, and figures of the platform, in the format of Prometheus
 
 Anyone who can reach them may request them, so readiness and metrics are computed at most once a second.
 """
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from django.conf import settings
-from django.db import Error, connection
+from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 from kombu.connection import Connection
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.multiprocess import MultiProcessCollector
-from prometheus_client.registry import Collector
+from prometheus_client import CONTENT_TYPE_LATEST
 
+from config.metrics.exposition import exposition
 from config.ops.migrations import missing_migrations
-from config.status.metrics import AlertCollector, LoadCollector, ProcessCollector
 from delivery.load.processes import processes
 from webhooks.encryption.check import keys_problem
 from webhooks.kit.caches.timed_cache import SingleFlight
 
 BROKER_TIMEOUT = 1.0  # seconds to connect to the broker
 _OK = "ok"
-
-# Name of a gauge: its help text and its query. A partial index serves each query.
-BACKLOG = {
-    "waypost_deliveries_pending": (
-        "Deliveries that are queued or wait for their next attempt.",
-        "SELECT count(*) FROM delivery_delivery WHERE state = 'pending'",
-    ),
-    "waypost_deliveries_sending": (
-        "Deliveries that are claimed by a drain.",
-        "SELECT count(*) FROM delivery_delivery WHERE state = 'sending'",
-    ),
-    "waypost_oldest_due_seconds": (
-        "Age of the oldest delivery that is due and not yet claimed.",
-        "SELECT coalesce(extract(epoch FROM now() - min(due_at)), 0) FROM delivery_lane"
-        " WHERE due_at <= now() AND owner IS NULL",
-    ),
-}
 
 
 @require_safe
@@ -115,40 +94,7 @@ DISPENSABLE = {"broker", "processes"}  # a broker wakes workers up; others may r
 readiness = SingleFlight(_states)  # one entry, under the key ""
 
 
-class BacklogCollector(Collector):
-    """Read the backlog from the database at each scrape, so that the result does not depend on the process."""
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield one gauge per query of ``BACKLOG``."""
-        for name, (help_text, query) in BACKLOG.items():
-            with connection.cursor() as cursor:
-                cursor.execute(query)
-                (value,) = cursor.fetchone()
-            yield GaugeMetricFamily(name, help_text, value=float(value))
-
-
 @require_safe
 def metrics(_request: HttpRequest) -> HttpResponse:
-    """Return the metrics of this process, or of all that share PROMETHEUS_MULTIPROC_DIR, which `up` sets."""
+    """Return the metrics of this machine's processes, and of the platform."""
     return HttpResponse(exposition.get(""), content_type=CONTENT_TYPE_LATEST)
-
-
-def _exposition(_key: str) -> bytes:
-    shared_directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    registry = CollectorRegistry() if shared_directory else REGISTRY
-    if shared_directory:
-        MultiProcessCollector(registry, path=shared_directory)
-    body = generate_latest(registry)
-    backlog = CollectorRegistry()
-    backlog.register(BacklogCollector())
-    backlog.register(LoadCollector())
-    backlog.register(AlertCollector())
-    backlog.register(ProcessCollector())
-    try:
-        body += generate_latest(backlog)
-    except Error:
-        body += b"# the backlog is missing: the database is unavailable\n"
-    return body
-
-
-exposition = SingleFlight(_exposition)  # one entry, under the key ""

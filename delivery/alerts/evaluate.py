@@ -18,7 +18,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Q
 
-from delivery import telemetry
+from delivery import metrics, telemetry
 from delivery.alerts.announce import announce
 from delivery.alerts.transitions import Transitions, decide
 from delivery.models import Alert, AlertRule
@@ -112,6 +112,7 @@ def store(rule: AlertRule, alerts: Sequence[Alert], changes: Transitions, now: d
         Alert.objects.filter(pk__in=dropped).delete()
     current = [*(it for it in alerts if it.pk not in dropped), *new]
     for made in announce(rule, current, now):
+        metrics.alert_message(made.occasion.value)
         telemetry.alerts_announced(rule, made.occasion.value, made.data["count"])
     new_keys = {it.pk for it in new}
     changed = [

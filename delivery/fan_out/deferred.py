@@ -16,7 +16,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
 
-from delivery import notify, telemetry
+from delivery import metrics, notify, telemetry
 from delivery.fan_out.announce import announce
 from delivery.fan_out.budget import SLICE_EVENT_BYTES, slice_budget
 from delivery.fan_out.deliveries import NewDelivery, RoutedEvent, named_deliveries, next_deliveries
@@ -124,9 +124,21 @@ def run_slice(head: Head, token: UUID) -> bool:
     created = _store(head, token, plan)
     if created is None:
         return False
+    _count(plan, events)
     if created:
         announce(created, started)
     return True
+
+
+def _count(plan: SlicePlan, events: Sequence[DeferredEvent]) -> None:
+    """Count what a slice has created. An event is matched if its first slice creates a delivery."""
+    created = {event_id for event_id, _ in plan.deliveries}
+    matched = sum(it.event_id in created for it in events if it.cursor is None)
+    metrics.routed(matched, len(plan.deliveries), "fan_out")
+    finished, now = set(plan.finished), time.time()
+    metrics.fanned_out(
+        [now - it.created_at.timestamp() for it in events if it.event_id in finished and it.created_at is not None]
+    )
 
 
 def plan_slice(tenant_id: UUID, events: Sequence[DeferredEvent]) -> SlicePlan:

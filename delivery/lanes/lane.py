@@ -64,6 +64,8 @@ class LeasedLane:
     heads: HeadSearch | None = None  # in an ordered lane: the search for deliveries that can be claimed
     superseding: SupersedeSearch | None = None  # where only the latest of each key is sent: the search for older ones
     held_until: float = 0.0  # nothing is sent before, because an attempt could not be started
+    hindered_until: float = 0.0  # what was created before was delayed by the endpoint: outage, pause, or rate limit
+    throttled_since: float | None = None  # since when nothing but the rate limit has held deliveries back
     wait_until: float | None = None  # nothing is sent before, because the endpoint asked for a pause
     wait_since: float | None = None  # when it asked for that
     wait_status: int | None = None  # HTTP status of the response in which it asked
@@ -98,6 +100,7 @@ class LeasedLane:
             leased_at=now,
             last_active_at=now,
         )
+        lane.hindered_until = lane.recovered_until
         if row.previous_lease_expired:
             lane.rate.spend_all(now)
         lane.shorten_pauses_of_later_clock(now)
@@ -140,7 +143,16 @@ class LeasedLane:
             self.recovering_since += seconds
         if self.recovered_until:
             self.recovered_until += seconds
-        for name in ("leased_at", "last_active_at", "held_until", "search_began_at", "next_search_at"):
+        if self.throttled_since is not None:
+            self.throttled_since += seconds
+        for name in (
+            "hindered_until",
+            "leased_at",
+            "last_active_at",
+            "held_until",
+            "search_began_at",
+            "next_search_at",
+        ):
             setattr(self, name, getattr(self, name) + seconds)
         if self.heads is not None and self.heads.due_from is not None:
             self.heads.due_from += timedelta(seconds=seconds)
@@ -156,6 +168,7 @@ class LeasedLane:
             self.target = replace(self.target, state="deleted")
             return
         self.target = target
+        self.hindered_until = max(self.hindered_until, target.reset_at, target.repaired_at)
         if target.is_ordered != (self.heads is not None):
             self.heads = HeadSearch() if target.is_ordered else None
             self.search_began_at = now
@@ -208,6 +221,7 @@ class LeasedLane:
         began = max(since - self.target.timeout_ms / 1000, 0.0)  # an attempt that failed then may have begun before
         self.recovering_since = min(began, began if self.recovering_since is None else self.recovering_since)
         self.recovered_until = max(until, self.recovered_until)
+        self.hindered_until = max(until, self.hindered_until)
 
     def is_overdue(self, outcome: Outcome) -> bool:
         """Return whether a failed attempt is to be repeated at once: it began in an outage that has ended since."""
@@ -232,6 +246,21 @@ class LeasedLane:
         if self.breaker.is_half_open(now):
             allowed = min(1 + min(self.stale_in_flight, self.in_flight), limit)
         return min(allowed, limit * UNSETTLED_FACTOR - self.unsettled) - self.in_flight
+
+    def pop_throttled(self, now: float, *, has_more: bool) -> float:
+        """Return for how many seconds the rate limit has held deliveries back since the last call.
+
+        ``has_more``: whether there are deliveries to send. The time counts from one call to the next, if at both of
+        them deliveries wait and only the rate limit forbids an attempt.
+        """
+        since = self.throttled_since
+        is_throttled = (
+            has_more and self.rate.tokens(now) < 1 and not self.is_blocked(now) and self._free_places(now) > 0
+        )
+        self.throttled_since = now if is_throttled else None
+        if is_throttled:
+            self.hindered_until = max(now, self.hindered_until)
+        return max(now - since, 0.0) if since is not None and has_more else 0.0
 
     def ready_at(self, now: float) -> float:
         """Return when the rate limit or ``held_until`` next allows an attempt; infinity if anything else forbids it."""
@@ -325,6 +354,7 @@ class LeasedLane:
         self.last_active_at = now
         if self.wait_until is not None:
             self.end_wait()
+            self.hindered_until = max(now, self.hindered_until)
         self.rate.spend(count, now)
 
     def on_settled(self, order_keys: Sequence[str | None]) -> None:

@@ -9,9 +9,13 @@ Dead deliveries of operational events are not published, so that they cannot mul
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
+
+from delivery import metrics
 from delivery.models import DeadLetter, Delivery, Event
 from delivery.operational.operational_events import publish_operational
 from delivery.operational.pending_results import add_failure_results
@@ -35,6 +39,7 @@ BATCH = 500  # dead letters published by one statement
 def dead_letter(rows: Sequence[DeadLetterRow]) -> None:
     """Dead-letter deliveries whose state is ``dead`` already. Call in the transaction that set the state."""
     insert_dead_letters(rows)
+    _count([row.cause for row in rows])
     _publish([row.delivery_id for row in rows])
 
 
@@ -44,6 +49,7 @@ def dead_letter_pending(endpoint_id: UUID, cause: str, after: datetime, limit: i
     Return the time at which the next slice begins; None if this one found nothing. Call in a transaction.
     """
     ended = end_pending(endpoint_id, cause, after, limit)
+    _count([cause] * len(ended.ids))
     _publish(ended.ids)
     return ended.until
 
@@ -53,14 +59,24 @@ def dead_letter_expired(seconds: float) -> int:
 
     At most ``MAX_EXPIRED``. Call in a transaction.
     """
-    return _publish(end_expired(seconds))
+    expired = end_expired(seconds)
+    _count([DeadLetter.Cause.EXPIRED] * len(expired))
+    return _publish(expired)
 
 
 def recover_claims() -> list[RecoveredClaim]:
     """Void claims that ran out, and dead-letter deliveries that have crashed their worker. Call in a transaction."""
     recovered = void_claims()
-    _publish([it.id for it in recovered if it.state == Delivery.State.DEAD])
+    dead = [it.id for it in recovered if it.state == Delivery.State.DEAD]
+    _count([DeadLetter.Cause.CRASHED_WORKER] * len(dead))
+    _publish(dead)
     return recovered
+
+
+def _count(causes: Sequence[str]) -> None:
+    """Count new dead letters by cause, once they are committed."""
+    if causes:
+        transaction.on_commit(partial(metrics.dead_letters_opened, causes))
 
 
 def _publish(delivery_ids: Sequence[UUID]) -> int:

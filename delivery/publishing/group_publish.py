@@ -72,7 +72,7 @@ def _publish_requests(requests: Sequence[_Request], after_commit: AfterCommit) -
 
 
 group_commit: GroupCommit[_Request, list[Published]] = GroupCommit(
-    _publish_requests, threads=WRITERS, max_group=MAX_GROUP, weigh=lambda request: len(request.items)
+    _publish_requests, items="events", threads=WRITERS, max_group=MAX_GROUP, weigh=lambda request: len(request.items)
 )
 
 

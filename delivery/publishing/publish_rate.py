@@ -17,7 +17,7 @@ import redis
 from django.conf import settings
 from redis.commands.core import Script
 
-from delivery import telemetry
+from delivery import metrics
 
 PREFETCH_LIFETIME = 0.5  # seconds
 PREFETCHES_PER_SECOND = 10  # a fetch takes this fraction of a second's tokens
@@ -126,7 +126,7 @@ def _fetch(tenant_id: UUID, rate: int, least: int) -> tuple[int, float]:
         )
     except redis.RedisError:
         _process.retry_at = monotonic() + RETRY_AFTER
-        telemetry.rate_limit_failed()
+        metrics.rate_limit_failed()
         return least, 0.0
     if len(_process.in_bucket) >= MAX_TENANTS:
         _process.in_bucket.clear()

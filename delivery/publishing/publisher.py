@@ -5,6 +5,7 @@ without a second table). If the process dies between the commit and the notifica
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,11 +15,11 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from delivery import telemetry
+from delivery import metrics
 from delivery.fan_out.announce import announce
 from delivery.notify import fan_out_starter
 from delivery.publishing.prepare import PreparedEvent, prepare
-from delivery.publishing.results import ContentConflict, Published, PublishError
+from delivery.publishing.results import ContentConflict, Published, PublishError, rejection_reason
 from delivery.publishing.store import Stored, store
 from delivery.sql.publish import StoredEvent
 from subscriptions.models import Tenant
@@ -108,8 +109,7 @@ def _publish(
         notify = partial(_notify, accepted, started, stored, commit)
         transaction.on_commit(notify if commit is None else partial(commit.after_commit.append, notify))
     complete = [it for it in results if it is not None]
-    _count(complete, len(accepted))
-    telemetry.fan_outs_deferred(it.deferred for it in accepted if it.deferred is not None)
+    _count(complete, accepted)
     return complete
 
 
@@ -151,9 +151,13 @@ def _result(tenant: Tenant, event: PreparedEvent, stored: StoredEvent) -> Publis
     return Published(stored.key, source, event_id, error=conflict)
 
 
-def _count(results: Sequence[Published], accepted: int) -> None:
-    rejected = sum(it.error is not None for it in results)
-    telemetry.published(accepted=accepted, duplicates=len(results) - accepted - rejected, rejected=rejected)
+def _count(results: Sequence[Published], accepted: Sequence[PreparedEvent]) -> None:
+    rejected = Counter(rejection_reason(it.error) for it in results if it.error is not None)
+    duplicates = len(results) - len(accepted) - rejected.total()
+    metrics.published(len(accepted), duplicates, rejected)
+    matched = [len(it.deliveries) for it in accepted if it.deliveries]
+    metrics.routed(len(matched), sum(matched), "publish")
+    metrics.fan_outs_deferred(it.deferred for it in accepted if it.deferred is not None)
 
 
 def _notify(events: list[PreparedEvent], started: float, stored: Stored, commit: GroupedCommit | None) -> None:

@@ -44,6 +44,13 @@ class EventLimitExceeded(InvalidEvent):
         self.exceeded = exceeded
 
 
+def rejection_reason(error: InvalidEvent) -> str:
+    """Return why an event was not accepted, as a label of the metrics: conflict, too_large, over_plan or invalid."""
+    if isinstance(error, EventLimitExceeded):
+        return "too_large" if error.exceeded.limit == "max_event_bytes" else "over_plan"
+    return "conflict" if isinstance(error, ContentConflict) else "invalid"
+
+
 class PublishError(ValueError):
     """An event was not published. The message names the event, if there are several, the member and what is wrong.
 

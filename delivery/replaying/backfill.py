@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db.models import Func, IntegerField, QuerySet
 
+from delivery import metrics
 from delivery.fan_out.budget import MAX_REQUEST_BYTES, SLICE_EVENT_BYTES, SliceBudget, slice_budget
 from delivery.fan_out.deliveries import (
     NewDelivery,
@@ -214,6 +215,7 @@ def _create(row: Replay, deliveries: Sequence[tuple[UUID, NewDelivery]]) -> list
         for event_id, it in deliveries
     ]
     created = create_deliveries(row.tenant_id, row.id, rows)
+    metrics.routed(0, len(created), "replay")
     failed = [(it.key, it.reason) for _, it in deliveries if it.reason is not None and it.key in created]
     dead_letter([DeadLetterRow(key, DeadLetter.Cause.TRANSFORMATION_FAILED, reason) for key, reason in failed])
     return [endpoint_id for endpoint_id, state in created.values() if state == Delivery.State.PENDING]
@@ -229,4 +231,6 @@ def _replay_dead(row: Replay, deliveries: Sequence[tuple[UUID, NewDelivery]]) ->
             replayed.append(ReplayedLetter(it.id))
         elif (rendered := new[it.delivery_id]).reason is None:
             replayed.append(ReplayedLetter(it.id, rendered.body, rendered.content_type, rendered.form))
-    return replay_dead_letters(row.id, row.requested_by, replayed)
+    endpoints = replay_dead_letters(row.id, row.requested_by, replayed)
+    metrics.dead_letters_replayed(len(endpoints))
+    return endpoints

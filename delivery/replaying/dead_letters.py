@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from delivery import metrics
 from delivery.fan_out.budget import SliceBudget, slice_budget
 from delivery.fan_out.deliveries import NewDelivery, RoutedEvent, next_deliveries
 from delivery.fan_out.masking import stored_original
@@ -75,6 +76,7 @@ def run_slice(row: Replay, selected: ReplayFilter, limit: int) -> Slice:
         if it.delivery.event_id in kept:
             replayed += renderer.with_body(it, budget)
     endpoints = replay_dead_letters(row.id, row.requested_by, replayed)
+    metrics.dead_letters_replayed(len(endpoints))
     is_cut_short = bool(found) and last != found[-1].id
     return Slice(endpoints, last, len(endpoints), len(found) == limit or is_cut_short)
 

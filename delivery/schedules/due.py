@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, transaction
 
-from delivery import notify, telemetry
+from delivery import metrics, notify, telemetry
 from delivery.models import Schedule
 from delivery.publishing.plan_limits import publish_within_plan
 from delivery.publishing.results import EventLimitExceeded, Published
@@ -144,8 +144,11 @@ def _settle(found: Sequence[Due], results: dict[int, Published], now: datetime) 
         else:
             rows.append(row)
     sql.settle(rows, deleted)
-    telemetry.schedules_settled(
-        published=sum(it.error is None for it in results.values()), failed=sum(row.failed for row in rows)
+    published = [found[place].schedule.due_at for place, it in results.items() if it.error is None]
+    metrics.schedules_settled(
+        published=len(published),
+        failed=sum(row.failed for row in rows),
+        seconds_late=[(now - due_at).total_seconds() for due_at in published if due_at is not None],
     )
 
 

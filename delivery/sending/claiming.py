@@ -10,6 +10,7 @@ import time
 from datetime import datetime
 from uuid import UUID
 
+from delivery import metrics
 from delivery.lanes.clock import Clock
 from delivery.lanes.lane import LeasedLane
 from delivery.lanes.leased_lanes import POLL_EVERY, LeasedLanes
@@ -42,6 +43,7 @@ class Claiming:
         self.ask_all = dispatcher.memory_freed = False
         dispatcher.saturating = dispatcher.capacity.saturating_tenants()
         now = self._clock.now()
+        self._count_throttled(now)
         asked = [lane for lane in self._lanes if (lane.may_have_more or ask_all) and dispatcher.may_send(lane)]
         self._continue_searches(asked, now, again=ask_all)
         places = self._fill_places(asked, now)
@@ -50,10 +52,18 @@ class Claiming:
             return 0
         token, asked_at = new_id(), time.monotonic()
         claimed = claim_deliveries(token, requests, dispatcher.bodies.allowance())
+        metrics.claimed(len(claimed), time.monotonic() - asked_at)
         self._record_claimed([request.endpoint_id for request in requests], claimed)
         dispatcher.hold(claimed, token, asked_at + HOLD_SECONDS)
         dispatcher.fill([(self._lanes.move_to_end(key), count) for key, count in places.items()])
         return len(claimed)
+
+    def _count_throttled(self, now: float) -> None:
+        """Count the time in which rate limits have held deliveries back since the last turn."""
+        for lane in self._lanes:
+            if lane.target.rate_limit is not None:
+                seconds = lane.pop_throttled(now, has_more=lane.may_have_more)
+                metrics.throttled(seconds, lane.target.tenant_id, lane.target.endpoint_id)
 
     def _fill_places(self, asked: list[LeasedLane], now: float) -> dict[UUID, int]:
         """Share the free places among these lanes and those with held deliveries, and fill them with the latter.

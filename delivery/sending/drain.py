@@ -33,6 +33,7 @@ from delivery.transports.http.sender import max_attempts
 from delivery.transports.registry import Transports
 from delivery.transports.waiting import Waiting
 from webhooks.kit import sql
+from webhooks.kit.metrics.gathered import flush_metrics
 from webhooks.kit.notify import DATABASE, Listener
 from webhooks.kit.process.pulse import pulse
 from webhooks.wire.ids import new_id
@@ -84,6 +85,7 @@ def deliver_due(
     finally:
         with suppress(Error):
             sql.allow_all_plans()
+    flush_metrics()
     elapsed = time.monotonic() - started
     telemetry.delivery_run_finished(drain.attempts, elapsed)
     if elapsed >= seconds and not stopping():

@@ -11,13 +11,14 @@ from uuid import UUID
 
 from django.db import transaction
 
-from delivery import telemetry
+from delivery import metrics, telemetry
 from delivery.lanes import health
 from delivery.lanes.clock import ENOUGH, Clock
 from delivery.lanes.lane import LeasedLane
 from delivery.lanes.leased_lanes import LeasedLanes
 from delivery.load.drain_meter import DrainMeter
 from delivery.operational.pending_results import add_success_results
+from delivery.sending.attempt_metrics import count_attempts
 from delivery.sending.attempt_stats import AttemptStats
 from delivery.sending.claimed_ahead import PublisherClaims
 from delivery.sending.dispatch import Dispatcher
@@ -107,6 +108,7 @@ class Settling:
                 add_success_results([row.delivery_id for row in settled if row.delivery_id in with_results])
             disabled = report_dead(self._unsettled, [row for row in settled if row.cause])
         self._is_commit_unknown = False
+        metrics.settled(count, time.monotonic() - now)
         self._lanes.batches.dead_letter(dict.fromkeys(disabled, RESPONDED_410))
         lanes = self._record_settled()
         if disabled:
@@ -130,6 +132,7 @@ class Settling:
         self._publisher_claims.end(it.claimed.id for it, _ in released)
         if any(outcome.failure is Failure.INTERNAL for _, outcome in released):
             self._dispatcher.capacity.reduce()
+        metrics.attempts_not_started(len(released))
         telemetry.attempts_not_started(len(released))
         for attempt, _ in released:
             if (lane := self._lanes.get(attempt.claimed.endpoint_id)) is not None:
@@ -141,11 +144,11 @@ class Settling:
         self.attempts += len(self._unsettled)
         self._meter.settled += len(self._unsettled)
         self._publisher_claims.end(attempt.claimed.id for attempt, _ in self._unsettled)
-        telemetry.attempted(outcome for _, outcome in self._unsettled)
         settled: dict[UUID, list[Ended]] = {}
         for it in self._unsettled:
             settled.setdefault(it[0].claimed.endpoint_id, []).append(it)
         self._unsettled = []
+        count_attempts((key, ended, self._lanes.get(key)) for key, ended in settled.items())
         lanes: list[LeasedLane] = []
         for endpoint_id, ended in settled.items():
             self.stats.add(endpoint_id, [outcome for _, outcome in ended])

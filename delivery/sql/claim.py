@@ -73,8 +73,8 @@ UNLIMITED = BodyAllowance(2**62)
 class Claimed(NamedTuple):
     """A claimed delivery. ``rendered``: its body is not the event's own (a transformer's, or a reference).
 
-    ``content_type``: of such a body, unless that follows from the body. ``superseded``: what it takes the place of.
-    ``is_unreadable``: its body is encrypted, and no key decrypts it.
+    ``content_type``: of such a body, unless that follows from the body. ``is_replayed``: a replay has created or sent
+    it. ``superseded``: what it takes the place of. ``is_unreadable``: its body is encrypted, and no key decrypts it.
     """
 
     id: UUID
@@ -87,6 +87,7 @@ class Claimed(NamedTuple):
     rendered: bool
     content_type: str | None = None
     order_key: str | None = None
+    is_replayed: bool = False
     superseded: Superseded | None = None
     is_unreadable: bool = False
 
@@ -151,7 +152,7 @@ UPDATE delivery_delivery d
         OR d.id IN (SELECT id FROM summed
                      WHERE of_lane = 0 OR (of_tenant - bytes < max_bytes AND of_all - bytes < %(total)s)))
 RETURNING d.id, due.place, d.event_id, d.attempts, d.step, d.next_attempt_at, due.body, {IS_RENDERED},
-          d.content_type, d.order_key, d.form
+          d.content_type, d.order_key, d.replay_id IS NOT NULL, d.form
 """
 
 
@@ -229,7 +230,7 @@ def _shares(requests: Iterable[ClaimRequest], allowance: BodyAllowance) -> dict[
 # Reader: the drain, for what publishers have claimed for it. Index: the primary key.
 READ_CLAIMS = f"""
 SELECT d.id, d.endpoint_id, d.event_id, d.attempts, d.step, d.next_attempt_at, coalesce(d.body, e.body),
-       {IS_RENDERED}, d.content_type, d.order_key, d.form,
+       {IS_RENDERED}, d.content_type, d.order_key, d.replay_id IS NOT NULL, d.form,
        extract(epoch FROM d.claimed_until - clock_timestamp())::float8
   FROM delivery_delivery d JOIN delivery_event e ON e.id = ANY(ARRAY[d.event_id])
  WHERE d.id = ANY(%(ids)s::uuid[]) AND d.token = %(token)s

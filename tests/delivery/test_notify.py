@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Any
 
 import pytest
 
@@ -11,8 +10,9 @@ from delivery.models import Lane
 from delivery.sql.due import MAX_NAMED, Notification, read_notification
 from delivery.tasks import PERIODIC_TASKS
 from tests.factories import make_endpoint
+from tests.metrics import metric
 from tests.waiting import wait_until
-from webhooks.kit.notify import WAKEUPS_FAILED, Listener
+from webhooks.kit.notify import Listener
 from webhooks.wire.ids import new_id
 
 OWNER = new_id()
@@ -80,10 +80,9 @@ def test_notify_drains_after_a_database_failure_counts_it_and_starts_a_drain(
     starts: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("delivery.sql.due.MARK_LANES_DUE", "SELECT 1 / 0")
-    failed: Any = WAKEUPS_FAILED.labels("database")._value
-    before = failed.get()
+    before = metric("waypost_wakeups_failed_total", channel="database")
     notify.notify_drains([make_endpoint().id])
-    assert failed.get() == before + 1
+    assert metric("waypost_wakeups_failed_total", channel="database") == before + 1
     assert starts == ["delivery.deliver_due"]
 
 

@@ -120,9 +120,10 @@ def add_filter(copy: Copy) -> None:
 
 
 def add_metric(copy: Copy) -> None:
-    copy.append("delivery/telemetry.py", block("metric", 0))
+    copy.append("delivery/metrics.py", block("metric", 0))
     copy.insert("delivery/lifecycle/sweep.py", "        expired = dead_letter_expired(", block("metric", 1))
-    copy.insert("config/ops/probes.py", "BACKLOG = {", block("metric", 2))
+    copy.replace("delivery/lifecycle/sweep.py", "from delivery import", "from delivery import metrics,")
+    copy.insert("config/metrics/queries.py", "BACKLOG = {", block("metric", 2))
 
 
 def add_periodic_task(copy: Copy) -> None:

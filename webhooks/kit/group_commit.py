@@ -28,6 +28,7 @@ from django.core import mail
 from django.db import Error, InterfaceError, OperationalError, connection
 
 from webhooks.kit.fair.recent_threads import RecentThreads, Writers
+from webhooks.kit.metrics.gathered import ITEMS, GatheredHistogram
 from webhooks.kit.notify import DATABASE, after_commit_failed
 from webhooks.kit.sql import force_index_plans
 
@@ -38,6 +39,14 @@ Write = Callable[[Sequence[M], AfterCommit], Sequence[R]]
 """Write items of one key in one transaction and return one result for each, in order. What it appends to the list is
 called after the commit, once the futures are done."""
 
+COMMIT_SECONDS = GatheredHistogram(
+    "waypost_group_commit_seconds",
+    "Duration of a shared transaction, its statements included, by what it writes: events, receipts, rejections.",
+    ["items"],
+)
+COMMIT_ITEMS = GatheredHistogram(
+    "waypost_group_commit_items", "Requests or messages that shared a transaction.", ["items"], bounds=ITEMS
+)
 CHECK_AFTER = 1.0  # seconds without a write, after which a writer checks that its connection is alive
 
 
@@ -83,20 +92,22 @@ class _Queue(Generic[M, R]):
 class GroupCommit(Generic[M, R]):
     """Write items in groups of up to ``max_group`` of one key, counted by ``weigh``, with up to ``threads`` writers.
 
-    The owners of the items of one key (``owner_of``) take turns, and so do the keys where there are more than writers:
-    a flood of one delays others by a group or two.
+    ``items``: what they are, as a label of the metrics. The owners of the items of one key (``owner_of``) take turns,
+    and so do the keys where there are more than writers: a flood of one delays others by a group or two.
     """
 
     def __init__(
         self,
         write: Write[M, R],
         *,
+        items: str,
         threads: int,
         max_group: int,
         weigh: Callable[[M], int] = lambda _: 1,
         owner_of: Callable[[M], Hashable] = lambda _: None,
     ) -> None:
         self.writers: Writers = RecentThreads(threads, "group-commit")
+        self._items = items
         self._threads = threads
         self._write = write
         self._weigh = weigh
@@ -193,6 +204,7 @@ class GroupCommit(Generic[M, R]):
         An error of one item is found by writing each alone.
         """
         calls: AfterCommit = []
+        began = time.monotonic()
         try:
             results = self._write([entry.item for entry in group], calls)
         except (OperationalError, InterfaceError) as error:
@@ -205,6 +217,8 @@ class GroupCommit(Generic[M, R]):
         except BaseException:
             return _failures(group, OperationalError("The writer was stopped."))
         DATABASE.on_success()
+        COMMIT_SECONDS.observe(time.monotonic() - began, self._items)
+        COMMIT_ITEMS.observe(len(group), self._items)
         after_commit += calls
         return [partial(entry.future.set_result, result) for entry, result in zip(group, results, strict=True)]
 

@@ -22,9 +22,9 @@ import psycopg
 import structlog
 from celery import current_app
 from django.db import Error, connection
-from prometheus_client import Counter
 
 from webhooks.kit import sql
+from webhooks.kit.metrics.gathered import GatheredCounter
 from webhooks.kit.postgresql.prepared_statements import PreparedStatements
 from webhooks.kit.process.availability import Availability
 
@@ -34,8 +34,11 @@ EXPIRES = 10  # seconds after which a worker drops a message that it has not beg
 KEEPALIVE = {"keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
 PAUSE_AFTER_FAILURE = 1.0  # seconds without messages after one that failed
 
-WAKEUPS_FAILED = Counter(
-    "waypost_wakeups_failed_total", "Notifications of workers that failed; the schedule covers them.", ["channel"]
+WAKEUPS_FAILED = GatheredCounter(
+    "waypost_wakeups_failed_total",
+    "Notifications of workers that failed, by channel: broker, database, writer. The schedule covers them.",
+    ["channel"],
+    series=[("broker",), ("database",), ("writer",)],
 )
 BROKER, DATABASE = Availability("broker"), Availability("database")
 log = structlog.get_logger("waypost.notify")
@@ -43,13 +46,13 @@ log = structlog.get_logger("waypost.notify")
 
 def wakeup_failed(channel: Availability, error: BaseException) -> None:
     """Count a notification that failed on this channel, BROKER or DATABASE, and log the first."""
-    WAKEUPS_FAILED.labels(channel.name).inc()
+    WAKEUPS_FAILED.add(1, channel.name)
     channel.on_failure(error)
 
 
 def after_commit_failed(error: BaseException) -> None:
     """Count and log a notification that failed after a commit."""
-    WAKEUPS_FAILED.labels("writer").inc()
+    WAKEUPS_FAILED.add(1, "writer")
     log.error("after-commit notification failed", exc_info=error)
 
 

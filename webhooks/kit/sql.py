@@ -24,9 +24,10 @@ from typing import Any
 
 import psycopg
 from django.conf import settings
-from django.db import connection, connections
+from django.db import Error, connection, connections
 
 from webhooks.kit.audit.operation import announced, current_operation
+from webhooks.kit.metrics.database_errors import count_database_error
 from webhooks.kit.postgresql.prepared_statements import PreparedStatements, UnsupportedParameterError
 
 ARRAY_PARAMETER = re.compile(r"%\((\w+)\)s(?=::\w+\[\])")  # a named parameter that is cast to an array
@@ -50,14 +51,18 @@ def run(statement: str | bytes, parameters: Mapping[str, Any] | Sequence[Any]) -
 
 
 def _run(statement: str | bytes, parameters: Mapping[str, Any] | Sequence[Any]) -> list[tuple[Any, ...]]:
-    connection.ensure_connection()
-    with connection.wrap_database_errors:
-        if settings.WAYPOST_PREPARE_STATEMENTS:
-            try:
-                return _prepared_statements().execute(statement, parameters)
-            except UnsupportedParameterError:
-                pass
-        return _run_by_cursor(statement, parameters)
+    try:
+        connection.ensure_connection()
+        with connection.wrap_database_errors:
+            if settings.WAYPOST_PREPARE_STATEMENTS:
+                try:
+                    return _prepared_statements().execute(statement, parameters)
+                except UnsupportedParameterError:
+                    pass
+            return _run_by_cursor(statement, parameters)
+    except Error as error:
+        count_database_error(error)
+        raise
 
 
 def prepared_statements(opened: "psycopg.Connection[Any]") -> PreparedStatements:

@@ -25,7 +25,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import Error, connection
 
-from webhooks import telemetry
+from webhooks import metrics
 from webhooks.kit import sql
 from webhooks.kit.notify import Listener
 from webhooks.kit.process.per_process import PerProcess
@@ -92,7 +92,7 @@ class HandlerWaits:
         wait = _Wait(receipt_id, owners, time.monotonic() + seconds)
         with self._lock:
             if self._is_stopping or not self._has_room(owners) or not self._has_thread():
-                telemetry.count_wait("refused")
+                metrics.count_wait("refused")
                 wait.complete("pending")
                 return wait.future
             self._waits[receipt_id] = wait
@@ -240,7 +240,7 @@ class HandlerWaits:
             ended = [(self._waits[key], state) for key, state in states.items() if key in self._waits]
         for wait, state in ended:
             wait.complete(state)  # calls _remove
-            telemetry.count_wait(how)
+            metrics.count_wait(how)
 
 
 _waits = PerProcess(HandlerWaits)

@@ -19,7 +19,7 @@ from uuid import UUID
 
 from django.db import Error, InterfaceError, OperationalError
 
-from webhooks import telemetry
+from webhooks import metrics, telemetry
 from webhooks.models import Receipt, Source
 from webhooks.processing.notify import receipt_workers
 from webhooks.processing.receipts import release
@@ -257,10 +257,12 @@ def _finish(runs: Sequence[HandlerRun]) -> None:
 
 
 def _count(run: HandlerRun) -> None:
-    telemetry.count_run(run.outcome.value)
+    metrics.count_run(run.outcome.value, run.seconds)
     receipt = public(Receipt.prefix, run.receipt_id)
     if run.outcome in (RunOutcome.PROCESSED, RunOutcome.SKIPPED):
         source_counts.count(run.source.id, "processed")
+        if not run.receipt.attempts:
+            metrics.count_handled(run.receipt_id)
     if run.outcome is RunOutcome.PROCESSED and not run.done:
         source_counts.count(run.source.id, "unhandled")
     if run.error is not None:

@@ -13,7 +13,7 @@ from django.core.files.storage import storages
 from django.db import connection
 from django.utils import timezone
 
-from webhooks import telemetry
+from webhooks import metrics, telemetry
 from webhooks.kit.bodies.claim_check import FOLDER, created_at
 from webhooks.models import (
     LatestSequence,
@@ -83,8 +83,13 @@ def delete_expired(statement: str, before: UUID | datetime) -> int:
         count += len(keys)
         if len(keys) < BATCH:
             break
-    telemetry.count_removed("receipt", count)
+    _count_removed("receipt", count)
     return count
+
+
+def _count_removed(kind: str, count: int) -> None:
+    metrics.count_removed(kind, count)
+    telemetry.log_removed(kind, count)
 
 
 def trim_rejections(now: datetime) -> None:
@@ -93,27 +98,27 @@ def trim_rejections(now: datetime) -> None:
         cursor.execute(_TRIM, [MAX_REJECTIONS])
         count = cursor.rowcount
     old = Rejection.objects.filter(id__lt=first_id_at(now - timedelta(days=REJECTION_DAYS)))
-    telemetry.count_removed("rejection", count + old.delete()[0])
+    _count_removed("rejection", count + old.delete()[0])
 
 
 def delete_sources(now: datetime) -> None:
     """Delete expired secrets at once, and deleted sources once they have no receipts."""
     SourceSecret.objects.filter(expires_at__lt=now).delete()
     gone = Source.objects.filter(deleted_at__lt=now - timedelta(days=PROCESSED_DAYS), receipts__isnull=True)
-    telemetry.count_removed("source", gone.delete()[0])
+    _count_removed("source", gone.delete()[0])
 
 
 def delete_statistics(now: datetime) -> None:
     """Delete unused high-water marks, sources that are slow no longer, old replays, and old hourly counts."""
     SlowSource.objects.filter(until__lt=now).delete()
     replays = ReceiptReplay.objects.filter(finished_at__lt=now - timedelta(days=DEAD_DAYS))
-    telemetry.count_removed("replay", replays.delete()[0])
+    _count_removed("replay", replays.delete()[0])
     marks = LatestSequence.objects.filter(updated_at__lt=now - timedelta(days=SEQUENCE_DAYS)).values_list(
         "id", flat=True
     )
-    telemetry.count_removed("sequence", LatestSequence.objects.filter(id__in=list(marks[:MAX_STATISTICS])).delete()[0])
+    _count_removed("sequence", LatestSequence.objects.filter(id__in=list(marks[:MAX_STATISTICS])).delete()[0])
     hours = SourceHour.objects.filter(starts_at__lt=now - timedelta(days=STATS_DAYS)).values_list("id", flat=True)
-    telemetry.count_removed("hour", SourceHour.objects.filter(id__in=list(hours[:MAX_STATISTICS])).delete()[0])
+    _count_removed("hour", SourceHour.objects.filter(id__in=list(hours[:MAX_STATISTICS])).delete()[0])
 
 
 def remove_orphans(now: datetime) -> int:
@@ -136,7 +141,7 @@ def remove_orphans_of(day: str, now: datetime) -> int:
         for name in orphans:
             storage.delete(name)
         count += len(orphans)
-    telemetry.count_removed("orphan", count)
+    _count_removed("orphan", count)
     return count
 
 

@@ -18,7 +18,7 @@ from functools import partial
 from django.db import Error as DatabaseError
 from django.db import transaction
 
-from webhooks import telemetry
+from webhooks import metrics, telemetry
 from webhooks.kit.bodies.claim_check import StorageDown
 from webhooks.kit.encryption import CannotDecrypt
 from webhooks.kit.fair.worker_places import processes, worker_place
@@ -158,7 +158,7 @@ def _read_once(lease: Lease, source: SourceSnapshot, opened: OpenReader, wait: f
     stored = store(lease, source, records, position)
     opened.reader.acknowledge(records)
     opened.position = position
-    telemetry.count_read(stored.received, stored.duplicates, stored.rejected, stored.dead)
+    metrics.count_read(stored.received, stored.duplicates, stored.rejected, stored.dead)
     return len(records)
 
 

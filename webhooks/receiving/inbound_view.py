@@ -8,6 +8,7 @@ learns; ``receive`` lists the statuses. A deleted source responds 404 like an un
 with a valid signature.
 """
 
+import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from http import HTTPStatus
@@ -18,7 +19,7 @@ from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from webhooks import telemetry
+from webhooks import metrics, telemetry
 from webhooks.kit.encryption import CannotDecrypt
 from webhooks.kit.native_request import NativeRequest
 from webhooks.receiving.challenges import finish_handshake, handshake_reply
@@ -40,18 +41,29 @@ T = TypeVar("T")
 @csrf_exempt
 def inbound(request: HttpRequest, source: str) -> HttpResponse:
     """Respond to a message (POST), a challenge (GET, HEAD), or a handshake (OPTIONS; CloudEvents webhooks)."""
+    began = time.monotonic()
+    response, scheme = _respond(request, source)
+    if request.method != "OPTIONS":
+        metrics.count_request(scheme, response.status_code, time.monotonic() - began)
+        # Django would log every rejected request, and a flood of them could fill the disk.
+        response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
+
+
+def _respond(request: HttpRequest, source: str) -> tuple[HttpResponse, str]:
+    """Return the response, and the scheme of the source, which is empty if there is none."""
     if request.method not in ("POST", "OPTIONS", "GET", "HEAD"):
-        return _count(_render(_method_not_allowed()))
+        return _render(_method_not_allowed()), ""
     try:
         snapshot = find_source(source)
     except (DatabaseError, CannotDecrypt) as error:
         telemetry.log_not_stored(source, error)
-        return _count(_render(InboundResponse(HTTPStatus.SERVICE_UNAVAILABLE, retry_after=UNAVAILABLE_SECONDS)))
+        return _render(InboundResponse(HTTPStatus.SERVICE_UNAVAILABLE, retry_after=UNAVAILABLE_SECONDS)), ""
     if snapshot is None or (snapshot.deleted_at is not None and request.method != "POST"):
-        return _count(_render(InboundResponse(HTTPStatus.NOT_FOUND)))
+        return _render(InboundResponse(HTTPStatus.NOT_FOUND)), ""
     if request.method == "OPTIONS":
-        return _handshake(request, snapshot)
-    return _count(_render(respond(request, snapshot)))
+        return _handshake(request, snapshot), snapshot.scheme
+    return _render(respond(request, snapshot)), snapshot.scheme
 
 
 for _alias in connections:  # ATOMIC_REQUESTS would undo what is stored if a later middleware fails
@@ -115,13 +127,3 @@ def _render(response: InboundResponse) -> HttpResponse:
     if not body:
         del rendered.headers["Content-Type"]  # Django's default
     return rendered
-
-
-def _count(response: HttpResponse) -> HttpResponse:
-    """Count the response in the metrics, and mark it as logged.
-
-    Otherwise Django would log every rejected request, and a flood of them could fill the disk.
-    """
-    response._has_been_logged = True  # type: ignore[attr-defined]
-    telemetry.count_request(str(response.status_code))
-    return response

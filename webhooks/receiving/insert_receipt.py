@@ -212,6 +212,7 @@ def _values(message: VerifiedMessage) -> tuple[Any, ...]:
 
 group_commit: GroupCommit[VerifiedMessage, InsertResult] = GroupCommit(
     lambda messages, _after_commit: insert_receipts(messages),
+    items="receipts",
     threads=1,
     max_group=MAX_GROUP,
     owner_of=lambda message: message.owner,

@@ -6,6 +6,7 @@ view see ``inbound_view``; both wrap ``receive``.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from http import HTTPStatus
@@ -13,7 +14,7 @@ from typing import TypeVar
 
 from django.db import Error as DatabaseError
 
-from webhooks import telemetry
+from webhooks import metrics, telemetry
 from webhooks.kit.encryption import CannotDecrypt
 from webhooks.kit.fair.futures import await_future
 from webhooks.kit.fair.shares import ShareExceeded
@@ -31,22 +32,24 @@ T = TypeVar("T")
 
 async def receive_native(request: NativeRequest) -> NativeResponse:
     """Respond to a message. ``receive`` lists the statuses."""
-    response = await _respond(request)
-    telemetry.count_request(str(int(response.status)))
+    began = time.monotonic()
+    response, scheme = await _respond(request)
+    metrics.count_request(scheme, response.status, time.monotonic() - began)
     headers, body = response.headers_and_body()
     return NativeResponse(response.status, body, headers)
 
 
-async def _respond(request: NativeRequest) -> InboundResponse:
+async def _respond(request: NativeRequest) -> tuple[InboundResponse, str]:
+    """Return the response, and the scheme of the source, which is empty if there is none."""
     name = request.path.removeprefix("/in/").removesuffix("/")
     try:
         source = await _sources.find(name, request.share)
     except (DatabaseError, CannotDecrypt, ShareExceeded) as error:
         telemetry.log_not_stored(name, error)
-        return InboundResponse(HTTPStatus.SERVICE_UNAVAILABLE, retry_after=UNAVAILABLE_SECONDS)
+        return InboundResponse(HTTPStatus.SERVICE_UNAVAILABLE, retry_after=UNAVAILABLE_SECONDS), ""
     if source is None:
-        return InboundResponse(HTTPStatus.NOT_FOUND)
-    return await receive(source, request, _EventLoop())
+        return InboundResponse(HTTPStatus.NOT_FOUND), ""
+    return await receive(source, request, _EventLoop()), source.scheme
 
 
 class _EventLoop:

@@ -42,7 +42,7 @@ from typing import Protocol, TypeVar
 
 from django.db import Error as DatabaseError
 
-from webhooks import telemetry
+from webhooks import metrics, telemetry
 from webhooks.kit.bodies.claim_check import IncomingBody, StorageDown, StoredBody
 from webhooks.kit.bodies.message_body import is_plain
 from webhooks.kit.fair.shares import ShareExceeded
@@ -258,6 +258,7 @@ async def _insert(
             await _discard(source, message.body.discard, shell)
         return _respond_duplicate(source, request, message, inserted)
     source_counts.count(source.id, "received")
+    metrics.count_stored(message.body.size, is_claimed=bool(message.body.key))
     if inserted.outcome is InsertOutcome.DUE:
         receipt_workers.notify()
     else:
@@ -269,6 +270,7 @@ def _respond_duplicate(
     source: SourceSnapshot, request: NativeRequest, message: VerifiedMessage, inserted: InsertResult
 ) -> InboundResponse:
     source_counts.count(source.id, "duplicates")
+    metrics.count_duplicate(source.scheme)
     first = inserted.first
     if first is not None and first.sha256 != message.body.sha256:
         source_counts.count(source.id, "conflicts")

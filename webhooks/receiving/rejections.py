@@ -15,6 +15,7 @@ from uuid import UUID
 
 from django.db import Error, connection
 
+from webhooks import metrics
 from webhooks.kit import sql
 from webhooks.kit.bodies.stored_headers import redact_credentials
 from webhooks.kit.caches.lru_cache import LruCache
@@ -52,6 +53,7 @@ def record_rejection(
     source: SourceSnapshot, request: NativeRequest, reason: str, detail: str, *, size: int = 0, sha256: str = ""
 ) -> None:
     """Store this rejection soon, or only count it. Returns at once, except inside a transaction of the caller."""
+    metrics.count_rejection(source.scheme, reason[:64])
     suppressed = _reserve_slot(source.id)
     if suppressed is None:
         return
@@ -87,7 +89,10 @@ def write_rejections(rejections: Sequence[Rejection]) -> list[None]:
 
 
 group_commit: GroupCommit[Rejection, None] = GroupCommit(
-    lambda rejections, _after_commit: write_rejections(rejections), threads=1, max_group=MAX_GROUP
+    lambda rejections, _after_commit: write_rejections(rejections),
+    items="rejections",
+    threads=1,
+    max_group=MAX_GROUP,
 )
 
 

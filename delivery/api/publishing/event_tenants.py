@@ -14,10 +14,11 @@ from django.db import connection
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
+from delivery import metrics
 from delivery.api.publishing.request_events import Item
 from delivery.publishing.group_publish import MAX_SHARED, publish_in_group, submit
 from delivery.publishing.prepare import with_all_faults
-from delivery.publishing.results import Published, UnknownTenantNamed
+from delivery.publishing.results import Published, UnknownTenantNamed, rejection_reason
 from subscriptions.api.authentication import principal
 from subscriptions.api.tenancy import MISSING_TENANT, UnknownTenant, tenant_name_of
 from subscriptions.errors import StateConflict
@@ -70,6 +71,7 @@ def publish_for_tenants(own: Tenant | None, named: Tenant | None, items: Sequenc
             tenant = tenant_of(name, event)
         except InvalidEvent as error:
             results[place] = Published(None, error=with_other_faults(item, error))
+            metrics.published(0, 0, {rejection_reason(error): 1})
             continue
         group = groups.setdefault(tenant.pk, _TenantEvents(tenant))
         group.places.append(place)

@@ -5,12 +5,14 @@ body is read and checked, a writer thread commits it together with others, and t
 Every other request goes to the view ``events.Events``. Both read, publish and respond by the same functions.
 """
 
+import time
 from collections.abc import Mapping
 from functools import partial
 
 import orjson
 from django.conf import settings
 
+from delivery import metrics
 from delivery.api.publishing.event_tenants import (
     MEMBER,
     OTHER_TENANT,
@@ -18,12 +20,13 @@ from delivery.api.publishing.event_tenants import (
     take_tenant,
     with_other_faults,
 )
-from delivery.api.publishing.publish_results import accepted, problem_of
+from delivery.api.publishing.publish_results import CLIENT_GONE, accepted, problem_of, status_of
 from delivery.api.publishing.published import JSON
 from delivery.api.publishing.put_events import put_events_response
 from delivery.api.publishing.request_events import AMAZON_JSON, Item, find_entries, form_of, read_event
 from delivery.publishing.group_publish import submit
 from delivery.publishing.plan_limits import publish_rate_headers
+from delivery.publishing.results import rejection_reason
 from subscriptions.api.native_authentication import authenticate_natively
 from subscriptions.api.native_tenancy import named_tenant
 from subscriptions.api.tenancy import HEADER, MISSING_TENANT
@@ -50,7 +53,20 @@ def can_publish_natively(headers: Mapping[str, str], query_string: bytes) -> boo
 
 
 async def publish_natively(request: NativeRequest) -> NativeResponse:
-    """Publish the one event of this request. Raises APIException for a problem, as the view does."""
+    """Publish the one event of this request, and count it. Raises APIException for a problem, as the view does."""
+    began, code = time.monotonic(), CLIENT_GONE
+    try:
+        response = await _publish(request)
+        code = response.status
+    except Exception as error:
+        code = status_of(error)
+        raise
+    finally:
+        metrics.publish_request(code, time.monotonic() - began, request.body.length or 0)
+    return response
+
+
+async def _publish(request: NativeRequest) -> NativeResponse:
     key = await authenticate_natively(request, Scope.PUBLISH)
     named = request.headers.get(TENANT)
     tenant = key.tenant if named is None else await named_tenant(key, named)
@@ -58,6 +74,7 @@ async def publish_natively(request: NativeRequest) -> NativeResponse:
     check_encoding(request.headers.get("content-encoding", "identity"))
     limit = settings.WAYPOST_MAX_EVENT_BYTES
     if request.body.length is not None and request.body.length > limit:
+        metrics.published(0, 0, {"too_large": 1})
         raise TooLarge("A request", limit)
     body = await request.body.read(limit)
     if request.body.length is not None and len(body) < request.body.length:
@@ -68,6 +85,7 @@ async def publish_natively(request: NativeRequest) -> NativeResponse:
         item = read_event(form, request.headers, body)
         tenant, event = await _take_tenant(key, tenant, item, is_named=named is not None)
     except InvalidEvent as error:
+        metrics.published(0, 0, {rejection_reason(error): 1})
         raise problem_of(error) from error
     (result,) = await await_future(submit(tenant, [event]))
     body = orjson.dumps(accepted(result))

@@ -1,5 +1,6 @@
 """Show the result of publishing one event: its fields, or the problem it was not accepted for."""
 
+from http import HTTPStatus
 from typing import Any
 
 from rest_framework.exceptions import APIException, ErrorDetail, NotFound, ValidationError
@@ -13,10 +14,15 @@ from delivery.publishing.results import (
     UnknownTenantNamed,
     warning_list,
 )
+from subscriptions.api.conventions.errors import as_api_exception
 from subscriptions.api.problems import PlanExceeded
 from subscriptions.api.tenancy import UnknownTenant
+from webhooks.kit.fair.shares import ShareExceeded
+from webhooks.kit.native_request import BodyCutShort, BodyTooSlow
 from webhooks.kit.rest.errors import Conflict
 from webhooks.wire.errors import InvalidEvent
+
+CLIENT_GONE = 499  # what nginx logs for a client that closes the connection before the response
 
 
 def accepted(result: Published) -> dict[str, Any]:
@@ -39,6 +45,19 @@ def problem_of(error: InvalidEvent) -> APIException:
         return ValidationError({"data": [ErrorDetail(it.detail, it.pointer) for it in error.finding.violations]})
     kind = Conflict if isinstance(error, ContentConflict) else ValidationError
     return kind(field_errors(error))
+
+
+def status_of(error: Exception) -> int:
+    """Return the status with which the web server responds to an error of a request that publishes."""
+    match error:
+        case BodyCutShort():
+            return CLIENT_GONE
+        case BodyTooSlow():
+            return HTTPStatus.REQUEST_TIMEOUT
+        case ShareExceeded():
+            return HTTPStatus.SERVICE_UNAVAILABLE
+    known = as_api_exception(error)
+    return HTTPStatus.INTERNAL_SERVER_ERROR if known is None else known.status_code
 
 
 def field_errors(error: InvalidEvent) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """Respond to a request that publishes events: 202 with the results, or the problem of all of them."""
 
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
@@ -13,16 +15,18 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from delivery import metrics
 from delivery.api.publishing.event_tenants import named_by, publish_for_tenants
 from delivery.api.publishing.publish_results import accepted, problem_of, shown
 from delivery.api.publishing.put_events import put_events_response
 from delivery.api.publishing.request_events import Limits, RequestEvents
 from delivery.models import Event
 from delivery.publishing.plan_limits import publish_rate_headers
-from delivery.publishing.results import Published
+from delivery.publishing.results import Published, rejection_reason
 from subscriptions.api.authentication import principal
 from subscriptions.api.problems import PlanExceeded
 from subscriptions.api.tenancy import TenantScoped
+from webhooks.kit.rest.limited_body import TooLarge
 from webhooks.wire.errors import InvalidEvent
 
 JSON = "application/json"
@@ -48,6 +52,15 @@ class PublishingView(TenantScoped[Event]):
 
     content_negotiation_class = JsonOnly
 
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Respond, and count the request if it publishes."""
+        began = time.monotonic()
+        response = super().dispatch(request, *args, **kwargs)
+        if request.method == "POST":
+            size = int(request.META.get("CONTENT_LENGTH") or 0)
+            metrics.publish_request(response.status_code, time.monotonic() - began, size)
+        return response
+
     def publish(self, request: Request, read: Read) -> HttpResponse:
         """Publish what ``read`` returns, and return the response. Raises APIException for a problem."""
         named = named_by(request)
@@ -55,7 +68,11 @@ class PublishingView(TenantScoped[Event]):
         try:
             found = read(request._request, limits)
         except InvalidEvent as error:
+            metrics.published(0, 0, {rejection_reason(error): 1})
             raise problem_of(error) from error
+        except TooLarge:
+            metrics.published(0, 0, {"too_large": 1})
+            raise
         tenant = named or principal(request).tenant
         results = publish_for_tenants(principal(request).tenant, named, found.items)
         response = self._response(found, results)

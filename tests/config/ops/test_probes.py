@@ -6,7 +6,8 @@ from django.test import Client, override_settings
 from prometheus_client.parser import text_string_to_metric_families
 
 from config.local import embedded
-from config.status.metrics import GAUGES
+from config.metrics.platform_gauges import GAUGES
+from config.metrics.queries import BACKLOG
 from config.status.status import cached_status
 from tests.factories import make_tenant
 
@@ -72,9 +73,11 @@ def test_metrics_are_in_the_prometheus_text_format(client: Client) -> None:
     cached_status.clear()
     response = client.get("/metrics")
     families = {family.name: family for family in text_string_to_metric_families(response.content.decode())}
+    assert BACKLOG.keys() <= families.keys()
     assert families["waypost_deliveries_pending"].samples[0].value == 0
     assert families["waypost_oldest_due_seconds"].samples[0].value == 0
-    assert {name: families[name].samples[0].value for name in GAUGES} == dict.fromkeys(GAUGES, 0.0)
+    idle = dict.fromkeys(GAUGES, 0.0) | {"waypost_machine_disk_free_ratio": 1.0}
+    assert {name: families[name].samples[0].value for name in GAUGES} == idle
     assert response["Content-Type"].startswith("text/plain")
 
 

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from delivery import telemetry
 from delivery.fan_out import deferred
 from delivery.models import DeferredFanOut, Delivery, Event, UsageIncrement
 from delivery.publishing.publisher import publish
 from delivery.publishing.results import Published
 from subscriptions.models import Subscription, Tenant
 from tests.factories import make_endpoint, make_subscription, make_tenant
+from tests.metrics import metric
 
 pytestmark = pytest.mark.django_db
 
@@ -102,9 +102,9 @@ class TestResult:
     def test_deferred_events_are_counted_by_reason(self, tenant: Tenant, settings: Any) -> None:
         subscribe(tenant)
         settings.WAYPOST_FAN_OUT_STEPS = 0
-        before = telemetry.DEFERRED.labels("steps")._value.get()
+        before = metric("waypost_fan_outs_deferred_total", reason="steps")
         publish(tenant, [plain(1), plain(2)])
-        assert telemetry.DEFERRED.labels("steps")._value.get() - before == 2
+        assert metric("waypost_fan_outs_deferred_total", reason="steps") - before == 2
 
     def test_repeat_tells_whether_the_first_is_deferred(self, tenant: Tenant, settings: Any) -> None:
         subscribe(tenant)

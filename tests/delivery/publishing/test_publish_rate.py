@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from delivery.publishing import publish_rate
+from tests.metrics import metric
 
 pytestmark = pytest.mark.usefixtures("rate_clock_stopped")
 
@@ -72,7 +73,7 @@ def test_address_is_parsed_as_the_brokers(url, where):
 
 
 def rate_limit_errors() -> float:
-    return float(publish_rate.telemetry.RATE_LIMIT_ERRORS._value.get())
+    return metric("waypost_rate_limit_errors_total")
 
 
 def test_left_is_what_the_bucket_and_the_process_have():

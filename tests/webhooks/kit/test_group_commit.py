@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from django.db import DataError, OperationalError, connection
 
+from tests.metrics import metric
 from tests.threads import NoThreads, in_threads
 from tests.waiting import wait_until
 from webhooks.kit import sql
 from webhooks.kit.group_commit import AfterCommit, GroupCommit
-from webhooks.kit.notify import WAKEUPS_FAILED
 
 MAX_GROUP = 64
 
@@ -31,7 +31,7 @@ class HeldWriter:
 
 
 def commits(write: Callable[..., Any], **options: Any) -> GroupCommit[Any, Any]:
-    return GroupCommit(write, **{"threads": 1, "max_group": MAX_GROUP, **options})
+    return GroupCommit(write, **{"items": "numbers", "threads": 1, "max_group": MAX_GROUP, **options})
 
 
 def close_connection() -> None:
@@ -176,12 +176,12 @@ def test_after_commit_calls_run_once_the_caller_is_released_and_their_failures_a
         after_commit += [broken, later]
         return list(batch)
 
-    before = WAKEUPS_FAILED.labels("writer")._value.get()
+    before = metric("waypost_wakeups_failed_total", channel="writer")
     group = commits(write)
     assert group.add(1) == 1
     released.set()
     called.wait()
-    assert WAKEUPS_FAILED.labels("writer")._value.get() == before + 1
+    assert metric("waypost_wakeups_failed_total", channel="writer") == before + 1
     assert group.add(2) == 2
 
 

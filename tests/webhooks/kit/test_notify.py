@@ -13,10 +13,11 @@ import pytest
 from celery import current_app
 from django.db import connection, transaction
 
+from tests.metrics import metric
 from tests.waiting import wait_until
 from webhooks import tasks
 from webhooks.kit import notify
-from webhooks.kit.notify import WAKEUPS_FAILED, Listener, TaskNotifier, send_task
+from webhooks.kit.notify import Listener, TaskNotifier, send_task
 from webhooks.processing.notify import receipt_workers
 
 BrokerUrl = Callable[[str], None]
@@ -92,7 +93,7 @@ def broker_at(monkeypatch: pytest.MonkeyPatch) -> BrokerUrl:
 
 
 def failures() -> float:
-    return float(WAKEUPS_FAILED.labels("broker")._value.get())
+    return metric("waypost_wakeups_failed_total", channel="broker")
 
 
 def closed_port() -> int:
