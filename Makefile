@@ -12,7 +12,7 @@ RUN_STAMP := $(VENV)/.run-$(shell cksum < requirements.txt | tr ' ' '-')
 DEV_STAMP := $(VENV)/.dev-$(shell cksum < requirements-dev.txt | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-fast journey faults test-brokers test-senders test-wheel isolation interop api-fuzz bench bench-quick bench-compare lint format typecheck coverage hooks lock dist docs clean
+.PHONY: help demo up test test-fast journey faults test-brokers test-senders test-wheel isolation interop api-fuzz bench bench-quick bench-compare lint format typecheck coverage hooks lock dist docs clients clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 12
@@ -100,6 +100,9 @@ lock: $(DEV_STAMP) ## resolve the dependency ranges of pyproject.toml again
 
 dist: $(DEV_STAMP) ## build the wheel and the source distribution into dist/
 	@rm -rf dist && $(BIN)/uv build --quiet --out-dir dist . && ls dist
+
+clients: $(DEV_STAMP) ## generate, check and test the clients of the API on a running platform
+	@$(BIN)/python clients/python/generate.py && $(BIN)/python -m pytest tests/clients $(ARGS)
 
 docs: $(DEV_STAMP) ## build the site of the documentation into site/; it needs no network to be read
 	@rm -rf site .site && $(BIN)/python docs/site.py pages .site && $(BIN)/zensical build --strict && $(BIN)/python docs/site.py offline site && rm -rf .site

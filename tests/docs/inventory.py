@@ -10,6 +10,9 @@ CHECKS = {
     "make": "tests/docs/test_commands.py::test_make_command_of_a_page_reaches_a_program_that_accepts_it",
     "production": "tests/docs/test_commands.py::test_settings_of_the_page_for_production_are_accepted",
     "encryption-keys": "tests/docs/test_commands.py::test_encryption_keys_of_the_page_decrypt_with_both",
+    "waypost-install": "tests/clients/test_python_client.py::test_wheel_of_the_client_has_the_command",
+    "waypost-commands": "tests/clients/test_python_client.py::test_command_of_the_page_exists",
+    "mcp": "tests/clients/test_python_client.py::test_command_of_the_page_exists",
     "import-svix": "tests/subscriptions/management/commands/test_import_svix.py"
     "::test_page_describes_the_file_as_it_is_read",
     "installed": "tests/docs/test_deploy.py::test_command_of_the_page_exists_and_so_do_its_files",
@@ -126,6 +129,7 @@ INVENTORY = {
     "docs/how-to/add-an-admin-page.md": "guide*3",
     "docs/how-to/benchmark.md": "make*2 benchmark-row",
     "docs/how-to/demo.md": "make demo-events npm",
+    "docs/how-to/command-line.md": "waypost-install waypost-commands*3 mcp",
     "docs/how-to/deploy.md": "installed*2 deployed-settings proxy installed pooler compose chart replica*2",
     "docs/how-to/endpoints.md": "api endpoint-fields api endpoint-fields*2 api*5",
     "docs/how-to/event-types.md": "api*4 response",
