@@ -8,7 +8,7 @@ from collections import Counter as Multiset
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
-from delivery.models import DeadLetter
+from delivery.models import DeadLetter, DeferredFanOut
 from webhooks.kit.metrics.broken_down import breakdown
 from webhooks.kit.metrics.gathered import BYTES, ITEMS, GatheredCounter, GatheredHistogram
 
@@ -17,7 +17,10 @@ FIRST, RETRY, REPLAY = "first", "retry", "replay"
 HEALTHY, HINDERED = "healthy", "hindered"
 
 PUBLISH_REQUESTS = GatheredCounter(
-    "waypost_publish_requests_total", "Requests that publish events over REST, by response status.", ["code"]
+    "waypost_publish_requests_total",
+    "Requests that publish events over REST, by response status.",
+    ["code"],
+    series=[(code,) for code in ("202", "400", "429", "503")],
 )
 PUBLISH_SECONDS = GatheredHistogram(
     "waypost_publish_seconds", "Time from a request that publishes to its response, its body included."
@@ -42,7 +45,10 @@ CREATED = GatheredCounter(
     series=[("publish",), ("fan_out",), ("replay",)],
 )
 DEFERRED = GatheredCounter(
-    "waypost_fan_outs_deferred_total", "Events that workers have to route, by reason.", ["reason"]
+    "waypost_fan_outs_deferred_total",
+    "Events that workers have to route, by reason.",
+    ["reason"],
+    series=[(reason,) for reason in DeferredFanOut.Reason.values],
 )
 FAN_OUT_SECONDS = GatheredHistogram(
     "waypost_fan_out_seconds", "Time from accepting an event whose fan-out was deferred until its deliveries exist."
@@ -62,6 +68,7 @@ DELIVERED_SECONDS = GatheredHistogram(
     "Time from creating a delivery, in the transaction that accepts its event, until it is delivered, by whether the "
     "endpoint was healthy, or hindered it: failed, slow, paused, ordered, or at its rate limit.",
     ["health", *breakdown.names],
+    series=() if breakdown.names else [(HEALTHY,), (HINDERED,)],
 )
 NOT_STARTED = GatheredCounter(
     "waypost_attempts_not_started_total",
@@ -96,6 +103,7 @@ ALERT_MESSAGES = GatheredCounter(
     "waypost_alert_messages_total",
     "Messages about alerts, by occasion: firing, reminder, resolved, test.",
     ["occasion"],
+    series=[(occasion,) for occasion in ("firing", "reminder", "resolved", "test")],
 )
 RATE_LIMIT_ERRORS = GatheredCounter(
     "waypost_rate_limit_errors_total", "Publish requests let through because Valkey was unavailable."

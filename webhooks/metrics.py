@@ -8,10 +8,14 @@ from uuid import UUID
 
 from webhooks.kit.metrics.gathered import BYTES, GatheredCounter, GatheredHistogram
 
+UNKNOWN = ""  # scheme of requests to no source
+STANDARD = "standard"  # the scheme of most sources
+
 REQUESTS = GatheredCounter(
     "waypost_receiver_requests_total",
     "Requests to /in/, by scheme of the source and response status.",
     ["scheme", "code"],
+    series=[(UNKNOWN, "404")],
 )
 RECEIVE_SECONDS = GatheredHistogram(
     "waypost_receiver_request_seconds", "Time from a request to /in/ to its response, its body included."
@@ -21,21 +25,33 @@ CLAIMED_BYTES = GatheredCounter(
     "waypost_receiver_claimed_bytes_total", "Bytes of messages kept in object storage, because they are large."
 )
 DUPLICATES = GatheredCounter(
-    "waypost_receiver_duplicates_total", "Messages that were received before, by scheme of the source.", ["scheme"]
+    "waypost_receiver_duplicates_total",
+    "Messages that were received before, by scheme of the source.",
+    ["scheme"],
+    series=[(STANDARD,)],
 )
 REJECTIONS = GatheredCounter(
     "waypost_receiver_rejections_total",
     "Messages that were refused, by scheme of the source and reason, such as a wrong signature.",
     ["scheme", "reason"],
+    series=[(STANDARD, "no_match")],
 )
-RUNS = GatheredCounter("waypost_receiver_handler_runs_total", "Runs of a receipt's handlers, by outcome.", ["outcome"])
+RUNS = GatheredCounter(
+    "waypost_receiver_handler_runs_total",
+    "Runs of a receipt's handlers, by outcome.",
+    ["outcome"],
+    series=[("processed",), ("failed",), ("dead",)],
+)
 RUN_SECONDS = GatheredHistogram("waypost_receiver_handler_run_seconds", "Duration of a run of a receipt's handlers.")
 HANDLED_SECONDS = GatheredHistogram(
     "waypost_receiver_handled_seconds",
     "Time from receiving a message until its handlers have ended, of messages that the first run handled.",
 )
 WAITS = GatheredCounter(
-    "waypost_receiver_waits_total", "Requests that waited for handlers, by how that ended.", ["end"]
+    "waypost_receiver_waits_total",
+    "Requests that waited for handlers, by how that ended.",
+    ["end"],
+    series=[("notified",), ("read",), ("timeout",), ("refused",)],
 )
 RECORDS = GatheredCounter(
     "waypost_source_records_total",

@@ -29,19 +29,26 @@ def count_attempts(settled: Iterable[tuple[UUID, Sequence[Ended], LeasedLane | N
         since = math.inf if lane is None or lane.heads is not None else lane.hindered_until
         healthy: list[float] = []
         hindered: list[float] = []
+        delivered_first = 0
         for attempt, outcome in ended:
             it = attempt.claimed
-            outcomes[(outcome.failure or metrics.DELIVERED, kind_of(it), *labels)] += 1
-            if it.is_replayed:
-                continue
+            is_first = not (it.attempts or it.is_replayed)
+            if is_first and outcome.failure is None:
+                delivered_first += 1
+            else:
+                outcomes[(outcome.failure or metrics.DELIVERED, kind_of(it), *labels)] += 1
+                if it.is_replayed:
+                    continue
             created_at = (it.id.int >> 80) / 1000  # unix seconds: the first 48 bits of a UUIDv7 are milliseconds
-            is_first = not it.attempts
+            waited = outcome.started_at - created_at
             if is_first:
-                first.append(max(outcome.started_at - created_at, 0.0))
+                first.append(waited if waited > 0.0 else 0.0)
             if outcome.failure is None:
-                age = max(outcome.started_at + outcome.duration_ms / 1000 - created_at, 0.0)
                 is_healthy = is_first and created_at > since and outcome.duration_ms <= FAST_MS
-                (healthy if is_healthy else hindered).append(age)
+                age = waited + outcome.duration_ms / 1000
+                (healthy if is_healthy else hindered).append(age if age > 0.0 else 0.0)
+        if delivered_first:
+            outcomes[(metrics.DELIVERED, metrics.FIRST, *labels)] += delivered_first
         metrics.DELIVERED_SECONDS.observe_all(healthy, metrics.HEALTHY, *labels)
         metrics.DELIVERED_SECONDS.observe_all(hindered, metrics.HINDERED, *labels)
     metrics.FIRST_ATTEMPT_SECONDS.observe_all(first)

@@ -1,6 +1,7 @@
 """Rules and dashboards name metrics and labels that a scrape has; promtool checks and tests the rules."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -69,13 +70,25 @@ def test_query_names_metrics_and_labels_that_exist(place: str) -> None:
         assert chosen <= labels_of()[name] | OF_PROMETHEUS | BY_SETTING, name
 
 
+SCRAPE = """
+import django
+django.setup()
+from config.metrics.exposition import counters
+print(counters().decode())
+"""
+
+
 @pytest.mark.django_db
-def test_scrape_has_every_metric_of_rules_and_dashboards(client: Any) -> None:
-    text = client.get("/metrics").content.decode()
+def test_scrape_of_a_new_platform_has_every_metric_of_rules_and_dashboards(client: Any, tmp_path: Path) -> None:
+    """The counters as those of several processes, which have only series that exist; the figures from the database."""
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "WAYPOST_METRICS_BY": "none"}
+    done = subprocess.run([sys.executable, "-c", SCRAPE], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    figures = client.get("/metrics").content.decode()
     scraped = {
-        f"{family.name}{ending}"
-        for family in text_string_to_metric_families(text)
-        for ending in ({"counter": ("_total",), "histogram": OF_HISTOGRAMS}.get(family.type, ("",)))
+        sample.name
+        for family in text_string_to_metric_families(f"{done.stdout}\n{figures}")
+        for sample in family.samples
     }
     assert {name for query in QUERIES.values() for name, _ in METRIC.findall(query)} - scraped == set()
 

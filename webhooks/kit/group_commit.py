@@ -39,13 +39,19 @@ Write = Callable[[Sequence[M], AfterCommit], Sequence[R]]
 """Write items of one key in one transaction and return one result for each, in order. What it appends to the list is
 called after the commit, once the futures are done."""
 
+_ITEMS = [("events",), ("receipts",), ("rejections",)]
 COMMIT_SECONDS = GatheredHistogram(
     "waypost_group_commit_seconds",
     "Duration of a shared transaction, its statements included, by what it writes: events, receipts, rejections.",
     ["items"],
+    series=_ITEMS,
 )
 COMMIT_ITEMS = GatheredHistogram(
-    "waypost_group_commit_items", "Requests or messages that shared a transaction.", ["items"], bounds=ITEMS
+    "waypost_group_commit_items",
+    "Requests or messages that shared a transaction.",
+    ["items"],
+    bounds=ITEMS,
+    series=_ITEMS,
 )
 CHECK_AFTER = 1.0  # seconds without a write, after which a writer checks that its connection is alive
 

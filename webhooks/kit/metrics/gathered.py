@@ -148,13 +148,21 @@ class _BatchHistogram(prometheus_client.Histogram):
 
 
 class GatheredHistogram:
-    """Observe values in memory. ``labels``: the names of the labels. ``bounds``: the upper bounds of the buckets."""
+    """Observe values in memory. ``bounds``: the upper bounds of the buckets; for the others see GatheredCounter."""
 
     def __init__(
-        self, name: str, help_text: str, labels: Sequence[str] = (), *, bounds: Sequence[float] = SECONDS
+        self,
+        name: str,
+        help_text: str,
+        labels: Sequence[str] = (),
+        *,
+        bounds: Sequence[float] = SECONDS,
+        series: Iterable[Labels] = (),
     ) -> None:
         self._histogram = _BatchHistogram(name, help_text, labels, buckets=bounds)
         self._gathered: deque[tuple[Labels, Sequence[float]]] = deque()
+        for values in series:
+            self._histogram.labels(*values)
         _flushing.register(self)
 
     def observe(self, value: float, *labels: str) -> None:
