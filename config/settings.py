@@ -326,6 +326,8 @@ SPECTACULAR_SETTINGS = {
         "ReceiptAttemptOutcome": "webhooks.processing.receipts.OUTCOMES",
         "DeliveryOutcome": "delivery.api.explanations.OUTCOMES",
         "EndpointQueueState": "delivery.api.endpoints.lane_status.QUEUE_STATES",
+        "MessageEncoding": "delivery.api.pulling.messages.ENCODINGS",
+        "MessageReportResult": "delivery.pulling.reports.RESULTS",
         "EndpointHealthState": "delivery.api.endpoints.lane_status.HEALTH_STATES",
         "CircuitBreakerState": "delivery.api.endpoints.lane_status.BREAKER_STATES",
         "PlatformBusy": "config.status.serializers.BUSY",

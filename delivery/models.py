@@ -200,6 +200,9 @@ class Delivery(Row):
     claims = models.PositiveSmallIntegerField(default=0, help_text="Claims since an attempt was last settled.")
     token = models.UUIDField(null=True, help_text="Token of the current claim; settling requires it.")
     claimed_until = models.DateTimeField(null=True, help_text="When the claim expires and the delivery is recovered.")
+    consumer = models.UUIDField(
+        null=True, help_text="Session of the consumer that it was last handed out to; empty: it is sent, not pulled."
+    )
     started_at = models.DateTimeField(
         default=timezone.now, help_text="When it was created or last replayed. Retention and replays compare it."
     )
@@ -259,6 +262,12 @@ class Delivery(Row):
             ),
             # reader: void_claims
             models.Index(fields=["claimed_until"], name="delivery_claimed", condition=Q(state="sending")),
+            # readers: pulling, which counts, releases and voids what was handed out
+            models.Index(
+                fields=["endpoint", "consumer", "token"],
+                name="delivery_handed_out",
+                condition=Q(consumer__isnull=False, state="sending"),
+            ),
             # readers: the list of a tenant, the list of an endpoint
             models.Index(fields=["tenant", "id"], name="delivery_by_tenant"),
             models.Index(fields=["endpoint", "id"], name="delivery_by_endpoint"),

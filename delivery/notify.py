@@ -1,4 +1,4 @@
-"""Notify the drains that deliveries are due, and the workers that a fan-out is deferred.
+"""Notify the drains and waiting consumers that deliveries are due, and the workers that a fan-out is deferred.
 
 For the drains: mark their lanes, wake the running drains, start one where none runs.
 
@@ -57,6 +57,14 @@ def notify_drains_of_stopped(endpoint_ids: Iterable[UUID]) -> None:
     except Error as error:
         wakeup_failed(DATABASE, error)
     notify_drains(endpoint_ids)
+
+
+def notify_consumers(endpoint_ids: Iterable[UUID]) -> None:
+    """Notify the consumers that wait for messages of these endpoints, after the commit. Never raises."""
+    try:
+        mark_lanes_due(list(endpoint_ids))
+    except Error as error:
+        wakeup_failed(DATABASE, error)
 
 
 def listen(owner: UUID) -> Listener:

@@ -2,7 +2,7 @@
 
 from subscriptions.endpoints.destinations.models import DestinationSettings
 from subscriptions.endpoints.http.models import HttpSettings
-from subscriptions.endpoints.models import Endpoint, OAuthToken, SigningSecret
+from subscriptions.endpoints.models import POLL, Endpoint, OAuthToken, SigningSecret
 from subscriptions.event_types.models import EventSchema, EventType
 from subscriptions.inspectors.models import InspectedRequest, Inspector
 from subscriptions.masking.models import MaskingSecret
@@ -13,6 +13,7 @@ from webhooks.kit.rows import Row
 
 __all__ = [
     "OPERATIONAL_NAMES",
+    "POLL",
     "SUCCEEDED",
     "ApiKey",
     "DestinationSettings",

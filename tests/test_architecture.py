@@ -134,6 +134,8 @@ ROOMS = {
     "delivery.lanes": f"{GROUND} {TENANCY} {DELIVERY} delivery.transports.outcome delivery.operational",
     "delivery.sending": f"{GROUND} {TENANCY} {DELIVERY} delivery.load delivery.transports delivery.operational "
     "delivery.lanes",
+    "delivery.pulling": f"{GROUND} {TENANCY} {DELIVERY} delivery.transports delivery.destinations "
+    "delivery.operational delivery.sending",
     "delivery.single_attempts": f"{GROUND} {TENANCY} subscriptions.event_types {DELIVERY} delivery.transports "
     "delivery.fan_out",
     "delivery.testing": f"{GROUND} subscriptions.models {DELIVERY}",
@@ -145,14 +147,14 @@ ROOMS = {
     "delivery.schedules.expressions": "webhooks.wire",
     "delivery.schedules": f"{GROUND} {TENANCY} {DELIVERY} delivery.publishing delivery.schedules.expressions",
     "delivery.lifecycle": f"{GROUND} {TENANCY} {DELIVERY} delivery.operational delivery.lanes delivery.sending "
-    "delivery.reading delivery.replaying",
+    "delivery.pulling delivery.reading delivery.replaying",
     "delivery.alerts": f"{GROUND} {TENANCY} subscriptions.connectors {DELIVERY} delivery.operational "
     "delivery.publishing delivery.lanes delivery.sending delivery.load delivery.reading",
     "delivery.tasks": "webhooks.kit webhooks.encryption delivery.schedule delivery.sql delivery.operational "
     "delivery.fan_out "
     "delivery.sending delivery.replaying delivery.broadcasting delivery.schedules delivery.lifecycle delivery.alerts",
     "delivery.api": f"{GROUND} {TENANCY} subscriptions.api {DELIVERY} delivery.load delivery.transports "
-    "delivery.fan_out delivery.publishing delivery.sending delivery.single_attempts delivery.reading "
+    "delivery.fan_out delivery.publishing delivery.sending delivery.pulling delivery.single_attempts delivery.reading "
     "delivery.replaying delivery.broadcasting delivery.schedules delivery.lifecycle delivery.alerts "
     "subscriptions.connectors",
     "delivery.admin": f"{GROUND} {TENANCY} webhooks.audit subscriptions.admin {DELIVERY} delivery.load "

@@ -75,7 +75,7 @@ PROBLEM = {
         },
         "scope": {
             "type": "string",
-            "enum": ["publish", "manage", "read"],
+            "enum": ["publish", "manage", "read", "consume"],
             "description": "The scope that the API key lacks (403).",
         },
         "limit": {"type": "string", "description": "The limit that is reached (402, 413, 429, 503)."},
@@ -144,7 +144,7 @@ def problem_statuses(path: str, method: str, operation: dict[str, Any]) -> Itera
 
 
 def _conflict_statuses(path: str, method: str) -> Iterator[int]:
-    if method in WRITES or path.endswith("/request"):
+    if method in WRITES or path.endswith(("/request", "/messages")):
         yield 409
     if method in WRITES:
         yield 422 if method == "post" else 412

@@ -1,6 +1,7 @@
 """Respond to requests: the ASGI application of the platform.
 
     POST /api/v1/events/, POST /in/<source>/    native views: coroutines in the event loop
+    GET /api/v1/endpoints/<ref>/messages/       a native view, which waits without a thread
     other POST /api/v1/events/, /events/batch/  Django, on a few threads of their own: batches and large events
     /healthz, /readyz, /metrics, /status/       Django, on threads of their own
     everything else                             Django, on threads in turns among tenants
@@ -29,17 +30,26 @@ from rest_framework.exceptions import APIException
 from config.web import cors
 from config.web.access_log import CLIENT_GONE, AccessLog
 from config.web.bodies import AsgiRequestBody, Receive, holder
+from config.web.connections import GONE
 from config.web.django_view import DjangoResponse, Send, environ_of, run_django
 from config.web.middleware import PROBES
 from config.web.request_ids import HEADER, new_request_id
 from delivery.api.publishing.native_publish import can_publish_natively, publish_natively
+from delivery.api.pulling.native_pull import endpoint_of_path, pull_natively
 from subscriptions.api.conventions import errors
 from subscriptions.tenants.keys import peek_key, share_of
 from webhooks.kit.caches.short_text_cache import short_text_cache
 from webhooks.kit.clients import Client, client_of, network_of
 from webhooks.kit.fair.shares import ShareExceeded
 from webhooks.kit.fair.threads import FairThreads, request_threads
-from webhooks.kit.native_request import BodyCutShort, BodyTooSlow, NativeRequest, NativeResponse, NativeView
+from webhooks.kit.native_request import (
+    BodyCutShort,
+    BodyTooSlow,
+    NativeRequest,
+    NativeResponse,
+    NativeStream,
+    NativeView,
+)
 from webhooks.receiving.native_inbound import receive_native
 from webhooks.wire.header_values import LowerCaseHeaders
 
@@ -98,9 +108,9 @@ class WebApplication:
             if not self._serves(scope["path"]):
                 raise Http404
             if route is not None:
-                response = await route.view(_native_request(scope, headers, client, share, body))
-                status = response.status
-                await _send_native(send, response, client.scheme, request_id, route.headers)
+                native = await route.view(_native_request(scope, headers, client, share, body))
+                status = native.status
+                await _send_native(send, native, client.scheme, request_id, route.headers)
             else:
                 found = await self._run_django(scope, headers, client, share, body, request_id)
                 status = found.status
@@ -182,16 +192,19 @@ class NativeRoute(NamedTuple):
     headers: Sequence[tuple[bytes, bytes]] = ()
 
 
+PULL = NativeRoute(pull_natively, ((b"allow", b"GET, OPTIONS"),))
 PUBLISH = NativeRoute(publish_natively, ((b"allow", b"GET, POST, HEAD, OPTIONS"),))
 RECEIVE = NativeRoute(receive_native)
 
 
 def _native_route(scope: Any, headers: Mapping[str, str], client: Client) -> NativeRoute | None:
     """Return the native view of a request, or None if Django has to respond."""
-    if scope["method"] != "POST" or not _is_allowed_host(headers.get("host", "")):
+    if scope["method"] not in ("POST", "GET") or not _is_allowed_host(headers.get("host", "")):
         return None
     if settings.SECURE_SSL_REDIRECT and client.scheme != "https":
         return None
+    if scope["method"] == "GET":
+        return PULL if endpoint_of_path(scope["path"]) is not None else None
     if scope["path"] in PUBLISH_PATHS:
         return PUBLISH if can_publish_natively(headers, scope["query_string"]) else None
     return RECEIVE if scope["path"].startswith("/in/") else None
@@ -216,19 +229,39 @@ def _native_request(
         is_proxied=client.is_proxied,
         share=share,
         body=body,
+        **({"gone": gone.wait} if (gone := scope.get(GONE)) is not None else {}),
     )
 
 
 async def _send_native(
-    send: Send, response: NativeResponse, scheme: str, request_id: str, more: Sequence[tuple[bytes, bytes]] = ()
+    send: Send,
+    response: NativeResponse | NativeStream,
+    scheme: str,
+    request_id: str,
+    more: Sequence[tuple[bytes, bytes]] = (),
 ) -> None:
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
-    headers += [(b"content-length", b"%d" % len(response.body)), *more]
+    headers += more
+    if isinstance(response, NativeResponse):
+        headers.append((b"content-length", b"%d" % len(response.body)))
     own = {name for name, _ in headers}
     headers += [header for header in _security_headers(scheme) if header[0] not in own]
     headers.append((REQUEST_ID, request_id.encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": response.body})
+    if isinstance(response, NativeResponse):
+        await send({"type": "http.response.body", "body": response.body})
+    else:
+        await _send_pieces(send, response, request_id)
+
+
+async def _send_pieces(send: Send, response: NativeStream, request_id: str) -> None:
+    """Send the pieces of a response as they come. An error ends it, since its head was sent."""
+    try:
+        async for piece in response.pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    except Exception as error:
+        log.error("stream.failed", request_id=request_id, exc_info=error)
+    await send({"type": "http.response.body", "body": b""})
 
 
 @lru_cache(maxsize=2)

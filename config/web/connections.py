@@ -32,6 +32,7 @@ MAX_HEADERS = 100
 MAX_HEAD = 32 * 1024  # bytes of the names and values of all headers
 FRAMING_ALLOWANCE = 64 * 1024  # bytes of a chunked body that may be framing, besides 8 for each byte of content
 FRAMING_RATIO = 8
+GONE = "waypost.gone"  # in the scope of a request: the event that its client sends nothing more, or the server stops
 
 _STATUS = {
     400: b"400 Bad Request",
@@ -54,6 +55,7 @@ class LimitedProtocol(HttpToolsProtocol):
     _waiting_since: float | None = None  # loop time since when the rest of a head is awaited
     _discarding_since: float | None = None
     _unread_since: float | None = None
+    _gone: asyncio.Event | None = None  # set when a response need not be waited for any more
     _part = "idle"  # of a request, that arrives: head, body, or idle between two requests
     _head_bytes = _header_count = _header_bytes = _raw_bytes = _body_bytes = 0
     _refusal = 400
@@ -69,6 +71,7 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         self._release_share = partial(limits.shares.release, share)
         self._waiting_since = self.loop.time()
+        self._gone = asyncio.Event()
         limits.open.add(self)
         limits.check_times(self.loop)
 
@@ -76,6 +79,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """Forget the connection."""
         super().connection_lost(exc)
         limits.open.discard(self)
+        self._end_waits()
         if self._release_share is not None:
             self._release_share()
             self._release_share = None
@@ -83,6 +87,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio.Protocol allows it
         """Return whether to go on: a client that only stops sending still gets the responses to its requests."""
         self._is_half_closed = True
+        self._end_waits()
         cycle = self.cycle
         if cycle is None or self._is_refused or (cycle.response_complete and not self.pipeline):
             return False
@@ -91,6 +96,16 @@ class LimitedProtocol(HttpToolsProtocol):
         cycle.disconnected = True
         cycle.message_event.set()
         return False
+
+    def shutdown(self) -> None:
+        """Have the response under way be the last, without a wait."""
+        super().shutdown()
+        self._end_waits()
+
+    def _end_waits(self) -> None:
+        """End the wait of a response that begins later: the client sends nothing more, or the server stops."""
+        if self._gone is not None:
+            self._gone.set()
 
     def data_received(self, data: bytes) -> None:
         """Parse what has arrived, and refuse what is against the limits."""
@@ -183,6 +198,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """Start the request, and write the head of its response together with the first piece of its body."""
         if cycle.scope["method"] != "HEAD":  # its response has no body, after which nothing is written
             cycle.transport = JoinedHead(self.transport)
+        cycle.scope[GONE] = self._gone
         super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:

@@ -18,6 +18,7 @@ from delivery.api import (
 from delivery.api.alerts import alert_rules, alerts
 from delivery.api.endpoints import connector_previews, lane_status, stats, test_deliveries, verification
 from delivery.api.publishing import events
+from delivery.api.pulling import acknowledgements, messages
 from delivery.api.schedules import runs, schedules
 
 router = SimpleRouter(use_regex_path=False)
@@ -64,6 +65,12 @@ urlpatterns = [
     path("verification-callbacks/<str:key>/", verification.VerificationCallback.as_view(), name="verification"),
     path(
         "endpoints/<str:ref>/verification/", verification.EndpointVerification.as_view(), name="endpoint-verification"
+    ),
+    path("endpoints/<str:ref>/messages/", messages.Messages.as_view(), name="endpoint-messages"),
+    path(
+        "endpoints/<str:ref>/acknowledgements/",
+        acknowledgements.Acknowledgements.as_view(),
+        name="endpoint-acknowledgements",
     ),
     path("endpoints/<str:ref>/stats/", stats.EndpointStats.as_view(), name="endpoint-stats"),
     path("endpoints/<str:ref>/test/", test_deliveries.EndpointTest.as_view(), name="endpoint-test"),

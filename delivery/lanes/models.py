@@ -56,6 +56,12 @@ class Lane(models.Model):
     endpoint_inactive = models.BooleanField(
         default=False, help_text="It has pending deliveries, but its endpoint is paused or disabled."
     )
+    is_pulled = models.BooleanField(
+        default=False, db_default=False, help_text="No drain leases it: consumers pull its deliveries."
+    )
+    pulled_at = models.DateTimeField(
+        null=True, help_text="When a consumer last asked for its deliveries, up to ten seconds late."
+    )
     low_water_mark = models.DateTimeField(null=True, help_text="No pending delivery is due before it.")
     next_slot_at = models.DateTimeField(
         null=True, help_text="Clock of the rate limit (GCRA): when the next attempt may start."
@@ -104,6 +110,8 @@ class Lane(models.Model):
             models.Index(fields=["tenant", "due_at"], name="lane_due_by_tenant", condition=Q(due_at__isnull=False)),
             # readers: resume_lanes, end_expired
             models.Index(fields=["endpoint"], name="lane_endpoint_inactive", condition=Q(endpoint_inactive=True)),
+            # reader: end_expired
+            models.Index(fields=["endpoint"], name="lane_pulled", condition=Q(is_pulled=True)),
             # reader: retry_changed_endpoints
             models.Index(
                 fields=["endpoint"],

@@ -1,8 +1,9 @@
 """Repair what a crash, a lost notification or a late commit left behind, from the tables alone.
 
-``recover`` runs every few seconds: claims that ran out, lanes whose endpoint has changed. ``sweep`` runs every minute:
-lanes that have pending deliveries and are not due, or wait although their endpoint was deleted, deliveries below their
-lane's low-water mark, deliveries whose endpoint stayed inactive for too long, endpoints that reject most deliveries.
+``recover`` runs every few seconds: claims of drains and consumers that ran out, lanes whose endpoint has changed.
+``sweep`` runs every minute: lanes that have pending deliveries and are not due, or wait although their endpoint was
+deleted, deliveries below their lane's low-water mark, deliveries that nothing took for too long, endpoints that reject
+most deliveries.
 """
 
 from django.db import transaction
@@ -13,6 +14,7 @@ from delivery.lanes.breaker import LONGEST_PAUSE
 from delivery.lifecycle.rejecting import report_rejecting
 from delivery.models import Delivery
 from delivery.operational.dead_letters import dead_letter_expired, recover_claims
+from delivery.pulling.lapsed import settle_lapsed
 from delivery.reading import platform_load
 from delivery.sending import attempt_stats
 from delivery.sql.due import create_missing_lanes, end_waits, recheck_due, resume_lanes, retry_changed_endpoints
@@ -22,12 +24,13 @@ EXPIRES_AFTER = 7 * 86_400  # seconds a delivery waits for a paused or disabled 
 
 
 def recover() -> int:
-    """Void expired claims, and resume lanes; return the claims.
+    """Void expired claims, and resume lanes; return the claims of drains.
 
     Lanes whose endpoint is active again or has a new URL, or whose pause was set by a clock that went back since.
     """
     with transaction.atomic():
         recovered = recover_claims()
+    settle_lapsed()
     resumed = resume_lanes() + retry_changed_endpoints() + bring_pauses_forward(LONGEST_PAUSE)
     dead = sum(it.state == Delivery.State.DEAD for it in recovered)
     telemetry.claims_recovered(len(recovered), dead=dead)

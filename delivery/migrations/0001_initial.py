@@ -236,6 +236,7 @@ class Migration(migrations.Migration):
                 ('claims', models.PositiveSmallIntegerField(default=0, help_text='Claims since an attempt was last settled.')),
                 ('token', models.UUIDField(help_text='Token of the current claim; settling requires it.', null=True)),
                 ('claimed_until', models.DateTimeField(help_text='When the claim expires and the delivery is recovered.', null=True)),
+                ('consumer', models.UUIDField(help_text='Session of the consumer that it was last handed out to; empty: it is sent, not pulled.', null=True)),
                 ('started_at', models.DateTimeField(default=django.utils.timezone.now, help_text='When it was created or last replayed. Retention and replays compare it.')),
                 ('last_status', models.PositiveSmallIntegerField(help_text='HTTP status of the latest attempt; empty: no response.', null=True)),
                 ('last_error', models.CharField(blank=True, default='', help_text='Class of the latest failure, such as timeout; empty: none.', max_length=20)),
@@ -348,6 +349,8 @@ class Migration(migrations.Migration):
                 ('owner', models.UUIDField(help_text='The drain that leases it.', null=True)),
                 ('publishers_claim', models.BooleanField(db_default=False, help_text='Publishing an event claims its delivery for the owner, which sends it at once.')),
                 ('endpoint_inactive', models.BooleanField(default=False, help_text='It has pending deliveries, but its endpoint is paused or disabled.')),
+                ('is_pulled', models.BooleanField(db_default=False, default=False, help_text='No drain leases it: consumers pull its deliveries.')),
+                ('pulled_at', models.DateTimeField(help_text='When a consumer last asked for its deliveries, up to ten seconds late.', null=True)),
                 ('low_water_mark', models.DateTimeField(help_text='No pending delivery is due before it.', null=True)),
                 ('next_slot_at', models.DateTimeField(help_text='Clock of the rate limit (GCRA): when the next attempt may start.', null=True)),
                 ('concurrency', models.PositiveSmallIntegerField(help_text='Attempts the endpoint can take at once, as measured; empty: not measured yet.', null=True)),
@@ -613,6 +616,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='lane',
+            index=models.Index(condition=models.Q(('is_pulled', True)), fields=['endpoint'], name='lane_pulled'),
+        ),
+        migrations.AddIndex(
+            model_name='lane',
             index=models.Index(condition=models.Q(('failing_since__isnull', False), ('wait_since__isnull', False), _connector='OR'), fields=['endpoint'], name='lane_failing'),
         ),
         migrations.AddIndex(
@@ -650,6 +657,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='delivery',
             index=models.Index(condition=models.Q(('state', 'sending')), fields=['claimed_until'], name='delivery_claimed'),
+        ),
+        migrations.AddIndex(
+            model_name='delivery',
+            index=models.Index(condition=models.Q(('consumer__isnull', False), ('state', 'sending')), fields=['endpoint', 'consumer', 'token'], name='delivery_handed_out'),
         ),
         migrations.AddIndex(
             model_name='delivery',

@@ -27,12 +27,13 @@ class LaneStatus:
     """The status of a lane.
 
     ``state``: idle, ready, active, endpoint_inactive (pending deliveries, but the endpoint is paused or disabled),
-    circuit_open, or pause_requested (the endpoint asked with Retry-After to be sent nothing). ``breaker``: closed,
-    open, or half_open (one attempt at a time decides). ``concurrency``: attempts that may be in flight at once.
-    ``effective_rate``: attempts per second that follow from it, the latest response times and the rate limit; None if
-    unknown. ``backlog``: pending deliveries, up to MAX_COUNTED. ``waits_until``, ``waits_because``: the end of a pause
-    that was asked for, and why, as a sentence. ``health``: how the endpoint is, in words. ``behind``: how far it is
-    behind, and why; None if it is not.
+    circuit_open, pulled (consumers fetch them), or pause_requested (the endpoint asked with Retry-After to be sent
+    nothing). ``breaker``: closed, open, or half_open (one attempt at a time decides). ``concurrency``: attempts that
+    may be in flight at once. ``effective_rate``: attempts per second that follow from it, the latest response times
+    and the rate limit; None if unknown. ``backlog``: pending deliveries, up to MAX_COUNTED. ``waits_until``,
+    ``waits_because``: the end of a pause that was asked for, and why, as a sentence. ``pulled_at``: when a consumer
+    last asked for messages. ``health``: how the endpoint is, in words. ``behind``: how far it is behind, and why; None
+    if it is not.
     """
 
     state: str
@@ -53,6 +54,7 @@ class LaneStatus:
     sending: int = 0
     oldest_due_at: datetime | None = None
     ordering: str = ""
+    pulled_at: datetime | None = None
     blockers: list[Blocker] = field(default_factory=list)
     behind: LaneBehind | None = None
     waits_until: datetime | None = None
@@ -66,6 +68,7 @@ def lane_status(endpoint: Endpoint) -> LaneStatus:
     now = timezone.now()
     pending = Delivery.objects.filter(endpoint=endpoint, state=Delivery.State.PENDING)
     backlog = pending[: MAX_COUNTED + 1].count()
+    lane.is_pulled = endpoint.is_pulled
     state, concurrency = state_of(lane, now), max(1, min(lane.concurrency or INITIAL_WINDOW, endpoint.max_in_flight))
     return LaneStatus(
         state=state,
@@ -75,7 +78,8 @@ def lane_status(endpoint: Endpoint) -> LaneStatus:
         concurrency=concurrency,
         max_in_flight=endpoint.max_in_flight,
         rate_limit=endpoint.rate_per_second,
-        effective_rate=_rate(endpoint, state, 1 if lane.open_count else concurrency),
+        effective_rate=None if lane.is_pulled else _rate(endpoint, state, 1 if lane.open_count else concurrency),
+        pulled_at=lane.pulled_at,
         breaker=_breaker(lane, now),
         failures=lane.failures,
         failing_since=lane.failing_since,
@@ -103,6 +107,8 @@ def state_of(lane: Lane, now: datetime) -> str:
         return "circuit_open"
     if lane.endpoint_inactive:
         return "endpoint_inactive"
+    if lane.is_pulled:
+        return "pulled"
     if lane.owner:
         return "active"
     return "ready" if lane.due_at else "idle"

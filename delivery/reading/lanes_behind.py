@@ -32,6 +32,7 @@ class BehindBecause(StrEnum):
     BLOCKED = "blocked"
     RATE_LIMIT = "rate_limit"
     WINDOW_FULL = "window_full"
+    NOT_PULLED = "not_pulled"
     NO_DRAIN = "no_drain"
     DRAIN_BUSY = "drain_busy"
 
@@ -43,6 +44,7 @@ LABELS = {
     BehindBecause.BLOCKED: "blocked",
     BehindBecause.RATE_LIMIT: "rate limit",
     BehindBecause.WINDOW_FULL: "window full",
+    BehindBecause.NOT_PULLED: "not pulled",
     BehindBecause.NO_DRAIN: "no drain",
     BehindBecause.DRAIN_BUSY: "drain busy",
 }
@@ -54,6 +56,7 @@ WORDS = {
     BehindBecause.BLOCKED: "The endpoint is ordered: a failed delivery waits for its retry and blocks those behind it",
     BehindBecause.RATE_LIMIT: "More is due than the endpoint's rate limit allows",
     BehindBecause.WINDOW_FULL: "As many attempts are in flight as the endpoint can take at once",
+    BehindBecause.NOT_PULLED: "No consumer has fetched its messages",
     BehindBecause.NO_DRAIN: "No drain has started with it: all are busy with other endpoints, or none is running",
     BehindBecause.DRAIN_BUSY: "Its drain is busy: nothing of the endpoint limits it",
 }
@@ -123,6 +126,8 @@ def _because(lane: Lane, row: LaneBehindRow, blocker: Blocker | None) -> BehindB
     limited_since = row.now - STORED_WITHIN
     if lane.endpoint.rate_per_second and lane.next_slot_at is not None and lane.next_slot_at > limited_since:
         return BehindBecause.RATE_LIMIT
+    if lane.is_pulled:
+        return BehindBecause.NOT_PULLED
     if lane.owner is None:
         return BehindBecause.NO_DRAIN
     window = max(1, min(lane.concurrency or INITIAL_WINDOW, lane.endpoint.max_in_flight))

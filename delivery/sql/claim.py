@@ -144,7 +144,7 @@ sized AS (
       FROM sized
 )
 UPDATE delivery_delivery d
-   SET state = '{SENDING}', token = %(token)s, claims = claims + 1,
+   SET state = '{SENDING}', token = %(token)s, consumer = %(consumer)s::uuid, claims = claims + 1,
        claimed_until = now() + make_interval(secs => due.seconds)
   FROM due
  WHERE d.id = ANY(ARRAY[due.id]) AND d.token IS NULL
@@ -157,11 +157,16 @@ RETURNING d.id, due.place, d.event_id, d.attempts, d.step, d.next_attempt_at, du
 
 
 def claim_deliveries(
-    token: UUID, requests: Sequence[ClaimRequest], allowance: BodyAllowance = UNLIMITED
+    token: UUID,
+    requests: Sequence[ClaimRequest],
+    allowance: BodyAllowance = UNLIMITED,
+    *,
+    consumer: UUID | None = None,
 ) -> list[Claimed]:
     """Claim due deliveries under ``token``, the oldest first in each lane, as far as the allowance goes.
 
-    Where it does not suffice, tenants and lanes come in the order of the requests.
+    Where it does not suffice, tenants and lanes come in the order of the requests. ``consumer``: the session that they
+    are handed out to; None: a drain sends them.
     """
     unordered = [it for it in requests if it.heads is None]
     claimed: list[Claimed] = []
@@ -174,15 +179,17 @@ def claim_deliveries(
             "seconds": seconds,
             **_shares(unordered, allowance),
         }
-        claimed = _claim(SELECT_DUE, token, unordered, parameters, allowance)
+        claimed = _claim(SELECT_DUE, token, unordered, parameters | {"consumer": consumer}, allowance)
     if len(unordered) < len(requests):
         tenants = {it.endpoint_id: it.tenant_id for it in requests}
         left = allowance.without([(tenants[it.endpoint_id], len(it.body)) for it in claimed])
-        claimed += _claim_heads(token, [it for it in requests if it.heads is not None], left)
+        claimed += _claim_heads(token, [it for it in requests if it.heads is not None], left, consumer)
     return claimed
 
 
-def _claim_heads(token: UUID, requests: Sequence[ClaimRequest], allowance: BodyAllowance) -> list[Claimed]:
+def _claim_heads(
+    token: UUID, requests: Sequence[ClaimRequest], allowance: BodyAllowance, consumer: UUID | None
+) -> list[Claimed]:
     requests = [it for it in requests if _is_superseded(it)]
     heads_found = find_heads(
         [SearchRequest(it.endpoint_id, it.limit, it.low_water_mark, it.heads) for it in requests if it.heads]
@@ -194,6 +201,7 @@ def _claim_heads(token: UUID, requests: Sequence[ClaimRequest], allowance: BodyA
     parameters = {
         "ids": [key for _, key in heads],
         "seconds": [it.seconds for it in requested],
+        "consumer": consumer,
         **_shares(requested, allowance),
     }
     claimed = _claim(SELECT_THESE, token, requested, parameters, allowance)

@@ -142,16 +142,18 @@ def end_pending(endpoint_id: UUID, cause: str, after: datetime, limit: int = 1_0
     return EndedPending([row[0] for row in rows], rows[0][1] if rows else None)
 
 
-# Reader: the sweep. Indexes: lane_endpoint_inactive, delivery_due.
+# Reader: the sweep. Indexes: lane_endpoint_inactive, lane_pulled, delivery_due.
 END_EXPIRED = f"""
 WITH expired AS (
-    SELECT d.id FROM delivery_lane l
+    SELECT d.id FROM (
+           SELECT endpoint_id FROM delivery_lane WHERE endpoint_inactive
+            UNION ALL SELECT endpoint_id FROM delivery_lane WHERE is_pulled) l
      CROSS JOIN LATERAL (
            SELECT id FROM delivery_delivery
             WHERE endpoint_id = l.endpoint_id AND state = '{PENDING}'
               AND next_attempt_at < now() - make_interval(secs => %(seconds)s)
             LIMIT {MAX_EXPIRED_PER_ENDPOINT} FOR UPDATE SKIP LOCKED) d
-     WHERE l.endpoint_inactive LIMIT {MAX_EXPIRED}
+     LIMIT {MAX_EXPIRED}
 ), dead AS (
     UPDATE delivery_delivery d SET state = '{DEAD}', next_attempt_at = NULL
       FROM expired WHERE d.id = ANY(ARRAY[expired.id])
@@ -166,7 +168,8 @@ RETURNING delivery_id
 def end_expired(seconds: float) -> list[UUID]:
     """Dead-letter up to MAX_EXPIRED deliveries and return their ids.
 
-    A delivery is expired if it was due more than ``seconds`` ago and its endpoint is inactive.
+    A delivery is expired if it was due more than ``seconds`` ago, and its endpoint is inactive or no consumer has
+    pulled it.
     """
     return [row[0] for row in run(END_EXPIRED, {"seconds": seconds})]
 

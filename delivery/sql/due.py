@@ -9,7 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from delivery.models import Delivery
-from subscriptions.models import Endpoint
+from subscriptions.models import POLL, Endpoint
 from webhooks.kit.sql import run
 
 PENDING = Delivery.State.PENDING
@@ -31,11 +31,13 @@ ASYNCHRONOUS_COMMIT = "set_config('synchronous_commit', 'off', true)"
 # dead-letter the pending deliveries of its lane. (One that responded 410 may be enabled until they have.)
 HAS_ENDED = f"(e.deleted_at IS NOT NULL OR (e.state = '{DISABLED}' AND e.disabled_reason = '{GONE}'))"
 
-# The one INSERT of lanes; a WHERE clause on the endpoints e follows it.
-INSERT_LANES = """
-    INSERT INTO delivery_lane (endpoint_id, tenant_id, due_at, endpoint_inactive, failures, open_count, failing_days,
-                               warnings_sent)
-    SELECT id, tenant_id, now(), false, 0, 0, 0, 0 FROM subscriptions_endpoint e
+# The one INSERT of lanes; a WHERE clause on the endpoints e follows it. A lane whose deliveries are pulled is not due,
+# so that no drain leases it; only once its endpoint has ended one does, to dead-letter its deliveries.
+INSERT_LANES = f"""
+    INSERT INTO delivery_lane (endpoint_id, tenant_id, due_at, is_pulled, endpoint_inactive, failures, open_count,
+                               failing_days, warnings_sent)
+    SELECT id, tenant_id, CASE WHEN kind <> '{POLL}' THEN now() END, kind = '{POLL}', false, 0, 0, 0, 0
+      FROM subscriptions_endpoint e
      WHERE (SELECT l.endpoint_id FROM delivery_lane l WHERE l.endpoint_id = e.id) IS NULL
 """
 
@@ -44,7 +46,7 @@ MARK_LANES_DUE = f"""
 WITH late AS (
     SELECT endpoint_id FROM delivery_lane
      WHERE endpoint_id = ANY(%(endpoints)s::uuid[]) AND owner IS NULL AND NOT endpoint_inactive
-       AND (due_at IS NULL OR due_at > greatest(now(), circuit_open_until, wait_until))
+       AND NOT is_pulled AND (due_at IS NULL OR due_at > greatest(now(), circuit_open_until, wait_until))
      ORDER BY endpoint_id FOR NO KEY UPDATE
 ), marked AS (
     UPDATE delivery_lane l SET due_at = greatest(now(), l.circuit_open_until, l.wait_until)
@@ -147,7 +149,7 @@ WITH missed AS (
                   LATERAL (SELECT least(e.rate_limit / CASE e.rate_period WHEN 'minute' THEN 60.0 ELSE 1 END,
                                          e.allowed_rate / 60.0)) a(slots)
             WHERE e.id = ANY(ARRAY[l.endpoint_id])) rate
-     WHERE l.owner IS NULL AND l.due_at IS NULL AND NOT l.endpoint_inactive
+     WHERE l.owner IS NULL AND l.due_at IS NULL AND (NOT l.is_pulled OR rate.has_ended) AND NOT l.endpoint_inactive
      ORDER BY l.endpoint_id FOR NO KEY UPDATE OF l
 )
 UPDATE delivery_lane l

@@ -43,7 +43,7 @@ VOID_CLAIMS = f"""
 WITH void AS (
     SELECT d.id, d.claimed_until, e.timeout_ms FROM delivery_delivery d
       JOIN subscriptions_endpoint e ON e.id = ANY(ARRAY[d.endpoint_id])
-     WHERE d.state = '{SENDING}' AND d.claimed_until < now()
+     WHERE d.state = '{SENDING}' AND d.claimed_until < now() AND d.consumer IS NULL
      LIMIT 1000 FOR UPDATE OF d SKIP LOCKED
 ), freed AS (
     UPDATE delivery_delivery d
@@ -72,9 +72,9 @@ class RecoveredClaim(NamedTuple):
 
 
 def void_claims() -> list[RecoveredClaim]:
-    """Void up to 1,000 claims that ran out, and record an attempt with an unknown result for each.
+    """Void up to 1,000 claims of drains that ran out, and record an attempt with an unknown result for each.
 
-    Call in a transaction.
+    Those of consumers are in ``delivery.pulling.lapsed``. Call in a transaction.
     """
     rows = run(VOID_CLAIMS, {})
     if rows:
@@ -149,7 +149,7 @@ def bring_pauses_forward(longest_break: float) -> int:
 BRING_CLAIMS_FORWARD = f"""
 WITH late AS (
     SELECT id FROM delivery_delivery
-     WHERE state = '{SENDING}' AND claimed_until > now() + make_interval(secs => {LONGEST_CLAIM})
+     WHERE state = '{SENDING}' AND claimed_until > now() + make_interval(secs => {LONGEST_CLAIM}) AND consumer IS NULL
      ORDER BY id FOR UPDATE SKIP LOCKED
 )
 UPDATE delivery_delivery d SET claimed_until = claimed_until - make_interval(secs => %(back)s)

@@ -16,14 +16,14 @@ RELEASED_WAIT = 1.0  # seconds until a delivery is due again whose attempt this 
 class Settlement(NamedTuple):
     """The result of one attempt, with the delivery's new state.
 
-    ``token``: of the claim under which the attempt was made. ``wait``: seconds until the next attempt, if the state is
-    pending. ``cause``: the cause of the dead letter; empty if the delivery is not dead. ``number``: 1 is the first
-    attempt of the delivery. ``repeats``: why its request was sent again, as reasons separated by commas.
-    ``response_headers``: as they are recorded.
+    ``token``: of the claim under which the attempt was made; None: no claim holds it any more (``sql.pulled``).
+    ``wait``: seconds until the next attempt, if the state is pending. ``cause``: the cause of the dead letter; empty if
+    the delivery is not dead. ``number``: 1 is the first attempt of the delivery. ``repeats``: why its request was sent
+    again, as reasons separated by commas. ``response_headers``: as they are recorded.
     """
 
     delivery_id: UUID
-    token: UUID
+    token: UUID | None
     endpoint_id: UUID
     state: str
     wait: float
@@ -71,7 +71,7 @@ def is_one_statement(settlements: Sequence[Settlement]) -> bool:
     return not any(it.cause for it in settlements)
 
 
-def settle_attempts(settlements: Sequence[Settlement]) -> list[Settlement]:
+def settle_attempts(settlements: Sequence[Settlement], statement: str = SETTLE) -> list[Settlement]:
     """Write verdicts and attempts; return the settlements whose verdict was applied: the dead ones need dead letters.
 
     Two attempts of one delivery can be in flight: one under a claim that expired, one under the current claim. Both are
@@ -111,7 +111,7 @@ def settle_attempts(settlements: Sequence[Settlement]) -> list[Settlement]:
         "repeats": repeats,
         "response_headers": response_headers,
     }
-    return [settlements[place - 1] for (place,) in run(SETTLE, parameters)]
+    return [settlements[place - 1] for (place,) in run(statement, parameters)]
 
 
 # Reader: the drain, for what it could not start, or claimed ahead and does not send. Index: the primary key.

@@ -82,7 +82,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         key = keys.find_key(given)
         if key is None:
             raise invalid_key(given)
-        return AnonymousUser(), _principal_of(key)
+        return AnonymousUser(), principal_of(key)
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401."""
@@ -110,7 +110,8 @@ def principal(request: Request) -> Principal:
     return request.auth
 
 
-def _principal_of(key: ApiKey) -> Principal:
+def principal_of(key: ApiKey) -> Principal:
+    """Return the principal of a valid key."""
     return Principal(key.id, key.tenant_id, frozenset(key.scopes), str(key), key.tenant, key.endpoint_id)
 
 

@@ -34,7 +34,8 @@ class Keys(OwnedResource[ApiKey]):
         "create": (
             "Create an API key",
             "Creates an API key. Its text is in this response and nowhere else: store it now. Scopes: "
-            "`publish` (publish events), `read` (all reads), `manage` (every change; it does not include reading). "
+            "`publish` (publish events), `read` (all reads), `manage` (every change; it does not include reading), "
+            "`consume` (pull and acknowledge messages). "
             "A key can be limited to one `endpoint` and to a time (`expires_in`), for a page of your customer; a "
             "platform key (`platform`) acts for every tenant.",
         ),

@@ -18,6 +18,7 @@ from subscriptions.endpoints.retry_plan import MAX_WAIT
 from subscriptions.tenants.models import Tenant
 from webhooks.kit.rows import Row, uid_format
 
+POLL = "poll"  # the kind of endpoints whose deliveries consumers pull: no drain sends them
 MAX_LATEST_ONLY = 256  # characters
 MAX_RATE = 100_000  # attempts per rate period
 
@@ -209,6 +210,11 @@ class Endpoint(Row):
         """Return where its deliveries go, as its kind writes it (a URL for ``http``); empty without settings."""
         settings = getattr(self, self.settings_relation, None)
         return "" if settings is None else str(settings)
+
+    @property
+    def is_pulled(self) -> bool:
+        """Return whether consumers pull its deliveries."""
+        return self.kind == POLL
 
     @property
     def is_ordered(self) -> bool:

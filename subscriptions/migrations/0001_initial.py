@@ -285,7 +285,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(blank=True, help_text='What the key is for.', max_length=256)),
                 ('digest', models.BinaryField(max_length=32, unique=True)),
                 ('key_prefix', models.CharField(editable=False, help_text='First characters of the key, to tell keys apart.', max_length=16)),
-                ('scopes', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('publish', 'Publish events'), ('manage', 'Manage'), ('read', 'Read')], max_length=16), default=list, size=None)),
+                ('scopes', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('publish', 'Publish events'), ('manage', 'Manage'), ('read', 'Read'), ('consume', 'Pull and acknowledge messages')], max_length=16), default=list, size=None)),
                 ('expires_at', models.DateTimeField(blank=True, help_text='When the key stops working; null: never.', null=True)),
                 ('revoked_at', models.DateTimeField(blank=True, editable=False, help_text='When the key was revoked.', null=True)),
                 ('last_used_at', models.DateTimeField(blank=True, editable=False, help_text='When the key was last used, to the minute.', null=True)),

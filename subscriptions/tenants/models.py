@@ -210,6 +210,7 @@ class Scope(models.TextChoices):
     PUBLISH = "publish", "Publish events"
     MANAGE = "manage", "Manage"
     READ = "read", "Read"
+    CONSUME = "consume", "Pull and acknowledge messages"
 
 
 class ApiKey(Row):

@@ -38,6 +38,7 @@ from webhooks.wire.ids import parse
 TYPE_ID = re.compile(r"\b([a-z]{2,5})_([0-7][0-9a-hjkmnp-tv-z]{25})\b")
 INSTANT = re.compile(r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 REPLACED: list[tuple[re.Pattern[str], str]] = [
+    (re.compile(r'(?<="cursor": ")[A-Za-z0-9_-]{64}(?=")'), "AZ" + "Q3" * 31),
     (re.compile(r"\bwhsec_[A-Za-z0-9+/=]{20,}"), "whsec_" + base64.b64encode(b"a secret of 24 bytes, 24").decode()),
     (re.compile(r"\bwp_[A-Za-z0-9_-]{30,}"), "wp_c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA"),
     (re.compile(r"\bwp_[A-Za-z0-9_-]{8}(?=[\"…])"), "wp_c2VjcmV0"),
@@ -168,6 +169,7 @@ def record(receiver: Receiver) -> dict[str, Any]:
     describe_event_types(it, client)
     endpoint = subscribe(it, client, receiver)
     publish(it, client, endpoint)
+    pull(it, client)
     inspect(it, client)
     broadcast(it, operator)
     schedule(it, client)
@@ -291,6 +293,16 @@ def subscribe(it: Recorder, client: APIClient, receiver: Receiver) -> str:
     unused = it.call(client, "create_subscription", {"endpoint": endpoint, "event_types": ["invoice.*"]})["id"]
     it.call(client, "delete_subscription", ref=unused)
     return endpoint
+
+
+def pull(it: Recorder, client: APIClient) -> None:
+    """Pull a message and acknowledge it."""
+    body = {"type": "poll", "settings": {"visibility_timeout": 60}, "subscriptions": [{"event_types": ["stock.*"]}]}
+    endpoint = client.post("/api/v1/endpoints/", body, format="json").json()["id"]
+    client.post("/api/v1/events/", {"type": "stock.low", "data": {"left": 3}}, format="json")
+    (message,) = it.call(client, "pull_messages", ref=endpoint)["messages"]
+    it.call(client, "acknowledge_messages", {"acknowledged": [message["id"]]}, ref=endpoint)
+    client.delete(f"/api/v1/endpoints/{endpoint}/")
 
 
 def publish(it: Recorder, client: APIClient, endpoint: str) -> None:

@@ -140,6 +140,7 @@ INVENTORY = {
     "matches differs matches*5 differs matches transformed*6",
     "docs/how-to/publish-from-your-django-project.md": "provider-project*8 publish-error provider-project*9",
     "docs/how-to/publish.md": "api*2 response api*3 response put-events deferred in-transaction",
+    "docs/how-to/pull.md": "api*3 response api response api*2",
     "docs/how-to/poll-an-api-or-a-feed.md": "poll*2",
     "docs/how-to/read-a-postgres-outbox.md": "outbox*5",
     "docs/how-to/read-amqp.md": "amqp",

@@ -5,6 +5,7 @@ waiting on locks; what does is awaited as a future (``webhooks.kit.group_commit`
 makes the request (``config.web``); in another project a plain Django view wraps the same functions.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -24,6 +25,10 @@ class BodyTooSlow(Exception):
 def seconds_allowed(size: int) -> float:
     """Return how many seconds after its beginning a body must have so many bytes."""
     return GRACE_SECONDS + size / MIN_BYTES_PER_SECOND
+
+
+async def _never() -> None:
+    await asyncio.get_running_loop().create_future()
 
 
 class RequestBody(Protocol):
@@ -66,6 +71,8 @@ class NativeRequest:
     share: Hashable
     """The client, for shares (``webhooks.kit.fair``): its IPv4 address, or its IPv6 network."""
     body: RequestBody
+    gone: Callable[[], Awaitable[None]] = _never
+    """Returns when the client has closed the connection, or the server stops. To be awaited once its body was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,15 @@ class NativeResponse:
 
     status: int
     body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NativeStream:
+    """A response whose length is not known when it begins; it ends when ``pieces`` does."""
+
+    status: int
+    pieces: AsyncIterator[bytes]
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -86,4 +102,4 @@ def called_url(request: NativeRequest, public_url: str) -> str:
     return f"{public_url}?{query}" if query and "?" not in public_url else public_url
 
 
-NativeView = Callable[[NativeRequest], Awaitable[NativeResponse]]
+NativeView = Callable[[NativeRequest], Awaitable[NativeResponse | NativeStream]]

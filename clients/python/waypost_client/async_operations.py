@@ -21,6 +21,23 @@ class AsyncOperations(AsyncClientBase):
         )
         return result
 
+    async def acknowledge_messages(
+        self,
+        ref: str,
+        body: models.AcknowledgementsRequest,
+        *,
+        tenant: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.ReportResults:
+        """Acknowledge messages: ``POST /endpoints/{ref}/acknowledgements``."""
+        result: models.ReportResults = await self._call(
+            "POST",
+            f"/endpoints/{quoted(ref)}/acknowledgements",
+            headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key},
+            body=body,
+        )
+        return result
+
     async def cancel_broadcast(
         self, ref: str, *, tenant: str | None = None, idempotency_key: str | None = None
     ) -> models.Broadcast:
@@ -1716,6 +1733,24 @@ class AsyncOperations(AsyncClientBase):
             "/replays/preview",
             headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key},
             body=body,
+        )
+        return result
+
+    async def pull_messages(
+        self,
+        ref: str,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+        wait: int | None = None,
+        tenant: str | None = None,
+    ) -> models.Messages:
+        """Pull messages: ``GET /endpoints/{ref}/messages``."""
+        result: models.Messages = await self._call(
+            "GET",
+            f"/endpoints/{quoted(ref)}/messages",
+            query={"after": after, "limit": limit, "wait": wait},
+            headers={"Waypost-Tenant": tenant},
         )
         return result
 

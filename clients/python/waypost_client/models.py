@@ -193,11 +193,12 @@ class ApiKeyRotationRequest(TypedDict, closed=True):
     """
 
 
-ApiKeyScope: TypeAlias = Literal["publish", "manage", "read"]
+ApiKeyScope: TypeAlias = Literal["publish", "manage", "read", "consume"]
 """
 * `publish` - Publish events
 * `manage` - Manage
 * `read` - Read
+* `consume` - Pull and acknowledge messages
 """
 
 
@@ -706,7 +707,15 @@ EndpointBatchStatus: TypeAlias = Literal["created", "updated", "failed"]
 
 
 EndpointBehindBecause: TypeAlias = Literal[
-    "pause_requested", "circuit_open", "probing", "blocked", "rate_limit", "window_full", "no_drain", "drain_busy"
+    "pause_requested",
+    "circuit_open",
+    "probing",
+    "blocked",
+    "rate_limit",
+    "window_full",
+    "not_pulled",
+    "no_drain",
+    "drain_busy",
 ]
 """
 * `pause_requested` - The endpoint has asked with Retry-After to be sent nothing for a while
@@ -715,6 +724,7 @@ EndpointBehindBecause: TypeAlias = Literal[
 * `blocked` - The endpoint is ordered: a failed delivery waits for its retry and blocks those behind it
 * `rate_limit` - More is due than the endpoint's rate limit allows
 * `window_full` - As many attempts are in flight as the endpoint can take at once
+* `not_pulled` - No consumer has fetched its messages
 * `no_drain` - No drain has started with it: all are busy with other endpoints, or none is running
 * `drain_busy` - Its drain is busy: nothing of the endpoint limits it
 """
@@ -767,12 +777,13 @@ EndpointOrdering: TypeAlias = Literal["endpoint", "subject", "partitionkey"]
 
 
 EndpointQueueState: TypeAlias = Literal[
-    "idle", "ready", "active", "endpoint_inactive", "circuit_open", "pause_requested"
+    "idle", "ready", "active", "pulled", "endpoint_inactive", "circuit_open", "pause_requested"
 ]
 """
 * `idle` - Nothing is due
 * `ready` - Deliveries are due and wait for a worker
 * `active` - A worker is sending
+* `pulled` - Deliveries wait until consumers fetch them
 * `endpoint_inactive` - Deliveries wait because the endpoint is not active
 * `circuit_open` - Sending is paused by the circuit breaker
 * `pause_requested` - Sending is paused until `waits_until`, as the endpoint asked with `Retry-After`
@@ -1038,6 +1049,29 @@ class EventTypeVersionPage(TypedDict):
     """
 
 
+class FailedMessageRequest(TypedDict, closed=True):
+    """
+    A message that could not be processed.
+    """
+
+    id: str
+    """
+    Id of the message.
+    """
+    reason: NotRequired[str]
+    """
+    Why, for people; it is recorded as the response of the attempt.
+    """
+    attempt: NotRequired[int]
+    """
+    `attempt` of the message: the report is ignored if another attempt has begun. Default: any.
+    """
+    retry_after: NotRequired[int]
+    """
+    Seconds before which it is not handed out again; the retry plan may make it later.
+    """
+
+
 class InspectedRequest(TypedDict):
     """
     A request that an inspector received.
@@ -1293,6 +1327,7 @@ class LaneBehind(TypedDict):
     * `blocked` - The endpoint is ordered: a failed delivery waits for its retry and blocks those behind it
     * `rate_limit` - More is due than the endpoint's rate limit allows
     * `window_full` - As many attempts are in flight as the endpoint can take at once
+    * `not_pulled` - No consumer has fetched its messages
     * `no_drain` - No drain has started with it: all are busy with other endpoints, or none is running
     * `drain_busy` - Its drain is busy: nothing of the endpoint limits it
     """
@@ -1372,6 +1407,24 @@ class MaskingKeys(TypedDict):
     """
     The key of the tenant's own event types, and with a platform key that of the platform's.
     """
+
+
+MessageEncoding: TypeAlias = Literal["utf-8", "base64"]
+"""
+* `utf-8` - The body is text
+* `base64` - The body is bytes in base64
+"""
+
+
+MessageReportResult: TypeAlias = Literal["acknowledged", "failed", "extended", "too_late", "ended", "unknown"]
+"""
+* `acknowledged` - It is delivered, by this report or an earlier one
+* `failed` - The attempt has failed; the retry plan goes on
+* `extended` - The visibility timeout begins anew
+* `too_late` - Its visibility timeout was over, or another attempt has begun; nothing was changed
+* `ended` - It is dead, cancelled or superseded; nothing was changed
+* `unknown` - The endpoint has no such message, or has not handed it out
+"""
 
 
 class PastAlert(TypedDict):
@@ -1473,6 +1526,7 @@ class Plan(TypedDict):
                 "amqp",
                 "nats",
                 "email",
+                "poll",
             ]
         ]
         | None
@@ -1586,6 +1640,7 @@ class PlanRequest(TypedDict, closed=True):
                 "amqp",
                 "nats",
                 "email",
+                "poll",
             ]
         ]
         | None
@@ -1672,6 +1727,7 @@ class PlanUpdateRequest(TypedDict, closed=True):
                 "amqp",
                 "nats",
                 "email",
+                "poll",
             ]
         ]
         | None
@@ -2041,6 +2097,39 @@ class ReplayedStates(TypedDict):
     is_lower_bound: bool
     """
     Whether counting stopped at 100,000 deliveries.
+    """
+
+
+class ReportResult(TypedDict):
+    """
+    The result of a report about one message.
+    """
+
+    id: str
+    """
+    Id of the message.
+    """
+    result: MessageReportResult
+    """
+    What the report has changed.
+
+    * `acknowledged` - It is delivered, by this report or an earlier one
+    * `failed` - The attempt has failed; the retry plan goes on
+    * `extended` - The visibility timeout begins anew
+    * `too_late` - Its visibility timeout was over, or another attempt has begun; nothing was changed
+    * `ended` - It is dead, cancelled or superseded; nothing was changed
+    * `unknown` - The endpoint has no such message, or has not handed it out
+    """
+
+
+class ReportResults(TypedDict):
+    """
+    The results of the reports, in their order.
+    """
+
+    results: list[ReportResult]
+    """
+    One for each message.
     """
 
 
@@ -3807,6 +3896,25 @@ class AcceptedEvent(TypedDict):
     """
 
 
+class AcknowledgementsRequest(TypedDict, closed=True):
+    """
+    The reports of a consumer about messages. At least one list must not be empty.
+    """
+
+    acknowledged: NotRequired[list[str]]
+    """
+    Ids of messages that were processed: they are delivered.
+    """
+    failed: NotRequired[list[FailedMessageRequest]]
+    """
+    Messages that could not be processed: they are handed out again by the retry plan.
+    """
+    extended: NotRequired[list[str]]
+    """
+    Ids of messages that are still being processed: their visibility timeout begins anew.
+    """
+
+
 class Alert(TypedDict):
     """
     A subject for which the condition of a rule holds, or held.
@@ -4793,6 +4901,7 @@ class Behind(TypedDict):
     * `blocked` - The endpoint is ordered: a failed delivery waits for its retry and blocks those behind it
     * `rate_limit` - More is due than the endpoint's rate limit allows
     * `window_full` - As many attempts are in flight as the endpoint can take at once
+    * `not_pulled` - No consumer has fetched its messages
     * `no_drain` - No drain has started with it: all are busy with other endpoints, or none is running
     * `drain_busy` - Its drain is busy: nothing of the endpoint limits it
     """
@@ -5755,6 +5864,7 @@ class EndpointStatus(TypedDict):
     * `idle` - Nothing is due
     * `ready` - Deliveries are due and wait for a worker
     * `active` - A worker is sending
+    * `pulled` - Deliveries wait until consumers fetch them
     * `endpoint_inactive` - Deliveries wait because the endpoint is not active
     * `circuit_open` - Sending is paused by the circuit breaker
     * `pause_requested` - Sending is paused until `waits_until`, as the endpoint asked with `Retry-After`
@@ -5815,6 +5925,10 @@ class EndpointStatus(TypedDict):
     waits_because: str | None
     """
     The same in words, with the status; null: it did not ask for a pause.
+    """
+    pulled_at: str | None
+    """
+    When a consumer last asked for messages of an endpoint of the type `poll`, up to ten seconds late; null: never, or of another type.
     """
     health: EndpointHealth
     """
@@ -6772,6 +6886,68 @@ class GrantUpdateRequest(TypedDict, closed=True):
     description: NotRequired[str]
     """
     Free text for people.
+    """
+
+
+class Message(TypedDict):
+    """
+    A message: the body and the headers that an endpoint would be sent over HTTP.
+    """
+
+    id: str
+    """
+    Id of the delivery, by which the message is acknowledged.
+    """
+    attempt: int
+    """
+    Number of this attempt, from 1.
+    """
+    acknowledge_within: int
+    """
+    Seconds from now to acknowledge it; then the attempt has failed, and it is handed out again.
+    """
+    order_key: str | None
+    """
+    Messages with the same key are handed out one after the other; null: in any order.
+    """
+    headers: dict[str, str]
+    """
+    `webhook-id` (the same in each attempt), `webhook-timestamp`, `webhook-signature`, `content-type`.
+    """
+    body: str
+    """
+    The signed bytes: the CloudEvent as JSON, or what the subscription made.
+    """
+    encoding: MessageEncoding
+    """
+    How `body` is to be read before it is verified.
+
+    * `utf-8` - The body is text
+    * `base64` - The body is bytes in base64
+    """
+
+
+class Messages(TypedDict):
+    """
+    The messages that a consumer is handed out.
+    """
+
+    messages: list[Message]
+    """
+    The messages, oldest first; empty if there were none in time.
+    """
+    cursor: str
+    """
+    Position behind these messages: the `after` of the next request of this consumer.
+    """
+    endpoint_state: EndpointState
+    """
+    State of the endpoint; nothing is handed out unless it is active.
+
+    * `active` - Active
+    * `paused` - Paused
+    * `disabled` - Disabled
+    * `unverified` - Unverified
     """
 
 
@@ -8542,7 +8718,7 @@ class Problem(TypedDict):
     """
     One entry per invalid field (400, 409).
     """
-    scope: NotRequired[Literal["publish", "manage", "read"]]
+    scope: NotRequired[Literal["publish", "manage", "read", "consume"]]
     """
     The scope that the API key lacks (403).
     """

@@ -21,6 +21,23 @@ class Operations(ClientBase):
         )
         return result
 
+    def acknowledge_messages(
+        self,
+        ref: str,
+        body: models.AcknowledgementsRequest,
+        *,
+        tenant: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.ReportResults:
+        """Acknowledge messages: ``POST /endpoints/{ref}/acknowledgements``."""
+        result: models.ReportResults = self._call(
+            "POST",
+            f"/endpoints/{quoted(ref)}/acknowledgements",
+            headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key},
+            body=body,
+        )
+        return result
+
     def cancel_broadcast(
         self, ref: str, *, tenant: str | None = None, idempotency_key: str | None = None
     ) -> models.Broadcast:
@@ -1676,6 +1693,24 @@ class Operations(ClientBase):
             "/replays/preview",
             headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key},
             body=body,
+        )
+        return result
+
+    def pull_messages(
+        self,
+        ref: str,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+        wait: int | None = None,
+        tenant: str | None = None,
+    ) -> models.Messages:
+        """Pull messages: ``GET /endpoints/{ref}/messages``."""
+        result: models.Messages = self._call(
+            "GET",
+            f"/endpoints/{quoted(ref)}/messages",
+            query={"after": after, "limit": limit, "wait": wait},
+            headers={"Waypost-Tenant": tenant},
         )
         return result
 

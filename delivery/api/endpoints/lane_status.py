@@ -25,6 +25,7 @@ QUEUE_STATES = [
     ("idle", "Nothing is due"),
     ("ready", "Deliveries are due and wait for a worker"),
     ("active", "A worker is sending"),
+    ("pulled", "Deliveries wait until consumers fetch them"),
     ("endpoint_inactive", "Deliveries wait because the endpoint is not active"),
     ("circuit_open", "Sending is paused by the circuit breaker"),
     ("pause_requested", "Sending is paused until `waits_until`, as the endpoint asked with `Retry-After`"),
@@ -139,6 +140,11 @@ class EndpointStatusSerializer(serializers.Serializer[LaneStatus]):
     )
     waits_because = serializers.CharField(
         allow_null=True, help_text="The same in words, with the status; null: it did not ask for a pause."
+    )
+    pulled_at = serializers.DateTimeField(
+        allow_null=True,
+        help_text="When a consumer last asked for messages of an endpoint of the type `poll`, up to ten seconds late; "
+        "null: never, or of another type.",
     )
     health = EndpointHealthSerializer(help_text="How the endpoint is, in words.")
     circuit_breaker = CircuitBreakerSerializer(source="*", help_text="Circuit breaker of the endpoint.")

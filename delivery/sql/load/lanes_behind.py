@@ -5,19 +5,27 @@ from typing import NamedTuple
 from uuid import UUID
 
 from delivery.models import Delivery
+from delivery.sql.due import ACTIVE
 from webhooks.kit.sql import run
 
 PENDING, SENDING = Delivery.State.PENDING, Delivery.State.SENDING
 MAX_LANES = 2_000  # lanes with due work that are looked at, those that can be leased first
 
-# Readers: /status/, the page Capacity, /metrics, the status of an endpoint, alert rules. Indexes: lane_due, or the key;
-# delivery_due, from each lane's low-water mark on; delivery_claimed.
+# Readers: /status/, the page Capacity, /metrics, the status of an endpoint, alert rules. Indexes: lane_due and
+# lane_pulled, or the key; delivery_due, from each lane's low-water mark on; delivery_claimed.
 LANES_BEHIND = f"""
 WITH lanes AS (
-    SELECT endpoint_id, low_water_mark FROM delivery_lane
-     WHERE due_at IS NOT NULL AND (%(endpoint)s::uuid IS NULL OR endpoint_id = %(endpoint)s)
-       AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s)
-     ORDER BY due_at LIMIT {MAX_LANES}
+    (SELECT endpoint_id, low_water_mark FROM delivery_lane
+      WHERE due_at IS NOT NULL AND (%(endpoint)s::uuid IS NULL OR endpoint_id = %(endpoint)s)
+        AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s)
+      ORDER BY due_at LIMIT {MAX_LANES})
+     UNION ALL
+    (SELECT l.endpoint_id, l.low_water_mark
+       FROM delivery_lane l JOIN subscriptions_endpoint e ON e.id = ANY(ARRAY[l.endpoint_id])
+      WHERE l.is_pulled AND e.state = '{ACTIVE}' AND e.deleted_at IS NULL
+        AND (%(endpoint)s::uuid IS NULL OR l.endpoint_id = %(endpoint)s)
+        AND (%(tenant)s::uuid IS NULL OR l.tenant_id = %(tenant)s)
+      LIMIT {MAX_LANES})
 ), behind AS (
     SELECT lanes.endpoint_id, oldest.next_attempt_at FROM lanes
      CROSS JOIN LATERAL (

@@ -2,7 +2,8 @@
 
 The file is in ``delivery.destinations`` and subclasses one of two classes, which add how a message is sent:
 ``delivery.transports.https.kind.HttpsKind`` (requests by the curl engine) or
-``delivery.transports.sockets.kind.SocketKind`` (a blocking client on a thread of its own).
+``delivery.transports.sockets.kind.SocketKind`` (a blocking client on a thread of its own). Only the kind ``poll``, to
+which nothing is sent, subclasses ``Kind`` itself.
 """
 
 from collections.abc import Hashable, Mapping
@@ -52,8 +53,8 @@ class Kind:
     modules: ClassVar[tuple[str, ...]] = ()
     """The modules that have to be installed, and ``extra``, the extra of the installation that brings them."""
     extra: ClassVar[str] = ""
-    engine: ClassVar[str]
-    """Name of the transport that sends for the kind (``delivery.transports.registry.ENGINES``)."""
+    engine: ClassVar[str] = ""
+    """Name of the transport that sends for the kind (``delivery.transports.registry.ENGINES``); empty: it is pulled."""
 
     def check(self, connection: Connection) -> None:
         """Check settings together, without any I/O. Raises InvalidSettings."""

@@ -36,6 +36,7 @@ FILES: dict[str, str] = {
     "amqp": "delivery.destinations.amqp.Amqp",
     "nats": "delivery.destinations.nats.Nats",
     "email": "delivery.destinations.mail.Email",
+    "poll": "delivery.destinations.poll.Poll",
 }
 """By name of the kind: the dotted path of its class."""
 

@@ -16,8 +16,8 @@ from tests.waiting import wait_until
 
 
 @contextmanager
-def serving(application: Any, **options: Any) -> Iterator[int]:
-    """Yield the port of a server."""
+def serving(application: Any, *, is_forced: bool = True, **options: Any) -> Iterator[int]:
+    """Yield the port of a server. Unless ``is_forced``, it lets the requests under way end when it is stopped."""
     config = uvicorn.Config(application, port=0, **{**OPTIONS, "loop": "asyncio", **options})
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
@@ -26,7 +26,7 @@ def serving(application: Any, **options: Any) -> Iterator[int]:
     try:
         yield server.servers[0].sockets[0].getsockname()[1]
     finally:
-        server.force_exit = server.should_exit = True
+        server.force_exit, server.should_exit = is_forced, True
         thread.join()
 
 

@@ -7,12 +7,14 @@ import pytest
 
 from delivery.transports.registry import ENGINES
 from subscriptions.endpoints.destinations.registry import HTTP, find_kind, kind_names, list_kinds
+from subscriptions.models import POLL
 from tests.reference_of_kinds import check_texts, section
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "destinations.md"
 HEAD = """# Types of endpoints
 
-An endpoint is called by its URL (`http`), or its deliveries are written to another system: a queue, a stream, a table.
+An endpoint is called by its URL (`http`), its deliveries are written to another system (a queue, a stream, a table), or
+consumers pull them (`poll`).
 Its `type` says which, `settings` where to, and `credentials`, which are encrypted and never shown, how to get in.
 `$API` and `$KEY` are those of the [quickstart](../quickstart.md#7-a-key-for-one-customer):
 
@@ -44,5 +46,5 @@ def test_kind_is_named_as_it_is_registered_and_says_what_its_settings_are_for(na
     kind = find_kind(name)
     assert kind.name == name
     assert len(name) <= 32
-    assert kind.engine in ENGINES
+    assert (kind.engine in ENGINES) is (name != POLL)
     check_texts(kind)

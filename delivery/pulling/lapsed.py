@@ -1,0 +1,38 @@
+"""Settle what consumers were handed out and did not acknowledge within the visibility timeout.
+
+Found by the recovery task within two seconds, and by the next pull of the endpoint at once. A web process that was
+killed between handing out and responding leaves nothing else behind.
+"""
+
+from uuid import UUID
+
+from django.db import transaction
+
+from delivery.notify import notify_consumers
+from delivery.pulling.settling import PulledAttempt, not_acknowledged, settle
+from delivery.sql.pulled.handed_out import find_lapsed
+
+
+def settle_lapsed(endpoint_id: UUID | None = None) -> int:
+    """Settle up to 1,000 messages that were not acknowledged in time, of one endpoint or (None) of all.
+
+    Return how many. Those whose retry plan is not used up are handed out again.
+    """
+    with transaction.atomic():
+        found = find_lapsed(endpoint_id)
+        attempts = [
+            PulledAttempt(
+                it.id,
+                it.endpoint_id,
+                it.token,
+                it.attempts,
+                it.step,
+                it.retry_plan,
+                not_acknowledged(it.token, it.now.timestamp()),
+            )
+            for it in found
+        ]
+        settle(attempts)
+    if found:
+        notify_consumers({it.endpoint_id for it in found})
+    return len(found)
