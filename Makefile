@@ -92,9 +92,12 @@ typecheck: $(DEV_STAMP) ## check types
 hooks: $(DEV_STAMP) ## install the git hook that checks style and types before every commit
 	@$(BIN)/pre-commit install
 
+# All extras but what only tests need.
+RUN_EXTRAS = $(shell $(BIN)/python -c "import tomllib; print(*(f'--extra {it}' for it in \
+	tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies'] if it != 'testing'))")
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 lock: $(DEV_STAMP) ## resolve the dependency ranges of pyproject.toml again
-	@$(BIN)/$(LOCK) --all-extras --upgrade pyproject.toml -o requirements.txt
+	@$(BIN)/$(LOCK) $(RUN_EXTRAS) --upgrade pyproject.toml -o requirements.txt
 	@$(BIN)/$(LOCK) --all-extras --upgrade pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
 	@$(BIN)/$(LOCK) --all-extras --upgrade pyproject.toml --group senders -c requirements-dev.txt -o requirements-senders.txt
 

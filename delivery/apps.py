@@ -7,7 +7,7 @@ from django.utils.module_loading import import_string
 
 from delivery.checks import check_api, check_project
 from delivery.defaults import DEFAULTS
-from webhooks.host_project import require_apps, require_packages, set_defaults
+from webhooks.host.project import require_apps, require_packages, set_defaults
 from webhooks.kit.conditions import registry as conditions
 from webhooks.kit.operational_events import operational_event
 from webhooks.kit.results import endpoints_named, receipts_ended

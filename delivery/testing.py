@@ -12,10 +12,11 @@ Nothing is sent in a test: no worker runs, and Django's TestCase rolls everythin
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import orjson
 
@@ -57,8 +58,13 @@ def captured_events() -> Iterator[list[CapturedEvent]]:
     known = set(Event.objects.values_list("pk", flat=True))
     events: list[CapturedEvent] = []
     yield events
+    events += captured_since(known)
+
+
+def captured_since(known: Collection[UUID]) -> list[CapturedEvent]:
+    """Return the events that are none of these, in the order in which they were published."""
     rows = Event.objects.exclude(pk__in=known).select_related("tenant").order_by("pk")
-    events += [_captured(row) for row in rows]
+    return [_captured(row) for row in rows]
 
 
 def _captured(row: Event) -> CapturedEvent:

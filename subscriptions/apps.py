@@ -4,7 +4,7 @@ from django.apps import AppConfig
 from django.utils.module_loading import import_string
 
 from subscriptions.defaults import DEFAULTS
-from webhooks.host_project import require_apps, set_defaults
+from webhooks.host.project import require_apps, set_defaults
 from webhooks.kit.tenancy import tenant_deleted, tenant_named, tenant_required
 
 ON_TENANT_DELETED = "subscriptions.routing.grants.end_grants_of"

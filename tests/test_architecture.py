@@ -57,14 +57,15 @@ ROOMS = {
     "webhooks.checks": "",
     "webhooks.defaults": "",
     "webhooks.schedule": "webhooks.kit.periodic_task",
-    "webhooks.host_logging": "",
-    "webhooks.host_project": "",
+    "webhooks.host.logs": "",
+    "webhooks.host.project": "",
     "webhooks.sources": f"{GROUND} {RECEIVER} webhooks.schemes webhooks.senders webhooks.sources.kinds",
     "webhooks.processing": f"{GROUND} {RECEIVER} webhooks.sources",
     "webhooks.receiving": f"{GROUND} {RECEIVER} webhooks.schemes webhooks.senders webhooks.sources webhooks.processing",
     "webhooks.readers": f"{GROUND} {RECEIVER} webhooks.sources.models {WORK} webhooks.sources.kinds",
     "webhooks.conditions": f"{GROUND} {RECEIVER} webhooks.sources.models",
     "webhooks.cloudevents": "webhooks.wire webhooks.models",
+    "webhooks.pytest_plugin": "webhooks.models webhooks.testing",
     "webhooks.testing": f"{GROUND} {RECEIVER} {WORK} webhooks.schemes webhooks.sources webhooks.cloudevents",
     "webhooks.inbound_urls": "webhooks.receiving",
     "webhooks.tasks": "webhooks.kit webhooks.audit webhooks.encryption webhooks.schedule webhooks.processing "
@@ -74,7 +75,7 @@ ROOMS = {
     "webhooks.admin": f"{GROUND} {RECEIVER} {WORK} {AUDIT} webhooks.schemes webhooks.senders webhooks.api "
     "webhooks.readers webhooks.sources.kinds",
     "webhooks.management": "webhooks.kit webhooks.processing webhooks.api",
-    "webhooks.apps": "webhooks.kit webhooks.checks webhooks.defaults webhooks.host_project webhooks.host_logging "
+    "webhooks.apps": "webhooks.kit webhooks.checks webhooks.defaults webhooks.host.project webhooks.host.logs "
     "webhooks.processing",
     # the provider: tenants and what they want
     "subscriptions.errors": "webhooks.kit",
@@ -102,7 +103,7 @@ ROOMS = {
     "subscriptions.inspectors subscriptions.connectors",
     "subscriptions.management": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types "
     "subscriptions.registration subscriptions.svix_import",
-    "subscriptions.apps": "webhooks.kit webhooks.host_project subscriptions.defaults",
+    "subscriptions.apps": "webhooks.kit webhooks.host.project subscriptions.defaults",
     # the provider: what is due, and its delivery
     "delivery.defaults": "",
     "delivery.schedule": "webhooks.kit.periodic_task webhooks.schedule subscriptions.schedule",
@@ -138,6 +139,7 @@ ROOMS = {
     "delivery.operational delivery.sending",
     "delivery.single_attempts": f"{GROUND} {TENANCY} subscriptions.event_types {DELIVERY} delivery.transports "
     "delivery.fan_out",
+    "delivery.pytest_plugin": f"{GROUND} subscriptions.models delivery.testing delivery.models",
     "delivery.testing": f"{GROUND} subscriptions.models {DELIVERY}",
     "delivery.reading": f"{GROUND} {TENANCY} subscriptions.event_types {DELIVERY} delivery.load delivery.transports "
     "delivery.operational "
@@ -162,7 +164,7 @@ ROOMS = {
     "delivery.alerts delivery.templatetags subscriptions.connectors",
     "delivery.templatetags": "webhooks.kit",
     "delivery.management": f"{GROUND} {TENANCY} {DELIVERY} delivery.replaying",
-    "delivery.apps": "webhooks.kit webhooks.host_project delivery.checks delivery.defaults",
+    "delivery.apps": "webhooks.kit webhooks.host.project delivery.checks delivery.defaults",
     # the platform
     "config": " ".join(PACKAGES),
 }

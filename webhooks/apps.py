@@ -7,8 +7,8 @@ from django.utils.module_loading import autodiscover_modules, import_string
 
 from webhooks.checks import check_project
 from webhooks.defaults import DEFAULTS
-from webhooks.host_logging import use_logging
-from webhooks.host_project import set_defaults
+from webhooks.host.logs import use_logging
+from webhooks.host.project import set_defaults
 from webhooks.kit.conditions import registry as conditions
 from webhooks.kit.tenancy import tenant_deleted, tenant_usage
 from webhooks.processing.handler_registry import check_handlers

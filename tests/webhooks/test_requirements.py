@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 OURS = {"webhooks", "subscriptions", "delivery"}
 OF_OTHERS = {"amqp": "celery", "redis": "celery", "yaml": "drf-spectacular"}  # installed with these
+OF_TESTS = "testing"  # an extra that is not installed with the platform
 READ_BY_OTHERS = {"tzdata"}  # by zoneinfo, of the standard library
 
 
@@ -35,7 +36,8 @@ def declared(*extras: str) -> set[str]:
 
 
 def ranges_of_the_platform() -> dict[str, str]:
-    lines = chain(*project()["optional-dependencies"].values())
+    extras = project()["optional-dependencies"]
+    lines = chain(*(lines for extra, lines in extras.items() if extra != OF_TESTS))
     return {normalized(line): line for line in lines}
 
 
@@ -54,9 +56,9 @@ def imported(app: str) -> set[str]:
 @pytest.mark.parametrize(
     ("app", "extras"),
     [
-        ("webhooks", ["admin", "kafka", "nats"]),
+        ("webhooks", ["admin", "testing", "kafka", "nats"]),
         ("subscriptions", ["provider", "admin"]),
-        ("delivery", ["provider", "admin", "kafka", "nats", "apprise"]),
+        ("delivery", ["provider", "admin", "testing", "kafka", "nats", "apprise"]),
     ],
 )
 def test_every_package_an_app_imports_is_declared_for_it(app: str, extras: list[str]) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from webhooks.host_project import require_apps, require_packages, set_defaults
+from webhooks.host.project import require_apps, require_packages, set_defaults
 
 
 def test_missing_app_is_named_with_what_to_write() -> None:

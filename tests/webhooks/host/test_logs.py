@@ -4,10 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = """
 import logging, structlog
-from webhooks.host_logging import use_logging
+from webhooks.host.logs import use_logging
 
 {before}
 use_logging()
