@@ -5,14 +5,17 @@ import io
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
 import httpx
+import psutil
 import pytest
 import yaml
 from waypost_client import (
@@ -34,6 +37,7 @@ from config.local.demo.launch import launched
 from tests.docs.blocks import Block
 from tests.docs.inventory import blocks_for
 from tests.ports import free_port
+from tests.processes import start
 from tests.receiver import Receiver
 from tests.waiting import wait_until
 
@@ -395,3 +399,40 @@ def test_wheel_of_the_client_has_the_command(tmp_path: Path) -> None:
     assert "waypost_client/py.typed" in names
     (entries,) = (it for it in names if it.endswith("entry_points.txt"))
     assert "waypost = waypost_client.cli.main:main" in ZipFile(wheel).read(entries).decode()
+
+
+def test_listen_forwards_what_is_published_and_survives_a_restart(client: Client, platform: tuple[str, str]) -> None:
+    environment = {**os.environ, "WAYPOST_URL": platform[0], "WAYPOST_KEY": platform[1], "PYTHONUNBUFFERED": "1"}
+    environment["PYTHONPATH"] = str(ROOT / "clients" / "python")
+    secret = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    with Receiver() as receiver:
+        words = ["listen", str(receiver.port), "--path", "/hooks", "--types", "listen.*", "--secret", secret, "--json"]
+        command = [sys.executable, "-m", "waypost_client.cli.main", *words]
+        listening = start(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        endpoint: Any = wait_until(
+            lambda: next((it for it in client.list_endpoints() if it["description"] == "waypost listen"), None),
+            "the endpoint of listen",
+        )
+        client.create_event({"type": "listen.one", "data": {"n": 1}})
+        (first,) = receiver.wait_for(1, "/hooks")
+        assert first.verify(secret)["data"] == {"n": 1}
+        assert json.loads(listening.stdout.readline())["accepted"] is True
+        listening.stdin.write("r\n")
+        listening.stdin.flush()
+        assert receiver.wait_for(2, "/hooks")[1].message_id == first.message_id
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if platform[0].rpartition(":")[2] in process.cmdline() and "config.web" in process.cmdline():
+                    process.kill()
+        client.create_event({"type": "listen.two", "data": {"n": 2}})
+        assert receiver.wait_for(3, "/hooks")[2].verify(secret)["data"] == {"n": 2}
+        wait_until(
+            lambda: client.list_deliveries(endpoint=endpoint["id"], state="pending").first() is None,
+            "acknowledgements",
+        )
+        listening.send_signal(signal.SIGINT)
+        assert listening.wait() == 0
+        listening.stdin.close()
+        listening.stdout.close()
+        with pytest.raises(NotFound):
+            client.get_endpoint(endpoint["id"])
