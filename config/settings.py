@@ -262,6 +262,7 @@ API_TAGS = [
     {"name": "Deliveries", "description": "One event for one endpoint, with every attempt."},
     {"name": "Dead letters", "description": "Deliveries that were given up."},
     {"name": "Replays", "description": "Send dead letters or past events again."},
+    {"name": "Erasures", "description": "Erase what there is about one subject."},
     {"name": "Schedules", "description": "Events that are published at times."},
     {"name": "Alert conditions", "description": "What alert rules can watch, with the parameters of each."},
     {"name": "Alert rules", "description": "Conditions that are watched, and who gets the messages about them."},

@@ -16,6 +16,7 @@ from webhooks.kit.tenancy import tenant_deleted, tenant_usage
 PACKAGES = {"pycurl": "waypost[provider]"}  # those that the receiver does not need
 ON_TENANT_DELETED = (
     "delivery.replaying.replays.cancel_all_of",
+    "delivery.lifecycle.erasures.cancel_all_of",
     "delivery.schedules.schedules.delete_schedules_of",
     "delivery.alerts.rules.delete_rules_of",
 )

@@ -18,6 +18,7 @@ from delivery.alerts.models import Alert, AlertAddress, AlertChannel, AlertMessa
 from delivery.broadcasting.models import Broadcast
 from delivery.fan_out.models import PendingShare
 from delivery.lanes.models import HourlyStats, Lane
+from delivery.lifecycle.models import Erasure
 from delivery.load.models import DrainReport, Heartbeat, LoadMinute, PublisherReport
 from delivery.operational.models import PendingResult
 from delivery.replaying.models import DeadLetter, Replay
@@ -39,6 +40,7 @@ __all__ = [
     "DelayedEvent",
     "Delivery",
     "DrainReport",
+    "Erasure",
     "Event",
     "Heartbeat",
     "HourlyStats",
@@ -98,6 +100,10 @@ class Event(Row):
         ]
         indexes = [
             models.Index(fields=["tenant", "id"], name="event_by_tenant"),  # readers: a tenant's list, retention
+            # reader: erasures.run_slices
+            models.Index(
+                fields=["tenant", "subject", "id"], name="event_by_subject", condition=Q(subject__isnull=False)
+            ),
             # readers: erasing an event's data, explanations
             models.Index(fields=["about"], name="event_about", condition=Q(about__isnull=False)),
         ]

@@ -5,7 +5,7 @@ from celery.signals import worker_init, worker_shutting_down
 from delivery.alerts import evaluate, history, send
 from delivery.broadcasting import broadcasts
 from delivery.fan_out import deferred, delayed, shares
-from delivery.lifecycle import retention, sweep, usage
+from delivery.lifecycle import erasures, retention, sweep, usage
 from delivery.operational import publish_results
 from delivery.replaying import replays
 from delivery.schedule import BEAT_SCHEDULE
@@ -34,6 +34,7 @@ PERIODIC_TASKS = [
     periodic_task("delivery.broadcast_slices", broadcasts.run_slices, BEAT_SCHEDULE, has_work=broadcasts.HAS_RUNNING),
     periodic_task("delivery.evaluate_alerts", evaluate.run, BEAT_SCHEDULE, has_work=evaluate.HAS_DUE_RULES),
     periodic_task("delivery.send_alerts", with_keys(send.run), BEAT_SCHEDULE, has_work=send.HAS_DUE_MESSAGES),
+    periodic_task("delivery.erasure_slices", erasures.run_slices, BEAT_SCHEDULE, has_work=erasures.HAS_RUNNING),
     periodic_task("delivery.fold_usage", usage.fold, BEAT_SCHEDULE, has_work=HAS_INCREMENTS),
     periodic_task("delivery.sweep", sweep.sweep, BEAT_SCHEDULE, is_operation=True),
     periodic_task("delivery.delete_old_alerts", history.delete_old_alerts, BEAT_SCHEDULE, is_operation=True),

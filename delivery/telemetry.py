@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from delivery.models import AlertRule, Broadcast, Replay
+from delivery.models import AlertRule, Broadcast, Erasure, Replay
 from webhooks.wire.ids import public
 
 log = structlog.get_logger("delivery")
@@ -90,6 +90,16 @@ def claims_recovered(deliveries: int, dead: int) -> None:
 def replay_started(row: Replay) -> None:
     """Log a new replay."""
     log.info("replay started", replay=row.public_id, by=row.requested_by, total=row.total, rate=row.rate)
+
+
+def erasure_started(row: Erasure) -> None:
+    """Log a new erasure, without its subject."""
+    log.info("erasure started", erasure=row.public_id, by=row.requested_by, total=row.total, rate=row.rate)
+
+
+def erasure_failed(erasure_id: UUID, error: Exception) -> None:
+    """Log that a slice of an erasure failed; it is tried again."""
+    log.error("erasure failed", erasure=public("era", erasure_id), exc_info=error)
 
 
 def broadcast_started(row: Broadcast) -> None:

@@ -110,6 +110,7 @@ ROOMS = {
     "delivery.checks": "delivery.schedule",
     "delivery.usage_models": "",
     "delivery.broadcasting.models": "webhooks.kit",
+    "delivery.lifecycle.models": "webhooks.kit subscriptions.models",
     "delivery.load.roles": "",
     "delivery.load.models": "delivery.load.roles",
     "delivery.schedules.models": "webhooks.kit",
@@ -120,7 +121,7 @@ ROOMS = {
     "delivery.operational.models": "webhooks.wire subscriptions.models",
     "delivery.models": f"{GROUND} subscriptions.models delivery.usage_models delivery.load.models "
     "delivery.broadcasting.models delivery.schedules.models delivery.alerts.models delivery.operational.models "
-    "delivery.lanes.models delivery.replaying.models delivery.fan_out.models",
+    "delivery.lanes.models delivery.lifecycle.models delivery.replaying.models delivery.fan_out.models",
     "delivery.sql": f"{GROUND} subscriptions.models delivery.models delivery.transports.outcome",
     "delivery.transports": f"{GROUND} {TENANCY} delivery.sql delivery.telemetry",
     "delivery.destinations": f"{GROUND} subscriptions.endpoints delivery.transports",
@@ -148,8 +149,8 @@ ROOMS = {
     "delivery.broadcasting": f"{GROUND} {TENANCY} {DELIVERY} delivery.publishing delivery.replaying",
     "delivery.schedules.expressions": "webhooks.wire",
     "delivery.schedules": f"{GROUND} {TENANCY} {DELIVERY} delivery.publishing delivery.schedules.expressions",
-    "delivery.lifecycle": f"{GROUND} {TENANCY} {DELIVERY} delivery.operational delivery.lanes delivery.sending "
-    "delivery.pulling delivery.reading delivery.replaying",
+    "delivery.lifecycle": f"{GROUND} {TENANCY} {DELIVERY} delivery.operational delivery.publishing delivery.lanes "
+    "delivery.sending delivery.pulling delivery.reading delivery.replaying",
     "delivery.alerts": f"{GROUND} {TENANCY} subscriptions.connectors {DELIVERY} delivery.operational "
     "delivery.publishing delivery.lanes delivery.sending delivery.load delivery.reading",
     "delivery.tasks": "webhooks.kit webhooks.encryption delivery.schedule delivery.sql delivery.operational "

@@ -7,6 +7,7 @@ nothing else does. Importing a module registers its pages.
 
 from delivery.admin import dead_letters as dead_letters
 from delivery.admin import deliveries as deliveries
+from delivery.admin import erasures as erasures
 from delivery.admin import events as events
 from delivery.admin import jobs as jobs
 from delivery.admin import queues as queues

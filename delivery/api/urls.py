@@ -10,6 +10,7 @@ from delivery.api import (
     dead_letters,
     deliveries,
     dry_runs,
+    erasures,
     explanations,
     limits,
     replays,
@@ -26,6 +27,7 @@ router.register("events", events.Events, "event")
 router.register("deliveries", deliveries.Deliveries, "delivery")
 router.register("dead-letters", dead_letters.DeadLetters, "dead-letter")
 router.register("broadcasts", broadcasts.Broadcasts, "broadcast")
+router.register("erasures", erasures.Erasures, "erasure")
 router.register("replays", replays.Replays, "replay")
 router.register("schedules", schedules.Schedules, "schedule")
 router.register("alert-rules", alert_rules.AlertRules, "alert-rule")
@@ -44,6 +46,8 @@ urlpatterns = [
     path("alert-rules/<str:ref>/test/", alert_rules.AlertRuleTest.as_view(), name="alert-rule-test"),
     path("alerts/<str:ref>/acknowledge/", alerts.AlertAcknowledgement.as_view(), name="alert-acknowledge"),
     path("alerts/<str:ref>/snooze/", alerts.AlertSnooze.as_view(), name="alert-snooze"),
+    path("erasures/preview/", erasures.ErasurePreview.as_view(), name="erasure-preview"),
+    path("erasures/<str:ref>/cancel/", erasures.ErasureCancel.as_view(), name="erasure-cancel"),
     path("broadcasts/preview/", broadcasts.BroadcastPreview.as_view(), name="broadcast-preview"),
     path("broadcasts/<str:ref>/cancel/", broadcasts.BroadcastCancel.as_view(), name="broadcast-cancel"),
     path("deliveries/cancel/", changes.DeliveriesCancel.as_view(), name="deliveries-cancel"),

@@ -1,43 +1,66 @@
 """Erase an event's data for good, and keep the fact that the event was published.
 
-The event keeps its attributes and loses its data; transformed bodies and recorded responses are removed, and its
-unfinished deliveries are cancelled, also those being sent; a deferred fan-out is dropped. So it is with the invocation
-records of its deliveries, which may repeat the data. The event records who erased it and when. Its digest stays, so
-that a repeat is still recognised. Data that was delivered cannot be recalled.
+The event keeps its attributes and loses its data; transformed bodies, keys that order its deliveries and recorded
+responses are removed, and its unfinished deliveries are cancelled, also those being sent; a deferred fan-out is
+dropped. So it is with its copies in tenants that it is shared with, and with the invocation records of its deliveries,
+which may repeat the data. The event records who erased it and when. Its digest stays, so that a repeat is still
+recognised. Data that was delivered cannot be recalled.
 """
 
 from dataclasses import replace
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from delivery import telemetry
 from delivery.lifecycle.cancel import cancel_deliveries
-from delivery.models import Delivery, Event
+from delivery.models import DeadLetter, Delivery, Event, PendingResult
 from delivery.sql.attempts import delete_responses
 from delivery.sql.fan_out import cancel_fan_out
 from delivery.sql.schedules.delayed_events import cancel_waiting
+from webhooks.wire.cloudevents.event import Event as CloudEvent
 from webhooks.wire.cloudevents.json_format import read_structured, write_structured
 
+KEPT = ("specversion", "id", "source", "type", "time")  # attributes that say which event it is
 
-def erase(event: Event, by: str) -> bool:
-    """Erase the event's data; return False if that was done before."""
+
+def erase(event: Event, by: str, *, replaced: tuple[str, str] | None = None) -> bool:
+    """Erase the event's data; return False if that was done before.
+
+    ``replaced``: a subject, and what is written in its place, also where another attribute has it as its value.
+    """
     with transaction.atomic():
         # A replay locks its events before it creates deliveries: the ones it created before are found below.
         row = Event.objects.select_for_update(no_key=True).get(id=event.id)
+        kept = replace(read_structured(bytes(row.body)), data=None)
+        if replaced is not None:
+            kept = _without(kept, *replaced)
+            row.subject = kept.attributes.get("subject")
+        row.body = write_structured(kept)
         if row.payload_deleted_at is not None:
+            row.save(update_fields=["subject", "body"])
             return False
-        row.body = write_structured(replace(read_structured(bytes(row.body)), data=None))
         row.payload_deleted_at, row.payload_deleted_by = timezone.now(), by
         row.warnings = row.original = None  # they quote the data
-        row.save(update_fields=["body", "original", "payload_deleted_at", "payload_deleted_by", "warnings"])
+        row.save(update_fields=["subject", "body", "original", "payload_deleted_at", "payload_deleted_by", "warnings"])
         cancel_waiting(row.id, by)
         cancel_fan_out(row.id)  # after a slice that is being stored: its deliveries are found below
         deliveries = Delivery.objects.filter(event=row)
         cancel_deliveries(list(deliveries.values_list("id", flat=True)), by)
-        deliveries.filter(body__isnull=False).update(body=None, form=None)
+        deliveries.filter(Q(body__isnull=False) | Q(order_key__isnull=False)).update(
+            body=None, form=None, order_key=None
+        )
+        for kind in (DeadLetter, PendingResult):
+            kind.objects.filter(delivery__in=deliveries).exclude(reason="").update(reason="")
         delete_responses(row.id)
-        for record in Event.objects.filter(about=row.id):
-            erase(record, by)
+        for related in Event.objects.filter(about=row.id):
+            erase(related, by, replaced=replaced)
     telemetry.payload_deleted(event.id, by)
     return True
+
+
+def _without(event: CloudEvent, subject: str, replacement: str) -> CloudEvent:
+    """Return the event with another value where an attribute has this one, but for those that identify it."""
+    changed = {name: replacement for name, value in event.attributes.items() if value == subject and name not in KEPT}
+    return replace(event, attributes={**event.attributes, **changed})

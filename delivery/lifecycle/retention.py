@@ -22,6 +22,7 @@ from delivery.reading import queries
 from delivery.sql.retention import (
     delete_broadcasts,
     delete_deliveries,
+    delete_erasures,
     delete_events,
     delete_replays,
     lock_old_deliveries,
@@ -33,6 +34,7 @@ EVENT_BATCH = 500  # events looked at in one transaction
 DELIVERY_BATCH = 2_000  # deliveries deleted in one transaction
 BUDGET = 10.0  # seconds one call may take
 DEFAULT_DAYS = 90  # for broadcasts and replays over all tenants, which have no tenant with a retention
+ERASURE_DAYS = 3 * 365  # an erasure is evidence that it was done, without what was erased
 SHORTEST_RETENTION = timedelta(days=1)
 
 
@@ -45,12 +47,17 @@ class DeletedRows(NamedTuple):
     dead_letters: int = 0
     replays: int = 0
     broadcasts: int = 0
+    erasures: int = 0
 
 
 def apply_retention() -> DeletedRows:
     """Delete what is past its retention; the next call continues where BUDGET ended this one."""
     until = time.monotonic() + BUDGET
-    total = DeletedRows(replays=delete_replays(DEFAULT_DAYS), broadcasts=delete_broadcasts(DEFAULT_DAYS))
+    total = DeletedRows(
+        replays=delete_replays(DEFAULT_DAYS),
+        broadcasts=delete_broadcasts(DEFAULT_DAYS),
+        erasures=delete_erasures(ERASURE_DAYS),
+    )
     for batch in _batches(timezone.now()):
         total = DeletedRows(*(a + b for a, b in zip(total, batch, strict=True)))
         if time.monotonic() > until:

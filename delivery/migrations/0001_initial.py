@@ -301,6 +301,31 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Erasure',
+            fields=[
+                ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When it was created.')),
+                ('state', models.CharField(choices=[('running', 'Running'), ('finished', 'Finished'), ('cancelled', 'Cancelled')], default='running', help_text='Whether it runs, or how it ended.', max_length=9)),
+                ('until_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='Rows that were created later are not part of it.')),
+                ('sliced_at', models.DateTimeField(editable=False, help_text='The time up to which the rate is used; like Lane.next_slot_at.', null=True)),
+                ('requested_by', models.CharField(help_text='The API key or the admin user.', max_length=256)),
+                ('finished_at', models.DateTimeField(help_text='When it finished or was cancelled.', null=True)),
+                ('subject', models.TextField(blank=True, help_text='The subject, while the erasure runs; empty when it has ended.')),
+                ('subject_hash', models.CharField(help_text='Keyed hash of the subject, as masks write it.', max_length=64)),
+                ('rate', models.PositiveIntegerField(default=100, help_text='Events per second, at most.')),
+                ('total', models.PositiveIntegerField(default=0, help_text='Events that matched when it was created.')),
+                ('erased', models.PositiveIntegerField(default=0, help_text='Events erased so far.')),
+                ('deliveries', models.PositiveIntegerField(default=0, help_text='Deliveries of these events whose bodies, responses and dead letters were erased.')),
+                ('cancelled', models.PositiveIntegerField(default=0, help_text='Deliveries that were unfinished and are cancelled.')),
+                ('receipts', models.PositiveIntegerField(default=0, help_text='Receipts of these events that were erased.')),
+                ('cursor', models.UUIDField(editable=False, help_text='The last event of the last slice.', null=True)),
+                ('tenant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='erasures', to='subscriptions.tenant')),
+            ],
+            options={
+                'permissions': [('erase_event', 'Can erase events')],
+            },
+        ),
+        migrations.CreateModel(
             name='Heartbeat',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -572,6 +597,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='event',
+            index=models.Index(condition=models.Q(('subject__isnull', False)), fields=['tenant', 'subject', 'id'], name='event_by_subject'),
+        ),
+        migrations.AddIndex(
+            model_name='event',
             index=models.Index(condition=models.Q(('about__isnull', False)), fields=['about'], name='event_about'),
         ),
         migrations.AddConstraint(
@@ -593,6 +622,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='attempt',
             index=models.Index(fields=['delivery', 'id'], name='attempt_by_delivery'),
+        ),
+        migrations.AddIndex(
+            model_name='erasure',
+            index=models.Index(fields=['tenant', 'id'], name='erasure_by_tenant'),
+        ),
+        migrations.AddIndex(
+            model_name='erasure',
+            index=models.Index(condition=models.Q(('state', 'running')), fields=['id'], name='erasure_running'),
         ),
         migrations.AddIndex(
             model_name='hourlystats',

@@ -9,6 +9,8 @@ SELECT webhooks_audit_rows('delivery_replay', 'replay',
     left_out => '{sliced_at,total,estimated,replayed,cursor,route_cursor}');
 SELECT webhooks_audit_rows('delivery_broadcast', 'broadcast', tenant => '',
     left_out => '{sliced_at,total,published,failed,last_error,cursor,body}');
+SELECT webhooks_audit_rows('delivery_erasure', 'erasure',
+    left_out => '{sliced_at,total,erased,deliveries,cancelled,receipts,cursor,subject}');
 SELECT webhooks_audit_rows('delivery_schedule', 'schedule',
     left_out => '{updated_at,next_at,due_at,last_at,occurrences,failures,last_error}');
 SELECT webhooks_audit_work('delivery_alert', 'alert');

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from delivery.models import Broadcast, Delivery, Replay
+from delivery.models import Broadcast, Delivery, Erasure, Replay
 from webhooks.kit.sql import run
 
 FINISHED = ", ".join(
@@ -71,6 +71,11 @@ DELETE FROM delivery_replay r
        coalesce((SELECT retention_days FROM subscriptions_tenant t WHERE t.id = r.tenant_id), %(days)s))
 """
 # Reader: the retention task. The table is small: one row per request.
+DELETE_ERASURES = f"""
+DELETE FROM delivery_erasure
+ WHERE state <> '{Erasure.State.RUNNING}' AND finished_at < now() - make_interval(days => %(days)s)
+"""
+# Reader: the retention task. The table is small: one row per request.
 DELETE_BROADCASTS = f"""
 DELETE FROM delivery_broadcast
  WHERE state <> '{Broadcast.State.RUNNING}' AND finished_at < now() - make_interval(days => %(days)s)
@@ -108,6 +113,11 @@ def delete_events(ids: Sequence[UUID], cutoff: datetime) -> int:
 def delete_replays(days: int) -> int:
     """Delete replays that ended before their tenant's retention; ``days`` for those over all tenants."""
     return _delete(DELETE_REPLAYS, {"days": days})
+
+
+def delete_erasures(days: int) -> int:
+    """Delete erasures that ended so many days ago."""
+    return _delete(DELETE_ERASURES, {"days": days})
 
 
 def delete_broadcasts(days: int) -> int:

@@ -21,6 +21,7 @@ from webhooks.kit.caches.lru_cache import LruCache
 from webhooks.kit.encryption import decrypt, encrypt
 from webhooks.wire.ids import public
 from webhooks.wire.masking import MaskingKeys
+from webhooks.wire.masking.values import hashed
 
 SECRET_BYTES = 32
 MAX_CACHED = 10_000  # secrets in the memory of a process
@@ -45,6 +46,11 @@ def tenant_keys(tenant_id: UUID, *, of_platform: bool) -> MaskingKeys:
 def endpoint_keys(tenant_id: UUID, endpoint_id: UUID) -> MaskingKeys:
     """Return the keys for the masks of an endpoint."""
     return _keys(_secret(tenant_id), public(Endpoint.prefix, endpoint_id))
+
+
+def hash_of(tenant_id: UUID, text: str) -> str:
+    """Return what the mask ``hash`` writes in the place of a text."""
+    return hashed(text, _derived(_secret(tenant_id), "hash"))
 
 
 def keyed_digest(tenant_id: UUID, digest: bytes) -> bytes:

@@ -172,6 +172,7 @@ def record(receiver: Receiver) -> dict[str, Any]:
     pull(it, client)
     inspect(it, client)
     broadcast(it, operator)
+    erase_by_subject(it, client)
     schedule(it, client)
     alert(it, client)
     watch(it, operator)
@@ -407,6 +408,16 @@ def broadcast(it: Recorder, operator: APIClient) -> None:
     it.call(operator, "list_broadcasts")
     it.call(operator, "get_broadcast", ref=made)
     it.call(operator, "cancel_broadcast", ref=made)
+
+
+def erase_by_subject(it: Recorder, client: APIClient) -> None:
+    """Erase what there is about one subject, and cancel that."""
+    chosen = {"subject": "customer-1042"}
+    it.call(client, "preview_erasure", chosen)
+    made = it.call(client, "create_erasure", {**chosen, "rate": 50})["id"]
+    it.call(client, "list_erasures")
+    it.call(client, "get_erasure", ref=made)
+    it.call(client, "cancel_erasure", ref=made)
 
 
 def watch(it: Recorder, operator: APIClient) -> None:

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from delivery.lifecycle.erasures import start
 from delivery.models import Broadcast, Delivery
 from subscriptions.inspectors.inspectors import create_inspector
 from subscriptions.models import Endpoint, Tenant
@@ -112,6 +113,7 @@ MAKE: dict[str, Callable[[TenantRows], str]] = {
     ),
     "dead-letters": lambda of: make_dead_letter(make_delivery(make_event(of.tenant), of.endpoint())).public_id,
     "replays": lambda of: make_replay(of.tenant).public_id,
+    "erasures": lambda of: start(of.tenant, "user-1", by="a key").public_id,
     "broadcasts": lambda of: Broadcast.objects.create(type="a", body=b"", event_id="1", source="/").public_id,
     "alert-rules": lambda of: make_rule(of.tenant).public_id,
     "alerts": lambda of: make_alert(of.tenant).public_id,

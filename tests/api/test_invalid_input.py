@@ -37,6 +37,8 @@ VALID: dict[str, dict[str, Any]] = {
     "/api/v1/deliveries/cancel/": {"all": True},
     "/api/v1/deliveries/cancel/preview/": {"all": True},
     "/api/v1/endpoints/batch/": {"data": [{"uid": "a", "url": "https://example.com/"}]},
+    "/api/v1/erasures/": {"subject": "user-1"},
+    "/api/v1/erasures/preview/": {"subject": "user-1"},
     "/api/v1/grants/": {"grantee": "", "event_types": ["order.*"]},
     "/api/v1/endpoints/delete/": {"all": True},
     "/api/v1/endpoints/delete/preview/": {"all": True},

@@ -123,6 +123,7 @@ def test_one_row_is_changed_by_a_verb_that_returns_it() -> None:
         ("replays/{ref}/cancel", "Replay"),
         ("receipt-replays/{ref}/cancel", "ReceiptReplay"),
         ("broadcasts/{ref}/cancel", "Broadcast"),
+        ("erasures/{ref}/cancel", "Erasure"),
     ):
         assert schema_name("post", path) == kind
 

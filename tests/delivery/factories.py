@@ -25,6 +25,8 @@ def make_event(tenant: Tenant, *, data: Any = None, body: bytes | None = None, *
     key = key_at(created_at)
     fields: dict[str, Any] = {"source": "/orders", "event_id": str(key), "type": "order.created"} | changes
     document = {"specversion": "1.0", "id": fields["event_id"], "source": fields["source"], "type": fields["type"]}
+    if fields.get("subject") is not None:
+        document["subject"] = fields["subject"]
     if body is None:
         body = orjson.dumps(document | {"data": data if data is not None else {"total": 5}})
     UsageIncrement.objects.create(

@@ -6,6 +6,8 @@
     tenant_named      finds a tenant by the argument ``uid``. Each receiver returns its id, a UUID, or None.
     tenant_usage      counts what a tenant uses of its limits. Each receiver returns numbers by the name of the limit.
     tenant_deleted    is sent in the transaction that deletes a tenant. Each app ends what it does for the tenant.
+    events_erased     is sent in the transaction that erases events of a tenant that were published from receipts, with
+                      ``names``: source and id of each. Each receiver returns how many receipts it has erased.
 
 All but ``tenant_named`` have the argument ``tenant_id``, a UUID. Receivers run in the sender's transaction; their
 exceptions undo it. So what is created for a tenant either commits before the deletion, which then sees it, or is
@@ -18,6 +20,7 @@ tenant_required = Signal()
 tenant_named = Signal()
 tenant_usage = Signal()
 tenant_deleted = Signal()
+events_erased = Signal()
 
 
 class UnknownTenant(LookupError):
