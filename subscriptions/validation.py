@@ -10,6 +10,8 @@ from subscriptions.errors import Invalid
 from subscriptions.json_limits import check_json, strings_in
 from subscriptions.routing.compiled_patterns import compile_pattern, compile_transformer
 from subscriptions.routing.route_table import is_event_type
+from webhooks.kit.jsonata.transformer import MEMBERS as JSONATA_MEMBERS
+from webhooks.kit.jsonata.transformer import check_expression
 from webhooks.kit.rows import has_control_characters, is_uid, uid_format
 from webhooks.wire.custom_headers import ForbiddenHeader
 from webhooks.wire.custom_headers import check as check_header_set
@@ -28,7 +30,11 @@ MAX_METADATA_DEPTH = 4
 MAX_PATTERN = 16 * 1024  # bytes as JSON; what compiling may cost is limited by webhooks.wire.patterns
 MAX_PATTERN_DEPTH = 32
 MAX_FAILURE_PATTERN = 1024  # bytes as JSON; it is evaluated while deliveries are in flight
-TRANSFORMER_MEMBERS = {"input_paths", "texts", "template", "content_type"}
+TRANSFORMER_MEMBERS = {"input_paths", "texts", "template", "content_type", "jsonata"}
+NO_TRANSFORMER = (
+    'Must be an object: {"input_paths": {...}, "texts": {...}, "template": "...", "content_type": "..."}, or '
+    '{"jsonata": "...", "content_type": "..."}.'
+)
 MAX_TRANSFORMER = 64 * 1024  # bytes as JSON
 
 EVENT_TYPE_FORM = f"up to {MAX_EVENT_TYPE} characters, without * and without blanks at the ends"
@@ -120,25 +126,31 @@ def check_failure_pattern(pattern: Any) -> None:
 def check_transformer(transformer: Any) -> None:
     """Raise Invalid unless this is ``{"input_paths": {name: path}, "template": text}`` and compiles.
 
-    It may have ``texts`` and a ``content_type``.
+    It may have ``texts`` and a ``content_type``. Or it is ``{"jsonata": expression}``, perhaps with a ``content_type``;
+    then it raises ``webhooks.kit.jsonata.evaluators.EvaluatorUnavailable`` too.
     """
+    is_jsonata = isinstance(transformer, Mapping) and "jsonata" in transformer
     if isinstance(transformer, Mapping):
-        name, reason = unknown_member(transformer, TRANSFORMER_MEMBERS)
+        name, reason = unknown_member(transformer, JSONATA_MEMBERS if is_jsonata else TRANSFORMER_MEMBERS)
         if reason:
             raise Invalid("transformer", reason, f"/{name}")
-    if not isinstance(transformer, Mapping) or "template" not in transformer:
-        raise Invalid(
-            "transformer",
-            'Must be an object: {"input_paths": {...}, "texts": {...}, "template": "...", "content_type": "..."}.',
-        )
+    if not isinstance(transformer, Mapping) or transformer.keys().isdisjoint(("template", "jsonata")):
+        raise Invalid("transformer", NO_TRANSFORMER)
     check_json("transformer", transformer, MAX_TRANSFORMER, max_depth=3)
+    try:
+        if not is_jsonata:
+            _check_template(transformer)
+        compile_transformer(transformer)
+        if is_jsonata:
+            check_expression(transformer["jsonata"])
+    except InvalidTransformer as error:
+        raise Invalid("transformer", _encodable(error), _encodable(error.path)) from None
+
+
+def _check_template(transformer: Mapping[str, Any]) -> None:
     paths, template = transformer.get("input_paths", {}), transformer["template"]
     if not isinstance(paths, Mapping) or not all(isinstance(text, str) for text in (template, *paths.values())):
         raise Invalid("transformer", "template and every input path must be strings.")
-    try:
-        compile_transformer(transformer)
-    except InvalidTransformer as error:
-        raise Invalid("transformer", _encodable(error), _encodable(error.path)) from None
 
 
 def _encodable(text: object) -> str:

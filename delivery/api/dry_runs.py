@@ -71,7 +71,8 @@ class DryRunSerializer(StrictSerializer):
     transformer = TransformerField(
         required=False,
         allow_null=True,
-        help_text="Body to send, as `input_paths`, `texts`, `template` and `content_type`; null: the whole event.",
+        help_text="Body to send, as `input_paths`, `texts`, `template` and `content_type`, or as `jsonata` and "
+        "`content_type`; null: the whole event.",
     )
     event = EventOrId(
         required=False, help_text="One event: an object as it would be published, or the id of a published event."

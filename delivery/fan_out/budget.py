@@ -44,7 +44,7 @@ class RequestBudget:
     """Count what the events of one transaction of a tenant cost, and defer those that would cost too much."""
 
     def __init__(self, tenant_id: UUID) -> None:
-        self.steps = StepBudget(0)  # of the current event
+        self.steps = StepBudget(0, can_wait=False)  # of the current event
         self._rate = _rate_of(tenant_id)
         self._available = self._steps_at_start = self._rate.tokens(time.monotonic())
         self._max_steps = settings.WAYPOST_FAN_OUT_STEPS
@@ -56,7 +56,7 @@ class RequestBudget:
         """Start counting the next event. Raises FanOutDeferred if the tenant has no steps left."""
         if self._available <= 0:
             raise FanOutDeferred(Reason.RATE)
-        self.steps = StepBudget(min(self._max_steps, self._available))
+        self.steps = StepBudget(min(self._max_steps, self._available), can_wait=False)
         self._event_deliveries = min(self._max_deliveries, self._deliveries)
         self._event_bytes = min(self._max_bytes, self._bytes)
 

@@ -75,6 +75,15 @@ subscriptions = extend_schema_view(
                 },
                 request_only=True,
             ),
+            OpenApiExample(
+                "Body by a JSONata expression",
+                {
+                    "endpoint": "main",
+                    "event_types": ["order.placed"],
+                    "transformer": {"jsonata": '{"number": data.number, "total": $sum(data.lines.(price * quantity))}'},
+                },
+                request_only=True,
+            ),
         ]
     ),
 )

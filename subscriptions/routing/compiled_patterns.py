@@ -13,6 +13,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from webhooks.kit.caches.shared_cache import CacheShare, SharedCache
+from webhooks.kit.jsonata.transformer import JsonataTransformer
 from webhooks.wire.eventbridge import path_from_eventbridge, pattern_from_eventbridge, template_from_eventbridge
 from webhooks.wire.patterns import (
     CompiledGroup,
@@ -25,7 +26,7 @@ from webhooks.wire.patterns import (
     StepBudget,
 )
 from webhooks.wire.step_budget import UNLIMITED
-from webhooks.wire.transform import Transformer
+from webhooks.wire.transform import BodyTransformer, Transformer
 
 MAX_COMPILED_BYTES = 64 * 1024**2  # of all tenants in a process, about
 MAX_TENANT_BYTES = 16 * 1024**2  # of one tenant
@@ -85,19 +86,20 @@ class LazyTransformer:
     ``owner``: the tenant whose share of the cache keeps the compiled form. ``content_type``: as it was set, or None.
     """
 
-    __slots__ = ("_share", "content_type", "text")
+    __slots__ = ("_owner", "_share", "content_type", "text")
 
     def __init__(self, written: Mapping[str, Any], owner: Hashable = None) -> None:
         self.text = json.dumps(written, ensure_ascii=False, separators=(",", ":")).encode()
         self.content_type: str | None = written.get("content_type")
+        self._owner = owner
         self._share: CacheShare[Any] = _compiled.share(owner)
 
     def render(self, event: dict[str, Any], budget: StepBudget | None = None) -> bytes:
-        """Render the body for this event, in UTF-8. Raises Unrenderable and BudgetExceeded."""
+        """Render the body for this event, in UTF-8. Raises Unrenderable and BudgetExceeded, as its language does."""
         key = (Transformer, self.text)
-        transformer: Transformer | None = self._share.get(key)
+        transformer: BodyTransformer | None = self._share.get(key)
         if transformer is None:
-            transformer = compile_transformer(json.loads(self.text))
+            transformer = compile_transformer(json.loads(self.text), self._owner)
             self._share.put(key, transformer, BYTES_PER_BYTE * len(self.text))
             (UNLIMITED if budget is None else budget).spend(STEPS_PER_BYTE * len(self.text))
         return transformer.render(event, budget)
@@ -135,8 +137,13 @@ def compile_pattern(written: Mapping[str, Any]) -> Pattern:
         raise
 
 
-def compile_transformer(written: Mapping[str, Any]) -> Transformer:
-    """Compile a transformer. Raises InvalidTransformer with the path in the transformer as written."""
+def compile_transformer(written: Mapping[str, Any], owner: Hashable = None) -> BodyTransformer:
+    """Compile a transformer. Raises InvalidTransformer with the path in the transformer as written.
+
+    A JSONata expression is not parsed here, but where it is evaluated (``check_expression``).
+    """
+    if "jsonata" in written:
+        return JsonataTransformer(written["jsonata"], written.get("content_type"), owner)
     paths = written.get("input_paths", {})
     return Transformer(
         {name: path_from_eventbridge(path) if isinstance(path, str) else path for name, path in paths.items()},

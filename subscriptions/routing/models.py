@@ -55,7 +55,9 @@ class Subscription(Row):
     )
     pattern = models.JSONField(null=True, blank=True, help_text="Event pattern that the event must match; null: any.")
     transformer = models.JSONField(
-        null=True, blank=True, help_text="input_paths and template of the body to send; null: the whole event."
+        null=True,
+        blank=True,
+        help_text="How the body is made: input_paths and template, or jsonata; null: the whole event.",
     )
     description = models.CharField(max_length=1024, blank=True, help_text="Free text for people.")
     active = models.BooleanField(default=True, help_text="Whether the subscription matches events.")

@@ -10,13 +10,14 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter, is_
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from subscriptions.routing.compiled_patterns import group_compiler
 from webhooks.wire.masking import Masks
 from webhooks.wire.patterns import IndexablePattern, PatternIndex
 from webhooks.wire.step_budget import UNLIMITED, UNLIMITED_STEPS, BudgetExceeded, StepBudget
+from webhooks.wire.transform import BodyTransformer
 
 OPERATIONAL = "waypost."  # prefix of the types of the platform's own events
 RESULTS = frozenset(
@@ -26,17 +27,6 @@ SHARED = "\x1f"  # between a grant and a type; no type contains it
 TEST_TYPE = "waypost.test"  # of test messages to a source, which may publish what it receives
 _EVENT_TYPE = re.compile(r"[^\s*](?:[^*]*[^\s*])?")
 STEPS_PER_ROUTE = 3  # comparing a route with those that were found
-
-
-class BodyTransformer(Protocol):
-    """Render the body of a delivery. ``content_type``: of what it renders; None: it follows from that."""
-
-    @property
-    def content_type(self) -> str | None:
-        """Return the content type that was set."""
-
-    def render(self, event: dict[str, Any], budget: StepBudget | None = None) -> bytes:
-        """Render the body for this event. Raises Unrenderable and BudgetExceeded."""
 
 
 _id = attrgetter("subscription_id.int")  # integers are compared much faster than UUIDs

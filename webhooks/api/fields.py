@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
+from webhooks.kit.jsonata.transformer import MAX_EXPRESSION
 from webhooks.kit.rest.serializers import ListField, StorableJsonField, TextField
 from webhooks.kit.results import RESULTS
 from webhooks.processing.handler_registry import handler_paths, takes_steps
@@ -19,7 +20,7 @@ from webhooks.processing.steps.settings import (
     MAX_URL,
     METHODS,
     InvalidSteps,
-    read_steps,
+    check_steps,
 )
 from webhooks.senders.handshake import InvalidHandshake, read_rules
 from webhooks.wire import media_types
@@ -319,6 +320,12 @@ def _is_wait(seconds: Any) -> bool:
                             "type": "string",
                             "description": 'Template of the data: `{"id": <$.body.id>, "name": <$.enrichment.name>}`.',
                         },
+                        "jsonata": {
+                            "type": "string",
+                            "maxLength": MAX_EXPRESSION,
+                            "description": "JSONata expression of the data, in place of a template: "
+                            '`{"id": body.id, "name": enrichment.name}`.',
+                        },
                         "input_paths": {
                             "type": "object",
                             "additionalProperties": {"type": "string"},
@@ -330,7 +337,6 @@ def _is_wait(seconds: Any) -> bool:
                             "description": "Type of the published event; empty: that of the message.",
                         },
                     },
-                    "required": ["template"],
                     "additionalProperties": False,
                 },
             },
@@ -395,7 +401,7 @@ class HandlersField(StorableJsonField):
         if not takes_steps(name):
             self.fail("no_steps", name=name)
         try:
-            read_steps(choice)
+            check_steps(choice)
         except InvalidSteps as error:
             self.fail("steps", name=name, problem=error)
 

@@ -13,12 +13,16 @@ class BudgetExceeded(Exception):
 
 
 class StepBudget:
-    """Count steps down from ``steps``. One budget may cover many patterns, events and transformers."""
+    """Count steps down from ``steps``. One budget may cover many patterns, events and transformers.
 
-    __slots__ = ("remaining", "steps")
+    ``can_wait``: whether the work may wait for another process; if not, it exceeds the budget where it would have to.
+    """
 
-    def __init__(self, steps: float) -> None:
+    __slots__ = ("can_wait", "remaining", "steps")
+
+    def __init__(self, steps: float, *, can_wait: bool = True) -> None:
         self.steps = self.remaining = steps
+        self.can_wait = can_wait
 
     @property
     def spent(self) -> float:

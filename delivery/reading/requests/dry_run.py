@@ -30,7 +30,7 @@ from webhooks.wire.ids import new_id, parse, public
 from webhooks.wire.json_numbers import raw
 from webhooks.wire.patterns import Pattern, PatternMismatch
 from webhooks.wire.step_budget import StepBudget
-from webhooks.wire.transform import Transformer, Unrenderable
+from webhooks.wire.transform import BodyTransformer, Unrenderable
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def dry_run(
     event: DryRunEvent,
     event_types: list[str],
     pattern: Pattern | None,
-    transformer: Transformer | None,
+    transformer: BodyTransformer | None,
     target: DeliveryTarget | None,
     budget: StepBudget,
     masking: Masking | None = None,

@@ -29,6 +29,7 @@ from rest_framework.response import Response
 from subscriptions.api.conventions.problem_types import PROBLEM_TYPES, problem_type_url
 from subscriptions.api.problems import problem_of
 from subscriptions.errors import Invalid
+from webhooks.kit.jsonata.evaluators import EvaluatorUnavailable
 from webhooks.kit.rest.errors import InvalidParameters, TooManyRequests
 from webhooks.kit.rest.limited_body import TooLarge
 from webhooks.kit.rest.rate_limit_headers import exhausted_header
@@ -57,6 +58,7 @@ FIELD_CODES: dict[str, str] = {
 """The machine codes of field errors, with their meanings."""
 RETRY_AFTER = 2  # seconds, about the time of a database restart
 LIMIT_RETRY_AFTER = 2  # seconds, in which a slow server or name server may have responded
+NO_EVALUATOR = "No process that evaluates JSONata expressions is free; retry."
 _RETRY_HEADERS = {"Retry-After": str(RETRY_AFTER)}
 _WRONG_HOST = "The Host header names a host that is not one of ALLOWED_HOSTS."
 _WRONG_VALUE = "The request contains a value that cannot be processed."
@@ -78,7 +80,7 @@ class StatementTimeout(exceptions.APIException):
 
 
 class Unavailable(exceptions.APIException):
-    """503: the database does not respond."""
+    """503: the database, or another part of the platform, does not respond."""
 
     status_code = HTTPStatus.SERVICE_UNAVAILABLE
     default_detail = "The database is unavailable; retry. An event that keeps its id is accepted once."
@@ -110,8 +112,8 @@ def as_api_exception(error: BaseException | None) -> exceptions.APIException | N
             return exceptions.PermissionDenied()
         case OperationalError(__cause__=QueryCanceled()):
             return StatementTimeout()
-        case OperationalError() | InterfaceError():
-            return Unavailable()
+        case OperationalError() | InterfaceError() | EvaluatorUnavailable():
+            return Unavailable(NO_EVALUATOR if isinstance(error, EvaluatorUnavailable) else None)
         case RequestDataTooBig():
             return TooLarge("A request", settings.WAYPOST_MAX_REQUEST_BYTES)
         case DataError() | UnreadablePostError() | SuspiciousOperation():

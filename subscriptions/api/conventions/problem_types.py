@@ -186,8 +186,8 @@ PROBLEM_TYPES = {
     "unavailable": ProblemType(
         "Unavailable",
         (503,),
-        "The database, the storage of large bodies, or the key server of a sender does not respond; or a source is "
-        "paused. Nothing was written.",
+        "The database, the storage of large bodies, or the key server of a sender does not respond; no process that "
+        "evaluates JSONata expressions is free; or a source is paused. Nothing was written.",
         "Send the request again after the seconds in `Retry-After`. An event that keeps its id is accepted once.",
     ),
     "statement_timeout": ProblemType(

@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 
 from subscriptions import validation
 from subscriptions.api.problems import check_field
+from webhooks.kit.jsonata.transformer import MAX_EXPRESSION
 from webhooks.kit.rest.serializers import ListField, StorableJsonField, TextField
 from webhooks.wire.json_numbers import find_changed_by_doubles
 from webhooks.wire.transform.texts import MAX_LENGTH
@@ -61,13 +62,18 @@ TRANSFORMER_SCHEMA = {
             '`{"title": {"template": "Order <$.subject>", "max_length": 255}}`. At most 20.',
         },
         "template": {"type": "string", "description": "Body to send; `<number>` stands for the value of that name."},
+        "jsonata": {
+            "type": "string",
+            "maxLength": MAX_EXPRESSION,
+            "description": "JSONata expression of the body, in place of a template: "
+            '`{"number": data.number, "total": $sum(data.lines.price)}`.',
+        },
         "content_type": {
             "type": "string",
             "description": "Content type of the body, such as `text/csv; charset=utf-8`. Default: that of a "
             "CloudEvent, of JSON, or of plain text, as the body is.",
         },
     },
-    "required": ["template"],
     "additionalProperties": False,
     "nullable": True,
 }

@@ -49,8 +49,8 @@ class EndpointSubscriptionSerializer(StrictModelSerializer):
     transformer = TransformerField(
         required=False,
         allow_null=True,
-        help_text="Body to send, as `input_paths`, `texts`, `template` and `content_type`; null: the whole event. "
-        "At most 64 KiB.",
+        help_text="Body to send, as `input_paths`, `texts`, `template` and `content_type`, or as `jsonata` and "
+        "`content_type`; null: the whole event. At most 64 KiB.",
     )
     active = BooleanField(required=False, help_text="Whether events published from now on are sent. Default: true.")
 

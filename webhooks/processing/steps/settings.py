@@ -1,8 +1,9 @@
 """Check and compile the steps of a handler: ``{"enrich": {...}, "transform": {...}}`` beside its name and pattern.
 
 Both read the event with ``body``, another name of ``data`` (that of EventBridge Pipes), by paths such as
-``<$.body.id>`` in place of names; a transform also has the answer of the enrichment as ``enrichment``. Credentials are
-not here: a value of a header names one of the source's (``<credentials.token>``), which are encrypted and never shown.
+``<$.body.id>`` in place of names; a transform also has the answer of the enrichment as ``enrichment``. It may be a
+JSONata expression in place of a template: ``{"jsonata": "{'id': body.id}"}``. Credentials are not here: a value of a
+header names one of the source's (``<credentials.token>``), which are encrypted and never shown.
 """
 
 import re
@@ -13,10 +14,11 @@ from typing import Any
 import orjson
 
 from webhooks.kit.caches.shared_cache import SharedCache
+from webhooks.kit.jsonata.transformer import JsonataTransformer, check_expression
 from webhooks.wire.addresses.parsed_url import ForbiddenAddress, parse
 from webhooks.wire.custom_headers import ForbiddenHeader, check
 from webhooks.wire.errors import unknown_member
-from webhooks.wire.transform import InvalidTransformer, Transformer
+from webhooks.wire.transform import BodyTransformer, InvalidTransformer, Transformer
 
 METHODS = ("GET", "POST", "PUT", "PATCH")
 MAX_URL = 2048  # characters
@@ -32,6 +34,7 @@ _PATH = re.compile(r"<(\$[^<>\s\"]*)>")
 _AUTHORITY = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 _ENRICH = {"url", "method", "headers", "body", "timeout_seconds", "retries", "max_concurrency"}
 _TRANSFORM = {"template", "input_paths", "type"}
+_JSONATA = {"jsonata", "type"}
 
 
 class InvalidSteps(ValueError):
@@ -57,7 +60,7 @@ class Enrichment:
 class Transform:
     """The data of the published event in place of the message, and perhaps another type."""
 
-    transformer: Transformer
+    transformer: BodyTransformer
     type: str
 
 
@@ -88,18 +91,29 @@ def steps_of(choice: Mapping[str, Any], owner: Hashable) -> Steps:
     share = _compiled.share(owner)
     known = share.get(text)
     if known is None:
-        known = read_steps(choice)
+        known = read_steps(choice, owner)
         share.put(text, known, BYTES_PER_CHARACTER * len(text))
     return known
 
 
-def read_steps(choice: Mapping[str, Any]) -> Steps:
-    """Check and compile the steps of a handler. Raises InvalidSteps."""
+def read_steps(choice: Mapping[str, Any], owner: Hashable = None) -> Steps:
+    """Check and compile the steps of a handler, without parsing expressions. Raises InvalidSteps."""
     enrich, transform = choice.get("enrich"), choice.get("transform")
     return Steps(
         None if enrich is None else _enrichment(enrich),
-        None if transform is None else _transform(transform),
+        None if transform is None else _transform(transform, owner),
     )
+
+
+def check_steps(choice: Mapping[str, Any]) -> None:
+    """Raise InvalidSteps unless the steps of a handler compile, and EvaluatorUnavailable."""
+    read_steps(choice)
+    transform = choice.get("transform") or {}
+    if "jsonata" in transform:
+        try:
+            check_expression(transform["jsonata"])
+        except InvalidTransformer as error:
+            raise InvalidSteps(f"transform.jsonata: {error.reason}") from error
 
 
 def url_to_check(choice: Mapping[str, Any]) -> str:
@@ -155,12 +169,25 @@ def _headers(written: Any) -> dict[str, str]:
     return dict(written)
 
 
-def _transform(written: Any) -> Transform:
-    _check_members("transform", written, _TRANSFORM, {"template"})
+def _transform(written: Any, owner: Hashable) -> Transform:
+    is_jsonata = isinstance(written, dict) and "jsonata" in written
+    if is_jsonata:
+        _check_members("transform", written, _JSONATA, set())
+    else:
+        _check_members("transform", written, _TRANSFORM, {"template"})
     kind = written.get("type", "")
     if not isinstance(kind, str) or len(kind) > 256 or not all("!" <= it <= "~" for it in kind):
         raise InvalidSteps("transform.type must be at most 256 printable ASCII characters without spaces.")
+    if is_jsonata:
+        return Transform(_expression(written["jsonata"], owner), kind)
     return Transform(_template("transform.template", written.get("input_paths") or {}, written["template"]), kind)
+
+
+def _expression(written: Any, owner: Hashable) -> JsonataTransformer:
+    try:
+        return JsonataTransformer(written, owner=owner)
+    except InvalidTransformer as error:
+        raise InvalidSteps(f"transform.jsonata: {error.reason}") from error
 
 
 def _template(path: str, input_paths: Any, template: Any) -> Transformer:

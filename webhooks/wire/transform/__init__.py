@@ -13,9 +13,11 @@ a result that is not JSON is an error. See docs/reference/patterns.md.
     paths.py          find a value
     limits.py         what one event may cost
     errors.py         InvalidTransformer, Unrenderable
+    body_transformer.py    what a transformer in any language has
 """
 
+from webhooks.wire.transform.body_transformer import BodyTransformer
 from webhooks.wire.transform.errors import InvalidTransformer, Unrenderable
 from webhooks.wire.transform.transformer import Transformer
 
-__all__ = ["InvalidTransformer", "Transformer", "Unrenderable"]
+__all__ = ["BodyTransformer", "InvalidTransformer", "Transformer", "Unrenderable"]

@@ -405,3 +405,30 @@ def test_credentials_of_headers_are_encrypted_required_and_kept(tenant: Tenant, 
     unknown = client.patch(path, {"credentials": {"other": "x"}}, format="json")
     assert unknown.json()["errors"][0]["field"] == "credentials.other"
     assert client.patch(path, {"handlers": [{"handler": "publish"}]}, format="json").status_code == 200
+
+
+def test_message_is_published_as_what_an_expression_makes_of_it(tenant: Tenant) -> None:
+    expression = "{'id': body.orderId, 'total': $sum(body.lines.price), 'from': source}"
+    body = {"orderId": "A-17", "lines": [{"price": 2}, {"price": 3}]}
+    receipt = received(tenant, body, {"transform": {"jsonata": expression, "type": "order.new"}})
+    process_due()
+    (event,) = published()
+    assert event["data"] == {"id": "A-17", "total": 5, "from": event["source"]}
+    assert ("transform", "transformed") in steps_of(receipt)
+
+
+def test_message_for_which_an_expression_has_no_value_is_dead_with_the_reason(tenant: Tenant) -> None:
+    receipt = received(tenant, {"n": 1}, {"transform": {"jsonata": "body.missing"}})
+    process_due()
+    receipt.refresh_from_db()
+    assert receipt.dead_at is not None
+    assert "no value" in receipt.last_error
+
+
+def test_expression_of_a_source_that_cannot_be_parsed_is_refused_with_its_place(tenant: Tenant) -> None:
+    handler = {"handler": "publish", "transform": {"jsonata": "body..id"}}
+    fields = {"name": "s", "scheme": "none", "handlers": [handler]}
+    refused = make_client(tenant).post(f"{API}/sources/", fields)
+    assert refused.status_code == 400
+    assert "transform.jsonata: " in refused.json()["detail"]
+    assert "at character 6" in refused.json()["detail"]
