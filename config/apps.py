@@ -10,6 +10,7 @@ from django.utils.module_loading import import_string
 from config.celery import app as celery_app
 from config.metrics import statement_errors
 from config.ops import job_log, statement_timeout
+from config.traces import switch as traces
 
 __all__ = ["PlatformConfig", "celery_app"]
 
@@ -29,3 +30,4 @@ class PlatformConfig(AppConfig):
         statement_timeout.connect_signals()
         job_log.connect_signals()
         post_migrate.connect(import_string(MAKE_ROLES), dispatch_uid="roles")
+        traces.connect_signals()

@@ -87,6 +87,8 @@ WAYPOST_LOG_LEVEL = env.choice("WAYPOST_LOG_LEVEL", ("DEBUG", "INFO", "WARNING",
 WAYPOST_LOG_FORMAT = env.choice("WAYPOST_LOG_FORMAT", ("text", "json"), "json" if IN_PRODUCTION else "text")
 WAYPOST_ACCESS_LOG = env.ratio("WAYPOST_ACCESS_LOG", 1.0 if WAYPOST_LOG_FORMAT == "json" else 0.0)  # of all requests
 WAYPOST_JOB_LOG = env.flag("WAYPOST_JOB_LOG", WAYPOST_LOG_FORMAT == "json")  # a line for each job of a worker
+WAYPOST_TRACES = env.ratio("WAYPOST_TRACES", 0.0)  # part of the traces that begin here; 0: no spans
+WAYPOST_TRACE_URL = env.text("WAYPOST_TRACE_URL", "")  # of a trace, with {trace_id}
 WAYPOST_METRICS_PORT = env.integer("WAYPOST_METRICS_PORT", 0, maximum=65_535)  # of probes and metrics; 0: the public
 WAYPOST_METRICS_HOST = env.text("WAYPOST_METRICS_HOST", "127.0.0.1")
 

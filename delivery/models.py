@@ -81,6 +81,9 @@ class Event(Row):
     original = models.BinaryField(
         null=True, help_text="The event before it was masked, encrypted; empty: no endpoint receives it unmasked."
     )
+    traceparent = models.CharField(
+        max_length=55, null=True, help_text="Trace context (W3C) that it was published in; empty: none."
+    )
     payload_deleted_at = models.DateTimeField(null=True, help_text="When the data was erased; empty: it was not.")
     payload_deleted_by = models.TextField(null=True)
     about = models.UUIDField(

@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 
 from delivery.models import AlertRule, Broadcast, Erasure, Replay
+from webhooks.kit.tracing.context import trace_id_of
 from webhooks.wire.ids import public
 
 log = structlog.get_logger("delivery")
@@ -60,13 +61,16 @@ class Delivering(Protocol):
     def event_id(self) -> UUID: ...  # noqa: D102
     @property
     def endpoint_id(self) -> UUID: ...  # noqa: D102
+    @property
+    def traceparent(self) -> str | None: ...  # noqa: D102
 
 
 def endpoint_changed(what: str, tenant_id: UUID, delivery: Delivering, **fields: object) -> None:
     """Log a change of an endpoint's state, with the delivery whose attempt made it."""
     ids = {"tenant": public("tnt", tenant_id), "endpoint": public("ep", delivery.endpoint_id)}
     about = {"event_id": public("evt", delivery.event_id), "delivery": public("dlv", delivery.id)}
-    log.warning(what, **ids, **about, **fields)
+    trace = {"trace_id": trace_id_of(delivery.traceparent)} if delivery.traceparent else {}
+    log.warning(what, **ids, **about, **trace, **fields)
 
 
 def endpoint_warned(tenant_id: UUID, endpoint_id: UUID, warnings: int, failures: int) -> None:

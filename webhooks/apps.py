@@ -1,6 +1,7 @@
 """Configure the receiver as a Django app."""
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.core.checks import register
 from django.utils.module_loading import autodiscover_modules, import_string
@@ -11,6 +12,7 @@ from webhooks.host.logs import use_logging
 from webhooks.host.project import set_defaults
 from webhooks.kit.conditions import registry as conditions
 from webhooks.kit.tenancy import events_erased, tenant_deleted, tenant_usage
+from webhooks.kit.tracing.spans import Switch
 from webhooks.processing.handler_registry import check_handlers
 
 CONDITIONS = "webhooks.conditions.CONDITIONS"  # that alert rules of the provider can watch
@@ -29,6 +31,7 @@ class WebhooksConfig(AppConfig):
         """Set default settings, register checks, connect signals, and import the handlers of all apps."""
         use_logging()
         set_defaults(DEFAULTS)
+        Switch.is_on = bool(settings.WAYPOST_TRACES)
         register(check_handlers)
         register(check_project)
         tenant_usage.connect(import_string(ON_TENANT_USAGE))

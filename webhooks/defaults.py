@@ -14,6 +14,7 @@ DEFAULTS: dict[str, Any] = {
     "WAYPOST_AUDIT_DAYS": 400,  # entries of the audit are kept; 0: for good
     "WAYPOST_TRUSTED_PROXIES": [],  # whose X-Forwarded-* headers are used
     "WAYPOST_DROPS_UNDERSCORES": False,  # the server may keep header names with underscores
+    "WAYPOST_TRACES": 0.0,  # part of the traces that begin here; 0: no span is made
     # outgoing calls
     "WAYPOST_ALLOW_HTTP": False,  # https only
     "WAYPOST_ALLOW_NETWORKS": [],  # public addresses only

@@ -8,6 +8,8 @@ from collections.abc import Callable
 import structlog
 from django.http import HttpRequest, HttpResponse
 
+from webhooks.kit.tracing.context import incoming, valid
+
 HEADER = "Waypost-Request-Id"
 ENVIRON = "waypost.request_id"  # where the server passes the id on to Django
 
@@ -33,7 +35,7 @@ new_request_id = _ids.next
 
 
 class RequestIds:
-    """Middleware that puts the id of a request into its response and into what is logged meanwhile."""
+    """Middleware that puts the id of a request into its response and its log lines, and keeps its trace context."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -41,7 +43,11 @@ class RequestIds:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Respond with the id that our server gave the request; under other servers, with a new one."""
         name = request.META.get(ENVIRON) or new_request_id()
-        with structlog.contextvars.bound_contextvars(request_id=name):
-            response = self.get_response(request)
+        token = incoming.set(valid(request.META.get("HTTP_TRACEPARENT")))
+        try:
+            with structlog.contextvars.bound_contextvars(request_id=name):
+                response = self.get_response(request)
+        finally:
+            incoming.reset(token)
         response.headers[HEADER] = name
         return response

@@ -16,6 +16,7 @@ from django.utils.module_loading import import_string
 from config.local.process_guard import own_name
 from config.local.stuck import begin_pulse
 from config.ops import logs
+from config.traces.switch import start_traces
 from config.web.connection_limits import MAX_CONNECTIONS, limits
 from config.web.connections import LimitedProtocol
 from webhooks.kit.process.open_files import free_for_connections, raise_limit
@@ -83,6 +84,7 @@ def _prepared(name: str) -> Any:
     if not apps.ready:
         django.setup()
     found = import_string(name)
+    start_traces()
     _open_many_files()
     gc.collect()
     gc.freeze()  # what was loaded at the start is not garbage

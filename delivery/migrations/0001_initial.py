@@ -30,6 +30,7 @@ class Migration(migrations.Migration):
                 ('digest', models.BinaryField(help_text='SHA-256 of the published content, to tell a repeat from a conflict.')),
                 ('body', models.BinaryField()),
                 ('original', models.BinaryField(help_text='The event before it was masked, encrypted; empty: no endpoint receives it unmasked.', null=True)),
+                ('traceparent', models.CharField(help_text='Trace context (W3C) that it was published in; empty: none.', max_length=55, null=True)),
                 ('payload_deleted_at', models.DateTimeField(help_text='When the data was erased; empty: it was not.', null=True)),
                 ('payload_deleted_by', models.TextField(null=True)),
                 ('about', models.UUIDField(help_text='The event whose data a record of its delivery repeats, and with which that is erased.', null=True)),

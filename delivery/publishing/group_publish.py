@@ -4,6 +4,7 @@ Writing an event takes a few round trips and a flush of the disk, whether it is 
 share a transaction; a batch is large enough by itself.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple
@@ -14,10 +15,12 @@ from django.db import connection
 from delivery.load.publisher_meter import publisher_meter
 from delivery.publishing.late_marks import LateMarks
 from delivery.publishing.plan_limits import publish_within_plan
-from delivery.publishing.publisher import GroupedCommit
+from delivery.publishing.publisher import GroupedCommit, publish_span
 from delivery.publishing.results import Published
 from subscriptions.models import Tenant
 from webhooks.kit.group_commit import AfterCommit, GroupCommit
+from webhooks.kit.tracing.context import incoming, text_of
+from webhooks.kit.tracing.spans import Switch, end, gathering
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.errors import InvalidEvent
 
@@ -31,6 +34,8 @@ Item = Event | InvalidEvent | Mapping[str, Any]
 class _Request(NamedTuple):
     tenant: Tenant
     items: Sequence[Item]
+    traceparent: str | None = None
+    began: float = 0.0  # unix seconds, if spans are made
 
 
 def publish_in_group(tenant: Tenant, items: Sequence[Item]) -> list[Published]:
@@ -47,7 +52,8 @@ def publish_in_group(tenant: Tenant, items: Sequence[Item]) -> list[Published]:
 
 def submit(tenant: Tenant, items: Sequence[Item]) -> "Future[list[Published]]":
     """Return the future results of publishing a few events within the tenant's plan. Never blocks."""
-    return group_commit.submit(_Request(tenant, items), tenant.id)
+    request = _Request(tenant, items, incoming.get(), time.time() if Switch.is_on else 0.0)
+    return group_commit.submit(request, tenant.id)
 
 
 def may_notify(requests: int) -> bool:
@@ -62,8 +68,36 @@ def may_notify(requests: int) -> bool:
 
 def _publish_requests(requests: Sequence[_Request], after_commit: AfterCommit) -> list[list[Published]]:
     """Publish the events of these requests, all of one tenant, at once."""
+    if Switch.is_on:
+        return _publish_traced(requests, after_commit)
+    return _publish_items(requests, after_commit, [it.traceparent for it in requests])
+
+
+def _publish_traced(requests: Sequence[_Request], after_commit: AfterCommit) -> list[list[Published]]:
+    """Publish with a span for each request: from its arrival to the commit that it shares."""
+    spans = [publish_span(it.tenant, it.items, it.traceparent, began=it.began) for it in requests]
+    error = ""
+    with gathering() as stages:
+        try:
+            return _publish_items(requests, after_commit, [text_of(span) for span in spans])
+        except Exception as raised:
+            error = type(raised).__name__
+            raise
+        finally:
+            for span in spans:
+                end(span, stages, error=error)
+
+
+def _publish_items(
+    requests: Sequence[_Request], after_commit: AfterCommit, traceparents: Sequence[str | None]
+) -> list[list[Published]]:
     items = [item for request in requests for item in request.items]
-    commit = GroupedCommit(after_commit, notifies=may_notify(len(requests)), mark_late=late_marks.add)
+    commit = GroupedCommit(
+        after_commit,
+        notifies=may_notify(len(requests)),
+        mark_late=late_marks.add,
+        traceparents=[one for it, one in zip(requests, traceparents, strict=True) for _ in it.items],
+    )
     results = iter(publish_within_plan(requests[0].tenant, items, commit=commit))
     meter = publisher_meter()
     if meter.count(len(requests), group_commit.waiting()):

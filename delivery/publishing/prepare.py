@@ -64,6 +64,7 @@ class PreparedEvent:
     grants: list[UUID] = field(default_factory=list)
     original: Event | None = None
     keeps_original: bool = False
+    traceparent: str | None = None
 
     def has_digest(self, tenant_id: UUID, stored: bytes) -> bool:
         """Return whether a stored event is a repeat of this one, whether or not the type was masked at either time."""

@@ -14,6 +14,8 @@ from django.db import Error, transaction
 from delivery.publishing.publisher import publish, publish_each
 from delivery.publishing.results import Published, PublishError
 from subscriptions.models import Tenant
+from webhooks.kit.tracing.context import HEADER as TRACEPARENT
+from webhooks.kit.tracing.context import valid
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.http_modes import read
 from webhooks.wire.envelopes import Message, open_message, wrap_message
@@ -81,7 +83,7 @@ def publish_receipts(receipts: Sequence[Receipt]) -> list[Exception | None]:
             errors[index] = error
             continue
         if len(events) == 1:
-            single.append((index, receipt.source.tenant_id, events[0]))
+            single.append((index, receipt.source.tenant_id, events[0], _traceparent(receipt)))
             continue
         _publish_single(single, errors)  # first: receipts are published in their order
         single = []
@@ -102,7 +104,8 @@ def _publish_alone(receipt: Receipt) -> Exception | None:
     return None
 
 
-_Single = tuple[int, UUID | None, Event | InvalidEvent | Mapping[str, Any]]  # index of the receipt, tenant, its event
+_Single = tuple[int, UUID | None, Event | InvalidEvent | Mapping[str, Any], str | None]
+"""The index of a receipt, its tenant, its event and its trace context."""
 
 
 def _publish_single(members: Sequence[_Single], errors: list[Exception | None]) -> None:
@@ -114,12 +117,17 @@ def _publish_single(members: Sequence[_Single], errors: list[Exception | None]) 
     for tenant_id, own in by_tenant.items():
         tenant = None if tenant_id is None else tenants.get(tenant_id)
         if tenant is None:
-            for index, _, _ in own:
+            for index, *_ in own:
                 errors[index] = Tenant.DoesNotExist(NO_TENANT)
             continue
-        published = publish_each(tenant, [event for _, _, event in own])
-        for (index, _, _), result in zip(own, published, strict=True):
+        traceparents = [traceparent for *_, traceparent in own]
+        published = publish_each(tenant, [event for _, _, event, _ in own], traceparents=traceparents)
+        for (index, *_), result in zip(own, published, strict=True):
             errors[index] = None if result.error is None else PublishError(result.error, 0, 1)
+
+
+def _traceparent(receipt: Receipt) -> str | None:
+    return valid(next((value for name, value in receipt.headers.items() if name.lower() == TRACEPARENT), None))
 
 
 def _events(receipt: Receipt) -> list[Event | InvalidEvent]:

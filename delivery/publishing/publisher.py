@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from opentelemetry.trace import Span
 
 from delivery import metrics
 from delivery.fan_out.announce import announce
@@ -23,6 +24,9 @@ from delivery.publishing.results import ContentConflict, Published, PublishError
 from delivery.publishing.store import Stored, store
 from delivery.sql.publish import StoredEvent
 from subscriptions.models import Tenant
+from webhooks.kit.tracing.context import HEADER as TRACEPARENT
+from webhooks.kit.tracing.context import incoming, text_of, valid
+from webhooks.kit.tracing.spans import PRODUCER, Switch, end, gathering, start
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.errors import InvalidEvent
 
@@ -32,12 +36,13 @@ class GroupedCommit:
     """The commit of a group (``group_publish``). What follows it is appended to ``after_commit``.
 
     ``notifies``: the commit may notify the drains (``insert_events``). ``mark_late`` takes the endpoints whose drains
-    it has notified.
+    it has notified. ``traceparents``: the trace context of each event, as far as one came with its request.
     """
 
     after_commit: list[Callable[[], None]]
     notifies: bool
     mark_late: Callable[[frozenset[UUID]], None]
+    traceparents: Sequence[str | None] = ()
 
 
 def publish(
@@ -54,7 +59,7 @@ def publish(
     ``events`` no list.
     """
     _check_arguments(tenant, events)
-    results = _publish(tenant, events, max_bytes=max_bytes, raises=True)
+    results = _publish_traced(tenant, events, max_bytes=max_bytes, raises=True)
     for index, result in enumerate(results):
         if result.error is not None:
             raise PublishError(result.error, index, len(events))
@@ -67,6 +72,7 @@ def publish_each(
     *,
     max_bytes: int | None = None,
     commit: GroupedCommit | None = None,
+    traceparents: Sequence[str | None] = (),
 ) -> list[Published]:
     """Publish events for a tenant and return one result for each, in order; an invalid one does not stop the others.
 
@@ -74,12 +80,53 @@ def publish_each(
     ``id``, ``source``, ``time``, ``subject`` and extensions. An InvalidEvent (an item of a batch that could not be
     read) becomes the error of its own result. ``max_bytes``: limit of one event as it is sent, at most
     WAYPOST_MAX_EVENT_BYTES.
-    ``commit``: receives what follows the commit, for the caller to run; None: Django runs it.
+    ``commit``: receives what follows the commit, for the caller to run; None: Django runs it. ``traceparents``: the
+    trace context of each event, if they belong to several traces.
 
     Raises django.db.Error if the database is unavailable; nothing was published then. If it fails for longer than
     ``store.RETRY_FOR`` during the commit, the result is unknown; publishing again under the same ids is safe.
     """
-    return _publish(tenant, events, max_bytes=max_bytes, commit=commit)
+    if commit is not None:
+        return _publish(tenant, events, max_bytes=max_bytes, commit=commit, traceparents=commit.traceparents)
+    return _publish_traced(tenant, events, max_bytes=max_bytes, traceparents=traceparents)
+
+
+def _publish_traced(
+    tenant: Tenant,
+    events: Sequence[Event | InvalidEvent | Mapping[str, Any]],
+    *,
+    max_bytes: int | None,
+    raises: bool = False,
+    traceparents: Sequence[str | None] = (),
+) -> list[Published]:
+    """Publish in the trace of the current request, as a span of it if spans are made."""
+    parent = incoming.get()
+    if not Switch.is_on:
+        given = traceparents or [parent] * len(events)
+        return _publish(tenant, events, max_bytes=max_bytes, raises=raises, traceparents=given)
+    span = publish_span(tenant, events, parent)
+    with gathering() as stages:
+        try:
+            given = [it or text_of(span) for it in traceparents or [None] * len(events)]
+            results = _publish(tenant, events, max_bytes=max_bytes, raises=raises, traceparents=given)
+        except Exception as error:
+            end(span, stages, error=type(error).__name__)
+            raise
+    end(span, stages)
+    return results
+
+
+def publish_span(tenant: Tenant, events: Sequence[object], parent: str | None, *, began: float | None = None) -> Span:
+    """Start the span of publishing these events. Without a ``parent`` it joins the trace that the first event names."""
+    about = {"waypost.tenant": tenant.public_id, "waypost.events": len(events)}
+    return start("publish", parent or _traceparent_of(events), PRODUCER, about, began=began)
+
+
+def _traceparent_of(events: Sequence[object]) -> str | None:
+    """Return the trace context that the first event has as an extension attribute."""
+    first = events[0] if events else None
+    attributes = first.get("extensions") if isinstance(first, Mapping) else getattr(first, "attributes", None)
+    return valid(attributes.get(TRACEPARENT)) if isinstance(attributes, Mapping) else None
 
 
 def _publish(
@@ -89,6 +136,7 @@ def _publish(
     max_bytes: int | None,
     commit: GroupedCommit | None = None,
     raises: bool = False,
+    traceparents: Sequence[str | None] = (),
 ) -> list[Published]:
     started = time.monotonic()
     results: list[Published | None] = [None] * len(events)
@@ -96,7 +144,9 @@ def _publish(
     limit = min(max_bytes or settings.WAYPOST_MAX_EVENT_BYTES, settings.WAYPOST_MAX_EVENT_BYTES)
     for index, item in enumerate(events):
         try:
-            prepared[index] = prepare(tenant, item, limit, is_json=not raises)
+            prepared[index] = event = prepare(tenant, item, limit, is_json=not raises)
+            given = traceparents[index] if traceparents else None
+            event.traceparent = given or valid(event.event.attributes.get(TRACEPARENT))
         except InvalidEvent as error:
             if raises:
                 raise PublishError(error, index, len(events)) from error

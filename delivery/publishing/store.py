@@ -40,6 +40,7 @@ from subscriptions.errors import StateConflict
 from subscriptions.models import Tenant
 from subscriptions.routing.route_table import RouteTable
 from subscriptions.routing.snapshot import route_table
+from webhooks.kit.tracing.spans import stage
 from webhooks.wire.cloudevents.json_format import write_structured
 
 DAY = 86_400  # seconds
@@ -67,8 +68,10 @@ def store(tenant: Tenant, events: list[PreparedEvent], *, notifies: bool = False
     routes = route_table(tenant.id)
     is_order_pending = False  # whether an earlier event that may go to ordered endpoints is not routed yet
     while True:
-        _fan_out(routes, tenant, events, is_order_pending=is_order_pending)
-        stored = _retry(partial(_store_under, routes, tenant, events, notifies=notifies))
+        with stage("route"):
+            _fan_out(routes, tenant, events, is_order_pending=is_order_pending)
+        with stage("commit"):
+            stored = _retry(partial(_store_under, routes, tenant, events, notifies=notifies))
         if stored is not None:
             return stored
         if not Tenant.objects.filter(id=tenant.id, deleted_at=None).exists():
@@ -194,6 +197,7 @@ def _event_rows(events: list[PreparedEvent]) -> list[EventRow]:
             original=encrypt_body(write_structured(it.original))
             if it.original is not None and it.keeps_original
             else None,
+            traceparent=it.traceparent,
         )
         for it in events
     ]

@@ -16,6 +16,7 @@ from delivery.lanes.clock import Clock
 from delivery.lanes.lane import LeasedLane
 from delivery.lanes.leased_lanes import LeasedLanes
 from delivery.lanes.state_log import StateLog, state_of
+from delivery.sending.attempt_spans import AttemptSpans
 from delivery.sending.capacity import BodyBudget, Capacity
 from delivery.sending.claimed_ahead import ClaimedAhead, Held
 from delivery.sending.settlement import Ended
@@ -26,6 +27,7 @@ from delivery.transports.outcome import Outcome
 from delivery.transports.registry import Transports
 from delivery.transports.transport import NotSent
 from subscriptions.endpoints.destinations.registry import HTTP
+from webhooks.kit.tracing.spans import Switch
 from webhooks.wire.ids import new_id
 
 SUBMIT_BATCH = 32  # attempts composed before they are sent
@@ -47,6 +49,7 @@ class Dispatcher:
         self._lanes = lanes
         self._clock = clock
         self._state_log = StateLog()
+        self._spans = AttemptSpans()
         self._not_sent: list[Ended] = []
         self._unsendable: list[Held] = []
         self._freed: dict[UUID, None] = {}  # endpoints with held deliveries for which there may be a place now
@@ -134,6 +137,8 @@ class Dispatcher:
         attempt = InFlight(without_body(it), held.token, plan, held.attempt_id, target.address, target.kind)
         self.capacity.start(held.attempt_id, target.tenant_id)
         self._work += 1
+        if Switch.is_on:
+            it = self._spans.start(held.attempt_id, it, target)
         request = self._transports.prepare(it, target, now)
         if not isinstance(request, NotSent):
             return attempt, request
@@ -173,6 +178,8 @@ class Dispatcher:
         for attempt, outcome in ended:
             endpoint_id = attempt.claimed.endpoint_id
             self.capacity.end(attempt.attempt_id)
+            if Switch.is_on:
+                self._spans.end(attempt.attempt_id, outcome)
             self.memory_freed = self.bodies.end(attempt.attempt_id) or self.memory_freed
             if (lane := self._lanes.get(endpoint_id)) is None:
                 self._lanes.on_orphaned_attempt_ended(endpoint_id)

@@ -74,7 +74,8 @@ class Claimed(NamedTuple):
     """A claimed delivery. ``rendered``: its body is not the event's own (a transformer's, or a reference).
 
     ``content_type``: of such a body, unless that follows from the body. ``is_replayed``: a replay has created or sent
-    it. ``superseded``: what it takes the place of. ``is_unreadable``: its body is encrypted, and no key decrypts it.
+    it. ``traceparent``: the trace context of its event, or of the attempt. ``superseded``: what it takes the place of.
+    ``is_unreadable``: its body is encrypted, and no key decrypts it.
     """
 
     id: UUID
@@ -88,6 +89,7 @@ class Claimed(NamedTuple):
     content_type: str | None = None
     order_key: str | None = None
     is_replayed: bool = False
+    traceparent: str | None = None
     superseded: Superseded | None = None
     is_unreadable: bool = False
 
@@ -110,7 +112,7 @@ WITH due AS (
                   %(tenants)s::int[], %(max_bytes)s::int8[]) WITH ORDINALITY
                AS request(endpoint_id, max_rows, low_water_mark, seconds, tenant, max_bytes, place)
      CROSS JOIN LATERAL (
-           SELECT d.id, d.next_attempt_at AS due_at, coalesce(d.body, e.body) AS body
+           SELECT d.id, d.next_attempt_at AS due_at, coalesce(d.body, e.body) AS body, e.traceparent
              FROM delivery_delivery d JOIN delivery_event e ON e.id = ANY(ARRAY[d.event_id])
             WHERE d.endpoint_id = request.endpoint_id AND d.state = '{PENDING}'
               AND d.next_attempt_at BETWEEN request.low_water_mark AND now()
@@ -121,7 +123,7 @@ WITH due AS (
 SELECT_THESE = f"""
 WITH due AS (
     SELECT d.id, d.next_attempt_at AS due_at, coalesce(d.body, e.body) AS body, head.tenant, head.place, head.seconds,
-           head.max_bytes
+           head.max_bytes, e.traceparent
       FROM unnest(%(ids)s::uuid[], %(seconds)s::float8[], %(tenants)s::int[], %(max_bytes)s::int8[]) WITH ORDINALITY
                AS head(id, seconds, tenant, max_bytes, place)
       JOIN delivery_delivery d ON d.id = ANY(ARRAY[head.id])
@@ -152,7 +154,7 @@ UPDATE delivery_delivery d
         OR d.id IN (SELECT id FROM summed
                      WHERE of_lane = 0 OR (of_tenant - bytes < max_bytes AND of_all - bytes < %(total)s)))
 RETURNING d.id, due.place, d.event_id, d.attempts, d.step, d.next_attempt_at, due.body, {IS_RENDERED},
-          d.content_type, d.order_key, d.replay_id IS NOT NULL, d.form
+          d.content_type, d.order_key, d.replay_id IS NOT NULL, due.traceparent, d.form
 """
 
 
@@ -238,7 +240,7 @@ def _shares(requests: Iterable[ClaimRequest], allowance: BodyAllowance) -> dict[
 # Reader: the drain, for what publishers have claimed for it. Index: the primary key.
 READ_CLAIMS = f"""
 SELECT d.id, d.endpoint_id, d.event_id, d.attempts, d.step, d.next_attempt_at, coalesce(d.body, e.body),
-       {IS_RENDERED}, d.content_type, d.order_key, d.replay_id IS NOT NULL, d.form,
+       {IS_RENDERED}, d.content_type, d.order_key, d.replay_id IS NOT NULL, e.traceparent, d.form,
        extract(epoch FROM d.claimed_until - clock_timestamp())::float8
   FROM delivery_delivery d JOIN delivery_event e ON e.id = ANY(ARRAY[d.event_id])
  WHERE d.id = ANY(%(ids)s::uuid[]) AND d.token = %(token)s

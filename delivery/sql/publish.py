@@ -57,6 +57,7 @@ class EventRow(NamedTuple):
     digest: bytes
     body: bytes
     original: bytes | None = None
+    traceparent: str | None = None
 
 
 class WarningRow(NamedTuple):
@@ -115,13 +116,14 @@ WITH route_table AS MATERIALIZED (
     SELECT FROM subscriptions_tenant
      WHERE id = %(tenant)s AND routes_version = %(version)s AND deleted_at IS NULL
 ), accepted AS (
-    INSERT INTO delivery_event (id, created_at, tenant_id, source, event_id, type, subject, digest, body, original)
+    INSERT INTO delivery_event (id, created_at, tenant_id, source, event_id, type, subject, digest, body, original,
+                                traceparent)
     SELECT e.id, clock_timestamp(), %(tenant)s, e.source, e.event_id, e.type, e.subject, e.digest, e.body,
-           e.original
+           e.original, e.traceparent
       FROM route_table, unnest(%(ids)s::uuid[], %(sources)s::text[], %(event_ids)s::text[], %(types)s::text[],
                                %(subjects)s::text[], %(digests)s::bytea[], %(bodies)s::bytea[],
-                               %(originals)s::bytea[])
-               AS e(id, source, event_id, type, subject, digest, body, original)
+                               %(originals)s::bytea[], %(traceparents)s::text[])
+               AS e(id, source, event_id, type, subject, digest, body, original, traceparent)
         ON CONFLICT (tenant_id, source, event_id) DO NOTHING
     RETURNING id, created_at, type
 ), leased AS MATERIALIZED (
@@ -191,7 +193,7 @@ def insert_events(
     or, with ``is_ordered`` (some deliveries are to ordered endpoints), because an earlier event that may go to such
     endpoints is not routed yet.
     """
-    ids, sources, event_ids, types, subjects, digests, bodies, originals = columns(events, 8)
+    ids, sources, event_ids, types, subjects, digests, bodies, originals, traceparents = columns(events, 9)
     parameters = {
         "version": version,
         "ids": ids,
@@ -202,6 +204,7 @@ def insert_events(
         "digests": digests,
         "bodies": bodies,
         "originals": originals,
+        "traceparents": traceparents,
         "notified": _named(deliveries) if notifies else [],
         **delivery_parameters(tenant_id, None, deliveries),
         "claimable": _claimable(events, deliveries),

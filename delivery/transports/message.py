@@ -11,6 +11,7 @@ from typing import Any
 
 from delivery.sql.claim import Claimed
 from delivery.transports.http.compose import CLOUDEVENT_CONTENT_TYPE, content_type_of
+from webhooks.kit.tracing.context import HEADER as TRACEPARENT
 from webhooks.wire.cloudevents.http_modes import Event
 from webhooks.wire.cloudevents.json_format import read_structured
 from webhooks.wire.errors import InvalidEvent
@@ -30,6 +31,7 @@ class Message:
     (``is_event``), or what the subscription's transformer rendered. ``order_key``: deliveries with the same key are
     sent one after the other; None: in any order. ``timestamp``: unix seconds. ``signature``: that of Standard Webhooks
     over id, timestamp and body. ``signer``: what signs other bytes, for kinds that do not send the body as it is.
+    ``traceparent``: the trace context of the attempt.
     """
 
     id: str
@@ -40,6 +42,7 @@ class Message:
     timestamp: int
     signature: str = field(repr=False)
     signer: Signer | None = field(default=None, repr=False, compare=False)
+    traceparent: str | None = None
 
     def sign(self, body: bytes) -> str:
         """Return the signature over id, timestamp and these bytes. Raises LookupError without a signer."""
@@ -55,6 +58,7 @@ class Message:
             TIMESTAMP: str(self.timestamp),
             SIGNATURE: self.signature,
             CONTENT_TYPE: self.content_type,
+            **({TRACEPARENT: self.traceparent} if self.traceparent else {}),
         }
 
     @cached_property
@@ -90,4 +94,5 @@ def message_of(claimed: Claimed, signer: Signer, now: float) -> Message:
         timestamp=timestamp,
         signature=signer.sign(message_id, timestamp, claimed.body),
         signer=signer,
+        traceparent=claimed.traceparent,
     )

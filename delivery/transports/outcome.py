@@ -3,6 +3,7 @@
 PURE: no Django, no clock, no network.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -46,6 +47,7 @@ class Outcome(NamedTuple):
     attempts at once than it can handle. ``not_attempted``: nothing was sent, because this process had no files or
     memory left (failure ``internal``) or the tenant no lookups (``dns``); the delivery is released without an attempt.
     ``repeats``: why the request was sent again within the attempt, one reason for each request after the first.
+    ``steps``: when each step ended, in milliseconds from the beginning, if the attempt was traced.
     """
 
     started_at: float  # unix seconds
@@ -61,6 +63,7 @@ class Outcome(NamedTuple):
     overloaded: bool = False
     not_attempted: bool = False
     repeats: tuple[str, ...] = ()
+    steps: Mapping[str, int] | None = None
 
     @property
     def delivered(self) -> bool:

@@ -47,6 +47,9 @@ from webhooks.kit.bodies.claim_check import IncomingBody, StorageDown, StoredBod
 from webhooks.kit.bodies.message_body import is_plain
 from webhooks.kit.fair.shares import ShareExceeded
 from webhooks.kit.native_request import BodyTooSlow, NativeRequest
+from webhooks.kit.tracing.context import HEADER as TRACEPARENT
+from webhooks.kit.tracing.context import valid
+from webhooks.kit.tracing.spans import SERVER, Marks, Switch, end, start
 from webhooks.processing.notify import receipt_workers
 from webhooks.receiving import responses
 from webhooks.receiving.challenges import finish_handshake, handshake_reply, start_confirmation
@@ -93,12 +96,31 @@ class Shell(Protocol):
 
 async def receive(source: SourceSnapshot, request: NativeRequest, shell: Shell) -> InboundResponse:
     """Receive one message within the limits of its source, and return the response."""
+    if not Switch.is_on:
+        return await _receive(source, request, shell)
+    span = start(
+        "receive", valid(request.headers.get(TRACEPARENT)), SERVER, {"waypost.source": public("src", source.id)}
+    )
+    marks = Marks()
+    response = await _receive(source, request, shell, marks)
+    span.set_attribute("http.response.status_code", int(response.status))
+    end(span, marks.stages)
+    return response
+
+
+async def _receive(
+    source: SourceSnapshot, request: NativeRequest, shell: Shell, marks: Marks | None = None
+) -> InboundResponse:
     try:
         with inbound_limits.admit(source, request.share, max_slow=shell.max_slow) as arrival:
             verified = await _verify(source, request, arrival, shell)
+        if marks is not None:
+            marks.mark("verify")
         if isinstance(verified, InboundResponse):
             return verified
         response = await _insert(source, request, verified, shell)
+        if marks is not None:
+            marks.mark("keep")
         return _by_rule(source, request, verified) or response
     except Throttled as error:
         return _throttle(source, error.status, error.seconds)

@@ -36,6 +36,8 @@ from webhooks.kit.fair.futures import await_future
 from webhooks.kit.fair.threads import request_threads
 from webhooks.kit.native_request import BodyCutShort, NativeRequest, NativeResponse
 from webhooks.kit.rest.limited_body import TooLarge, check_encoding
+from webhooks.kit.tracing.context import HEADER as TRACEPARENT
+from webhooks.kit.tracing.context import incoming, valid
 from webhooks.wire.cloudevents.http_modes import BATCH
 from webhooks.wire.errors import InvalidEvent
 
@@ -87,6 +89,8 @@ async def _publish(request: NativeRequest) -> NativeResponse:
     except InvalidEvent as error:
         metrics.published(0, 0, {rejection_reason(error): 1})
         raise problem_of(error) from error
+    if (given := request.headers.get(TRACEPARENT)) is not None:
+        incoming.set(valid(given))
     (result,) = await await_future(submit(tenant, [event]))
     body = orjson.dumps(accepted(result))
     return NativeResponse(202, body, {**RESPONSE_HEADERS, **publish_rate_headers(tenant)})

@@ -8,11 +8,12 @@ import json
 
 from delivery.sql.claim import Claimed
 from delivery.sql.keyed.supersede import Superseded
-from delivery.transports.http.exchange import Request
+from delivery.transports.http.exchange import Request, ResponseTrace
 from delivery.transports.outcome import Failure
 from delivery.transports.transport import NotSent
 from subscriptions.models import HttpSettings
 from subscriptions.routing.targets import DeliveryTarget, HttpTarget
+from webhooks.kit.tracing.spans import Switch
 from webhooks.version import USER_AGENT
 from webhooks.wire.cloudevents.http_modes import BATCH, Event, write_binary
 from webhooks.wire.cloudevents.json_format import read_batch, read_structured
@@ -65,6 +66,7 @@ def compose(claimed: Claimed, target: DeliveryTarget, now: float, bearer: str = 
             *COMMON_HEADERS,
             *http.headers,
             *([f"authorization: Bearer {bearer}"] if bearer else ()),
+            *([f"traceparent: {claimed.traceparent}"] if claimed.traceparent else ()),
         ]
         if http.aws_signer is not None:
             lines += _aws_lines(http.aws_signer, lines, body, timestamp)
@@ -80,6 +82,7 @@ def compose(claimed: Claimed, target: DeliveryTarget, now: float, bearer: str = 
         share=target.tenant_id,
         tls=http.tls,
         failure_pattern=http.failure_pattern,
+        trace=ResponseTrace() if Switch.is_on else None,
     )
 
 

@@ -32,6 +32,7 @@ from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome
 from subscriptions.endpoints.http.certificates import TlsFiles
 from webhooks.kit.process.open_files import EXHAUSTED
+from webhooks.kit.tracing.spans import Switch
 
 OK, ABORT = int(pycurl.PREREQFUNC_OK), int(pycurl.PREREQFUNC_ABORT)
 LONGEST_CONNECT_MS = 60_000  # more than any timeout: connecting has no limit of its own
@@ -243,6 +244,8 @@ class Exchange:
             outcome = Outcome(self.started_at, duration_ms, failure=Failure.INTERNAL, not_attempted=True)
         else:
             outcome = self._outcome(code, duration_ms)
+        if Switch.is_on and self.request.trace is not None:
+            outcome = outcome._replace(steps=self.request.trace.timing)
         attempt = self.attempt
         del self.attempt, self.request
         self.response = b""

@@ -12,10 +12,13 @@ from delivery.transports.outcome import Failure, Outcome
 from tests.delivery.factories_lanes import START, make_lane
 from webhooks.wire.ids import new_id, public
 
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
 
 def attempt(log: StateLog, lane: LeasedLane, now: float, *, succeeds: bool = False) -> Any:
     """End an attempt, and return its delivery."""
-    claimed: Any = SimpleNamespace(id=new_id(), event_id=new_id(), endpoint_id=lane.target.endpoint_id)
+    ids = {"id": new_id(), "event_id": new_id(), "endpoint_id": lane.target.endpoint_id}
+    claimed: Any = SimpleNamespace(**ids, traceparent=TRACE)
     outcome = Outcome(now, 1, status=200 if succeeds else 503, failure=None if succeeds else Failure.STATUS)
     before = state_of(lane.breaker)
     lane.on_started(1, now)
@@ -38,6 +41,7 @@ def test_outage_is_told_from_its_first_failures_to_its_end() -> None:
     assert opened["seconds"] > 0
     assert (closed["failing_seconds"], recovered["failures"]) == (60.0, OPEN_AFTER_FAILURES)
     for line in lines:
+        assert line["trace_id"] == TRACE[3:35]
         assert line["tenant"] == public("tnt", lane.target.tenant_id)
         assert line["endpoint"] == public("ep", lane.target.endpoint_id)
     assert (opened["delivery"], opened["event_id"]) == (public("dlv", opening.id), public("evt", opening.event_id))

@@ -32,6 +32,7 @@ from webhooks.processing.handlers import GiveUp, RetryLater, matching_rules
 from webhooks.processing.notify import notify_waiters
 from webhooks.processing.receipts import Result, lock, settle
 from webhooks.processing.running.handler_batches import batches, run_batch
+from webhooks.processing.running.handler_spans import handling, record_handled
 from webhooks.processing.running.handler_timeout import HandlerTimeout, alarm, time_limit, watchdog
 from webhooks.processing.running.results import Choices, report_ended
 from webhooks.processing.running.retry_plan import wait_after
@@ -200,6 +201,7 @@ def _run_batches(receipts: Sequence[Receipt], limits: dict[UUID, float], savepoi
             raise TransactionLost(own[0])
         for run, end, (rule, _) in zip(own, ends or (), batch if ends else (), strict=ends is not None):
             run.seconds = end.seconds
+            record_handled(run.receipt, end.seconds, end.error)
             run.choices = [rule.choice] if end.has_run else []
             if end.error is None:
                 run.done, run.outcome = [run.current] if end.has_run else [], RunOutcome.PROCESSED
@@ -212,16 +214,18 @@ def _run_batches(receipts: Sequence[Receipt], limits: dict[UUID, float], savepoi
 
 def _run_in_savepoint(run: HandlerRun, savepoints: Savepoints, *, is_alone: bool) -> None:
     hooks_before, begin = len(connection.run_on_commit), time.monotonic()
-    try:
-        with savepoints.savepoint():
-            out_of_order = _run_handlers(run)
-        run.outcome = RunOutcome.PROCESSED
-        run.result = _processed(run, out_of_order=out_of_order)
-    except _OutOfOrder:
-        run.done, run.outcome = [], RunOutcome.SKIPPED
-        run.result = _processed(run, out_of_order=True)
-    except (Exception, HandlerTimeout) as error:
-        _settle_error(run, error, is_alone=is_alone)
+    with handling(run.receipt) as errors:
+        try:
+            with savepoints.savepoint():
+                out_of_order = _run_handlers(run)
+            run.outcome = RunOutcome.PROCESSED
+            run.result = _processed(run, out_of_order=out_of_order)
+        except _OutOfOrder:
+            run.done, run.outcome = [], RunOutcome.SKIPPED
+            run.result = _processed(run, out_of_order=True)
+        except (Exception, HandlerTimeout) as error:
+            errors.append(type(error).__name__)
+            _settle_error(run, error, is_alone=is_alone)
     run.seconds = time.monotonic() - begin
     if connection.closed_in_transaction or connection.needs_rollback:
         raise TransactionLost(run) from run.error
