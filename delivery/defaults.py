@@ -16,6 +16,7 @@ DEFAULTS: dict[str, Any] = {
     "WAYPOST_TESTS_PER_TENANT": 3,  # test deliveries, per process
     "WAYPOST_DATA": "/",  # the directory of which the disk is watched
     "WAYPOST_ALERT_RULES_PER_TENANT": 50,
+    "WAYPOST_TRACE_URL": "",  # of a trace in your viewer, with {trace_id}
     "WAYPOST_MAIL_FROM": "",  # sender of alerts by mail; empty: none is sent
     "WAYPOST_WEB_WORKERS": 1,  # web processes: with more, publishers notify drains after the commit
 }

@@ -9,7 +9,7 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, path
 
 from delivery.admin.attempt_page import AttemptPage
-from delivery.admin.display import find, last_result, payload, state_pill
+from delivery.admin.display import find, last_result, payload, state_pill, trace_link
 from delivery.admin.operations import MAY_OPERATE, OPERATIONS, OperationPage, operation_path
 from delivery.admin.time_filter import TimeRangeFilter
 from delivery.lifecycle.cancel import UNFINISHED
@@ -54,6 +54,7 @@ class DeliveryAdmin(AdminList):
         ("tenant_link", "result"),
         ("due", "replay_link"),
         ("superseded_by_link", "supersedes"),
+        ("trace",),
     )
     readonly_fields = tuple(name for line in fields for name in line)
     change_form_outer_before_template = "delivery/admin/operations_bar.html"
@@ -141,3 +142,4 @@ class DeliveryAdmin(AdminList):
         "Superseded by", lambda delivery: link(find(Delivery.objects.all(), delivery.superseded_by_id))
     )
     published = column("Published (UTC)", lambda delivery: when(delivery.created_at))
+    trace = column("Trace", lambda delivery: trace_link(delivery.event))

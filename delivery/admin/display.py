@@ -3,12 +3,14 @@
 from typing import Final, TypeVar
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Model, QuerySet
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from delivery.models import Delivery, Replay
+from delivery.models import Delivery, Event, Replay
 from webhooks.kit.admin.display import NOTHING, Tone, code, pill
+from webhooks.kit.tracing.context import trace_id_of
 from webhooks.wire.bodies.pretty_json import pretty
 
 M = TypeVar("M", bound=Model)
@@ -58,3 +60,14 @@ def payload(body: bytes | memoryview | None) -> SafeString:
 def find(rows: QuerySet[M], key: UUID | None) -> M | None:
     """Return the row with this key, or None: retention deletes the rows of one table before those of another."""
     return None if key is None else rows.filter(pk=key).first()
+
+
+def trace_link(event: Event) -> SafeString | str:
+    """Return the trace that an event was published in, as a link where WAYPOST_TRACE_URL names a viewer."""
+    trace_id = trace_id_of(event.traceparent)
+    if not trace_id:
+        return NOTHING
+    if not settings.WAYPOST_TRACE_URL:
+        return trace_id
+    url = settings.WAYPOST_TRACE_URL.replace("{trace_id}", trace_id)
+    return format_html('<a class="wp-link" href="{}">{}</a>', url, trace_id)

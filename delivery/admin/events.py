@@ -9,7 +9,7 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 
-from delivery.admin.display import payload
+from delivery.admin.display import payload, trace_link
 from delivery.admin.replaying.replay_events import ReplayEventsPage, query_from_filters
 from delivery.admin.replaying.replay_page import MAY_REPLAY
 from delivery.admin.time_filter import TimeRangeFilter
@@ -32,8 +32,8 @@ class EventAdmin(AdminList):
     list_display = ("public_id", "type", "subject", "source", "cloudevent_id", "tenant_link", "published")
     list_select_related = ("tenant",)
     list_filter = (("tenant", RelatedFilter), ("created_at", TimeRangeFilter))
-    fields = (("public_id", "type"), ("cloudevent_id", "source"), ("subject", "tenant_link"), "published")
-    readonly_fields = ("public_id", "type", "cloudevent_id", "source", "subject", "tenant_link", "published")
+    fields = (("public_id", "type"), ("cloudevent_id", "source"), ("subject", "tenant_link"), ("published", "trace"))
+    readonly_fields = ("public_id", "type", "cloudevent_id", "source", "subject", "tenant_link", "published", "trace")
     change_form_after_template = "delivery/admin/event.html"
     list_before_template = "delivery/admin/replay_events_bar.html"
     actions = ("send_again",)
@@ -94,3 +94,4 @@ class EventAdmin(AdminList):
     cloudevent_id = column("CloudEvent ID", lambda event: event.event_id)
     tenant_link = column("Tenant", lambda event: link(event.tenant, event.tenant.name))
     published = column("Published (UTC)", lambda event: when(event.created_at))
+    trace = column("Trace", trace_link)

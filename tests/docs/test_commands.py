@@ -88,6 +88,14 @@ def test_settings_of_the_page_for_production_are_accepted(tmp_path: Path) -> Non
     assert [name for name in given if f"`{name}`" not in page] == []
 
 
+def test_settings_of_the_page_for_traces_are_accepted(tmp_path: Path) -> None:
+    given = dict(SETTING.findall(block_for("traces").text))
+    done = manage(tmp_path, "diffsettings", **given)
+    assert done.returncode == 0, done.stderr
+    shown = dict(line.split(" = ", 1) for line in done.stdout.splitlines() if " = " in line)
+    assert (shown["WAYPOST_TRACES"].split()[0], "{trace_id}" in shown["WAYPOST_TRACE_URL"]) == ("0.1", True)
+
+
 def test_generating_commands_of_the_page_for_production_print_what_they_say() -> None:
     commands = re.findall(r"# (python -c .*)$", block_for("production").text, re.MULTILINE)
     printed = [subprocess.check_output([sys.executable, *shlex.split(it)[1:]], text=True) for it in commands]
