@@ -36,7 +36,7 @@ ROOMS = {
     # the ground floor
     "webhooks.version": "",
     "webhooks.wire": "",
-    "webhooks.kit": "webhooks.wire",
+    "webhooks.kit": "webhooks.wire webhooks.version",
     "webhooks.outgoing": "webhooks.wire webhooks.kit webhooks.version",
     # the receiver
     "webhooks.schemes": "webhooks.wire",
