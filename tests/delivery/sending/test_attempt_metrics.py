@@ -1,5 +1,8 @@
 """Settled attempts are counted by outcome and kind; deliveries by their age, apart for healthy endpoints."""
 
+import os
+import subprocess
+import sys
 from typing import Any
 from uuid import UUID
 
@@ -167,3 +170,29 @@ def test_drain_counts_what_it_delivers_and_a_resend_is_a_replay(settings: Any, m
         deliver_due(idle_timeout=0.1, seconds=60.0, stopping=lambda: False)
     after = [attempts("delivered", "first"), attempts("delivered", "replay"), *map(metric, names)]
     assert [new - old for new, old in zip(after, before, strict=True)] == [2, 1, 3, 3]
+
+
+BY_ENDPOINT = """
+import django
+django.setup()
+from delivery import metrics
+from delivery.sending.attempt_metrics import count_attempts
+from tests.delivery.sending.test_attempt_metrics import START, delivered, ended
+from tests.delivery.factories_lanes import make_lane
+from config.metrics.exposition import counters
+lane = make_lane()
+count_attempts([(lane.target.endpoint_id, [ended(START, delivered())], lane)])
+metrics.throttled(2.0, lane.target.tenant_id, lane.target.endpoint_id)
+print(counters().decode())
+"""
+
+
+def test_setting_adds_tenant_and_endpoint_to_the_metrics_of_attempts() -> None:
+    environment = {**os.environ, "WAYPOST_METRICS_BY": "endpoint"}
+    done = subprocess.run(
+        [sys.executable, "-c", BY_ENDPOINT], env=environment, capture_output=True, text=True, check=True
+    )
+    for name in ("waypost_attempts_total", f"{AGE}_count", "waypost_throttled_seconds_total"):
+        (line,) = [it for it in done.stdout.splitlines() if it.startswith(f"{name}{{")]
+        assert 'tenant="tnt_' in line
+        assert 'endpoint="ep_' in line
