@@ -105,7 +105,10 @@ dist: $(DEV_STAMP) ## build the wheel and the source distribution into dist/
 	@rm -rf dist && $(BIN)/uv build --quiet --out-dir dist . && ls dist
 
 clients: $(DEV_STAMP) ## generate, check and test the clients of the API on a running platform
-	@$(BIN)/python clients/python/generate.py && $(BIN)/python -m pytest tests/clients $(ARGS)
+	@$(BIN)/python clients/python/generate.py
+	@command -v npm >/dev/null && { cd clients/typescript && npm ci --silent --no-audit --no-fund && npm run --silent generate; } \
+		|| echo "no npm here: the client for TypeScript is not generated"
+	@$(BIN)/python -m pytest tests/clients $(ARGS)
 
 docs: $(DEV_STAMP) ## build the site of the documentation into site/; it needs no network to be read
 	@rm -rf site .site && $(BIN)/python docs/site.py pages .site && $(BIN)/zensical build --strict && $(BIN)/python docs/site.py offline site && rm -rf .site

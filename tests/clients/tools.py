@@ -16,6 +16,7 @@ from pathlib import Path
 from tests.processes import run
 
 HERE = Path(__file__).parent
+OWN_TYPESCRIPT = HERE.parents[1] / "clients" / "typescript"
 CACHE = Path(sys.prefix) / "clients"
 OPENAPI_GENERATOR = "openapi-generator-cli==7.26.0"  # the package contains the program itself, for Java
 OAPI_CODEGEN = "github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen"
@@ -57,7 +58,16 @@ def redocly(document: Path) -> str:
 
 def node_modules() -> Path:
     """Return the folder with redocly and the compiler of TypeScript."""
-    pins = [HERE / "typescript" / name for name in ("package.json", "package-lock.json")]
+    return _node_modules(HERE / "typescript")
+
+
+def own_node_modules() -> Path:
+    """Return the folder with what our own client of TypeScript needs."""
+    return _node_modules(OWN_TYPESCRIPT)
+
+
+def _node_modules(pinned: Path) -> Path:
+    pins = [pinned / name for name in ("package.json", "package-lock.json")]
 
     def install(folder: Path) -> None:
         for pin in pins:
