@@ -7,6 +7,8 @@ public URL must be set. Described in docs/reference/settings.md.
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from django.urls import reverse_lazy
+
 from config import env, machine
 from config.local import embedded
 from config.ops import logs, storage
@@ -159,6 +161,9 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "django.contrib.humanize",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -176,6 +181,7 @@ MIDDLEWARE = [
     "config.web.middleware.Common",
     "django.middleware.csrf.CsrfViewMiddleware",
     "config.web.middleware.Authentication",
+    "config.web.middleware.SecondFactor",
     "config.web.middleware.Messages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "webhooks.audit.requests.Audit",
@@ -360,12 +366,16 @@ SPECTACULAR_SETTINGS = {
         "SourceResponseWhen": "webhooks.models.Source.ResponseWhen",
     },
 }
+OTP_TOTP_ISSUER = "Waypost"
+OTP_ADMIN_HIDE_SENSITIVE_DATA = True
 LOGIN_URL, LOGIN_REDIRECT_URL = "admin:login", "admin:index"
 UNFOLD = {
     "SITE_TITLE": "Waypost",
     "SITE_HEADER": "Waypost",
     "SITE_SYMBOL": "signpost",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "config.admin.theme.favicon"}],
+    "LOGIN": {"form": "config.access.sign_in_form.SignInForm"},
+    "ACCOUNT": {"navigation": [{"title": "Second factor", "link": reverse_lazy("second-factor")}]},
     "GLOBAL_CALLBACK": "config.admin.theme.context",
     "STYLES": ["config.admin.theme.stylesheet"],
     "DASHBOARD_CALLBACK": "delivery.reading.dashboard.dashboard",

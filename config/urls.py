@@ -5,6 +5,7 @@ from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from config.access import second_factor
 from config.api import description, problem_pages
 from config.ops import landing, login, probes
 from config.status import views as status
@@ -35,6 +36,7 @@ urlpatterns = [
     path("problems/", problem_pages.problems, name="problems"),
     path("problems/<str:code>/", problem_pages.problem, name="problem"),
     path("admin/login/", login.limited_login),  # before the admin's own
+    path("admin/second-factor/", second_factor.view, name="second-factor"),
     path("admin/", admin.site.urls),
     path("favicon.ico", RedirectView.as_view(url=static("config/favicon.svg"))),
     path("healthz", probes.healthz, name="healthz"),

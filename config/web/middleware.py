@@ -3,6 +3,7 @@
 For such a request that middleware would be a tenth of the work of accepting an event.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth.middleware import AuthenticationMiddleware
@@ -11,6 +12,7 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest
 from django.middleware.common import CommonMiddleware
 from django.utils.deprecation import MiddlewareMixin
+from django_otp.middleware import OTPMiddleware
 
 PROBES = ("/healthz", "/readyz", "/metrics", "/status/")
 API = ("/api/", "/in/", "/inspect/")
@@ -46,6 +48,18 @@ class Sessions(_SkipsApi, SessionMiddleware):
 
 class Authentication(_SkipsApi, AuthenticationMiddleware):
     """Django's logged-in user, for pages only."""
+
+
+class SecondFactor:
+    """Whether the user has signed in with a second factor, for pages only."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+        self._pages = OTPMiddleware(get_response)
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """Respond."""
+        return (self.get_response if request.path_info.startswith(API) else self._pages)(request)
 
 
 class Messages(_SkipsApi, MessageMiddleware):

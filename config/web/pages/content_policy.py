@@ -21,7 +21,8 @@ POLICY: Mapping[str, str] = {
     "base-uri": "'none'",
     "frame-ancestors": "'none'",
 }
-ADMIN = {**POLICY, "script-src": "'self' 'unsafe-eval'"}
+HTMX_STYLE = "'sha256-bsV5JivYxvGywDAZ22EZJKBFip65Ng9xoJVLbBg7bdo='"  # of the one that htmx adds for its indicators
+ADMIN = {**POLICY, "script-src": "'self' 'unsafe-eval'", "style-src": f"'self' {HTMX_STYLE}"}
 
 
 class ContentPolicy:

@@ -5,14 +5,15 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from subscriptions.errors import Invalid
 from subscriptions.registration import ensure_tenant
 from subscriptions.svix_import import endpoints_in, import_endpoints
+from webhooks.kit.audit.commands import AuditedCommand
 
 
-class Command(BaseCommand):
+class Command(AuditedCommand):
     """Create the endpoints of a file; print one line for each, and a summary."""
 
     help = "Import the endpoints of an application of Svix, from the JSON that its API lists them in."

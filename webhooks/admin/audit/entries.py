@@ -100,7 +100,8 @@ class AuditEntryAdmin(AdminList):
         page, name = object_page(entry), entry.object_name or public_object_id(entry)
         if not name:
             return entry.operation
-        kind = entry.object_type
+        model = audited_models().get(entry.object_type)
+        kind = model._meta.verbose_name if model else entry.object_type
         if not page:
             return f"{kind} {name}"
         return format_html('{} <a class="wp-link" href="{}" title="{}">{}</a>', kind, page, name, name)

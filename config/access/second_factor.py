@@ -1,0 +1,89 @@
+"""Set up a second factor: the codes of an authenticator (TOTP, RFC 6238), and recovery codes for when it is lost."""
+
+import secrets
+from base64 import b32encode
+from typing import Any
+
+import segno
+from django import forms
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.utils.safestring import SafeString
+from django_otp import DEVICE_ID_SESSION_KEY
+from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+RECOVERY_CODES = 8
+CODE_BYTES = 5  # 8 characters of base32
+
+
+class CodeForm(forms.Form):
+    """Ask for the current code of the authenticator."""
+
+    code = forms.CharField(
+        max_length=8,
+        label="Code that the authenticator shows",
+        widget=forms.TextInput(attrs={"class": "wp-input", "autocomplete": "one-time-code", "inputmode": "numeric"}),
+    )
+
+    def __init__(self, data: Any, device: TOTPDevice) -> None:
+        super().__init__(data)
+        self._device = device
+
+    def clean_code(self) -> str:
+        """Check the code, which cannot be used again."""
+        code = str(self.cleaned_data["code"]).replace(" ", "")
+        if not self._device.verify_token(code):
+            raise forms.ValidationError("This is not the current code. Wait for the next one and try again.")
+        return code
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    """Show the state of the user's second factor; on POST confirm a new one, or remove it."""
+    device, is_new = _device_of(request.user)
+    form = CodeForm(request.POST or None, device)
+    if request.method == "POST" and form.is_valid():
+        return _confirmed(request, device) if is_new else _removed(request)
+    return _page(request, form=form, is_new=is_new, device=device)
+
+
+def _device_of(user: Any) -> tuple[TOTPDevice, bool]:
+    """Return the user's authenticator, and whether it still has to be confirmed."""
+    confirmed = TOTPDevice.objects.filter(user=user, confirmed=True).first()
+    if confirmed is not None:
+        return confirmed, False
+    device, _ = TOTPDevice.objects.get_or_create(user=user, confirmed=False, defaults={"name": "authenticator"})
+    return device, True
+
+
+def _confirmed(request: HttpRequest, device: TOTPDevice) -> HttpResponse:
+    device.confirmed = True
+    device.save(update_fields=["confirmed"])
+    StaticDevice.objects.filter(user=request.user).delete()
+    recovery = StaticDevice.objects.create(user=request.user, name="recovery codes")
+    codes = [b32encode(secrets.token_bytes(CODE_BYTES)).decode().lower() for _ in range(RECOVERY_CODES)]
+    StaticToken.objects.bulk_create(StaticToken(device=recovery, token=code) for code in codes)
+    request.session[DEVICE_ID_SESSION_KEY] = device.persistent_id
+    return _page(request, codes=codes)
+
+
+def _removed(request: HttpRequest) -> HttpResponse:
+    TOTPDevice.objects.filter(user=request.user).delete()
+    StaticDevice.objects.filter(user=request.user).delete()
+    messages.success(request, "Your second factor is removed.")
+    return redirect("second-factor")
+
+
+def _page(
+    request: HttpRequest, *, device: TOTPDevice | None = None, is_new: bool = False, **shown: Any
+) -> HttpResponse:
+    if device is not None and is_new:
+        qr_code = segno.make(device.config_url, micro=False).svg_inline(scale=5, dark="#111", light="#fff")
+        shown |= {"qr_code": SafeString(qr_code), "key": b32encode(device.bin_key).decode()}
+    context = {**admin.site.each_context(request), "title": "Second factor", "is_new": is_new, **shown}
+    return TemplateResponse(request, "config/second_factor.html", context)
+
+
+view = admin.site.admin_view(page)
