@@ -85,6 +85,7 @@ WAYPOST_DEFAULT_WORKERS = env.integer(
 WAYPOST_CATALOGUE = env.choice("WAYPOST_CATALOGUE", ("public", "key"), "public")  # who may browse event types
 WAYPOST_AUDIT_DAYS = env.integer("WAYPOST_AUDIT_DAYS", 400, maximum=36_500)  # that entries are kept; 0: for good
 WAYPOST_METRICS_BY = env.choice("WAYPOST_METRICS_BY", ("none", "tenant", "endpoint"), "none")  # labels of metrics
+WAYPOST_PORTAL_FRAME_ANCESTORS = env.origins("WAYPOST_PORTAL_FRAME_ANCESTORS")  # whose pages may embed the portal
 WAYPOST_LOG_LEVEL = env.choice("WAYPOST_LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO")
 WAYPOST_LOG_FORMAT = env.choice("WAYPOST_LOG_FORMAT", ("text", "json"), "json" if IN_PRODUCTION else "text")
 WAYPOST_ACCESS_LOG = env.ratio("WAYPOST_ACCESS_LOG", 1.0 if WAYPOST_LOG_FORMAT == "json" else 0.0)  # of all requests
@@ -283,6 +284,7 @@ API_TAGS = [
     {"name": "Receipts", "description": "Messages that were received, and their handlers."},
     {"name": "Rejections", "description": "A sample of the requests that were rejected, with reasons."},
     {"name": "Keys", "description": "API keys of tenants and of the platform."},
+    {"name": "Portal links", "description": "One-time links to the pages on which a customer manages its webhooks."},
     {"name": "Tenants", "description": "Your customers: one tenant for each. Platform keys only."},
     {"name": "Plans", "description": "What tenants may use. Platform keys only."},
     {"name": "Usage", "description": "What was used, by day and type."},
@@ -354,6 +356,10 @@ SPECTACULAR_SETTINGS = {
         "SigningScheme": "subscriptions.api.serializers.endpoint_secrets.SIGNING",
         "SchemaCheckMode": "subscriptions.event_types.models.SchemaCheckMode",
         "ApiKeyScope": "subscriptions.models.Scope",
+        "PortalCapability": "subscriptions.models.Capability",
+        "PortalFont": "subscriptions.api.portal.serializers.FONTS",
+        "PortalMode": "subscriptions.api.portal.serializers.MODES",
+        "PortalLanguage": "subscriptions.api.portal.serializers.LANGUAGES",
         "ReceiptCause": "webhooks.models.Receipt.Cause",
         "SourceDedupe": "webhooks.models.Source.Dedupe",
         "SourceState": "webhooks.models.Source.State",

@@ -11,6 +11,7 @@ from config.ops import landing, login, probes
 from config.status import views as status
 from delivery.api.alerts.confirmation import confirmation_urlpatterns
 from delivery.api.urls import urlpatterns as delivery_urlpatterns
+from delivery.portal.urls import portal_urlpatterns
 from subscriptions.api.event_types.urls import catalogue_urlpatterns
 from subscriptions.api.inspectors.urls import inspector_urlpatterns
 from subscriptions.api.urls import urlpatterns as subscriptions_urlpatterns
@@ -33,6 +34,7 @@ urlpatterns = [
     *catalogue_urlpatterns,
     *inspector_urlpatterns,
     *confirmation_urlpatterns,
+    *portal_urlpatterns,
     path("problems/", problem_pages.problems, name="problems"),
     path("problems/<str:code>/", problem_pages.problem, name="problem"),
     path("admin/login/", login.limited_login),  # before the admin's own

@@ -18,5 +18,6 @@ DEFAULTS: dict[str, Any] = {
     "WAYPOST_ALERT_RULES_PER_TENANT": 50,
     "WAYPOST_TRACE_URL": "",  # of a trace in your viewer, with {trace_id}
     "WAYPOST_MAIL_FROM": "",  # sender of alerts by mail; empty: none is sent
+    "WAYPOST_PORTAL_FRAME_ANCESTORS": (),  # origins whose pages may embed the portal
     "WAYPOST_WEB_WORKERS": 1,  # web processes: with more, publishers notify drains after the commit
 }

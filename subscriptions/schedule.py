@@ -2,4 +2,10 @@
 
 from webhooks.kit.periodic_task import beat_schedule
 
-BEAT_SCHEDULE = beat_schedule({"subscriptions.sweep": 60, "subscriptions.delete_expired_inspectors": 300})
+BEAT_SCHEDULE = beat_schedule(
+    {
+        "subscriptions.sweep": 60,
+        "subscriptions.delete_expired_inspectors": 300,
+        "subscriptions.delete_expired_portal_links": 3600,
+    }
+)

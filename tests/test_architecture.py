@@ -82,7 +82,7 @@ ROOMS = {
     "subscriptions.models": f"{GROUND} subscriptions.tenants.models subscriptions.endpoints.models "
     "subscriptions.endpoints.destinations.models subscriptions.endpoints.http.models subscriptions.routing.models "
     "subscriptions.routing.grant_models subscriptions.event_types.models subscriptions.inspectors.models "
-    "subscriptions.masking.models",
+    "subscriptions.masking.models subscriptions.portal_access.models",
     "subscriptions.tenants": f"{GROUND} subscriptions.errors subscriptions.models",
     "subscriptions.json_limits": "subscriptions.errors",
     "subscriptions.masking": f"{GROUND} {TENANTS} subscriptions.json_limits",
@@ -91,14 +91,16 @@ ROOMS = {
     "subscriptions.validation": f"{GROUND} subscriptions.errors subscriptions.routing subscriptions.json_limits",
     "subscriptions.event_types": f"{GROUND} {TENANCY} subscriptions.json_limits subscriptions.validation",
     "subscriptions.inspectors": f"{GROUND} {TENANTS} subscriptions.endpoints",
+    "subscriptions.portal_access": f"{GROUND} {TENANTS} subscriptions.endpoints",
     "subscriptions.connectors": f"{GROUND} {TENANCY} subscriptions.validation",
     "subscriptions.defaults": "",
     "subscriptions.schedule": "webhooks.kit.periodic_task",
     "subscriptions.registration": f"{GROUND} {TENANCY} subscriptions.validation",
     "subscriptions.svix_import": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.registration",
-    "subscriptions.tasks": "webhooks.kit subscriptions.schedule subscriptions.tenants subscriptions.inspectors",
+    "subscriptions.tasks": "webhooks.kit subscriptions.schedule subscriptions.tenants subscriptions.inspectors "
+    "subscriptions.portal_access",
     "subscriptions.api": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types "
-    "subscriptions.inspectors subscriptions.connectors",
+    "subscriptions.inspectors subscriptions.connectors subscriptions.portal_access",
     "subscriptions.admin": f"{GROUND} {TENANCY} webhooks.audit subscriptions.validation subscriptions.event_types "
     "subscriptions.inspectors subscriptions.connectors",
     "subscriptions.management": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types "
@@ -163,7 +165,8 @@ ROOMS = {
     "delivery.admin": f"{GROUND} {TENANCY} webhooks.audit subscriptions.admin {DELIVERY} delivery.load "
     "delivery.publishing delivery.sending delivery.reading delivery.replaying delivery.schedules delivery.lifecycle "
     "delivery.alerts delivery.templatetags subscriptions.connectors",
-    "delivery.templatetags": "webhooks.kit",
+    "delivery.portal": f"{GROUND} {TENANTS} subscriptions.portal_access subscriptions.api delivery.templatetags",
+    "delivery.templatetags": "webhooks.kit webhooks.wire",
     "delivery.management": f"{GROUND} {TENANCY} {DELIVERY} delivery.replaying",
     "delivery.apps": "webhooks.kit webhooks.host.project delivery.checks delivery.defaults",
     # the platform

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated, PermissionDenied
 from rest_framework.permissions import SAFE_METHODS, BasePermission
@@ -19,6 +20,7 @@ from subscriptions.tenants import keys
 
 INVALID_KEY = "This API key is not valid."
 REALM = 'Bearer realm="waypost"'
+PRINCIPAL = "waypost_principal"  # attribute of a request that is made within this process
 
 
 class InsufficientScope(PermissionDenied):
@@ -59,7 +61,7 @@ class Principal:
     """None for a platform key, which may name any tenant (see tenancy)."""
     scopes: frozenset[str]
     label: str
-    """First characters and name of the key, for audit rows and logs."""
+    """First characters and name of the key, or the user of a portal session, for audit rows and logs."""
     tenant: Tenant | None = field(default=None, repr=False, compare=False)
     """Row of the tenant, at most a second old."""
     endpoint_id: UUID | None = None
@@ -71,10 +73,16 @@ class Principal:
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """Authenticate by ``Authorization: Bearer wp_...`` (RFC 6750, section 2.1); keys in query or body are ignored."""
+    """Authenticate by ``Authorization: Bearer wp_...`` (RFC 6750, section 2.1); keys in query or body are ignored.
+
+    A page that calls the API within this process gives its principal to the request (``act_as``).
+    """
 
     def authenticate(self, request: Request) -> tuple[AnonymousUser, Principal] | None:
         """Return the principal; None without a bearer key. Raises AuthenticationFailed for an invalid key."""
+        given = getattr(getattr(request, "_request", request), PRINCIPAL, None)
+        if given is not None:
+            return AnonymousUser(), given
         scheme, _, text = get_authorization_header(request).partition(b" ")
         if scheme.lower() != b"bearer":
             return None
@@ -87,6 +95,11 @@ class ApiKeyAuthentication(BaseAuthentication):
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401."""
         return bearer_challenge(get_authorization_header(request).decode("latin-1"))
+
+
+def act_as(request: HttpRequest, caller: Principal) -> None:
+    """Let a request that is made within this process act as this principal; nothing that is received can set it."""
+    setattr(request, PRINCIPAL, caller)
 
 
 def invalid_key(text: str) -> AuthenticationFailed:

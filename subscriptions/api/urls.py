@@ -9,6 +9,7 @@ from subscriptions.api.destinations import endpoint_types
 from subscriptions.api.event_types.urls import urlpatterns as event_type_urlpatterns
 from subscriptions.api.inspectors.urls import urlpatterns as inspector_api_urlpatterns
 from subscriptions.api.masking import masking_keys
+from subscriptions.api.portal.urls import urlpatterns as portal_link_urlpatterns
 from subscriptions.api.sharing import grants
 
 router = SimpleRouter(use_regex_path=False)
@@ -38,6 +39,7 @@ urlpatterns = [
     *router.urls,
     *event_type_urlpatterns,
     *inspector_api_urlpatterns,
+    *portal_link_urlpatterns,
     path("masking-keys/", masking_keys.MaskingKeys.as_view(), name="masking-keys"),
     path("endpoints/<str:ref>/masking-key/", masking_keys.EndpointMaskingKey.as_view(), name="endpoint-masking-key"),
     path("keys/<str:ref>/rotate/", keys.KeyRotation.as_view(), name="key-rotation"),

@@ -128,6 +128,38 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='PortalActivity',
+            fields=[
+                ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When it was created.')),
+                ('user', models.CharField(blank=True, max_length=256)),
+                ('operation', models.CharField(help_text='Name and method of the operation of the API.', max_length=64)),
+                ('subject', models.CharField(blank=True, help_text='Id in the path of the operation.', max_length=256)),
+            ],
+        ),
+        migrations.CreateModel(
+            name='PortalLink',
+            fields=[
+                ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When it was created.')),
+                ('digest', models.BinaryField(max_length=32, unique=True)),
+                ('session_digest', models.BinaryField(max_length=32, null=True, unique=True)),
+                ('capabilities', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('view', 'Look at everything'), ('manage', 'Manage'), ('replay', 'Replay'), ('secrets', 'Secrets'), ('payloads', 'Payloads')], max_length=16), help_text='What the session allows.', size=None)),
+                ('theme', models.JSONField(default=dict, help_text='How the pages look.')),
+                ('language', models.CharField(blank=True, help_text="Language of the pages; empty: the browser's.", max_length=8)),
+                ('user', models.CharField(blank=True, help_text='Who the link is for, as activities name it: an id or an e-mail address.', max_length=256)),
+                ('return_url', models.CharField(blank=True, help_text='Where the pages lead back to, on your own site.', max_length=2048)),
+                ('created_by', models.CharField(help_text='First characters and name of the key that created it.', max_length=320)),
+                ('expires_at', models.DateTimeField(help_text='When the link can no longer be opened.')),
+                ('session_seconds', models.PositiveIntegerField(help_text='Seconds that the session lasts once it is opened.')),
+                ('opened_at', models.DateTimeField(help_text='When the link was opened; null: it was not.', null=True)),
+                ('opened_from', models.CharField(blank=True, help_text='IP address that opened it.', max_length=45)),
+                ('session_expires_at', models.DateTimeField(help_text='When the session ends; null: there is none yet.', null=True)),
+                ('last_used_at', models.DateTimeField(help_text='When the session was last used, to the minute.', null=True)),
+                ('revoked_at', models.DateTimeField(help_text='When link and session were revoked; null: they were not.', null=True)),
+            ],
+        ),
+        migrations.CreateModel(
             name='SigningSecret',
             fields=[
                 ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
@@ -306,6 +338,31 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(condition=models.Q(('is_default', True)), fields=('is_default',), name='unique_default_plan'),
         ),
         migrations.AddField(
+            model_name='portalactivity',
+            name='endpoint',
+            field=models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='subscriptions.endpoint'),
+        ),
+        migrations.AddField(
+            model_name='portalactivity',
+            name='tenant',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='subscriptions.tenant'),
+        ),
+        migrations.AddField(
+            model_name='portallink',
+            name='endpoint',
+            field=models.ForeignKey(db_constraint=False, help_text='The only endpoint that the session may see; null: all of the tenant.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='portal_links', to='subscriptions.endpoint'),
+        ),
+        migrations.AddField(
+            model_name='portallink',
+            name='tenant',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='portal_links', to='subscriptions.tenant'),
+        ),
+        migrations.AddField(
+            model_name='portalactivity',
+            name='link',
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='activities', to='subscriptions.portallink'),
+        ),
+        migrations.AddField(
             model_name='signingsecret',
             name='endpoint',
             field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='secrets', to='subscriptions.endpoint'),
@@ -408,6 +465,22 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='tenant',
             constraint=models.UniqueConstraint(condition=models.Q(('deleted_at', None), ('is_platform', True)), fields=('is_platform',), name='unique_platform_tenant'),
+        ),
+        migrations.AddIndex(
+            model_name='portallink',
+            index=models.Index(fields=['tenant', 'id'], name='portal_link_by_tenant'),
+        ),
+        migrations.AddIndex(
+            model_name='portallink',
+            index=models.Index(fields=['expires_at'], name='portal_link_by_expiry'),
+        ),
+        migrations.AddIndex(
+            model_name='portalactivity',
+            index=models.Index(fields=['tenant', 'id'], name='portal_activity_order'),
+        ),
+        migrations.AddIndex(
+            model_name='portalactivity',
+            index=models.Index(condition=models.Q(('endpoint__isnull', False)), fields=['endpoint', 'id'], name='portal_activity_of_endpoint'),
         ),
         migrations.AddConstraint(
             model_name='signingsecret',

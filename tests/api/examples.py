@@ -49,6 +49,7 @@ REPLACED: list[tuple[re.Pattern[str], str]] = [
     (re.compile(r"(?<=\")20\d\d-\d\d-\d\d(?=\")"), "2026-05-04"),
     (re.compile(r"http://testserver"), "https://waypost.example"),
     (re.compile(r"/(inspect|inspectors)/[A-Za-z0-9_-]{43}/"), r"/\1/dG9rZW4tdG9rZW4tdG9rZW4tdG9rZW4tdG9rZW4tdG9/"),
+    (re.compile(r"/portal/open/[A-Za-z0-9_-]{43}/"), "/portal/open/dG9rZW4tdG9rZW4tdG9rZW4tdG9rZW4tdG9rZW4tdG9/"),
     (re.compile(r'(?<="key": ")[A-Za-z0-9_-]{43}(?=")'), "dGhlIGtleSBvZiBhbiBleGFtcGxlLCAzMiBieXRlcyE"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
 ]
@@ -171,6 +172,7 @@ def record(receiver: Receiver) -> dict[str, Any]:
     publish(it, client, endpoint)
     pull(it, client)
     inspect(it, client)
+    open_portal(it, client)
     broadcast(it, operator)
     erase_by_subject(it, client)
     schedule(it, client)
@@ -338,6 +340,16 @@ def inspect(it: Recorder, client: APIClient) -> None:
     APIClient().post(urlsplit(made["url"]).path, {"hello": "world"}, format="json")
     it.call(client, "list_inspector_requests", ref=made["id"])
     it.call(client, "delete_inspector", ref=made["id"])
+
+
+def open_portal(it: Recorder, client: APIClient) -> None:
+    """Give a customer a link to the portal."""
+    theme = {"name": "Acme Webhooks", "accent": "#2456c4", "mode": "auto"}
+    body = {"user": "ada@example.com", "capabilities": ["view", "manage", "replay"], "theme": theme}
+    made = it.call(client, "create_portal_link", {**body, "return_url": "https://example.com/settings"})["id"]
+    it.call(client, "list_portal_links")
+    it.call(client, "get_portal_link", ref=made)
+    it.call(client, "delete_portal_link", ref=made)
 
 
 def publish_entries(it: Recorder, client: APIClient) -> None:

@@ -13,6 +13,7 @@ from delivery.lifecycle.erasures import start
 from delivery.models import Broadcast, Delivery
 from subscriptions.inspectors.inspectors import create_inspector
 from subscriptions.models import Endpoint, Tenant
+from subscriptions.portal_access.links import create_link
 from subscriptions.routing.grants import create_grant
 from tests.delivery.alerts.factories import make_alert, make_rule
 from tests.delivery.factories import make_attempt, make_dead_letter, make_delivery, make_event, make_replay
@@ -103,6 +104,7 @@ MAKE: dict[str, Callable[[TenantRows], str]] = {
     "grants": lambda of: create_grant(of.tenant, make_tenant(), event_types=["order.*"]).public_id,
     "subscriptions": lambda of: make_subscription(of.endpoint()).public_id,
     "inspectors": lambda of: create_inspector(of.tenant).public_id,
+    "portal-links": lambda of: create_link(of.tenant, created_by="a key")[0].public_id,
     "event-types": lambda of: make_event_type(of.tenant).public_id,
     "events": lambda of: make_event(of.tenant).public_id,
     "deliveries": lambda of: (

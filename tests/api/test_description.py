@@ -20,7 +20,7 @@ from tests.api.operations import Operation, description, operations
 
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 EVERY = pytest.mark.parametrize("operation", operations(), ids=str)
-PROSE = re.compile(r"\b(serializers?|views?|viewsets?|mixins?|querysets?|docstrings?)\b", re.IGNORECASE)
+PROSE = re.compile(r"(?<!`)\b(serializers?|views?|viewsets?|mixins?|querysets?|docstrings?)\b", re.IGNORECASE)
 MAINTAINERS_PROSE = re.compile(r"``|\b(for the (schema|description) only|used for the schema)\b")
 BANNED_NAMES = re.compile(
     r"RequestRequest$|Enum\d*$|\d$|^(Taken|Said|Made|New|Now|Hour|Wanted|Ask|Trial|Jwk|Key|Reason|Summary|Warning|OneOf|Of|By)"

@@ -1,0 +1,1 @@
+"""Serve the pages of endpoints: the list, one endpoint, a new one, and its changes."""

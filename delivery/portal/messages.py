@@ -1,0 +1,134 @@
+"""Find messages: deliveries and events by id, type, time and status; one event with all its endpoints; each attempt."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+
+from delivery.portal.gate import POST_ONLY, PortalPage
+from delivery.portal.rest import ReadFailed, cursor_of
+
+PER_PAGE = 25
+FILTERS = ("q", "type", "state", "status", "endpoint", "since", "until")
+EVENT_FILTERS = ("q", "type", "since", "until")
+MOST_ENDPOINTS = 250  # named in lists
+
+
+class MessageList(PortalPage):
+    """Deliveries, newest first, or all events, with those that no endpoint got."""
+
+    tab = "messages"
+    operation = ("GET", "delivery-list")
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        """Return a page of the list."""
+        shows_events = request.GET.get("show") == "events" and self.link.endpoint_id is None
+        names = EVENT_FILTERS if shows_events else FILTERS
+        values = {name: request.GET.get(name, "").strip() for name in names}
+        query = {**values, **{name: _with_zone(values[name]) for name in ("since", "until")}}
+        context: dict[str, Any] = {"values": values, "shows_events": shows_events, "rows": []}
+        try:
+            found = self.portal.read(
+                "event-list" if shows_events else "delivery-list",
+                limit=PER_PAGE,
+                cursor=request.GET.get("cursor"),
+                **query,
+            )
+            context["rows"] = found["data"]
+            context |= {"next": cursor_of(found["next"]), "previous": cursor_of(found["previous"])}
+        except ReadFailed as error:  # a filter with a value that cannot be
+            context["error"] = error.detail
+        context["query"] = _query(request)
+        context["endpoints"] = endpoint_names(self)
+        return self.page("messages/list.html", context)
+
+
+class MessageDetail(PortalPage):
+    """One event: its data, which endpoints got it, which did not, and why."""
+
+    tab = "messages"
+    operation = ("GET", "event-detail")
+
+    def get(self, request: HttpRequest, ref: str) -> HttpResponseBase:
+        """Return the page of the event."""
+        event = self.portal.read("event-detail", ref)
+        explained = self.portal.read("event-explanation", ref, cursor=request.GET.get("cursor"), limit=PER_PAGE)
+        context = {
+            "event": event,
+            "rows": explained["data"],
+            "note": explained.get("message"),
+            "next": cursor_of(explained["next"]),
+            "previous": cursor_of(explained["previous"]),
+        }
+        return self.page("messages/detail.html", context)
+
+
+class DeliveryDetail(PortalPage):
+    """One event for one endpoint: every attempt with request, response and timing."""
+
+    tab = "messages"
+    operation = ("GET", "delivery-detail")
+
+    def get(self, _request: HttpRequest, ref: str) -> HttpResponseBase:
+        """Return the page of the delivery."""
+        delivery = self.portal.read("delivery-detail", ref)
+        endpoint = self.portal.call("GET", "endpoint-detail", delivery["endpoint"])
+        context = {
+            "delivery": delivery,
+            "attempts": sorted(delivery["attempts"], key=lambda it: -it["number"]),
+            "endpoint": endpoint.data if endpoint.ok else None,
+            "is_over": delivery["state"] not in ("pending", "sending"),
+        }
+        return self.page("messages/delivery.html", context)
+
+
+class AttemptDetail(PortalPage):
+    """The request and the response of one attempt, fetched when it is opened."""
+
+    tab = "messages"
+    operation = ("GET", "delivery-attempt")
+
+    def get(self, _request: HttpRequest, ref: str, attempt: str) -> HttpResponseBase:
+        """Return a part of the page for a script, a page for others."""
+        found = self.portal.read("delivery-attempt", ref, attempt)
+        context = {"attempt": found, "delivery": {"id": ref}}
+        return self.page("messages/_attempt.html" if self.is_part else "messages/attempt.html", context)
+
+
+class DeliveryAction(PortalPage):
+    """Resend, retry or cancel a delivery by a button."""
+
+    tab = "messages"
+    operation = ("POST", "delivery-resend")
+    http_method_names = POST_ONLY
+
+    def post(self, _request: HttpRequest, ref: str, action: str) -> HttpResponseBase:
+        """Do it, and return to the page of the delivery."""
+        done = self.portal.call("POST", f"delivery-{action}", ref)
+        if not done.ok:
+            return self.message(done.status, _("This did not work."), done.detail)
+        response = redirect("portal-delivery", done.data["id"])
+        response.status_code = 303
+        return response
+
+
+def endpoint_names(page: PortalPage) -> list[dict[str, Any]]:
+    """Return the endpoints to choose from."""
+    found: list[dict[str, Any]] = page.portal.read("endpoint-list", limit=MOST_ENDPOINTS)["data"]
+    return found
+
+
+def _with_zone(text: str) -> str:
+    """Return a time as the API reads it; a field of a form has none of seconds and zone, which is UTC."""
+    if not text or text.endswith("Z") or "+" in text:
+        return text
+    return f"{text}:00Z" if len(text) == len("2030-01-31T12:00") else f"{text}Z"
+
+
+def _query(request: HttpRequest) -> str:
+    """Return the filters of this page for the links to its neighbours."""
+    query = request.GET.copy()
+    query.pop("cursor", None)
+    return f"{query.urlencode()}&" if query else ""

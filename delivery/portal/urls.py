@@ -1,0 +1,98 @@
+"""Route the pages of the portal, at the root."""
+
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
+
+from delivery.portal import account, alerts, catalogue, messages, opening, schedules
+from delivery.portal.endpoints import changes, new_endpoint, overview
+from subscriptions.portal_access.links import TOKEN
+
+
+class PortalToken(StringConverter):
+    """The token of a link."""
+
+    regex = TOKEN
+
+
+class EndpointAction(StringConverter):
+    """The name of an action on an endpoint."""
+
+    regex = "pause|resume|retry|verify"
+
+
+class DeliveryAction(StringConverter):
+    """The name of an action on a delivery."""
+
+    regex = "resend|retry|cancel"
+
+
+class ScheduleAction(StringConverter):
+    """The name of an action on a schedule."""
+
+    regex = "pause|resume|delete"
+
+
+class AlertAction(StringConverter):
+    """The name of an action on an alert or a rule."""
+
+    regex = "acknowledge|snooze|enable|disable"
+
+
+register_converter(PortalToken, "portal_token")
+register_converter(EndpointAction, "endpoint_action")
+register_converter(DeliveryAction, "delivery_action")
+register_converter(ScheduleAction, "schedule_action")
+register_converter(AlertAction, "alert_action")
+
+portal_urlpatterns = [
+    path("portal/open/<portal_token:token>/", opening.open_portal, name="portal-open"),
+    path("portal/end/", opening.EndSession.as_view(), name="portal-end"),
+    path("portal/theme.css", opening.ThemeSheet.as_view(), name="portal-theme"),
+    path("portal/", overview.EndpointList.as_view(), name="portal"),
+    path("portal/endpoints/new/", new_endpoint.NewEndpoint.as_view(), name="portal-new"),
+    path("portal/endpoints/new/http/", new_endpoint.NewHttpEndpoint.as_view(), name="portal-new-http"),
+    path(
+        "portal/endpoints/new/connector/<str:connector>/",
+        new_endpoint.NewConnectorEndpoint.as_view(),
+        name="portal-new-connector",
+    ),
+    path("portal/match/", new_endpoint.Match.as_view(), name="portal-match"),
+    path("portal/endpoints/<str:ref>/", overview.EndpointDetail.as_view(), name="portal-endpoint"),
+    path("portal/endpoints/<str:ref>/status/", overview.EndpointStatus.as_view(), name="portal-endpoint-status"),
+    path("portal/endpoints/<str:ref>/settings/", changes.Settings.as_view(), name="portal-endpoint-settings"),
+    path("portal/endpoints/<str:ref>/events/", changes.Events.as_view(), name="portal-endpoint-events"),
+    path("portal/endpoints/<str:ref>/secrets/", changes.Secrets.as_view(), name="portal-endpoint-secrets"),
+    path("portal/endpoints/<str:ref>/test/", changes.Test.as_view(), name="portal-endpoint-test"),
+    path("portal/endpoints/<str:ref>/recover/", changes.Recover.as_view(), name="portal-endpoint-recover"),
+    path("portal/endpoints/<str:ref>/delete/", changes.Delete.as_view(), name="portal-endpoint-delete"),
+    path(
+        "portal/endpoints/<str:ref>/<endpoint_action:action>/",
+        changes.Action.as_view(),
+        name="portal-endpoint-action",
+    ),
+    path("portal/messages/", messages.MessageList.as_view(), name="portal-messages"),
+    path("portal/messages/<str:ref>/", messages.MessageDetail.as_view(), name="portal-message"),
+    path("portal/deliveries/<str:ref>/", messages.DeliveryDetail.as_view(), name="portal-delivery"),
+    path(
+        "portal/deliveries/<str:ref>/attempts/<str:attempt>/", messages.AttemptDetail.as_view(), name="portal-attempt"
+    ),
+    path(
+        "portal/deliveries/<str:ref>/<delivery_action:action>/",
+        messages.DeliveryAction.as_view(),
+        name="portal-delivery-action",
+    ),
+    path("portal/catalogue/", catalogue.TypeList.as_view(), name="portal-catalogue"),
+    path("portal/catalogue/<str:ref>/", catalogue.TypeDetail.as_view(), name="portal-type"),
+    path("portal/schedules/", schedules.ScheduleList.as_view(), name="portal-schedules"),
+    path("portal/schedules/<str:ref>/", schedules.ScheduleDetail.as_view(), name="portal-schedule"),
+    path(
+        "portal/schedules/<str:ref>/<schedule_action:action>/",
+        schedules.ScheduleAction.as_view(),
+        name="portal-schedule-action",
+    ),
+    path("portal/alerts/", alerts.AlertList.as_view(), name="portal-alerts"),
+    path("portal/alerts/<str:ref>/<alert_action:action>/", alerts.AlertAction.as_view(), name="portal-alert-action"),
+    path("portal/usage/", account.Usage.as_view(), name="portal-usage"),
+    path("portal/keys/", account.Keys.as_view(), name="portal-keys"),
+    path("portal/activity/", account.Activity.as_view(), name="portal-activity"),
+]

@@ -1,0 +1,164 @@
+"""Format values on the pages of the portal, and draw the chart of a day."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import orjson
+from django import template
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import get_language, gettext_lazy, ngettext
+from django.utils.translation import gettext as _
+
+from webhooks.wire.bodies.pretty_json import pretty
+
+register = template.Library()
+register.filter(intcomma)  # so that a project needs not install django.contrib.humanize
+
+HEIGHT = 38.0  # of the highest bar, of the 40 units of the chart
+STEP = 10  # units from one hour to the next
+LEAST = 1.5  # units of the lowest bar, so that one failure among thousands is seen
+MAX_BODY = 100_000  # characters of a body on a page
+
+ACTIVITIES = {
+    "POST endpoint-list": gettext_lazy("Added an endpoint"),
+    "POST connector-endpoints": gettext_lazy("Added an endpoint by a connector"),
+    "PATCH endpoint-detail": gettext_lazy("Changed an endpoint"),
+    "DELETE endpoint-detail": gettext_lazy("Deleted an endpoint"),
+    "POST endpoint-retry": gettext_lazy("Retried what waits for an endpoint"),
+    "POST endpoint-test": gettext_lazy("Sent a test event"),
+    "POST endpoint-verification": gettext_lazy("Verified an endpoint"),
+    "POST endpoint-secrets": gettext_lazy("Made a new signing secret"),
+    "DELETE endpoint-secret": gettext_lazy("Ended an old signing secret"),
+    "POST subscription-list": gettext_lazy("Selected more events"),
+    "PATCH subscription-detail": gettext_lazy("Changed which events an endpoint gets"),
+    "DELETE subscription-detail": gettext_lazy("Removed events of an endpoint"),
+    "POST delivery-resend": gettext_lazy("Resent a message"),
+    "POST delivery-retry": gettext_lazy("Retried a message"),
+    "POST delivery-cancel": gettext_lazy("Cancelled a delivery"),
+    "POST replay-list": gettext_lazy("Recovered messages"),
+    "POST replay-cancel": gettext_lazy("Cancelled a recovery"),
+    "PATCH schedule-detail": gettext_lazy("Changed a schedule"),
+    "DELETE schedule-detail": gettext_lazy("Deleted a schedule"),
+    "POST alert-acknowledge": gettext_lazy("Acknowledged an alert"),
+    "POST alert-snooze": gettext_lazy("Silenced an alert"),
+    "PATCH alert-rule-detail": gettext_lazy("Turned an alert rule on or off"),
+    "POST key-list": gettext_lazy("Created an API key"),
+    "POST key-rotation": gettext_lazy("Rotated an API key"),
+    "DELETE key-detail": gettext_lazy("Revoked an API key"),
+}
+"""What a change is called, by the method and the name of its operation."""
+HEALTH = {
+    "healthy": gettext_lazy("The endpoint accepts deliveries."),
+    "rejecting": gettext_lazy("The endpoint responds, and rejects most deliveries."),
+    "failing": gettext_lazy("The endpoint does not respond, or with an error."),
+    "pause_requested": gettext_lazy("The endpoint asked for a pause."),
+    "inactive": gettext_lazy("Nothing is sent to the endpoint."),
+    "unknown": gettext_lazy("Nothing was sent in the last 24 hours."),
+}
+"""The health of an endpoint in a sentence, where the API's own, which is English, is of no use."""
+
+LIMIT_NAMES = {
+    "events_per_month": gettext_lazy("Events in a month"),
+    "publish_rate": gettext_lazy("Events per second"),
+    "max_endpoints": gettext_lazy("Endpoints"),
+    "max_subscriptions": gettext_lazy("Subscriptions"),
+    "max_schedules": gettext_lazy("Schedules"),
+    "max_sources": gettext_lazy("Sources"),
+    "max_event_bytes": gettext_lazy("Bytes of an event"),
+    "max_retention_days": gettext_lazy("Days for which messages are kept"),
+}
+"""The limits of a plan that are shown to a tenant, by their names in the API."""
+
+
+class Bar(NamedTuple):
+    """One hour of a chart: heights and places of its two parts, in units of the chart."""
+
+    x: int
+    delivered: str
+    delivered_y: str
+    failed: str
+    failed_y: str
+    title: str
+
+
+@register.simple_tag
+def chart(stats: dict[str, Any]) -> list[Bar]:
+    """Return the bars of the last hours, oldest first; the highest is as high as the chart."""
+    hours = stats["data"][-24:]
+    most = max((it["delivered"] + it["failed"] for it in hours), default=0) or 1
+    return [_bar(place, it, most) for place, it in enumerate(hours)]
+
+
+def _bar(place: int, hour: dict[str, Any], most: int) -> Bar:
+    delivered, failed = (_height(hour[name], most) for name in ("delivered", "failed"))
+    began = instant(hour["begins_at"])
+    title = _("%(hour)s UTC: %(delivered)d delivered, %(failed)d failed") % {
+        "hour": began.strftime("%H:%M") if began else "",
+        "delivered": hour["delivered"],
+        "failed": hour["failed"],
+    }
+    top = 39 - delivered
+    return Bar(place * STEP + 1, _units(delivered), f"{top:.1f}", _units(failed), f"{top - failed:.1f}", title)
+
+
+def _height(count: int, most: int) -> float:
+    return max(HEIGHT * count / most - LEAST, LEAST) if count else 0.0
+
+
+def _units(height: float) -> str:
+    return f"{height:.1f}" if height else ""
+
+
+@register.filter
+def instant(text: str | None) -> datetime | None:
+    """Return the time in a response of the API."""
+    return parse_datetime(text) if text else None
+
+
+@register.filter
+def pretty_json(text: Any) -> str:
+    """Return a body as it is read best: JSON indented, text as it is, and what is no text as JSON."""
+    shown = text if isinstance(text, str) else as_text(text)
+    return (pretty(shown) if shown[:1] in "{[" else shown)[:MAX_BODY]
+
+
+@register.filter
+def as_text(value: Any) -> str:
+    """Return a value as JSON; a text as it is."""
+    return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+
+
+@register.filter
+def svg_uri(svg: str) -> str:
+    """Return a picture as an address for ``img``, in which no script can run."""
+    return f"data:image/svg+xml,{quote(svg)}"
+
+
+@register.filter
+def long_time(seconds: int) -> str:
+    """Return a number of seconds in hours or days."""
+    days, hours = divmod(seconds // 3600, 24)
+    if days:
+        return ngettext("%(count)d day", "%(count)d days", days) % {"count": days}
+    return ngettext("%(count)d hour", "%(count)d hours", hours) % {"count": hours}
+
+
+@register.filter
+def activity(operation: str) -> str:
+    """Return what a change is called."""
+    return str(ACTIVITIES.get(operation, operation))
+
+
+@register.filter
+def health_text(health: dict[str, Any]) -> str:
+    """Return the health of an endpoint in words: the API's in English, shorter ones in other languages."""
+    is_english = (get_language() or "en").startswith("en")
+    return health["text"] if is_english else str(HEALTH.get(health["state"], health["text"]))
+
+
+@register.filter
+def limit_name(name: str) -> str:
+    """Return the name of a limit for the people of a tenant."""
+    return str(LIMIT_NAMES.get(name, name))

@@ -1,0 +1,1 @@
+"""Serve portal links."""

@@ -1,0 +1,124 @@
+"""Create, open and revoke portal links, and find sessions. All limits are here.
+
+A link is opened once: its row is locked, so that one of concurrent requests opens it. The response that opens it
+contains the token of the session, which is nowhere else. A session ends when it expires, when its link is revoked, and
+when its tenant or its endpoint is deleted; each request looks it up.
+"""
+
+from collections.abc import Collection
+from datetime import timedelta
+from hashlib import sha256
+from secrets import token_urlsafe
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from subscriptions.errors import Invalid
+from subscriptions.models import Capability, PortalActivity, PortalLink, Tenant
+from webhooks.wire.ids import first_id_at
+
+DEFAULT_LIFETIME = 300  # seconds in which a link can be opened
+MAX_LIFETIME = 7 * 86_400  # seconds
+DEFAULT_SESSION = 3600  # seconds
+MAX_SESSION = 7 * 86_400  # seconds
+KEPT_DAYS = 30  # for which a link that has ended, and an activity, can be read
+OPEN_PATH = "/portal/open/"
+RECORD_USE_EVERY = timedelta(minutes=1)
+TOKEN = r"[A-Za-z0-9_-]{43}"  # noqa: S105 (the form of tokens)
+
+
+def create_link(
+    tenant: Tenant,
+    *,
+    capabilities: Collection[str] = tuple(Capability.values),
+    expires_in: int = DEFAULT_LIFETIME,
+    session_seconds: int = DEFAULT_SESSION,
+    **fields: Any,
+) -> tuple[PortalLink, str]:
+    """Create a link that can be opened once within ``expires_in`` seconds; return it with its URL, which is not stored.
+
+    Raises Invalid without a capability.
+    """
+    if not capabilities:
+        raise Invalid("capabilities", f"Must be one or more of: {', '.join(Capability.values)}.")
+    token = token_urlsafe(32)
+    link = PortalLink.objects.create(
+        tenant=tenant,
+        digest=_digest(token),
+        capabilities=[it for it in Capability.values if it in capabilities],
+        expires_at=timezone.now() + timedelta(seconds=expires_in),
+        session_seconds=session_seconds,
+        **fields,
+    )
+    return link, f"{settings.PUBLIC_URL}{OPEN_PATH}{token}/"
+
+
+def find_unopened(token: str) -> PortalLink | None:
+    """Return the link with this token if it can be opened, without opening it."""
+    return _unopened(token).first()
+
+
+def open_link(token: str, address: str = "") -> tuple[PortalLink, str] | None:
+    """Open a link; return it with the token of its session. None if it was opened, expired, revoked or never made."""
+    now, session = timezone.now(), token_urlsafe(32)
+    with transaction.atomic():
+        link = _unopened(token).select_for_update(of=["self"], no_key=True).first()
+        if link is None:
+            return None
+        link.session_digest, link.opened_at, link.opened_from = _digest(session), now, address
+        link.session_expires_at = now + timedelta(seconds=link.session_seconds)
+        link.last_used_at = now
+        link.save(update_fields=["session_digest", "opened_at", "opened_from", "session_expires_at", "last_used_at"])
+    return link, session
+
+
+def find_session(token: str) -> PortalLink | None:
+    """Return the link whose session has this token, with tenant, plan and endpoint; None if the session has ended."""
+    now = timezone.now()
+    rows = _valid().filter(session_digest=_digest(token), session_expires_at__gt=now)
+    link = rows.select_related("tenant__plan", "endpoint").first()
+    if link is not None and (link.last_used_at is None or link.last_used_at <= now - RECORD_USE_EVERY):
+        PortalLink.objects.filter(pk=link.pk).update(last_used_at=now)
+    return link
+
+
+def revoke_link(link: PortalLink) -> None:
+    """Revoke a link and end its session at once. Idempotent."""
+    PortalLink.objects.filter(pk=link.pk, revoked_at=None).update(revoked_at=timezone.now())
+
+
+def record_activity(link: PortalLink, operation: str, subject: str = "") -> None:
+    """Record a change that was made in the session of a link."""
+    PortalActivity.objects.create(
+        tenant_id=link.tenant_id,
+        endpoint_id=link.endpoint_id,
+        link=link,
+        user=link.user,
+        operation=operation[:64],
+        subject=subject[:256],
+    )
+
+
+def delete_expired() -> int:
+    """Delete links that ended KEPT_DAYS ago, and activities of that age; return how many rows."""
+    before = timezone.now() - timedelta(days=KEPT_DAYS)
+    is_over = Q(session_expires_at=None) | Q(session_expires_at__lte=before)
+    links, _ = PortalLink.objects.filter(is_over, expires_at__lte=before).delete()
+    activities, _ = PortalActivity.objects.filter(pk__lt=first_id_at(before)).delete()
+    return links + activities
+
+
+def _digest(token: str) -> bytes:
+    return sha256(token.encode()).digest()
+
+
+def _valid() -> QuerySet[PortalLink]:
+    is_existing = Q(endpoint_id=None) | Q(endpoint__deleted_at=None)
+    return PortalLink.objects.filter(is_existing, tenant__deleted_at=None, revoked_at=None)
+
+
+def _unopened(token: str) -> QuerySet[PortalLink]:
+    return _valid().filter(digest=_digest(token), opened_at=None, expires_at__gt=timezone.now())
