@@ -57,7 +57,7 @@ class PortalLinks(OwnedResource[PortalLink]):
     http_method_names = ("get", "post", "delete", "head", "options")
 
     def create_row(self, fields: dict[str, Any]) -> Response:
-        check_capabilities(self.request, fields.get("capabilities") or Capability.values)
+        check_capabilities(self.request, fields["capabilities"])
         link, url = links.create_link(self.tenant, created_by=principal(self.request).label, **fields)
         return self.created(link, url=url)
 

@@ -102,10 +102,9 @@ class PortalLinkSerializer(StrictModelSerializer):
     capabilities = ListField(
         child=ChoiceField(Capability.choices),
         allow_empty=False,
-        required=False,
         help_text="What the session allows: `view` (look at everything but payloads), `manage` (create, change, test "
         "and delete endpoints, schedules and alerts), `replay` (resend and replay), `secrets` (create and see new "
-        "signing secrets and API keys), `payloads` (see data of events, requests and responses). Default: all.",
+        "signing secrets and API keys), `payloads` (see data of events, requests and responses). Name at least one.",
     )
     theme = PortalThemeSerializer(required=False, help_text="How the pages look.")
     return_url = WebAddressField(
