@@ -6,7 +6,7 @@ from subscriptions.endpoints.models import POLL, Endpoint, OAuthToken, SigningSe
 from subscriptions.event_types.models import EventSchema, EventType
 from subscriptions.inspectors.models import InspectedRequest, Inspector
 from subscriptions.masking.models import MaskingSecret
-from subscriptions.portal_access.models import Capability, PortalActivity, PortalLink
+from subscriptions.portal_access.models import Capability, PortalLink
 from subscriptions.routing.grant_models import Grant
 from subscriptions.routing.models import OPERATIONAL_NAMES, SUCCEEDED, Subscription
 from subscriptions.tenants.models import ApiKey, Plan, Scope, StoredResponse, Tenant
@@ -29,7 +29,6 @@ __all__ = [
     "MaskingSecret",
     "OAuthToken",
     "Plan",
-    "PortalActivity",
     "PortalLink",
     "Row",
     "Scope",

@@ -11,7 +11,5 @@ PERIODIC_TASKS = [
     periodic_task(
         "subscriptions.delete_expired_inspectors", inspectors.delete_expired, BEAT_SCHEDULE, is_operation=True
     ),
-    periodic_task(
-        "subscriptions.delete_expired_portal_links", links.delete_expired, BEAT_SCHEDULE, is_operation=True
-    ),
+    periodic_task("subscriptions.delete_expired_portal_links", links.delete_expired, BEAT_SCHEDULE, is_operation=True),
 ]

@@ -165,7 +165,8 @@ ROOMS = {
     "delivery.admin": f"{GROUND} {TENANCY} webhooks.audit subscriptions.admin {DELIVERY} delivery.load "
     "delivery.publishing delivery.sending delivery.reading delivery.replaying delivery.schedules delivery.lifecycle "
     "delivery.alerts delivery.templatetags subscriptions.connectors",
-    "delivery.portal": f"{GROUND} {TENANTS} subscriptions.portal_access subscriptions.api delivery.templatetags",
+    "delivery.portal": f"{GROUND} {TENANTS} webhooks.audit subscriptions.portal_access subscriptions.api "
+    "delivery.templatetags",
     "delivery.templatetags": "webhooks.kit webhooks.wire",
     "delivery.management": f"{GROUND} {TENANCY} {DELIVERY} delivery.replaying",
     "delivery.apps": "webhooks.kit webhooks.host.project delivery.checks delivery.defaults",

@@ -1,4 +1,4 @@
-"""Show a tenant's usage against its plan, its API keys, and what was changed in the portal."""
+"""Show a tenant's usage against its plan, its API keys, and who changed what."""
 
 from datetime import timedelta
 from typing import Any
@@ -11,8 +11,6 @@ from delivery.portal import forms
 from delivery.portal.gate import PortalPage
 from delivery.portal.rest import cursor_of
 from delivery.templatetags.delivery_portal import LIMIT_NAMES
-from subscriptions.models import PortalActivity
-from subscriptions.portal_access.activities import activities_of
 
 PER_PAGE = 50
 USAGE_DAYS = 30
@@ -85,15 +83,13 @@ class Keys(PortalPage):
 
 
 class Activity(PortalPage):
-    """Changes that were made in portal sessions of the tenant."""
+    """Entries of the audit about the tenant: who changed what, in the portal and by the API."""
 
     tab = "activity"
-    operation = ("GET", "endpoint-list")
+    operation = ("GET", "audit-entry-list")
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
-        """Return a page of activities."""
-        before = request.GET.get("before", "")
-        rows: list[PortalActivity] = activities_of(self.link, before, PER_PAGE + 1)
-        has_more = len(rows) > PER_PAGE
-        rows = rows[:PER_PAGE]
-        return self.page("account/activity.html", {"rows": rows, "last": rows[-1].public_id if has_more else ""})
+        """Return a page of entries."""
+        found = self.portal.read("audit-entry-list", limit=PER_PAGE, cursor=request.GET.get("cursor"))
+        pages = {"next": cursor_of(found["next"]), "previous": cursor_of(found["previous"])}
+        return self.page("account/activity.html", {"rows": found["data"], **pages})

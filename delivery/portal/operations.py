@@ -26,7 +26,7 @@ class Operation:
 
     @property
     def is_change(self) -> bool:
-        """Return whether it changes anything, so that it is recorded as an activity."""
+        """Return whether it changes anything, so that the audit has an entry of it."""
         return self.scope != Scope.READ
 
 
@@ -97,6 +97,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "alert-rule-list"): _look(),
     ("PATCH", "alert-rule-detail"): _change(MANAGE),
     # the account
+    ("GET", "audit-entry-list"): _look(),
     ("GET", "usage"): _look(),
     ("GET", "tenant-limits"): _look(),
     ("GET", "key-list"): _look(),

@@ -21,7 +21,9 @@ from subscriptions.api.authentication import Principal, act_as
 from subscriptions.api.conventions.expensive_requests import ExpensiveRequests
 from subscriptions.api.conventions.idempotency import Idempotency
 from subscriptions.models import Capability, PortalLink, Scope
-from subscriptions.portal_access.links import record_activity
+from webhooks.audit.entries import is_recorded, record
+from webhooks.audit.models import AuditEntry
+from webhooks.kit.audit.operation import current_operation
 
 # Members that contain data of events, or what an endpoint responded to them.
 PAYLOAD_MEMBERS = frozenset(
@@ -108,7 +110,7 @@ class Portal:
         body: Any = None,
         idempotency_key: str = "",
     ) -> ApiResponse:
-        """Call an operation and return its response; a change that succeeded is recorded. Raises Forbidden.
+        """Call an operation and return its response; the audit has an entry of a change. Raises Forbidden.
 
         ``name``: that of the route; ``path``: what is filled into it; ``query``: parameters without a value are left
         out. An operation that is not listed raises KeyError.
@@ -118,11 +120,12 @@ class Portal:
             raise Forbidden(operation.needs - self.capabilities)
         request = self._build(method, reverse(name, args=path), query or {}, body, idempotency_key)
         act_as(request, self._principal(operation))
+        if operation.is_change:
+            _begin_change(f"{method} {name}")
         response = _rendered(_chain(request))
         found = ApiResponse(response.status_code, orjson.loads(response.content) if response.content else None)
         if found.ok and operation.is_change:
-            subject = path[0] if path else found.data.get("id", "") if isinstance(found.data, dict) else ""
-            record_activity(self.link, f"{method} {name}", str(subject))
+            _end_change()
         return ApiResponse(found.status, self._visible(found.data, operation)) if found.ok else found
 
     def _principal(self, operation: Operation) -> Principal:
@@ -132,7 +135,7 @@ class Portal:
             scopes.add(Scope.READ)
         link = self.link
         label = f"portal: {link.user or link.public_id}"
-        return Principal(link.pk, link.tenant_id, frozenset(scopes), label, link.tenant, link.endpoint_id)
+        return Principal(link.pk, link.tenant_id, frozenset(scopes), label, link.tenant, link.endpoint_id, "portal")
 
     def _build(self, method: str, path: str, query: Mapping[str, Any], body: Any, key: str) -> WSGIRequest:
         content = b"" if body is None else orjson.dumps(body)
@@ -159,6 +162,18 @@ class Portal:
         if isinstance(data, dict) and SECRETS not in self.capabilities:
             data = {name: value for name, value in data.items() if name not in ("secret", "key")}
         return data
+
+
+def _begin_change(name: str) -> None:
+    """Tell the audit that the request for the page does this."""
+    if (done := current_operation()) is not None:
+        done.origin, done.name = AuditEntry.Origin.PORTAL, name
+
+
+def _end_change() -> None:
+    """Write an entry of the audit about a change of no row that has entries, such as a test delivery."""
+    if (done := current_operation()) is not None and not is_recorded(done):
+        record(done, AuditEntry.Action.PERFORMED)
 
 
 def cursor_of(link: str | None) -> str:

@@ -66,6 +66,8 @@ class Principal:
     """Row of the tenant, at most a second old."""
     endpoint_id: UUID | None = None
     """The one endpoint that the key is limited to; None: all of the tenant."""
+    actor_type: str = "key"
+    """Kind of the caller in the audit: a key, or a user of the portal."""
 
     @property
     def is_platform(self) -> bool:

@@ -128,16 +128,6 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
-            name='PortalActivity',
-            fields=[
-                ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When it was created.')),
-                ('user', models.CharField(blank=True, max_length=256)),
-                ('operation', models.CharField(help_text='Name and method of the operation of the API.', max_length=64)),
-                ('subject', models.CharField(blank=True, help_text='Id in the path of the operation.', max_length=256)),
-            ],
-        ),
-        migrations.CreateModel(
             name='PortalLink',
             fields=[
                 ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
@@ -338,16 +328,6 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(condition=models.Q(('is_default', True)), fields=('is_default',), name='unique_default_plan'),
         ),
         migrations.AddField(
-            model_name='portalactivity',
-            name='endpoint',
-            field=models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='subscriptions.endpoint'),
-        ),
-        migrations.AddField(
-            model_name='portalactivity',
-            name='tenant',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='subscriptions.tenant'),
-        ),
-        migrations.AddField(
             model_name='portallink',
             name='endpoint',
             field=models.ForeignKey(db_constraint=False, help_text='The only endpoint that the session may see; null: all of the tenant.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='portal_links', to='subscriptions.endpoint'),
@@ -356,11 +336,6 @@ class Migration(migrations.Migration):
             model_name='portallink',
             name='tenant',
             field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='portal_links', to='subscriptions.tenant'),
-        ),
-        migrations.AddField(
-            model_name='portalactivity',
-            name='link',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='activities', to='subscriptions.portallink'),
         ),
         migrations.AddField(
             model_name='signingsecret',
@@ -473,14 +448,6 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='portallink',
             index=models.Index(fields=['expires_at'], name='portal_link_by_expiry'),
-        ),
-        migrations.AddIndex(
-            model_name='portalactivity',
-            index=models.Index(fields=['tenant', 'id'], name='portal_activity_order'),
-        ),
-        migrations.AddIndex(
-            model_name='portalactivity',
-            index=models.Index(condition=models.Q(('endpoint__isnull', False)), fields=['endpoint', 'id'], name='portal_activity_of_endpoint'),
         ),
         migrations.AddConstraint(
             model_name='signingsecret',

@@ -18,6 +18,8 @@ SELECT webhooks_audit_rows('subscriptions_grant', 'grant', left_out => '{updated
 SELECT webhooks_audit_rows('subscriptions_inspector', 'inspector', hidden => '{token,page_token}');
 SELECT webhooks_audit_rows('subscriptions_maskingsecret', 'tenant', key => 'tenant_id', part => 'masking key',
     hidden => '{ciphertext}');
+SELECT webhooks_audit_rows('subscriptions_portallink', 'portallink', left_out => '{last_used_at}',
+    hidden => '{digest,session_digest}');
 SELECT webhooks_audit_work('subscriptions_inspectedrequest', 'inspectedrequest');
 
 -- The users of the admin, where the project has Django's own.

@@ -17,14 +17,13 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from subscriptions.errors import Invalid
-from subscriptions.models import Capability, PortalActivity, PortalLink, Tenant
-from webhooks.wire.ids import first_id_at
+from subscriptions.models import Capability, PortalLink, Tenant
 
 DEFAULT_LIFETIME = 300  # seconds in which a link can be opened
 MAX_LIFETIME = 7 * 86_400  # seconds
 DEFAULT_SESSION = 3600  # seconds
 MAX_SESSION = 7 * 86_400  # seconds
-KEPT_DAYS = 30  # for which a link that has ended, and an activity, can be read
+KEPT_DAYS = 30  # for which a link that has ended can be read
 OPEN_PATH = "/portal/open/"
 RECORD_USE_EVERY = timedelta(minutes=1)
 TOKEN = r"[A-Za-z0-9_-]{43}"  # noqa: S105 (the form of tokens)
@@ -90,25 +89,12 @@ def revoke_link(link: PortalLink) -> None:
     PortalLink.objects.filter(pk=link.pk, revoked_at=None).update(revoked_at=timezone.now())
 
 
-def record_activity(link: PortalLink, operation: str, subject: str = "") -> None:
-    """Record a change that was made in the session of a link."""
-    PortalActivity.objects.create(
-        tenant_id=link.tenant_id,
-        endpoint_id=link.endpoint_id,
-        link=link,
-        user=link.user,
-        operation=operation[:64],
-        subject=subject[:256],
-    )
-
-
 def delete_expired() -> int:
-    """Delete links that ended KEPT_DAYS ago, and activities of that age; return how many rows."""
+    """Delete links that ended KEPT_DAYS ago; return how many."""
     before = timezone.now() - timedelta(days=KEPT_DAYS)
     is_over = Q(session_expires_at=None) | Q(session_expires_at__lte=before)
-    links, _ = PortalLink.objects.filter(is_over, expires_at__lte=before).delete()
-    activities, _ = PortalActivity.objects.filter(pk__lt=first_id_at(before)).delete()
-    return links + activities
+    deleted, _ = PortalLink.objects.filter(is_over, expires_at__lte=before).delete()
+    return deleted
 
 
 def _digest(token: str) -> bytes:

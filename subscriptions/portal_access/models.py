@@ -1,8 +1,7 @@
-"""Store portal links, each with the one session that it opens, and what was changed in sessions."""
+"""Store portal links, each with the one session that it opens."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
 
 from subscriptions.endpoints.models import Endpoint
 from subscriptions.tenants.models import Tenant
@@ -66,27 +65,3 @@ class PortalLink(Row):
 
     def __str__(self) -> str:
         return self.user or self.public_id
-
-
-class PortalActivity(Row):
-    """Model a change that was made in a portal session."""
-
-    prefix = "pac"
-    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", db_index=False)
-    endpoint = models.ForeignKey(Endpoint, models.SET_NULL, null=True, related_name="+", db_constraint=False)
-    link = models.ForeignKey(PortalLink, models.SET_NULL, null=True, related_name="activities")
-    user = models.CharField(max_length=256, blank=True)
-    operation = models.CharField(max_length=64, help_text="Name and method of the operation of the API.")
-    subject = models.CharField(max_length=256, blank=True, help_text="Id in the path of the operation.")
-
-    class Meta:
-        app_label = "subscriptions"
-        indexes = [
-            models.Index(fields=["tenant", "id"], name="portal_activity_order"),  # readers: the page, retention
-            models.Index(  # reader: the page of a session that is limited to an endpoint
-                fields=["endpoint", "id"], name="portal_activity_of_endpoint", condition=Q(endpoint__isnull=False)
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.operation} {self.subject}".strip()

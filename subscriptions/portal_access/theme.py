@@ -11,6 +11,8 @@ HEX = re.compile(r"#[0-9a-fA-F]{6}")
 DEFAULT_ACCENT = "#2456c4"
 LIGHT, DARK = "#ffffff", "#12161d"
 MIN_CONTRAST = 4.6  # the standard says 4.5; rounding to 8 bits costs a little
+GOOD_CONTRAST = 7.0
+SOFT_BLACK = "#12161d"
 STEPS = 50
 FONTS = {
     "system": 'system-ui, -apple-system, "Segoe UI", sans-serif',
@@ -53,8 +55,10 @@ def font_of(theme: dict[str, Any]) -> str:
 
 
 def text_on(colour: str) -> str:
-    """Return near-black or white: the one that is easier to read on a colour."""
-    return max(("#12161d", "#ffffff"), key=lambda text: contrast(text, colour))
+    """Return black or white: the one that is easier to read on a colour; a softer black where it is as good."""
+    if contrast(SOFT_BLACK, colour) >= GOOD_CONTRAST:
+        return SOFT_BLACK
+    return max(("#000000", "#ffffff"), key=lambda text: contrast(text, colour))
 
 
 def readable(colour: str, paper: str) -> str:

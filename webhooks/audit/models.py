@@ -16,6 +16,7 @@ class AuditEntry(Row):
 
     class Actor(models.TextChoices):
         KEY = "key", "API key"
+        PORTAL = "portal", "User of the portal"
         USER = "user", "User of the admin"
         COMMAND = "command", "User of the machine"
         SYSTEM = "system", "The system"
@@ -23,6 +24,7 @@ class AuditEntry(Row):
 
     class Origin(models.TextChoices):
         API = "api", "REST API"
+        PORTAL = "portal", "Portal"
         ADMIN = "admin", "Admin"
         COMMAND = "command", "Command line"
         JOB = "job", "Periodic task"

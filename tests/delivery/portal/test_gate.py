@@ -6,10 +6,11 @@ from django.urls import get_resolver
 from delivery.portal import gate, opening
 from delivery.portal.gate import COOKIE, PortalPage, rates
 from delivery.portal.urls import portal_urlpatterns
-from subscriptions.models import Endpoint, PortalActivity, PortalLink
+from subscriptions.models import Endpoint, PortalLink
 from subscriptions.portal_access.links import create_link, revoke_link
 from tests.delivery.portal.sessions import portal_client, text_of
 from tests.factories import make_endpoint, make_tenant
+from webhooks.audit.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
 NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
@@ -174,10 +175,15 @@ def test_changes_are_recorded_with_their_user(tenant):
     endpoint = make_endpoint(tenant)
     client = portal_client(tenant, user="ada@example.com")
     client.send(f"/portal/endpoints/{endpoint.public_id}/pause/")
-    found = PortalActivity.objects.get()
-    assert (found.user, found.operation, found.subject) == (
-        "ada@example.com",
-        "PATCH endpoint-detail",
-        endpoint.public_id,
-    )
-    assert "Changed an endpoint" in text_of(client.get("/portal/activity/"))
+    found = AuditEntry.objects.get(origin="portal")
+    assert (found.origin, found.actor_type, found.actor_name) == ("portal", "portal", "portal: ada@example.com")
+    assert (found.operation, found.object_key) == ("PATCH endpoint-detail", str(endpoint.pk))
+    page = text_of(client.get("/portal/activity/"))
+    assert "Changed an endpoint" in page
+    assert "ada@example.com" in page
+
+
+def test_reading_pages_leaves_no_entry(tenant):
+    client = portal_client(tenant)
+    client.get("/portal/")
+    assert not AuditEntry.objects.filter(origin="portal").exists()

@@ -9,10 +9,10 @@ from django.urls import NoReverseMatch, resolve, reverse
 from delivery.portal.operations import OPERATIONS
 from delivery.portal.rest import Portal
 from delivery.portal.urls import portal_urlpatterns
-from subscriptions.models import PortalActivity
 from tests.api.tenant_rows import TenantRows
 from tests.delivery.portal.sessions import PortalClient, portal_client
 from tests.factories import make_endpoint, make_tenant
+from webhooks.audit.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
 
@@ -49,7 +49,7 @@ def test_route_finds_nothing_of_another_tenant(route):
         for response in (client.get(path), client.send(path, {"url": "https://a.example.com/", "which": "all"})):
             assert response.status_code in (404, 405), path
             assert rows.tenant.public_id not in response.content.decode()
-    assert not PortalActivity.objects.exists()
+    assert not AuditEntry.objects.filter(actor_type="portal").exists()
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda it: it.name)

@@ -21,9 +21,9 @@ def test_contrast_is_that_of_the_standard(first, second, expected):
 def test_texts_of_every_theme_can_be_read(accent, light, dark):
     for is_dark in (False, True):
         found = theme.palette({"accent": accent, "background": light, "background_dark": dark}, dark=is_dark)
-        assert theme.contrast(found.ink, found.paper) >= 4.3
-        assert theme.contrast(found.on_button, found.button) >= 4.3
-        assert theme.contrast(found.accent, found.paper) >= 4.3
+        assert theme.contrast(found.ink, found.paper) >= 4.5
+        assert theme.contrast(found.on_button, found.button) >= 4.5
+        assert theme.contrast(found.accent, found.paper) >= 4.5
 
 
 def test_accent_that_can_be_read_is_not_changed():

@@ -54,5 +54,5 @@ class AuditEntrySerializer(serializers.ModelSerializer[AuditEntry]):
 
 
 def _is_of_the_tenant(entry: AuditEntry) -> bool:
-    """Return whether the actor is a key of the tenant, not one of the platform."""
-    return entry.actor_type == Actor.KEY and entry.actor_tenant_id is not None
+    """Return whether the actor is a key or a portal user of the tenant, not one of the platform."""
+    return entry.actor_type in (Actor.KEY, Actor.PORTAL) and entry.actor_tenant_id is not None

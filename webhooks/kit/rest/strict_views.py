@@ -43,7 +43,7 @@ class StrictView(APIView):
         operation, key = current_operation(), request.auth
         if operation is None or key is None:
             return
-        operation.actor_type, operation.actor_id = "key", str(getattr(key, "key_id", ""))
+        operation.actor_type, operation.actor_id = getattr(key, "actor_type", "key"), str(getattr(key, "key_id", ""))
         operation.actor_name, operation.actor_tenant_id = (
             str(getattr(key, "label", "")),
             getattr(key, "tenant_id", None),
