@@ -72,6 +72,17 @@ class AsyncOperations(AsyncClientBase):
         )
         return result
 
+    async def cancel_erasure(
+        self, ref: str, *, tenant: str | None = None, idempotency_key: str | None = None
+    ) -> models.Erasure:
+        """Cancel an erasure: ``POST /erasures/{ref}/cancel``."""
+        result: models.Erasure = await self._call(
+            "POST",
+            f"/erasures/{quoted(ref)}/cancel",
+            headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key},
+        )
+        return result
+
     async def cancel_event(
         self, ref: str, *, tenant: str | None = None, idempotency_key: str | None = None
     ) -> models.Event:
@@ -274,6 +285,15 @@ class AsyncOperations(AsyncClientBase):
         )
         return result
 
+    async def create_erasure(
+        self, body: models.ErasureCreateRequest, *, tenant: str | None = None, idempotency_key: str | None = None
+    ) -> models.Erasure:
+        """Erase by subject: ``POST /erasures``."""
+        result: models.Erasure = await self._call(
+            "POST", "/erasures", headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key}, body=body
+        )
+        return result
+
     async def create_event(
         self, body: models.EventCreateRequest, *, tenant: str | None = None, idempotency_key: str | None = None
     ) -> models.PublishResult:
@@ -338,6 +358,15 @@ class AsyncOperations(AsyncClientBase):
         """Create a plan: ``POST /plans``."""
         result: models.Plan = await self._call(
             "POST", "/plans", headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key}, body=body
+        )
+        return result
+
+    async def create_portal_link(
+        self, body: models.PortalLinkCreateRequest, *, tenant: str | None = None, idempotency_key: str | None = None
+    ) -> models.PortalLinkWithUrl:
+        """Create a portal link: ``POST /portal-links``."""
+        result: models.PortalLinkWithUrl = await self._call(
+            "POST", "/portal-links", headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key}, body=body
         )
         return result
 
@@ -520,6 +549,12 @@ class AsyncOperations(AsyncClientBase):
     async def delete_plan(self, ref: str, *, tenant: str | None = None, if_match: str | None = None) -> None:
         """Delete a plan: ``DELETE /plans/{ref}``."""
         await self._call("DELETE", f"/plans/{quoted(ref)}", headers={"Waypost-Tenant": tenant, "If-Match": if_match})
+
+    async def delete_portal_link(self, ref: str, *, tenant: str | None = None, if_match: str | None = None) -> None:
+        """Revoke a portal link: ``DELETE /portal-links/{ref}``."""
+        await self._call(
+            "DELETE", f"/portal-links/{quoted(ref)}", headers={"Waypost-Tenant": tenant, "If-Match": if_match}
+        )
 
     async def delete_schedule(self, ref: str, *, tenant: str | None = None, if_match: str | None = None) -> None:
         """Delete a schedule: ``DELETE /schedules/{ref}``."""
@@ -751,6 +786,11 @@ class AsyncOperations(AsyncClientBase):
         )
         return result
 
+    async def get_erasure(self, ref: str, *, tenant: str | None = None) -> models.Erasure:
+        """Get an erasure: ``GET /erasures/{ref}``."""
+        result: models.Erasure = await self._call("GET", f"/erasures/{quoted(ref)}", headers={"Waypost-Tenant": tenant})
+        return result
+
     async def get_event(self, ref: str, *, tenant: str | None = None) -> models.EventDetail:
         """Get an event: ``GET /events/{ref}``."""
         result: models.EventDetail = await self._call(
@@ -797,6 +837,13 @@ class AsyncOperations(AsyncClientBase):
     async def get_plan(self, ref: str, *, tenant: str | None = None) -> models.Plan:
         """Get a plan: ``GET /plans/{ref}``."""
         result: models.Plan = await self._call("GET", f"/plans/{quoted(ref)}", headers={"Waypost-Tenant": tenant})
+        return result
+
+    async def get_portal_link(self, ref: str, *, tenant: str | None = None) -> models.PortalLink:
+        """Get a portal link: ``GET /portal-links/{ref}``."""
+        result: models.PortalLink = await self._call(
+            "GET", f"/portal-links/{quoted(ref)}", headers={"Waypost-Tenant": tenant}
+        )
         return result
 
     async def get_receipt(self, ref: str, *, tenant: str | None = None) -> models.Receipt:
@@ -1197,6 +1244,24 @@ class AsyncOperations(AsyncClientBase):
         )
         return pages
 
+    def list_erasures(
+        self,
+        *,
+        limit: int | None = None,
+        order: str | None = None,
+        state: str | None = None,
+        subject_hash: str | None = None,
+        tenant: str | None = None,
+    ) -> AsyncPages[models.Erasure]:
+        """List erasures: ``GET /erasures``."""
+        pages: AsyncPages[models.Erasure] = self._pages(
+            "GET",
+            "/erasures",
+            query={"limit": limit, "order": order, "state": state, "subject_hash": subject_hash},
+            headers={"Waypost-Tenant": tenant},
+        )
+        return pages
+
     def list_event_deliveries(
         self,
         ref: str,
@@ -1361,6 +1426,15 @@ class AsyncOperations(AsyncClientBase):
         """List plans: ``GET /plans``."""
         pages: AsyncPages[models.Plan] = self._pages(
             "GET", "/plans", query={"limit": limit, "order": order}, headers={"Waypost-Tenant": tenant}
+        )
+        return pages
+
+    def list_portal_links(
+        self, *, limit: int | None = None, order: str | None = None, tenant: str | None = None
+    ) -> AsyncPages[models.PortalLink]:
+        """List portal links: ``GET /portal-links``."""
+        pages: AsyncPages[models.PortalLink] = self._pages(
+            "GET", "/portal-links", query={"limit": limit, "order": order}, headers={"Waypost-Tenant": tenant}
         )
         return pages
 
@@ -1707,6 +1781,18 @@ class AsyncOperations(AsyncClientBase):
         result: models.SelectionCount = await self._call(
             "POST",
             "/subscriptions/delete/preview",
+            headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key},
+            body=body,
+        )
+        return result
+
+    async def preview_erasure(
+        self, body: models.ErasureSelectionRequest, *, tenant: str | None = None, idempotency_key: str | None = None
+    ) -> models.ErasureCount:
+        """Preview an erasure: ``POST /erasures/preview``."""
+        result: models.ErasureCount = await self._call(
+            "POST",
+            "/erasures/preview",
             headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key},
             body=body,
         )

@@ -268,9 +268,10 @@ AuditAction: TypeAlias = Literal[
 """
 
 
-AuditActorType: TypeAlias = Literal["key", "user", "command", "system", "anonymous"]
+AuditActorType: TypeAlias = Literal["key", "portal", "user", "command", "system", "anonymous"]
 """
 * `key` - API key
+* `portal` - User of the portal
 * `user` - User of the admin
 * `command` - User of the machine
 * `system` - The system
@@ -278,9 +279,10 @@ AuditActorType: TypeAlias = Literal["key", "user", "command", "system", "anonymo
 """
 
 
-AuditOrigin: TypeAlias = Literal["api", "admin", "command", "job", "system"]
+AuditOrigin: TypeAlias = Literal["api", "portal", "admin", "command", "job", "system"]
 """
 * `api` - REST API
+* `portal` - Portal
 * `admin` - Admin
 * `command` - Command line
 * `job` - Periodic task
@@ -827,6 +829,55 @@ EndpointVerificationState: TypeAlias = Literal["unverified", "requested", "verif
 * `requested` - Requested
 * `verified` - Verified
 """
+
+
+class ErasureCount(TypedDict):
+    """
+    The number of events that an erasure would erase now.
+    """
+
+    total: int
+    """
+    Rows that match now.
+    """
+    is_lower_bound: bool
+    """
+    Whether counting stopped at its limit: there may be more.
+    """
+    deliveries: int
+    """
+    Deliveries of these events.
+    """
+    unfinished: int
+    """
+    Those of the deliveries that would be cancelled.
+    """
+
+
+class ErasureCreateRequest(TypedDict, closed=True):
+    """
+    A subject, and how fast it is erased.
+    """
+
+    subject: str
+    """
+    `subject` of the events, exact, as it was published. Found also where a mask has hashed it.
+    """
+    rate: NotRequired[int]
+    """
+    Events per second, at most.
+    """
+
+
+class ErasureSelectionRequest(TypedDict, closed=True):
+    """
+    The subject about which events are erased.
+    """
+
+    subject: str
+    """
+    `subject` of the events, exact, as it was published. Found also where a mask has hashed it.
+    """
 
 
 class EventBridgeParametersRequest(TypedDict, closed=True):
@@ -1783,6 +1834,134 @@ PlatformBusyBecause: TypeAlias = Literal["nothing", "no_drains", "database", "ma
 * `places` - The drains have as many attempts in flight as they can
 * `web` - A web process uses all of a processor
 """
+
+
+PortalCapability: TypeAlias = Literal["view", "manage", "replay", "secrets", "payloads"]
+"""
+* `view` - Look at everything
+* `manage` - Manage
+* `replay` - Replay
+* `secrets` - Secrets
+* `payloads` - Payloads
+"""
+
+
+PortalFont: TypeAlias = Literal["system", "humanist", "geometric", "serif", "rounded", "monospace"]
+"""
+* `system` - System
+* `humanist` - Humanist
+* `geometric` - Geometric
+* `serif` - Serif
+* `rounded` - Rounded
+* `monospace` - Monospace
+"""
+
+
+PortalLanguage: TypeAlias = Literal["en", "de"]
+"""
+* `en` - English
+* `de` - German
+"""
+
+
+PortalMode: TypeAlias = Literal["auto", "light", "dark"]
+"""
+* `auto` - Auto
+* `light` - Light
+* `dark` - Dark
+"""
+
+
+class PortalTheme(TypedDict):
+    """
+    How the pages of a portal look.
+    """
+
+    name: NotRequired[str]
+    """
+    Name at the top of the pages, such as that of your product.
+    """
+    logo_url: NotRequired[str]
+    """
+    Picture beside the name, shown 32 pixels high. `https` only.
+    """
+    accent: NotRequired[str]
+    """
+    Colour of buttons and links, `#rrggbb`. Links are darkened or lightened until they can be read.
+    """
+    background: NotRequired[str]
+    """
+    Background of the pages in light mode. Default: `#ffffff`.
+    """
+    background_dark: NotRequired[str]
+    """
+    Background of the pages in dark mode. Default: `#12161d`.
+    """
+    font: NotRequired[PortalFont]
+    """
+    Kind of font, of those that the reader's machine has. Default: `system`.
+
+    * `system` - System
+    * `humanist` - Humanist
+    * `geometric` - Geometric
+    * `serif` - Serif
+    * `rounded` - Rounded
+    * `monospace` - Monospace
+    """
+    mode: NotRequired[PortalMode]
+    """
+    Light or dark pages; `auto`: as the reader's machine says. Default: `auto`.
+
+    * `auto` - Auto
+    * `light` - Light
+    * `dark` - Dark
+    """
+
+
+class PortalThemeRequest(TypedDict, closed=True):
+    """
+    How the pages of a portal look.
+    """
+
+    name: NotRequired[str]
+    """
+    Name at the top of the pages, such as that of your product.
+    """
+    logo_url: NotRequired[str]
+    """
+    Picture beside the name, shown 32 pixels high. `https` only.
+    """
+    accent: NotRequired[str]
+    """
+    Colour of buttons and links, `#rrggbb`. Links are darkened or lightened until they can be read.
+    """
+    background: NotRequired[str]
+    """
+    Background of the pages in light mode. Default: `#ffffff`.
+    """
+    background_dark: NotRequired[str]
+    """
+    Background of the pages in dark mode. Default: `#12161d`.
+    """
+    font: NotRequired[PortalFont]
+    """
+    Kind of font, of those that the reader's machine has. Default: `system`.
+
+    * `system` - System
+    * `humanist` - Humanist
+    * `geometric` - Geometric
+    * `serif` - Serif
+    * `rounded` - Rounded
+    * `monospace` - Monospace
+    """
+    mode: NotRequired[PortalMode]
+    """
+    Light or dark pages; `auto`: as the reader's machine says. Default: `auto`.
+
+    * `auto` - Auto
+    * `light` - Light
+    * `dark` - Dark
+    """
 
 
 PublishBatchItemStatus: TypeAlias = Literal["accepted", "rejected"]
@@ -3480,9 +3659,13 @@ class EventTransformer(TypedDict, closed=True):
     """
     Texts to use in the template by name, cut to a length: `{"title": {"template": "Order <$.subject>", "max_length": 255}}`. At most 20.
     """
-    template: str
+    template: NotRequired[str]
     """
     Body to send; `<number>` stands for the value of that name.
+    """
+    jsonata: NotRequired[str]
+    """
+    JSONata expression of the body, in place of a template: `{"number": data.number, "total": $sum(data.lines.price)}`.
     """
     content_type: NotRequired[str]
     """
@@ -3804,9 +3987,13 @@ class SourceTransform(TypedDict, closed=True):
     The data of the published event, made from the message.
     """
 
-    template: str
+    template: NotRequired[str]
     """
     Template of the data: `{"id": <$.body.id>, "name": <$.enrichment.name>}`.
+    """
+    jsonata: NotRequired[str]
+    """
+    JSONata expression of the data, in place of a template: `{"id": body.id, "name": enrichment.name}`.
     """
     input_paths: NotRequired[dict[str, str]]
     """
@@ -4762,6 +4949,7 @@ class AuditActor(TypedDict):
     Kind of the one who did it.
 
     * `key` - API key
+    * `portal` - User of the portal
     * `user` - User of the admin
     * `command` - User of the machine
     * `system` - The system
@@ -4807,6 +4995,7 @@ class AuditEntry(TypedDict):
     Where it came from.
 
     * `api` - REST API
+    * `portal` - Portal
     * `admin` - Admin
     * `command` - Command line
     * `job` - Periodic task
@@ -5474,7 +5663,7 @@ class DryRunRequest(TypedDict, closed=True):
     """
     transformer: NotRequired[EventTransformer | None]
     """
-    Body to send, as `input_paths`, `texts`, `template` and `content_type`; null: the whole event.
+    Body to send, as `input_paths`, `texts`, `template` and `content_type`, or as `jsonata` and `content_type`; null: the whole event.
     """
     event: NotRequired[dict[str, Any] | str]
     """
@@ -5967,7 +6156,7 @@ class EndpointSubscriptionRequest(TypedDict, closed=True):
     """
     transformer: NotRequired[EventTransformer | None]
     """
-    Body to send, as `input_paths`, `texts`, `template` and `content_type`; null: the whole event. At most 64 KiB.
+    Body to send, as `input_paths`, `texts`, `template` and `content_type`, or as `jsonata` and `content_type`; null: the whole event. At most 64 KiB.
     """
     description: NotRequired[str]
     """
@@ -6352,6 +6541,92 @@ class EndpointWithSecret(TypedDict):
     public_key: NotRequired[str]
     """
     Public key (`v1a`), with the prefix `whpk_`.
+    """
+
+
+class Erasure(TypedDict):
+    """
+    A request to erase what there is about a subject, with its progress: `erased` of `total` events.
+    """
+
+    id: str
+    """
+    Id, beginning with `era_`.
+    """
+    tenant: str
+    """
+    Id of the tenant whose events are erased.
+    """
+    state: ReplayState
+    """
+    Whether it runs, or how it ended.
+
+    * `running` - Running
+    * `finished` - Finished
+    * `cancelled` - Cancelled
+    """
+    subject: str
+    """
+    The subject, while the erasure runs; empty when it has ended.
+    """
+    subject_hash: str
+    """
+    Keyed hash of the subject, as masks write it.
+    """
+    rate: int
+    """
+    Events per second, at most.
+    """
+    total: int
+    """
+    Events that matched when it was created.
+    """
+    erased: int
+    """
+    Events erased so far.
+    """
+    deliveries: int
+    """
+    Deliveries of these events whose bodies, responses and dead letters were erased.
+    """
+    cancelled: int
+    """
+    Deliveries that were unfinished and are cancelled.
+    """
+    receipts: int
+    """
+    Receipts of these events that were erased.
+    """
+    requested_by: str
+    """
+    The API key or the admin user.
+    """
+    created_at: str
+    """
+    When it was created.
+    """
+    finished_at: str | None
+    """
+    When it finished or was cancelled.
+    """
+
+
+class ErasurePage(TypedDict):
+    """
+    A page of Erasure objects.
+    """
+
+    data: list[Erasure]
+    """
+    Items of this page.
+    """
+    next: str | None
+    """
+    URL of the next page; null: this is the last.
+    """
+    previous: str | None
+    """
+    URL of the page before; null: this is the first.
     """
 
 
@@ -6948,6 +7223,227 @@ class Messages(TypedDict):
     * `paused` - Paused
     * `disabled` - Disabled
     * `unverified` - Unverified
+    """
+
+
+class PortalLink(TypedDict):
+    """
+    A one-time link to the portal of a tenant, without its URL, and the session that it opened.
+    """
+
+    id: str
+    """
+    Id, beginning with `plk_`.
+    """
+    tenant: str
+    """
+    Id of the tenant it belongs to.
+    """
+    endpoint: str | None
+    """
+    The only endpoint that the session shows: id or `uid`; returned as the id. Null: all of the tenant.
+    """
+    capabilities: list[PortalCapability]
+    """
+    What the session allows: `view` (look at everything but payloads), `manage` (create, change, test and delete endpoints, schedules and alerts), `replay` (resend and replay), `secrets` (create and see new signing secrets and API keys), `payloads` (see data of events, requests and responses). Name at least one.
+    """
+    user: str
+    """
+    Who the link is for, as activities name it: an id or an e-mail address.
+    """
+    theme: PortalTheme
+    """
+    How the pages look.
+    """
+    return_url: str
+    """
+    Page of your own that the portal leads back to. Empty: none.
+    """
+    language: PortalLanguage | None
+    """
+    Language of the pages. Null: as the browser prefers.
+
+    * `en` - English
+    * `de` - German
+    """
+    session_seconds: int
+    """
+    Seconds that the session lasts, from the moment the link is opened. Default: 3,600; at most 7 days.
+    """
+    expires_at: str
+    """
+    When the link can no longer be opened.
+    """
+    created_by: str
+    """
+    First characters and name of the key that created it.
+    """
+    created_at: str
+    """
+    When it was created.
+    """
+    opened_at: str | None
+    """
+    When the link was opened; null: it was not.
+    """
+    opened_from: str
+    """
+    IP address that opened it.
+    """
+    session_expires_at: str | None
+    """
+    When the session ends; null: there is none yet.
+    """
+    last_used_at: str | None
+    """
+    When the session was last used, to the minute.
+    """
+    revoked_at: str | None
+    """
+    When link and session were revoked; null: they were not.
+    """
+
+
+class PortalLinkCreateRequest(TypedDict, closed=True):
+    """
+    A new portal link.
+    """
+
+    endpoint: NotRequired[str | None]
+    """
+    The only endpoint that the session shows: id or `uid`; returned as the id. Null: all of the tenant.
+    """
+    capabilities: list[PortalCapability]
+    """
+    What the session allows: `view` (look at everything but payloads), `manage` (create, change, test and delete endpoints, schedules and alerts), `replay` (resend and replay), `secrets` (create and see new signing secrets and API keys), `payloads` (see data of events, requests and responses). Name at least one.
+    """
+    user: NotRequired[str]
+    """
+    Who the link is for, as activities name it: an id or an e-mail address.
+    """
+    theme: NotRequired[PortalThemeRequest]
+    """
+    How the pages look.
+    """
+    return_url: NotRequired[str]
+    """
+    Page of your own that the portal leads back to. Empty: none.
+    """
+    language: NotRequired[PortalLanguage | None]
+    """
+    Language of the pages. Null: as the browser prefers.
+
+    * `en` - English
+    * `de` - German
+    """
+    session_seconds: NotRequired[int]
+    """
+    Seconds that the session lasts, from the moment the link is opened. Default: 3,600; at most 7 days.
+    """
+    expires_in: NotRequired[int]
+    """
+    Seconds in which the link can be opened. Default: 300; at most 7 days.
+    """
+
+
+class PortalLinkPage(TypedDict):
+    """
+    A page of PortalLink objects.
+    """
+
+    data: list[PortalLink]
+    """
+    Items of this page.
+    """
+    next: str | None
+    """
+    URL of the next page; null: this is the last.
+    """
+    previous: str | None
+    """
+    URL of the page before; null: this is the first.
+    """
+
+
+class PortalLinkWithUrl(TypedDict):
+    """
+    A new portal link with its URL, which is not shown again.
+    """
+
+    id: str
+    """
+    Id, beginning with `plk_`.
+    """
+    tenant: str
+    """
+    Id of the tenant it belongs to.
+    """
+    endpoint: str | None
+    """
+    The only endpoint that the session shows: id or `uid`; returned as the id. Null: all of the tenant.
+    """
+    capabilities: list[PortalCapability]
+    """
+    What the session allows: `view` (look at everything but payloads), `manage` (create, change, test and delete endpoints, schedules and alerts), `replay` (resend and replay), `secrets` (create and see new signing secrets and API keys), `payloads` (see data of events, requests and responses). Name at least one.
+    """
+    user: str
+    """
+    Who the link is for, as activities name it: an id or an e-mail address.
+    """
+    theme: PortalTheme
+    """
+    How the pages look.
+    """
+    return_url: str
+    """
+    Page of your own that the portal leads back to. Empty: none.
+    """
+    language: PortalLanguage | None
+    """
+    Language of the pages. Null: as the browser prefers.
+
+    * `en` - English
+    * `de` - German
+    """
+    session_seconds: int
+    """
+    Seconds that the session lasts, from the moment the link is opened. Default: 3,600; at most 7 days.
+    """
+    expires_at: str
+    """
+    When the link can no longer be opened.
+    """
+    created_by: str
+    """
+    First characters and name of the key that created it.
+    """
+    created_at: str
+    """
+    When it was created.
+    """
+    opened_at: str | None
+    """
+    When the link was opened; null: it was not.
+    """
+    opened_from: str
+    """
+    IP address that opened it.
+    """
+    session_expires_at: str | None
+    """
+    When the session ends; null: there is none yet.
+    """
+    last_used_at: str | None
+    """
+    When the session was last used, to the minute.
+    """
+    revoked_at: str | None
+    """
+    When link and session were revoked; null: they were not.
+    """
+    url: str
+    """
+    Address to send the user's browser to, once. It is not shown again.
     """
 
 
@@ -8354,7 +8850,7 @@ class Subscription(TypedDict):
     """
     transformer: EventTransformer | None
     """
-    Body to send, as `input_paths`, `texts`, `template` and `content_type`; null: the whole event. At most 64 KiB.
+    Body to send, as `input_paths`, `texts`, `template` and `content_type`, or as `jsonata` and `content_type`; null: the whole event. At most 64 KiB.
     """
     description: str
     """
@@ -8424,7 +8920,7 @@ class SubscriptionRequest(TypedDict, closed=True):
     """
     transformer: NotRequired[EventTransformer | None]
     """
-    Body to send, as `input_paths`, `texts`, `template` and `content_type`; null: the whole event. At most 64 KiB.
+    Body to send, as `input_paths`, `texts`, `template` and `content_type`, or as `jsonata` and `content_type`; null: the whole event. At most 64 KiB.
     """
     description: NotRequired[str]
     """
@@ -8467,7 +8963,7 @@ class SubscriptionUpdateRequest(TypedDict, closed=True):
     """
     transformer: NotRequired[EventTransformer | None]
     """
-    Body to send, as `input_paths`, `texts`, `template` and `content_type`; null: the whole event. At most 64 KiB.
+    Body to send, as `input_paths`, `texts`, `template` and `content_type`, or as `jsonata` and `content_type`; null: the whole event. At most 64 KiB.
     """
     description: NotRequired[str]
     """

@@ -72,6 +72,17 @@ class Operations(ClientBase):
         )
         return result
 
+    def cancel_erasure(
+        self, ref: str, *, tenant: str | None = None, idempotency_key: str | None = None
+    ) -> models.Erasure:
+        """Cancel an erasure: ``POST /erasures/{ref}/cancel``."""
+        result: models.Erasure = self._call(
+            "POST",
+            f"/erasures/{quoted(ref)}/cancel",
+            headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key},
+        )
+        return result
+
     def cancel_event(self, ref: str, *, tenant: str | None = None, idempotency_key: str | None = None) -> models.Event:
         """Cancel a scheduled event: ``POST /events/{ref}/cancel``."""
         result: models.Event = self._call(
@@ -272,6 +283,15 @@ class Operations(ClientBase):
         )
         return result
 
+    def create_erasure(
+        self, body: models.ErasureCreateRequest, *, tenant: str | None = None, idempotency_key: str | None = None
+    ) -> models.Erasure:
+        """Erase by subject: ``POST /erasures``."""
+        result: models.Erasure = self._call(
+            "POST", "/erasures", headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key}, body=body
+        )
+        return result
+
     def create_event(
         self, body: models.EventCreateRequest, *, tenant: str | None = None, idempotency_key: str | None = None
     ) -> models.PublishResult:
@@ -336,6 +356,15 @@ class Operations(ClientBase):
         """Create a plan: ``POST /plans``."""
         result: models.Plan = self._call(
             "POST", "/plans", headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key}, body=body
+        )
+        return result
+
+    def create_portal_link(
+        self, body: models.PortalLinkCreateRequest, *, tenant: str | None = None, idempotency_key: str | None = None
+    ) -> models.PortalLinkWithUrl:
+        """Create a portal link: ``POST /portal-links``."""
+        result: models.PortalLinkWithUrl = self._call(
+            "POST", "/portal-links", headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key}, body=body
         )
         return result
 
@@ -508,6 +537,10 @@ class Operations(ClientBase):
     def delete_plan(self, ref: str, *, tenant: str | None = None, if_match: str | None = None) -> None:
         """Delete a plan: ``DELETE /plans/{ref}``."""
         self._call("DELETE", f"/plans/{quoted(ref)}", headers={"Waypost-Tenant": tenant, "If-Match": if_match})
+
+    def delete_portal_link(self, ref: str, *, tenant: str | None = None, if_match: str | None = None) -> None:
+        """Revoke a portal link: ``DELETE /portal-links/{ref}``."""
+        self._call("DELETE", f"/portal-links/{quoted(ref)}", headers={"Waypost-Tenant": tenant, "If-Match": if_match})
 
     def delete_schedule(self, ref: str, *, tenant: str | None = None, if_match: str | None = None) -> None:
         """Delete a schedule: ``DELETE /schedules/{ref}``."""
@@ -727,6 +760,11 @@ class Operations(ClientBase):
         )
         return result
 
+    def get_erasure(self, ref: str, *, tenant: str | None = None) -> models.Erasure:
+        """Get an erasure: ``GET /erasures/{ref}``."""
+        result: models.Erasure = self._call("GET", f"/erasures/{quoted(ref)}", headers={"Waypost-Tenant": tenant})
+        return result
+
     def get_event(self, ref: str, *, tenant: str | None = None) -> models.EventDetail:
         """Get an event: ``GET /events/{ref}``."""
         result: models.EventDetail = self._call("GET", f"/events/{quoted(ref)}", headers={"Waypost-Tenant": tenant})
@@ -767,6 +805,13 @@ class Operations(ClientBase):
     def get_plan(self, ref: str, *, tenant: str | None = None) -> models.Plan:
         """Get a plan: ``GET /plans/{ref}``."""
         result: models.Plan = self._call("GET", f"/plans/{quoted(ref)}", headers={"Waypost-Tenant": tenant})
+        return result
+
+    def get_portal_link(self, ref: str, *, tenant: str | None = None) -> models.PortalLink:
+        """Get a portal link: ``GET /portal-links/{ref}``."""
+        result: models.PortalLink = self._call(
+            "GET", f"/portal-links/{quoted(ref)}", headers={"Waypost-Tenant": tenant}
+        )
         return result
 
     def get_receipt(self, ref: str, *, tenant: str | None = None) -> models.Receipt:
@@ -1157,6 +1202,24 @@ class Operations(ClientBase):
         )
         return pages
 
+    def list_erasures(
+        self,
+        *,
+        limit: int | None = None,
+        order: str | None = None,
+        state: str | None = None,
+        subject_hash: str | None = None,
+        tenant: str | None = None,
+    ) -> Pages[models.Erasure]:
+        """List erasures: ``GET /erasures``."""
+        pages: Pages[models.Erasure] = self._pages(
+            "GET",
+            "/erasures",
+            query={"limit": limit, "order": order, "state": state, "subject_hash": subject_hash},
+            headers={"Waypost-Tenant": tenant},
+        )
+        return pages
+
     def list_event_deliveries(
         self,
         ref: str,
@@ -1321,6 +1384,15 @@ class Operations(ClientBase):
         """List plans: ``GET /plans``."""
         pages: Pages[models.Plan] = self._pages(
             "GET", "/plans", query={"limit": limit, "order": order}, headers={"Waypost-Tenant": tenant}
+        )
+        return pages
+
+    def list_portal_links(
+        self, *, limit: int | None = None, order: str | None = None, tenant: str | None = None
+    ) -> Pages[models.PortalLink]:
+        """List portal links: ``GET /portal-links``."""
+        pages: Pages[models.PortalLink] = self._pages(
+            "GET", "/portal-links", query={"limit": limit, "order": order}, headers={"Waypost-Tenant": tenant}
         )
         return pages
 
@@ -1667,6 +1739,18 @@ class Operations(ClientBase):
         result: models.SelectionCount = self._call(
             "POST",
             "/subscriptions/delete/preview",
+            headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key},
+            body=body,
+        )
+        return result
+
+    def preview_erasure(
+        self, body: models.ErasureSelectionRequest, *, tenant: str | None = None, idempotency_key: str | None = None
+    ) -> models.ErasureCount:
+        """Preview an erasure: ``POST /erasures/preview``."""
+        result: models.ErasureCount = self._call(
+            "POST",
+            "/erasures/preview",
             headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key},
             body=body,
         )
