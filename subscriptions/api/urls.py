@@ -41,7 +41,7 @@ urlpatterns = [
     *inspector_api_urlpatterns,
     *portal_link_urlpatterns,
     path("masking-keys/", masking_keys.MaskingKeys.as_view(), name="masking-keys"),
-    path("endpoints/<str:ref>/masking-key/", masking_keys.EndpointMaskingKey.as_view(), name="endpoint-masking-key"),
+    path("endpoints/<str:ref>/masking-keys/", masking_keys.EndpointMaskingKeys.as_view(), name="endpoint-masking-keys"),
     path("keys/<str:ref>/rotate/", keys.KeyRotation.as_view(), name="key-rotation"),
     path("endpoints/<str:ref>/secrets/", endpoint_secrets.EndpointSecrets.as_view(), name="endpoint-secrets"),
     path(

@@ -267,6 +267,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('tenant', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='+', serialize=False, to='subscriptions.tenant')),
                 ('ciphertext', models.BinaryField()),
+                ('rotations', models.JSONField(default=dict, editable=False, help_text='Times of the rotations of each key, by name.')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
             ],
         ),

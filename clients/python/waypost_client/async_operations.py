@@ -739,10 +739,10 @@ class AsyncOperations(AsyncClientBase):
         )
         return result
 
-    async def get_endpoint_masking_key(self, ref: str, *, tenant: str | None = None) -> models.MaskingKey:
-        """Get an endpoint's masking key: ``GET /endpoints/{ref}/masking-key``."""
-        result: models.MaskingKey = await self._call(
-            "GET", f"/endpoints/{quoted(ref)}/masking-key", headers={"Waypost-Tenant": tenant}
+    async def get_endpoint_masking_keys(self, ref: str, *, tenant: str | None = None) -> models.MaskingKeys:
+        """Get an endpoint's masking keys: ``GET /endpoints/{ref}/masking-keys``."""
+        result: models.MaskingKeys = await self._call(
+            "GET", f"/endpoints/{quoted(ref)}/masking-keys", headers={"Waypost-Tenant": tenant}
         )
         return result
 
@@ -1999,6 +1999,17 @@ class AsyncOperations(AsyncClientBase):
         )
         return result
 
+    async def rotate_endpoint_masking_key(
+        self, ref: str, *, tenant: str | None = None, idempotency_key: str | None = None
+    ) -> models.MaskingKey:
+        """Rotate an endpoint's masking key: ``POST /endpoints/{ref}/masking-keys``."""
+        result: models.MaskingKey = await self._call(
+            "POST",
+            f"/endpoints/{quoted(ref)}/masking-keys",
+            headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key},
+        )
+        return result
+
     async def rotate_key(
         self,
         ref: str,
@@ -2013,6 +2024,15 @@ class AsyncOperations(AsyncClientBase):
             f"/keys/{quoted(ref)}/rotate",
             headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key},
             body=body,
+        )
+        return result
+
+    async def rotate_masking_key(
+        self, body: models.MaskingKeyRotationRequest, *, tenant: str | None = None, idempotency_key: str | None = None
+    ) -> models.MaskingKey:
+        """Rotate a masking key: ``POST /masking-keys``."""
+        result: models.MaskingKey = await self._call(
+            "POST", "/masking-keys", headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key}, body=body
         )
         return result
 

@@ -1447,16 +1447,35 @@ class MaskingKey(TypedDict):
     """
     The key: 32 bytes for A256GCM, in base64url without padding.
     """
+    is_current: bool
+    """
+    Whether values are encrypted by it now.
+    """
+    created_at: str | None
+    """
+    When a rotation has created it; null: it is the first key.
+    """
+
+
+class MaskingKeyRotationRequest(TypedDict, closed=True):
+    """
+    Which key of a tenant is rotated.
+    """
+
+    of_platform: NotRequired[bool]
+    """
+    Rotate the key of the platform's event types in place of that of the tenant's own.
+    """
 
 
 class MaskingKeys(TypedDict):
     """
-    The keys of a tenant for values that event types encrypt.
+    Keys for values that masks have encrypted.
     """
 
     data: list[MaskingKey]
     """
-    The key of the tenant's own event types, and with a platform key that of the platform's.
+    The current key, then older ones; for a platform key, then those of the platform's event types.
     """
 
 

@@ -713,10 +713,10 @@ class Operations(ClientBase):
         )
         return result
 
-    def get_endpoint_masking_key(self, ref: str, *, tenant: str | None = None) -> models.MaskingKey:
-        """Get an endpoint's masking key: ``GET /endpoints/{ref}/masking-key``."""
-        result: models.MaskingKey = self._call(
-            "GET", f"/endpoints/{quoted(ref)}/masking-key", headers={"Waypost-Tenant": tenant}
+    def get_endpoint_masking_keys(self, ref: str, *, tenant: str | None = None) -> models.MaskingKeys:
+        """Get an endpoint's masking keys: ``GET /endpoints/{ref}/masking-keys``."""
+        result: models.MaskingKeys = self._call(
+            "GET", f"/endpoints/{quoted(ref)}/masking-keys", headers={"Waypost-Tenant": tenant}
         )
         return result
 
@@ -1957,6 +1957,17 @@ class Operations(ClientBase):
         )
         return result
 
+    def rotate_endpoint_masking_key(
+        self, ref: str, *, tenant: str | None = None, idempotency_key: str | None = None
+    ) -> models.MaskingKey:
+        """Rotate an endpoint's masking key: ``POST /endpoints/{ref}/masking-keys``."""
+        result: models.MaskingKey = self._call(
+            "POST",
+            f"/endpoints/{quoted(ref)}/masking-keys",
+            headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key},
+        )
+        return result
+
     def rotate_key(
         self,
         ref: str,
@@ -1971,6 +1982,15 @@ class Operations(ClientBase):
             f"/keys/{quoted(ref)}/rotate",
             headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key},
             body=body,
+        )
+        return result
+
+    def rotate_masking_key(
+        self, body: models.MaskingKeyRotationRequest, *, tenant: str | None = None, idempotency_key: str | None = None
+    ) -> models.MaskingKey:
+        """Rotate a masking key: ``POST /masking-keys``."""
+        result: models.MaskingKey = self._call(
+            "POST", "/masking-keys", headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key}, body=body
         )
         return result
 

@@ -837,7 +837,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/endpoints/{ref}/masking-key": {
+    "/api/v1/endpoints/{ref}/masking-keys": {
         parameters: {
             query?: never;
             header?: never;
@@ -845,12 +845,16 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get an endpoint's masking key
-         * @description Returns the key that decrypts the values which the endpoint's own masks `encrypt`. Each endpoint has another one, so that it can be given to its receiver. It never changes.
+         * Get an endpoint's masking keys
+         * @description Returns the keys that decrypt the values which the endpoint's own masks `encrypt`. Each endpoint has others, so that they can be given to its receiver.
          */
-        get: operations["get_endpoint_masking_key"];
+        get: operations["get_endpoint_masking_keys"];
         put?: never;
-        post?: never;
+        /**
+         * Rotate an endpoint's masking key
+         * @description Creates the next key of values that the endpoint's own masks `encrypt`. What is published from then on is encrypted by it, within a second. Older keys stay, to read what they have encrypted, and hashes stay the same.
+         */
+        post: operations["rotate_endpoint_masking_key"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1079,6 +1083,90 @@ export interface paths {
          * @description Counts the endpoints that match a filter, and changes nothing.
          */
         post: operations["preview_delete_endpoints"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/erasures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List erasures
+         * @description Returns erasures, newest first, with their progress.
+         */
+        get: operations["list_erasures"];
+        put?: never;
+        /**
+         * Erase by subject
+         * @description Erases the data of all events with this `subject` that exist now: bodies, originals, responses and reasons of their deliveries and dead letters, and the receipts that they were published from. Unfinished deliveries are cancelled. Runs in the background; read its progress with *Get an erasure*. What was delivered cannot be recalled.
+         */
+        post: operations["create_erasure"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/erasures/{ref}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get an erasure
+         * @description Returns one erasure with its progress. When it has ended, only the keyed hash of the subject is left.
+         */
+        get: operations["get_erasure"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/erasures/{ref}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel an erasure
+         * @description Stops an erasure; what it has erased stays erased. Idempotent; 409 if it has finished.
+         */
+        post: operations["cancel_erasure"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/erasures/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview an erasure
+         * @description Counts what there is about a subject, without erasing anything.
+         */
+        post: operations["preview_erasure"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1570,11 +1658,15 @@ export interface paths {
         };
         /**
          * Get the masking keys
-         * @description Returns the keys that decrypt the values which event types `encrypt`: that of the tenant's own types, and to a platform key that of the platform's types too. A key never changes.
+         * @description Returns the keys that decrypt the values which event types `encrypt`: those of the tenant's own types, and to a platform key those of the platform's types too.
          */
         get: operations["get_masking_keys"];
         put?: never;
-        post?: never;
+        /**
+         * Rotate a masking key
+         * @description Creates the next key of values that event types `encrypt`. What is published from then on is encrypted by it, within a second. Older keys stay, to read what they have encrypted, and hashes stay the same.
+         */
+        post: operations["rotate_masking_key"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1635,6 +1727,54 @@ export interface paths {
          * @description Changes the limits that are given and keeps the others. Takes effect for the plan's tenants within a second. Platform keys only.
          */
         patch: operations["change_plan"];
+        trace?: never;
+    };
+    "/api/v1/portal-links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List portal links
+         * @description Returns portal links, newest first, without their URLs: who created each, when and from where it was opened, and when its session ends.
+         */
+        get: operations["list_portal_links"];
+        put?: never;
+        /**
+         * Create a portal link
+         * @description Creates a one-time link (`url`) to the portal of the tenant: pages on which your customer manages endpoints, finds messages and sends them again. Send the user's browser there at once, or give it to the element `<waypost-portal>` to show the pages inside yours. The first browser that opens it gets a session for this tenant and nothing else. The key needs the scope of each capability: `read` for `view` and `payloads`, `manage` for the others.
+         */
+        post: operations["create_portal_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/portal-links/{ref}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a portal link
+         * @description Returns one portal link without its URL.
+         */
+        get: operations["get_portal_link"];
+        put?: never;
+        post?: never;
+        /**
+         * Revoke a portal link
+         * @description Revokes a link, and ends the session that it opened, at once.
+         */
+        delete: operations["delete_portal_link"];
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/receipt-replays": {
@@ -3510,6 +3650,7 @@ export interface components {
              * @description Kind of the one who did it.
              *
              *     * `key` - API key
+             *     * `portal` - User of the portal
              *     * `user` - User of the admin
              *     * `command` - User of the machine
              *     * `system` - The system
@@ -3519,13 +3660,14 @@ export interface components {
         };
         /**
          * @description * `key` - API key
+         *     * `portal` - User of the portal
          *     * `user` - User of the admin
          *     * `command` - User of the machine
          *     * `system` - The system
          *     * `anonymous` - Not signed in
          * @enum {string}
          */
-        AuditActorType: "key" | "user" | "command" | "system" | "anonymous";
+        AuditActorType: "key" | "portal" | "user" | "command" | "system" | "anonymous";
         /** @description One change of one object, or one operation. */
         AuditEntry: {
             /**
@@ -3566,6 +3708,7 @@ export interface components {
              * @description Where it came from.
              *
              *     * `api` - REST API
+             *     * `portal` - Portal
              *     * `admin` - Admin
              *     * `command` - Command line
              *     * `job` - Periodic task
@@ -3596,13 +3739,14 @@ export interface components {
         };
         /**
          * @description * `api` - REST API
+         *     * `portal` - Portal
          *     * `admin` - Admin
          *     * `command` - Command line
          *     * `job` - Periodic task
          *     * `system` - The system
          * @enum {string}
          */
-        AuditOrigin: "api" | "admin" | "command" | "job" | "system";
+        AuditOrigin: "api" | "portal" | "admin" | "command" | "job" | "system";
         /** @description The backlog, and how fast it comes and goes. */
         Backlog: {
             /** @description Deliveries that are due and not claimed by a drain, counted up to 50,000, those of failing endpoints included. */
@@ -4380,7 +4524,7 @@ export interface components {
             pattern?: components["schemas"]["EventPattern"] | null;
             /** @description Id or `uid` of a stored subscription. */
             subscription?: string;
-            /** @description Body to send, as `input_paths`, `texts`, `template` and `content_type`; null: the whole event. */
+            /** @description Body to send, as `input_paths`, `texts`, `template` and `content_type`, or as `jsonata` and `content_type`; null: the whole event. */
             transformer?: components["schemas"]["EventTransformer"] | null;
         };
         /** @description The result for one event: whether it would be delivered, and why not otherwise. */
@@ -5229,7 +5373,7 @@ export interface components {
             event_types: string[];
             /** @description Event pattern, matched against the whole event: `{"data": {"total": [{"numeric": [">", 100]}]}}`. Null: every event of these types. At most 16 KiB. */
             pattern?: components["schemas"]["EventPattern"] | null;
-            /** @description Body to send, as `input_paths`, `texts`, `template` and `content_type`; null: the whole event. At most 64 KiB. */
+            /** @description Body to send, as `input_paths`, `texts`, `template` and `content_type`, or as `jsonata` and `content_type`; null: the whole event. At most 64 KiB. */
             transformer?: components["schemas"]["EventTransformer"] | null;
         };
         /** @description Certificates for TLS connections to an endpoint. */
@@ -5516,6 +5660,90 @@ export interface components {
              */
             verified_at: string | null;
         };
+        /** @description A request to erase what there is about a subject, with its progress: `erased` of `total` events. */
+        Erasure: {
+            /** @description Deliveries that were unfinished and are cancelled. */
+            cancelled: number;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+            /** @description Deliveries of these events whose bodies, responses and dead letters were erased. */
+            deliveries: number;
+            /** @description Events erased so far. */
+            erased: number;
+            /**
+             * Format: date-time
+             * @description When it finished or was cancelled.
+             */
+            finished_at: string | null;
+            /** @description Id, beginning with `era_`. */
+            id: string;
+            /** @description Events per second, at most. */
+            rate: number;
+            /** @description Receipts of these events that were erased. */
+            receipts: number;
+            /** @description The API key or the admin user. */
+            requested_by: string;
+            /**
+             * @description Whether it runs, or how it ended.
+             *
+             *     * `running` - Running
+             *     * `finished` - Finished
+             *     * `cancelled` - Cancelled
+             */
+            state: components["schemas"]["ReplayState"];
+            /** @description The subject, while the erasure runs; empty when it has ended. */
+            subject: string;
+            /** @description Keyed hash of the subject, as masks write it. */
+            subject_hash: string;
+            /** @description Id of the tenant whose events are erased. */
+            tenant: string;
+            /** @description Events that matched when it was created. */
+            total: number;
+        };
+        /** @description The number of events that an erasure would erase now. */
+        ErasureCount: {
+            /** @description Deliveries of these events. */
+            deliveries: number;
+            /** @description Whether counting stopped at its limit: there may be more. */
+            is_lower_bound: boolean;
+            /** @description Rows that match now. */
+            total: number;
+            /** @description Those of the deliveries that would be cancelled. */
+            unfinished: number;
+        };
+        /** @description A subject, and how fast it is erased. */
+        ErasureCreateRequest: {
+            /**
+             * @description Events per second, at most.
+             * @default 100
+             */
+            rate: number;
+            /** @description `subject` of the events, exact, as it was published. Found also where a mask has hashed it. */
+            subject: string;
+        };
+        /** @description A page of Erasure objects. */
+        ErasurePage: {
+            /** @description Items of this page. */
+            data: components["schemas"]["Erasure"][];
+            /**
+             * Format: uri
+             * @description URL of the next page; null: this is the last.
+             */
+            next: string | null;
+            /**
+             * Format: uri
+             * @description URL of the page before; null: this is the first.
+             */
+            previous: string | null;
+        };
+        /** @description The subject about which events are erased. */
+        ErasureSelectionRequest: {
+            /** @description `subject` of the events, exact, as it was published. Found also where a mask has hashed it. */
+            subject: string;
+        };
         /** @description An event that was accepted, without its data. */
         Event: {
             /**
@@ -5789,8 +6017,10 @@ export interface components {
             input_paths?: {
                 [key: string]: string;
             };
+            /** @description JSONata expression of the body, in place of a template: `{"number": data.number, "total": $sum(data.lines.price)}`. */
+            jsonata?: string;
             /** @description Body to send; `<number>` stands for the value of that name. */
-            template: string;
+            template?: string;
             /** @description Texts to use in the template by name, cut to a length: `{"title": {"template": "Order <$.subject>", "max_length": 255}}`. At most 20. */
             texts?: {
                 [key: string]: {
@@ -6373,14 +6603,29 @@ export interface components {
         MaskingAction: "remove" | "mask" | "hash" | "encrypt";
         /** @description A key that decrypts values which masks have encrypted. */
         MaskingKey: {
+            /**
+             * Format: date-time
+             * @description When a rotation has created it; null: it is the first key.
+             */
+            created_at: string | null;
+            /** @description Whether values are encrypted by it now. */
+            is_current: boolean;
             /** @description The key: 32 bytes for A256GCM, in base64url without padding. */
             key: string;
             /** @description The `kid` in the header of the values that it decrypts. */
             key_id: string;
         };
-        /** @description The keys of a tenant for values that event types encrypt. */
+        /** @description Which key of a tenant is rotated. */
+        MaskingKeyRotationRequest: {
+            /**
+             * @description Rotate the key of the platform's event types in place of that of the tenant's own.
+             * @default false
+             */
+            of_platform: boolean;
+        };
+        /** @description Keys for values that masks have encrypted. */
         MaskingKeys: {
-            /** @description The key of the tenant's own event types, and with a platform key that of the platform's. */
+            /** @description The current key, then older ones; for a platform key, then those of the platform's event types. */
             data: components["schemas"]["MaskingKey"][];
         };
         /**
@@ -6647,6 +6892,275 @@ export interface components {
          * @enum {string}
          */
         PlatformBusyBecause: "nothing" | "no_drains" | "database" | "machine" | "drains" | "places" | "web";
+        /**
+         * @description * `view` - Look at everything
+         *     * `manage` - Manage
+         *     * `replay` - Replay
+         *     * `secrets` - Secrets
+         *     * `payloads` - Payloads
+         * @enum {string}
+         */
+        PortalCapability: "view" | "manage" | "replay" | "secrets" | "payloads";
+        /**
+         * @description * `system` - System
+         *     * `humanist` - Humanist
+         *     * `geometric` - Geometric
+         *     * `serif` - Serif
+         *     * `rounded` - Rounded
+         *     * `monospace` - Monospace
+         * @enum {string}
+         */
+        PortalFont: "system" | "humanist" | "geometric" | "serif" | "rounded" | "monospace";
+        /**
+         * @description * `en` - English
+         *     * `de` - German
+         * @enum {string}
+         */
+        PortalLanguage: "en" | "de";
+        /** @description A one-time link to the portal of a tenant, without its URL, and the session that it opened. */
+        PortalLink: {
+            /** @description What the session allows: `view` (look at everything but payloads), `manage` (create, change, test and delete endpoints, schedules and alerts), `replay` (resend and replay), `secrets` (create and see new signing secrets and API keys), `payloads` (see data of events, requests and responses). Name at least one. */
+            capabilities: components["schemas"]["PortalCapability"][];
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+            /** @description First characters and name of the key that created it. */
+            created_by: string;
+            /** @description The only endpoint that the session shows: id or `uid`; returned as the id. Null: all of the tenant. */
+            endpoint: string | null;
+            /**
+             * Format: date-time
+             * @description When the link can no longer be opened.
+             */
+            expires_at: string;
+            /** @description Id, beginning with `plk_`. */
+            id: string;
+            /**
+             * @description Language of the pages. Null: as the browser prefers.
+             *
+             *     * `en` - English
+             *     * `de` - German
+             */
+            language: components["schemas"]["PortalLanguage"] | null;
+            /**
+             * Format: date-time
+             * @description When the session was last used, to the minute.
+             */
+            last_used_at: string | null;
+            /**
+             * Format: date-time
+             * @description When the link was opened; null: it was not.
+             */
+            opened_at: string | null;
+            /** @description IP address that opened it. */
+            opened_from: string;
+            /** @description Page of your own that the portal leads back to. Empty: none. */
+            return_url: string;
+            /**
+             * Format: date-time
+             * @description When link and session were revoked; null: they were not.
+             */
+            revoked_at: string | null;
+            /**
+             * Format: date-time
+             * @description When the session ends; null: there is none yet.
+             */
+            session_expires_at: string | null;
+            /**
+             * @description Seconds that the session lasts, from the moment the link is opened. Default: 3,600; at most 7 days.
+             * @default 3600
+             */
+            session_seconds: number;
+            /** @description Id of the tenant it belongs to. */
+            tenant: string;
+            /** @description How the pages look. */
+            theme: components["schemas"]["PortalTheme"];
+            /** @description Who the link is for, as activities name it: an id or an e-mail address. */
+            user: string;
+        };
+        /** @description A new portal link. */
+        PortalLinkCreateRequest: {
+            /** @description What the session allows: `view` (look at everything but payloads), `manage` (create, change, test and delete endpoints, schedules and alerts), `replay` (resend and replay), `secrets` (create and see new signing secrets and API keys), `payloads` (see data of events, requests and responses). Name at least one. */
+            capabilities: components["schemas"]["PortalCapability"][];
+            /** @description The only endpoint that the session shows: id or `uid`; returned as the id. Null: all of the tenant. */
+            endpoint?: string | null;
+            /**
+             * @description Seconds in which the link can be opened. Default: 300; at most 7 days.
+             * @default 300
+             */
+            expires_in: number;
+            /**
+             * @description Language of the pages. Null: as the browser prefers.
+             *
+             *     * `en` - English
+             *     * `de` - German
+             */
+            language?: components["schemas"]["PortalLanguage"] | null;
+            /** @description Page of your own that the portal leads back to. Empty: none. */
+            return_url?: string;
+            /**
+             * @description Seconds that the session lasts, from the moment the link is opened. Default: 3,600; at most 7 days.
+             * @default 3600
+             */
+            session_seconds: number;
+            /** @description How the pages look. */
+            theme?: components["schemas"]["PortalThemeRequest"];
+            /** @description Who the link is for, as activities name it: an id or an e-mail address. */
+            user?: string;
+        };
+        /** @description A page of PortalLink objects. */
+        PortalLinkPage: {
+            /** @description Items of this page. */
+            data: components["schemas"]["PortalLink"][];
+            /**
+             * Format: uri
+             * @description URL of the next page; null: this is the last.
+             */
+            next: string | null;
+            /**
+             * Format: uri
+             * @description URL of the page before; null: this is the first.
+             */
+            previous: string | null;
+        };
+        /** @description A new portal link with its URL, which is not shown again. */
+        PortalLinkWithUrl: {
+            /** @description What the session allows: `view` (look at everything but payloads), `manage` (create, change, test and delete endpoints, schedules and alerts), `replay` (resend and replay), `secrets` (create and see new signing secrets and API keys), `payloads` (see data of events, requests and responses). Name at least one. */
+            capabilities: components["schemas"]["PortalCapability"][];
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+            /** @description First characters and name of the key that created it. */
+            created_by: string;
+            /** @description The only endpoint that the session shows: id or `uid`; returned as the id. Null: all of the tenant. */
+            endpoint: string | null;
+            /**
+             * Format: date-time
+             * @description When the link can no longer be opened.
+             */
+            expires_at: string;
+            /** @description Id, beginning with `plk_`. */
+            id: string;
+            /**
+             * @description Language of the pages. Null: as the browser prefers.
+             *
+             *     * `en` - English
+             *     * `de` - German
+             */
+            language: components["schemas"]["PortalLanguage"] | null;
+            /**
+             * Format: date-time
+             * @description When the session was last used, to the minute.
+             */
+            last_used_at: string | null;
+            /**
+             * Format: date-time
+             * @description When the link was opened; null: it was not.
+             */
+            opened_at: string | null;
+            /** @description IP address that opened it. */
+            opened_from: string;
+            /** @description Page of your own that the portal leads back to. Empty: none. */
+            return_url: string;
+            /**
+             * Format: date-time
+             * @description When link and session were revoked; null: they were not.
+             */
+            revoked_at: string | null;
+            /**
+             * Format: date-time
+             * @description When the session ends; null: there is none yet.
+             */
+            session_expires_at: string | null;
+            /**
+             * @description Seconds that the session lasts, from the moment the link is opened. Default: 3,600; at most 7 days.
+             * @default 3600
+             */
+            session_seconds: number;
+            /** @description Id of the tenant it belongs to. */
+            tenant: string;
+            /** @description How the pages look. */
+            theme: components["schemas"]["PortalTheme"];
+            /** @description Address to send the user's browser to, once. It is not shown again. */
+            url: string;
+            /** @description Who the link is for, as activities name it: an id or an e-mail address. */
+            user: string;
+        };
+        /**
+         * @description * `auto` - Auto
+         *     * `light` - Light
+         *     * `dark` - Dark
+         * @enum {string}
+         */
+        PortalMode: "auto" | "light" | "dark";
+        /** @description How the pages of a portal look. */
+        PortalTheme: {
+            /** @description Colour of buttons and links, `#rrggbb`. Links are darkened or lightened until they can be read. */
+            accent?: string;
+            /** @description Background of the pages in light mode. Default: `#ffffff`. */
+            background?: string;
+            /** @description Background of the pages in dark mode. Default: `#12161d`. */
+            background_dark?: string;
+            /**
+             * @description Kind of font, of those that the reader's machine has. Default: `system`.
+             *
+             *     * `system` - System
+             *     * `humanist` - Humanist
+             *     * `geometric` - Geometric
+             *     * `serif` - Serif
+             *     * `rounded` - Rounded
+             *     * `monospace` - Monospace
+             */
+            font?: components["schemas"]["PortalFont"];
+            /** @description Picture beside the name, shown 32 pixels high. `https` only. */
+            logo_url?: string;
+            /**
+             * @description Light or dark pages; `auto`: as the reader's machine says. Default: `auto`.
+             *
+             *     * `auto` - Auto
+             *     * `light` - Light
+             *     * `dark` - Dark
+             */
+            mode?: components["schemas"]["PortalMode"];
+            /** @description Name at the top of the pages, such as that of your product. */
+            name?: string;
+        };
+        /** @description How the pages of a portal look. */
+        PortalThemeRequest: {
+            /** @description Colour of buttons and links, `#rrggbb`. Links are darkened or lightened until they can be read. */
+            accent?: string;
+            /** @description Background of the pages in light mode. Default: `#ffffff`. */
+            background?: string;
+            /** @description Background of the pages in dark mode. Default: `#12161d`. */
+            background_dark?: string;
+            /**
+             * @description Kind of font, of those that the reader's machine has. Default: `system`.
+             *
+             *     * `system` - System
+             *     * `humanist` - Humanist
+             *     * `geometric` - Geometric
+             *     * `serif` - Serif
+             *     * `rounded` - Rounded
+             *     * `monospace` - Monospace
+             */
+            font?: components["schemas"]["PortalFont"];
+            /** @description Picture beside the name, shown 32 pixels high. `https` only. */
+            logo_url?: string;
+            /**
+             * @description Light or dark pages; `auto`: as the reader's machine says. Default: `auto`.
+             *
+             *     * `auto` - Auto
+             *     * `light` - Light
+             *     * `dark` - Dark
+             */
+            mode?: components["schemas"]["PortalMode"];
+            /** @description Name at the top of the pages, such as that of your product. */
+            name?: string;
+        };
         /** @description Problem details (RFC 9457). */
         Problem: {
             /** @description What the plan allows. */
@@ -8568,8 +9082,10 @@ export interface components {
             input_paths?: {
                 [key: string]: string;
             };
+            /** @description JSONata expression of the data, in place of a template: `{"id": body.id, "name": enrichment.name}`. */
+            jsonata?: string;
             /** @description Template of the data: `{"id": <$.body.id>, "name": <$.enrichment.name>}`. */
-            template: string;
+            template?: string;
             /** @description Type of the published event; empty: that of the message. */
             type?: string;
         };
@@ -8927,7 +9443,7 @@ export interface components {
             pattern: components["schemas"]["EventPattern"] | null;
             /** @description Id of the tenant it belongs to. */
             tenant: string;
-            /** @description Body to send, as `input_paths`, `texts`, `template` and `content_type`; null: the whole event. At most 64 KiB. */
+            /** @description Body to send, as `input_paths`, `texts`, `template` and `content_type`, or as `jsonata` and `content_type`; null: the whole event. At most 64 KiB. */
             transformer: components["schemas"]["EventTransformer"] | null;
             /** @description Your own id, accepted wherever the id is. Up to 256 letters, digits, `.`, `_` and `-`. */
             uid: string | null;
@@ -8973,7 +9489,7 @@ export interface components {
             grant?: string | null;
             /** @description Event pattern, matched against the whole event: `{"data": {"total": [{"numeric": [">", 100]}]}}`. Null: every event of these types. At most 16 KiB. */
             pattern?: components["schemas"]["EventPattern"] | null;
-            /** @description Body to send, as `input_paths`, `texts`, `template` and `content_type`; null: the whole event. At most 64 KiB. */
+            /** @description Body to send, as `input_paths`, `texts`, `template` and `content_type`, or as `jsonata` and `content_type`; null: the whole event. At most 64 KiB. */
             transformer?: components["schemas"]["EventTransformer"] | null;
             /** @description Your own id, accepted wherever the id is. Up to 256 letters, digits, `.`, `_` and `-`. */
             uid?: string | null;
@@ -9008,7 +9524,7 @@ export interface components {
             grant?: string | null;
             /** @description Event pattern, matched against the whole event: `{"data": {"total": [{"numeric": [">", 100]}]}}`. Null: every event of these types. At most 16 KiB. */
             pattern?: components["schemas"]["EventPattern"] | null;
-            /** @description Body to send, as `input_paths`, `texts`, `template` and `content_type`; null: the whole event. At most 64 KiB. */
+            /** @description Body to send, as `input_paths`, `texts`, `template` and `content_type`, or as `jsonata` and `content_type`; null: the whole event. At most 64 KiB. */
             transformer?: components["schemas"]["EventTransformer"] | null;
             /** @description Your own id, accepted wherever the id is. Up to 256 letters, digits, `.`, `_` and `-`. */
             uid?: string | null;
@@ -10105,12 +10621,13 @@ export interface operations {
                  * @description Kind of the one who did it.
                  *
                  *     * `key` - API key
+                 *     * `portal` - User of the portal
                  *     * `user` - User of the admin
                  *     * `command` - User of the machine
                  *     * `system` - The system
                  *     * `anonymous` - Not signed in
                  */
-                actor_type?: "key" | "user" | "command" | "system" | "anonymous";
+                actor_type?: "key" | "portal" | "user" | "command" | "system" | "anonymous";
                 /** @description The pagination cursor value. */
                 cursor?: string;
                 /** @description Number of results to return per page. */
@@ -10125,12 +10642,13 @@ export interface operations {
                  * @description Where it came from.
                  *
                  *     * `api` - REST API
+                 *     * `portal` - Portal
                  *     * `admin` - Admin
                  *     * `command` - Command line
                  *     * `job` - Periodic task
                  *     * `system` - The system
                  */
-                origin?: "api" | "admin" | "command" | "job" | "system";
+                origin?: "api" | "portal" | "admin" | "command" | "job" | "system";
                 /** @description Text in the names of the object, the actor or the operation, ignoring case. */
                 q?: string;
                 /** @description Id of the request, exact. */
@@ -10163,14 +10681,14 @@ export interface operations {
                      *           "action": "created",
                      *           "actor": {
                      *             "address": "127.0.0.1",
-                     *             "id": "01a22ace-68fd-72a8-ad2b-3d439248b6a4",
+                     *             "id": "01a22adf-c030-72d6-9c0f-4c25c46d01e1",
                      *             "name": "wp_c2VjcmV0…",
                      *             "type": "key"
                      *           },
                      *           "after": {
                      *             "created_at": "2026-05-04T12:30:00Z",
                      *             "events_per_month": 100000,
-                     *             "id": "01a22ace-69c9-73f8-aa47-5ac865ba4ecd",
+                     *             "id": "01a22adf-c0ce-74cb-b547-a46351ab6881",
                      *             "is_default": false,
                      *             "max_endpoints": 10000,
                      *             "max_schedules": 10000,
@@ -10190,11 +10708,11 @@ export interface operations {
                      *           "operation": "POST plan-list",
                      *           "origin": "api",
                      *           "part": "",
-                     *           "request_id": "req_ad554e8e198557931",
+                     *           "request_id": "req_2498b23ab993345826",
                      *           "tenant": null
                      *         }
                      *       ],
-                     *       "next": "https://waypost.example/api/v1/audit/?cursor=cD1hdWQuMDFhMjJhY2UtNjlkMy03NjQ0LWE0MzQtYzRkNTUyMGUzMzc4&limit=1",
+                     *       "next": "https://waypost.example/api/v1/audit/?cursor=cD1hdWQuMDFhMjJhZGYtYzBmOS03ZjQ2LTk4OGItMjZlMmZkMGNlY2Jh&limit=1",
                      *       "previous": null
                      *     }
                      */
@@ -10230,14 +10748,14 @@ export interface operations {
                      *       "action": "created",
                      *       "actor": {
                      *         "address": "127.0.0.1",
-                     *         "id": "01a22ace-68fd-72a8-ad2b-3d439248b6a4",
+                     *         "id": "01a22adf-c030-72d6-9c0f-4c25c46d01e1",
                      *         "name": "wp_c2VjcmV0…",
                      *         "type": "key"
                      *       },
                      *       "after": {
                      *         "created_at": "2026-05-04T12:30:00Z",
                      *         "events_per_month": 100000,
-                     *         "id": "01a22ace-69c9-73f8-aa47-5ac865ba4ecd",
+                     *         "id": "01a22adf-c0ce-74cb-b547-a46351ab6881",
                      *         "is_default": false,
                      *         "max_endpoints": 10000,
                      *         "max_schedules": 10000,
@@ -10257,7 +10775,7 @@ export interface operations {
                      *       "operation": "POST plan-list",
                      *       "origin": "api",
                      *       "part": "",
-                     *       "request_id": "req_ad554e8e198557931",
+                     *       "request_id": "req_2498b23ab993345826",
                      *       "tenant": null
                      *     }
                      */
@@ -10288,12 +10806,13 @@ export interface operations {
                  * @description Kind of the one who did it.
                  *
                  *     * `key` - API key
+                 *     * `portal` - User of the portal
                  *     * `user` - User of the admin
                  *     * `command` - User of the machine
                  *     * `system` - The system
                  *     * `anonymous` - Not signed in
                  */
-                actor_type?: "key" | "user" | "command" | "system" | "anonymous";
+                actor_type?: "key" | "portal" | "user" | "command" | "system" | "anonymous";
                 /** @description Id of the last entry of the export before: this one continues after it. */
                 after?: string;
                 /** @description Id of the object: `ep_...`. */
@@ -10304,12 +10823,13 @@ export interface operations {
                  * @description Where it came from.
                  *
                  *     * `api` - REST API
+                 *     * `portal` - Portal
                  *     * `admin` - Admin
                  *     * `command` - Command line
                  *     * `job` - Periodic task
                  *     * `system` - The system
                  */
-                origin?: "api" | "admin" | "command" | "job" | "system";
+                origin?: "api" | "portal" | "admin" | "command" | "job" | "system";
                 /** @description Text in the names of the object, the actor or the operation, ignoring case. */
                 q?: string;
                 /** @description Id of the request, exact. */
@@ -12486,7 +13006,7 @@ export interface operations {
             };
         };
     };
-    get_endpoint_masking_key: {
+    get_endpoint_masking_keys: {
         parameters: {
             query?: never;
             header?: {
@@ -12510,8 +13030,55 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "data": [
+                     *         {
+                     *           "created_at": "2026-05-04T12:30:00Z",
+                     *           "is_current": true,
+                     *           "key": "dGhlIGtleSBvZiBhbiBleGFtcGxlLCAzMiBieXRlcyE",
+                     *           "key_id": "ep_01m83t2ghzevcannga6my0t004.2"
+                     *         },
+                     *         {
+                     *           "created_at": null,
+                     *           "is_current": false,
+                     *           "key": "dGhlIGtleSBvZiBhbiBleGFtcGxlLCAzMiBieXRlcyE",
+                     *           "key_id": "ep_01m83t2ghzevcannga6my0t004"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MaskingKeys"];
+                };
+            };
+        };
+    };
+    rotate_endpoint_masking_key: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you. A request repeated with it within 24 hours takes effect once. */
+                "Idempotency-Key"?: string;
+                /** @description With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`. */
+                "Waypost-Tenant"?: string;
+            };
+            path: {
+                /** @description Id or `uid` of the endpoint. */
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_at": "2026-05-04T12:30:00Z",
+                     *       "is_current": true,
                      *       "key": "dGhlIGtleSBvZiBhbiBleGFtcGxlLCAzMiBieXRlcyE",
-                     *       "key_id": "ep_01m83t2ghzevcannga6my0t004"
+                     *       "key_id": "ep_01m83t2ghzevcannga6my0t004.2"
                      *     }
                      */
                     "application/json": components["schemas"]["MaskingKey"];
@@ -13283,6 +13850,254 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["SelectionCount"];
+                };
+            };
+        };
+    };
+    list_erasures: {
+        parameters: {
+            query?: {
+                /** @description The pagination cursor value. */
+                cursor?: string;
+                /** @description Number of results to return per page. */
+                limit?: number;
+                /** @description Order of the list by time of creation. */
+                order?: "newest" | "oldest";
+                /**
+                 * @description State of the erasure.
+                 *
+                 *     * `running` - Running
+                 *     * `finished` - Finished
+                 *     * `cancelled` - Cancelled
+                 */
+                state?: "running" | "finished" | "cancelled";
+                /** @description Hash of the subject, exact. */
+                subject_hash?: string;
+            };
+            header?: {
+                /** @description An `ETag`: respond 304 if it is still current. */
+                "If-None-Match"?: string;
+                /** @description With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`. */
+                "Waypost-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "cancelled": 0,
+                     *           "created_at": "2026-05-04T12:30:00Z",
+                     *           "deliveries": 0,
+                     *           "erased": 0,
+                     *           "finished_at": null,
+                     *           "id": "era_01m83t2ghzevcannga6my0t001",
+                     *           "rate": 50,
+                     *           "receipts": 0,
+                     *           "requested_by": "wp_c2VjcmV0…",
+                     *           "state": "running",
+                     *           "subject": "customer-1042",
+                     *           "subject_hash": "hmac-sha256:DbOe_9HTxRzROkC6unfViu7rDcjNwSnF-NP1kbnx3dU",
+                     *           "tenant": "tnt_01m83t2ghzevcannga6my0t001",
+                     *           "total": 0
+                     *         }
+                     *       ],
+                     *       "next": null,
+                     *       "previous": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErasurePage"];
+                };
+            };
+        };
+    };
+    create_erasure: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you. A request repeated with it within 24 hours takes effect once. */
+                "Idempotency-Key"?: string;
+                /** @description With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`. */
+                "Waypost-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "rate": 50,
+                 *       "subject": "customer-1042"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ErasureCreateRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "cancelled": 0,
+                     *       "created_at": "2026-05-04T12:30:00Z",
+                     *       "deliveries": 0,
+                     *       "erased": 0,
+                     *       "finished_at": null,
+                     *       "id": "era_01m83t2ghzevcannga6my0t001",
+                     *       "rate": 50,
+                     *       "receipts": 0,
+                     *       "requested_by": "wp_c2VjcmV0…",
+                     *       "state": "running",
+                     *       "subject": "customer-1042",
+                     *       "subject_hash": "hmac-sha256:DbOe_9HTxRzROkC6unfViu7rDcjNwSnF-NP1kbnx3dU",
+                     *       "tenant": "tnt_01m83t2ghzevcannga6my0t001",
+                     *       "total": 0
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Erasure"];
+                };
+            };
+        };
+    };
+    get_erasure: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An `ETag`: respond 304 if it is still current. */
+                "If-None-Match"?: string;
+                /** @description With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`. */
+                "Waypost-Tenant"?: string;
+            };
+            path: {
+                /** @description Id of the erasure. */
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "cancelled": 0,
+                     *       "created_at": "2026-05-04T12:30:00Z",
+                     *       "deliveries": 0,
+                     *       "erased": 0,
+                     *       "finished_at": null,
+                     *       "id": "era_01m83t2ghzevcannga6my0t001",
+                     *       "rate": 50,
+                     *       "receipts": 0,
+                     *       "requested_by": "wp_c2VjcmV0…",
+                     *       "state": "running",
+                     *       "subject": "customer-1042",
+                     *       "subject_hash": "hmac-sha256:DbOe_9HTxRzROkC6unfViu7rDcjNwSnF-NP1kbnx3dU",
+                     *       "tenant": "tnt_01m83t2ghzevcannga6my0t001",
+                     *       "total": 0
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Erasure"];
+                };
+            };
+        };
+    };
+    cancel_erasure: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you. A request repeated with it within 24 hours takes effect once. */
+                "Idempotency-Key"?: string;
+                /** @description With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`. */
+                "Waypost-Tenant"?: string;
+            };
+            path: {
+                /** @description Id of the erasure. */
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "cancelled": 0,
+                     *       "created_at": "2026-05-04T12:30:00Z",
+                     *       "deliveries": 0,
+                     *       "erased": 0,
+                     *       "finished_at": "2026-05-04T12:30:00Z",
+                     *       "id": "era_01m83t2ghzevcannga6my0t001",
+                     *       "rate": 50,
+                     *       "receipts": 0,
+                     *       "requested_by": "wp_c2VjcmV0…",
+                     *       "state": "cancelled",
+                     *       "subject": "",
+                     *       "subject_hash": "hmac-sha256:DbOe_9HTxRzROkC6unfViu7rDcjNwSnF-NP1kbnx3dU",
+                     *       "tenant": "tnt_01m83t2ghzevcannga6my0t001",
+                     *       "total": 0
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Erasure"];
+                };
+            };
+        };
+    };
+    preview_erasure: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you. A request repeated with it within 24 hours takes effect once. */
+                "Idempotency-Key"?: string;
+                /** @description With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`. */
+                "Waypost-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "subject": "customer-1042"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ErasureSelectionRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "deliveries": 0,
+                     *       "is_lower_bound": false,
+                     *       "total": 0,
+                     *       "unfinished": 0
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErasureCount"];
                 };
             };
         };
@@ -15609,6 +16424,14 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
+                     *           "created_at": "2026-05-04T12:30:00Z",
+                     *           "is_current": true,
+                     *           "key": "dGhlIGtleSBvZiBhbiBleGFtcGxlLCAzMiBieXRlcyE",
+                     *           "key_id": "tnt_01m83t2ghzevcannga6my0t001.2"
+                     *         },
+                     *         {
+                     *           "created_at": null,
+                     *           "is_current": false,
                      *           "key": "dGhlIGtleSBvZiBhbiBleGFtcGxlLCAzMiBieXRlcyE",
                      *           "key_id": "tnt_01m83t2ghzevcannga6my0t001"
                      *         }
@@ -15616,6 +16439,47 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["MaskingKeys"];
+                };
+            };
+        };
+    };
+    rotate_masking_key: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you. A request repeated with it within 24 hours takes effect once. */
+                "Idempotency-Key"?: string;
+                /** @description With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`. */
+                "Waypost-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "of_platform": false
+                 *     }
+                 */
+                "application/json": components["schemas"]["MaskingKeyRotationRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_at": "2026-05-04T12:30:00Z",
+                     *       "is_current": true,
+                     *       "key": "dGhlIGtleSBvZiBhbiBleGFtcGxlLCAzMiBieXRlcyE",
+                     *       "key_id": "tnt_01m83t2ghzevcannga6my0t001.2"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MaskingKey"];
                 };
             };
         };
@@ -15924,6 +16788,228 @@ export interface operations {
                      */
                     "application/json": components["schemas"]["Plan"];
                 };
+            };
+        };
+    };
+    list_portal_links: {
+        parameters: {
+            query?: {
+                /** @description The pagination cursor value. */
+                cursor?: string;
+                /** @description Number of results to return per page. */
+                limit?: number;
+                /** @description Order of the list by time of creation. */
+                order?: "newest" | "oldest";
+            };
+            header?: {
+                /** @description An `ETag`: respond 304 if it is still current. */
+                "If-None-Match"?: string;
+                /** @description With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`. */
+                "Waypost-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "capabilities": [
+                     *             "view",
+                     *             "manage",
+                     *             "replay"
+                     *           ],
+                     *           "created_at": "2026-05-04T12:30:00Z",
+                     *           "created_by": "wp_c2VjcmV0…",
+                     *           "endpoint": null,
+                     *           "expires_at": "2026-05-04T12:30:00Z",
+                     *           "id": "plk_01m83t2ghzevcannga6my0t001",
+                     *           "language": null,
+                     *           "last_used_at": null,
+                     *           "opened_at": null,
+                     *           "opened_from": "",
+                     *           "return_url": "https://example.com/settings",
+                     *           "revoked_at": null,
+                     *           "session_expires_at": null,
+                     *           "session_seconds": 3600,
+                     *           "tenant": "tnt_01m83t2ghzevcannga6my0t001",
+                     *           "theme": {
+                     *             "accent": "#2456c4",
+                     *             "mode": "auto",
+                     *             "name": "Acme Webhooks"
+                     *           },
+                     *           "user": "ada@example.com"
+                     *         }
+                     *       ],
+                     *       "next": null,
+                     *       "previous": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PortalLinkPage"];
+                };
+            };
+        };
+    };
+    create_portal_link: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you. A request repeated with it within 24 hours takes effect once. */
+                "Idempotency-Key"?: string;
+                /** @description With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`. */
+                "Waypost-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "capabilities": [
+                 *         "view",
+                 *         "manage",
+                 *         "replay"
+                 *       ],
+                 *       "return_url": "https://example.com/settings",
+                 *       "theme": {
+                 *         "accent": "#2456c4",
+                 *         "mode": "auto",
+                 *         "name": "Acme Webhooks"
+                 *       },
+                 *       "user": "ada@example.com"
+                 *     }
+                 */
+                "application/json": components["schemas"]["PortalLinkCreateRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "capabilities": [
+                     *         "view",
+                     *         "manage",
+                     *         "replay"
+                     *       ],
+                     *       "created_at": "2026-05-04T12:30:00Z",
+                     *       "created_by": "wp_c2VjcmV0…",
+                     *       "endpoint": null,
+                     *       "expires_at": "2026-05-04T12:30:00Z",
+                     *       "id": "plk_01m83t2ghzevcannga6my0t001",
+                     *       "language": null,
+                     *       "last_used_at": null,
+                     *       "opened_at": null,
+                     *       "opened_from": "",
+                     *       "return_url": "https://example.com/settings",
+                     *       "revoked_at": null,
+                     *       "session_expires_at": null,
+                     *       "session_seconds": 3600,
+                     *       "tenant": "tnt_01m83t2ghzevcannga6my0t001",
+                     *       "theme": {
+                     *         "accent": "#2456c4",
+                     *         "mode": "auto",
+                     *         "name": "Acme Webhooks"
+                     *       },
+                     *       "url": "https://example.com/portal/open/dG9rZW4tdG9rZW4tdG9rZW4tdG9rZW4tdG9rZW4tdG9/",
+                     *       "user": "ada@example.com"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PortalLinkWithUrl"];
+                };
+            };
+        };
+    };
+    get_portal_link: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An `ETag`: respond 304 if it is still current. */
+                "If-None-Match"?: string;
+                /** @description With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`. */
+                "Waypost-Tenant"?: string;
+            };
+            path: {
+                /** @description Id of the portal link. */
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "capabilities": [
+                     *         "view",
+                     *         "manage",
+                     *         "replay"
+                     *       ],
+                     *       "created_at": "2026-05-04T12:30:00Z",
+                     *       "created_by": "wp_c2VjcmV0…",
+                     *       "endpoint": null,
+                     *       "expires_at": "2026-05-04T12:30:00Z",
+                     *       "id": "plk_01m83t2ghzevcannga6my0t001",
+                     *       "language": null,
+                     *       "last_used_at": null,
+                     *       "opened_at": null,
+                     *       "opened_from": "",
+                     *       "return_url": "https://example.com/settings",
+                     *       "revoked_at": null,
+                     *       "session_expires_at": null,
+                     *       "session_seconds": 3600,
+                     *       "tenant": "tnt_01m83t2ghzevcannga6my0t001",
+                     *       "theme": {
+                     *         "accent": "#2456c4",
+                     *         "mode": "auto",
+                     *         "name": "Acme Webhooks"
+                     *       },
+                     *       "user": "ada@example.com"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PortalLink"];
+                };
+            };
+        };
+    };
+    delete_portal_link: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An `ETag`: change only if it is still current; 412 otherwise. */
+                "If-Match"?: string;
+                /** @description With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`. */
+                "Waypost-Tenant"?: string;
+            };
+            path: {
+                /** @description Id of the portal link. */
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

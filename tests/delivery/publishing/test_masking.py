@@ -1,6 +1,7 @@
 """Masked events: one form in the store and on the wire, duplicates recognised, originals for cleared endpoints only."""
 
 import json
+from base64 import urlsafe_b64decode
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -110,6 +111,22 @@ def test_digest_of_a_masked_event_is_keyed(tenant: Tenant) -> None:
     publish(tenant, [EVENT])
     publish(other, [EVENT])
     assert len(set(map(bytes, Event.objects.values_list("digest", flat=True)))) == 3
+
+
+def test_rotated_key_encrypts_what_follows_and_hashes_stay(tenant: Tenant) -> None:
+    masks = [{"path": "$.data.card", "action": "encrypt"}, {"path": "$.data.email", "action": "hash"}]
+    make_event_type(tenant, name="user.created", masks=masks)
+    for number in range(2):
+        data = {"card": "4111", "email": SECRET}
+        publish(tenant, [{"type": "user.created", "id": str(number), "source": "/u", "data": data}])
+        keys.rotate_key(tenant.id, keys.tenant_key_name(tenant.id, of_platform=False))
+        keys._rotations.clear()  # what the commit of the rotation does
+    first, second = (json.loads(bytes(it.body))["data"] for it in Event.objects.order_by("id"))
+    assert first["email"] == second["email"]
+    headers = [json.loads(urlsafe_b64decode(it["card"].partition(".")[0] + "==")) for it in (first, second)]
+    assert [it["kid"] for it in headers] == [tenant.public_id, f"{tenant.public_id}.2"]
+    known = {it.key_id for it in keys.decryption_keys(tenant.id, tenant.public_id)}
+    assert {it["kid"] for it in headers} < known
 
 
 def test_hashes_of_two_tenants_differ(tenant: Tenant) -> None:

@@ -55,8 +55,8 @@ def test_masking_keys_are_those_of_the_caller(tenant: Tenant) -> None:
     client = make_client(tenant)
 
     def key(of: Endpoint, given: Any = client) -> dict[str, str]:
-        found: dict[str, str] = given.get(f"{API}/endpoints/{of.public_id}/masking-key/").json()
-        return found
+        (found,) = given.get(f"{API}/endpoints/{of.public_id}/masking-keys/").json()["data"]
+        return dict(found)
 
     assert key(endpoint)["key_id"] == endpoint.public_id
     assert key(endpoint) == key(endpoint)
@@ -66,8 +66,35 @@ def test_masking_keys_are_those_of_the_caller(tenant: Tenant) -> None:
     assert [it["key_id"] for it in own] == [tenant.public_id]
     assert all_keys[0] == own[0]
     assert all_keys[1]["key_id"] == f"platform_{tenant.public_id}"
-    assert make_client(make_tenant()).get(f"{API}/endpoints/{endpoint.public_id}/masking-key/").status_code == 404
+    assert make_client(make_tenant()).get(f"{API}/endpoints/{endpoint.public_id}/masking-keys/").status_code == 404
     assert make_client(tenant, "read").get(f"{API}/masking-keys/").status_code == 403
+
+
+def test_key_is_rotated_and_older_ones_stay(tenant: Tenant) -> None:
+    client = make_client(tenant)
+    path = f"{API}/endpoints/{make_endpoint(tenant, uid='partner').public_id}/masking-keys/"
+    (first,) = client.get(path).json()["data"]
+    made = client.post(path)
+    assert made.status_code == 201
+    current, older = client.get(path).json()["data"]
+    assert current == made.json()
+    assert (current["key_id"], current["is_current"]) == (f"{first['key_id']}.2", True)
+    assert older == {**first, "is_current": False}
+    assert current["key"] != older["key"]
+    assert make_client(tenant, "read").post(path).status_code == 403
+    assert make_client(make_tenant()).post(path).status_code == 404
+
+
+def test_only_a_platform_key_rotates_the_key_of_the_platforms_types(tenant: Tenant) -> None:
+    client, path = make_client(tenant), f"{API}/masking-keys/"
+    refused = client.post(path, {"of_platform": True})
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "#/of_platform")
+    assert client.post(path, {}).json()["key_id"] == f"{tenant.public_id}.2"
+    made = make_client().post(f"{path}?tenant={tenant.public_id}", {"of_platform": True}).json()
+    assert made["key_id"] == f"platform_{tenant.public_id}.2"
+    names = [it["key_id"] for it in make_client().get(f"{path}?tenant={tenant.public_id}").json()["data"]]
+    own, platform = tenant.public_id, f"platform_{tenant.public_id}"
+    assert names == [f"{own}.2", own, f"{platform}.2", platform]
 
 
 def test_dry_run_and_explanation_show_the_masks(tenant: Tenant) -> None:
