@@ -22,6 +22,7 @@ CHECKS = {
     "compose": "tests/docs/test_deploy.py::test_secrets_of_compose_are_accepted",
     "chart": "tests/docs/test_deploy.py::test_values_of_the_chart_are_known",
     "replica": "tests/journeys/test_second_region.py::test_second_region_delivers_all_that_the_first_accepted",
+    "backup": "tests/config/backup/test_backup.py::test_commands_of_the_guide_are_commands_of_the_platform",
     "traces": "tests/docs/test_commands.py::test_settings_of_the_page_for_traces_are_accepted",
     "programs": "tests/docs/test_commands.py::test_program_for_a_container_is_one_that_exists",
     "alerts": "tests/docs/test_commands.py::test_alert_names_metrics_that_are_served",
@@ -139,7 +140,7 @@ INVENTORY = {
     "docs/how-to/event-types.md": "api*4 response",
     "docs/how-to/generate-a-client.md": "api client client-snippet client client-snippet client client-snippet",
     "docs/how-to/mask.md": "mask-api*2 decrypt*2",
-    "docs/how-to/operate.md": "make production encryption-keys programs api response api*2",
+    "docs/how-to/operate.md": "make production encryption-keys programs backup api response api*2",
     "docs/how-to/patterns.md": "api pattern-event matches differs matches*6 differs "
     "matches differs matches*5 differs matches transformed*10",
     "docs/how-to/publish-from-your-django-project.md": "provider-project*8 publish-error provider-project*9",
