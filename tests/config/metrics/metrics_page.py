@@ -16,7 +16,7 @@ EVENTBRIDGE = {
     "waypost_publish_bytes": "`PutEventsRequestSize`",
     "waypost_events_total": "`PutEventsEntriesCount`; rejected: `PutEventsFailedEntriesCount`",
     "waypost_events_matched_total": "`MatchedEvents`",
-    "waypost_deliveries_created_total": "`TriggeredRules`",
+    "waypost_deliveries_created_total": "`InvocationsCreated`, `TriggeredRules`",
     "waypost_attempts_total": "`InvocationAttempts`; not delivered: `FailedInvocations`; retry: "
     "`RetryInvocationAttempts`; delivered: `SuccessfulInvocationAttempts`",
     "waypost_ingestion_to_first_attempt_seconds": "`IngestionToInvocationStartLatency`",
