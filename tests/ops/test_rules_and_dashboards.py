@@ -105,7 +105,9 @@ def test_every_alert_has_a_test_a_severity_and_a_page_that_helps() -> None:
         if "alert" in rule:
             assert rule["alert"] in tested
             assert rule["labels"]["severity"] in ("critical", "warning")
-            assert (ROOT / rule["annotations"]["runbook"]).exists()
+            page, _, heading = rule["annotations"]["runbook"].partition("#")
+            headings = re.findall(r"^## (.+)$", (ROOT / page).read_text(), re.MULTILINE)
+            assert heading in ("", *(it.lower().replace(" ", "-") for it in headings))
 
 
 @pytest.mark.parametrize("word", ["check", "test"])
