@@ -83,6 +83,10 @@ WAYPOST_DEFAULT_WORKERS = env.integer(
     "WAYPOST_DEFAULT_WORKERS", SIZES.default_workers, minimum=1, maximum=256
 )  # processes
 WAYPOST_CATALOGUE = env.choice("WAYPOST_CATALOGUE", ("public", "key"), "public")  # who may browse event types
+WAYPOST_OIDC_ISSUER = env.text("WAYPOST_OIDC_ISSUER", "").rstrip("/")  # identity provider of the admin; empty: none
+WAYPOST_OIDC_ROLES_CLAIM = env.text("WAYPOST_OIDC_ROLES_CLAIM", "groups")  # lists the user's roles
+OIDC_RP_CLIENT_ID = env.text("WAYPOST_OIDC_CLIENT_ID", "")
+OIDC_RP_CLIENT_SECRET = env.text("WAYPOST_OIDC_CLIENT_SECRET", "")
 WAYPOST_AUDIT_DAYS = env.integer("WAYPOST_AUDIT_DAYS", 400, maximum=36_500)  # that entries are kept; 0: for good
 WAYPOST_METRICS_BY = env.choice("WAYPOST_METRICS_BY", ("none", "tenant", "endpoint"), "none")  # labels of metrics
 WAYPOST_PORTAL_FRAME_ANCESTORS = env.origins("WAYPOST_PORTAL_FRAME_ANCESTORS")  # whose pages may embed the portal
@@ -372,6 +376,12 @@ SPECTACULAR_SETTINGS = {
         "SourceResponseWhen": "webhooks.models.Source.ResponseWhen",
     },
 }
+OIDC_RP_SIGN_ALGO, OIDC_RP_SCOPES = "RS256", "openid email profile"
+OIDC_USE_PKCE, OIDC_TIMEOUT = True, 10  # seconds
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    *(["config.access.identity_provider.ProviderBackend"] if WAYPOST_OIDC_ISSUER else []),
+]
 OTP_TOTP_ISSUER = "Waypost"
 OTP_ADMIN_HIDE_SENSITIVE_DATA = True
 LOGIN_URL, LOGIN_REDIRECT_URL = "admin:login", "admin:index"

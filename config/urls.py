@@ -1,8 +1,11 @@
 """Map every URL of the platform to its view."""
 
+from importlib import import_module
+from importlib.util import find_spec
+
 from django.contrib import admin
 from django.templatetags.static import static
-from django.urls import include, path
+from django.urls import URLPattern, include, path
 from django.views.generic import RedirectView
 
 from config.access import second_factor
@@ -16,6 +19,18 @@ from subscriptions.api.event_types.urls import catalogue_urlpatterns
 from subscriptions.api.inspectors.urls import inspector_urlpatterns
 from subscriptions.api.urls import urlpatterns as subscriptions_urlpatterns
 from webhooks.api.urls import api_urlpatterns, inbound_urlpatterns
+
+
+def identity_provider_urls() -> list[URLPattern]:
+    """Return the routes of the sign-in by an identity provider; none without the extra ``oidc``."""
+    if find_spec("mozilla_django_oidc") is None:
+        return []
+    provider = import_module("config.access.identity_provider")
+    return [
+        path("admin/sign-in/", provider.start, name="oidc_authentication_init"),
+        path("admin/sign-in/callback/", provider.callback, name="oidc_authentication_callback"),
+    ]
+
 
 api = [
     path("", description.links, name="api"),
@@ -38,6 +53,7 @@ urlpatterns = [
     path("problems/", problem_pages.problems, name="problems"),
     path("problems/<str:code>/", problem_pages.problem, name="problem"),
     path("admin/login/", login.limited_login),  # before the admin's own
+    *identity_provider_urls(),
     path("admin/second-factor/", second_factor.view, name="second-factor"),
     path("admin/", admin.site.urls),
     path("favicon.ico", RedirectView.as_view(url=static("config/favicon.svg"))),

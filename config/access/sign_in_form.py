@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django_otp import devices_for_user, match_token
 from unfold.forms import AuthenticationForm
@@ -24,6 +25,11 @@ class SignInForm(AuthenticationForm):  # type: ignore[misc]
         help_text="Only if you have set up a second factor.",
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "class": " ".join(BASE_INPUT_CLASSES)}),
     )
+
+    @property
+    def has_identity_provider(self) -> bool:
+        """Return whether users can sign in by an identity provider instead."""
+        return bool(settings.WAYPOST_OIDC_ISSUER)
 
     def clean(self) -> dict[str, Any]:
         """Check the lock, then the password, then the code. Raises ValidationError."""
