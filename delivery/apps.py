@@ -17,6 +17,7 @@ PACKAGES = {"pycurl": "waypost[provider]"}  # those that the receiver does not n
 ON_TENANT_DELETED = (
     "delivery.replaying.replays.cancel_all_of",
     "delivery.lifecycle.erasures.cancel_all_of",
+    "delivery.replaying.closing.cancel_all_of",
     "delivery.schedules.schedules.delete_schedules_of",
     "delivery.alerts.rules.delete_rules_of",
 )

@@ -16,12 +16,13 @@ from django.utils import timezone
 
 from delivery.alerts.models import Alert, AlertAddress, AlertChannel, AlertMessage, AlertRule
 from delivery.broadcasting.models import Broadcast
+from delivery.event_values import EventValue
 from delivery.fan_out.models import PendingShare
 from delivery.lanes.models import HourlyStats, Lane
 from delivery.lifecycle.models import Erasure
 from delivery.load.models import DrainReport, Heartbeat, LoadMinute, PublisherReport
 from delivery.operational.models import PendingResult
-from delivery.replaying.models import DeadLetter, Replay
+from delivery.replaying.models import DeadLetter, DeadLetterJob, Replay
 from delivery.schedules.models import DelayedEvent, Schedule, ScheduleQueue
 from delivery.usage_models import Usage, UsageIncrement
 from subscriptions.models import Endpoint, Row, Tenant
@@ -36,12 +37,14 @@ __all__ = [
     "Attempt",
     "Broadcast",
     "DeadLetter",
+    "DeadLetterJob",
     "DeferredFanOut",
     "DelayedEvent",
     "Delivery",
     "DrainReport",
     "Erasure",
     "Event",
+    "EventValue",
     "Heartbeat",
     "HourlyStats",
     "Lane",
@@ -287,8 +290,10 @@ class Delivery(Row):
             models.Index(
                 fields=["superseded_by"], name="delivery_by_superseding", condition=Q(superseded_by__isnull=False)
             ),
-            # reader: what became of the deliveries of a replay
-            models.Index(fields=["replay", "state"], name="delivery_by_replay", condition=Q(replay__isnull=False)),
+            # readers: what became of the deliveries of a replay, and the list of those in one state
+            models.Index(
+                fields=["replay", "state", "id"], name="delivery_by_replay", condition=Q(replay__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

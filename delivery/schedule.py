@@ -22,6 +22,7 @@ BEAT_SCHEDULE = {
             "delivery.replay_slices": 2,
             "delivery.broadcast_slices": 2,
             "delivery.erasure_slices": 2,
+            "delivery.dead_letter_slices": 2,
             "delivery.fold_usage": 10,
             "delivery.evaluate_alerts": 2,
             "delivery.send_alerts": 2,

@@ -7,7 +7,7 @@ from delivery.broadcasting import broadcasts
 from delivery.fan_out import deferred, delayed, shares
 from delivery.lifecycle import erasures, retention, sweep, usage
 from delivery.operational import publish_results
-from delivery.replaying import replays
+from delivery.replaying import closing, replays
 from delivery.schedule import BEAT_SCHEDULE
 from delivery.schedules import due
 from delivery.sending import drain, shutdown
@@ -32,6 +32,7 @@ PERIODIC_TASKS = [
     periodic_task("delivery.recover", sweep.recover, BEAT_SCHEDULE, has_work=HAS_RECOVERIES),
     periodic_task("delivery.replay_slices", replays.run_slices, BEAT_SCHEDULE, has_work=replays.HAS_RUNNING),
     periodic_task("delivery.broadcast_slices", broadcasts.run_slices, BEAT_SCHEDULE, has_work=broadcasts.HAS_RUNNING),
+    periodic_task("delivery.dead_letter_slices", closing.run_slices, BEAT_SCHEDULE, has_work=closing.HAS_RUNNING),
     periodic_task("delivery.evaluate_alerts", evaluate.run, BEAT_SCHEDULE, has_work=evaluate.HAS_DUE_RULES),
     periodic_task("delivery.send_alerts", with_keys(send.run), BEAT_SCHEDULE, has_work=send.HAS_DUE_MESSAGES),
     periodic_task("delivery.erasure_slices", erasures.run_slices, BEAT_SCHEDULE, has_work=erasures.HAS_RUNNING),

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from delivery.models import AlertRule, Broadcast, Erasure, Replay
+from delivery.models import AlertRule, Broadcast, DeadLetterJob, Erasure, Replay
 from webhooks.kit.tracing.context import trace_id_of
 from webhooks.wire.ids import public
 
@@ -104,6 +104,17 @@ def erasure_started(row: Erasure) -> None:
 def erasure_failed(erasure_id: UUID, error: Exception) -> None:
     """Log that a slice of an erasure failed; it is tried again."""
     log.error("erasure failed", erasure=public("era", erasure_id), exc_info=error)
+
+
+def dead_letter_job_started(row: DeadLetterJob) -> None:
+    """Log a new job that discards or acknowledges dead letters."""
+    what = {"job": row.public_id, "operation": row.operation, "by": row.requested_by, "total": row.total}
+    log.info("dead letter job started", **what)
+
+
+def dead_letter_job_failed(job_id: UUID, error: Exception) -> None:
+    """Log that a slice of such a job failed; it is tried again."""
+    log.error("dead letter job failed", job=public("dlj", job_id), exc_info=error)
 
 
 def broadcast_started(row: Broadcast) -> None:

@@ -85,6 +85,7 @@ ROOMS = {
     "subscriptions.masking.models subscriptions.portal_access.models",
     "subscriptions.tenants": f"{GROUND} subscriptions.errors subscriptions.models",
     "subscriptions.json_limits": "subscriptions.errors",
+    "subscriptions.search": "webhooks.kit",
     "subscriptions.masking": f"{GROUND} {TENANTS} subscriptions.json_limits",
     "subscriptions.endpoints": f"{GROUND} {TENANTS} subscriptions.masking",
     "subscriptions.routing": f"{GROUND} {TENANTS} subscriptions.masking subscriptions.endpoints",
@@ -101,8 +102,8 @@ ROOMS = {
     "subscriptions.portal_access",
     "subscriptions.api": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types "
     "subscriptions.inspectors subscriptions.connectors subscriptions.portal_access",
-    "subscriptions.admin": f"{GROUND} {TENANCY} webhooks.audit subscriptions.validation subscriptions.event_types "
-    "subscriptions.inspectors subscriptions.connectors",
+    "subscriptions.admin": f"{GROUND} {TENANCY} webhooks.audit subscriptions.search subscriptions.validation "
+    "subscriptions.event_types subscriptions.inspectors subscriptions.connectors",
     "subscriptions.management": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types "
     "subscriptions.registration subscriptions.svix_import",
     "subscriptions.apps": "webhooks.kit webhooks.host.project subscriptions.defaults",
@@ -120,10 +121,12 @@ ROOMS = {
     "delivery.fan_out.models": "webhooks.wire subscriptions.models",
     "delivery.lanes.models": "webhooks.wire subscriptions.models",
     "delivery.replaying.models": "webhooks.kit subscriptions.models",
+    "delivery.event_values": "",
     "delivery.operational.models": "webhooks.wire subscriptions.models",
     "delivery.models": f"{GROUND} subscriptions.models delivery.usage_models delivery.load.models "
     "delivery.broadcasting.models delivery.schedules.models delivery.alerts.models delivery.operational.models "
-    "delivery.lanes.models delivery.lifecycle.models delivery.replaying.models delivery.fan_out.models",
+    "delivery.lanes.models delivery.lifecycle.models delivery.replaying.models delivery.fan_out.models "
+    "delivery.event_values",
     "delivery.sql": f"{GROUND} subscriptions.models delivery.models delivery.transports.outcome",
     "delivery.transports": f"{GROUND} {TENANCY} delivery.sql delivery.telemetry",
     "delivery.destinations": f"{GROUND} subscriptions.endpoints delivery.transports",
@@ -144,7 +147,8 @@ ROOMS = {
     "delivery.fan_out",
     "delivery.pytest_plugin": f"{GROUND} subscriptions.models delivery.testing delivery.models",
     "delivery.testing": f"{GROUND} subscriptions.models {DELIVERY}",
-    "delivery.reading": f"{GROUND} {TENANCY} subscriptions.event_types {DELIVERY} delivery.load delivery.transports "
+    "delivery.reading": f"{GROUND} {TENANCY} subscriptions.search subscriptions.event_types {DELIVERY} delivery.load "
+    "delivery.transports "
     "delivery.operational "
     "delivery.publishing delivery.lanes delivery.sending subscriptions.connectors",
     "delivery.replaying": f"{GROUND} {TENANCY} {DELIVERY} delivery.operational delivery.fan_out delivery.reading",
@@ -162,9 +166,10 @@ ROOMS = {
     "delivery.fan_out delivery.publishing delivery.sending delivery.pulling delivery.single_attempts delivery.reading "
     "delivery.replaying delivery.broadcasting delivery.schedules delivery.lifecycle delivery.alerts "
     "subscriptions.connectors",
-    "delivery.admin": f"{GROUND} {TENANCY} webhooks.audit subscriptions.admin {DELIVERY} delivery.load "
-    "delivery.publishing delivery.sending delivery.reading delivery.replaying delivery.schedules delivery.lifecycle "
-    "delivery.alerts delivery.templatetags subscriptions.connectors",
+    "delivery.admin": f"{GROUND} {TENANCY} webhooks.audit subscriptions.search subscriptions.admin {DELIVERY} "
+    "delivery.load delivery.publishing delivery.single_attempts "
+    "delivery.sending delivery.reading delivery.replaying delivery.schedules delivery.lifecycle delivery.alerts "
+    "delivery.templatetags subscriptions.connectors",
     "delivery.portal": f"{GROUND} {TENANTS} webhooks.audit subscriptions.portal_access subscriptions.api "
     "delivery.templatetags",
     "delivery.templatetags": "webhooks.kit webhooks.wire",

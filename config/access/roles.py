@@ -21,6 +21,7 @@ _WORK = Q(
     codename__in=[
         *("change_delivery", "add_replay", "change_replay", "change_broadcast", "acknowledge_alert"),
         *("replay_receipt", "change_receiptreplay", "change_lane", "change_deadletter", "change_event"),
+        "change_deadletterjob",
         *("add_endpoint", "change_endpoint", "add_source", "change_source"),
         *("add_schedule", "change_schedule", "delete_schedule", "add_alertrule", "change_alertrule"),
         *("delete_alertrule", "change_eventtype", "add_eventtype"),

@@ -9,6 +9,16 @@ def stylesheet(_request: HttpRequest) -> str:
     return static("config/theme.css")
 
 
+def forms_and_lists(_request: HttpRequest) -> str:
+    """Return the address of the styles of our own pages, and of the search box that is on every page."""
+    return static("webhooks/admin.css")
+
+
+def find_script(_request: HttpRequest) -> str:
+    """Return the address of the script that focuses the search box with a key."""
+    return static("webhooks/find.js")
+
+
 def favicon(_request: HttpRequest) -> str:
     """Return the address of the icon."""
     return static("config/favicon.svg")

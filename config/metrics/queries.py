@@ -28,7 +28,8 @@ BACKLOG = {
     ),
     "waypost_dead_letters_open": (
         "Dead letters that were not replayed, up to 100,000.",
-        "SELECT count(*) FROM (SELECT FROM delivery_deadletter WHERE replayed_at IS NULL LIMIT 100000) found",
+        "SELECT count(*) FROM (SELECT FROM delivery_deadletter WHERE closed_at IS NULL AND acknowledged_at IS NULL"
+        " LIMIT 100000) found",
     ),
     "waypost_circuits_open": (
         "Endpoints whose circuit breaker is open.",

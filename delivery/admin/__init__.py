@@ -5,7 +5,6 @@ cancelled, and unfinished deliveries are retried, moved to the dead letters or c
 nothing else does. Importing a module registers its pages.
 """
 
-from delivery.admin import dead_letters as dead_letters
 from delivery.admin import deliveries as deliveries
 from delivery.admin import erasures as erasures
 from delivery.admin import events as events
@@ -15,4 +14,6 @@ from delivery.admin import tenants as tenants
 from delivery.admin import usage as usage
 from delivery.admin.alerts import alerts as alerts
 from delivery.admin.alerts import rules as rules
+from delivery.admin.dead_letters import dead_letters as dead_letters
+from delivery.admin.endpoints import endpoint_operations as endpoint_operations
 from delivery.admin.schedules import schedules as schedules

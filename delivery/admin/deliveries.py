@@ -13,17 +13,20 @@ from delivery.admin.display import find, last_result, payload, state_pill, trace
 from delivery.admin.operations import MAY_OPERATE, OPERATIONS, OperationPage, operation_path
 from delivery.admin.time_filter import TimeRangeFilter
 from delivery.lifecycle.cancel import UNFINISHED
-from delivery.models import Delivery, Event, Replay
+from delivery.models import Delivery, Replay
 from delivery.reading import queries
 from delivery.reading.explain import explain
+from delivery.reading.finding.events import find_events
+from delivery.reading.finding.of_endpoints import newest_of_endpoints
 from delivery.reading.timeline import timeline
 from delivery.sql.claim import ENCRYPTED_FORMS
-from subscriptions.models import Tenant
+from subscriptions.search import find_endpoints
 from webhooks.audit.looks import HIDDEN, may_see_payload
 from webhooks.kit.admin.display import column, link, when
 from webhooks.kit.admin.filters import ChoicesFilter, RelatedFilter
 from webhooks.kit.admin.lists import AdminList
 
+BY_ANYTHING = "Search by any ID, event type, subject, indexed value, or part of the endpoint's URL"
 SHOWN_ATTEMPTS = 100  # the latest
 SHOWN_DEAD_LETTERS = 20
 
@@ -39,14 +42,20 @@ def _shown_body(delivery: Delivery) -> bytes | memoryview:
 class DeliveryAdmin(AdminList):
     """Show deliveries, and retry, resend, cancel or move them to the dead letters."""
 
-    list_display = ("public_id", "state_column", "result", "attempts", "event_link", "endpoint_link", "published")
-    list_select_related = ("event", "endpoint__http", "endpoint__destination")
+    list_display = (
+        *("public_id", "state_column", "result", "attempts", "event_link", "endpoint_link", "tenant_link"),
+        "published",
+    )
+    list_select_related = ("tenant", "event", "endpoint__http", "endpoint__destination")
+    sortable_by = ("published",)
     list_filter = (
         ("tenant", RelatedFilter),
         ("endpoint", RelatedFilter),
         ("state", ChoicesFilter),
+        ("replay", RelatedFilter),
         ("created_at", TimeRangeFilter),
     )
+    search_help_text = BY_ANYTHING
     search_columns = {"dlv": "pk", "evt": "event_id", "ep": "endpoint_id"}
     fields = (
         ("public_id", "state_column"),
@@ -63,13 +72,14 @@ class DeliveryAdmin(AdminList):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         rows: QuerySet[Delivery] = super().get_queryset(request)
-        return rows.select_related("event", "endpoint__http", "endpoint__destination").defer(
+        return rows.select_related("tenant", "event", "endpoint__http", "endpoint__destination").defer(
             "body", "event__body", "event__original", "event__digest"
         )
 
     def find_text(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
-        events = Event.objects.filter(event_id=term, tenant__in=Tenant.objects.values("id"))
-        return rows.filter(event__in=events.values("id"))
+        if events := find_events(term):
+            return rows.filter(event__in=events)
+        return rows.filter(pk__in=newest_of_endpoints(Delivery, find_endpoints(term)))
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm(MAY_OPERATE))
@@ -141,5 +151,5 @@ class DeliveryAdmin(AdminList):
     superseded_by_link = column(
         "Superseded by", lambda delivery: link(find(Delivery.objects.all(), delivery.superseded_by_id))
     )
-    published = column("Published (UTC)", lambda delivery: when(delivery.created_at))
+    published = column("Published (UTC)", lambda delivery: when(delivery.created_at), order="id")
     trace = column("Trace", lambda delivery: trace_link(delivery.event))

@@ -27,6 +27,8 @@ TONES: Final[dict[str, Tone]] = {
     Replay.State.RUNNING: "info",
     Replay.State.FINISHED: "good",
     "open": "bad",
+    "acknowledged": "warn",
+    "discarded": "plain",
     "replayed": "good",
     "ready": "info",
     "active": "info",

@@ -10,12 +10,13 @@ from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 
 from delivery.admin.display import payload, trace_link
+from delivery.admin.finding.find_page import FindPage
 from delivery.admin.replaying.replay_events import ReplayEventsPage, query_from_filters
 from delivery.admin.replaying.replay_page import MAY_REPLAY
 from delivery.admin.time_filter import TimeRangeFilter
 from delivery.models import Delivery, Event, Replay
 from delivery.reading.explain import endpoints_for, explain
-from subscriptions.models import Tenant
+from delivery.reading.finding.events import find_events
 from webhooks.audit.looks import HIDDEN, may_see_payload
 from webhooks.kit.admin.display import column, link, when
 from webhooks.kit.admin.filters import RelatedFilter
@@ -31,9 +32,12 @@ class EventAdmin(AdminList):
 
     list_display = ("public_id", "type", "subject", "source", "cloudevent_id", "tenant_link", "published")
     list_select_related = ("tenant",)
+    sortable_by = ("published",)
+    search_help_text = "Search by any ID, type (or order.*), subject, or indexed value"
     list_filter = (("tenant", RelatedFilter), ("created_at", TimeRangeFilter))
     fields = (("public_id", "type"), ("cloudevent_id", "source"), ("subject", "tenant_link"), ("published", "trace"))
     readonly_fields = ("public_id", "type", "cloudevent_id", "source", "subject", "tenant_link", "published", "trace")
+    change_form_outer_before_template = "delivery/admin/operations_bar.html"
     change_form_after_template = "delivery/admin/event.html"
     list_before_template = "delivery/admin/replay_events_bar.html"
     actions = ("send_again",)
@@ -43,7 +47,7 @@ class EventAdmin(AdminList):
         return rows.select_related("tenant").defer("body", "original", "digest")
 
     def find_text(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
-        return rows.filter(event_id=term, tenant__in=Tenant.objects.values("id"))
+        return rows.filter(id__in=find_events(term))
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm(MAY_REPLAY))
@@ -51,15 +55,16 @@ class EventAdmin(AdminList):
     @admin.action(description="Send selected again", permissions=["replay"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Event]) -> HttpResponse:
         """Redirect to the replay page of the selected events, which rejects events of several tenants."""
-        selected = list(queryset[: self.list_per_page])
-        query = {"ids": ",".join(event.public_id for event in selected), "scope": Replay.Scope.EVENTS.value}
-        if len({event.tenant_id for event in selected}) == 1:
-            query["tenant"] = selected[0].tenant.public_id
-        return redirect(f"{reverse('admin:delivery_event_replay')}?{urlencode(query)}")
+        return redirect(_replay_path(list(queryset[: self.list_per_page])))
 
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(ReplayEventsPage(self).view)
-        return [path("replay/", page, name="delivery_event_replay"), *super().get_urls()]
+        find = self.admin_site.admin_view(FindPage(self).view)
+        return [
+            path("replay/", page, name="delivery_event_replay"),
+            path("find/", find, name="delivery_event_find"),
+            *super().get_urls(),
+        ]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         context = dict(extra_context or {})
@@ -88,10 +93,20 @@ class EventAdmin(AdminList):
                 "not_sent": explain(event, list(without_delivery[:MAX_EXPLAINED_ENDPOINTS])),
                 "max_not_sent": MAX_EXPLAINED_ENDPOINTS,
             }
+            if self.has_replay_permission(request) and event.payload_deleted_at is None:
+                context["operations"] = [("Send again…", _replay_path([event]))]
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
         return response
 
     cloudevent_id = column("CloudEvent ID", lambda event: event.event_id)
     tenant_link = column("Tenant", lambda event: link(event.tenant, event.tenant.name))
-    published = column("Published (UTC)", lambda event: when(event.created_at))
+    published = column("Published (UTC)", lambda event: when(event.created_at), order="id")
     trace = column("Trace", trace_link)
+
+
+def _replay_path(events: list[Event]) -> str:
+    """Return the path of the page that sends these events again, to all endpoints or to one."""
+    query = {"ids": ",".join(event.public_id for event in events), "scope": Replay.Scope.EVENTS.value}
+    if len({event.tenant_id for event in events}) == 1:
+        query["tenant"] = events[0].tenant.public_id
+    return f"{reverse('admin:delivery_event_replay')}?{urlencode(query)}"

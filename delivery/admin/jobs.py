@@ -1,16 +1,18 @@
-"""Show replays and broadcasts with their progress; running ones can be cancelled."""
+"""Show replays, jobs on dead letters and broadcasts with their progress; running ones can be cancelled."""
 
 from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.html import format_html_join
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from delivery.admin.display import find
 from delivery.admin.time_filter import TimeRangeFilter
-from delivery.models import Broadcast, Delivery, Replay
+from delivery.models import Broadcast, DeadLetterJob, Delivery, Replay
 from delivery.replaying.replay_status import states_of, warnings_of
 from subscriptions.models import Endpoint
 from webhooks.kit.admin.display import NOTHING, column, link, when
@@ -44,15 +46,34 @@ class ReplayAdmin(JobAdmin):
         context = dict(extra_context or {})
         if row is not None and self.has_view_permission(request, row):
             counted = states_of(row)
-            context["states"] = [(state, getattr(counted, state)) for state in Delivery.State.values]
+            context["states"] = [
+                (state, getattr(counted, state), _deliveries_path(row, state)) for state in Delivery.State.values
+            ]
             context["warnings"] = warnings_of(row)
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
         return response
 
-    @admin.display(description="Filter")
-    def filter_lines(self, row: Replay) -> str:
-        lines = [(name.capitalize(), _text(name, value)) for name, value in row.filter.items()]
-        return format_html_join("", "<div>{}: {}</div>", lines) or "No filter"
+    filter_lines = column("Filter", lambda row: _lines(row.filter))
+
+
+@admin.register(DeadLetterJob)
+class DeadLetterJobAdmin(JobAdmin):
+    """Show jobs that discard or acknowledge dead letters."""
+
+    unit = "dead letters"
+    list_display = ("public_id", "state_column", "operation", "progress", "tenant_link", "requested_by", "created")
+    list_select_related = ("tenant",)
+    list_filter = (
+        ("tenant", RelatedFilter),
+        ("operation", ChoicesFilter),
+        ("state", ChoicesFilter),
+        ("created_at", TimeRangeFilter),
+    )
+    fields = (("public_id", "tenant_link"), ("operation", "filter_lines"), "note", ("requested_by", "created"))
+    readonly_fields = ("public_id", "tenant_link", "operation", "filter_lines", "note", "requested_by", "created")
+
+    tenant_link = column("Tenant", lambda row: link(row.tenant, row.tenant.name) if row.tenant else "All tenants")
+    filter_lines = column("Filter", lambda row: _lines(row.filter))
 
 
 @admin.register(Broadcast)
@@ -74,12 +95,23 @@ class BroadcastAdmin(JobAdmin):
         return ", ".join(labels) or "All tenants"
 
 
+def _deliveries_path(row: Replay, state: str) -> str:
+    """Return the path of the list of a replay's deliveries in one state. Index: delivery_by_replay."""
+    query = urlencode({"replay__id__exact": str(row.pk), "state__exact": state})
+    return f"{reverse('admin:delivery_delivery_changelist')}?{query}"
+
+
+def _lines(conditions: dict[str, Any]) -> str:
+    lines = [(name.capitalize().replace("_", " "), _text(name, value)) for name, value in conditions.items()]
+    return format_html_join("", "<div>{}: {}</div>", lines) or "No filter"
+
+
 def _text(name: str, value: Any) -> str:
     """Return a value of the filter as shown on the page."""
     if name == "ids":
         return f"{len(value)} selected"
     if name == "endpoint" and (endpoint := find(Endpoint.objects.all(), ids.parse(Endpoint.prefix, value))):
         return link(endpoint, str(endpoint))
-    if name in ("since", "until"):
+    if name in ("since", "until", "attempted_since", "attempted_until"):
         return when(datetime.fromisoformat(value))
     return str(value) or NOTHING

@@ -1,8 +1,10 @@
 """Show the queue of each endpoint, called a lane in the code: state, rate, backlog, breaker. Retry what waits in it."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -17,6 +19,8 @@ from delivery.reading.lane_status import LaneStatus, lane_status, state_of
 from delivery.reading.lanes_behind import OURS
 from delivery.sending.attempt_stats import stats_by_hour
 from subscriptions.admin.actions import run_for_each
+from subscriptions.admin.endpoint_operations.operation import buttons
+from subscriptions.search import find_endpoints
 from webhooks.kit.admin.display import NOTHING, Tone, column, link, pill, when
 from webhooks.kit.admin.filters import BooleanFilter, RelatedFilter
 from webhooks.kit.admin.lists import AdminList
@@ -43,8 +47,9 @@ HEALTH_TONES: dict[Health, Tone] = {
 class QueueAdmin(AdminList):
     """Show the queues of endpoints."""
 
-    list_display = ("endpoint_link", "state", "failures_in_row", "failing", "due", "circuit_open")
+    list_display = ("endpoint_link", "tenant_link", "state", "failures_in_row", "failing", "due", "circuit_open")
     list_select_related = (
+        "endpoint__tenant",
         "endpoint__http",
         "endpoint__destination",
     )
@@ -52,7 +57,8 @@ class QueueAdmin(AdminList):
     ordering = ("-pk",)
     actions = ("retry_now",)
     search_columns = {"ep": "pk"}
-    search_help_text = "Search by ID of the endpoint (exact)"
+    search_help_text = "Search by the endpoint's ID (exact), or part of its URL or description"
+    change_form_outer_before_template = "subscriptions/admin/endpoint_buttons.html"
     fields = (
         ("endpoint_link", "state"),
         ("health",),
@@ -70,7 +76,20 @@ class QueueAdmin(AdminList):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Lane]:
         rows: QuerySet[Lane] = super().get_queryset(request)
-        return rows.select_related("endpoint__http", "endpoint__destination")
+        return rows.select_related("endpoint__tenant", "endpoint__http", "endpoint__destination")
+
+    def find_text(self, rows: QuerySet[Lane], term: str) -> QuerySet[Lane]:
+        return rows.filter(pk__in=find_endpoints(term))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        lane = self.get_object(request, object_id)
+        context = dict(extra_context or {})
+        if lane is not None and self.has_view_permission(request, lane):
+            context["buttons"] = buttons(request, lane.endpoint)
+        response: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return response
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm(MAY_OPERATE))
@@ -81,6 +100,7 @@ class QueueAdmin(AdminList):
         run_for_each(self, request, queryset, lambda lane: retry_endpoint(lane.endpoint), "retried")
 
     endpoint_link = column("Endpoint", lambda lane: link(lane.endpoint, str(lane.endpoint)))
+    tenant_link = column("Tenant", lambda lane: link(lane.endpoint.tenant, lane.endpoint.tenant.name))
 
     @admin.display(description="State")
     def state(self, lane: Lane) -> str:

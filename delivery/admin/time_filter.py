@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, TypeVar
 
+from django.contrib import messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.dateparse import parse_date, parse_time
@@ -22,7 +23,17 @@ class TimeRangeFilter(TimeFields):  # type: ignore[misc]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[M]) -> QuerySet[M]:
         since, until = self.read(self.used_parameters, self.parameter_name)
+        if not self.is_readable(self.used_parameters, self.parameter_name):
+            messages.error(request, "The time of the filter cannot be read; give days as 2030-01-31, times as 13:30.")
+            return queryset.none()
         return queries.within(queryset, self.parameter_name, since, until)
+
+    @classmethod
+    def is_readable(cls, params: Mapping[str, Any], name: str) -> bool:
+        """Return whether each end that was given could be read; an unreadable one would show everything."""
+        ends = zip(("from", "to"), cls.read(params, name), strict=True)
+        given = {end: any(params.get(f"{name}_{end}_{part}") for part in (0, 1)) for end in ("from", "to")}
+        return all(moment is not None or not given[end] for end, moment in ends)
 
     @staticmethod
     def read(params: Mapping[str, Any], name: str) -> tuple[datetime | None, datetime | None]:

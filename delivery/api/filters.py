@@ -12,9 +12,10 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
 
 from delivery.api.publishing.event_refs import find_event
-from delivery.models import DeadLetter, Delivery, Replay, Schedule
+from delivery.models import DeadLetter, DeadLetterJob, Delivery, Replay, Schedule
 from delivery.publishing.known_types import objection
 from delivery.reading import queries
+from delivery.reading.finding.events import events_with_value
 from delivery.reading.known_sources import source_objection
 from delivery.reading.list_filters import ATTEMPTS, DEAD_LETTERS, DELIVERIES, EVENTS
 from delivery.reading.timeline import EXPLAINED
@@ -34,6 +35,10 @@ STATUS = r"\A([1-5][0-9][0-9]|[1-5]xx)\Z"
 TYPE_HELP = "Event type: one (`order.paid`), all below one (`order.*`), or all (`*`). An unknown one is an error."
 SUBJECT_HELP = "Subject of the event, exact."
 SEARCH_HELP = "Text in the event's id, type, subject or source, ignoring case; or the id of an item of the list."
+VALUE_HELP = (
+    "A value at an indexed path of the event's type (`indexed_paths`): `data.order.id:4711`, or only `4711` for any "
+    "path. Exact; looks at the newest 1,000 events that have it."
+)
 STATUS_HELP = "HTTP status of the latest attempt, or a class of them: `503`, `5xx`."
 ERROR_HELP = "Class of the latest failure, such as `timeout`."
 ENDPOINT_HELP = "Id or `uid` of an endpoint."
@@ -155,6 +160,18 @@ class EventSourceFilter(TextFilter):
         return source
 
 
+class ValueFilter(TextFilter):
+    """Filter by a value at an indexed path of the event's type. ``key``: the column with the event's key."""
+
+    def __init__(self, key: str, **options: Any) -> None:
+        super().__init__(**{"max_length": 1_300, "help_text": VALUE_HELP, **options})
+        self.key = key
+
+    def condition(self, value: str) -> Q:
+        """Return the condition: the events were looked up, the newest 1,000."""
+        return Q(**{f"{self.key}__in": events_with_value(self.context["view"].tenant_id(), value)})
+
+
 class PeriodParams(QueryParams):
     """From ``since`` (included) to ``until`` (not included)."""
 
@@ -185,6 +202,7 @@ class EventFilters(PeriodParams):
         help_text="Source of the CloudEvent, exact. An unknown one is an error.",
     )
     event_id = TextFilter(help_text="The CloudEvent's own id, exact; with `source` if sources share ids.")
+    value = ValueFilter("id")
     schedule = ScheduleFilter(
         where=lambda public_id: Q(event_id__startswith=f"{public_id}-"),
         unindexed=True,
@@ -223,6 +241,7 @@ class DeliveryFilters(EventDeliveryFilters):
     q = TextFilter(where=DELIVERIES["q"], unindexed=True, min_length=2, max_length=256, help_text=SEARCH_HELP)
     endpoint = EndpointField(help_text=ENDPOINT_HELP)
     labels = LabelsFilter(where="endpoint__labels", unindexed=True, help_text=LABELS_HELP)
+    value = ValueFilter("event_id")
     event = EventField(required=False, help_text="Id of an event: `evt_...`, or its own (`event_id`).")
 
 
@@ -231,10 +250,10 @@ class DeadLetterFilters(PeriodParams):
 
     cause = ChoiceFilter(DeadLetter.Cause.choices, unindexed=True, help_text="Why the delivery failed permanently.")
     state = ChoiceFilter(
-        [("open", "Not sent again yet"), ("replayed", "Sent again by a replay")],
+        DeadLetter.State.choices,
         where=DEAD_LETTERS["state"],
         unindexed=True,
-        help_text="Whether it has been sent again. Without this filter the list has both.",
+        help_text="What was done about it. Without this filter the list has all.",
     )
     status = StatusFilter(where=DEAD_LETTERS["status"])
     error = ChoiceFilter(FAILURES, where="last_error", unindexed=True, help_text=ERROR_HELP)
@@ -243,7 +262,15 @@ class DeadLetterFilters(PeriodParams):
     q = TextFilter(where=DEAD_LETTERS["q"], unindexed=True, min_length=2, max_length=256, help_text=SEARCH_HELP)
     endpoint = EndpointField(help_text=ENDPOINT_HELP)
     labels = LabelsFilter(where="endpoint__labels", unindexed=True, help_text=LABELS_HELP)
+    value = ValueFilter("delivery__event_id")
     include = IncludeField("delivery", "event", "attempts")
+
+
+class DeadLetterJobFilters(QueryParams):
+    """Filter jobs on dead letters."""
+
+    state = ChoiceFilter(DeadLetterJob.State.choices, unindexed=True, help_text="State of the job.")
+    operation = ChoiceFilter(DeadLetterJob.Operation.choices, unindexed=True, help_text="What it does.")
 
 
 class ReplayFilters(QueryParams):

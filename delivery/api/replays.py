@@ -21,6 +21,7 @@ from delivery.api.serializers.replays import (
 from delivery.models import Replay
 from delivery.reading import queries
 from delivery.replaying import replays
+from delivery.replaying.preview import describe
 from delivery.replaying.replay_status import warnings_before, warnings_of
 from subscriptions.api.authentication import principal
 from subscriptions.api.tenancy import TenantScoped, tenant_of
@@ -106,7 +107,8 @@ class ReplayPreview(ReplayView):
         with filter_errors():
             selected = read_filter(request, tenant, fields)
             counted = replays.preview(tenant, selected)
-        return Response({**counted._asdict(), "warnings": warnings_before(tenant, selected)})
+        preview = {**counted._asdict(), **describe(tenant, selected)._asdict()}
+        return Response(ReplayPreviewSerializer({**preview, "warnings": warnings_before(tenant, selected)}).data)
 
 
 class ReplayCancel(ReplayView):

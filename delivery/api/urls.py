@@ -7,7 +7,6 @@ from delivery.api import (
     broadcasts,
     changes,
     data,
-    dead_letters,
     deliveries,
     dry_runs,
     erasures,
@@ -17,6 +16,7 @@ from delivery.api import (
     usage,
 )
 from delivery.api.alerts import alert_rules, alerts
+from delivery.api.dead_letters import dead_letter_changes, dead_letter_jobs, dead_letters
 from delivery.api.endpoints import connector_previews, lane_status, stats, test_deliveries, verification
 from delivery.api.publishing import events
 from delivery.api.pulling import acknowledgements, messages
@@ -26,6 +26,7 @@ router = SimpleRouter(use_regex_path=False)
 router.register("events", events.Events, "event")
 router.register("deliveries", deliveries.Deliveries, "delivery")
 router.register("dead-letters", dead_letters.DeadLetters, "dead-letter")
+router.register("dead-letter-jobs", dead_letter_jobs.DeadLetterJobs, "dead-letter-job")
 router.register("broadcasts", broadcasts.Broadcasts, "broadcast")
 router.register("erasures", erasures.Erasures, "erasure")
 router.register("replays", replays.Replays, "replay")
@@ -50,6 +51,21 @@ urlpatterns = [
     path("erasures/<str:ref>/cancel/", erasures.ErasureCancel.as_view(), name="erasure-cancel"),
     path("broadcasts/preview/", broadcasts.BroadcastPreview.as_view(), name="broadcast-preview"),
     path("broadcasts/<str:ref>/cancel/", broadcasts.BroadcastCancel.as_view(), name="broadcast-cancel"),
+    path("dead-letter-jobs/preview/", dead_letter_jobs.DeadLetterJobPreview.as_view(), name="dead-letter-job-preview"),
+    path(
+        "dead-letter-jobs/<str:ref>/cancel/",
+        dead_letter_jobs.DeadLetterJobCancel.as_view(),
+        name="dead-letter-job-cancel",
+    ),
+    path("dead-letters/<str:ref>/replay/", dead_letter_changes.DeadLetterReplay.as_view(), name="dead-letter-replay"),
+    path(
+        "dead-letters/<str:ref>/discard/", dead_letter_changes.DeadLetterDiscard.as_view(), name="dead-letter-discard"
+    ),
+    path(
+        "dead-letters/<str:ref>/acknowledge/",
+        dead_letter_changes.DeadLetterAcknowledge.as_view(),
+        name="dead-letter-acknowledge",
+    ),
     path("deliveries/cancel/", changes.DeliveriesCancel.as_view(), name="deliveries-cancel"),
     path("deliveries/cancel/preview/", changes.DeliveriesCancelPreview.as_view(), name="deliveries-cancel-preview"),
     *router.urls,

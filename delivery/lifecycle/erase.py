@@ -1,10 +1,10 @@
 """Erase an event's data for good, and keep the fact that the event was published.
 
-The event keeps its attributes and loses its data; transformed bodies, keys that order its deliveries and recorded
-responses are removed, and its unfinished deliveries are cancelled, also those being sent; a deferred fan-out is
-dropped. So it is with its copies in tenants that it is shared with, and with the invocation records of its deliveries,
-which may repeat the data. The event records who erased it and when. Its digest stays, so that a repeat is still
-recognised. Data that was delivered cannot be recalled.
+The event keeps its attributes and loses its data; transformed bodies, keys that order its deliveries, indexed values
+and recorded responses are removed, and its unfinished deliveries are cancelled, also those being sent; a deferred
+fan-out is dropped. So it is with its copies in tenants that it is shared with, and with the invocation records of its
+deliveries, which may repeat the data. The event records who erased it and when. Its digest stays, so that a repeat is
+still recognised. Data that was delivered cannot be recalled.
 """
 
 from dataclasses import replace
@@ -18,6 +18,7 @@ from delivery.lifecycle.cancel import cancel_deliveries
 from delivery.models import DeadLetter, Delivery, Event, PendingResult
 from delivery.sql.attempts import delete_responses
 from delivery.sql.fan_out import cancel_fan_out
+from delivery.sql.finding.event_values import delete_values
 from delivery.sql.schedules.delayed_events import cancel_waiting
 from webhooks.wire.cloudevents.event import Event as CloudEvent
 from webhooks.wire.cloudevents.json_format import read_structured, write_structured
@@ -54,6 +55,7 @@ def erase(event: Event, by: str, *, replaced: tuple[str, str] | None = None) -> 
         for kind in (DeadLetter, PendingResult):
             kind.objects.filter(delivery__in=deliveries).exclude(reason="").update(reason="")
         delete_responses(row.id)
+        delete_values([row.id])
         for related in Event.objects.filter(about=row.id):
             erase(related, by, replaced=replaced)
     telemetry.payload_deleted(event.id, by)

@@ -21,6 +21,7 @@ from delivery import telemetry
 from delivery.reading import queries
 from delivery.sql.retention import (
     delete_broadcasts,
+    delete_dead_letter_jobs,
     delete_deliveries,
     delete_erasures,
     delete_events,
@@ -48,6 +49,7 @@ class DeletedRows(NamedTuple):
     replays: int = 0
     broadcasts: int = 0
     erasures: int = 0
+    dead_letter_jobs: int = 0
 
 
 def apply_retention() -> DeletedRows:
@@ -57,6 +59,7 @@ def apply_retention() -> DeletedRows:
         replays=delete_replays(DEFAULT_DAYS),
         broadcasts=delete_broadcasts(DEFAULT_DAYS),
         erasures=delete_erasures(ERASURE_DAYS),
+        dead_letter_jobs=delete_dead_letter_jobs(DEFAULT_DAYS),
     )
     for batch in _batches(timezone.now()):
         total = DeletedRows(*(a + b for a, b in zip(total, batch, strict=True)))

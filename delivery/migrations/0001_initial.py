@@ -202,6 +202,26 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='DeadLetterJob',
+            fields=[
+                ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When it was created.')),
+                ('state', models.CharField(choices=[('running', 'Running'), ('finished', 'Finished'), ('cancelled', 'Cancelled')], default='running', help_text='Whether it runs, or how it ended.', max_length=9)),
+                ('until_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='Rows that were created later are not part of it.')),
+                ('sliced_at', models.DateTimeField(editable=False, help_text='The time up to which the rate is used; like Lane.next_slot_at.', null=True)),
+                ('requested_by', models.CharField(help_text='The API key or the admin user.', max_length=256)),
+                ('finished_at', models.DateTimeField(help_text='When it finished or was cancelled.', null=True)),
+                ('operation', models.CharField(choices=[('discard', 'Discard'), ('acknowledge', 'Acknowledge')], help_text='What is done with them.', max_length=11)),
+                ('filter', models.JSONField(help_text='Conditions, as of a replay of dead letters.')),
+                ('note', models.TextField(blank=True, default='', help_text='Why, as it is stored with each dead letter.')),
+                ('rate', models.PositiveIntegerField(default=10000, help_text='Dead letters per second, at most.')),
+                ('total', models.PositiveIntegerField(default=0, help_text='Dead letters that matched when it was created.')),
+                ('changed', models.PositiveIntegerField(default=0, help_text='Dead letters discarded or acknowledged so far.')),
+                ('cursor', models.UUIDField(editable=False, help_text='The last row that a slice looked at.', null=True)),
+                ('tenant', models.ForeignKey(db_index=False, help_text='Empty: all tenants (operators only).', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='dead_letter_jobs', to='subscriptions.tenant')),
+            ],
+        ),
+        migrations.CreateModel(
             name='DelayedEvent',
             fields=[
                 ('event', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='delay', serialize=False, to='delivery.event')),
@@ -324,6 +344,19 @@ class Migration(migrations.Migration):
             ],
             options={
                 'permissions': [('erase_event', 'Can erase events')],
+            },
+        ),
+        migrations.CreateModel(
+            name='EventValue',
+            fields=[
+                ('pk', models.CompositePrimaryKey('event_id', 'path', 'digest', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('event_id', models.UUIDField()),
+                ('path', models.TextField(help_text='The indexed path, such as data.order.id.')),
+                ('digest', models.BinaryField(help_text="The first 16 bytes of the SHA-256 of the value's text.")),
+                ('tenant_id', models.UUIDField()),
+            ],
+            options={
+                'indexes': [models.Index(fields=['tenant_id', 'digest', 'event_id'], name='event_value_by_digest')],
             },
         ),
         migrations.CreateModel(
@@ -480,8 +513,12 @@ class Migration(migrations.Migration):
                 ('last_error', models.CharField(blank=True, default='', help_text='Class of the latest failure, such as timeout; empty: none.', max_length=20)),
                 ('attempts', models.PositiveSmallIntegerField()),
                 ('failed_at', models.DateTimeField(default=django.utils.timezone.now, help_text='When the delivery failed permanently.')),
-                ('replayed_at', models.DateTimeField(help_text='When it was sent again; empty: not yet.', null=True)),
-                ('replayed_by', models.CharField(blank=True, default='', help_text='The API key or the admin user that replayed it.', max_length=256)),
+                ('closed_at', models.DateTimeField(help_text='When it was replayed or discarded; empty: not yet.', null=True)),
+                ('closed_by', models.CharField(blank=True, default='', help_text='The API key or the admin user that replayed or discarded it.', max_length=256)),
+                ('is_discarded', models.BooleanField(db_default=False, default=False, help_text='Whether it was closed without sending anything again.')),
+                ('acknowledged_at', models.DateTimeField(help_text='When it was acknowledged: it is not counted as open any more; empty: not yet.', null=True)),
+                ('acknowledged_by', models.CharField(blank=True, db_default='', default='', help_text='The API key or the admin user that did.', max_length=256)),
+                ('note', models.TextField(blank=True, db_default='', default='', help_text='Why it was acknowledged or discarded, if that was said.')),
                 ('endpoint', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='dead_letters', to='subscriptions.endpoint')),
                 ('tenant', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='dead_letters', to='subscriptions.tenant')),
                 ('delivery', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='dead_letters', to='delivery.delivery')),
@@ -586,6 +623,14 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='alert',
             constraint=models.UniqueConstraint(condition=models.Q(('state', 'resolved'), _negated=True), fields=('rule', 'subject'), name='unique_open_alert_per_subject'),
+        ),
+        migrations.AddIndex(
+            model_name='deadletterjob',
+            index=models.Index(fields=['tenant', 'id'], name='dead_letter_job_by_tenant'),
+        ),
+        migrations.AddIndex(
+            model_name='deadletterjob',
+            index=models.Index(condition=models.Q(('state', 'running')), fields=['id'], name='dead_letter_job_running'),
         ),
         migrations.AddField(
             model_name='delayedevent',
@@ -722,7 +767,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='delivery',
-            index=models.Index(condition=models.Q(('replay__isnull', False)), fields=['replay', 'state'], name='delivery_by_replay'),
+            index=models.Index(condition=models.Q(('replay__isnull', False)), fields=['replay', 'state', 'id'], name='delivery_by_replay'),
         ),
         migrations.AddConstraint(
             model_name='delivery',
@@ -742,11 +787,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='deadletter',
-            index=models.Index(condition=models.Q(('replayed_at', None)), fields=['tenant', 'id'], name='dead_letter_open'),
+            index=models.Index(condition=models.Q(('acknowledged_at', None), ('closed_at', None)), fields=['tenant', 'id'], name='dead_letter_open'),
+        ),
+        migrations.AddIndex(
+            model_name='deadletter',
+            index=models.Index(condition=models.Q(('closed_at', None)), fields=['tenant', 'id'], name='dead_letter_replayable'),
         ),
         migrations.AddConstraint(
             model_name='deadletter',
-            constraint=models.UniqueConstraint(condition=models.Q(('replayed_at', None)), fields=('delivery',), name='unique_open_dead_letter_per_delivery'),
+            constraint=models.UniqueConstraint(condition=models.Q(('closed_at', None)), fields=('delivery',), name='unique_open_dead_letter_per_delivery'),
         ),
         migrations.AddIndex(
             model_name='schedule',

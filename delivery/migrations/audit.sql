@@ -7,6 +7,7 @@ SELECT webhooks_audit_rows('delivery_alertchannel', 'alertrule', key => 'rule_id
 SELECT webhooks_audit_rows('delivery_alertaddress', 'alertaddress');
 SELECT webhooks_audit_rows('delivery_replay', 'replay',
     left_out => '{sliced_at,total,estimated,replayed,cursor,route_cursor}');
+SELECT webhooks_audit_rows('delivery_deadletterjob', 'deadletterjob', left_out => '{sliced_at,total,changed,cursor}');
 SELECT webhooks_audit_rows('delivery_broadcast', 'broadcast', tenant => '',
     left_out => '{sliced_at,total,published,failed,last_error,cursor,body}');
 SELECT webhooks_audit_rows('delivery_erasure', 'erasure',

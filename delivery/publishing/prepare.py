@@ -15,6 +15,7 @@ from delivery.publishing.event_data import write_data
 from delivery.publishing.plain_form import EXTENSIONS, MEMBERS, all_faults, read_attributes
 from delivery.publishing.results import OF_TYPE, EventLimitExceeded, SchemaMismatch
 from subscriptions.errors import LimitExceeded
+from subscriptions.event_types.indexed_paths import indexed_values
 from subscriptions.event_types.json_schema import schema_check
 from subscriptions.event_types.json_schema.schema_check import SchemaViolations
 from subscriptions.event_types.masks import apply_masks, masks_of
@@ -45,6 +46,8 @@ class PreparedEvent:
     ``is_ordered``: whether the event then may go to ordered endpoints. An event with ``deliver_at`` has neither.
     ``grants``: those that may share it.
 
+    ``values``: path and text of those by which it can be found, as they are stored.
+
     ``event``: as it is stored: masked if its type has masks. ``original`` is what was published then, and
     ``keeps_original`` whether it is stored too, encrypted. ``plain_digest``: of what was published; ``digest``: the
     same, keyed if the event is masked, so that the masked values cannot be guessed from it.
@@ -65,6 +68,7 @@ class PreparedEvent:
     original: Event | None = None
     keeps_original: bool = False
     traceparent: str | None = None
+    values: list[tuple[str, str]] = field(default_factory=list)
 
     def has_digest(self, tenant_id: UUID, stored: bytes) -> bool:
         """Return whether a stored event is a repeat of this one, whether or not the type was masked at either time."""
@@ -145,6 +149,7 @@ def _prepared(
         unknown_type=unknown,
         deliver_at=deliver_at,
         original=original,
+        values=indexed_values(tenant.id, event),
     )
 
 

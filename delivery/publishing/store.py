@@ -25,6 +25,7 @@ from delivery.publishing.prepare import PreparedEvent
 from delivery.publishing.results import warning_list
 from delivery.sql.dead_letters import DeadLetterRow
 from delivery.sql.fan_out import FanOutRow, defer_fan_outs, has_ordered_fan_outs
+from delivery.sql.finding.event_values import ValueRow, digest_of, insert_values
 from delivery.sql.publish import (
     DeliveryRow,
     EventRow,
@@ -131,6 +132,7 @@ def _store_under(routes: RouteTable, tenant: Tenant, events: list[PreparedEvent]
         _share(tenant, accepted)
         dead_letter(_failed_transformations(accepted))
         store_warnings(_warning_rows(accepted))
+        insert_values(tenant.id, _value_rows(accepted))
     stored = {
         it.name: StoredEvent(it.key, it.digest, it.deferred is not None, is_scheduled=it.deliver_at is not None)
         for it in accepted
@@ -150,6 +152,7 @@ def _transaction(events: list[PreparedEvent]) -> AbstractContextManager[object]:
     """
     has_more = any(
         it.warnings
+        or it.values
         or it.deferred is not None
         or it.deliver_at is not None
         or it.grants
@@ -229,6 +232,10 @@ def _failed_transformations(events: list[PreparedEvent]) -> list[DeadLetterRow]:
         for new in it.deliveries
         if new.reason is not None
     ]
+
+
+def _value_rows(events: list[PreparedEvent]) -> list[ValueRow]:
+    return [ValueRow(it.key, path, digest_of(text)) for it in events for path, text in it.values]
 
 
 def _warning_rows(events: list[PreparedEvent]) -> list[WarningRow]:

@@ -63,8 +63,8 @@ def overdue(now: datetime) -> timedelta | None:
 
 
 def causes() -> list[ChoiceCount]:
-    """Count the open dead letters by cause."""
-    return count_choices(DeadLetter.objects.filter(replayed_at=None), "cause", DeadLetter.Cause.choices)
+    """Count the open dead letters by cause; acknowledged ones are not counted. Index: dead_letter_open."""
+    return count_choices(DeadLetter.objects.filter(DeadLetter.OPEN), "cause", DeadLetter.Cause.choices)
 
 
 def failing() -> QuerySet[Lane]:

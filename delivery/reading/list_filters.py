@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from django.db.models import BooleanField, ExpressionWrapper, OuterRef, Q, Subquery
 
-from delivery.models import Event
+from delivery.models import DeadLetter, Event
 from webhooks.kit.rows import matches_type
 from webhooks.wire.ids import parse
 
@@ -81,6 +81,14 @@ def _search(key: str, **id_columns: str) -> Callable[[str], Q]:
     return condition
 
 
+def _letter_state(state: str) -> Q:
+    """Match what was done about a dead letter."""
+    closed = {DeadLetter.State.REPLAYED: False, DeadLetter.State.DISCARDED: True}
+    if state in closed:
+        return Q(closed_at__isnull=False, is_discarded=closed[DeadLetter.State(state)])
+    return Q(closed_at=None, acknowledged_at__isnull=state == DeadLetter.State.OPEN)
+
+
 EVENTS: Final[Conditions] = {
     "type": _type("type"),
     "subject": _equals("subject"),
@@ -101,7 +109,7 @@ DEAD_LETTERS: Final[Conditions] = {
     "type": _event_type("delivery__event_id"),
     "subject": _event_equals("delivery__event_id", "subject"),
     "cause": _equals("cause"),
-    "state": lambda state: Q(replayed_at__isnull=state == "open"),
+    "state": _letter_state,
     "status": _status("last_status"),
     "error": _equals("last_error"),
     "q": _search("delivery__event_id", dl="id", dlv="delivery_id", evt="delivery__event_id", ep="endpoint_id"),

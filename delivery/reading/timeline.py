@@ -147,8 +147,16 @@ def _repeated(attempt: Attempt) -> str:
 def _dead_letter(letter: DeadLetter) -> Iterator[TimelineEntry]:
     detail = letter.reason or str(letter.get_cause_display())
     yield TimelineEntry("dead_letter", letter.failed_at, "Failed permanently (dead letter)", detail)
-    if letter.replayed_at:
-        yield TimelineEntry("replayed", letter.replayed_at, "Replayed", f"by {letter.replayed_by or 'unknown'}")
+    note = f": {letter.note}" if letter.note else ""
+    if letter.acknowledged_at:
+        by = f"by {letter.acknowledged_by or 'unknown'}"
+        yield TimelineEntry("acknowledged", letter.acknowledged_at, "Acknowledged", by + note)
+    if letter.closed_at:
+        by = f"by {letter.closed_by or 'unknown'}"
+        if letter.is_discarded:
+            yield TimelineEntry("discarded", letter.closed_at, "Discarded", by + note)
+        else:
+            yield TimelineEntry("replayed", letter.closed_at, "Replayed", by)
 
 
 def _next(delivery: Delivery) -> Iterator[TimelineEntry]:

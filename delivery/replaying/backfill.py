@@ -3,7 +3,7 @@
 An event has at most one delivery per endpoint. A missing one is created, in the bytes that the subscription produces
 now. A finished one (delivered, cancelled, superseded, dead) becomes pending again with its bytes and history. An
 unfinished one is left alone, and so is one that was started after the replay was requested: two replays requested
-together send once.
+together send once. Nothing is sent to disabled endpoints.
 """
 
 import math
@@ -86,7 +86,7 @@ def validate(tenant: Tenant | None, selected: ReplayFilter) -> None:
 
 def count(row: Replay, selected: ReplayFilter) -> DeliveryCount:
     """Count the deliveries that the replay would send now; estimate it from the first events if that costs much."""
-    rows, cursor, total, seen = _events(row, selected), None, 0, 0
+    rows, cursor, total, seen = selected_events(row, selected), None, 0, 0
     planner, budget = _Planner(row, selected), SliceBudget(COUNT_STEPS, math.inf, MAX_REQUEST_BYTES)
     while seen < MAX_COUNTED:
         page = _page(rows if cursor is None else rows.filter(id__gt=cursor), PAGE)
@@ -105,7 +105,7 @@ def count(row: Replay, selected: ReplayFilter) -> DeliveryCount:
 
 def run_slice(row: Replay, selected: ReplayFilter, limit: int) -> Slice:
     """Send the next events of a replay, about ``limit`` deliveries, as far as a slice goes. Call in a transaction."""
-    rows = _events(row, selected).select_for_update(no_key=True)  # against retention and erasure
+    rows = selected_events(row, selected).select_for_update(no_key=True)  # against retention and erasure
     if row.cursor is not None:
         rows = rows.filter(id__gt=row.cursor) if row.route_cursor is None else rows.filter(id__gte=row.cursor)
     page = _page(rows, PAGE)
@@ -128,7 +128,7 @@ def _page(rows: QuerySet[Event], limit: int) -> list[Event]:
     return list(Event.objects.filter(id__in=keys).defer("digest").order_by("id"))
 
 
-def _events(row: Replay, selected: ReplayFilter) -> QuerySet[Event]:
+def selected_events(row: Replay, selected: ReplayFilter) -> QuerySet[Event]:
     """Return the matching events, except those published after the replay was requested."""
     rows = queries.routed_events(row.tenant_id, since=selected.since, until=selected.until)
     texts = {"type": selected.type, "subject": selected.subject, "of_source": selected.source}
@@ -145,6 +145,8 @@ class _Planner:
         self.row, self.selected = row, selected
         self.endpoint = Endpoint.objects.get(id=selected.endpoint) if selected.endpoint else None
         self.labelled = _labelled(row, selected)
+        disabled = Endpoint.objects.filter(tenant=row.tenant_id, state=Endpoint.State.DISABLED)
+        self.disabled = frozenset(disabled.values_list("id", flat=True))
         self.retention = timedelta(days=row.tenant.retention_days if row.tenant else 0)
         self.routes: RouteTable | None = (
             None if selected.force or row.tenant_id is None else current_route_table(row.tenant_id)
@@ -162,7 +164,8 @@ class _Planner:
         for event in events:
             found = self._deliveries(event, after, budget)
             for new in found.deliveries:
-                if self.labelled is None or new.endpoint_id in self.labelled:
+                is_selected = self.labelled is None or new.endpoint_id in self.labelled
+                if is_selected and new.endpoint_id not in self.disabled:
                     self._add(plan, event.id, new, by_key.get((event.id, new.endpoint_id)))
             plan = plan._replace(cursor=event.id, route_cursor=found.after)
             if budget.is_used or found.after is not None:
@@ -224,7 +227,7 @@ def _create(row: Replay, deliveries: Sequence[tuple[UUID, NewDelivery]]) -> list
 def _replay_dead(row: Replay, deliveries: Sequence[tuple[UUID, NewDelivery]]) -> list[UUID]:
     """Replay the dead letters of these deliveries; one whose transformation failed takes the body rendered now."""
     new = dict(deliveries)
-    letters = DeadLetter.objects.filter(delivery__in=new, replayed_at=None).order_by("id")
+    letters = DeadLetter.objects.filter(delivery__in=new, closed_at=None).order_by("id")
     replayed: list[ReplayedLetter] = []
     for it in letters:
         if it.cause != DeadLetter.Cause.TRANSFORMATION_FAILED:

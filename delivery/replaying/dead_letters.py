@@ -1,23 +1,25 @@
-"""Replay dead letters, one slice at a time; each is replayed once, guarded by its own ``replayed_at``.
+"""Replay dead letters, one slice at a time; each is replayed once, guarded by its own ``closed_at``.
 
 A delivery whose transformation failed is transformed again with the subscription as it is now, and stays dead if that
-fails too. Dead letters of deleted endpoints and of erased events stay dead.
+fails too. Dead letters of deleted and of disabled endpoints, and of erased events, stay as they are.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from delivery import metrics
 from delivery.fan_out.budget import SliceBudget, slice_budget
 from delivery.fan_out.deliveries import NewDelivery, RoutedEvent, next_deliveries
 from delivery.fan_out.masking import stored_original
-from delivery.models import DeadLetter, Event, Replay
+from delivery.models import Attempt, DeadLetter, Event, Replay
+from delivery.reading import queries
 from delivery.replaying.replay_filter import ReplayFilter
 from delivery.sql.dead_letters import ReplayedLetter, replay_dead_letters
-from subscriptions.models import Tenant
+from subscriptions.models import Endpoint, Tenant
 from subscriptions.routing.route_table import RouteTable
 from subscriptions.routing.snapshot import current_route_table
 from webhooks.kit.rows import matches_type
@@ -39,11 +41,20 @@ class Slice(NamedTuple):
     route_cursor: UUID | None = None
 
 
-def open_dead_letters(tenant: Tenant | None, selected: ReplayFilter) -> QuerySet[DeadLetter]:
-    """Return the open dead letters that match, of a tenant or (None) of all."""
-    letters = DeadLetter.objects.filter(
-        replayed_at=None, endpoint__deleted_at=None, delivery__event__payload_deleted_at__isnull=True
-    )
+def replayable_dead_letters(tenant: Tenant | None, selected: ReplayFilter) -> QuerySet[DeadLetter]:
+    """Return the dead letters that match and can be sent again now, of a tenant or (None) of all."""
+    return undeleted_dead_letters(tenant, selected).exclude(endpoint__state=Endpoint.State.DISABLED)
+
+
+def undeleted_dead_letters(tenant: Tenant | None, selected: ReplayFilter) -> QuerySet[DeadLetter]:
+    """Return the dead letters that match and whose endpoint and payload still exist; a disabled endpoint may be."""
+    letters = matching_dead_letters(tenant, selected)
+    return letters.filter(endpoint__deleted_at=None, delivery__event__payload_deleted_at__isnull=True)
+
+
+def matching_dead_letters(tenant: Tenant | None, selected: ReplayFilter) -> QuerySet[DeadLetter]:
+    """Return the dead letters that match and are not closed, of a tenant or (None) of all."""
+    letters = DeadLetter.objects.filter(closed_at=None)
     conditions = {
         "tenant": tenant,
         "id__in": selected.ids,
@@ -54,12 +65,35 @@ def open_dead_letters(tenant: Tenant | None, selected: ReplayFilter) -> QuerySet
         "failed_at__lt": selected.until,
     }
     letters = letters.filter(**{name: value for name, value in conditions.items() if value})
-    return letters.filter(matches_type("delivery__event__type", selected.type)) if selected.type else letters
+    if selected.type:
+        letters = letters.filter(matches_type("delivery__event__type", selected.type))
+    if selected.state:
+        letters = letters.filter(acknowledged_at__isnull=selected.state == DeadLetter.State.OPEN)
+    if selected.attempted_since or selected.attempted_until:
+        letters = _failed_within(letters, selected.attempted_since, selected.attempted_until)
+    return letters
+
+
+def _failed_within(
+    letters: QuerySet[DeadLetter], since: datetime | None, until: datetime | None
+) -> QuerySet[DeadLetter]:
+    """Restrict to deliveries of which an attempt failed in this period; without attempts, that failed in it.
+
+    A dead letter is written after its attempts, so ``since`` also bounds the walk. Index: attempt_by_delivery.
+    """
+    attempts = Attempt.objects.filter(delivery=OuterRef("delivery")).exclude(error="")
+    period = {"gte": since, "lt": until}
+    in_period = {name: value for name, value in period.items() if value is not None}
+    failed = attempts.filter(**{f"started_at__{name}": value for name, value in in_period.items()})
+    dead = Q(attempts=0, **{f"failed_at__{name}": value for name, value in in_period.items()})
+    if since is not None:
+        letters = letters.filter(id__gte=queries.place(since, -queries.SLACK))
+    return letters.filter(Q(Exists(failed)) | dead)
 
 
 def run_slice(row: Replay, selected: ReplayFilter, limit: int) -> Slice:
     """Replay the next dead letters, at most ``limit``, as far as a slice goes. Call it in a transaction."""
-    letters = open_dead_letters(row.tenant, selected).filter(failed_at__lte=row.until_at)
+    letters = replayable_dead_letters(row.tenant, selected).filter(failed_at__lte=row.until_at)
     letters = letters.select_related("delivery__event").defer(
         "delivery__body", "delivery__event__body", "delivery__event__original"
     )

@@ -1,4 +1,6 @@
-"""Define dead letters, and the replays that send deliveries again."""
+"""Define dead letters, the replays that send deliveries again, and the jobs that discard or acknowledge many."""
+
+from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -6,6 +8,8 @@ from django.utils import timezone
 
 from subscriptions.models import Endpoint, Row, Tenant
 from webhooks.kit.jobs.job_row import JobRow
+
+OPEN = Q(closed_at=None, acknowledged_at=None)  # dead letters that are counted as open
 
 
 class Replay(JobRow):
@@ -60,7 +64,18 @@ class Replay(JobRow):
 
 
 class DeadLetter(Row):
-    """A delivery that failed permanently, with the cause; open until it is replayed (``replayed_at``)."""
+    """A delivery that failed permanently, with the cause; it can be replayed until it is closed (``closed_at``).
+
+    Replaying and discarding close it. An acknowledged one is not closed, but is not counted as open any more.
+    """
+
+    class State(models.TextChoices):
+        """List what can be done about it."""
+
+        OPEN = "open", "Open"
+        ACKNOWLEDGED = "acknowledged", "Acknowledged"
+        REPLAYED = "replayed", "Replayed"
+        DISCARDED = "discarded", "Discarded"
 
     class Cause(models.TextChoices):
         """Why the delivery will not be attempted again."""
@@ -72,6 +87,8 @@ class DeadLetter(Row):
         TRANSFORMATION_FAILED = "transformation_failed", "Transformation failed"
         ENDPOINT_DELETED = "endpoint_deleted", "The endpoint was deleted"
         SET_ASIDE = "set_aside", "Set aside on request"
+
+    OPEN: ClassVar[Q] = OPEN
 
     prefix = "dl"
     delivery = models.ForeignKey(
@@ -91,25 +108,93 @@ class DeadLetter(Row):
     )
     attempts = models.PositiveSmallIntegerField()
     failed_at = models.DateTimeField(default=timezone.now, help_text="When the delivery failed permanently.")
-    replayed_at = models.DateTimeField(null=True, help_text="When it was sent again; empty: not yet.")
-    replayed_by = models.CharField(
-        max_length=256, blank=True, default="", help_text="The API key or the admin user that replayed it."
+    closed_at = models.DateTimeField(null=True, help_text="When it was replayed or discarded; empty: not yet.")
+    closed_by = models.CharField(
+        max_length=256, blank=True, default="", help_text="The API key or the admin user that replayed or discarded it."
+    )
+    is_discarded = models.BooleanField(
+        default=False, db_default=False, help_text="Whether it was closed without sending anything again."
+    )
+    acknowledged_at = models.DateTimeField(
+        null=True, help_text="When it was acknowledged: it is not counted as open any more; empty: not yet."
+    )
+    acknowledged_by = models.CharField(
+        max_length=256, blank=True, default="", db_default="", help_text="The API key or the admin user that did."
+    )
+    note = models.TextField(
+        blank=True, default="", db_default="", help_text="Why it was acknowledged or discarded, if that was said."
     )
     replay = models.ForeignKey(Replay, models.SET_NULL, null=True, related_name="dead_letters", db_constraint=False)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["delivery"], condition=Q(replayed_at=None), name="unique_open_dead_letter_per_delivery"
+                fields=["delivery"], condition=Q(closed_at=None), name="unique_open_dead_letter_per_delivery"
             ),
         ]
         indexes = [
             models.Index(fields=["tenant", "id"], name="dead_letter_by_tenant"),  # reader: the list of a tenant
             models.Index(fields=["endpoint", "id"], name="dead_letter_by_endpoint"),  # reader: the list of an endpoint
             models.Index(fields=["delivery", "id"], name="dead_letter_by_delivery"),  # readers: a timeline, retention
-            # reader: the alert rules about dead letters
-            models.Index(fields=["tenant", "id"], name="dead_letter_open", condition=Q(replayed_at=None)),
+            # readers: the alert rules about dead letters, the dashboard
+            models.Index(fields=["tenant", "id"], name="dead_letter_open", condition=OPEN),
+            # readers: replays, and jobs that discard or acknowledge
+            models.Index(fields=["tenant", "id"], name="dead_letter_replayable", condition=Q(closed_at=None)),
         ]
 
     def __str__(self) -> str:
         return f"dead letter {self.public_id}"
+
+    @property
+    def state(self) -> str:
+        """Return what was done about it, one of State."""
+        if self.closed_at is not None:
+            return self.State.DISCARDED if self.is_discarded else self.State.REPLAYED
+        return self.State.OPEN if self.acknowledged_at is None else self.State.ACKNOWLEDGED
+
+
+class DeadLetterJob(JobRow):
+    """A request to discard or acknowledge the dead letters of a filter; carried out in slices.
+
+    ``cursor`` is the last dead letter that a slice looked at.
+    """
+
+    class Operation(models.TextChoices):
+        """List what a job can do."""
+
+        DISCARD = "discard", "Discard"
+        ACKNOWLEDGE = "acknowledge", "Acknowledge"
+
+    prefix = "dlj"
+    estimated = False  # shown by the admin's page of a job
+    tenant = models.ForeignKey(
+        Tenant,
+        models.CASCADE,
+        null=True,
+        related_name="dead_letter_jobs",
+        db_index=False,
+        help_text="Empty: all tenants (operators only).",
+    )
+    operation = models.CharField(max_length=11, choices=Operation.choices, help_text="What is done with them.")
+    filter = models.JSONField(help_text="Conditions, as of a replay of dead letters.")
+    note = models.TextField(blank=True, default="", help_text="Why, as it is stored with each dead letter.")
+    rate = models.PositiveIntegerField(default=10_000, help_text="Dead letters per second, at most.")
+    total = models.PositiveIntegerField(default=0, help_text="Dead letters that matched when it was created.")
+    changed = models.PositiveIntegerField(default=0, help_text="Dead letters discarded or acknowledged so far.")
+    cursor = models.UUIDField(null=True, editable=False, help_text="The last row that a slice looked at.")
+
+    class Meta:
+        indexes = [
+            # reader: the list of a tenant
+            models.Index(fields=["tenant", "id"], name="dead_letter_job_by_tenant"),
+            # reader: run_slices
+            models.Index(fields=["id"], name="dead_letter_job_running", condition=Q(state="running")),
+        ]
+
+    def __str__(self) -> str:
+        return f"dead letter job {self.public_id}"
+
+    @property
+    def done(self) -> int:
+        """Return how many dead letters it has changed."""
+        return self.changed

@@ -22,6 +22,8 @@ MAX_IDS = 10_000
 DELIVERIES = "deliveries"  # the scope of a cancellation
 PREFIXES = {Replay.Scope.DEAD_LETTERS: DeadLetter.prefix, DELIVERIES: Delivery.prefix}  # of ids; other scopes: events
 
+UNCLOSED = (DeadLetter.State.OPEN.value, DeadLetter.State.ACKNOWLEDGED.value)  # states that can be replayed
+
 Reader = Callable[[Any], Any]
 
 
@@ -46,9 +48,11 @@ class InvalidFilter(ValueError):
 class ReplayFilter:
     """Select rows of one scope.
 
-    ``since`` (included) and ``until`` apply to the time of failure of dead letters and to the time of publishing of
-    events. ``labels``: only endpoints that have all of them. ``force``: send to the endpoint even if it does not
-    subscribe to the event.
+    ``since`` (included) and ``until`` apply to the time at which dead letters failed permanently, and to the time of
+    publishing of events. ``attempted_since`` and ``attempted_until``: deliveries of which an attempt failed in this
+    period, which is when the receiver had its outage. ``state``: dead letters that are open, or acknowledged.
+    ``labels``: only endpoints that have all of them. ``force``: send to the endpoint even if it does not subscribe to
+    the event.
     """
 
     ids: tuple[UUID, ...] = ()
@@ -59,6 +63,9 @@ class ReplayFilter:
     subject: str = ""
     since: datetime | None = None
     until: datetime | None = None
+    attempted_since: datetime | None = None
+    attempted_until: datetime | None = None
+    state: str = ""
     force: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     scope: str = field(default=Replay.Scope.DEAD_LETTERS, kw_only=True)
@@ -106,6 +113,9 @@ class ReplayFilter:
             "subject": self.subject,
             "since": self.since.isoformat() if self.since else None,
             "until": self.until.isoformat() if self.until else None,
+            "attempted_since": self.attempted_since.isoformat() if self.attempted_since else None,
+            "attempted_until": self.attempted_until.isoformat() if self.attempted_until else None,
+            "state": self.state,
             "force": self.force,
             "labels": dict(self.labels),
         }
@@ -128,7 +138,8 @@ def _readers(scope: str, tenant: Tenant | None) -> dict[str, Reader]:
         "until": _time,
     }
     if scope == Replay.Scope.DEAD_LETTERS:
-        return {**readers, "cause": _cause}
+        periods: dict[str, Reader] = {"attempted_since": _time, "attempted_until": _time}
+        return {**readers, **periods, "cause": _cause, "state": _state}
     if scope == DELIVERIES:
         return readers
     return {**readers, "source": _text, "subject": _text, "force": _boolean}
@@ -190,6 +201,12 @@ def _labels(value: Any) -> dict[str, str]:
 def _cause(value: Any) -> str:
     if value not in DeadLetter.Cause.values:
         raise FilterFault(f"must be one of {', '.join(DeadLetter.Cause.values)}", "invalid_choice")
+    return str(value)
+
+
+def _state(value: Any) -> str:
+    if value not in UNCLOSED:
+        raise FilterFault(f"must be one of {', '.join(UNCLOSED)}", "invalid_choice")
     return str(value)
 
 

@@ -1,4 +1,4 @@
-"""Say what became of the deliveries of a replay, and which endpoints it cannot reach now."""
+"""Say what became of the deliveries of a replay, and which endpoints it does not reach now."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -7,13 +7,13 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from delivery.models import Delivery, Replay
 from delivery.replaying.backfill import MAX_ROWS
-from delivery.replaying.dead_letters import open_dead_letters
+from delivery.replaying.dead_letters import undeleted_dead_letters
 from delivery.replaying.replay_filter import ReplayFilter
 from subscriptions.models import Endpoint, Subscription, Tenant
 
 MAX_NAMED = 5  # endpoints in one warning
 WAITS = {
-    Endpoint.State.DISABLED: "disabled: what is sent to it waits up to 7 days, then it is a dead letter again",
+    Endpoint.State.DISABLED: "disabled: nothing is sent to it until it is enabled",
     Endpoint.State.PAUSED: "paused: what is sent to it waits, at most 7 days",
     Endpoint.State.UNVERIFIED: "not verified: what is sent to it waits, at most 7 days",
 }
@@ -46,7 +46,7 @@ def warnings_before(tenant: Tenant | None, selected: ReplayFilter) -> list[str]:
     """Return a warning for each state in which endpoints of this selection do not get what is sent to them."""
     rows = Endpoint.objects.filter(deleted_at=None)
     if selected.scope == Replay.Scope.DEAD_LETTERS:
-        letters = open_dead_letters(tenant, selected)[:MAX_ROWS]
+        letters = undeleted_dead_letters(tenant, selected)[:MAX_ROWS]
         return _warnings(rows.filter(id__in=letters.values("endpoint")))
     rows = rows.filter(tenant=tenant)
     if selected.endpoint:

@@ -16,9 +16,9 @@ from delivery import notify, telemetry
 from delivery.models import Replay
 from delivery.replaying import backfill, dead_letters
 from delivery.replaying.backfill import MAX_ROWS, DeliveryCount
-from delivery.replaying.dead_letters import open_dead_letters
+from delivery.replaying.dead_letters import replayable_dead_letters
 from delivery.replaying.replay_filter import ReplayFilter
-from subscriptions.models import Tenant
+from subscriptions.models import Endpoint, Tenant
 from webhooks.kit.fair.worker_places import slice_place
 from webhooks.kit.jobs.sliced_jobs import CANCELLED, RUNNING, JobKind, SliceResult, cancel
 from webhooks.kit.jobs.turns import Turns
@@ -59,12 +59,14 @@ def start(tenant: Tenant | None, selected: ReplayFilter, *, rate: int = DEFAULT_
 def _new_row(tenant: Tenant | None, selected: ReplayFilter) -> Replay:
     if selected.scope != Replay.Scope.DEAD_LETTERS:
         backfill.validate(tenant, selected)
+    if selected.endpoint and Endpoint.objects.filter(id=selected.endpoint, state=Endpoint.State.DISABLED).exists():
+        raise ValueError("endpoint", "is disabled, so nothing is sent to it; enable it first")
     return Replay(tenant=tenant, scope=selected.scope, filter=selected.as_json(), until_at=database_now())
 
 
 def _count(row: Replay, selected: ReplayFilter) -> DeliveryCount:
     if row.scope == Replay.Scope.DEAD_LETTERS:
-        letters = open_dead_letters(row.tenant, selected)[: MAX_ROWS + 1].count()
+        letters = replayable_dead_letters(row.tenant, selected)[: MAX_ROWS + 1].count()
         return DeliveryCount(min(letters, MAX_ROWS), is_lower_bound=letters > MAX_ROWS)
     return backfill.count(row, selected)
 

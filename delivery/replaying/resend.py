@@ -53,7 +53,7 @@ def _check(event: Event, endpoint: Endpoint) -> None:
 def _replay(delivery: Delivery, state: str, by: str) -> bool:
     """Carry out a replay of this delivery; return whether it is pending now. The caller has locked the event."""
     if state == Delivery.State.DEAD:
-        letters = tuple(DeadLetter.objects.filter(delivery=delivery, replayed_at=None).values_list("id", flat=True))
+        letters = tuple(DeadLetter.objects.filter(delivery=delivery, closed_at=None).values_list("id", flat=True))
         if not letters:  # a filter without ids would select those of all deliveries
             return False
         run, selected = dead_letters.run_slice, ReplayFilter(ids=letters)
@@ -81,11 +81,9 @@ def _reason(delivery: Delivery, state: str) -> str:
     if (now := _state(delivery)) != state:
         return f"Another request has changed it meanwhile: it is {now} now."
     if state == Delivery.State.DEAD:
-        letter = (
-            DeadLetter.objects.filter(delivery=delivery, replayed_at=None).select_related("delivery__event").first()
-        )
+        letter = DeadLetter.objects.filter(delivery=delivery, closed_at=None).select_related("delivery__event").first()
         if letter is None:
-            return "It stays dead: its dead letter is gone."
+            return "It stays dead: its dead letter was discarded, or is gone."
         if reason := dead_letters.reason_to_stay_dead(letter):
             return f"It stays dead: {reason}"
     return "Another request has sent it again meanwhile; read it, and repeat this request if need be."

@@ -23,14 +23,14 @@ MAX_EXPIRED_PER_ENDPOINT = 1_000  # of these, so that one endpoint does not use 
 
 # The one INSERT of dead letters. A statement puts it after a common table expression "dead" with the columns id (of the
 # delivery), tenant_id, endpoint_id, last_status, last_error, attempts, cause and reason. Index: the unique one on the
-# delivery of an open dead letter (not replayed yet); a delivery that has an open dead letter gets no second one.
+# delivery of a dead letter that is not closed; a delivery that has one gets no second one.
 INSERT_DEAD_LETTERS = """
     INSERT INTO delivery_deadletter (id, created_at, tenant_id, endpoint_id, delivery_id, cause, reason, last_status,
-                                     last_error, attempts, failed_at, replayed_by)
+                                     last_error, attempts, failed_at, closed_by)
     SELECT webhooks_uuid7(), now(), tenant_id, endpoint_id, id, cause, reason, last_status, last_error, attempts,
            now(), ''
       FROM dead
-        ON CONFLICT (delivery_id) WHERE replayed_at IS NULL DO NOTHING
+        ON CONFLICT (delivery_id) WHERE closed_at IS NULL DO NOTHING
 """
 
 
@@ -66,12 +66,12 @@ SELECT l.id, l.tenant_id, l.delivery_id, e.id, e.type, l.endpoint_id, l.cause, l
   FROM delivery_deadletter l
   JOIN delivery_delivery d ON d.id = ANY(ARRAY[l.delivery_id])
   JOIN delivery_event e ON e.id = ANY(ARRAY[d.event_id])
- WHERE l.delivery_id = ANY(%(deliveries)s::uuid[]) AND l.replayed_at IS NULL
+ WHERE l.delivery_id = ANY(%(deliveries)s::uuid[]) AND l.closed_at IS NULL
    AND NOT starts_with(e.type, %(operational)s)
    AND l.tenant_id = ANY(ARRAY(
        SELECT t.id FROM subscriptions_tenant t
         WHERE t.id = ANY(ARRAY(SELECT tenant_id FROM delivery_deadletter
-                                WHERE delivery_id = ANY(%(deliveries)s::uuid[]) AND replayed_at IS NULL))
+                                WHERE delivery_id = ANY(%(deliveries)s::uuid[]) AND closed_at IS NULL))
           AND EXISTS (SELECT FROM subscriptions_subscription s
                        WHERE s.tenant_id = ANY(ARRAY[t.id, (SELECT id FROM subscriptions_tenant
                                                              WHERE is_platform AND deleted_at IS NULL)])
@@ -190,10 +190,10 @@ class ReplayedLetter(NamedTuple):
 # partial index of open dead letters or of dead deliveries serves: it would be read whole, for each row.
 REPLAY_DEAD_LETTERS = f"""
 WITH closed AS (
-    UPDATE delivery_deadletter l SET replayed_at = now(), replayed_by = %(by)s, replay_id = %(replay)s
+    UPDATE delivery_deadletter l SET closed_at = now(), closed_by = %(by)s, replay_id = %(replay)s
       FROM unnest(%(letters)s::uuid[], %(bodies)s::bytea[], %(content_types)s::text[], %(forms)s::text[])
                AS r(id, body, content_type, form)
-     WHERE l.id = ANY(ARRAY[r.id]) AND coalesce(l.replayed_at, 'infinity') = 'infinity'
+     WHERE l.id = ANY(ARRAY[r.id]) AND coalesce(l.closed_at, 'infinity') = 'infinity'
     RETURNING l.delivery_id, r.body, r.content_type, r.form, '{DEAD}' AS state
 ), clock AS MATERIALIZED (
     SELECT clock_timestamp() AS now

@@ -52,7 +52,7 @@ SELECT webhooks_uuid7(), now(), d.tenant_id, d.id, p.{named}_id, %(succeeded)s, 
   JOIN delivery_event e ON e.id = ANY(ARRAY[d.event_id])
   LEFT JOIN LATERAL (
        SELECT cause, reason FROM delivery_deadletter
-        WHERE delivery_id = d.id AND replayed_at IS NULL OFFSET 0) l ON true
+        WHERE delivery_id = d.id AND closed_at IS NULL OFFSET 0) l ON true
  WHERE NOT starts_with(e.type, %(operational)s)
    AND (p.{named}_id IS NOT NULL
         OR EXISTS (SELECT FROM subscriptions_subscription s

@@ -58,18 +58,21 @@ DELETE FROM delivery_event e
                     WHERE w.event_id = ANY(ARRAY[e.id]) AND w.deliver_at >= %(cutoff)s)
 RETURNING id
 """
-DELETE_EVENTS_WITH_DELAYS = f"""
+DELETE_EVENTS_AND_PARTS = f"""
 WITH deleted AS ({DELETE_EVENTS}), delays AS (
     DELETE FROM delivery_delayedevent w USING deleted WHERE w.event_id = ANY(ARRAY[deleted.id])
+), found_by AS (
+    DELETE FROM delivery_eventvalue v USING deleted WHERE v.event_id = ANY(ARRAY[deleted.id])
 )
 SELECT count(*) FROM deleted
 """
-# Reader: the retention task. The table is small: one row per request.
+# Reader: the retention task. The tables are small: one row per request.
 DELETE_REPLAYS = f"""
 DELETE FROM delivery_replay r
  WHERE state <> '{Replay.State.RUNNING}' AND finished_at < now() - make_interval(days =>
        coalesce((SELECT retention_days FROM subscriptions_tenant t WHERE t.id = r.tenant_id), %(days)s))
 """
+DELETE_DEAD_LETTER_JOBS = DELETE_REPLAYS.replace("delivery_replay", "delivery_deadletterjob")
 # Reader: the retention task. The table is small: one row per request.
 DELETE_ERASURES = f"""
 DELETE FROM delivery_erasure
@@ -106,7 +109,7 @@ def delete_deliveries(ids: Sequence[UUID]) -> dict[str, int]:
 
 def delete_events(ids: Sequence[UUID], cutoff: datetime) -> int:
     """Delete those of these events that have no deliveries and no later time of delivery; return how many."""
-    ((count,),) = run(DELETE_EVENTS_WITH_DELAYS, {"ids": list(ids), "cutoff": cutoff})
+    ((count,),) = run(DELETE_EVENTS_AND_PARTS, {"ids": list(ids), "cutoff": cutoff})
     return int(count)
 
 
@@ -118,6 +121,11 @@ def delete_replays(days: int) -> int:
 def delete_erasures(days: int) -> int:
     """Delete erasures that ended so many days ago."""
     return _delete(DELETE_ERASURES, {"days": days})
+
+
+def delete_dead_letter_jobs(days: int) -> int:
+    """Delete jobs on dead letters that ended before their tenant's retention; ``days`` for those over all tenants."""
+    return _delete(DELETE_DEAD_LETTER_JOBS, {"days": days})
 
 
 def delete_broadcasts(days: int) -> int:

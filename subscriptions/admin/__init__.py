@@ -10,3 +10,4 @@ from subscriptions.admin import endpoints as endpoints
 from subscriptions.admin import event_types as event_types
 from subscriptions.admin import grants as grants
 from subscriptions.admin import inspectors as inspectors
+from subscriptions.admin.endpoint_operations import states as states

@@ -9,9 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from subscriptions.admin.actions import run_for_each, show_once
 from subscriptions.admin.forms import KeyForm, PlanForm, TenantForm
 from subscriptions.models import ApiKey, Plan, Tenant
+from subscriptions.search import find_tenants
 from subscriptions.tenants import keys, plans, tenants
 from webhooks.kit.admin.display import NOTHING
-from webhooks.kit.admin.lists import AdminList
+from webhooks.kit.admin.lists import AdminList, find_by_uid
 
 BY_ID_OR_UID = "Search by ID or external ID (exact)"
 
@@ -32,7 +33,8 @@ class TenantAdmin(AdminList):
         "deleted_at",
     )
     list_select_related = ("plan",)
-    search_help_text = BY_ID_OR_UID
+    search_help_text = "Search by ID (exact), name or external ID (a part)"
+    sortable_by = ("created_at",)
     form = TenantForm
     readonly_fields: tuple[str, ...] = ("public_id", "created_at", "deleted_at")
     fields: tuple[str, ...] = (
@@ -45,6 +47,9 @@ class TenantAdmin(AdminList):
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return request.user.has_perm("subscriptions.change_tenant")
+
+    def find_text(self, rows: QuerySet[Tenant], term: str) -> QuerySet[Tenant]:
+        return rows.filter(pk__in=find_tenants(term)) | find_by_uid(rows, term)
 
     @admin.display(description="Labels")
     def label_list(self, tenant: Tenant) -> str:

@@ -19,14 +19,18 @@ from subscriptions.admin.actions import run_for_each, show_once
 from subscriptions.admin.connector_form import connector_page
 from subscriptions.admin.endpoint_form import MAY_ADD, MAY_CHANGE, add_page, settings_page
 from subscriptions.admin.endpoint_masks import masks_page
+from subscriptions.admin.endpoint_operations.edit import edit_page
+from subscriptions.admin.endpoint_operations.operation import buttons, operation_page
 from subscriptions.admin.endpoint_results import results_page, shown_results
 from subscriptions.admin.endpoint_secrets import secrets_page
 from subscriptions.connectors.catalogue import find_connector
 from subscriptions.endpoints import state
 from subscriptions.endpoints.signing_secrets import rotate_secret
 from subscriptions.models import Endpoint, HttpSettings, SigningSecret, Subscription
+from subscriptions.search import find_endpoints
 from webhooks.kit.admin.display import NOTHING, Tone, column, link, pill, verb, when
-from webhooks.kit.admin.lists import AdminList
+from webhooks.kit.admin.filters import RelatedFilter
+from webhooks.kit.admin.lists import AdminList, find_by_uid
 
 TONES: dict[str, Tone] = {
     Endpoint.State.ACTIVE: "good",
@@ -53,17 +57,17 @@ def _http(name: str) -> Callable[[Endpoint], Any]:
 class EndpointAdmin(AdminList):
     """Show endpoints and change their state."""
 
-    list_display = ("public_id", "kind", "address", "tenant", "state_pill", "disabled_reason", "state_changed")
-    list_filter = ("state", "disabled_reason", "kind")
+    list_display = ("public_id", "name", "kind", "tenant_link", "state_pill", "disabled_reason", "state_changed")
+    list_filter = (("tenant", RelatedFilter), "state", "disabled_reason", "kind")
     list_select_related = ("tenant", "http", "destination")
-    search_help_text = "Search by ID or external ID (exact)"
+    search_help_text = "Search by ID (exact), URL, description or external ID (a part)"
     fieldsets = (
         (
             "General",
             {
                 "fields": (
                     *(("public_id", "state_pill"), (_http("url"), "description"), ("tenant", "uid")),
-                    *(("disabled_reason", "state_changed"), "queue"),
+                    *(("disabled_reason", "state_changed"), "disabled_note", "queue"),
                 )
             },
         ),
@@ -93,11 +97,18 @@ class EndpointAdmin(AdminList):
         ("Other", {"fields": ("metadata", ("created_at", "updated_at"), "deleted")}),
     )
     actions = ("pause", "enable", "disable", "rotate")
+    change_form_outer_before_template = "subscriptions/admin/endpoint_buttons.html"
 
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(self.secrets)
         settings = self.admin_site.admin_view(self.settings)
         return [
+            path(
+                "<uuid:pk>/operations/<slug:name>/",
+                self.admin_site.admin_view(self.operation),
+                name="subscriptions_endpoint_operation",
+            ),
+            path("<uuid:pk>/edit/", self.admin_site.admin_view(self.edit), name="subscriptions_endpoint_edit"),
             path("<uuid:pk>/secrets/", page, name="subscriptions_endpoint_secrets"),
             path("<uuid:pk>/masks/", self.admin_site.admin_view(self.masks), name="subscriptions_endpoint_masks"),
             path("<uuid:pk>/settings/", settings, name="subscriptions_endpoint_settings"),
@@ -108,6 +119,24 @@ class EndpointAdmin(AdminList):
     def secrets(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """Rotate the signing secret, or end an older one."""
         return secrets_page(self, request, pk)
+
+    def operation(self, request: HttpRequest, pk: Any, name: str) -> HttpResponse:
+        """Ask before an operation, and run it."""
+        return operation_page(self, request, pk, name)
+
+    def edit(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Change URL, headers, timeout, rate, concurrency and retry plan."""
+        return edit_page(self, request, pk)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        endpoint = self.get_object(request, object_id)
+        context = dict(extra_context or {})
+        if endpoint is not None and self.has_view_permission(request, endpoint):
+            context["buttons"] = buttons(request, endpoint)
+        response: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return response
 
     def masks(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """Change the masks of an endpoint."""
@@ -120,6 +149,9 @@ class EndpointAdmin(AdminList):
     def results(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """Choose the endpoints that get the results."""
         return results_page(self, request, pk)
+
+    def find_text(self, rows: QuerySet[Endpoint], term: str) -> QuerySet[Endpoint]:
+        return rows.filter(pk__in=find_endpoints(term)) | find_by_uid(rows, term)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         connector = find_connector(request.GET.get("connector", ""))
@@ -135,6 +167,8 @@ class EndpointAdmin(AdminList):
         return request.user.has_perm("subscriptions.add_signingsecret")
 
     address = column("Address", lambda endpoint: endpoint.address)
+    name = column("Endpoint", lambda endpoint: link(endpoint, str(endpoint)))
+    tenant_link = column("Tenant", lambda endpoint: link(endpoint.tenant, endpoint.tenant.name))
     state_pill = column(
         "State",
         lambda endpoint: pill("deleted", "bad") if endpoint.deleted_at else pill(endpoint.state, TONES[endpoint.state]),

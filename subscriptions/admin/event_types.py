@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 
 from subscriptions.event_types.exact_json import indented
 from subscriptions.event_types.models import EventType
-from webhooks.kit.admin.display import Tone, column, link, pill
+from webhooks.kit.admin.display import NOTHING, Tone, column, link, pill
 from webhooks.kit.admin.filters import BooleanFilter, RelatedFilter
 from webhooks.kit.admin.lists import AdminList
 
@@ -53,9 +53,10 @@ class EventTypeAdmin(AdminList):
         ("owner", "group"),
         ("state", "schema_version", "schema_check"),
         "description",
+        "paths",
         ("created_at", "updated_at"),
     )
-    readonly_fields = ("name", "public_id", "owner", "state", "schema_version", "created_at", "updated_at")
+    readonly_fields = ("name", "public_id", "owner", "state", "schema_version", "paths", "created_at", "updated_at")
     change_form_after_template = "subscriptions/admin/event_type.html"
 
     def find_text(self, rows: QuerySet[EventType], term: str) -> QuerySet[EventType]:
@@ -77,6 +78,7 @@ class EventTypeAdmin(AdminList):
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
         return response
 
+    paths = column("Indexed paths", lambda row: ", ".join(row.indexed_paths) or NOTHING)
     owner = column("Owner", lambda row: "Deployment" if row.tenant is None else link(row.tenant, str(row.tenant)))
 
     @admin.display(description="State")

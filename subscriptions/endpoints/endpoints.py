@@ -78,15 +78,19 @@ def change_endpoint(
     precondition: Callable[[], None] | None = None,
     finish: Finish | None = None,
 ) -> Endpoint:
-    """Write the given fields only; return the endpoint as it is afterwards. ``state`` changes as in ``set_state``.
+    """Write the given fields only; return the endpoint as it is afterwards.
+
+    ``state``, with ``disabled_note``, changes as in ``set_state``.
 
     ``precondition`` is called first, inside the transaction that writes, and ``finish`` with the endpoint last; their
     exceptions propagate, and nothing is written.
     Raises as ``create_endpoint`` and ``set_state``, and Endpoint.DoesNotExist if the endpoint was deleted meanwhile.
     """
     fields = dict(fields)
-    state = fields.pop("state", None)
+    state, note = fields.pop("state", None), fields.pop("disabled_note", "")
     fields.pop("kind", None)
+    if note and state is None:
+        raise Invalid("disabled_note", "Must be given with the state disabled.")
     _check_fields_of_kind(endpoint.kind, fields)
     rules = rules_of(endpoint.kind)
     general, own = _split(rules, fields)
@@ -100,7 +104,7 @@ def change_endpoint(
         if fields:
             _update(endpoint, general, own)
         if state is not None and not ("url" in fields and state == endpoint.state):
-            set_state(endpoint, state, by_operator=by_operator)
+            set_state(endpoint, state, by_operator=by_operator, note=note)
         if finish is not None:
             finish(endpoint)
     return existing(endpoint).select_related("http", "destination").get()

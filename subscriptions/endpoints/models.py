@@ -80,6 +80,14 @@ class Endpoint(Row):
         editable=False,
         help_text="Why the endpoint is disabled; empty in any other state.",
     )
+    disabled_note = models.CharField(
+        max_length=1024,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="What the operator who disabled it said; empty in any other state.",
+    )
     state_changed_at = models.DateTimeField(
         default=timezone.now, editable=False, help_text="When the state last changed."
     )

@@ -28,8 +28,13 @@ def existing(endpoint: Endpoint) -> QuerySet[Endpoint]:
     return Endpoint.objects.filter(pk=endpoint.pk, deleted_at=None)
 
 
-def set_state(endpoint: Endpoint, state: str, *, by_operator: bool = False) -> None:
-    """Change to this state. Raises Invalid for a state the caller may not set, StateConflict as the functions below."""
+def set_state(endpoint: Endpoint, state: str, *, by_operator: bool = False, note: str = "") -> None:
+    """Change to this state. ``note``: why, if an operator disables it.
+
+    Raises Invalid for a state the caller may not set, StateConflict as the functions below.
+    """
+    if note and not (by_operator and state == DISABLED):
+        raise Invalid("disabled_note", "Must be empty unless an operator sets the state to disabled.")
     if state == endpoint.state == UNVERIFIED:
         return
     if state == UNVERIFIED:
@@ -39,7 +44,7 @@ def set_state(endpoint: Endpoint, state: str, *, by_operator: bool = False) -> N
     elif state == ACTIVE:
         enable(endpoint, by_operator=by_operator)
     elif by_operator:
-        disable(endpoint, BY_OPERATOR)
+        disable(endpoint, BY_OPERATOR, note)
     else:
         raise Invalid("state", "Must be active or paused; only an operator can disable an endpoint.")
 
@@ -68,15 +73,18 @@ def enable(endpoint: Endpoint, *, by_operator: bool = False) -> None:
 
 def enable_after_successful_test(endpoint: Endpoint) -> bool:
     """Activate an endpoint that was disabled for its failures; return whether it was."""
-    changes = {"state": ACTIVE, "disabled_reason": "", "state_changed_at": Now()}
+    changes = {"state": ACTIVE, "disabled_reason": "", "disabled_note": "", "state_changed_at": Now()}
     failed = existing(endpoint).filter(_may_be_active(), state=DISABLED, disabled_reason__in=FOR_FAILURES)
     with _locked(endpoint):
         return failed.update(**changes) > 0
 
 
-def disable(endpoint: Endpoint, reason: str) -> bool:
-    """Stop sending until the endpoint is enabled. Return False if it was disabled already: the first reason stays."""
-    changes = {"state": DISABLED, "disabled_reason": reason, "state_changed_at": Now()}
+def disable(endpoint: Endpoint, reason: str, note: str = "") -> bool:
+    """Stop sending until the endpoint is enabled. ``note``: what an operator said.
+
+    Return False if it was disabled already: the first reason stays.
+    """
+    changes = {"state": DISABLED, "disabled_reason": reason, "disabled_note": note, "state_changed_at": Now()}
     return existing(endpoint).exclude(state=DISABLED).update(**changes) > 0
 
 
@@ -104,7 +112,7 @@ def _locked(endpoint: Endpoint) -> Iterator[None]:
 
 def _change(endpoint: Endpoint, *, to: str, allowed: Q) -> None:
     """Change to this state if ``allowed`` matches the row; else raise StateConflict with the reason."""
-    changes = {"state": to, "disabled_reason": "", "state_changed_at": Now()}
+    changes = {"state": to, "disabled_reason": "", "disabled_note": "", "state_changed_at": Now()}
     with _locked(endpoint):
         if existing(endpoint).filter(allowed).exclude(state=to).update(**changes):
             return

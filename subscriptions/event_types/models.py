@@ -7,6 +7,7 @@ A type belongs to the deployment (all tenants see it) or to one tenant. Schemas 
 from typing import Any
 
 from django.db import models
+from django.db.models import Value
 from django.utils import timezone
 
 from subscriptions.event_types.exact_json import from_json
@@ -52,6 +53,12 @@ class EventType(Row):
         default=list,
         blank=True,
         help_text="Values of events of this type that are removed, masked, hashed or encrypted before they are stored.",
+    )
+    indexed_paths = models.JSONField(
+        default=list,
+        blank=True,
+        db_default=Value([], models.JSONField()),
+        help_text="Paths into the data, such as data.order.id, by whose values events of this type can be found.",
     )
     deprecated = models.BooleanField(default=False, help_text="Still sent, but new receivers should not use it.")
     archived = models.BooleanField(default=False, help_text="Hidden from the catalogue.")

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from subscriptions.errors import AlreadyExists, Invalid, StateConflict
 from subscriptions.event_types.exact_json import to_json
+from subscriptions.event_types.indexed_paths import check_indexed_paths
 from subscriptions.event_types.json_schema import schema_check
 from subscriptions.event_types.models import EventSchema, EventType
 from subscriptions.event_types.schemas import check_examples, check_schema
@@ -32,6 +33,7 @@ def create(tenant: Tenant | None, fields: dict[str, Any], *, by_operator: bool) 
     schema, examples = fields.get("schema"), fields.get("examples", [])
     _check(schema, examples)
     check_masks(fields.get("masks", []))
+    check_indexed_paths(fields.get("indexed_paths", []))
     plain = {key: value for key, value in fields.items() if key not in ("schema", "examples")}
     row = EventType(tenant=tenant, examples_text=to_json(examples), version=int(schema is not None), **plain)
     try:
@@ -56,6 +58,7 @@ def change(row: EventType, fields: dict[str, Any]) -> EventType:
         if "schema" in fields or "examples" in fields:
             _check(schema, examples)
         check_masks(fields.get("masks", []))
+        check_indexed_paths(fields.get("indexed_paths", []))
         for name, value in fields.items():
             if name not in ("schema", "examples", "name"):
                 setattr(row, name, value)

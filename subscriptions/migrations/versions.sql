@@ -103,3 +103,15 @@ CREATE TRIGGER eventtype_changed AFTER INSERT OR UPDATE OR DELETE ON subscriptio
     FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_event_types_changed();
 CREATE TRIGGER eventschema_changed AFTER INSERT OR UPDATE OR DELETE ON subscriptions_eventschema
     FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_event_types_changed();
+
+-- Search for parts of names, URLs and external ids (subscriptions/search.py): an index of the three-character parts of a
+-- text, without the extension pg_trgm, which not every server has.
+CREATE FUNCTION subscriptions_trigrams(content text) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
+    SELECT coalesce(array_agg(DISTINCT substr(lower(content), place, 3)), '{}')
+      FROM generate_series(1, length(content) - 2) AS place
+$$;
+CREATE INDEX tenant_by_trigrams ON subscriptions_tenant
+    USING gin (subscriptions_trigrams(name || ' ' || coalesce(uid, '')));
+CREATE INDEX endpoint_by_trigrams ON subscriptions_endpoint
+    USING gin (subscriptions_trigrams(description || ' ' || coalesce(uid, '')));
+CREATE INDEX http_settings_by_trigrams ON subscriptions_httpsettings USING gin (subscriptions_trigrams(url));

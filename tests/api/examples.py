@@ -460,11 +460,25 @@ def replay(it: Recorder, client: APIClient, endpoint: str, receiver: Receiver) -
     it.call(client, "cancel_deliveries", chosen)
     letter = it.call(client, "list_dead_letters")["data"][0]["id"]
     it.call(client, "get_dead_letter", ref=letter)
+    it.call(client, "acknowledge_dead_letter", {"note": "Outage of the shop, known"}, ref=letter)
+    it.call(client, "preview_dead_letter_job", {"operation": "acknowledge", **chosen})
+    job = it.call(client, "create_dead_letter_job", {"operation": "acknowledge", **chosen, "note": "Known outage"})[
+        "id"
+    ]
+    it.call(client, "list_dead_letter_jobs")
+    it.call(client, "get_dead_letter_job", ref=job)
+    it.call(client, "cancel_dead_letter_job", ref=job)
     it.call(client, "preview_replay", chosen)
     replayed = it.call(client, "create_replay", {**chosen, "rate": 50})["id"]
     it.call(client, "list_replays")
     it.call(client, "get_replay", ref=replayed)
     it.call(client, "cancel_replay", ref=replayed)
+    client.patch(f"/api/v1/endpoints/{endpoint}/", {"state": "active"}, format="json")
+    it.call(client, "replay_dead_letter", ref=letter)
+    delivery = client.get(f"/api/v1/dead-letters/{letter}/").json()["delivery"]
+    client.post(f"/api/v1/deliveries/{delivery}/set-aside/")
+    again = client.get("/api/v1/dead-letters/?state=open&limit=1").json()["data"][0]["id"]
+    it.call(client, "discard_dead_letter", {"note": "Test data"}, ref=again)
 
 
 def receive(it: Recorder, client: APIClient) -> None:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from delivery.lifecycle.erasures import start
-from delivery.models import Broadcast, Delivery
+from delivery.models import Broadcast, DeadLetterJob, Delivery
 from subscriptions.inspectors.inspectors import create_inspector
 from subscriptions.models import Endpoint, Tenant
 from subscriptions.portal_access.links import create_link
@@ -114,6 +114,9 @@ MAKE: dict[str, Callable[[TenantRows], str]] = {
         make_attempt(Delivery.objects.get(pk=parse("dlv", of.id_of("deliveries")))).public_id
     ),
     "dead-letters": lambda of: make_dead_letter(make_delivery(make_event(of.tenant), of.endpoint())).public_id,
+    "dead-letter-jobs": lambda of: (
+        DeadLetterJob.objects.create(tenant=of.tenant, operation="discard", filter={}, requested_by="a key").public_id
+    ),
     "replays": lambda of: make_replay(of.tenant).public_id,
     "erasures": lambda of: start(of.tenant, "user-1", by="a key").public_id,
     "broadcasts": lambda of: Broadcast.objects.create(type="a", body=b"", event_id="1", source="/").public_id,

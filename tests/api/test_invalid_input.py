@@ -34,6 +34,8 @@ CALLING_OUT = (
 VALID: dict[str, dict[str, Any]] = {
     "/api/v1/broadcasts/": {"event": {"type": "maintenance.planned"}, "all": True},
     "/api/v1/broadcasts/preview/": {"all": True},
+    "/api/v1/dead-letter-jobs/": {"operation": "discard", "all": True},
+    "/api/v1/dead-letter-jobs/preview/": {"operation": "discard", "all": True},
     "/api/v1/deliveries/cancel/": {"all": True},
     "/api/v1/deliveries/cancel/preview/": {"all": True},
     "/api/v1/endpoints/batch/": {"data": [{"uid": "a", "url": "https://example.com/"}]},

@@ -17,7 +17,7 @@ from webhooks.wire.ids import public
 
 EXPECTED_DELIVERIES = """
 SELECT v.id, v.event_id, substring(http.url from '[^/]*$'), d.state,
-       (SELECT count(*) FROM delivery_deadletter l WHERE l.delivery_id = d.id AND l.replayed_at IS NULL),
+       (SELECT count(*) FROM delivery_deadletter l WHERE l.delivery_id = d.id AND l.closed_at IS NULL),
        (SELECT count(*) FROM delivery_attempt a WHERE a.delivery_id = d.id AND a.error = ''),
        (SELECT count(*) FILTER (WHERE a.status IS NULL)
                + coalesce(sum(cardinality(string_to_array(a.repeats, ','))), 0)

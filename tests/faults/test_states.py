@@ -272,7 +272,7 @@ class DeliveryStates(RuleBasedStateMachine):
 
     @rule()
     def replay(self) -> None:
-        dead_letters = list(DeadLetter.objects.filter(replayed_at=None).values_list("id", "delivery")[:3])
+        dead_letters = list(DeadLetter.objects.filter(closed_at=None).values_list("id", "delivery")[:3])
         twice = [ReplayedLetter(key) for key, _ in dead_letters]
         assert len(replay_dead_letters(new_id(), "test", twice)) == len(dead_letters)
         assert replay_dead_letters(new_id(), "test", twice) == []
@@ -287,7 +287,7 @@ class DeliveryStates(RuleBasedStateMachine):
         if not hasattr(self, "known"):
             return
         rows = {row.id: row for row in Delivery.objects.all()}
-        dead_letters = Counter(DeadLetter.objects.filter(replayed_at=None).values_list("delivery", flat=True))
+        dead_letters = Counter(DeadLetter.objects.filter(closed_at=None).values_list("delivery", flat=True))
         assert Counter(Attempt.objects.values_list("delivery", flat=True)) == self.attempts
         assert rows.keys() == self.known.keys()
         for key, known in self.known.items():

@@ -22,7 +22,7 @@ def test_dead_letter_is_delivered_by_a_replay_with_the_same_bytes(workers: Worke
     wait_until(lambda: delivered(endpoint) == 1, "the delivery")
     wait_until(lambda: Replay.objects.get().state == "finished", "the replay to end")
     letter.refresh_from_db()
-    assert letter.replayed_at is not None
+    assert letter.closed_at is not None
     assert Replay.objects.get().replayed == 1
     assert history(letter.delivery_id) == ["status", "status", ""]
     assert len({(it.message_id, it.body) for it in receiver.arrivals}) == 1

@@ -33,7 +33,7 @@ class ReceiptReplayAdmin(JobAdmin):
         context = dict(extra_context or {})
         if row is not None and self.has_view_permission(request, row):
             counted = states_of(row)
-            context["states"] = [(state, getattr(counted, state)) for state in ("pending", "processed", "dead")]
+            context["states"] = [(state, getattr(counted, state), "") for state in ("pending", "processed", "dead")]
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
         return response
 

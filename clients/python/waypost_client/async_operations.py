@@ -21,6 +21,23 @@ class AsyncOperations(AsyncClientBase):
         )
         return result
 
+    async def acknowledge_dead_letter(
+        self,
+        ref: str,
+        body: models.DeadLetterNoteRequest,
+        *,
+        tenant: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.DeadLetter:
+        """Acknowledge a dead letter: ``POST /dead-letters/{ref}/acknowledge``."""
+        result: models.DeadLetter = await self._call(
+            "POST",
+            f"/dead-letters/{quoted(ref)}/acknowledge",
+            headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key},
+            body=body,
+        )
+        return result
+
     async def acknowledge_messages(
         self,
         ref: str,
@@ -45,6 +62,17 @@ class AsyncOperations(AsyncClientBase):
         result: models.Broadcast = await self._call(
             "POST",
             f"/broadcasts/{quoted(ref)}/cancel",
+            headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key},
+        )
+        return result
+
+    async def cancel_dead_letter_job(
+        self, ref: str, *, tenant: str | None = None, idempotency_key: str | None = None
+    ) -> models.DeadLetterJob:
+        """Cancel a dead letter job: ``POST /dead-letter-jobs/{ref}/cancel``."""
+        result: models.DeadLetterJob = await self._call(
+            "POST",
+            f"/dead-letter-jobs/{quoted(ref)}/cancel",
             headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key},
         )
         return result
@@ -254,6 +282,18 @@ class AsyncOperations(AsyncClientBase):
         result: models.EndpointWithSecret = await self._call(
             "POST",
             f"/connectors/{quoted(ref)}/endpoints",
+            headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key},
+            body=body,
+        )
+        return result
+
+    async def create_dead_letter_job(
+        self, body: models.DeadLetterJobCreateRequest, *, tenant: str | None = None, idempotency_key: str | None = None
+    ) -> models.DeadLetterJob:
+        """Discard or acknowledge dead letters: ``POST /dead-letter-jobs``."""
+        result: models.DeadLetterJob = await self._call(
+            "POST",
+            "/dead-letter-jobs",
             headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key},
             body=body,
         )
@@ -602,6 +642,23 @@ class AsyncOperations(AsyncClientBase):
         """Delete a tenant: ``DELETE /tenants/{ref}``."""
         await self._call("DELETE", f"/tenants/{quoted(ref)}", headers={"Waypost-Tenant": tenant, "If-Match": if_match})
 
+    async def discard_dead_letter(
+        self,
+        ref: str,
+        body: models.DeadLetterNoteRequest,
+        *,
+        tenant: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.DeadLetter:
+        """Discard a dead letter: ``POST /dead-letters/{ref}/discard``."""
+        result: models.DeadLetter = await self._call(
+            "POST",
+            f"/dead-letters/{quoted(ref)}/discard",
+            headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key},
+            body=body,
+        )
+        return result
+
     def explain_event(
         self,
         ref: str,
@@ -701,6 +758,13 @@ class AsyncOperations(AsyncClientBase):
         """Get a dead letter: ``GET /dead-letters/{ref}``."""
         result: models.DeadLetter = await self._call(
             "GET", f"/dead-letters/{quoted(ref)}", headers={"Waypost-Tenant": tenant}
+        )
+        return result
+
+    async def get_dead_letter_job(self, ref: str, *, tenant: str | None = None) -> models.DeadLetterJob:
+        """Get a dead letter job: ``GET /dead-letter-jobs/{ref}``."""
+        result: models.DeadLetterJob = await self._call(
+            "GET", f"/dead-letter-jobs/{quoted(ref)}", headers={"Waypost-Tenant": tenant}
         )
         return result
 
@@ -1081,6 +1145,24 @@ class AsyncOperations(AsyncClientBase):
         result: models.ConnectorList = await self._call("GET", "/connectors", headers={"Waypost-Tenant": tenant})
         return result
 
+    def list_dead_letter_jobs(
+        self,
+        *,
+        limit: int | None = None,
+        operation: str | None = None,
+        order: str | None = None,
+        state: str | None = None,
+        tenant: str | None = None,
+    ) -> AsyncPages[models.DeadLetterJob]:
+        """List dead letter jobs: ``GET /dead-letter-jobs``."""
+        pages: AsyncPages[models.DeadLetterJob] = self._pages(
+            "GET",
+            "/dead-letter-jobs",
+            query={"limit": limit, "operation": operation, "order": order, "state": state},
+            headers={"Waypost-Tenant": tenant},
+        )
+        return pages
+
     def list_dead_letters(
         self,
         *,
@@ -1098,6 +1180,7 @@ class AsyncOperations(AsyncClientBase):
         subject: str | None = None,
         type: str | None = None,
         until: str | None = None,
+        value: str | None = None,
         tenant: str | None = None,
     ) -> AsyncPages[models.DeadLetter]:
         """List dead letters: ``GET /dead-letters``."""
@@ -1119,6 +1202,7 @@ class AsyncOperations(AsyncClientBase):
                 "subject": subject,
                 "type": type,
                 "until": until,
+                "value": value,
             },
             headers={"Waypost-Tenant": tenant},
         )
@@ -1143,6 +1227,7 @@ class AsyncOperations(AsyncClientBase):
         superseded_by: str | None = None,
         type: str | None = None,
         until: str | None = None,
+        value: str | None = None,
         tenant: str | None = None,
     ) -> AsyncPages[models.Delivery]:
         """List deliveries: ``GET /deliveries``."""
@@ -1166,6 +1251,7 @@ class AsyncOperations(AsyncClientBase):
                 "superseded_by": superseded_by,
                 "type": type,
                 "until": until,
+                "value": value,
             },
             headers={"Waypost-Tenant": tenant},
         )
@@ -1353,6 +1439,7 @@ class AsyncOperations(AsyncClientBase):
         subject: str | None = None,
         type: str | None = None,
         until: str | None = None,
+        value: str | None = None,
         tenant: str | None = None,
     ) -> AsyncPages[models.Event]:
         """List events: ``GET /events``."""
@@ -1371,6 +1458,7 @@ class AsyncOperations(AsyncClientBase):
                 "subject": subject,
                 "type": type,
                 "until": until,
+                "value": value,
             },
             headers={"Waypost-Tenant": tenant},
         )
@@ -1758,6 +1846,18 @@ class AsyncOperations(AsyncClientBase):
         )
         return result
 
+    async def preview_dead_letter_job(
+        self, body: models.DeadLetterSelectionRequest, *, tenant: str | None = None, idempotency_key: str | None = None
+    ) -> models.SelectionCount:
+        """Preview a dead letter job: ``POST /dead-letter-jobs/preview``."""
+        result: models.SelectionCount = await self._call(
+            "POST",
+            "/dead-letter-jobs/preview",
+            headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key},
+            body=body,
+        )
+        return result
+
     async def preview_delete_endpoints(
         self, body: models.EndpointSelectionRequest, *, tenant: str | None = None, idempotency_key: str | None = None
     ) -> models.SelectionCount:
@@ -1930,6 +2030,17 @@ class AsyncOperations(AsyncClientBase):
         """Replace a tenant: ``PUT /tenants/{ref}``."""
         result: models.Tenant = await self._call(
             "PUT", f"/tenants/{quoted(ref)}", headers={"Waypost-Tenant": tenant, "If-Match": if_match}, body=body
+        )
+        return result
+
+    async def replay_dead_letter(
+        self, ref: str, *, tenant: str | None = None, idempotency_key: str | None = None
+    ) -> models.DeadLetter:
+        """Replay a dead letter: ``POST /dead-letters/{ref}/replay``."""
+        result: models.DeadLetter = await self._call(
+            "POST",
+            f"/dead-letters/{quoted(ref)}/replay",
+            headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key},
         )
         return result
 

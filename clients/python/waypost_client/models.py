@@ -588,6 +588,55 @@ DeadLetterCause: TypeAlias = Literal[
 """
 
 
+class DeadLetterNoteRequest(TypedDict, closed=True):
+    """
+    Why dead letters are acknowledged or discarded.
+    """
+
+    note: NotRequired[str]
+    """
+    Why, for those who read it later: `"Test data of the migration"`. Left out: an earlier note stays.
+    """
+
+
+DeadLetterOperation: TypeAlias = Literal["discard", "acknowledge"]
+"""
+* `discard` - Discard
+* `acknowledge` - Acknowledge
+"""
+
+
+class DeadLetterSelectionRequest(TypedDict, closed=True):
+    """
+    The dead letters to change, by a filter. Without conditions `"all": true` selects all that are not closed.
+    """
+
+    all: NotRequired[bool]
+    """
+    Whether to select everything; required as true without a filter.
+    """
+    operation: DeadLetterOperation
+    """
+    What is done with them.
+
+    * `discard` - Discard
+    * `acknowledge` - Acknowledge
+    """
+    filter: NotRequired[dict[str, Any]]
+    """
+    Conditions that all have to be met, as those of a replay of dead letters: `ids`, `endpoint`, `labels`, `type`, `cause`, `state`, `since`, `until`, `attempted_since`, `attempted_until`. Example: `{"endpoint": "main", "cause": "expired"}`.
+    """
+
+
+DeadLetterState: TypeAlias = Literal["open", "acknowledged", "replayed", "discarded"]
+"""
+* `open` - Open
+* `acknowledged` - Acknowledged
+* `replayed` - Replayed
+* `discarded` - Discarded
+"""
+
+
 class DeliveryCancelRequest(TypedDict, closed=True):
     """
     The deliveries to cancel, by a filter. Without conditions `"all": true` selects every unfinished delivery.
@@ -2178,26 +2227,18 @@ class RejectionPage(TypedDict):
     """
 
 
-class ReplayPreview(TypedDict):
+class ReplayEndpoint(TypedDict):
     """
-    The number of deliveries that a replay would send.
+    An endpoint and how many dead letters of it a replay would send, of the first 20,000.
     """
 
-    total: int
+    endpoint: str
     """
-    Rows that match now.
+    Id of the endpoint.
     """
-    is_lower_bound: bool
+    count: int
     """
-    Whether counting stopped at its limit: there may be more.
-    """
-    warnings: list[str]
-    """
-    Endpoints that do not get what is sent to them now, because they are disabled, paused or not verified.
-    """
-    estimated: bool
-    """
-    Whether the total is extrapolated from the first of very many events.
+    Dead letters.
     """
 
 
@@ -2228,7 +2269,7 @@ class ReplaySelectionRequest(TypedDict, closed=True):
     """
     filter: NotRequired[dict[str, Any]]
     """
-    Conditions that all have to be met. `ids`: list of up to 10,000 ids of dead letters, or in the other scopes of events (`evt_...`, or their own ids); `endpoint`: id or `uid`; `labels`: those that the endpoints have; `type`: event type, `order.*` or `*`; `since` (included) and `until` (excluded): times with an offset. For dead letters: `cause`. For events: `source`, `subject`, and `force` (true: send to `endpoint` even if it does not subscribe). Example: `{"endpoint": "main", "since": "2030-01-31T12:00:00Z"}`.
+    Conditions that all have to be met. `ids`: list of up to 10,000 ids of dead letters, or in the other scopes of events (`evt_...`, or their own ids); `endpoint`: id or `uid`; `labels`: those that the endpoints have; `type`: event type, `order.*` or `*`; `since` (included) and `until` (excluded): times with an offset. For dead letters: `cause`; `state` (open, acknowledged; both without it); `attempted_since` and `attempted_until`: an attempt failed in this period, which is that of the outage, where `since` and `until` are when the last attempt had failed. For events: `source`, `subject`, and `force` (true: send to `endpoint` even if it does not subscribe). Example: `{"endpoint": "main", "since": "2030-01-31T12:00:00Z"}`.
     """
 
 
@@ -2238,6 +2279,21 @@ ReplayState: TypeAlias = Literal["running", "finished", "cancelled"]
 * `finished` - Finished
 * `cancelled` - Cancelled
 """
+
+
+class ReplayType(TypedDict):
+    """
+    An event type and how many dead letters of it a replay would send, of the first 20,000.
+    """
+
+    type: str
+    """
+    Event type.
+    """
+    count: int
+    """
+    Dead letters.
+    """
 
 
 class ReplayedReceipts(TypedDict):
@@ -5409,9 +5465,14 @@ class DeadLetter(TypedDict):
     """
     Id of the endpoint.
     """
-    state: str
+    state: DeadLetterState
     """
-    `open`, or `replayed` once it has been sent again.
+    What was done about it. Open and acknowledged ones can be replayed.
+
+    * `open` - Open
+    * `acknowledged` - Acknowledged
+    * `replayed` - Replayed
+    * `discarded` - Discarded
     """
     cause: DeadLetterCause
     """
@@ -5445,17 +5506,128 @@ class DeadLetter(TypedDict):
     """
     When the delivery failed permanently.
     """
-    replayed_at: str | None
+    acknowledged_at: str | None
     """
-    When it was sent again; empty: not yet.
+    When it was acknowledged: it is not counted as open any more; empty: not yet.
     """
-    replayed_by: str
+    acknowledged_by: str
     """
-    The API key or the admin user that replayed it.
+    The API key or the admin user that did.
+    """
+    closed_at: str | None
+    """
+    When it was replayed or discarded; empty: not yet.
+    """
+    closed_by: str
+    """
+    The API key or the admin user that replayed or discarded it.
+    """
+    note: str
+    """
+    Why it was acknowledged or discarded, if that was said.
     """
     replay: str | None
     """
     Id of the replay that sent it again; null: none.
+    """
+
+
+class DeadLetterJob(TypedDict):
+    """
+    A request to discard or acknowledge many dead letters, with its progress: `changed` of `total`.
+    """
+
+    id: str
+    """
+    Id, beginning with `dlj_`.
+    """
+    state: ReplayState
+    """
+    Whether it runs, or how it ended.
+
+    * `running` - Running
+    * `finished` - Finished
+    * `cancelled` - Cancelled
+    """
+    operation: DeadLetterOperation
+    """
+    What is done with them.
+
+    * `discard` - Discard
+    * `acknowledge` - Acknowledge
+    """
+    filter: Any
+    """
+    Conditions, as of a replay of dead letters.
+    """
+    note: str
+    """
+    Why, as it is stored with each dead letter.
+    """
+    total: int
+    """
+    Dead letters that matched when it was created.
+    """
+    changed: int
+    """
+    Dead letters discarded or acknowledged so far.
+    """
+    requested_by: str
+    """
+    The API key or the admin user.
+    """
+    created_at: str
+    """
+    When it was created.
+    """
+    finished_at: str | None
+    """
+    When it finished or was cancelled.
+    """
+
+
+class DeadLetterJobCreateRequest(TypedDict, closed=True):
+    """
+    The dead letters to change, and why.
+    """
+
+    all: NotRequired[bool]
+    """
+    Whether to select everything; required as true without a filter.
+    """
+    operation: DeadLetterOperation
+    """
+    What is done with them.
+
+    * `discard` - Discard
+    * `acknowledge` - Acknowledge
+    """
+    filter: NotRequired[dict[str, Any]]
+    """
+    Conditions that all have to be met, as those of a replay of dead letters: `ids`, `endpoint`, `labels`, `type`, `cause`, `state`, `since`, `until`, `attempted_since`, `attempted_until`. Example: `{"endpoint": "main", "cause": "expired"}`.
+    """
+    note: NotRequired[str]
+    """
+    Why, for those who read it later: `"Test data of the migration"`. Left out: an earlier note stays.
+    """
+
+
+class DeadLetterJobPage(TypedDict):
+    """
+    A page of DeadLetterJob objects.
+    """
+
+    data: list[DeadLetterJob]
+    """
+    Items of this page.
+    """
+    next: str | None
+    """
+    URL of the next page; null: this is the last.
+    """
+    previous: str | None
+    """
+    URL of the page before; null: this is the first.
     """
 
 
@@ -5833,6 +6005,10 @@ class Endpoint(TypedDict):
     * `responded_410` - 410 Gone
     * `failing` - Failing for days
     * `operator` - By operator
+    """
+    disabled_note: str
+    """
+    Why an operator has disabled it, in their words; empty in any other state. Only platform keys may set it, together with the state `disabled`. Default: empty.
     """
     state_changed_at: str
     """
@@ -6303,6 +6479,10 @@ class EndpointUpdateRequest(TypedDict, closed=True):
     * `disabled` - Disabled
     * `unverified` - Unverified
     """
+    disabled_note: NotRequired[str]
+    """
+    Why an operator has disabled it, in their words; empty in any other state. Only platform keys may set it, together with the state `disabled`. Default: empty.
+    """
     timeout_ms: NotRequired[int]
     """
     Milliseconds for one attempt, from its start to its end.
@@ -6469,6 +6649,10 @@ class EndpointWithSecret(TypedDict):
     * `responded_410` - 410 Gone
     * `failing` - Failing for days
     * `operator` - By operator
+    """
+    disabled_note: str
+    """
+    Why an operator has disabled it, in their words; empty in any other state. Only platform keys may set it, together with the state `disabled`. Default: empty.
     """
     state_changed_at: str
     """
@@ -6898,6 +7082,10 @@ class EventType(TypedDict):
     """
     What is removed, masked, hashed or encrypted of each event before it is stored and sent. Applies within a second to events published from now on. Default: `[]`.
     """
+    indexed_paths: list[str]
+    """
+    Paths into the data by whose values events of this type can be found, at most 8: `["data.order.id", "data.lines[*].sku"]`. Texts, numbers and booleans are found, as filter `value` of events, deliveries and dead letters, and by operators. Applies within a second to events published from now on. Default: `[]`.
+    """
     deprecated: bool
     """
     Still sent, but new receivers should not use it.
@@ -6995,6 +7183,10 @@ class EventTypeRequest(TypedDict, closed=True):
     """
     What is removed, masked, hashed or encrypted of each event before it is stored and sent. Applies within a second to events published from now on. Default: `[]`.
     """
+    indexed_paths: NotRequired[list[str]]
+    """
+    Paths into the data by whose values events of this type can be found, at most 8: `["data.order.id", "data.lines[*].sku"]`. Texts, numbers and booleans are found, as filter `value` of events, deliveries and dead letters, and by operators. Applies within a second to events published from now on. Default: `[]`.
+    """
     deprecated: NotRequired[bool]
     """
     Still sent, but new receivers should not use it.
@@ -7041,6 +7233,10 @@ class EventTypeUpdateRequest(TypedDict, closed=True):
     masks: NotRequired[list[Mask]]
     """
     What is removed, masked, hashed or encrypted of each event before it is stored and sent. Applies within a second to events published from now on. Default: `[]`.
+    """
+    indexed_paths: NotRequired[list[str]]
+    """
+    Paths into the data by whose values events of this type can be found, at most 8: `["data.order.id", "data.lines[*].sku"]`. Texts, numbers and booleans are found, as filter `value` of events, deliveries and dead letters, and by operators. Applies within a second to events published from now on. Default: `[]`.
     """
     deprecated: NotRequired[bool]
     """
@@ -7867,7 +8063,7 @@ class ReplayCreateRequest(TypedDict, closed=True):
     """
     filter: NotRequired[dict[str, Any]]
     """
-    Conditions that all have to be met. `ids`: list of up to 10,000 ids of dead letters, or in the other scopes of events (`evt_...`, or their own ids); `endpoint`: id or `uid`; `labels`: those that the endpoints have; `type`: event type, `order.*` or `*`; `since` (included) and `until` (excluded): times with an offset. For dead letters: `cause`. For events: `source`, `subject`, and `force` (true: send to `endpoint` even if it does not subscribe). Example: `{"endpoint": "main", "since": "2030-01-31T12:00:00Z"}`.
+    Conditions that all have to be met. `ids`: list of up to 10,000 ids of dead letters, or in the other scopes of events (`evt_...`, or their own ids); `endpoint`: id or `uid`; `labels`: those that the endpoints have; `type`: event type, `order.*` or `*`; `since` (included) and `until` (excluded): times with an offset. For dead letters: `cause`; `state` (open, acknowledged; both without it); `attempted_since` and `attempted_until`: an attempt failed in this period, which is that of the outage, where `since` and `until` are when the last attempt had failed. For events: `source`, `subject`, and `force` (true: send to `endpoint` even if it does not subscribe). Example: `{"endpoint": "main", "since": "2030-01-31T12:00:00Z"}`.
     """
     rate: NotRequired[int]
     """
@@ -7958,6 +8154,49 @@ class ReplayPage(TypedDict):
     previous: str | None
     """
     URL of the page before; null: this is the first.
+    """
+
+
+class ReplayPreview(TypedDict):
+    """
+    The number of deliveries that a replay would send.
+    """
+
+    total: int
+    """
+    Rows that match now.
+    """
+    is_lower_bound: bool
+    """
+    Whether counting stopped at its limit: there may be more.
+    """
+    warnings: list[str]
+    """
+    Endpoints that do not get what is sent to them now, because they are disabled, paused or not verified.
+    """
+    estimated: bool
+    """
+    Whether the total is extrapolated from the first of very many events.
+    """
+    oldest: str | None
+    """
+    When the first of them failed, or was published; null: nothing matches.
+    """
+    newest: str | None
+    """
+    The same of the last.
+    """
+    endpoints: list[ReplayEndpoint]
+    """
+    The 10 endpoints with the most dead letters; empty for past events.
+    """
+    types: list[ReplayType]
+    """
+    The 10 event types with the most dead letters; empty for past events.
+    """
+    left_out: int
+    """
+    Dead letters that match and are not sent, because their endpoints are disabled; they stay open.
     """
 
 
@@ -9537,6 +9776,10 @@ class EndpointCreateRequest(TypedDict, closed=True):
     * `disabled` - Disabled
     * `unverified` - Unverified
     """
+    disabled_note: NotRequired[str]
+    """
+    Why an operator has disabled it, in their words; empty in any other state. Only platform keys may set it, together with the state `disabled`. Default: empty.
+    """
     timeout_ms: NotRequired[int]
     """
     Milliseconds for one attempt, from its start to its end.
@@ -9690,6 +9933,10 @@ class EndpointItemRequest(TypedDict, closed=True):
     * `paused` - Paused
     * `disabled` - Disabled
     * `unverified` - Unverified
+    """
+    disabled_note: NotRequired[str]
+    """
+    Why an operator has disabled it, in their words; empty in any other state. Only platform keys may set it, together with the state `disabled`. Default: empty.
     """
     timeout_ms: NotRequired[int]
     """

@@ -21,6 +21,23 @@ class Operations(ClientBase):
         )
         return result
 
+    def acknowledge_dead_letter(
+        self,
+        ref: str,
+        body: models.DeadLetterNoteRequest,
+        *,
+        tenant: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.DeadLetter:
+        """Acknowledge a dead letter: ``POST /dead-letters/{ref}/acknowledge``."""
+        result: models.DeadLetter = self._call(
+            "POST",
+            f"/dead-letters/{quoted(ref)}/acknowledge",
+            headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key},
+            body=body,
+        )
+        return result
+
     def acknowledge_messages(
         self,
         ref: str,
@@ -45,6 +62,17 @@ class Operations(ClientBase):
         result: models.Broadcast = self._call(
             "POST",
             f"/broadcasts/{quoted(ref)}/cancel",
+            headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key},
+        )
+        return result
+
+    def cancel_dead_letter_job(
+        self, ref: str, *, tenant: str | None = None, idempotency_key: str | None = None
+    ) -> models.DeadLetterJob:
+        """Cancel a dead letter job: ``POST /dead-letter-jobs/{ref}/cancel``."""
+        result: models.DeadLetterJob = self._call(
+            "POST",
+            f"/dead-letter-jobs/{quoted(ref)}/cancel",
             headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key},
         )
         return result
@@ -252,6 +280,18 @@ class Operations(ClientBase):
         result: models.EndpointWithSecret = self._call(
             "POST",
             f"/connectors/{quoted(ref)}/endpoints",
+            headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key},
+            body=body,
+        )
+        return result
+
+    def create_dead_letter_job(
+        self, body: models.DeadLetterJobCreateRequest, *, tenant: str | None = None, idempotency_key: str | None = None
+    ) -> models.DeadLetterJob:
+        """Discard or acknowledge dead letters: ``POST /dead-letter-jobs``."""
+        result: models.DeadLetterJob = self._call(
+            "POST",
+            "/dead-letter-jobs",
             headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key},
             body=body,
         )
@@ -584,6 +624,23 @@ class Operations(ClientBase):
         """Delete a tenant: ``DELETE /tenants/{ref}``."""
         self._call("DELETE", f"/tenants/{quoted(ref)}", headers={"Waypost-Tenant": tenant, "If-Match": if_match})
 
+    def discard_dead_letter(
+        self,
+        ref: str,
+        body: models.DeadLetterNoteRequest,
+        *,
+        tenant: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.DeadLetter:
+        """Discard a dead letter: ``POST /dead-letters/{ref}/discard``."""
+        result: models.DeadLetter = self._call(
+            "POST",
+            f"/dead-letters/{quoted(ref)}/discard",
+            headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key},
+            body=body,
+        )
+        return result
+
     def explain_event(
         self,
         ref: str,
@@ -677,6 +734,13 @@ class Operations(ClientBase):
         """Get a dead letter: ``GET /dead-letters/{ref}``."""
         result: models.DeadLetter = self._call(
             "GET", f"/dead-letters/{quoted(ref)}", headers={"Waypost-Tenant": tenant}
+        )
+        return result
+
+    def get_dead_letter_job(self, ref: str, *, tenant: str | None = None) -> models.DeadLetterJob:
+        """Get a dead letter job: ``GET /dead-letter-jobs/{ref}``."""
+        result: models.DeadLetterJob = self._call(
+            "GET", f"/dead-letter-jobs/{quoted(ref)}", headers={"Waypost-Tenant": tenant}
         )
         return result
 
@@ -1039,6 +1103,24 @@ class Operations(ClientBase):
         result: models.ConnectorList = self._call("GET", "/connectors", headers={"Waypost-Tenant": tenant})
         return result
 
+    def list_dead_letter_jobs(
+        self,
+        *,
+        limit: int | None = None,
+        operation: str | None = None,
+        order: str | None = None,
+        state: str | None = None,
+        tenant: str | None = None,
+    ) -> Pages[models.DeadLetterJob]:
+        """List dead letter jobs: ``GET /dead-letter-jobs``."""
+        pages: Pages[models.DeadLetterJob] = self._pages(
+            "GET",
+            "/dead-letter-jobs",
+            query={"limit": limit, "operation": operation, "order": order, "state": state},
+            headers={"Waypost-Tenant": tenant},
+        )
+        return pages
+
     def list_dead_letters(
         self,
         *,
@@ -1056,6 +1138,7 @@ class Operations(ClientBase):
         subject: str | None = None,
         type: str | None = None,
         until: str | None = None,
+        value: str | None = None,
         tenant: str | None = None,
     ) -> Pages[models.DeadLetter]:
         """List dead letters: ``GET /dead-letters``."""
@@ -1077,6 +1160,7 @@ class Operations(ClientBase):
                 "subject": subject,
                 "type": type,
                 "until": until,
+                "value": value,
             },
             headers={"Waypost-Tenant": tenant},
         )
@@ -1101,6 +1185,7 @@ class Operations(ClientBase):
         superseded_by: str | None = None,
         type: str | None = None,
         until: str | None = None,
+        value: str | None = None,
         tenant: str | None = None,
     ) -> Pages[models.Delivery]:
         """List deliveries: ``GET /deliveries``."""
@@ -1124,6 +1209,7 @@ class Operations(ClientBase):
                 "superseded_by": superseded_by,
                 "type": type,
                 "until": until,
+                "value": value,
             },
             headers={"Waypost-Tenant": tenant},
         )
@@ -1311,6 +1397,7 @@ class Operations(ClientBase):
         subject: str | None = None,
         type: str | None = None,
         until: str | None = None,
+        value: str | None = None,
         tenant: str | None = None,
     ) -> Pages[models.Event]:
         """List events: ``GET /events``."""
@@ -1329,6 +1416,7 @@ class Operations(ClientBase):
                 "subject": subject,
                 "type": type,
                 "until": until,
+                "value": value,
             },
             headers={"Waypost-Tenant": tenant},
         )
@@ -1716,6 +1804,18 @@ class Operations(ClientBase):
         )
         return result
 
+    def preview_dead_letter_job(
+        self, body: models.DeadLetterSelectionRequest, *, tenant: str | None = None, idempotency_key: str | None = None
+    ) -> models.SelectionCount:
+        """Preview a dead letter job: ``POST /dead-letter-jobs/preview``."""
+        result: models.SelectionCount = self._call(
+            "POST",
+            "/dead-letter-jobs/preview",
+            headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key},
+            body=body,
+        )
+        return result
+
     def preview_delete_endpoints(
         self, body: models.EndpointSelectionRequest, *, tenant: str | None = None, idempotency_key: str | None = None
     ) -> models.SelectionCount:
@@ -1888,6 +1988,17 @@ class Operations(ClientBase):
         """Replace a tenant: ``PUT /tenants/{ref}``."""
         result: models.Tenant = self._call(
             "PUT", f"/tenants/{quoted(ref)}", headers={"Waypost-Tenant": tenant, "If-Match": if_match}, body=body
+        )
+        return result
+
+    def replay_dead_letter(
+        self, ref: str, *, tenant: str | None = None, idempotency_key: str | None = None
+    ) -> models.DeadLetter:
+        """Replay a dead letter: ``POST /dead-letters/{ref}/replay``."""
+        result: models.DeadLetter = self._call(
+            "POST",
+            f"/dead-letters/{quoted(ref)}/replay",
+            headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key},
         )
         return result
 

@@ -441,6 +441,90 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/dead-letter-jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List dead letter jobs
+         * @description Returns jobs that discard or acknowledge dead letters, newest first.
+         */
+        get: operations["list_dead_letter_jobs"];
+        put?: never;
+        /**
+         * Discard or acknowledge dead letters
+         * @description Discards or acknowledges the dead letters that match `filter`. Runs in the background; read its progress with *Get a dead letter job*. Dead letters that are closed already are left as they are.
+         */
+        post: operations["create_dead_letter_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dead-letter-jobs/{ref}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a dead letter job
+         * @description Returns one job with its progress.
+         */
+        get: operations["get_dead_letter_job"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dead-letter-jobs/{ref}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a dead letter job
+         * @description Stops a job; what it has discarded or acknowledged stays so. Idempotent; 409 if it has finished.
+         */
+        post: operations["cancel_dead_letter_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dead-letter-jobs/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview a dead letter job
+         * @description Counts the dead letters that a job with this filter would change, without changing anything.
+         */
+        post: operations["preview_dead_letter_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/dead-letters": {
         parameters: {
             query?: never;
@@ -450,7 +534,7 @@ export interface paths {
         };
         /**
          * List dead letters
-         * @description Returns deliveries that were given up, newest first, with the cause, the last response and the number of attempts. Replayed ones are left out unless you ask for them.
+         * @description Returns deliveries that were given up, newest first, with the cause, the last response and the number of attempts, in every `state` unless you ask for one.
          */
         get: operations["list_dead_letters"];
         put?: never;
@@ -475,6 +559,66 @@ export interface paths {
         get: operations["get_dead_letter"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dead-letters/{ref}/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Acknowledge a dead letter
+         * @description Takes a dead letter out of the number of open ones, on the dashboard and in alert rules. It can still be replayed or discarded. Idempotent; 409 if it is closed. To acknowledge many, create a job.
+         */
+        post: operations["acknowledge_dead_letter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dead-letters/{ref}/discard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Discard a dead letter
+         * @description Closes a dead letter without sending anything again; it cannot be replayed any more. The delivery stays dead. Idempotent; 409 if it was replayed. To discard many, create a job.
+         */
+        post: operations["discard_dead_letter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dead-letters/{ref}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replay a dead letter
+         * @description Sends the delivery of a dead letter again, with the same `webhook-id`. The retry plan starts anew; rate limit and circuit breaker still apply. 409 if it is closed, its payload was erased, or its endpoint is disabled.
+         */
+        post: operations["replay_dead_letter"];
         delete?: never;
         options?: never;
         head?: never;
@@ -4201,6 +4345,13 @@ export interface components {
         };
         /** @description A delivery that failed permanently, with the cause. Create a replay to send it again. */
         DeadLetter: {
+            /**
+             * Format: date-time
+             * @description When it was acknowledged: it is not counted as open any more; empty: not yet.
+             */
+            acknowledged_at: string | null;
+            /** @description The API key or the admin user that did. */
+            acknowledged_by: string;
             /** @description Attempts made, including those before earlier replays. */
             attempts_made: number;
             /**
@@ -4215,6 +4366,13 @@ export interface components {
              *     * `set_aside` - Set aside on request
              */
             cause: components["schemas"]["DeadLetterCause"];
+            /**
+             * Format: date-time
+             * @description When it was replayed or discarded; empty: not yet.
+             */
+            closed_at: string | null;
+            /** @description The API key or the admin user that replayed or discarded it. */
+            closed_by: string;
             /** @description Id of the delivery that failed. */
             delivery: string;
             /** @description Id of the endpoint. */
@@ -4232,19 +4390,21 @@ export interface components {
             last_error: string;
             /** @description HTTP status of the latest attempt; empty: no response. */
             last_status: number | null;
+            /** @description Why it was acknowledged or discarded, if that was said. */
+            note: string;
             /** @description Details of the cause, if there are any. */
             reason: string;
             /** @description Id of the replay that sent it again; null: none. */
             replay: string | null;
             /**
-             * Format: date-time
-             * @description When it was sent again; empty: not yet.
+             * @description What was done about it. Open and acknowledged ones can be replayed.
+             *
+             *     * `open` - Open
+             *     * `acknowledged` - Acknowledged
+             *     * `replayed` - Replayed
+             *     * `discarded` - Discarded
              */
-            replayed_at: string | null;
-            /** @description The API key or the admin user that replayed it. */
-            replayed_by: string;
-            /** @description `open`, or `replayed` once it has been sent again. */
-            state: string;
+            state: components["schemas"]["DeadLetterState"];
             /** @description Type of the event, such as `order.paid`. */
             type: string;
         };
@@ -4259,6 +4419,99 @@ export interface components {
          * @enum {string}
          */
         DeadLetterCause: "exhausted" | "responded_410" | "expired" | "crashed_worker" | "transformation_failed" | "endpoint_deleted" | "set_aside";
+        /** @description A request to discard or acknowledge many dead letters, with its progress: `changed` of `total`. */
+        DeadLetterJob: {
+            /** @description Dead letters discarded or acknowledged so far. */
+            changed: number;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+            /** @description Conditions, as of a replay of dead letters. */
+            filter: unknown;
+            /**
+             * Format: date-time
+             * @description When it finished or was cancelled.
+             */
+            finished_at: string | null;
+            /** @description Id, beginning with `dlj_`. */
+            id: string;
+            /** @description Why, as it is stored with each dead letter. */
+            note: string;
+            /**
+             * @description What is done with them.
+             *
+             *     * `discard` - Discard
+             *     * `acknowledge` - Acknowledge
+             */
+            operation: components["schemas"]["DeadLetterOperation"];
+            /** @description The API key or the admin user. */
+            requested_by: string;
+            /**
+             * @description Whether it runs, or how it ended.
+             *
+             *     * `running` - Running
+             *     * `finished` - Finished
+             *     * `cancelled` - Cancelled
+             */
+            state: components["schemas"]["ReplayState"];
+            /** @description Dead letters that matched when it was created. */
+            total: number;
+        };
+        /** @description The dead letters to change, and why. */
+        DeadLetterJobCreateRequest: {
+            /**
+             * @description Whether to select everything; required as true without a filter.
+             * @default false
+             */
+            all: boolean;
+            /** @description Conditions that all have to be met, as those of a replay of dead letters: `ids`, `endpoint`, `labels`, `type`, `cause`, `state`, `since`, `until`, `attempted_since`, `attempted_until`. Example: `{"endpoint": "main", "cause": "expired"}`. */
+            filter?: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description Why, for those who read it later: `"Test data of the migration"`. Left out: an earlier note stays.
+             * @default
+             */
+            note: string;
+            /**
+             * @description What is done with them.
+             *
+             *     * `discard` - Discard
+             *     * `acknowledge` - Acknowledge
+             */
+            operation: components["schemas"]["DeadLetterOperation"];
+        };
+        /** @description A page of DeadLetterJob objects. */
+        DeadLetterJobPage: {
+            /** @description Items of this page. */
+            data: components["schemas"]["DeadLetterJob"][];
+            /**
+             * Format: uri
+             * @description URL of the next page; null: this is the last.
+             */
+            next: string | null;
+            /**
+             * Format: uri
+             * @description URL of the page before; null: this is the first.
+             */
+            previous: string | null;
+        };
+        /** @description Why dead letters are acknowledged or discarded. */
+        DeadLetterNoteRequest: {
+            /**
+             * @description Why, for those who read it later: `"Test data of the migration"`. Left out: an earlier note stays.
+             * @default
+             */
+            note: string;
+        };
+        /**
+         * @description * `discard` - Discard
+         *     * `acknowledge` - Acknowledge
+         * @enum {string}
+         */
+        DeadLetterOperation: "discard" | "acknowledge";
         /** @description A page of DeadLetter objects. */
         DeadLetterPage: {
             /** @description Items of this page. */
@@ -4274,6 +4527,33 @@ export interface components {
              */
             previous: string | null;
         };
+        /** @description The dead letters to change, by a filter. Without conditions `"all": true` selects all that are not closed. */
+        DeadLetterSelectionRequest: {
+            /**
+             * @description Whether to select everything; required as true without a filter.
+             * @default false
+             */
+            all: boolean;
+            /** @description Conditions that all have to be met, as those of a replay of dead letters: `ids`, `endpoint`, `labels`, `type`, `cause`, `state`, `since`, `until`, `attempted_since`, `attempted_until`. Example: `{"endpoint": "main", "cause": "expired"}`. */
+            filter?: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description What is done with them.
+             *
+             *     * `discard` - Discard
+             *     * `acknowledge` - Acknowledge
+             */
+            operation: components["schemas"]["DeadLetterOperation"];
+        };
+        /**
+         * @description * `open` - Open
+         *     * `acknowledged` - Acknowledged
+         *     * `replayed` - Replayed
+         *     * `discarded` - Discarded
+         * @enum {string}
+         */
+        DeadLetterState: "open" | "acknowledged" | "replayed" | "discarded";
         /** @description The delivery of one event to one endpoint, and its state. */
         Delivery: {
             /** @description Attempts made so far, including those before replays. */
@@ -4574,6 +4854,8 @@ export interface components {
             created_at: string;
             /** @description Free text for people. */
             description: string;
+            /** @description Why an operator has disabled it, in their words; empty in any other state. Only platform keys may set it, together with the state `disabled`. Default: empty. */
+            disabled_note: string;
             /**
              * @description Why the endpoint is disabled; null in any other state.
              *
@@ -4898,6 +5180,8 @@ export interface components {
             };
             /** @description Free text for people. */
             description?: string;
+            /** @description Why an operator has disabled it, in their words; empty in any other state. Only platform keys may set it, together with the state `disabled`. Default: empty. */
+            disabled_note?: string;
             /** @description For APIs that respond with 2xx to what they did not accept: `{"ok": [false]}`, an event pattern on the JSON body of the response. A match is a failed attempt (`refused`), which is retried. The first 16 KiB of the body count. Null: every 2xx is a success. At most 1 KiB. */
             failure_pattern?: components["schemas"]["EventPattern"] | null;
             /** @description Custom headers to send with every delivery: names and values. API keys without the scope `manage` see `***` in place of the values; `***` in a request keeps the stored value. Default: none. */
@@ -5073,6 +5357,8 @@ export interface components {
             };
             /** @description Free text for people. */
             description?: string;
+            /** @description Why an operator has disabled it, in their words; empty in any other state. Only platform keys may set it, together with the state `disabled`. Default: empty. */
+            disabled_note?: string;
             /** @description For APIs that respond with 2xx to what they did not accept: `{"ok": [false]}`, an event pattern on the JSON body of the response. A match is a failed attempt (`refused`), which is retried. The first 16 KiB of the body count. Null: every 2xx is a success. At most 1 KiB. */
             failure_pattern?: components["schemas"]["EventPattern"] | null;
             /** @description Custom headers to send with every delivery: names and values. API keys without the scope `manage` see `***` in place of the values; `***` in a request keeps the stored value. Default: none. */
@@ -5427,6 +5713,8 @@ export interface components {
             };
             /** @description Free text for people. */
             description?: string;
+            /** @description Why an operator has disabled it, in their words; empty in any other state. Only platform keys may set it, together with the state `disabled`. Default: empty. */
+            disabled_note?: string;
             /** @description For APIs that respond with 2xx to what they did not accept: `{"ok": [false]}`, an event pattern on the JSON body of the response. A match is a failed attempt (`refused`), which is retried. The first 16 KiB of the body count. Null: every 2xx is a success. At most 1 KiB. */
             failure_pattern?: components["schemas"]["EventPattern"] | null;
             /** @description Custom headers to send with every delivery: names and values. API keys without the scope `manage` see `***` in place of the values; `***` in a request keeps the stored value. Default: none. */
@@ -5542,6 +5830,8 @@ export interface components {
             created_at: string;
             /** @description Free text for people. */
             description: string;
+            /** @description Why an operator has disabled it, in their words; empty in any other state. Only platform keys may set it, together with the state `disabled`. Default: empty. */
+            disabled_note: string;
             /**
              * @description Why the endpoint is disabled; null in any other state.
              *
@@ -6057,6 +6347,8 @@ export interface components {
             group: string;
             /** @description Id, beginning with `ety_`. */
             id: string;
+            /** @description Paths into the data by whose values events of this type can be found, at most 8: `["data.order.id", "data.lines[*].sku"]`. Texts, numbers and booleans are found, as filter `value` of events, deliveries and dead letters, and by operators. Applies within a second to events published from now on. Default: `[]`. */
+            indexed_paths: string[];
             /** @description What is removed, masked, hashed or encrypted of each event before it is stored and sent. Applies within a second to events published from now on. Default: `[]`. */
             masks: components["schemas"]["Mask"][];
             /** @description Type of the events, such as order.paid. */
@@ -6147,6 +6439,8 @@ export interface components {
             examples?: unknown[];
             /** @description Heading under which the catalogue lists the type. */
             group?: string;
+            /** @description Paths into the data by whose values events of this type can be found, at most 8: `["data.order.id", "data.lines[*].sku"]`. Texts, numbers and booleans are found, as filter `value` of events, deliveries and dead letters, and by operators. Applies within a second to events published from now on. Default: `[]`. */
+            indexed_paths?: string[];
             /** @description What is removed, masked, hashed or encrypted of each event before it is stored and sent. Applies within a second to events published from now on. Default: `[]`. */
             masks?: components["schemas"]["Mask"][];
             /** @description Type of the events, such as order.paid. */
@@ -6177,6 +6471,8 @@ export interface components {
             examples?: unknown[];
             /** @description Heading under which the catalogue lists the type. */
             group?: string;
+            /** @description Paths into the data by whose values events of this type can be found, at most 8: `["data.order.id", "data.lines[*].sku"]`. Texts, numbers and booleans are found, as filter `value` of events, deliveries and dead letters, and by operators. Applies within a second to events published from now on. Default: `[]`. */
+            indexed_paths?: string[];
             /** @description What is removed, masked, hashed or encrypted of each event before it is stored and sent. Applies within a second to events published from now on. Default: `[]`. */
             masks?: components["schemas"]["Mask"][];
             /** @description Type of the events, such as order.paid. */
@@ -7678,7 +7974,7 @@ export interface components {
              * @default false
              */
             all: boolean;
-            /** @description Conditions that all have to be met. `ids`: list of up to 10,000 ids of dead letters, or in the other scopes of events (`evt_...`, or their own ids); `endpoint`: id or `uid`; `labels`: those that the endpoints have; `type`: event type, `order.*` or `*`; `since` (included) and `until` (excluded): times with an offset. For dead letters: `cause`. For events: `source`, `subject`, and `force` (true: send to `endpoint` even if it does not subscribe). Example: `{"endpoint": "main", "since": "2030-01-31T12:00:00Z"}`. */
+            /** @description Conditions that all have to be met. `ids`: list of up to 10,000 ids of dead letters, or in the other scopes of events (`evt_...`, or their own ids); `endpoint`: id or `uid`; `labels`: those that the endpoints have; `type`: event type, `order.*` or `*`; `since` (included) and `until` (excluded): times with an offset. For dead letters: `cause`; `state` (open, acknowledged; both without it); `attempted_since` and `attempted_until`: an attempt failed in this period, which is that of the outage, where `since` and `until` are when the last attempt had failed. For events: `source`, `subject`, and `force` (true: send to `endpoint` even if it does not subscribe). Example: `{"endpoint": "main", "since": "2030-01-31T12:00:00Z"}`. */
             filter?: {
                 [key: string]: unknown;
             };
@@ -7772,6 +8068,13 @@ export interface components {
             /** @description Superseded by a newer delivery of their key. */
             superseded: number;
         };
+        /** @description An endpoint and how many dead letters of it a replay would send, of the first 20,000. */
+        ReplayEndpoint: {
+            /** @description Dead letters. */
+            count: number;
+            /** @description Id of the endpoint. */
+            endpoint: string;
+        };
         /** @description A page of Replay objects. */
         ReplayPage: {
             /** @description Items of this page. */
@@ -7789,12 +8092,28 @@ export interface components {
         };
         /** @description The number of deliveries that a replay would send. */
         ReplayPreview: {
+            /** @description The 10 endpoints with the most dead letters; empty for past events. */
+            endpoints: components["schemas"]["ReplayEndpoint"][];
             /** @description Whether the total is extrapolated from the first of very many events. */
             estimated: boolean;
             /** @description Whether counting stopped at its limit: there may be more. */
             is_lower_bound: boolean;
+            /** @description Dead letters that match and are not sent, because their endpoints are disabled; they stay open. */
+            left_out: number;
+            /**
+             * Format: date-time
+             * @description The same of the last.
+             */
+            newest: string | null;
+            /**
+             * Format: date-time
+             * @description When the first of them failed, or was published; null: nothing matches.
+             */
+            oldest: string | null;
             /** @description Rows that match now. */
             total: number;
+            /** @description The 10 event types with the most dead letters; empty for past events. */
+            types: components["schemas"]["ReplayType"][];
             /** @description Endpoints that do not get what is sent to them now, because they are disabled, paused or not verified. */
             warnings: string[];
         };
@@ -7812,7 +8131,7 @@ export interface components {
              * @default false
              */
             all: boolean;
-            /** @description Conditions that all have to be met. `ids`: list of up to 10,000 ids of dead letters, or in the other scopes of events (`evt_...`, or their own ids); `endpoint`: id or `uid`; `labels`: those that the endpoints have; `type`: event type, `order.*` or `*`; `since` (included) and `until` (excluded): times with an offset. For dead letters: `cause`. For events: `source`, `subject`, and `force` (true: send to `endpoint` even if it does not subscribe). Example: `{"endpoint": "main", "since": "2030-01-31T12:00:00Z"}`. */
+            /** @description Conditions that all have to be met. `ids`: list of up to 10,000 ids of dead letters, or in the other scopes of events (`evt_...`, or their own ids); `endpoint`: id or `uid`; `labels`: those that the endpoints have; `type`: event type, `order.*` or `*`; `since` (included) and `until` (excluded): times with an offset. For dead letters: `cause`; `state` (open, acknowledged; both without it); `attempted_since` and `attempted_until`: an attempt failed in this period, which is that of the outage, where `since` and `until` are when the last attempt had failed. For events: `source`, `subject`, and `force` (true: send to `endpoint` even if it does not subscribe). Example: `{"endpoint": "main", "since": "2030-01-31T12:00:00Z"}`. */
             filter?: {
                 [key: string]: unknown;
             };
@@ -7833,6 +8152,13 @@ export interface components {
          * @enum {string}
          */
         ReplayState: "running" | "finished" | "cancelled";
+        /** @description An event type and how many dead letters of it a replay would send, of the first 20,000. */
+        ReplayType: {
+            /** @description Dead letters. */
+            count: number;
+            /** @description Event type. */
+            type: string;
+        };
         /** @description The result of a report about one message. */
         ReportResult: {
             /** @description Id of the message. */
@@ -10681,14 +11007,14 @@ export interface operations {
                      *           "action": "created",
                      *           "actor": {
                      *             "address": "127.0.0.1",
-                     *             "id": "01a22adf-c030-72d6-9c0f-4c25c46d01e1",
+                     *             "id": "01a22aec-b72b-72a7-a3b1-b460f8f97529",
                      *             "name": "wp_c2VjcmV0…",
                      *             "type": "key"
                      *           },
                      *           "after": {
                      *             "created_at": "2026-05-04T12:30:00Z",
                      *             "events_per_month": 100000,
-                     *             "id": "01a22adf-c0ce-74cb-b547-a46351ab6881",
+                     *             "id": "01a22aec-b7b0-778c-ae47-999071e7bd06",
                      *             "is_default": false,
                      *             "max_endpoints": 10000,
                      *             "max_schedules": 10000,
@@ -10708,11 +11034,11 @@ export interface operations {
                      *           "operation": "POST plan-list",
                      *           "origin": "api",
                      *           "part": "",
-                     *           "request_id": "req_2498b23ab993345826",
+                     *           "request_id": "req_1e05a8d0f8827ae71",
                      *           "tenant": null
                      *         }
                      *       ],
-                     *       "next": "https://waypost.example/api/v1/audit/?cursor=cD1hdWQuMDFhMjJhZGYtYzBmOS03ZjQ2LTk4OGItMjZlMmZkMGNlY2Jh&limit=1",
+                     *       "next": "https://waypost.example/api/v1/audit/?cursor=cD1hdWQuMDFhMjJhZWMtYjdiNC03NWRiLWJjMGYtNzJjYzYzOTMzMDdj&limit=1",
                      *       "previous": null
                      *     }
                      */
@@ -10748,14 +11074,14 @@ export interface operations {
                      *       "action": "created",
                      *       "actor": {
                      *         "address": "127.0.0.1",
-                     *         "id": "01a22adf-c030-72d6-9c0f-4c25c46d01e1",
+                     *         "id": "01a22aec-b72b-72a7-a3b1-b460f8f97529",
                      *         "name": "wp_c2VjcmV0…",
                      *         "type": "key"
                      *       },
                      *       "after": {
                      *         "created_at": "2026-05-04T12:30:00Z",
                      *         "events_per_month": 100000,
-                     *         "id": "01a22adf-c0ce-74cb-b547-a46351ab6881",
+                     *         "id": "01a22aec-b7b0-778c-ae47-999071e7bd06",
                      *         "is_default": false,
                      *         "max_endpoints": 10000,
                      *         "max_schedules": 10000,
@@ -10775,7 +11101,7 @@ export interface operations {
                      *       "operation": "POST plan-list",
                      *       "origin": "api",
                      *       "part": "",
-                     *       "request_id": "req_2498b23ab993345826",
+                     *       "request_id": "req_1e05a8d0f8827ae71",
                      *       "tenant": null
                      *     }
                      */
@@ -10899,7 +11225,7 @@ export interface operations {
                      *       "data": [
                      *         {
                      *           "created_at": "2026-05-04T12:30:00Z",
-                     *           "event_id": "evt_01m83t2ghzevcannga6my0t001",
+                     *           "event_id": "evt_01m83t2ghzevcannga6my0t002",
                      *           "failed": 0,
                      *           "finished_at": null,
                      *           "id": "brd_01m83t2ghzevcannga6my0t001",
@@ -10964,7 +11290,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "created_at": "2026-05-04T12:30:00Z",
-                     *       "event_id": "evt_01m83t2ghzevcannga6my0t001",
+                     *       "event_id": "evt_01m83t2ghzevcannga6my0t002",
                      *       "failed": 0,
                      *       "finished_at": null,
                      *       "id": "brd_01m83t2ghzevcannga6my0t001",
@@ -11011,7 +11337,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "created_at": "2026-05-04T12:30:00Z",
-                     *       "event_id": "evt_01m83t2ghzevcannga6my0t001",
+                     *       "event_id": "evt_01m83t2ghzevcannga6my0t002",
                      *       "failed": 0,
                      *       "finished_at": null,
                      *       "id": "brd_01m83t2ghzevcannga6my0t001",
@@ -11058,7 +11384,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "created_at": "2026-05-04T12:30:00Z",
-                     *       "event_id": "evt_01m83t2ghzevcannga6my0t001",
+                     *       "event_id": "evt_01m83t2ghzevcannga6my0t002",
                      *       "failed": 0,
                      *       "finished_at": "2026-05-04T12:30:00Z",
                      *       "id": "brd_01m83t2ghzevcannga6my0t001",
@@ -11326,6 +11652,7 @@ export interface operations {
                      *       "content_mode": "structured",
                      *       "created_at": "2026-05-04T12:30:00Z",
                      *       "description": "",
+                     *       "disabled_note": "",
                      *       "disabled_reason": null,
                      *       "failure_pattern": null,
                      *       "headers": {},
@@ -11440,6 +11767,255 @@ export interface operations {
             };
         };
     };
+    list_dead_letter_jobs: {
+        parameters: {
+            query?: {
+                /** @description The pagination cursor value. */
+                cursor?: string;
+                /** @description Number of results to return per page. */
+                limit?: number;
+                /**
+                 * @description What it does.
+                 *
+                 *     * `discard` - Discard
+                 *     * `acknowledge` - Acknowledge
+                 */
+                operation?: "discard" | "acknowledge";
+                /** @description Order of the list by time of creation. */
+                order?: "newest" | "oldest";
+                /**
+                 * @description State of the job.
+                 *
+                 *     * `running` - Running
+                 *     * `finished` - Finished
+                 *     * `cancelled` - Cancelled
+                 */
+                state?: "running" | "finished" | "cancelled";
+            };
+            header?: {
+                /** @description An `ETag`: respond 304 if it is still current. */
+                "If-None-Match"?: string;
+                /** @description With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`. */
+                "Waypost-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "changed": 0,
+                     *           "created_at": "2026-05-04T12:30:00Z",
+                     *           "filter": {
+                     *             "endpoint": "ep_01m83t2ghzevcannga6my0t002"
+                     *           },
+                     *           "finished_at": null,
+                     *           "id": "dlj_01m83t2ghzevcannga6my0t001",
+                     *           "note": "Known outage",
+                     *           "operation": "acknowledge",
+                     *           "requested_by": "wp_c2VjcmV0…",
+                     *           "state": "running",
+                     *           "total": 0
+                     *         }
+                     *       ],
+                     *       "next": null,
+                     *       "previous": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DeadLetterJobPage"];
+                };
+            };
+        };
+    };
+    create_dead_letter_job: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you. A request repeated with it within 24 hours takes effect once. */
+                "Idempotency-Key"?: string;
+                /** @description With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`. */
+                "Waypost-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "filter": {
+                 *         "endpoint": "ep_01m83t2ghzevcannga6my0t002"
+                 *       },
+                 *       "note": "Known outage",
+                 *       "operation": "acknowledge"
+                 *     }
+                 */
+                "application/json": components["schemas"]["DeadLetterJobCreateRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "changed": 0,
+                     *       "created_at": "2026-05-04T12:30:00Z",
+                     *       "filter": {
+                     *         "endpoint": "ep_01m83t2ghzevcannga6my0t002"
+                     *       },
+                     *       "finished_at": null,
+                     *       "id": "dlj_01m83t2ghzevcannga6my0t001",
+                     *       "note": "Known outage",
+                     *       "operation": "acknowledge",
+                     *       "requested_by": "wp_c2VjcmV0…",
+                     *       "state": "running",
+                     *       "total": 0
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DeadLetterJob"];
+                };
+            };
+        };
+    };
+    get_dead_letter_job: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An `ETag`: respond 304 if it is still current. */
+                "If-None-Match"?: string;
+                /** @description With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`. */
+                "Waypost-Tenant"?: string;
+            };
+            path: {
+                /** @description Id of the dead letter job. */
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "changed": 0,
+                     *       "created_at": "2026-05-04T12:30:00Z",
+                     *       "filter": {
+                     *         "endpoint": "ep_01m83t2ghzevcannga6my0t002"
+                     *       },
+                     *       "finished_at": null,
+                     *       "id": "dlj_01m83t2ghzevcannga6my0t001",
+                     *       "note": "Known outage",
+                     *       "operation": "acknowledge",
+                     *       "requested_by": "wp_c2VjcmV0…",
+                     *       "state": "running",
+                     *       "total": 0
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DeadLetterJob"];
+                };
+            };
+        };
+    };
+    cancel_dead_letter_job: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you. A request repeated with it within 24 hours takes effect once. */
+                "Idempotency-Key"?: string;
+                /** @description With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`. */
+                "Waypost-Tenant"?: string;
+            };
+            path: {
+                /** @description Id of the dead letter job. */
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "changed": 0,
+                     *       "created_at": "2026-05-04T12:30:00Z",
+                     *       "filter": {
+                     *         "endpoint": "ep_01m83t2ghzevcannga6my0t002"
+                     *       },
+                     *       "finished_at": "2026-05-04T12:30:00Z",
+                     *       "id": "dlj_01m83t2ghzevcannga6my0t001",
+                     *       "note": "Known outage",
+                     *       "operation": "acknowledge",
+                     *       "requested_by": "wp_c2VjcmV0…",
+                     *       "state": "cancelled",
+                     *       "total": 0
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DeadLetterJob"];
+                };
+            };
+        };
+    };
+    preview_dead_letter_job: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you. A request repeated with it within 24 hours takes effect once. */
+                "Idempotency-Key"?: string;
+                /** @description With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`. */
+                "Waypost-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "filter": {
+                 *         "endpoint": "ep_01m83t2ghzevcannga6my0t002"
+                 *       },
+                 *       "operation": "acknowledge"
+                 *     }
+                 */
+                "application/json": components["schemas"]["DeadLetterSelectionRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "is_lower_bound": false,
+                     *       "total": 0
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SelectionCount"];
+                };
+            };
+        };
+    };
     list_dead_letters: {
         parameters: {
             query?: {
@@ -11502,12 +12078,14 @@ export interface operations {
                 /** @description Start of the period, included: `2030-01-31T12:00:00Z`. */
                 since?: string;
                 /**
-                 * @description Whether it has been sent again. Without this filter the list has both.
+                 * @description What was done about it. Without this filter the list has all.
                  *
-                 *     * `open` - Not sent again yet
-                 *     * `replayed` - Sent again by a replay
+                 *     * `open` - Open
+                 *     * `acknowledged` - Acknowledged
+                 *     * `replayed` - Replayed
+                 *     * `discarded` - Discarded
                  */
-                state?: "open" | "replayed";
+                state?: "open" | "acknowledged" | "replayed" | "discarded";
                 /** @description HTTP status of the latest attempt, or a class of them: `503`, `5xx`. */
                 status?: string;
                 /** @description Subject of the event, exact. */
@@ -11516,6 +12094,8 @@ export interface operations {
                 type?: string;
                 /** @description End of the period, excluded. */
                 until?: string;
+                /** @description A value at an indexed path of the event's type (`indexed_paths`): `data.order.id:4711`, or only `4711` for any path. Exact; looks at the newest 1,000 events that have it. */
+                value?: string;
             };
             header?: {
                 /** @description An `ETag`: respond 304 if it is still current. */
@@ -11537,19 +12117,22 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
+                     *           "acknowledged_at": null,
+                     *           "acknowledged_by": "",
                      *           "attempts_made": 0,
                      *           "cause": "set_aside",
-                     *           "delivery": "dlv_01m83t2ghzevcannga6my0t004",
+                     *           "closed_at": null,
+                     *           "closed_by": "",
+                     *           "delivery": "dlv_01m83t2ghzevcannga6my0t001",
                      *           "endpoint": "ep_01m83t2ghzevcannga6my0t002",
-                     *           "event": "evt_01m83t2ghzevcannga6my0t010",
+                     *           "event": "evt_01m83t2ghzevcannga6my0t001",
                      *           "failed_at": "2026-05-04T12:30:00Z",
                      *           "id": "dl_01m83t2ghzevcannga6my0t001",
                      *           "last_error": "",
                      *           "last_status": null,
+                     *           "note": "",
                      *           "reason": "Set aside by wp_c2VjcmV0….",
                      *           "replay": null,
-                     *           "replayed_at": null,
-                     *           "replayed_by": "",
                      *           "state": "open",
                      *           "type": "order.paid"
                      *         }
@@ -11587,20 +12170,188 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "acknowledged_at": null,
+                     *       "acknowledged_by": "",
                      *       "attempts_made": 0,
                      *       "cause": "set_aside",
-                     *       "delivery": "dlv_01m83t2ghzevcannga6my0t004",
+                     *       "closed_at": null,
+                     *       "closed_by": "",
+                     *       "delivery": "dlv_01m83t2ghzevcannga6my0t001",
                      *       "endpoint": "ep_01m83t2ghzevcannga6my0t002",
-                     *       "event": "evt_01m83t2ghzevcannga6my0t010",
+                     *       "event": "evt_01m83t2ghzevcannga6my0t001",
                      *       "failed_at": "2026-05-04T12:30:00Z",
                      *       "id": "dl_01m83t2ghzevcannga6my0t001",
                      *       "last_error": "",
                      *       "last_status": null,
+                     *       "note": "",
                      *       "reason": "Set aside by wp_c2VjcmV0….",
                      *       "replay": null,
-                     *       "replayed_at": null,
-                     *       "replayed_by": "",
                      *       "state": "open",
+                     *       "type": "order.paid"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DeadLetter"];
+                };
+            };
+        };
+    };
+    acknowledge_dead_letter: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you. A request repeated with it within 24 hours takes effect once. */
+                "Idempotency-Key"?: string;
+                /** @description With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`. */
+                "Waypost-Tenant"?: string;
+            };
+            path: {
+                /** @description Id of the dead letter. */
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "note": "Outage of the shop, known"
+                 *     }
+                 */
+                "application/json": components["schemas"]["DeadLetterNoteRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "acknowledged_at": "2026-05-04T12:30:00Z",
+                     *       "acknowledged_by": "wp_c2VjcmV0…",
+                     *       "attempts_made": 0,
+                     *       "cause": "set_aside",
+                     *       "closed_at": null,
+                     *       "closed_by": "",
+                     *       "delivery": "dlv_01m83t2ghzevcannga6my0t001",
+                     *       "endpoint": "ep_01m83t2ghzevcannga6my0t002",
+                     *       "event": "evt_01m83t2ghzevcannga6my0t001",
+                     *       "failed_at": "2026-05-04T12:30:00Z",
+                     *       "id": "dl_01m83t2ghzevcannga6my0t001",
+                     *       "last_error": "",
+                     *       "last_status": null,
+                     *       "note": "Outage of the shop, known",
+                     *       "reason": "Set aside by wp_c2VjcmV0….",
+                     *       "replay": null,
+                     *       "state": "acknowledged",
+                     *       "type": "order.paid"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DeadLetter"];
+                };
+            };
+        };
+    };
+    discard_dead_letter: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you. A request repeated with it within 24 hours takes effect once. */
+                "Idempotency-Key"?: string;
+                /** @description With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`. */
+                "Waypost-Tenant"?: string;
+            };
+            path: {
+                /** @description Id of the dead letter. */
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "note": "Test data"
+                 *     }
+                 */
+                "application/json": components["schemas"]["DeadLetterNoteRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "acknowledged_at": null,
+                     *       "acknowledged_by": "",
+                     *       "attempts_made": 0,
+                     *       "cause": "set_aside",
+                     *       "closed_at": "2026-05-04T12:30:00Z",
+                     *       "closed_by": "wp_c2VjcmV0…",
+                     *       "delivery": "dlv_01m83t2ghzevcannga6my0t001",
+                     *       "endpoint": "ep_01m83t2ghzevcannga6my0t002",
+                     *       "event": "evt_01m83t2ghzevcannga6my0t001",
+                     *       "failed_at": "2026-05-04T12:30:00Z",
+                     *       "id": "dl_01m83t2ghzevcannga6my0t002",
+                     *       "last_error": "",
+                     *       "last_status": null,
+                     *       "note": "Test data",
+                     *       "reason": "Set aside by wp_c2VjcmV0….",
+                     *       "replay": null,
+                     *       "state": "discarded",
+                     *       "type": "order.paid"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DeadLetter"];
+                };
+            };
+        };
+    };
+    replay_dead_letter: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by you. A request repeated with it within 24 hours takes effect once. */
+                "Idempotency-Key"?: string;
+                /** @description With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`. */
+                "Waypost-Tenant"?: string;
+            };
+            path: {
+                /** @description Id of the dead letter. */
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "acknowledged_at": "2026-05-04T12:30:00Z",
+                     *       "acknowledged_by": "wp_c2VjcmV0…",
+                     *       "attempts_made": 0,
+                     *       "cause": "set_aside",
+                     *       "closed_at": "2026-05-04T12:30:00Z",
+                     *       "closed_by": "wp_c2VjcmV0…",
+                     *       "delivery": "dlv_01m83t2ghzevcannga6my0t001",
+                     *       "endpoint": "ep_01m83t2ghzevcannga6my0t002",
+                     *       "event": "evt_01m83t2ghzevcannga6my0t001",
+                     *       "failed_at": "2026-05-04T12:30:00Z",
+                     *       "id": "dl_01m83t2ghzevcannga6my0t001",
+                     *       "last_error": "",
+                     *       "last_status": null,
+                     *       "note": "Outage of the shop, known",
+                     *       "reason": "Set aside by wp_c2VjcmV0….",
+                     *       "replay": "rpl_01m83t2ghzevcannga6my0t002",
+                     *       "state": "replayed",
                      *       "type": "order.paid"
                      *     }
                      */
@@ -11683,6 +12434,8 @@ export interface operations {
                 type?: string;
                 /** @description End of the period, excluded. */
                 until?: string;
+                /** @description A value at an indexed path of the event's type (`indexed_paths`): `data.order.id:4711`, or only `4711` for any path. Exact; looks at the newest 1,000 events that have it. */
+                value?: string;
             };
             header?: {
                 /** @description An `ETag`: respond 304 if it is still current. */
@@ -11709,8 +12462,8 @@ export interface operations {
                      *           "cancelled_by": null,
                      *           "created_at": "2026-05-04T12:30:00Z",
                      *           "endpoint": "ep_01m83t2ghzevcannga6my0t002",
-                     *           "event": "evt_01m83t2ghzevcannga6my0t005",
-                     *           "id": "dlv_01m83t2ghzevcannga6my0t003",
+                     *           "event": "evt_01m83t2ghzevcannga6my0t006",
+                     *           "id": "dlv_01m83t2ghzevcannga6my0t004",
                      *           "last_error": "",
                      *           "last_status": 204,
                      *           "next_attempt_at": null,
@@ -11781,8 +12534,8 @@ export interface operations {
                      *       "cancelled_by": null,
                      *       "created_at": "2026-05-04T12:30:00Z",
                      *       "endpoint": "ep_01m83t2ghzevcannga6my0t002",
-                     *       "event": "evt_01m83t2ghzevcannga6my0t005",
-                     *       "id": "dlv_01m83t2ghzevcannga6my0t003",
+                     *       "event": "evt_01m83t2ghzevcannga6my0t006",
+                     *       "id": "dlv_01m83t2ghzevcannga6my0t004",
                      *       "last_error": "",
                      *       "last_status": 204,
                      *       "next_attempt_at": null,
@@ -11922,7 +12675,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "curl": "curl --request POST --globoff --path-as-is --url https://example.com/webhooks --header 'webhook-id: evt_01m83t2ghzevcannga6my0t005' --header 'webhook-timestamp: 1777897800' --header 'webhook-signature: v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=' --header 'content-type: application/cloudevents+json' --header 'user-agent: Waypost/0.1.0' --header 'accept-encoding: identity' --header expect: --header accept: --data-raw '{\"specversion\":\"1.0\",\"id\":\"evt_01m83t2ghzevcannga6my0t005\",\"source\":\"urn:waypost:tnt_01m83t2ghzevcannga6my0t001\",\"type\":\"order.paid\",\"subject\":\"A-17\",\"time\":\"2026-05-04T12:30:00Z\",\"data\":{\"number\":\"A-17\",\"total\":129.5}}'",
+                     *       "curl": "curl --request POST --globoff --path-as-is --url https://example.com/webhooks --header 'webhook-id: evt_01m83t2ghzevcannga6my0t006' --header 'webhook-timestamp: 1777897800' --header 'webhook-signature: v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=' --header 'content-type: application/cloudevents+json' --header 'user-agent: Waypost/0.1.0' --header 'accept-encoding: identity' --header expect: --header accept: --data-raw '{\"specversion\":\"1.0\",\"id\":\"evt_01m83t2ghzevcannga6my0t006\",\"source\":\"urn:waypost:tnt_01m83t2ghzevcannga6my0t001\",\"type\":\"order.paid\",\"subject\":\"A-17\",\"time\":\"2026-05-04T12:30:00Z\",\"data\":{\"number\":\"A-17\",\"total\":129.5}}'",
                      *       "duration_ms": 42,
                      *       "error": "",
                      *       "explanation": "",
@@ -11930,7 +12683,7 @@ export interface operations {
                      *       "number": 1,
                      *       "repeats": [],
                      *       "request": {
-                     *         "body": "{\"specversion\":\"1.0\",\"id\":\"evt_01m83t2ghzevcannga6my0t005\",\"source\":\"urn:waypost:tnt_01m83t2ghzevcannga6my0t001\",\"type\":\"order.paid\",\"subject\":\"A-17\",\"time\":\"2026-05-04T12:30:00Z\",\"data\":{\"number\":\"A-17\",\"total\":129.5}}",
+                     *         "body": "{\"specversion\":\"1.0\",\"id\":\"evt_01m83t2ghzevcannga6my0t006\",\"source\":\"urn:waypost:tnt_01m83t2ghzevcannga6my0t001\",\"type\":\"order.paid\",\"subject\":\"A-17\",\"time\":\"2026-05-04T12:30:00Z\",\"data\":{\"number\":\"A-17\",\"total\":129.5}}",
                      *         "body_base64": null,
                      *         "changed": [],
                      *         "headers": {
@@ -11939,7 +12692,7 @@ export interface operations {
                      *           "content-type": "application/cloudevents+json",
                      *           "host": "hooks.example.com",
                      *           "user-agent": "Waypost/0.1.0",
-                     *           "webhook-id": "evt_01m83t2ghzevcannga6my0t005",
+                     *           "webhook-id": "evt_01m83t2ghzevcannga6my0t006",
                      *           "webhook-signature": "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=",
                      *           "webhook-timestamp": "1777897800"
                      *         },
@@ -11994,8 +12747,8 @@ export interface operations {
                      *       "cancelled_by": "wp_c2VjcmV0…",
                      *       "created_at": "2026-05-04T12:30:00Z",
                      *       "endpoint": "ep_01m83t2ghzevcannga6my0t002",
-                     *       "event": "evt_01m83t2ghzevcannga6my0t002",
-                     *       "id": "dlv_01m83t2ghzevcannga6my0t002",
+                     *       "event": "evt_01m83t2ghzevcannga6my0t003",
+                     *       "id": "dlv_01m83t2ghzevcannga6my0t003",
                      *       "last_error": "",
                      *       "last_status": null,
                      *       "next_attempt_at": null,
@@ -12036,7 +12789,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "body": "{\"specversion\":\"1.0\",\"id\":\"evt_01m83t2ghzevcannga6my0t005\",\"source\":\"urn:waypost:tnt_01m83t2ghzevcannga6my0t001\",\"type\":\"order.paid\",\"subject\":\"A-17\",\"time\":\"2026-05-04T12:30:00Z\",\"data\":{\"number\":\"A-17\",\"total\":129.5}}",
+                     *       "body": "{\"specversion\":\"1.0\",\"id\":\"evt_01m83t2ghzevcannga6my0t006\",\"source\":\"urn:waypost:tnt_01m83t2ghzevcannga6my0t001\",\"type\":\"order.paid\",\"subject\":\"A-17\",\"time\":\"2026-05-04T12:30:00Z\",\"data\":{\"number\":\"A-17\",\"total\":129.5}}",
                      *       "body_base64": null,
                      *       "changed": [],
                      *       "headers": {
@@ -12045,7 +12798,7 @@ export interface operations {
                      *         "content-type": "application/cloudevents+json",
                      *         "host": "hooks.example.com",
                      *         "user-agent": "Waypost/0.1.0",
-                     *         "webhook-id": "evt_01m83t2ghzevcannga6my0t005",
+                     *         "webhook-id": "evt_01m83t2ghzevcannga6my0t006",
                      *         "webhook-signature": "v1,(signed when it is sent)",
                      *         "webhook-timestamp": "1777897800"
                      *       },
@@ -12182,8 +12935,8 @@ export interface operations {
                      *       "cancelled_by": null,
                      *       "created_at": "2026-05-04T12:30:00Z",
                      *       "endpoint": "ep_01m83t2ghzevcannga6my0t002",
-                     *       "event": "evt_01m83t2ghzevcannga6my0t010",
-                     *       "id": "dlv_01m83t2ghzevcannga6my0t004",
+                     *       "event": "evt_01m83t2ghzevcannga6my0t001",
+                     *       "id": "dlv_01m83t2ghzevcannga6my0t001",
                      *       "last_error": "",
                      *       "last_status": null,
                      *       "next_attempt_at": null,
@@ -12460,6 +13213,7 @@ export interface operations {
                      *           "content_mode": "structured",
                      *           "created_at": "2026-05-04T12:30:00Z",
                      *           "description": "",
+                     *           "disabled_note": "",
                      *           "disabled_reason": null,
                      *           "failure_pattern": null,
                      *           "headers": {},
@@ -12500,6 +13254,7 @@ export interface operations {
                      *           "content_mode": "structured",
                      *           "created_at": "2026-05-04T12:30:00Z",
                      *           "description": "ERP of Acme",
+                     *           "disabled_note": "",
                      *           "disabled_reason": null,
                      *           "failure_pattern": null,
                      *           "headers": {},
@@ -12576,6 +13331,7 @@ export interface operations {
                      *       "content_mode": "structured",
                      *       "created_at": "2026-05-04T12:30:00Z",
                      *       "description": "ERP of Acme",
+                     *       "disabled_note": "",
                      *       "disabled_reason": null,
                      *       "failure_pattern": null,
                      *       "headers": {},
@@ -12648,6 +13404,7 @@ export interface operations {
                      *       "content_mode": "structured",
                      *       "created_at": "2026-05-04T12:30:00Z",
                      *       "description": "ERP of Acme",
+                     *       "disabled_note": "",
                      *       "disabled_reason": null,
                      *       "failure_pattern": null,
                      *       "headers": {},
@@ -12733,6 +13490,7 @@ export interface operations {
                      *       "content_mode": "structured",
                      *       "created_at": "2026-05-04T12:30:00Z",
                      *       "description": "ERP of Acme",
+                     *       "disabled_note": "",
                      *       "disabled_reason": null,
                      *       "failure_pattern": null,
                      *       "headers": {},
@@ -12785,6 +13543,7 @@ export interface operations {
                      *       "content_mode": "structured",
                      *       "created_at": "2026-05-04T12:30:00Z",
                      *       "description": "ERP of Acme",
+                     *       "disabled_note": "",
                      *       "disabled_reason": null,
                      *       "failure_pattern": null,
                      *       "headers": {},
@@ -12887,6 +13646,7 @@ export interface operations {
                      *       "content_mode": "structured",
                      *       "created_at": "2026-05-04T12:30:00Z",
                      *       "description": "ERP of Acme",
+                     *       "disabled_note": "",
                      *       "disabled_reason": null,
                      *       "failure_pattern": null,
                      *       "headers": {},
@@ -12946,7 +13706,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "acknowledged": [
-                 *         "dlv_01m83t2ghzevcannga6my0t001"
+                 *         "dlv_01m83t2ghzevcannga6my0t002"
                  *       ]
                  *     }
                  */
@@ -12963,7 +13723,7 @@ export interface operations {
                      * @example {
                      *       "results": [
                      *         {
-                     *           "id": "dlv_01m83t2ghzevcannga6my0t001",
+                     *           "id": "dlv_01m83t2ghzevcannga6my0t002",
                      *           "result": "acknowledged"
                      *         }
                      *       ]
@@ -13133,7 +13893,7 @@ export interface operations {
                      *             "webhook-signature": "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=",
                      *             "webhook-timestamp": "1777897800"
                      *           },
-                     *           "id": "dlv_01m83t2ghzevcannga6my0t001",
+                     *           "id": "dlv_01m83t2ghzevcannga6my0t002",
                      *           "order_key": null
                      *         }
                      *       ]
@@ -13706,6 +14466,7 @@ export interface operations {
                      *             "content_mode": "structured",
                      *             "created_at": "2026-05-04T12:30:00Z",
                      *             "description": "",
+                     *             "disabled_note": "",
                      *             "disabled_reason": null,
                      *             "failure_pattern": null,
                      *             "headers": {},
@@ -13905,7 +14666,7 @@ export interface operations {
                      *           "requested_by": "wp_c2VjcmV0…",
                      *           "state": "running",
                      *           "subject": "customer-1042",
-                     *           "subject_hash": "hmac-sha256:DbOe_9HTxRzROkC6unfViu7rDcjNwSnF-NP1kbnx3dU",
+                     *           "subject_hash": "hmac-sha256:4RhX2zjnpfHHr2uHeg6yRBC9I7vz1O2HbLBPrXNJUj4",
                      *           "tenant": "tnt_01m83t2ghzevcannga6my0t001",
                      *           "total": 0
                      *         }
@@ -13961,7 +14722,7 @@ export interface operations {
                      *       "requested_by": "wp_c2VjcmV0…",
                      *       "state": "running",
                      *       "subject": "customer-1042",
-                     *       "subject_hash": "hmac-sha256:DbOe_9HTxRzROkC6unfViu7rDcjNwSnF-NP1kbnx3dU",
+                     *       "subject_hash": "hmac-sha256:4RhX2zjnpfHHr2uHeg6yRBC9I7vz1O2HbLBPrXNJUj4",
                      *       "tenant": "tnt_01m83t2ghzevcannga6my0t001",
                      *       "total": 0
                      *     }
@@ -14006,7 +14767,7 @@ export interface operations {
                      *       "requested_by": "wp_c2VjcmV0…",
                      *       "state": "running",
                      *       "subject": "customer-1042",
-                     *       "subject_hash": "hmac-sha256:DbOe_9HTxRzROkC6unfViu7rDcjNwSnF-NP1kbnx3dU",
+                     *       "subject_hash": "hmac-sha256:4RhX2zjnpfHHr2uHeg6yRBC9I7vz1O2HbLBPrXNJUj4",
                      *       "tenant": "tnt_01m83t2ghzevcannga6my0t001",
                      *       "total": 0
                      *     }
@@ -14051,7 +14812,7 @@ export interface operations {
                      *       "requested_by": "wp_c2VjcmV0…",
                      *       "state": "cancelled",
                      *       "subject": "",
-                     *       "subject_hash": "hmac-sha256:DbOe_9HTxRzROkC6unfViu7rDcjNwSnF-NP1kbnx3dU",
+                     *       "subject_hash": "hmac-sha256:4RhX2zjnpfHHr2uHeg6yRBC9I7vz1O2HbLBPrXNJUj4",
                      *       "tenant": "tnt_01m83t2ghzevcannga6my0t001",
                      *       "total": 0
                      *     }
@@ -14149,6 +14910,7 @@ export interface operations {
                      *           "examples": [],
                      *           "group": "",
                      *           "id": "ety_01m83t2ghzevcannga6my0t001",
+                     *           "indexed_paths": [],
                      *           "masks": [],
                      *           "name": "order.paid",
                      *           "schema": {
@@ -14199,6 +14961,7 @@ export interface operations {
                      *           ],
                      *           "group": "Waypost",
                      *           "id": "ety_01m83t2ghzevcannga6my0t002",
+                     *           "indexed_paths": [],
                      *           "masks": [],
                      *           "name": "waypost.alert.firing",
                      *           "schema": {
@@ -14390,6 +15153,7 @@ export interface operations {
                      *       "examples": [],
                      *       "group": "",
                      *       "id": "ety_01m83t2ghzevcannga6my0t001",
+                     *       "indexed_paths": [],
                      *       "masks": [],
                      *       "name": "order.paid",
                      *       "schema": {
@@ -14445,6 +15209,7 @@ export interface operations {
                      *       "examples": [],
                      *       "group": "",
                      *       "id": "ety_01m83t2ghzevcannga6my0t001",
+                     *       "indexed_paths": [],
                      *       "masks": [],
                      *       "name": "order.paid",
                      *       "schema": {
@@ -14531,6 +15296,7 @@ export interface operations {
                      *       ],
                      *       "group": "",
                      *       "id": "ety_01m83t2ghzevcannga6my0t001",
+                     *       "indexed_paths": [],
                      *       "masks": [],
                      *       "name": "order.paid",
                      *       "schema": {
@@ -14625,6 +15391,7 @@ export interface operations {
                      *       ],
                      *       "group": "",
                      *       "id": "ety_01m83t2ghzevcannga6my0t001",
+                     *       "indexed_paths": [],
                      *       "masks": [],
                      *       "name": "order.paid",
                      *       "schema": {
@@ -14752,7 +15519,7 @@ export interface operations {
                      *                   "data": {
                      *                     "total": 129.5
                      *                   },
-                     *                   "id": "evt_01m83t2ghzevcannga6my0t009",
+                     *                   "id": "evt_01m83t2ghzevcannga6my0t010",
                      *                   "source": "https://example.com",
                      *                   "specversion": "1.0",
                      *                   "time": "2026-05-04T12:30:00Z",
@@ -15004,7 +15771,7 @@ export interface operations {
                      *                         "data": {
                      *                           "total": 129.5
                      *                         },
-                     *                         "id": "evt_01m83t2ghzevcannga6my0t009",
+                     *                         "id": "evt_01m83t2ghzevcannga6my0t010",
                      *                         "source": "https://example.com",
                      *                         "specversion": "1.0",
                      *                         "time": "2026-05-04T12:30:00Z",
@@ -15113,6 +15880,8 @@ export interface operations {
                 type?: string;
                 /** @description End of the period, excluded. */
                 until?: string;
+                /** @description A value at an indexed path of the event's type (`indexed_paths`): `data.order.id:4711`, or only `4711` for any path. Exact; looks at the newest 1,000 events that have it. */
+                value?: string;
             };
             header?: {
                 /** @description An `ETag`: respond 304 if it is still current. */
@@ -15136,8 +15905,8 @@ export interface operations {
                      *         {
                      *           "created_at": "2026-05-04T12:30:00Z",
                      *           "deliver_at": null,
-                     *           "event_id": "evt_01m83t2ghzevcannga6my0t005",
-                     *           "id": "evt_01m83t2ghzevcannga6my0t005",
+                     *           "event_id": "evt_01m83t2ghzevcannga6my0t006",
+                     *           "id": "evt_01m83t2ghzevcannga6my0t006",
                      *           "payload_deleted_at": null,
                      *           "routing": "routed",
                      *           "source": "urn:waypost:tnt_01m83t2ghzevcannga6my0t001",
@@ -15181,8 +15950,8 @@ export interface operations {
                      * @example {
                      *       "deliveries": 1,
                      *       "duplicate": false,
-                     *       "event_id": "evt_01m83t2ghzevcannga6my0t005",
-                     *       "id": "evt_01m83t2ghzevcannga6my0t005",
+                     *       "event_id": "evt_01m83t2ghzevcannga6my0t006",
+                     *       "id": "evt_01m83t2ghzevcannga6my0t006",
                      *       "routing": "routed",
                      *       "source": "urn:waypost:tnt_01m83t2ghzevcannga6my0t001"
                      *     }
@@ -15223,15 +15992,15 @@ export interface operations {
                      *           "number": "A-17",
                      *           "total": 129.5
                      *         },
-                     *         "id": "evt_01m83t2ghzevcannga6my0t005",
+                     *         "id": "evt_01m83t2ghzevcannga6my0t006",
                      *         "source": "urn:waypost:tnt_01m83t2ghzevcannga6my0t001",
                      *         "specversion": "1.0",
                      *         "subject": "A-17",
                      *         "time": "2026-05-04T12:30:00Z",
                      *         "type": "order.paid"
                      *       },
-                     *       "event_id": "evt_01m83t2ghzevcannga6my0t005",
-                     *       "id": "evt_01m83t2ghzevcannga6my0t005",
+                     *       "event_id": "evt_01m83t2ghzevcannga6my0t006",
+                     *       "id": "evt_01m83t2ghzevcannga6my0t006",
                      *       "payload_deleted_at": null,
                      *       "routing": "routed",
                      *       "source": "urn:waypost:tnt_01m83t2ghzevcannga6my0t001",
@@ -15271,8 +16040,8 @@ export interface operations {
                      * @example {
                      *       "created_at": "2026-05-04T12:30:00Z",
                      *       "deliver_at": "2026-05-04T12:30:00Z",
-                     *       "event_id": "evt_01m83t2ghzevcannga6my0t003",
-                     *       "id": "evt_01m83t2ghzevcannga6my0t003",
+                     *       "event_id": "evt_01m83t2ghzevcannga6my0t004",
+                     *       "id": "evt_01m83t2ghzevcannga6my0t004",
                      *       "payload_deleted_at": null,
                      *       "routing": "cancelled",
                      *       "source": "urn:waypost:tnt_01m83t2ghzevcannga6my0t001",
@@ -15376,8 +16145,8 @@ export interface operations {
                      *           "cancelled_by": null,
                      *           "created_at": "2026-05-04T12:30:00Z",
                      *           "endpoint": "ep_01m83t2ghzevcannga6my0t002",
-                     *           "event": "evt_01m83t2ghzevcannga6my0t005",
-                     *           "id": "dlv_01m83t2ghzevcannga6my0t003",
+                     *           "event": "evt_01m83t2ghzevcannga6my0t006",
+                     *           "id": "dlv_01m83t2ghzevcannga6my0t004",
                      *           "last_error": "",
                      *           "last_status": 204,
                      *           "next_attempt_at": null,
@@ -15467,7 +16236,7 @@ export interface operations {
                      *           "url": "https://example.com/webhooks"
                      *         },
                      *         {
-                     *           "delivery": "dlv_01m83t2ghzevcannga6my0t003",
+                     *           "delivery": "dlv_01m83t2ghzevcannga6my0t004",
                      *           "endpoint": "ep_01m83t2ghzevcannga6my0t002",
                      *           "endpoint_state": "active",
                      *           "masks": [],
@@ -15520,8 +16289,8 @@ export interface operations {
                      * @example {
                      *       "created_at": "2026-05-04T12:30:00Z",
                      *       "deliver_at": null,
-                     *       "event_id": "evt_01m83t2ghzevcannga6my0t005",
-                     *       "id": "evt_01m83t2ghzevcannga6my0t005",
+                     *       "event_id": "evt_01m83t2ghzevcannga6my0t006",
+                     *       "id": "evt_01m83t2ghzevcannga6my0t006",
                      *       "payload_deleted_at": "2026-05-04T12:30:00Z",
                      *       "routing": "routed",
                      *       "source": "urn:waypost:tnt_01m83t2ghzevcannga6my0t001",
@@ -15564,8 +16333,8 @@ export interface operations {
                      *         {
                      *           "deliveries": 0,
                      *           "duplicate": false,
-                     *           "event_id": "evt_01m83t2ghzevcannga6my0t007",
-                     *           "id": "evt_01m83t2ghzevcannga6my0t007",
+                     *           "event_id": "evt_01m83t2ghzevcannga6my0t008",
+                     *           "id": "evt_01m83t2ghzevcannga6my0t008",
                      *           "routing": "routed",
                      *           "source": "urn:waypost:tnt_01m83t2ghzevcannga6my0t001",
                      *           "status": "accepted"
@@ -18043,9 +18812,24 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "endpoints": [
+                     *         {
+                     *           "count": 1,
+                     *           "endpoint": "ep_01m83t2ghzevcannga6my0t002"
+                     *         }
+                     *       ],
                      *       "estimated": false,
                      *       "is_lower_bound": false,
+                     *       "left_out": 0,
+                     *       "newest": "2026-05-04T12:30:00Z",
+                     *       "oldest": "2026-05-04T12:30:00Z",
                      *       "total": 1,
+                     *       "types": [
+                     *         {
+                     *           "count": 1,
+                     *           "type": "order.paid"
+                     *         }
+                     *       ],
                      *       "warnings": [
                      *         "erp: paused: what is sent to it waits, at most 7 days."
                      *       ]
@@ -18486,7 +19270,7 @@ export interface operations {
                      *       "deliveries": 0,
                      *       "duplicate": false,
                      *       "event_id": "sch_01m83t2ghzevcannga6my0t001-run_01m83t2ghzevcannga6my0t001",
-                     *       "id": "evt_01m83t2ghzevcannga6my0t008",
+                     *       "id": "evt_01m83t2ghzevcannga6my0t009",
                      *       "routing": "routed",
                      *       "source": "urn:waypost:sch_01m83t2ghzevcannga6my0t001"
                      *     }

@@ -16,7 +16,9 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from delivery.admin.replaying.confirmation import ConfirmField
 from delivery.replaying import replays
+from delivery.replaying.preview import describe
 from delivery.replaying.replay_status import warnings_before
 from subscriptions.models import Tenant
 from webhooks.kit.admin.lists import AdminList
@@ -29,7 +31,7 @@ LIST_PARAMETERS = frozenset({"p", "o", "e"})  # of a list's own: page, order, er
 class RateForm(forms.Form):
     """Ask for the rate of a replay."""
 
-    EVERYTHING = "No filter is set: replay everything"
+    EVERYTHING = "No filter is set: replay everything of this tenant"
 
     rate = forms.IntegerField(
         min_value=1,
@@ -39,23 +41,34 @@ class RateForm(forms.Form):
         help_text="Maximum deliveries per second.",
     )
 
-    def __init__(self, data: Any, *, is_everything: bool) -> None:
-        """``is_everything``: whether no condition narrows the selection, which has to be confirmed."""
+    def __init__(self, data: Any, *, is_everything: bool, is_of_all_tenants: bool = False) -> None:
+        """``is_everything``: whether no condition narrows the selection, which has to be confirmed.
+
+        ``is_of_all_tenants``: nor does a tenant, which has to be typed.
+        """
         super().__init__(data, initial={"rate": replays.DEFAULT_RATE})
-        if is_everything:
+        if is_of_all_tenants:
+            self.fields["confirm"] = ConfirmField()
+        elif is_everything:
             self.fields["all"] = forms.BooleanField(label=self.EVERYTHING)
+
+    @property
+    def confirmations(self) -> list[forms.BoundField]:
+        """Return the fields that confirm a large selection."""
+        return [self[name] for name in self.fields if name != "rate"]
 
 
 @dataclass(slots=True)
 class ReplayRequest:
     """Hold what a query asks for: the tenant (None: all tenants) and the filter, or the problem with it.
 
-    ``context`` is added to the template's.
+    ``is_of_all_tenants``: nothing narrows it to a tenant. ``context`` is added to the template's.
     """
 
     tenant: Tenant | None
     filter: replays.ReplayFilter | None
     problem: str = ""
+    is_of_all_tenants: bool = False
     context: dict[str, Any] = field(default_factory=dict)
 
 
@@ -83,7 +96,11 @@ class ReplayPage:
             messages.error(request, _message(error))
             return redirect(self._list())
         is_everything = wanted.filter is not None and wanted.filter.is_empty
-        form = RateForm(request.POST if request.method == "POST" else None, is_everything=is_everything)
+        form = RateForm(
+            request.POST if request.method == "POST" else None,
+            is_everything=is_everything,
+            is_of_all_tenants=wanted.is_of_all_tenants,
+        )
         counted = replays.DeliveryCount(0)
         try:
             if request.method == "POST" and wanted.filter and form.is_valid():
@@ -117,7 +134,7 @@ class ReplayPage:
             "estimated": counted.estimated or counted.is_lower_bound,
             "time_needed": _time_needed(counted.total, form),
             "problem": wanted.problem,
-            "warnings": warnings_before(wanted.tenant, wanted.filter) if wanted.filter and not wanted.problem else [],
+            **(_described(wanted.tenant, wanted.filter) if wanted.filter and not wanted.problem else {}),
             "form": form,
             **wanted.context,
         }
@@ -125,6 +142,10 @@ class ReplayPage:
 
     def _list(self) -> str:
         return reverse(f"admin:delivery_{self.model._meta.model_name}_changelist")
+
+
+def _described(tenant: Tenant | None, selected: replays.ReplayFilter) -> dict[str, Any]:
+    return {"details": describe(tenant, selected), "warnings": warnings_before(tenant, selected)}
 
 
 def _message(error: ValueError) -> str:

@@ -26,7 +26,7 @@ def find(question: Question) -> list[Finding]:
     settings, endpoint = question.settings, endpoint_of(question)
     if endpoint is None and settings.get(ENDPOINT.name):
         return []
-    rows = DeadLetter.objects.filter(replayed_at=None)
+    rows = DeadLetter.objects.filter(DeadLetter.OPEN)
     rows = queries.below(question.tenant_id, rows) if endpoint is None else rows.filter(endpoint=endpoint)
     if minutes := settings.get(MINUTES.name):
         rows = rows.filter(id__gte=queries.place(question.now - timedelta(minutes=minutes)))

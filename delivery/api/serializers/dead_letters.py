@@ -1,11 +1,13 @@
-"""Serialize dead letters."""
+"""Serialize dead letters, and the jobs that discard or acknowledge many."""
 
 from rest_framework import serializers
 
 from delivery.api.included import IncludingSerializer
-from delivery.models import DeadLetter, Delivery, Event, Replay
+from delivery.models import DeadLetter, DeadLetterJob, Delivery, Event, Replay
+from delivery.replaying.closing import MAX_NOTE
 from subscriptions.models import Endpoint
-from webhooks.kit.rest.serializers import IdField
+from webhooks.kit.rest.selection import SelectionSerializer
+from webhooks.kit.rest.serializers import ChoiceField, IdField, MultilineTextField, ObjectField, StrictSerializer
 
 
 class DeadLetterSerializer(IncludingSerializer[DeadLetter]):
@@ -16,7 +18,11 @@ class DeadLetterSerializer(IncludingSerializer[DeadLetter]):
     event = IdField(Event.prefix, source="delivery.event_id", help_text="Id of the event.")
     type = serializers.CharField(source="delivery.event.type", help_text="Type of the event, such as `order.paid`.")
     endpoint = IdField(Endpoint.prefix, source="endpoint_id", help_text="Id of the endpoint.")
-    state = serializers.SerializerMethodField(help_text="`open`, or `replayed` once it has been sent again.")
+    state = serializers.ChoiceField(
+        DeadLetter.State.choices,
+        read_only=True,
+        help_text="What was done about it. Open and acknowledged ones can be replayed.",
+    )
     attempts_made = serializers.IntegerField(
         source="attempts", help_text="Attempts made, including those before earlier replays."
     )
@@ -39,11 +45,61 @@ class DeadLetterSerializer(IncludingSerializer[DeadLetter]):
             "last_error",
             "attempts_made",
             "failed_at",
-            "replayed_at",
-            "replayed_by",
+            "acknowledged_at",
+            "acknowledged_by",
+            "closed_at",
+            "closed_by",
+            "note",
             "replay",
         ]
         read_only_fields = fields
 
-    def get_state(self, letter: DeadLetter) -> str:
-        return "replayed" if letter.replayed_at else "open"
+
+class DeadLetterNoteSerializer(StrictSerializer):
+    """Why dead letters are acknowledged or discarded."""
+
+    note = MultilineTextField(
+        required=False,
+        allow_blank=True,
+        default="",
+        max_length=MAX_NOTE,
+        help_text='Why, for those who read it later: `"Test data of the migration"`. Left out: an earlier note stays.',
+    )
+
+
+class DeadLetterJobSerializer(serializers.ModelSerializer[DeadLetterJob]):
+    """A request to discard or acknowledge many dead letters, with its progress: `changed` of `total`."""
+
+    id = IdField(DeadLetterJob.prefix)
+
+    class Meta:
+        model = DeadLetterJob
+        fields = [
+            "id",
+            "state",
+            "operation",
+            "filter",
+            "note",
+            "total",
+            "changed",
+            "requested_by",
+            "created_at",
+            "finished_at",
+        ]
+        read_only_fields = fields
+
+
+class DeadLetterSelectionSerializer(SelectionSerializer):
+    """The dead letters to change, by a filter. Without conditions `"all": true` selects all that are not closed."""
+
+    operation = ChoiceField(DeadLetterJob.Operation.choices, help_text="What is done with them.")
+    filter = ObjectField(
+        default=dict,
+        help_text="Conditions that all have to be met, as those of a replay of dead letters: `ids`, `endpoint`, "
+        "`labels`, `type`, `cause`, `state`, `since`, `until`, `attempted_since`, `attempted_until`. "
+        'Example: `{"endpoint": "main", "cause": "expired"}`.',
+    )
+
+
+class DeadLetterJobCreateSerializer(DeadLetterSelectionSerializer, DeadLetterNoteSerializer):
+    """The dead letters to change, and why."""

@@ -8,6 +8,7 @@ from rest_framework import serializers
 from delivery.models import Replay
 from delivery.replaying.replay_status import ReplayedStates, states_of
 from delivery.replaying.replays import DEFAULT_RATE, MAX_RATE
+from subscriptions.models import Endpoint
 from webhooks.kit.rest.selection import SelectionCountSerializer, SelectionSerializer
 from webhooks.kit.rest.serializers import ChoiceField, IdField, IntegerField, ObjectField
 
@@ -85,7 +86,9 @@ class ReplaySelectionSerializer(SelectionSerializer):
         help_text="Conditions that all have to be met. `ids`: list of up to 10,000 ids of dead letters, or in the "
         "other scopes of events (`evt_...`, or their own ids); `endpoint`: id or `uid`; `labels`: those that the "
         "endpoints have; `type`: event type, "
-        "`order.*` or `*`; `since` (included) and `until` (excluded): times with an offset. For dead letters: `cause`. "
+        "`order.*` or `*`; `since` (included) and `until` (excluded): times with an offset. For dead letters: `cause`; "
+        "`state` (open, acknowledged; both without it); `attempted_since` and `attempted_until`: an attempt failed in "
+        "this period, which is that of the outage, where `since` and `until` are when the last attempt had failed. "
         "For events: `source`, `subject`, and `force` (true: send to `endpoint` even if it does not subscribe). "
         'Example: `{"endpoint": "main", "since": "2030-01-31T12:00:00Z"}`.',
     )
@@ -99,10 +102,37 @@ class ReplayCreateSerializer(ReplaySelectionSerializer):
     )
 
 
+class ReplayEndpointSerializer(serializers.Serializer[Any]):
+    """An endpoint and how many dead letters of it a replay would send, of the first 20,000."""
+
+    endpoint = IdField(Endpoint.prefix, source="endpoint.id", help_text="Id of the endpoint.")
+    count = serializers.IntegerField(help_text="Dead letters.")
+
+
+class ReplayTypeSerializer(serializers.Serializer[Any]):
+    """An event type and how many dead letters of it a replay would send, of the first 20,000."""
+
+    type = serializers.CharField(help_text="Event type.")
+    count = serializers.IntegerField(help_text="Dead letters.")
+
+
 class ReplayPreviewSerializer(SelectionCountSerializer):
     """The number of deliveries that a replay would send."""
 
     estimated = serializers.BooleanField(
         help_text="Whether the total is extrapolated from the first of very many events."
+    )
+    oldest = serializers.DateTimeField(
+        allow_null=True, help_text="When the first of them failed, or was published; null: nothing matches."
+    )
+    newest = serializers.DateTimeField(allow_null=True, help_text="The same of the last.")
+    endpoints = ReplayEndpointSerializer(
+        many=True, help_text="The 10 endpoints with the most dead letters; empty for past events."
+    )
+    types = ReplayTypeSerializer(
+        many=True, help_text="The 10 event types with the most dead letters; empty for past events."
+    )
+    left_out = serializers.IntegerField(
+        help_text="Dead letters that match and are not sent, because their endpoints are disabled; they stay open."
     )
     warnings = WARNINGS

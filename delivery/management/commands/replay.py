@@ -38,6 +38,12 @@ class Command(AuditedCommand):
         parser.add_argument("--subject", help="subject of past events")
         parser.add_argument("--since", metavar="TIME", help="like 2030-01-31T12:00:00Z; UTC without an offset")
         parser.add_argument("--until", metavar="TIME", help="like --since; not included")
+        parser.add_argument(
+            "--attempted-since",
+            metavar="TIME",
+            help="dead letters of which an attempt failed since then: the outage began",
+        )
+        parser.add_argument("--attempted-until", metavar="TIME", help="and before then: it ended")
         parser.add_argument("--ids", nargs="+", metavar="ID", help="ids of dead letters (dl_...) or events (evt_...)")
         parser.add_argument(
             "--rate", type=int, default=replays.DEFAULT_RATE, help="deliveries per second; default: %(default)s"
@@ -104,7 +110,7 @@ def _filter_options(options: dict[str, Any]) -> dict[str, Any]:
             given["labels"] = parse_labels(options["labels"])
         except ValueError as error:
             raise ValueError("labels", str(error)) from None
-    for name in ("since", "until"):
+    for name in ("since", "until", "attempted_since", "attempted_until"):
         if options[name] is not None:
             given[name] = _with_offset(options[name])
     return given

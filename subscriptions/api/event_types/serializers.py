@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from subscriptions.api.fields.masks import MasksField
 from subscriptions.event_types.exact_json import to_json
+from subscriptions.event_types.indexed_paths import MAX_PATHS
 from subscriptions.event_types.models import EventSchema, EventType, SchemaCheckMode
 from subscriptions.event_types.schemas import MAX_EXAMPLES
 from subscriptions.models import Tenant
@@ -45,6 +46,11 @@ class Examples(ExactJsonField):
     """Examples of data."""
 
 
+@extend_schema_field({"type": "array", "items": {"type": "string"}, "maxItems": MAX_PATHS})
+class IndexedPathsField(JsonField):
+    """Paths of indexed values; ``registry`` checks them."""
+
+
 class EventTypeSerializer(StrictModelSerializer):
     """A type of events: what they mean and what their data looks like."""
 
@@ -67,6 +73,13 @@ class EventTypeSerializer(StrictModelSerializer):
         help_text="What is removed, masked, hashed or encrypted of each event before it is stored and sent. Applies "
         "within a second to events published from now on. Default: `[]`.",
     )
+    indexed_paths = IndexedPathsField(
+        required=False,
+        help_text="Paths into the data by whose values events of this type can be found, at most 8: "
+        '`["data.order.id", "data.lines[*].sku"]`. Texts, numbers and booleans are found, as filter `value` of events, '
+        "deliveries and dead letters, and by operators. Applies within a second to events published from now on. "
+        "Default: `[]`.",
+    )
     kept_by_put = frozenset({"schema", "examples"})  # no columns: set below
     hints = {"version": "Cannot be set; a changed schema becomes the next version."}
 
@@ -83,6 +96,7 @@ class EventTypeSerializer(StrictModelSerializer):
             "version",
             "examples",
             "masks",
+            "indexed_paths",
             "deprecated",
             "archived",
             "created_at",

@@ -70,7 +70,14 @@ class EndpointSerializer(StrictModelSerializer):
         help_text="What is removed, masked, hashed or encrypted of each event for this endpoint, beside the masks of "
         "event types. Applies to events published from now on. Default: `[]`.",
     )
-    kept_by_put = frozenset({"state", "kind", "credentials", "skip_test"})
+    disabled_note = TextField(
+        required=False,
+        allow_blank=True,
+        max_length=1024,
+        help_text="Why an operator has disabled it, in their words; empty in any other state. Only platform keys may "
+        "set it, together with the state `disabled`. Default: empty.",
+    )
+    kept_by_put = frozenset({"state", "disabled_note", "kind", "credentials", "skip_test"})
     hints = dict.fromkeys(("secret", "signing"), "POST to the endpoint's secrets/ to rotate the secret.")
 
     class Meta:
@@ -87,6 +94,7 @@ class EndpointSerializer(StrictModelSerializer):
             "description",
             "state",
             "disabled_reason",
+            "disabled_note",
             "state_changed_at",
             "allowed_rate",
             "timeout_ms",

@@ -70,6 +70,9 @@ class Snapshot:
         self.masked = frozenset(EventType.objects.exclude(masks=[]).values_list("name", flat=True))
         self.masks: dict[tuple[UUID, str], Any] = {}
         """Masks of the types in ``masked`` by tenant and name; filled by ``masks``."""
+        self.indexed = frozenset(EventType.objects.exclude(indexed_paths=[]).values_list("name", flat=True))
+        self.indexed_paths: dict[tuple[UUID, str], tuple[str, ...]] = {}
+        """Paths of the types in ``indexed`` by tenant and name; filled by ``indexed_paths``."""
         self.known: dict[UUID | None, frozenset[str]] = {}
         """Names of all types by owner, None: the platform; filled by ``known_types``."""
 

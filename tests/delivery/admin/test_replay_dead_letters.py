@@ -38,7 +38,7 @@ def test_replay_by_filter_counts_first_and_creates_replay_on_post() -> None:
     letter = make_letter(cause="responded_410")
     make_letter(cause="responded_410")
     make_letter(letter.tenant, cause="expired")
-    make_letter(letter.tenant, cause="responded_410", replayed_at=datetime.now(UTC))
+    make_letter(letter.tenant, cause="responded_410", closed_at=datetime.now(UTC))
     client = operator("add_replay")
     path = button(client, tenant__id__exact=str(letter.tenant_id), cause__exact="responded_410")
     assert path is not None
@@ -73,6 +73,7 @@ def test_every_filter_of_the_list_is_carried_to_the_page() -> None:
         "tenant": [letter.tenant.public_id],
         "endpoint": [letter.endpoint.public_id],
         "cause": ["exhausted"],
+        "state": ["open"],
         "since": ["2026-01-01T00:00:00+00:00"],
         "until": ["2099-01-01T12:00:00+00:00"],
     }
@@ -106,17 +107,49 @@ def test_page_without_filter_says_all_tenants() -> None:
     path = button(client)
     assert path is not None
     confirmation = client.get(path)
-    assert (confirmation.context["total"], confirmation.context["lines"]) == (1, [("Tenant", "All tenants")])
+    assert confirmation.context["total"] == 1
+    assert "all tenants" in confirmation.content.decode()
 
 
-def test_replay_without_filter_needs_the_confirmation_that_it_is_everything() -> None:
+def test_replay_of_all_tenants_needs_the_words_typed() -> None:
     make_letter()
     client = operator("add_replay")
-    refused = client.post(reverse(PAGE) + "?all=1", {"rate": "5"})
-    assert (refused.status_code, list(refused.context["form"].errors)) == (200, ["all"])
+    for given in ({}, {"confirm": "yes"}, {"all": "on"}):
+        refused = client.post(reverse(PAGE) + "?all=1", {"rate": "5", **given})
+        assert (refused.status_code, list(refused.context["form"].errors)) == (200, ["confirm"])
     assert not Replay.objects.exists()
-    client.post(reverse(PAGE) + "?all=1", {"rate": "5", "all": "on"})
+    client.post(reverse(PAGE) + "?all=1", {"rate": "5", "confirm": "all tenants"})
     assert Replay.objects.get().total == 1
+
+
+def test_replay_of_a_whole_tenant_needs_the_confirmation_that_it_is_everything() -> None:
+    letter = make_letter()
+    client = operator("add_replay")
+    path = f"{reverse(PAGE)}?tenant={letter.tenant.public_id}"
+    refused = client.post(path, {"rate": "5"})
+    assert (refused.status_code, list(refused.context["form"].errors)) == (200, ["all"])
+    client.post(path, {"rate": "5", "all": "on"})
+    assert Replay.objects.get().tenant == letter.tenant
+
+
+def test_page_previews_endpoints_types_and_times() -> None:
+    failed_at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    letter = make_letter(failed_at=failed_at)
+    page = operator("add_replay").get(reverse(PAGE), {"tenant": letter.tenant.name})
+    details = page.context["details"]
+    assert (details.oldest, details.newest) == (failed_at, failed_at)
+    assert [(it.endpoint, it.count) for it in details.endpoints] == [(letter.endpoint, 1)]
+    assert [(it.type, it.count) for it in details.types] == [(letter.delivery.event.type, 1)]
+    assert "2026-01-02 03:04:05" in page.content.decode()
+
+
+def test_times_of_the_form_are_utc_and_select_by_failed_attempts() -> None:
+    letter = make_letter()
+    at = letter.delivery.history.get().started_at
+    client = operator("add_replay")
+    for since, found in ((at - timedelta(minutes=2), 1), (at + timedelta(minutes=2), 0)):
+        given = {"tenant": letter.tenant.public_id, "attempted_since": f"{since:%Y-%m-%dT%H:%M}"}
+        assert client.get(reverse(PAGE), given).context["total"] == found
 
 
 class TestSelections:
@@ -148,7 +181,7 @@ class TestSelections:
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_page_without_permission_is_forbidden_and_button_hidden(method: str) -> None:
     make_letter()
-    client = operator("change_replay", "change_deadletter")
+    client = operator("change_replay")
     assert getattr(client, method)(reverse(PAGE) + "?all=1", {"rate": "1"}).status_code == 403
     assert button(client) is None
     assert not Replay.objects.exists()
@@ -184,7 +217,7 @@ def test_invalid_rate_shows_the_form_again(rate: str) -> None:
         "endpoint=nonsense",
         "cause=boredom",
         "since=yesterday",
-        "ids=",
+        "ids=,",
         "ids=dl_1,nonsense",
         "colour=red",
     ],

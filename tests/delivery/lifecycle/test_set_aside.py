@@ -22,7 +22,7 @@ def test_set_aside_opens_a_dead_letter_naming_who_requested_it(endpoint: Endpoin
     assert set_aside(delivery, "ops")
     assert not set_aside(delivery, "ops")
     letter = DeadLetter.objects.get()
-    assert (letter.cause, letter.reason, letter.replayed_at) == ("set_aside", "Set aside by ops.", None)
+    assert (letter.cause, letter.reason, letter.closed_at) == ("set_aside", "Set aside by ops.", None)
     delivery.refresh_from_db()
     assert (delivery.state, delivery.token) == ("dead", None)
 

@@ -54,7 +54,7 @@ def test_overdue_ignores_paused_endpoints() -> None:
 
 def test_causes_count_open_dead_letters_only() -> None:
     endpoint = make_endpoint(make_tenant())
-    for changes in ({"cause": "responded_410"}, {"cause": "responded_410", "replayed_at": NOW}, {"cause": "exhausted"}):
+    for changes in ({"cause": "responded_410"}, {"cause": "responded_410", "closed_at": NOW}, {"cause": "exhausted"}):
         make_dead_letter(make_delivery(make_event(endpoint.tenant), endpoint), **changes)
     assert {share.name: share.count for share in dashboard.causes() if share.count} == {
         "responded_410": 1,

@@ -28,7 +28,7 @@ def attempt(number: int, at: datetime, **changes: object) -> Attempt:
 
 
 def test_timeline_is_sorted_by_time_newest_first() -> None:
-    letter = DeadLetter(cause="exhausted", failed_at=after(hours=1), replayed_at=after(hours=2), replayed_by="ops")
+    letter = DeadLetter(cause="exhausted", failed_at=after(hours=1), closed_at=after(hours=2), closed_by="ops")
     attempts = [attempt(2, after(hours=2, seconds=5), status=200, error=""), attempt(1, after(seconds=1))]
     moments = timeline(delivery(), attempts, [letter])
     assert [moment.kind for moment in moments] == ["delivered", "replayed", "dead_letter", "failed", "published"]

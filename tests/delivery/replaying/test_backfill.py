@@ -131,7 +131,7 @@ class TestFinished:
         assert (after.id, after.state, after.attempts, after.step) == (before.id, "pending", 3, 0)
         assert bytes(after.body or b"") == b"as it was"
         assert (row.total, row.replayed, after.replay_id) == (1, 1, row.id)
-        assert not DeadLetter.objects.filter(replayed_at=None).exists()
+        assert not DeadLetter.objects.filter(closed_at=None).exists()
 
     @pytest.mark.parametrize("state", ["pending", "sending"])
     def test_unfinished_delivery_is_left_unchanged(self, tenant: Tenant, endpoint: Endpoint, state: str) -> None:

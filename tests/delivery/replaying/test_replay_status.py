@@ -1,5 +1,6 @@
 """The outcomes of a replay, and its warnings about endpoints that get nothing now."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from rest_framework.test import APIClient
 
 from delivery.models import Delivery, Replay
 from delivery.replaying.replay_status import states_of
+from delivery.replaying.replays import run_slices
 from subscriptions.models import Endpoint, Tenant
 from tests.delivery.admin.rows import operator
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event, make_replay
@@ -15,7 +17,7 @@ from tests.factories import make_client, make_endpoint, make_subscription, make_
 
 pytestmark = pytest.mark.django_db
 API = "/api/v1/replays/"
-DISABLED = "disabled: what is sent to it waits up to 7 days, then it is a dead letter again."
+DISABLED = "disabled: nothing is sent to it until it is enabled."
 
 
 @pytest.fixture
@@ -43,9 +45,7 @@ def make_letter(endpoint: Endpoint) -> Delivery:
     ("body", "is_warned"),
     [
         ({"all": True}, True),
-        ({"filter": {"endpoint": "shop"}}, True),
         ({"filter": {"cause": "responded_410"}}, False),
-        ({"scope": "events", "filter": {"endpoint": "shop", "force": True}}, True),
         ({"scope": "events", "filter": {"labels": {"env": "prod"}}}, True),
         ({"scope": "events", "filter": {"labels": {"env": "dev"}}}, False),
         ({"scope": "missing", "all": True}, True),
@@ -59,6 +59,51 @@ def test_preview_and_replay_name_endpoints_that_do_not_get_theirs(
     expected = [f"shop: {DISABLED}"] if is_warned else []
     assert client.post(f"{API}preview/", body).json()["warnings"] == expected
     assert client.post(API, body).json()["warnings"] == expected
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"filter": {"endpoint": "shop"}}, {"scope": "events", "filter": {"endpoint": "shop", "force": True}}],
+    ids=["dead letters", "events"],
+)
+def test_replay_to_a_disabled_endpoint_is_refused(client: APIClient, endpoint: Endpoint, body: dict[str, Any]) -> None:
+    make_letter(endpoint)
+    for path in (API, f"{API}preview/"):
+        response = client.post(path, body)
+        assert (response.status_code, response.json()["errors"][0]["pointer"]) == (400, "#/filter/endpoint")
+    assert not Replay.objects.exists()
+
+
+def test_dead_letters_of_a_disabled_endpoint_are_left_out(client: APIClient, endpoint: Endpoint) -> None:
+    left, sent = make_letter(endpoint), make_letter(make_endpoint(endpoint.tenant))
+    preview = client.post(f"{API}preview/", {"all": True}).json()
+    assert (preview["total"], preview["left_out"]) == (1, 1)
+    assert client.post(API, {"all": True}).json()["total"] == 1
+    run_slices()
+    assert [Delivery.objects.get(pk=it.pk).state for it in (left, sent)] == ["dead", "pending"]
+    assert left.dead_letters.get().closed_at is None
+
+
+def test_past_events_are_not_sent_to_a_disabled_endpoint(client: APIClient, endpoint: Endpoint) -> None:
+    active = make_endpoint(endpoint.tenant)
+    make_subscription(endpoint)
+    make_subscription(active)
+    make_event(endpoint.tenant)
+    assert client.post(API, {"scope": "missing", "all": True}).json()["total"] == 1
+    run_slices()
+    assert [it.endpoint for it in Delivery.objects.all()] == [active]
+
+
+def test_preview_names_times_endpoints_and_types(client: APIClient, tenant: Tenant) -> None:
+    endpoint = make_endpoint(tenant)
+    first, last = make_letter(endpoint).dead_letters.get(), make_letter(endpoint).dead_letters.get()
+    shown = client.post(f"{API}preview/", {"all": True}).json()
+    assert [datetime.fromisoformat(shown[it]) for it in ("oldest", "newest")] == [first.failed_at, last.failed_at]
+    assert shown["endpoints"] == [{"endpoint": endpoint.public_id, "count": 2}]
+    assert shown["types"] == [{"type": "order.created", "count": 2}]
+    events = client.post(f"{API}preview/", {"scope": "events", "all": True}).json()
+    assert (events["endpoints"], events["types"]) == ([], [])
+    assert events["oldest"] <= events["newest"]
 
 
 def test_active_endpoints_cause_no_warning(client: APIClient, tenant: Tenant) -> None:

@@ -59,15 +59,15 @@ class TestReplay:
         assert (delivery.state, delivery.step, delivery.attempts) == ("pending", 0, 8)
         assert delivery.replay_id == row.id
         letter.refresh_from_db()
-        assert letter.replayed_by == "ops"
-        assert letter.replayed_at is not None
+        assert letter.closed_by == "ops"
+        assert letter.closed_at is not None
         assert (row.total, row.replayed, row.state) == (1, 1, "finished")
 
     def test_second_replay_of_the_same_letters_changes_nothing(self, endpoint: Endpoint) -> None:
         letters_of(endpoint, 3)
         first, second = (start(endpoint.tenant, ReplayFilter(), by=who) for who in ("one", "two"))
         assert [run_to_end(row).replayed for row in (first, second)] == [3, 0]
-        assert set(DeadLetter.objects.values_list("replayed_by", flat=True)) == {"one"}
+        assert set(DeadLetter.objects.values_list("closed_by", flat=True)) == {"one"}
 
     def test_later_dead_letters_are_not_selected(self, endpoint: Endpoint) -> None:
         letters_of(endpoint, 2)
@@ -159,7 +159,7 @@ class TestCrashes:
         row.refresh_from_db()
         assert row.replayed == Delivery.objects.filter(state="pending").count() == 2 * slices
         assert run_to_end(row).replayed == 6
-        assert not DeadLetter.objects.filter(replayed_at=None).exists()
+        assert not DeadLetter.objects.filter(closed_at=None).exists()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -196,7 +196,7 @@ class TestFailedTransformation:
 
     def test_unchanged_transformer_leaves_the_delivery_dead(self) -> None:
         assert self.replayed(self.dead()) == 0
-        assert DeadLetter.objects.get().replayed_at is None
+        assert DeadLetter.objects.get().closed_at is None
 
     def test_corrected_transformer_sends_the_new_body(self) -> None:
         subscription = self.dead()

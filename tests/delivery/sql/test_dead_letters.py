@@ -88,7 +88,7 @@ class TestReplayDeadLetters:
         assert (delivery.attempts, delivery.step, delivery.claims) == (10, 0, 0)
         assert (delivery.replay_id, bytes(delivery.body or b"")) == (replay.id, b"old")
         letter.refresh_from_db()
-        assert (letter.replayed_at, letter.replayed_by, letter.replay_id) == (now(), "ops", replay.id)
+        assert (letter.closed_at, letter.closed_by, letter.replay_id) == (now(), "ops", replay.id)
 
     def test_replay_with_a_new_body_replaces_the_old(self) -> None:
         (delivery,) = make_deliveries(make_endpoint(), body=b"old")
@@ -109,4 +109,4 @@ class TestReplayDeadLetters:
         replay_dead_letters(first.id, "one", [ReplayedLetter(letter.id)])
         assert replay_dead_letters(second.id, "other", [ReplayedLetter(letter.id)]) == []
         letter.refresh_from_db()
-        assert (letter.replayed_by, letter.replay_id) == ("one", first.id)
+        assert (letter.closed_by, letter.replay_id) == ("one", first.id)

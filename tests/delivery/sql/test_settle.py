@@ -67,7 +67,7 @@ class TestSettle:
         settle(settlement(it, state="dead", cause="exhausted", status=500, error="status"))
         letter = DeadLetter.objects.get()
         assert (letter.delivery_id, letter.cause, letter.attempts) == (it.id, "exhausted", 10)
-        assert (letter.last_status, letter.last_error, letter.replayed_at) == (500, "status", None)
+        assert (letter.last_status, letter.last_error, letter.closed_at) == (500, "status", None)
         assert Delivery.objects.get().next_attempt_at is None
 
     def test_settlement_with_a_stale_token_records_the_attempt_only(self) -> None:

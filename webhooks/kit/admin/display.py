@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 NOTHING = "-"
+SHOWN_CHARACTERS = 44  # of the text of a link
 Tone = Literal["plain", "info", "good", "warn", "bad"]
 
 
@@ -34,10 +35,13 @@ def verb(permission: str, path: str, text: str) -> SafeString:
     return format_html('<a class="wp-link" href="{}">{}</a>', path, text) if may(permission) else SafeString("")
 
 
-def column(title: str, show: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
-    """Return a column of a list, or a field of a page, that shows what ``show`` returns for a row."""
+def column(title: str, show: Callable[[Any], Any], order: str | None = None) -> Callable[[Any, Any], Any]:
+    """Return a column of a list, or a field of a page, that shows what ``show`` returns for a row.
 
-    @admin.display(description=title)
+    ``order``: the database column that the list is sorted by where its ``sortable_by`` names this one.
+    """
+
+    @admin.display(description=title, ordering=order)
     def shown(_page: Any, row: Any) -> Any:
         return show(row)
 
@@ -52,13 +56,20 @@ def pill(text: str, tone: Tone = "plain", title: str = "") -> SafeString:
 def link(row: Any, text: str = "") -> SafeString | str:
     """Return a link to the admin's page of a row, which may be None; ``text`` is the row's public id unless given.
 
-    Of an HTTPS URL the scheme is left out: in a narrow column the rest says more.
+    Of an HTTPS URL the scheme is left out, and of a long text the middle: URLs of one host differ at their end.
     """
     if row is None:
         return NOTHING
     path = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
     full = text or row.public_id
-    return format_html('<a class="wp-link" href="{}" title="{}">{}</a>', path, full, full.removeprefix("https://"))
+    return format_html('<a class="wp-link" href="{}" title="{}">{}</a>', path, full, shortened(full))
+
+
+def shortened(text: str) -> str:
+    """Return a text for a narrow column, with an ellipsis in the middle if it is long."""
+    shown = text.removeprefix("https://")
+    half = SHOWN_CHARACTERS // 2
+    return shown if len(shown) <= SHOWN_CHARACTERS else f"{shown[:half]}…{shown[-half:]}"
 
 
 def when(moment: datetime | None) -> SafeString | str:

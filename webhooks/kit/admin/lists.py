@@ -57,7 +57,7 @@ class AdminList(ModelAdmin):  # type: ignore[misc]
     search_help_text = "Search by ID (exact)"
     search_fields = ("id",)  # shows the search box; get_search_results decides
     ordering: tuple[str, ...] = ("-id",)
-    sortable_by = ()
+    sortable_by: tuple[str, ...] = ()
     paginator = ListPaginator
     show_full_result_count = False
     list_per_page = list_max_show_all = 50

@@ -24,6 +24,8 @@ class TestDeadLetterRoutes(RouteCases):
         ApiRoute("get", "dead-letters/", "read", 200),
         ApiRoute("get", "dead-letters/?endpoint={endpoint}", "read", 200),
         ApiRoute("get", "dead-letters/{letter}/", "read", 200),
+        ApiRoute("post", "dead-letters/{letter}/acknowledge/", "manage", 200, {}),
+        ApiRoute("post", "dead-letters/{letter}/discard/", "manage", 200, {}),
     ]
 
     def make_ids(self, tenant: Tenant) -> dict[str, str]:
@@ -45,7 +47,7 @@ def test_filters_select_dead_letters() -> None:
     now = datetime.now(UTC)
     tenant = make_tenant()
     exhausted = make_letter(tenant, failed_at=now - timedelta(days=2))
-    gone = make_letter(tenant, cause="responded_410", replayed_at=now)
+    gone = make_letter(tenant, cause="responded_410", closed_at=now)
     client = make_client(tenant)
 
     def found(**query: str) -> set[str]:

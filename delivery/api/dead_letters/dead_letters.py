@@ -23,7 +23,7 @@ class DeadLetters(IncludingList[DeadLetter], ReadOnlyResource[DeadLetter]):
         "list": (
             "List dead letters",
             "Returns deliveries that were given up, newest first, with the cause, the last response and the "
-            "number of attempts. Replayed ones are left out unless you ask for them.",
+            "number of attempts, in every `state` unless you ask for one.",
         ),
         "retrieve": ("Get a dead letter", "Returns one dead letter."),
     }

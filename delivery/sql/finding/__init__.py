@@ -1,0 +1,1 @@
+"""Write and look up the values by which events can be found."""
