@@ -189,7 +189,6 @@ MIDDLEWARE = [
     "config.web.middleware.SecondFactor",
     "config.web.middleware.Messages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "webhooks.audit.requests.Audit",
     *project.MIDDLEWARE,
 ]
 ROOT_URLCONF = "config.urls"

@@ -21,8 +21,9 @@ REST_FRAMEWORK: dict[str, Any] = {
     "URL_FORMAT_OVERRIDE": None,  # ?format= is a parameter like any other: unknown, unless the view declares it
 }
 MIDDLEWARE = [
+    "webhooks.audit.requests.Audit",
     "subscriptions.api.conventions.conditional_requests.ConditionalRequests",
     "subscriptions.api.conventions.expensive_requests.ExpensiveRequests",
     "subscriptions.api.conventions.idempotency.Idempotency",  # innermost: its transaction contains the view only
 ]
-"""The last of the middleware. They act below ``/api/``."""
+"""The last of the middleware. All but the first, which records who changes something, act below ``/api/``."""
