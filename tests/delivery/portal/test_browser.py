@@ -1,0 +1,154 @@
+"""The portal in a browser: from a link to a verified webhook, and inside pages of other sites."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from standardwebhooks import Webhook
+
+from config.web.application import WebApplication
+from subscriptions.event_types import registry
+from subscriptions.models import Tenant
+from subscriptions.portal_access.links import create_link
+from tests.config.web.server import serving
+from tests.delivery.portal.conftest import BROWSER
+from tests.factories import make_tenant
+from tests.receiver import Receiver
+from tests.threads import ClosingThreads
+from webhooks.kit.fair.threads import request_threads
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+
+AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+PATTERN = '{"data": {"total": [{"numeric": [">", 100]}]}}'
+
+
+@pytest.fixture
+def server(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Yield the address of a platform in this process that may send to this machine."""
+    settings.WAYPOST_ALLOW_HTTP, settings.WAYPOST_ALLOW_NETWORKS = True, ["127.0.0.0/8"]
+    with ClosingThreads(4) as threads:
+        monkeypatch.setattr(request_threads(), "executor", threads)
+        with serving(WebApplication()) as port:
+            settings.PUBLIC_URL = f"http://127.0.0.1:{port}"
+            yield settings.PUBLIC_URL
+
+
+@pytest.fixture
+def browser(monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # the driver has an event loop in the thread of the test
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def link_for(tenant: Tenant, **fields: Any) -> str:
+    return create_link(tenant, created_by="wp_1", **fields)[1]
+
+
+def check(page: Page) -> None:
+    """Check that a page is accessible, and no wider than a phone."""
+    found = Axe().run(page, options=AXE)
+    assert found.violations_count == 0, found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]  # type: ignore[index]
+
+
+def test_new_user_goes_from_a_link_to_a_verified_webhook(server: str, browser: Browser) -> None:
+    tenant = make_tenant()
+    registry.create(
+        tenant,
+        {"name": "order.paid", "description": "An order was paid.", "examples": [{"total": 129.5}]},
+        by_operator=True,
+    )
+    page = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark")
+    refused: list[str] = []
+    page.on("console", lambda it: refused.append(it.text) if "Content Security Policy" in it.text else None)
+    with Receiver() as receiver:
+        url = receiver.script("/hook", 204)
+        page.goto(link_for(tenant, user="ada@example.com"))
+        check(page)
+        page.get_by_role("link", name="Add your first endpoint").click()
+        check(page)
+        page.get_by_role("link", name="A URL of yours").click()
+        page.get_by_label("URL").fill(url)
+        page.get_by_label("Only these").check()
+        page.get_by_role("checkbox", name="order.paid").check()
+        page.get_by_text("Filter by content").click()
+        page.get_by_label("Only events that match").check()
+        page.get_by_label("Pattern", exact=True).fill(PATTERN)
+        expect(page.get_by_text("The sample matches")).to_be_visible()
+        page.get_by_label("Sample event").fill('{"type": "order.paid", "data": {"total": 5}}')
+        expect(page.get_by_text("The sample does not match")).to_be_visible()
+        check(page)
+        page.get_by_role("button", name="Add endpoint").click()
+        secret = page.locator("#secret").inner_text()
+        check(page)
+        page.get_by_label("Type").select_option("order.paid")
+        page.get_by_role("button", name="Send test event").click()
+        expect(page.get_by_text("The endpoint accepted the test event: 204")).to_be_visible()
+        check(page)
+        (sent,) = receiver.arrivals
+        Webhook(secret).verify(sent.body, {name.lower(): value for name, value in sent.headers.items()})
+    page.get_by_role("link", name="To the endpoint").click()
+    expect(page.get_by_text("Active", exact=True)).to_be_visible()
+    check(page)
+    page.get_by_role("link", name="Activity").click()
+    expect(page.get_by_text("Added an endpoint").first).to_be_visible()
+    assert refused == []
+
+
+@contextmanager
+def site(html: str) -> Iterator[int]:
+    """Yield the port of a site with one page."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(html.encode())
+
+        def log_message(self, *_arguments: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def embedding(server: str, link: str) -> str:
+    script = f"{server}/static/delivery/portal/waypost-portal.js"
+    return f'<!doctype html><title>Shop</title><script src="{script}"></script><waypost-portal link="{link}">'
+
+
+def test_portal_works_in_a_page_of_an_allowed_origin_only(server: str, browser: Browser, settings: Any) -> None:
+    """``localhost`` is another site than 127.0.0.1, so that the cookie is a third party's."""
+    tenant = make_tenant()
+    link = link_for(tenant)
+    with site(embedding(server, link)) as allowed, site(embedding(server, link_for(tenant))) as third:
+        settings.WAYPOST_PORTAL_FRAME_ANCESTORS = [f"http://localhost:{allowed}"]
+        page = browser.new_page()
+        page.goto(f"http://localhost:{allowed}/")
+        frame = page.frame_locator("iframe")
+        frame.get_by_role("link", name="Add your first endpoint").click()
+        expect(frame.get_by_role("heading", name="Where should your webhooks go?")).to_be_visible()
+        frame.get_by_role("link", name="Alerts", exact=True).click()
+        expect(frame.get_by_role("heading", name="Alerts")).to_be_visible()
+        refused = browser.new_page()
+        refused.goto(f"http://localhost:{third}/")
+        refused.wait_for_function("document.querySelector('iframe') !== null")
+        expect(refused.frame_locator("iframe").get_by_role("heading", name="Endpoints")).to_have_count(0)
+        refused.wait_for_load_state("networkidle")
+        assert not any("portal" in (it.url if it.url.startswith(server) else "") for it in refused.frames)
