@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.db import connection
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from standardwebhooks import Webhook
 
@@ -46,6 +47,7 @@ def browser(monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
         browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
         yield browser
         browser.close()
+        connection.close()  # another one than that of the test without an event loop
 
 
 def link_for(tenant: Tenant, **fields: Any) -> str:
