@@ -3,7 +3,7 @@
 It comes first in INSTALLED_APPS, so that the Celery app exists before any module that defines tasks is loaded.
 """
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 from django.utils.module_loading import import_string
 
@@ -15,6 +15,7 @@ from config.traces import switch as traces
 __all__ = ["PlatformConfig", "celery_app"]
 
 
+ADMIN_TITLES = {"otp_totp": "Second factors", "otp_static": "Recovery codes"}  # of apps that have none for people
 MAKE_ROLES = "config.access.roles.after_migration"  # imports models, so only once the apps are loaded
 
 
@@ -29,5 +30,7 @@ class PlatformConfig(AppConfig):
         statement_errors.connect_signals()
         statement_timeout.connect_signals()
         job_log.connect_signals()
+        for app, title in ADMIN_TITLES.items():
+            apps.get_app_config(app).verbose_name = title
         post_migrate.connect(import_string(MAKE_ROLES), dispatch_uid="roles")
         traces.connect_signals()
