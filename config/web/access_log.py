@@ -30,7 +30,7 @@ BEARER = "bearer "
 QUOTES = "'\""
 # Parts of paths that open what they name: the last group is hidden.
 SECRET_PARTS = re.compile(
-    r"^(/inspect/|/inspectors/|/alert-addresses/|/api/v1/verification-callbacks/|/api/v1/data/(?:[^/]+/){3})([^/]+)"
+    r"^(/inspect/|/inspectors/|/alert-addresses/|/portal/open/|/api/v1/verification-callbacks/|/api/v1/data/(?:[^/]+/){3})([^/]+)"
 )
 TRACE_ID = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")  # traceparent of W3C Trace Context
 
