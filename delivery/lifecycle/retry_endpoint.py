@@ -5,7 +5,9 @@ The instant is stored with the endpoint; the drain that leases the lane makes th
 circuit breaker becomes half-open, and the backlog follows as fast as the concurrency window grows.
 """
 
+from datetime import UTC, datetime
 from functools import partial
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -13,9 +15,13 @@ from django.utils import timezone
 from delivery import notify
 from delivery.models import Lane
 from delivery.sql.cancel import end_pauses
+from delivery.sql.recovery import Outage, retry_after_outage
 from subscriptions.endpoints.state import mark_repaired
 from subscriptions.errors import StateConflict
 from subscriptions.models import Endpoint
+
+EPOCH = datetime.fromtimestamp(0, UTC)
+MAX_BATCHES = 100  # of 1,000 deliveries
 
 
 def retry_endpoint(endpoint: Endpoint) -> None:
@@ -26,6 +32,8 @@ def retry_endpoint(endpoint: Endpoint) -> None:
     """
     mark_repaired(endpoint)
     end_pauses(endpoint.id)
+    if endpoint.is_pulled:
+        _make_retries_due(endpoint.id)
     transaction.on_commit(partial(notify.notify_drains, {endpoint.id}))
 
 
@@ -40,3 +48,13 @@ def retry_after_successful_test(endpoint: Endpoint) -> None:
             retry_endpoint(endpoint)
         except StateConflict:
             pass  # it is paused, or an operator has disabled it
+
+
+def _make_retries_due(endpoint_id: UUID) -> None:
+    """Make what waits for a retry of a pulled endpoint due, which no drain does; up to MAX_BATCHES batches."""
+    after = EPOCH
+    for _ in range(MAX_BATCHES):
+        looked_at = retry_after_outage(endpoint_id, Outage(EPOCH, timezone.now(), after, include_others=True))
+        if looked_at is None:
+            return
+        after = looked_at[0]

@@ -3,7 +3,7 @@
 ``recover`` runs every few seconds: claims of drains and consumers that ran out, lanes whose endpoint has changed.
 ``sweep`` runs every minute: lanes that have pending deliveries and are not due, or wait although their endpoint was
 deleted, deliveries below their lane's low-water mark, deliveries that nothing took for too long, endpoints that reject
-most deliveries.
+most deliveries, endpoints whose time is over.
 """
 
 from django.db import transaction
@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from delivery import notify, telemetry
 from delivery.lanes.breaker import LONGEST_PAUSE
+from delivery.lifecycle.expired_endpoints import delete_expired_endpoints
 from delivery.lifecycle.rejecting import report_rejecting
 from delivery.models import Delivery
 from delivery.operational.dead_letters import dead_letter_expired, recover_claims
@@ -47,6 +48,7 @@ def sweep() -> None:
     created = create_missing_lanes()
     missed = recheck_due()
     ended = end_waits()
+    delete_expired_endpoints()
     with transaction.atomic():
         expired = dead_letter_expired(EXPIRES_AFTER)
     report_rejecting()

@@ -94,7 +94,7 @@ class EndpointAdmin(AdminList):
         ),
         ("Results", {"fields": ("named_endpoints",)}),
         ("Masks", {"fields": ("masks_list", "unmasked")}),
-        ("Other", {"fields": ("metadata", ("created_at", "updated_at"), "deleted")}),
+        ("Other", {"fields": ("metadata", ("created_at", "updated_at"), ("expires_at", "deleted"))}),
     )
     actions = ("pause", "enable", "disable", "rotate")
     change_form_outer_before_template = "subscriptions/admin/endpoint_buttons.html"

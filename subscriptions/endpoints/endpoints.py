@@ -5,6 +5,7 @@ Fields are checked here, whether the REST API, the admin or a command calls; tho
 """
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -52,6 +53,7 @@ def create_endpoint(
     rules = rules_of(kind)
     general, own = _split(rules, fields)
     _check_batch(general, Endpoint())
+    _check_expiry(general, None)
     check_shaping(general, Endpoint(), by_operator=by_operator)
     own = rules.checked(own, tenant.pk)
     new = new_signing_secret(signing, secret)
@@ -95,6 +97,7 @@ def change_endpoint(
     rules = rules_of(endpoint.kind)
     general, own = _split(rules, fields)
     _check_batch(general, endpoint)
+    _check_expiry(general, endpoint.expires_at)
     check_shaping(general, endpoint, by_operator=by_operator)
     own = rules.checked(own, endpoint.tenant_id, endpoint)
     with unique_uid(uid_in_use):
@@ -144,6 +147,13 @@ def _check_batch(fields: dict[str, Any], stored: Endpoint) -> None:
     batch, ordering = fields.get("batch", stored.batch), fields.get("ordering", stored.ordering)
     if batch is not None and ordering == Endpoint.Ordering.ENDPOINT and fields.keys() & {"batch", "ordering"}:
         raise Invalid("batch", "Must be null with the ordering endpoint, which sends one event after the other.")
+
+
+def _check_expiry(fields: Mapping[str, Any], stored: datetime | None) -> None:
+    """Raise Invalid for a new expiry that is in the past."""
+    expires_at = fields.get("expires_at")
+    if expires_at is not None and expires_at != stored and expires_at <= timezone.now():
+        raise Invalid("expires_at", "Must be in the future.")
 
 
 def _update(endpoint: Endpoint, general: Mapping[str, Any], own: Mapping[str, Any]) -> None:

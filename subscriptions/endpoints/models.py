@@ -182,6 +182,11 @@ class Endpoint(Row):
         help_text="Whether it receives events without the masks of their types. Only a platform key may set it. "
         "Applies to events published from now on.",
     )
+    expires_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When it is deleted, and what still waits for it is cancelled, within a minute; null: never.",
+    )
     metadata = models.JSONField(default=dict, blank=True)
     labels = models.JSONField(default=dict, blank=True, db_default=Value({}, models.JSONField()))
     secrets_changed_at = models.DateTimeField(
@@ -204,6 +209,9 @@ class Endpoint(Row):
                 fields=["state_changed_at"],
                 name="endpoint_disabled",
                 condition=Q(state="disabled", deleted_at=None),
+            ),
+            models.Index(  # reader: delivery.lifecycle.expired_endpoints
+                fields=["expires_at"], name="endpoint_expires", condition=Q(expires_at__isnull=False, deleted_at=None)
             ),
             # reader of both: results.forget, when the named endpoint is deleted
             models.Index(fields=["on_success"], name="endpoint_on_success", condition=Q(on_success__isnull=False)),

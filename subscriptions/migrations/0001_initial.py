@@ -46,6 +46,7 @@ class Migration(migrations.Migration):
                 ('batch', models.JSONField(blank=True, help_text='Events that share a request: at most `max_events` and `max_bytes`, sent `window_seconds` after the first of them; null: each event has a request of its own.', null=True)),
                 ('masks', models.JSONField(blank=True, db_default=models.Value([], models.JSONField()), default=list, help_text='Values of events that are removed, masked, hashed or encrypted for this endpoint.')),
                 ('unmasked', models.BooleanField(db_default=False, default=False, help_text='Whether it receives events without the masks of their types. Only a platform key may set it. Applies to events published from now on.')),
+                ('expires_at', models.DateTimeField(blank=True, help_text='When it is deleted, and what still waits for it is cancelled, within a minute; null: never.', null=True)),
                 ('metadata', models.JSONField(blank=True, default=dict)),
                 ('labels', models.JSONField(blank=True, db_default=models.Value({}, models.JSONField()), default=dict)),
                 ('secrets_changed_at', models.DateTimeField(editable=False, help_text='When a signing secret was last added, changed or deleted.', null=True)),
@@ -419,6 +420,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='endpoint',
             index=models.Index(condition=models.Q(('deleted_at', None), ('state', 'disabled')), fields=['state_changed_at'], name='endpoint_disabled'),
+        ),
+        migrations.AddIndex(
+            model_name='endpoint',
+            index=models.Index(condition=models.Q(('deleted_at', None), ('expires_at__isnull', False)), fields=['expires_at'], name='endpoint_expires'),
         ),
         migrations.AddIndex(
             model_name='endpoint',

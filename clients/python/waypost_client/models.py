@@ -6077,6 +6077,10 @@ class Endpoint(TypedDict):
     """
     Whether it receives events without the masks of their types. Only a platform key may set it. Applies to events published from now on.
     """
+    expires_at: str | None
+    """
+    When it is deleted, and what still waits for it is cancelled, within a minute; null: never. For endpoints of a test, a page or a command line.
+    """
     metadata: dict[str, Any]
     """
     JSON object for your own use, up to 8 KiB and 4 levels deep. Default: `{}`.
@@ -6542,6 +6546,10 @@ class EndpointUpdateRequest(TypedDict, closed=True):
     """
     Whether it receives events without the masks of their types. Only a platform key may set it. Applies to events published from now on.
     """
+    expires_at: NotRequired[str | None]
+    """
+    When it is deleted, and what still waits for it is cancelled, within a minute; null: never. For endpoints of a test, a page or a command line.
+    """
     metadata: NotRequired[dict[str, Any]]
     """
     JSON object for your own use, up to 8 KiB and 4 levels deep. Default: `{}`.
@@ -6720,6 +6728,10 @@ class EndpointWithSecret(TypedDict):
     unmasked: bool
     """
     Whether it receives events without the masks of their types. Only a platform key may set it. Applies to events published from now on.
+    """
+    expires_at: str | None
+    """
+    When it is deleted, and what still waits for it is cancelled, within a minute; null: never. For endpoints of a test, a page or a command line.
     """
     metadata: dict[str, Any]
     """
@@ -9839,6 +9851,10 @@ class EndpointCreateRequest(TypedDict, closed=True):
     """
     Whether it receives events without the masks of their types. Only a platform key may set it. Applies to events published from now on.
     """
+    expires_at: NotRequired[str | None]
+    """
+    When it is deleted, and what still waits for it is cancelled, within a minute; null: never. For endpoints of a test, a page or a command line.
+    """
     metadata: NotRequired[dict[str, Any]]
     """
     JSON object for your own use, up to 8 KiB and 4 levels deep. Default: `{}`.
@@ -9996,6 +10012,10 @@ class EndpointItemRequest(TypedDict, closed=True):
     unmasked: NotRequired[bool]
     """
     Whether it receives events without the masks of their types. Only a platform key may set it. Applies to events published from now on.
+    """
+    expires_at: NotRequired[str | None]
+    """
+    When it is deleted, and what still waits for it is cancelled, within a minute; null: never. For endpoints of a test, a page or a command line.
     """
     metadata: NotRequired[dict[str, Any]]
     """

@@ -4864,6 +4864,11 @@ export interface components {
              *     * `operator` - By operator
              */
             disabled_reason: components["schemas"]["EndpointDisabledReason"] | null;
+            /**
+             * Format: date-time
+             * @description When it is deleted, and what still waits for it is cancelled, within a minute; null: never. For endpoints of a test, a page or a command line.
+             */
+            expires_at: string | null;
             /** @description For APIs that respond with 2xx to what they did not accept: `{"ok": [false]}`, an event pattern on the JSON body of the response. A match is a failed attempt (`refused`), which is retried. The first 16 KiB of the body count. Null: every 2xx is a success. At most 1 KiB. */
             failure_pattern: components["schemas"]["EventPattern"] | null;
             /** @description Custom headers to send with every delivery: names and values. API keys without the scope `manage` see `***` in place of the values; `***` in a request keeps the stored value. Default: none. */
@@ -5182,6 +5187,11 @@ export interface components {
             description?: string;
             /** @description Why an operator has disabled it, in their words; empty in any other state. Only platform keys may set it, together with the state `disabled`. Default: empty. */
             disabled_note?: string;
+            /**
+             * Format: date-time
+             * @description When it is deleted, and what still waits for it is cancelled, within a minute; null: never. For endpoints of a test, a page or a command line.
+             */
+            expires_at?: string | null;
             /** @description For APIs that respond with 2xx to what they did not accept: `{"ok": [false]}`, an event pattern on the JSON body of the response. A match is a failed attempt (`refused`), which is retried. The first 16 KiB of the body count. Null: every 2xx is a success. At most 1 KiB. */
             failure_pattern?: components["schemas"]["EventPattern"] | null;
             /** @description Custom headers to send with every delivery: names and values. API keys without the scope `manage` see `***` in place of the values; `***` in a request keeps the stored value. Default: none. */
@@ -5359,6 +5369,11 @@ export interface components {
             description?: string;
             /** @description Why an operator has disabled it, in their words; empty in any other state. Only platform keys may set it, together with the state `disabled`. Default: empty. */
             disabled_note?: string;
+            /**
+             * Format: date-time
+             * @description When it is deleted, and what still waits for it is cancelled, within a minute; null: never. For endpoints of a test, a page or a command line.
+             */
+            expires_at?: string | null;
             /** @description For APIs that respond with 2xx to what they did not accept: `{"ok": [false]}`, an event pattern on the JSON body of the response. A match is a failed attempt (`refused`), which is retried. The first 16 KiB of the body count. Null: every 2xx is a success. At most 1 KiB. */
             failure_pattern?: components["schemas"]["EventPattern"] | null;
             /** @description Custom headers to send with every delivery: names and values. API keys without the scope `manage` see `***` in place of the values; `***` in a request keeps the stored value. Default: none. */
@@ -5715,6 +5730,11 @@ export interface components {
             description?: string;
             /** @description Why an operator has disabled it, in their words; empty in any other state. Only platform keys may set it, together with the state `disabled`. Default: empty. */
             disabled_note?: string;
+            /**
+             * Format: date-time
+             * @description When it is deleted, and what still waits for it is cancelled, within a minute; null: never. For endpoints of a test, a page or a command line.
+             */
+            expires_at?: string | null;
             /** @description For APIs that respond with 2xx to what they did not accept: `{"ok": [false]}`, an event pattern on the JSON body of the response. A match is a failed attempt (`refused`), which is retried. The first 16 KiB of the body count. Null: every 2xx is a success. At most 1 KiB. */
             failure_pattern?: components["schemas"]["EventPattern"] | null;
             /** @description Custom headers to send with every delivery: names and values. API keys without the scope `manage` see `***` in place of the values; `***` in a request keeps the stored value. Default: none. */
@@ -5840,6 +5860,11 @@ export interface components {
              *     * `operator` - By operator
              */
             disabled_reason: components["schemas"]["EndpointDisabledReason"] | null;
+            /**
+             * Format: date-time
+             * @description When it is deleted, and what still waits for it is cancelled, within a minute; null: never. For endpoints of a test, a page or a command line.
+             */
+            expires_at: string | null;
             /** @description For APIs that respond with 2xx to what they did not accept: `{"ok": [false]}`, an event pattern on the JSON body of the response. A match is a failed attempt (`refused`), which is retried. The first 16 KiB of the body count. Null: every 2xx is a success. At most 1 KiB. */
             failure_pattern: components["schemas"]["EventPattern"] | null;
             /** @description Custom headers to send with every delivery: names and values. API keys without the scope `manage` see `***` in place of the values; `***` in a request keeps the stored value. Default: none. */
@@ -11654,6 +11679,7 @@ export interface operations {
                      *       "description": "",
                      *       "disabled_note": "",
                      *       "disabled_reason": null,
+                     *       "expires_at": null,
                      *       "failure_pattern": null,
                      *       "headers": {},
                      *       "id": "ep_01m83t2ghzevcannga6my0t003",
@@ -13215,6 +13241,7 @@ export interface operations {
                      *           "description": "",
                      *           "disabled_note": "",
                      *           "disabled_reason": null,
+                     *           "expires_at": null,
                      *           "failure_pattern": null,
                      *           "headers": {},
                      *           "id": "ep_01m83t2ghzevcannga6my0t003",
@@ -13256,6 +13283,7 @@ export interface operations {
                      *           "description": "ERP of Acme",
                      *           "disabled_note": "",
                      *           "disabled_reason": null,
+                     *           "expires_at": null,
                      *           "failure_pattern": null,
                      *           "headers": {},
                      *           "id": "ep_01m83t2ghzevcannga6my0t002",
@@ -13333,6 +13361,7 @@ export interface operations {
                      *       "description": "ERP of Acme",
                      *       "disabled_note": "",
                      *       "disabled_reason": null,
+                     *       "expires_at": null,
                      *       "failure_pattern": null,
                      *       "headers": {},
                      *       "id": "ep_01m83t2ghzevcannga6my0t002",
@@ -13406,6 +13435,7 @@ export interface operations {
                      *       "description": "ERP of Acme",
                      *       "disabled_note": "",
                      *       "disabled_reason": null,
+                     *       "expires_at": null,
                      *       "failure_pattern": null,
                      *       "headers": {},
                      *       "id": "ep_01m83t2ghzevcannga6my0t002",
@@ -13492,6 +13522,7 @@ export interface operations {
                      *       "description": "ERP of Acme",
                      *       "disabled_note": "",
                      *       "disabled_reason": null,
+                     *       "expires_at": null,
                      *       "failure_pattern": null,
                      *       "headers": {},
                      *       "id": "ep_01m83t2ghzevcannga6my0t002",
@@ -13545,6 +13576,7 @@ export interface operations {
                      *       "description": "ERP of Acme",
                      *       "disabled_note": "",
                      *       "disabled_reason": null,
+                     *       "expires_at": null,
                      *       "failure_pattern": null,
                      *       "headers": {},
                      *       "id": "ep_01m83t2ghzevcannga6my0t004",
@@ -13648,6 +13680,7 @@ export interface operations {
                      *       "description": "ERP of Acme",
                      *       "disabled_note": "",
                      *       "disabled_reason": null,
+                     *       "expires_at": null,
                      *       "failure_pattern": null,
                      *       "headers": {},
                      *       "id": "ep_01m83t2ghzevcannga6my0t002",
@@ -14468,6 +14501,7 @@ export interface operations {
                      *             "description": "",
                      *             "disabled_note": "",
                      *             "disabled_reason": null,
+                     *             "expires_at": null,
                      *             "failure_pattern": null,
                      *             "headers": {},
                      *             "id": "ep_01m83t2ghzevcannga6my0t007",

@@ -25,7 +25,14 @@ from subscriptions.api.serializers.subscriptions import EndpointSubscriptionSeri
 from subscriptions.endpoints.destinations.registry import HTTP
 from subscriptions.models import Endpoint, Tenant
 from webhooks.kit.rest.labels import Labels
-from webhooks.kit.rest.serializers import ChoiceField, IdField, ListField, StrictModelSerializer, TextField
+from webhooks.kit.rest.serializers import (
+    ChoiceField,
+    IdField,
+    InstantField,
+    ListField,
+    StrictModelSerializer,
+    TextField,
+)
 
 NULL = "This field may not be null."
 
@@ -77,6 +84,12 @@ class EndpointSerializer(StrictModelSerializer):
         help_text="Why an operator has disabled it, in their words; empty in any other state. Only platform keys may "
         "set it, together with the state `disabled`. Default: empty.",
     )
+    expires_at = InstantField(
+        required=False,
+        allow_null=True,
+        help_text="When it is deleted, and what still waits for it is cancelled, within a minute; null: never. For "
+        "endpoints of a test, a page or a command line.",
+    )
     kept_by_put = frozenset({"state", "disabled_note", "kind", "credentials", "skip_test"})
     hints = dict.fromkeys(("secret", "signing"), "POST to the endpoint's secrets/ to rotate the secret.")
 
@@ -110,6 +123,7 @@ class EndpointSerializer(StrictModelSerializer):
             "on_failure",
             "masks",
             "unmasked",
+            "expires_at",
             "metadata",
             "labels",
             "created_at",

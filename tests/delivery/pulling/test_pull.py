@@ -8,6 +8,7 @@ from django.db.models import F
 from django.utils import timezone
 from standardwebhooks import Webhook
 
+from delivery.lifecycle.retry_endpoint import retry_endpoint
 from delivery.lifecycle.sweep import recover, sweep
 from delivery.models import Attempt, Delivery, Lane
 from delivery.pulling import position
@@ -271,6 +272,16 @@ def test_session_that_began_with_nothing_continues() -> None:
     published = publish_orders(endpoint, 1)
     assert pulled_ids(pull(endpoint.pk, 2, empty.cursor)) == published
     assert pulled_ids(pull(endpoint.pk, 2, empty.cursor)) == published
+
+
+def test_retrying_all_of_the_endpoint_makes_what_has_failed_due() -> None:
+    endpoint = make_pulled(retry_plan=[3600])
+    published = publish_orders(endpoint, 3)
+    pull_ids(endpoint)
+    fail(endpoint, *(FailedReport(it) for it in published))
+    assert pull_ids(endpoint) == []
+    retry_endpoint(endpoint)
+    assert pull_ids(endpoint) == published
 
 
 def test_cursor_is_read_as_it_was_written() -> None:
