@@ -397,5 +397,5 @@ UNFOLD = {
     "GLOBAL_CALLBACK": "config.admin.theme.context",
     "STYLES": ["config.admin.theme.stylesheet", "config.admin.theme.forms_and_lists"],
     "SCRIPTS": ["config.admin.theme.find_script"],
-    "DASHBOARD_CALLBACK": "delivery.reading.dashboard.dashboard",
+    "DASHBOARD_CALLBACK": "config.admin.home.home",
 }

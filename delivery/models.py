@@ -18,6 +18,7 @@ from delivery.alerts.models import Alert, AlertAddress, AlertChannel, AlertMessa
 from delivery.broadcasting.models import Broadcast
 from delivery.event_values import EventValue
 from delivery.fan_out.models import PendingShare
+from delivery.figures.models import PLATFORM, Backlog, Figures
 from delivery.lanes.models import HourlyStats, Lane
 from delivery.lifecycle.models import Erasure
 from delivery.load.models import DrainReport, Heartbeat, LoadMinute, PublisherReport
@@ -29,12 +30,14 @@ from subscriptions.models import Endpoint, Row, Tenant
 from webhooks.wire import ids
 
 __all__ = [
+    "PLATFORM",
     "Alert",
     "AlertAddress",
     "AlertChannel",
     "AlertMessage",
     "AlertRule",
     "Attempt",
+    "Backlog",
     "Broadcast",
     "DeadLetter",
     "DeadLetterJob",
@@ -45,6 +48,7 @@ __all__ = [
     "Erasure",
     "Event",
     "EventValue",
+    "Figures",
     "Heartbeat",
     "HourlyStats",
     "Lane",

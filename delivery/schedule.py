@@ -24,6 +24,8 @@ BEAT_SCHEDULE = {
             "delivery.erasure_slices": 2,
             "delivery.dead_letter_slices": 2,
             "delivery.fold_usage": 10,
+            "delivery.measure_backlog": 10,
+            "delivery.roll_up_figures": 60,
             "delivery.evaluate_alerts": 2,
             "delivery.send_alerts": 2,
             "delivery.sweep": 60,

@@ -7,6 +7,8 @@ the tenant, because usage is billed after a tenant is deleted.
 """
 
 from django.db import models
+from django.db.models.functions import Now
+from django.utils import timezone
 
 
 class UsageIncrement(models.Model):
@@ -17,6 +19,9 @@ class UsageIncrement(models.Model):
     type = models.TextField()
     events = models.IntegerField()
     deliveries = models.IntegerField()
+    counted_at = models.DateTimeField(
+        default=timezone.now, db_default=Now(), help_text="When the transaction began: the time of the figures."
+    )
 
     class Meta:
         app_label = "delivery"

@@ -116,6 +116,7 @@ ROOMS = {
     "delivery.lifecycle.models": "webhooks.kit subscriptions.models",
     "delivery.load.roles": "",
     "delivery.load.models": "delivery.load.roles",
+    "delivery.figures.models": "",
     "delivery.schedules.models": "webhooks.kit",
     "delivery.alerts.models": "webhooks.kit",
     "delivery.fan_out.models": "webhooks.wire subscriptions.models",
@@ -124,6 +125,7 @@ ROOMS = {
     "delivery.event_values": "",
     "delivery.operational.models": "webhooks.wire subscriptions.models",
     "delivery.models": f"{GROUND} subscriptions.models delivery.usage_models delivery.load.models "
+    "delivery.figures.models "
     "delivery.broadcasting.models delivery.schedules.models delivery.alerts.models delivery.operational.models "
     "delivery.lanes.models delivery.lifecycle.models delivery.replaying.models delivery.fan_out.models "
     "delivery.event_values",
@@ -151,25 +153,27 @@ ROOMS = {
     "delivery.transports "
     "delivery.operational "
     "delivery.publishing delivery.lanes delivery.sending subscriptions.connectors",
+    "delivery.figures": f"{GROUND} {TENANCY} {DELIVERY} delivery.lanes delivery.sending delivery.reading "
+    "delivery.transports.outcome",
     "delivery.replaying": f"{GROUND} {TENANCY} {DELIVERY} delivery.operational delivery.fan_out delivery.reading",
     "delivery.broadcasting": f"{GROUND} {TENANCY} {DELIVERY} delivery.publishing delivery.replaying",
     "delivery.schedules.expressions": "webhooks.wire",
     "delivery.schedules": f"{GROUND} {TENANCY} {DELIVERY} delivery.publishing delivery.schedules.expressions",
     "delivery.lifecycle": f"{GROUND} {TENANCY} {DELIVERY} delivery.operational delivery.publishing delivery.lanes "
-    "delivery.sending delivery.pulling delivery.reading delivery.replaying",
+    "delivery.sending delivery.pulling delivery.reading delivery.replaying delivery.transports.outcome",
     "delivery.alerts": f"{GROUND} {TENANCY} subscriptions.connectors {DELIVERY} delivery.operational "
     "delivery.publishing delivery.lanes delivery.sending delivery.load delivery.reading",
     "delivery.tasks": "webhooks.kit webhooks.encryption delivery.schedule delivery.sql delivery.operational "
-    "delivery.fan_out "
+    "delivery.fan_out delivery.figures "
     "delivery.sending delivery.replaying delivery.broadcasting delivery.schedules delivery.lifecycle delivery.alerts",
     "delivery.api": f"{GROUND} {TENANCY} subscriptions.api {DELIVERY} delivery.load delivery.transports "
     "delivery.fan_out delivery.publishing delivery.sending delivery.pulling delivery.single_attempts delivery.reading "
-    "delivery.replaying delivery.broadcasting delivery.schedules delivery.lifecycle delivery.alerts "
+    "delivery.replaying delivery.broadcasting delivery.schedules delivery.lifecycle delivery.alerts delivery.figures "
     "subscriptions.connectors",
     "delivery.admin": f"{GROUND} {TENANCY} webhooks.audit subscriptions.search subscriptions.admin {DELIVERY} "
     "delivery.load delivery.publishing delivery.single_attempts "
     "delivery.sending delivery.reading delivery.replaying delivery.schedules delivery.lifecycle delivery.alerts "
-    "delivery.templatetags subscriptions.connectors",
+    "delivery.templatetags delivery.figures subscriptions.connectors",
     "delivery.portal": f"{GROUND} {TENANTS} webhooks.audit subscriptions.portal_access subscriptions.api "
     "delivery.templatetags",
     "delivery.templatetags": "webhooks.kit webhooks.wire",

@@ -5,5 +5,5 @@ from django.contrib import admin
 from config.admin import capacity as capacity
 from config.admin import processes as processes
 
-admin.site.index_template = "delivery/admin/index.html"  # filled by UNFOLD["DASHBOARD_CALLBACK"]
+admin.site.index_template = "config/home.html"  # filled by UNFOLD["DASHBOARD_CALLBACK"]
 admin.site.index_title = "Overview"

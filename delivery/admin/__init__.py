@@ -10,10 +10,11 @@ from delivery.admin import erasures as erasures
 from delivery.admin import events as events
 from delivery.admin import jobs as jobs
 from delivery.admin import queues as queues
-from delivery.admin import tenants as tenants
 from delivery.admin import usage as usage
 from delivery.admin.alerts import alerts as alerts
 from delivery.admin.alerts import rules as rules
 from delivery.admin.dead_letters import dead_letters as dead_letters
 from delivery.admin.endpoints import endpoint_operations as endpoint_operations
+from delivery.admin.figures import endpoints as endpoints
+from delivery.admin.figures import tenants as tenants
 from delivery.admin.schedules import schedules as schedules

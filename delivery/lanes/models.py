@@ -2,7 +2,7 @@
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q, Value
 
 from subscriptions.models import Endpoint, Tenant
 from webhooks.wire import ids
@@ -24,6 +24,14 @@ class HourlyStats(models.Model):
     latencies = ArrayField(
         models.PositiveIntegerField(), help_text="Histogram of durations; bounds: sending.attempt_stats.BOUNDS."
     )
+    failures = models.JSONField(
+        default=dict,
+        db_default=Value({}, models.JSONField()),
+        help_text="Failed attempts by HTTP status, or by class of failure.",
+    )
+    rolled_up = models.BooleanField(
+        default=False, db_default=False, help_text="The figures of the day contain this hour as it is."
+    )
     last_error = models.CharField(max_length=20, blank=True)
     last_status = models.PositiveSmallIntegerField(null=True)
     last_failed_at = models.DateTimeField(null=True)
@@ -32,8 +40,14 @@ class HourlyStats(models.Model):
         verbose_name_plural = "hourly stats"
         constraints = [models.UniqueConstraint(fields=["endpoint", "begins_at"], name="unique_hour_per_endpoint")]
         indexes = [
-            models.Index(fields=["begins_at"], name="hourly_stats_by_hour")
-        ]  # reader: the sweep deletes old ones
+            models.Index(fields=["begins_at"], name="hourly_stats_by_hour"),  # reader: the sweep deletes old ones
+            # reader: the ranking by failures
+            models.Index(
+                fields=["begins_at"], name="hourly_stats_with_failures", condition=Q(attempts__gt=F("delivered"))
+            ),
+            # reader: the rollup
+            models.Index(fields=["begins_at"], name="hourly_stats_to_roll_up", condition=Q(rolled_up=False)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.begins_at:%Y-%m-%d %H}h of {self.endpoint_id}"

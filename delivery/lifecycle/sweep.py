@@ -6,6 +6,9 @@ deleted, deliveries below their lane's low-water mark, deliveries that nothing t
 most deliveries, endpoints whose time is over.
 """
 
+from collections.abc import Sequence
+from uuid import UUID
+
 from django.db import transaction
 from django.utils import timezone
 
@@ -18,8 +21,10 @@ from delivery.operational.dead_letters import dead_letter_expired, recover_claim
 from delivery.pulling.lapsed import settle_lapsed
 from delivery.reading import platform_load
 from delivery.sending import attempt_stats
+from delivery.sending.attempt_stats import AttemptStats
 from delivery.sql.due import create_missing_lanes, end_waits, recheck_due, resume_lanes, retry_changed_endpoints
 from delivery.sql.recovery import bring_pauses_forward, raise_to_low_water_mark
+from delivery.transports.outcome import Failure, Outcome
 
 EXPIRES_AFTER = 7 * 86_400  # seconds a delivery waits for a paused or disabled endpoint
 
@@ -31,6 +36,7 @@ def recover() -> int:
     """
     with transaction.atomic():
         recovered = recover_claims()
+        _count_attempts([it.endpoint_id for it in recovered])
     settle_lapsed()
     resumed = resume_lanes() + retry_changed_endpoints() + bring_pauses_forward(LONGEST_PAUSE)
     dead = sum(it.state == Delivery.State.DEAD for it in recovered)
@@ -40,6 +46,15 @@ def recover() -> int:
     elif resumed:
         notify.notify_drains(())
     return len(recovered)
+
+
+def _count_attempts(endpoints: Sequence[UUID]) -> None:
+    """Count an attempt with an unknown result for each of these, as was recorded."""
+    lost = Outcome(started_at=timezone.now().timestamp(), duration_ms=0, failure=Failure.UNKNOWN)
+    stats = AttemptStats()
+    for endpoint_id in endpoints:
+        stats.add(endpoint_id, [lost])
+    stats.write()
 
 
 def sweep() -> None:

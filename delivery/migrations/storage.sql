@@ -21,3 +21,5 @@ ALTER TABLE delivery_publisherreport SET (fillfactor = 50, autovacuum_vacuum_sca
 ALTER TABLE delivery_heartbeat SET UNLOGGED;
 ALTER TABLE delivery_heartbeat SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 200);
 ALTER TABLE delivery_loadminute SET UNLOGGED;
+ALTER TABLE delivery_backlog SET UNLOGGED;
+ALTER TABLE delivery_figures SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);

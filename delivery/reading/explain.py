@@ -6,6 +6,7 @@ subscriptions as they are now, or by its fan-out as long as that is deferred.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -17,13 +18,16 @@ from delivery.models import DeadLetter, DeferredFanOut, DelayedEvent, Delivery, 
 from delivery.reading.endpoint_health import pause_message
 from delivery.reading.explain_results import explain_named, explain_results
 from delivery.reading.requests.shaping import ShownMask, masks_for
+from delivery.sql.reading import count_ahead, find_head
 from subscriptions.models import Endpoint, Grant, Subscription
 from subscriptions.routing.explain import NoMatchReason, explain_mismatch, is_subscribed
+from webhooks.kit.jobs.duration import duration
 from webhooks.wire import ids
 from webhooks.wire.cloudevents.json_format import read_structured
 from webhooks.wire.step_budget import StepBudget
 
 EXPLAIN_STEPS = 500_000  # of comparing patterns for one request: about 0.15 s of processor time
+MAX_AHEAD = 10_000  # deliveries that are counted before one that is queued
 MAX_REASONS = 20  # per endpoint; the others are counted
 NOT_SENT = "not_sent"  # outcome at an endpoint for which the event has no delivery
 DEFERRED = "deferred"  # the same, while a worker has to find out, also when its time comes
@@ -157,20 +161,51 @@ def _why_sent(
 def _why_pending(endpoint: Endpoint, delivery: Delivery, lane: Lane | None) -> Iterator[NoMatchReason]:
     now = timezone.now()
     if endpoint.state != Endpoint.State.ACTIVE:
-        yield NoMatchReason(str(endpoint.state), f"Waiting: the endpoint is {endpoint.state}. This uses no attempt.")
-    if lane is not None and lane.wait_until is not None and lane.wait_until > now:
-        yield NoMatchReason("pause_requested", f"Waiting: {_lower(pause_message(lane.wait_status, lane.wait_until))}")
-    if lane is not None and lane.circuit_open_until is not None:
+        since = f" since {_text(endpoint.state_changed_at)}" if endpoint.state_changed_at else ""
         yield NoMatchReason(
-            "circuit_open", f"Waiting: the circuit breaker is open after {lane.failures} failures in a row."
+            str(endpoint.state), f"Waiting: the endpoint is {endpoint.state}{since}. This uses no attempt."
         )
+    if lane is not None:
+        yield from _why_lane_waits(lane, now)
     if delivery.next_attempt_at is not None and delivery.next_attempt_at > now:
         attempt = f"Attempt {delivery.attempts + 1}"
-        yield NoMatchReason(
-            "scheduled", f"{attempt} is scheduled for {delivery.next_attempt_at:%Y-%m-%d %H:%M:%S} UTC."
-        )
-    else:
-        yield NoMatchReason("queued", "Queued.")
+        yield NoMatchReason("scheduled", f"{attempt} is scheduled for {_text(delivery.next_attempt_at)}.")
+        return
+    if delivery.order_key is not None and endpoint.is_ordered:
+        head = find_head(endpoint.pk, delivery.order_key)
+        if head is not None and head != delivery.pk:
+            earlier = ids.public(Delivery.prefix, head)
+            yield NoMatchReason("blocked", f"Waiting for {earlier}, an earlier delivery with its order key.")
+    yield _why_queued(endpoint, delivery)
+
+
+def _why_lane_waits(lane: Lane, now: datetime) -> Iterator[NoMatchReason]:
+    if lane.wait_until is not None and lane.wait_until > now:
+        yield NoMatchReason("pause_requested", f"Waiting: {_lower(pause_message(lane.wait_status, lane.wait_until))}")
+    failures = f"{lane.failures:,} failure{'s' * (lane.failures != 1)} in a row"
+    if lane.circuit_open_until is not None and lane.circuit_open_until > now:
+        until = f"until {_text(lane.circuit_open_until)} after {failures}; then one attempt probes the endpoint"
+        yield NoMatchReason("circuit_open", f"Waiting: the circuit breaker is open {until}. This uses no attempt.")
+    elif lane.open_count:
+        detail = f"Waiting: after {failures}, one attempt at a time probes the endpoint until it works again."
+        yield NoMatchReason("circuit_open", detail)
+
+
+def _why_queued(endpoint: Endpoint, delivery: Delivery) -> NoMatchReason:
+    """Say how many deliveries are due before this one, and how long the rate limit makes that."""
+    count = count_ahead(endpoint.pk, delivery.next_attempt_at, MAX_AHEAD + 1) if delivery.next_attempt_at else 0
+    if not count:
+        return NoMatchReason("queued", "Queued: it is the next one.")
+    number = f"more than {MAX_AHEAD:,}" if count > MAX_AHEAD else f"{count:,}"
+    detail = f"Queued: {number} deliver{'y is' if count == 1 else 'ies are'} due before it."
+    if rate := endpoint.rate_per_second:
+        least = duration(timedelta(seconds=count / rate))
+        return NoMatchReason("rate_limit", f"{detail} At the rate limit of {rate:g}/s these take {least} at least.")
+    return NoMatchReason("queued", detail)
+
+
+def _text(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _lower(sentence: str) -> str:

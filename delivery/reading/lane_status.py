@@ -5,9 +5,7 @@ Every number is bounded. Values that a drain keeps in memory are as old as its l
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-from django.db.models import Avg
 from django.utils import timezone
 
 from delivery.lanes.concurrency import INITIAL_WINDOW
@@ -29,11 +27,11 @@ class LaneStatus:
     ``state``: idle, ready, active, endpoint_inactive (pending deliveries, but the endpoint is paused or disabled),
     circuit_open, pulled (consumers fetch them), or pause_requested (the endpoint asked with Retry-After to be sent
     nothing). ``breaker``: closed, open, or half_open (one attempt at a time decides). ``concurrency``: attempts that
-    may be in flight at once. ``effective_rate``: attempts per second that follow from it, the latest response times
-    and the rate limit; None if unknown. ``backlog``: pending deliveries, up to MAX_COUNTED. ``waits_until``,
-    ``waits_because``: the end of a pause that was asked for, and why, as a sentence. ``pulled_at``: when a consumer
-    last asked for messages. ``health``: how the endpoint is, in words. ``behind``: how far it is behind, and why; None
-    if it is not.
+    may be in flight at once. ``effective_rate``: deliveries per second that follow from it, the latest attempts and
+    the rate limit, 0 if all of these failed; None if unknown. ``backlog``: pending deliveries, up to MAX_COUNTED.
+    ``waits_until``, ``waits_because``: the end of a pause that was asked for, and why, as a sentence. ``pulled_at``:
+    when a consumer last asked for messages. ``health``: how the endpoint is, in words. ``behind``: how far it is
+    behind, and why; None if it is not.
     """
 
     state: str
@@ -132,14 +130,19 @@ def _breaker(lane: Lane, now: datetime) -> str:
 
 
 def _rate(endpoint: Endpoint, state: str, concurrency: int) -> float | None:
-    """Return attempts per second: the concurrency divided by the mean response time (Little's law)."""
+    """Return deliveries per second: the concurrency divided by the mean response time (Little's law).
+
+    Failed attempts deliver nothing, however fast they fail: only their share of the latest attempts counts.
+    """
     if state in ("circuit_open", "pause_requested", "endpoint_inactive") or endpoint.state != Endpoint.State.ACTIVE:
         return 0.0
     limit = endpoint.rate_per_second
     latest = Delivery.objects.filter(endpoint=endpoint).order_by("-id").values("id")[:SAMPLE]
-    attempts = Attempt.objects.filter(delivery__in=[row["id"] for row in latest]).order_by("-id")[:SAMPLE]
-    mean: Any = attempts.aggregate(mean=Avg("duration_ms"))["mean"]
-    if mean is None:
+    recent = Attempt.objects.filter(delivery__in=[row["id"] for row in latest]).order_by("-id")
+    attempts = list(recent.values_list("duration_ms", "error")[:SAMPLE])
+    if not attempts:
         return limit
-    possible = concurrency / (max(float(mean), 1.0) / 1000)
-    return round(possible if limit is None else min(possible, limit), 1)
+    mean = sum(milliseconds for milliseconds, _ in attempts) / len(attempts)
+    possible = concurrency / (max(mean, 1.0) / 1000)
+    share = sum(not error for _, error in attempts) / len(attempts)
+    return round(share * (possible if limit is None else min(possible, limit)), 1)

@@ -140,6 +140,8 @@ class DeadLetter(Row):
             models.Index(fields=["tenant", "id"], name="dead_letter_open", condition=OPEN),
             # readers: replays, and jobs that discard or acknowledge
             models.Index(fields=["tenant", "id"], name="dead_letter_replayable", condition=Q(closed_at=None)),
+            # reader: the measurement of the backlog
+            models.Index(fields=["endpoint", "cause"], name="dead_letter_open_by_endpoint", condition=OPEN),
         ]
 
     def __str__(self) -> str:

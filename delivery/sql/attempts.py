@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from delivery.sql.figures.counts import sum_of_objects
 from webhooks.kit.sql import columns, cursor, run
 
 MIN_REJECTED = 20  # attempts in 24 hours
@@ -73,15 +74,16 @@ def delete_responses(event_id: UUID) -> None:
 
 # Reader: the drain, every few seconds. Index: the unique (endpoint, begins_at). Histograms are added bucket by bucket,
 # also when one has more buckets than the other.
-ADD_ATTEMPT_STATS = """
-INSERT INTO delivery_hourlystats AS hour (endpoint_id, begins_at, attempts, delivered, rejected, latencies, last_error,
-                                           last_status, last_failed_at)
-SELECT h.endpoint_id, h.begins_at, h.attempts, h.delivered, h.rejected, h.latencies::int[], h.last_error, h.last_status,
-       h.failed_at
+ADD_ATTEMPT_STATS = f"""
+INSERT INTO delivery_hourlystats AS hour (endpoint_id, begins_at, attempts, delivered, rejected, latencies, failures,
+                                           last_error, last_status, last_failed_at)
+SELECT h.endpoint_id, h.begins_at, h.attempts, h.delivered, h.rejected, h.latencies::int[], h.failures::jsonb,
+       h.last_error, h.last_status, h.failed_at
   FROM unnest(%(endpoints)s::uuid[], %(hours)s::timestamptz[], %(attempts)s::int[], %(delivered)s::int[],
-              %(rejected)s::int[], %(latencies)s::text[], %(errors)s::text[], %(statuses)s::int2[],
-              %(failed)s::timestamptz[])
-       AS h(endpoint_id, begins_at, attempts, delivered, rejected, latencies, last_error, last_status, failed_at)
+              %(rejected)s::int[], %(latencies)s::text[], %(failures)s::text[], %(errors)s::text[],
+              %(statuses)s::int2[], %(failed)s::timestamptz[])
+       AS h(endpoint_id, begins_at, attempts, delivered, rejected, latencies, failures, last_error, last_status,
+            failed_at)
     ON CONFLICT (endpoint_id, begins_at) DO UPDATE
    SET attempts = hour.attempts + EXCLUDED.attempts,
        delivered = hour.delivered + EXCLUDED.delivered,
@@ -89,6 +91,8 @@ SELECT h.endpoint_id, h.begins_at, h.attempts, h.delivered, h.rejected, h.latenc
        latencies = ARRAY(SELECT coalesce(a, 0) + coalesce(b, 0)
                            FROM unnest(hour.latencies, EXCLUDED.latencies) WITH ORDINALITY AS both_sides(a, b, place)
                           ORDER BY place),
+       failures = {sum_of_objects("hour.failures", "EXCLUDED.failures")},
+       rolled_up = false,
        last_error = CASE WHEN EXCLUDED.last_failed_at IS NULL THEN hour.last_error ELSE EXCLUDED.last_error END,
        last_status = CASE WHEN EXCLUDED.last_failed_at IS NULL THEN hour.last_status ELSE EXCLUDED.last_status END,
        last_failed_at = coalesce(EXCLUDED.last_failed_at, hour.last_failed_at)
@@ -100,6 +104,7 @@ STATS_PARAMETERS = (
     "delivered",
     "rejected",
     "latencies",
+    "failures",
     "errors",
     "statuses",
     "failed",
@@ -107,9 +112,9 @@ STATS_PARAMETERS = (
 
 
 def add_attempt_stats(rows: Sequence[Sequence[Any]]) -> None:
-    """Add rows (endpoint, hour, attempts, delivered, rejected, histogram, last error, status, time).
+    """Add rows (endpoint, hour, attempts, delivered, rejected, histogram, failures, last error, status, time).
 
-    The histogram is an array literal.
+    The histogram is an array literal, the failures are a JSON object.
     """
     run(ADD_ATTEMPT_STATS, dict(zip(STATS_PARAMETERS, columns(rows, len(STATS_PARAMETERS)), strict=True)))
 

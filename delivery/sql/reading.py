@@ -1,6 +1,7 @@
 """Read what the ORM cannot express: the first deliveries of many events, the blocking deliveries of ordered lanes."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -77,3 +78,34 @@ def blocking_deliveries(endpoint_id: UUID, keys: int, limit: int) -> list[tuple[
     Columns: order key, delivery id, attempts, next attempt, last status, last error.
     """
     return run(BLOCKING_DELIVERIES, {"endpoint": endpoint_id, "keys": keys, "limit": limit})
+
+
+# Reader: explanations of pending deliveries. Index: delivery_due, from the lane's low-water mark on.
+COUNT_AHEAD = f"""
+SELECT count(*) FROM (
+       SELECT FROM delivery_delivery
+        WHERE endpoint_id = %(endpoint)s AND state = '{PENDING}' AND next_attempt_at < %(due_at)s
+          AND next_attempt_at >= coalesce((SELECT low_water_mark FROM delivery_lane WHERE endpoint_id = %(endpoint)s),
+                                          'epoch')
+        LIMIT %(limit)s) ahead
+"""
+
+
+def count_ahead(endpoint_id: UUID, due_at: datetime, limit: int) -> int:
+    """Return how many pending deliveries of an endpoint are due before this time, counted up to ``limit``."""
+    ((count,),) = run(COUNT_AHEAD, {"endpoint": endpoint_id, "due_at": due_at, "limit": limit})
+    return int(count)
+
+
+# Reader: explanations of pending deliveries with an order key. Index: delivery_by_order_key.
+FIND_HEAD = f"""
+SELECT id FROM delivery_delivery
+ WHERE endpoint_id = %(endpoint)s AND order_key = %(key)s AND state IN ('{PENDING}', '{SENDING}')
+ ORDER BY created_at, id LIMIT 1
+"""
+
+
+def find_head(endpoint_id: UUID, order_key: str) -> UUID | None:
+    """Return the oldest unfinished delivery with this order key; None if there is none."""
+    rows = run(FIND_HEAD, {"endpoint": endpoint_id, "key": order_key})
+    return rows[0][0] if rows else None

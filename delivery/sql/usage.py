@@ -5,17 +5,19 @@ from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
+from delivery.models import PLATFORM
+from delivery.sql.figures.counts import ADD_TO_FIGURES
 from webhooks.kit.rows import is_type_prefix
 from webhooks.kit.sql import run
 
 HAS_INCREMENTS = "EXISTS (SELECT FROM delivery_usageincrement)"  # reader: the schedule
 
-# Reader: the usage task. Indexes: the primary key of increments, the unique key of totals.
-FOLD_USAGE = """
+# Reader: the usage task. Indexes: the primary key of increments, the unique keys of totals and of figures.
+FOLD_USAGE = f"""
 WITH folded AS (
     DELETE FROM delivery_usageincrement
      WHERE id IN (SELECT id FROM delivery_usageincrement ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
-    RETURNING tenant_id, day, type, events, deliveries
+    RETURNING tenant_id, day, type, events, deliveries, counted_at
 ), added AS (
     INSERT INTO delivery_usage AS u (tenant_id, day, type, events, deliveries, last_event_at)
     SELECT tenant_id, day, type, sum(events), sum(deliveries), CASE WHEN sum(events) > 0 THEN now() END FROM folded
@@ -23,13 +25,25 @@ WITH folded AS (
         ON CONFLICT (tenant_id, day, type) DO UPDATE
        SET events = u.events + excluded.events, deliveries = u.deliveries + excluded.deliveries,
            last_event_at = greatest(u.last_event_at, excluded.last_event_at)
+), periods AS (
+    SELECT 5::int2 AS length, date_bin('5 minutes', counted_at, 'epoch'::timestamptz) AS begins_at, tenant_id, events,
+           deliveries FROM folded
+     UNION ALL
+    SELECT 60::int2, date_trunc('hour', counted_at, 'UTC'), tenant_id, events, deliveries FROM folded
+), figures AS (
+    INSERT INTO delivery_figures AS f (scope, scope_id, tenant_id, length, begins_at, events, deliveries)
+    SELECT CASE WHEN GROUPING(tenant_id) = 1 THEN 'platform' ELSE 'tenant' END, coalesce(tenant_id, '{PLATFORM}'),
+           tenant_id, length, begins_at, sum(events), sum(deliveries)
+      FROM periods WHERE events > 0 OR deliveries > 0
+     GROUP BY GROUPING SETS ((tenant_id, length, begins_at), (length, begins_at)) ORDER BY 2, 4, 5
+    {ADD_TO_FIGURES}
 )
 SELECT count(*) FROM folded
 """
 
 
 def fold_usage(limit: int) -> int:
-    """Add up to ``limit`` increments to the daily totals and delete them; return their number."""
+    """Add up to ``limit`` increments to the daily totals and to the figures, and delete them; return their number."""
     ((count,),) = run(FOLD_USAGE, {"limit": limit})
     return int(count)
 

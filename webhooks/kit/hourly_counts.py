@@ -41,11 +41,17 @@ Rows = Sequence[tuple[UUID, datetime, C]]
 
 
 class HourlyCounts(Generic[C]):
-    """Count items by subject and hour. ``upsert`` writes rows (subject, begin of the hour, counts) in one statement."""
+    """Count items by subject and hour, or by periods of another length (``seconds``).
 
-    def __init__(self, new: Callable[[], C], upsert: Callable[[Rows[C]], None], *, thread_name: str = "") -> None:
+    ``upsert`` writes rows (subject, begin of the period, counts) in one transaction.
+    """
+
+    def __init__(
+        self, new: Callable[[], C], upsert: Callable[[Rows[C]], None], *, thread_name: str = "", seconds: int = HOUR
+    ) -> None:
         self._new = new
         self._upsert = upsert
+        self._seconds = seconds
         self._thread_name = thread_name
         self._lock = threading.Lock()
         self._counts: dict[tuple[UUID, int], C] = {}
@@ -61,19 +67,19 @@ class HourlyCounts(Generic[C]):
         if self._thread_name and self._process != os.getpid():
             self.start_thread()
         with self._lock:
-            counts, of_hour = None, 0
+            counts, of_period = None, 0
             for item, at in items:
-                hour = int(at) // HOUR
-                if counts is None or hour != of_hour:
-                    counts, of_hour = self._of_hour(subject, hour), hour
+                period = int(at) // self._seconds
+                if counts is None or period != of_period:
+                    counts, of_period = self._of_period(subject, period), period
                 counts.add(item)
         if not self._has_counts.is_set():  # cheaper than to set it again
             self._has_counts.set()
 
-    def _of_hour(self, subject: UUID, hour: int) -> C:
-        counts = self._counts.get((subject, hour))
+    def _of_period(self, subject: UUID, period: int) -> C:
+        counts = self._counts.get((subject, period))
         if counts is None:
-            counts = self._counts[subject, hour] = self._new()
+            counts = self._counts[subject, period] = self._new()
         return counts
 
     def write(self) -> None:
@@ -85,7 +91,12 @@ class HourlyCounts(Generic[C]):
         # In the order of the keys, so that two processes that write cannot deadlock.
         ordered = sorted(counts.items(), key=lambda entry: entry[0])
         try:
-            self._upsert([(subject, datetime.fromtimestamp(hour * HOUR, UTC), one) for (subject, hour), one in ordered])
+            self._upsert(
+                [
+                    (subject, datetime.fromtimestamp(period * self._seconds, UTC), one)
+                    for (subject, period), one in ordered
+                ]
+            )
         except Error:
             self._keep(counts)
             raise

@@ -118,7 +118,8 @@ class EndpointStatusSerializer(serializers.Serializer[LaneStatus]):
     )
     effective_rate = serializers.FloatField(
         allow_null=True,
-        help_text="Attempts per second possible now, by concurrency, response time and rate limit; null: unknown.",
+        help_text="Deliveries per second possible now, by concurrency, rate limit, and response time and success of "
+        "the latest attempts: 0 if all of these failed; null: unknown.",
     )
     rate_limit = serializers.FloatField(allow_null=True, help_text="Rate limit in attempts per second; null: no limit.")
     concurrency = serializers.IntegerField(

@@ -1,7 +1,6 @@
-"""Check the admin's pages of single rows, and the dashboard."""
+"""Check the admin's pages of single rows."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -158,11 +157,3 @@ class TestCancelling:
         client.handler.enforce_csrf_checks = True
         assert self.cancel(client, row) == 403
         assert row.state == "running"
-
-
-def test_dashboard_shows_deliveries_and_dead_letters(settings: Any) -> None:
-    settings.UNFOLD = {**settings.UNFOLD, "DASHBOARD_CALLBACK": "delivery.reading.dashboard.dashboard"}
-    make_letter()
-    shown = operator().get(reverse("admin:index")).content.decode()
-    assert "Deliveries, last hour" in shown
-    assert "Retries exhausted" in shown

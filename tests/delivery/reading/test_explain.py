@@ -119,6 +119,41 @@ class TestScheduled:
         Lane.objects.create(endpoint=endpoint, tenant=tenant, circuit_open_until=later, failures=9)
         assert codes(event) == ["circuit_open", "scheduled"]
 
+    def test_explain_says_until_when_the_breaker_is_open(self, tenant: Tenant) -> None:
+        event, endpoint = make_event(tenant), make_endpoint(tenant)
+        make_delivery(event, endpoint)
+        until = timezone.now() + timedelta(hours=1)
+        state = {"tenant": tenant, "circuit_open_until": until, "failures": 1_234, "open_count": 3}
+        Lane.objects.update_or_create(endpoint=endpoint, defaults=state)
+        (reason, _) = explanation_of(event).reasons
+        assert f"open until {until:%Y-%m-%d %H:%M:%S} UTC after 1,234 failures in a row" in reason.detail
+        Lane.objects.update(circuit_open_until=timezone.now() - timedelta(seconds=1))
+        assert "one attempt at a time probes the endpoint" in explanation_of(event).reasons[0].detail
+
+    def test_explain_a_queued_delivery_counts_those_ahead(self, tenant: Tenant) -> None:
+        endpoint, last = make_endpoint(tenant), make_event(tenant)
+        make_delivery(last, endpoint)
+        assert explanation_of(last).reasons[0].detail == "Queued: it is the next one."
+        for number in range(1, 4):
+            make_delivery(make_event(tenant), endpoint, next_attempt_at=last.created_at - timedelta(minutes=number))
+        assert explanation_of(last).reasons[0].detail == "Queued: 3 deliveries are due before it."
+
+    def test_explain_a_queued_delivery_says_how_long_the_rate_limit_makes_it(self, tenant: Tenant) -> None:
+        endpoint, last = make_endpoint(tenant, rate_limit=2, rate_period="minute"), make_event(tenant)
+        make_delivery(last, endpoint)
+        for number in range(1, 4):
+            make_delivery(make_event(tenant), endpoint, next_attempt_at=last.created_at - timedelta(minutes=number))
+        (reason,) = explanation_of(last).reasons
+        assert (reason.code, reason.detail.rpartition("these take ")[2]) == ("rate_limit", "1 min 30 s at least.")
+
+    def test_explain_an_ordered_delivery_names_the_one_before_it(self, tenant: Tenant) -> None:
+        endpoint = make_endpoint(tenant, ordering="subject")
+        first = make_delivery(make_event(tenant), endpoint, order_key="a")
+        last = make_event(tenant)
+        make_delivery(last, endpoint, order_key="a")
+        assert codes(last) == ["blocked", "queued"]
+        assert first.public_id in explanation_of(last).reasons[0].detail
+
     def test_explain_a_delivery_while_the_endpoint_wants_a_pause(self, tenant: Tenant) -> None:
         event, endpoint = make_event(tenant), make_endpoint(tenant)
         make_delivery(event, endpoint)

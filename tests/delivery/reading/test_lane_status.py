@@ -86,7 +86,20 @@ class TestRate:
 
     def attempts(self, endpoint: Endpoint, duration_ms: int) -> None:
         for _ in range(3):
-            make_attempt(make_delivery(make_event(endpoint.tenant), endpoint), duration_ms=duration_ms)
+            delivery = make_delivery(make_event(endpoint.tenant), endpoint)
+            make_attempt(delivery, duration_ms=duration_ms, status=200, error="")
+
+    def test_rate_of_an_endpoint_that_fails_each_time_is_zero(self, endpoint: Endpoint) -> None:
+        make_lane(endpoint, concurrency=64)
+        for _ in range(3):
+            make_attempt(make_delivery(make_event(endpoint.tenant), endpoint), duration_ms=4, error="connect")
+        assert lane_status(endpoint).effective_rate == 0.0
+
+    def test_rate_counts_only_the_share_that_delivers(self, endpoint: Endpoint) -> None:
+        make_lane(endpoint, concurrency=10)
+        self.attempts(endpoint, 200)
+        make_attempt(make_delivery(make_event(endpoint.tenant), endpoint), duration_ms=200, error="timeout")
+        assert lane_status(endpoint).effective_rate == 37.5
 
     @pytest.mark.parametrize(
         ("window", "limit", "rate"), [(10, None, 50.0), (1, None, 5.0), (10, 7, 7.0), (1000, None, 512 * 5.0)]

@@ -105,7 +105,7 @@ def test_any_duration_has_a_bucket(ms: int, least: int, most: int) -> None:
 
 def test_delete_old_stats_deletes_hours_after_their_retention() -> None:
     endpoint = make_endpoint()
-    counted(endpoint, outcome(), outcome(at=NOW - timedelta(days=36)))
+    counted(endpoint, outcome(), outcome(at=NOW - timedelta(days=63)))
     assert delete_old_stats(NOW) == 1
     assert HourlyStats.objects.count() == 1
 

@@ -1,0 +1,166 @@
+"""The admin's first page: whether all is well, and who is affected."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from config.admin import home
+from config.status import parts
+from config.status.parts import Part
+from config.status.status import cached_status
+from delivery.figures.measure import measure_backlog
+from delivery.lifecycle.usage import fold
+from delivery.models import Alert, AlertRule, Lane, UsageIncrement
+from delivery.sending.attempt_stats import AttemptStats
+from delivery.transports.outcome import Failure, Outcome
+from tests.delivery.factories import make_dead_letter, make_delivery, make_event
+from tests.factories import make_endpoint, make_tenant
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture(autouse=True)
+def fresh_state() -> None:
+    cached_status.clear()
+    parts.readiness.clear()
+
+
+def staff(*permissions: str) -> Client:
+    user = User.objects.create(username="staff", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def shown(client: Client, **query: str) -> str:
+    response = client.get(reverse("admin:index"), query)
+    assert response.status_code == 200
+    return " ".join(response.content.decode().split())
+
+
+def make_failing(failures: int = 9) -> Any:
+    endpoint = make_endpoint(make_tenant())
+    lane = {"tenant": endpoint.tenant, "failing_since": NOW, "failures": failures, "open_count": 2}
+    Lane.objects.update_or_create(endpoint=endpoint, defaults=lane)
+    stats = AttemptStats()
+    stats.add(endpoint.pk, [Outcome(NOW.timestamp(), 10, 503, Failure.STATUS)] * failures)
+    stats.write()
+    return endpoint
+
+
+def test_page_names_the_failing_endpoint_why_it_fails_and_what_waits() -> None:
+    endpoint = make_failing()
+    UsageIncrement.objects.create(tenant_id=endpoint.tenant_id, day=NOW.date(), type="a", events=4, deliveries=4)
+    fold()
+    late = make_endpoint(make_tenant())
+    make_delivery(make_event(late.tenant), late, next_attempt_at=NOW - timedelta(minutes=17))
+    for _ in range(3):
+        make_dead_letter(make_delivery(make_event(late.tenant), late))
+    measure_backlog()
+    text = shown(staff("view_delivery"))
+    for words in (
+        "503 for 100 % of attempts",
+        "1 endpoint failing",
+        "17 min",
+        reverse("admin:subscriptions_endpoint_change", args=[endpoint.pk]),
+        reverse("admin:subscriptions_endpoint_change", args=[late.pk]),
+        "Retries exhausted",
+        'aria-label="Throughput per hour, last day: events in 4; delivered 0"',
+    ):
+        assert words in text
+    assert "First steps" not in text
+
+
+@pytest.mark.parametrize("period", ["hour", "day", "week", "month", "year", "\0"])
+@pytest.mark.parametrize("order", ["failures", "late", "pending", "dead", ""])
+def test_each_period_and_order_is_shown(period: str, order: str) -> None:
+    make_failing()
+    text = shown(staff("view_delivery"), period=period, order=order)
+    assert f"Last {period if period.isalpha() else 'day'}" in text
+    assert text.count("<figure>") == 6
+
+
+def test_times_are_those_of_the_viewers_zone() -> None:
+    client = staff("view_delivery")
+    client.cookies["waypost_zone"] = "Asia%2FKolkata"
+    assert "Times in Asia/Kolkata (UTC+05:30)" in shown(client)
+
+
+def test_empty_platform_says_what_to_do_first() -> None:
+    text = shown(staff("view_delivery"))
+    assert "First steps" in text
+    assert text.count(">to do<") == 5
+    make_endpoint(make_tenant())
+    assert [it.is_done for it in home.first_steps()] == [True, False, True, False, False]
+
+
+def test_firing_alerts_are_listed_the_most_urgent_first() -> None:
+    for severity in ("warning", "critical"):
+        rule = AlertRule.objects.create(name=f"Rule {severity}", condition="dead_letters", severity=severity)
+        Alert.objects.create(
+            rule=rule,
+            subject_type="endpoint",
+            subject="ep_1",
+            subject_name="https://a.example",
+            state="firing",
+            since=NOW,
+            last_true_at=NOW,
+            message="Too many.",
+        )
+    text = shown(staff("view_delivery"))
+    assert text.index("Rule critical") < text.index("Rule warning")
+    assert "2 alerts firing" in text
+
+
+def test_page_takes_no_more_queries_for_more_endpoints() -> None:
+    client = staff("view_delivery")
+
+    def queries() -> int:
+        make_failing()
+        measure_backlog()
+        cached_status.clear()
+        parts.readiness.clear()
+        with CaptureQueriesContext(connection) as taken:
+            shown(client)
+        return len(taken)
+
+    queries()
+    assert queries() == queries()
+
+
+def test_user_without_the_permission_sees_no_figures() -> None:
+    assert "wp-verdict" not in shown(staff())
+
+
+@pytest.mark.parametrize(
+    ("tone", "alerts", "verdict", "words"),
+    [
+        ("good", [], "good", "All is well"),
+        ("plain", [], "good", "All is well"),
+        ("warn", [], "warn", "some things need attention"),
+        ("good", ["Dead letters"], "warn", "some things need attention"),
+        ("bad", [], "bad", "not well"),
+    ],
+)
+def test_verdict_is_that_of_the_worst_part(tone: Any, alerts: list[str], verdict: str, words: str) -> None:
+    found = home.verdict([Part("Broker", tone, "away")], alerts, [])
+    assert found.tone == verdict
+    assert words in found.words
+    assert bool(found.reasons) == (verdict != "good")
+
+
+def test_parts_tell_silent_workers() -> None:
+    measure_backlog()
+    states = {it.name: it for it in parts.platform_parts(cached_status.get(""), NOW + timedelta(minutes=10))}
+    assert states["Workers"].tone == "bad"
+    assert states["Workers"].state.startswith("silent for")
+    assert states["Database"].tone == "good"
