@@ -54,8 +54,8 @@ class ExplanationReasonSerializer(serializers.Serializer[Any]):
         help_text="Reason as a code. Not sent: `no_subscription`, `type`, `pattern`, `inactive`, `created_later`, "
         "`changed_later`, `endpoint_created_later`, `unknown`, `cancelled`. Waiting: `deferred`, `paused`, `disabled`, "
         "`unverified`, `pause_requested`, `circuit_open`, `scheduled`, `blocked`, `rate_limit`, `queued`. Of "
-        "invocation records: `named`, `result`, `result_pending`. Of events of other tenants: `shared`, `grant`. Otherwise the state of the "
-        "delivery, or the cause of its dead letter.",
+        "invocation records: `named`, `result`, `result_pending`. Of events of other tenants: `shared`, `grant`. "
+        "Otherwise the state of the delivery, or the cause of its dead letter.",
     )
     detail = serializers.CharField(help_text="Reason in words.")
     subscription = serializers.SerializerMethodField(

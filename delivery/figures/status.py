@@ -21,6 +21,7 @@ from subscriptions.models import Endpoint
 from webhooks.kit.charts.viewer_zone import clock
 
 HOURS = 24
+DELIVERS_WELL = 0.95  # part of the attempts
 Tone = Literal["plain", "info", "good", "warn", "bad"]  # of webhooks/admin.css
 WORDS = {
     Failure.DNS: "host name not found",
@@ -94,7 +95,7 @@ def status_of(endpoint: Endpoint, lane: Lane, recent: RecentAttempts, now: datet
         since = f" since {at(lane.rejecting_since)}" if lane.rejecting_since else ""
         return EndpointStatus("bad", f"rejecting{since}: {_share(recent, lane)}")
     delivers = f"delivers {percent(recent.delivered, recent.attempts)} % of {recent.attempts:,} attempts"
-    health: Tone = "good" if recent.delivered > recent.attempts / 2 else "warn"
+    health: Tone = "good" if recent.delivered >= DELIVERS_WELL * recent.attempts else "warn"
     return EndpointStatus(health, f"{delivers} in the last {HOURS} hours")
 
 
