@@ -44,6 +44,7 @@ TAG_OF = {
     "data": "Events",
     "verification-callbacks": "Endpoints",
     "endpoint-stats": "Endpoints",
+    "history": "Usage",
     "source-kinds": "Sources",
     "receipt-replays": "Receipts",
 }

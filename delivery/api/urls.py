@@ -18,6 +18,7 @@ from delivery.api import (
 from delivery.api.alerts import alert_rules, alerts
 from delivery.api.dead_letters import dead_letter_changes, dead_letter_jobs, dead_letters
 from delivery.api.endpoints import connector_previews, lane_status, stats, test_deliveries, verification
+from delivery.api.figures import history
 from delivery.api.publishing import events
 from delivery.api.pulling import acknowledgements, messages
 from delivery.api.schedules import runs, schedules
@@ -96,6 +97,8 @@ urlpatterns = [
     path("endpoints/<str:ref>/test/", test_deliveries.EndpointTest.as_view(), name="endpoint-test"),
     path("endpoints/<str:ref>/retry/", lane_status.EndpointRetry.as_view(), name="endpoint-retry"),
     path("tenants/<str:ref>/limits/", limits.TenantLimits.as_view(), name="tenant-limits"),
+    path("endpoints/<str:ref>/history/", history.EndpointHistory.as_view(), name="endpoint-history"),
+    path("history/", history.History.as_view(), name="history"),
     path("usage/", usage.UsageReport.as_view(), name="usage"),
     path("endpoints/<str:ref>/status/", lane_status.EndpointStatus.as_view(), name="endpoint-status"),
     path("replays/<str:ref>/cancel/", replays.ReplayCancel.as_view(), name="replay-cancel"),

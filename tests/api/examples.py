@@ -329,6 +329,8 @@ def publish(it: Recorder, client: APIClient, endpoint: str) -> None:
     it.call(client, "get_endpoint_status", ref=endpoint)
     it.call(client, "retry_endpoint", ref=endpoint)
     it.call(client, "get_usage")
+    it.call(client, "get_history", query="?from=2026-05-01&to=2026-05-31&granularity=month")
+    it.call(client, "get_endpoint_history", ref=endpoint, query="?from=2026-05-01&to=2026-05-31&granularity=month")
     it.call(client, "delete_event_payload", ref=event)
     it.call(client, "create_event_batch", [{"type": "customer.created", "data": {"name": "Ada"}}, {"data": {}}])
 
