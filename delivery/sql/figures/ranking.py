@@ -5,29 +5,40 @@ from uuid import UUID
 
 from webhooks.kit.sql import run
 
-# Readers: the admin's first page. Indexes: figures_with_failures and hourly_stats_with_failures, which contain only
-# periods with failures. Days of endpoints come from their days, except for those since ``days_until``.
-_RANK = """
-SELECT scope_id, sum(failed)::int8 AS failed FROM ({parts}) part
- WHERE %(tenant)s::uuid IS NULL
-    OR scope_id IN (SELECT id FROM subscriptions_endpoint WHERE tenant_id = %(tenant)s)
+# Readers: the admin's first page and that of a tenant. Indexes: figures_with_failures and hourly_stats_with_failures,
+# which contain only periods with failures. Days of endpoints come from their rows, those since days_until from hours.
+
+
+def _rank(*parts: str) -> str:
+    """Return the statement that ranks by the sum of these parts."""
+    return f"""
+SELECT scope_id, sum(failed)::int8 AS failed FROM ({" UNION ALL ".join(parts)}) part
+ WHERE %(tenant)s::uuid IS NULL OR scope_id IN (SELECT id FROM subscriptions_endpoint WHERE tenant_id = %(tenant)s)
  GROUP BY scope_id ORDER BY failed DESC, scope_id LIMIT %(limit)s
 """
-_FIGURES = """
+
+
+def _figures(length: int, until: str = "'infinity'") -> str:
+    return f"""
 SELECT scope_id, attempts - delivered AS failed FROM delivery_figures
- WHERE scope = %(scope)s AND length = {length} AND attempts > delivered AND begins_at >= %(since)s
+ WHERE scope = %(scope)s AND length = {length} AND attempts > delivered AND begins_at >= %(since)s::timestamptz
+   AND begins_at < {until}
 """
-_ENDPOINT_HOURS = """
+
+
+def _hours_of_endpoints(since: str) -> str:
+    return f"""
 SELECT endpoint_id AS scope_id, attempts - delivered AS failed FROM delivery_hourlystats
  WHERE attempts > delivered AND begins_at >= {since}
 """
-RANK_BY_FIVE_MINUTES = _RANK.format(parts=_FIGURES.format(length=5))
-RANK_TENANTS_BY_HOURS = _RANK.format(parts=_FIGURES.format(length=60))
-RANK_ENDPOINTS_BY_HOURS = _RANK.format(parts=_ENDPOINT_HOURS.format(since="%(since)s"))
-RANK_ENDPOINTS_BY_DAYS = _RANK.format(
-    parts=_FIGURES.format(length=1440)
-    + " AND begins_at < %(days_until)s UNION ALL "
-    + _ENDPOINT_HOURS.format(since="greatest(%(since)s, %(days_until)s)")
+
+
+RANK_BY_FIVE_MINUTES = _rank(_figures(5))
+RANK_TENANTS_BY_HOURS = _rank(_figures(60))
+RANK_ENDPOINTS_BY_HOURS = _rank(_hours_of_endpoints("%(since)s::timestamptz"))
+RANK_ENDPOINTS_BY_DAYS = _rank(
+    _figures(1440, "%(days_until)s::timestamptz"),
+    _hours_of_endpoints("greatest(%(since)s::timestamptz, %(days_until)s::timestamptz)"),
 )
 
 

@@ -48,7 +48,15 @@ SELECT id, scope, scope_id, tenant_id, date_trunc('day', begins_at, 'UTC') FROM 
 
 # Reader: the rollup. Indexes: unique_hour_per_endpoint, or unique_figures_per_scope_and_period; of dead letters
 # dead_letter_by_endpoint, dead_letter_by_tenant or the primary key, from the first key of the day to its last.
-_WRITE_DAYS = """
+_OF_DAY = "begins_at >= d.day AND begins_at < d.day + interval '1 day'"
+_OTHER_HOURS = f"delivery_figures WHERE scope_id = d.scope_id AND length = 60 AND {_OF_DAY}"
+
+
+def _write_days(hours: str, of_scope: str, events: str = "sum(events)", deliveries: str = "sum(deliveries)") -> str:
+    """Return the statement; ``hours`` is a table with a condition, which each of its subqueries reads."""
+    table, _, condition = hours.partition(" WHERE ")
+    hours = f"(SELECT * FROM {table} WHERE {condition}) h"
+    return f"""
 WITH days AS MATERIALIZED (
     SELECT * FROM unnest(%(scopes)s::text[], %(scope_ids)s::uuid[], %(tenants)s::uuid[], %(days)s::timestamptz[],
                          %(first_keys)s::uuid[], %(last_keys)s::uuid[])
@@ -89,15 +97,6 @@ SELECT d.scope, d.scope_id, d.tenant_id, 1440, d.day, hours.events, hours.delive
        latencies = EXCLUDED.latencies, failures = EXCLUDED.failures, pending = EXCLUDED.pending,
        open_dead_letters = EXCLUDED.open_dead_letters
 """
-_OF_DAY = "begins_at >= d.day AND begins_at < d.day + interval '1 day'"
-_OTHER_HOURS = f"delivery_figures WHERE scope_id = d.scope_id AND length = 60 AND {_OF_DAY}"
-
-
-def _write_days(hours: str, of_scope: str, events: str = "sum(events)", deliveries: str = "sum(deliveries)") -> str:
-    """Return the statement; ``hours`` is a table with a condition, which each of its subqueries reads."""
-    table, _, condition = hours.partition(" WHERE ")
-    selected = f"(SELECT * FROM {table} WHERE {condition}) h"
-    return _WRITE_DAYS.format(hours=selected, of_scope=of_scope, events=events, deliveries=deliveries)
 
 
 WRITE_ENDPOINT_DAYS = _write_days(
