@@ -81,4 +81,4 @@ def test_months_count_whole() -> None:
 def test_history_with_an_invalid_period_names_the_field(query: str, field: str) -> None:
     response = make_client(make_tenant()).get(f"{API}history/?{query}")
     assert response.status_code == 400
-    assert response.json()["errors"][0]["pointer"].endswith(field) or field in response.content.decode()
+    assert field in response.json()["errors"][0].values()
