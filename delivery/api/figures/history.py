@@ -19,6 +19,8 @@ from webhooks.kit.rest.serializers import ChoiceField
 MAX_ROWS = {"day": 366, "month": 120}
 DEFAULT_DAYS = 30
 TOO_LONG = "Must be at most {days} days after `from` by day, and 10 years by month."
+FIRST_YEAR, LAST_YEAR = 2000, 2999
+OTHER_YEAR = f"Must be a date of a year from {FIRST_YEAR} to {LAST_YEAR}."
 DAY = timedelta(days=1)
 
 
@@ -44,11 +46,13 @@ class HistoryParams(QueryParams):
 
     def validate(self, attrs: Any) -> Any:
         last = attrs.setdefault("to", datetime.now(UTC).date())
-        first = attrs.setdefault("from", max(last - timedelta(days=DEFAULT_DAYS - 1), date.min))
+        if not FIRST_YEAR <= last.year <= LAST_YEAR:
+            raise serializers.ValidationError({"to": [OTHER_YEAR]})
+        first = attrs.setdefault("from", last - timedelta(days=DEFAULT_DAYS - 1))
+        if not FIRST_YEAR - 1 <= first.year <= LAST_YEAR:
+            raise serializers.ValidationError({"from": [OTHER_YEAR]})
         if first > last:
             raise serializers.ValidationError({"to": ["Must not be before `from`."]})
-        if not 1 < first.year <= last.year < date.max.year:
-            raise serializers.ValidationError({"from": ["Must be a date of a year from 2 to 9998."]})
         if len(edges_of(first, last, attrs["granularity"])) - 1 > MAX_ROWS[attrs["granularity"]]:
             raise serializers.ValidationError({"to": [TOO_LONG.format(days=MAX_ROWS["day"] - 1)]})
         return attrs

@@ -73,8 +73,9 @@ def test_months_count_whole() -> None:
         ("from=2024-01-01&to=2026-01-01", "to"),
         ("from=2001-01-01&to=2026-01-01&granularity=month", "to"),
         ("granularity=week", "granularity"),
-        ("to=0001-01-01", "from"),
-        ("to=9999-12-31", "from"),
+        ("to=0001-01-01", "to"),
+        ("to=9999-12-31", "to"),
+        ("from=1001-01-01&to=2026-01-01&granularity=month", "from"),
         ("from=x", "from"),
     ],
 )
