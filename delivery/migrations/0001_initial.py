@@ -19,6 +19,23 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='Backlog',
+            fields=[
+                ('scope_id', models.UUIDField(primary_key=True, serialize=False)),
+                ('tenant_id', models.UUIDField(null=True)),
+                ('measured_at', models.DateTimeField()),
+                ('pending', models.BigIntegerField(help_text='Pending deliveries, those that wait for a retry included.')),
+                ('due', models.BigIntegerField(help_text='Pending deliveries that are due, of active endpoints.')),
+                ('oldest_due_at', models.DateTimeField(help_text='When the first of those was due; empty: none is.', null=True)),
+                ('open_dead_letters', models.BigIntegerField()),
+                ('causes', models.JSONField(default=dict, help_text='Open dead letters by cause.')),
+                ('seconds', models.FloatField(default=0.0, help_text='How long the measurement took; in the row of all.')),
+            ],
+            options={
+                'verbose_name_plural': 'backlog',
+            },
+        ),
+        migrations.CreateModel(
             name='Event',
             fields=[
                 ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
@@ -65,6 +82,7 @@ class Migration(migrations.Migration):
                 ('type', models.TextField()),
                 ('events', models.IntegerField()),
                 ('deliveries', models.IntegerField()),
+                ('counted_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), default=django.utils.timezone.now, help_text='When the transaction began: the time of the figures.')),
             ],
         ),
         migrations.CreateModel(
@@ -360,6 +378,32 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Figures',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('scope', models.CharField(choices=[('platform', 'Platform'), ('tenant', 'Tenant'), ('endpoint', 'Endpoint')], max_length=8)),
+                ('scope_id', models.UUIDField()),
+                ('tenant_id', models.UUIDField(help_text='The tenant; empty in the rows of the platform.', null=True)),
+                ('length', models.PositiveSmallIntegerField(choices=[(5, 'Five minutes'), (60, 'Hour'), (1440, 'Day')])),
+                ('begins_at', models.DateTimeField()),
+                ('events', models.BigIntegerField(db_default=0, default=0, help_text='Events accepted.')),
+                ('deliveries', models.BigIntegerField(db_default=0, default=0, help_text='Deliveries created.')),
+                ('attempts', models.BigIntegerField(db_default=0, default=0, help_text='Attempts that ended.')),
+                ('delivered', models.BigIntegerField(db_default=0, default=0, help_text='Attempts that delivered.')),
+                ('rejected', models.BigIntegerField(db_default=0, default=0, help_text='Attempts that the endpoint rejected.')),
+                ('dead_letters', models.BigIntegerField(db_default=0, default=0, help_text='Deliveries that failed permanently; counted in days only.')),
+                ('latencies', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), db_default=models.Value([], django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None)), default=list, help_text='Histogram of durations; bounds: sending.attempt_stats.BOUNDS.', size=None)),
+                ('failures', models.JSONField(db_default=models.Value({}, models.JSONField()), default=dict, help_text='Failed attempts by HTTP status, or by class of failure.')),
+                ('pending', models.BigIntegerField(help_text='Pending deliveries at the last measurement in the period.', null=True)),
+                ('open_dead_letters', models.BigIntegerField(help_text='Open dead letters at that time.', null=True)),
+                ('rolled_up', models.BooleanField(db_default=False, default=False, help_text='The row of the day contains this hour as it is.')),
+            ],
+            options={
+                'indexes': [models.Index(fields=['length', 'begins_at'], name='figures_by_period'), models.Index(condition=models.Q(('attempts__gt', models.F('delivered'))), fields=['scope', 'length', 'begins_at'], name='figures_with_failures'), models.Index(condition=models.Q(('length', 60), ('rolled_up', False), models.Q(('scope', 'endpoint'), _negated=True)), fields=['begins_at'], name='figures_to_roll_up')],
+                'constraints': [models.UniqueConstraint(fields=('scope_id', 'length', 'begins_at'), name='unique_figures_per_scope_and_period')],
+            },
+        ),
+        migrations.CreateModel(
             name='Heartbeat',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -391,6 +435,8 @@ class Migration(migrations.Migration):
                 ('rejected', models.PositiveIntegerField(default=0)),
                 ('superseded', models.PositiveIntegerField(db_default=0, default=0, help_text='Deliveries that were superseded in this hour; counted in their statement.')),
                 ('latencies', django.contrib.postgres.fields.ArrayField(base_field=models.PositiveIntegerField(), help_text='Histogram of durations; bounds: sending.attempt_stats.BOUNDS.', size=None)),
+                ('failures', models.JSONField(db_default=models.Value({}, models.JSONField()), default=dict, help_text='Failed attempts by HTTP status, or by class of failure.')),
+                ('rolled_up', models.BooleanField(db_default=False, default=False, help_text='The figures of the day contain this hour as it is.')),
                 ('last_error', models.CharField(blank=True, max_length=20)),
                 ('last_status', models.PositiveSmallIntegerField(null=True)),
                 ('last_failed_at', models.DateTimeField(null=True)),
@@ -681,6 +727,14 @@ class Migration(migrations.Migration):
             model_name='hourlystats',
             index=models.Index(fields=['begins_at'], name='hourly_stats_by_hour'),
         ),
+        migrations.AddIndex(
+            model_name='hourlystats',
+            index=models.Index(condition=models.Q(('attempts__gt', models.F('delivered'))), fields=['begins_at'], name='hourly_stats_with_failures'),
+        ),
+        migrations.AddIndex(
+            model_name='hourlystats',
+            index=models.Index(condition=models.Q(('rolled_up', False)), fields=['begins_at'], name='hourly_stats_to_roll_up'),
+        ),
         migrations.AddConstraint(
             model_name='hourlystats',
             constraint=models.UniqueConstraint(fields=('endpoint', 'begins_at'), name='unique_hour_per_endpoint'),
@@ -792,6 +846,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='deadletter',
             index=models.Index(condition=models.Q(('closed_at', None)), fields=['tenant', 'id'], name='dead_letter_replayable'),
+        ),
+        migrations.AddIndex(
+            model_name='deadletter',
+            index=models.Index(condition=models.Q(('acknowledged_at', None), ('closed_at', None)), fields=['endpoint', 'cause'], name='dead_letter_open_by_endpoint'),
         ),
         migrations.AddConstraint(
             model_name='deadletter',

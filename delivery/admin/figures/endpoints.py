@@ -5,16 +5,16 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 
+from delivery.admin.endpoints.endpoint_operations import EndpointWithTestAdmin
 from delivery.admin.figures.panel import context_of
 from delivery.figures.status import statuses
-from subscriptions.admin.endpoints import EndpointAdmin
 from subscriptions.models import Endpoint
 
 admin.site.unregister(Endpoint)
 
 
 @admin.register(Endpoint)
-class EndpointWithFiguresAdmin(EndpointAdmin):
+class EndpointWithFiguresAdmin(EndpointWithTestAdmin):
     """Show endpoints; the page of one begins with its status and its figures."""
 
     change_form_before_template = "delivery/admin/endpoint_figures.html"

@@ -41,7 +41,8 @@ WITH waiting AS MATERIALIZED (
       FROM delivery_delivery WHERE state = '{PENDING}' GROUP BY endpoint_id
 ), dead AS MATERIALIZED (
     SELECT endpoint_id, sum(number) AS letters, jsonb_object_agg(cause, number) AS causes
-      FROM (SELECT endpoint_id, cause, count(*) AS number FROM delivery_deadletter WHERE replayed_at IS NULL
+      FROM (SELECT endpoint_id, cause, count(*) AS number FROM delivery_deadletter
+             WHERE closed_at IS NULL AND acknowledged_at IS NULL
              GROUP BY endpoint_id, cause) by_cause
      GROUP BY endpoint_id
 ), counted AS MATERIALIZED (

@@ -17,8 +17,8 @@ SELECT overlay(%(first)s::text placing right(gen_random_uuid()::text, 20) from 1
 """
 DEAD_LETTERS = """
 INSERT INTO delivery_deadletter (id, created_at, delivery_id, endpoint_id, tenant_id, cause, reason, last_error,
-                                 attempts, failed_at, replayed_by)
-SELECT delivery_uuid7(), %(at)s::timestamptz, id, endpoint_id, tenant_id, %(cause)s::text, '', 'status', 1,
+                                 attempts, failed_at, closed_by)
+SELECT webhooks_uuid7(), %(at)s::timestamptz, id, endpoint_id, tenant_id, %(cause)s::text, '', 'status', 1,
        %(at)s::timestamptz, ''
   FROM delivery_delivery WHERE endpoint_id = ANY(%(endpoints)s::uuid[]) AND state = 'dead'
 """

@@ -41,7 +41,7 @@ def test_backlog_agrees_with_the_tables_with_a_hundred_thousand_deliveries() -> 
         oldest=Min("next_attempt_at", filter=Q(state="pending")),
     )
     assert (total.pending, total.due, total.oldest_due_at) == (counted["pending"], counted["due"], counted["oldest"])
-    assert total.open_dead_letters == DeadLetter.objects.filter(replayed_at=None).count() == 11_674
+    assert total.open_dead_letters == DeadLetter.objects.filter(closed_at=None).count() == 11_674
     assert total.causes == {"exhausted": 11_674}
     by_tenant = {row.scope_id: row for row in Backlog.objects.exclude(pk=PLATFORM)}
     assert [by_tenant[it.pk].pending for it in endpoints[:3]] == [24_178, 30_000, 9_148]
@@ -77,7 +77,7 @@ def test_deliveries_of_a_paused_endpoint_are_pending_and_not_due() -> None:
 
 def test_replayed_dead_letters_are_not_counted() -> None:
     endpoint = make_endpoint(make_tenant())
-    for changes in ({"cause": "responded_410"}, {"cause": "responded_410", "replayed_at": NOW}, {"cause": "exhausted"}):
+    for changes in ({"cause": "responded_410"}, {"cause": "responded_410", "closed_at": NOW}, {"cause": "exhausted"}):
         make_dead_letter(make_delivery(make_event(endpoint.tenant), endpoint), **changes)
     measure_backlog()
     assert waiting(PLATFORM).causes == {"responded_410": 1, "exhausted": 1}

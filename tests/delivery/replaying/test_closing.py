@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from delivery.reading.dashboard import causes
 
 from delivery.models import DeadLetter, DeadLetterJob, Delivery
-from delivery.reading.dashboard import causes
 from delivery.reading.timeline import timeline
 from delivery.replaying import closing
 from delivery.replaying.replay_filter import ReplayFilter
