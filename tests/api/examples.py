@@ -39,6 +39,9 @@ TYPE_ID = re.compile(r"\b([a-z]{2,5})_([0-7][0-9a-hjkmnp-tv-z]{25})\b")
 INSTANT = re.compile(r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 REPLACED: list[tuple[re.Pattern[str], str]] = [
     (re.compile(r'(?<="cursor": ")[A-Za-z0-9_-]{64}(?=")'), "AZ" + "Q3" * 31),
+    (re.compile(r"(?<=[?&]cursor=)[A-Za-z0-9_-]{40,}"), "cD0yMDI2LTA1LTA0VDEyOjMwOjAwWg"),
+    (re.compile(r'(?<=")[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=")'), "019d1234-5678-7abc-8def-0123456789ab"),
+    (re.compile(r'(?<="request_id": ")req_[0-9a-f]+(?=")'), "req_1e05a8d0f8827ae71"),
     (re.compile(r"\bwhsec_[A-Za-z0-9+/=]{20,}"), "whsec_" + base64.b64encode(b"a secret of 24 bytes, 24").decode()),
     (re.compile(r"\bwp_[A-Za-z0-9_-]{30,}"), "wp_c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA"),
     (re.compile(r"\bwp_[A-Za-z0-9_-]{8}(?=[\"…])"), "wp_c2VjcmV0"),
@@ -147,6 +150,7 @@ VARYING = {
     "seconds": 60.0,
     "published_per_second": 99.8,
     "local": "2026-05-04T14:30:00+02:00",
+    "subject_hash": "hmac-sha256:4RhX2zjnpfHHr2uHeg6yRBC9I7vz1O2HbLBPrXNJUj4",
     "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
 }
 

@@ -17,6 +17,7 @@ from subscriptions.portal_access.links import create_link
 from subscriptions.routing.grants import create_grant
 from tests.delivery.alerts.factories import make_alert, make_rule
 from tests.delivery.factories import make_attempt, make_dead_letter, make_delivery, make_event, make_replay
+from tests.delivery.pulling.factories import make_pulled
 from tests.delivery.schedules.factories import make_schedule
 from tests.factories import (
     make_endpoint,
@@ -28,6 +29,7 @@ from tests.factories import (
     make_tenant,
 )
 from tests.factories_receiver import make_receipt, make_source
+from webhooks.audit.models import AuditEntry
 from webhooks.models import ReceiptReplay, Rejection, Source, SourceSecret
 from webhooks.wire.ids import parse
 
@@ -43,7 +45,7 @@ class TenantRows:
         """Return the ids for the ``{names}`` in a path, each of a row of the resource that precedes the name."""
         steps = path.removeprefix("/api/v1").strip("/").split("/")
         return {
-            step.strip("{}"): self.id_of(resource_of(steps[:place]))
+            step.strip("{}"): self.id_of(PULLED if path.endswith(OF_PULLED) else resource_of(steps[:place]))
             for place, step in enumerate(steps)
             if step.startswith("{")
         }
@@ -82,6 +84,11 @@ def _secret(of: TenantRows) -> str:
     return found.public_id
 
 
+def _audit_entry(of: TenantRows) -> str:
+    make_subscription(of.endpoint())
+    return AuditEntry.objects.filter(tenant_id=of.tenant.pk).latest("id").public_id
+
+
 def _plan(of: TenantRows) -> str:
     of.tenant.plan = make_plan()
     of.tenant.save()
@@ -94,13 +101,17 @@ def _endpoint_secret(of: TenantRows) -> str:
     return endpoint.secrets.exclude(expires_at=None).get().public_id
 
 
+OF_PULLED = ("/messages/", "/acknowledgements/")  # operations of endpoints whose messages are pulled
+PULLED = "endpoints/pulled"
 SHARED = {"connectors": "discord"}  # names that are the same for every tenant
 MAKE: dict[str, Callable[[TenantRows], str]] = {
     "tenants": lambda of: of.tenant.public_id,
+    "audit": _audit_entry,
     "plans": _plan,
     "keys": lambda of: make_key(of.tenant)[0].public_id,
     "endpoints": lambda of: of.endpoint().public_id,
     "endpoints/secrets": _endpoint_secret,
+    PULLED: lambda of: make_pulled(of.tenant).public_id,
     "grants": lambda of: create_grant(of.tenant, make_tenant(), event_types=["order.*"]).public_id,
     "subscriptions": lambda of: make_subscription(of.endpoint()).public_id,
     "inspectors": lambda of: create_inspector(of.tenant).public_id,

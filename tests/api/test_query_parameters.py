@@ -12,7 +12,7 @@ from tests.factories import make_client, make_tenant
 pytestmark = pytest.mark.django_db
 
 READS = [it for it in operations() if it.method == "get" and it.needs_key]
-PAGES = [it for it in READS if "cursor" in it.query_parameters or "hours" in it.query_parameters]
+PAGES = [it for it in READS if it.query_parameters]
 EACH = pytest.mark.parametrize("operation", PAGES, ids=str)
 EACH_LIST = pytest.mark.parametrize("operation", [it for it in PAGES if "order" in it.query_parameters], ids=str)
 
@@ -89,11 +89,6 @@ def test_tenant_may_name_itself_in_the_query(operation: Operation) -> None:
     path = operation.path.format_map(TenantRows(tenant).ids_in(operation.path))
     status = 403 if is_of_the_platform(operation) else 200
     assert make_client(tenant).get(f"{path}?tenant={tenant.public_id}").status_code == status
-
-
-def test_every_operation_with_query_parameters_is_tested() -> None:
-    """Operations outside PAGES have no query parameters."""
-    assert {str(it) for it in READS if it.query_parameters} == {str(it) for it in PAGES}
 
 
 @pytest.mark.parametrize("operation", [it for it in operations() if it.needs_key], ids=str)

@@ -796,6 +796,24 @@ class AsyncOperations(AsyncClientBase):
         )
         return result
 
+    async def get_endpoint_history(
+        self,
+        ref: str,
+        *,
+        from_: str | None = None,
+        granularity: str | None = None,
+        to: str | None = None,
+        tenant: str | None = None,
+    ) -> models.History:
+        """Get an endpoint's history: ``GET /endpoints/{ref}/history``."""
+        result: models.History = await self._call(
+            "GET",
+            f"/endpoints/{quoted(ref)}/history",
+            query={"from": from_, "granularity": granularity, "to": to},
+            headers={"Waypost-Tenant": tenant},
+        )
+        return result
+
     async def get_endpoint_keys(self, ref: str, *, tenant: str | None = None) -> models.JsonWebKeySet:
         """Get an endpoint's public keys: ``GET /endpoints/{ref}/keys``."""
         result: models.JsonWebKeySet = await self._call(
@@ -879,6 +897,23 @@ class AsyncOperations(AsyncClientBase):
     async def get_grant(self, ref: str, *, tenant: str | None = None) -> models.Grant:
         """Get a grant: ``GET /grants/{ref}``."""
         result: models.Grant = await self._call("GET", f"/grants/{quoted(ref)}", headers={"Waypost-Tenant": tenant})
+        return result
+
+    async def get_history(
+        self,
+        *,
+        from_: str | None = None,
+        granularity: str | None = None,
+        to: str | None = None,
+        tenant: str | None = None,
+    ) -> models.History:
+        """Get the history: ``GET /history``."""
+        result: models.History = await self._call(
+            "GET",
+            "/history",
+            query={"from": from_, "granularity": granularity, "to": to},
+            headers={"Waypost-Tenant": tenant},
+        )
         return result
 
     async def get_inspector(self, ref: str, *, tenant: str | None = None) -> models.Inspector:

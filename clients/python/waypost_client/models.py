@@ -1172,6 +1172,76 @@ class FailedMessageRequest(TypedDict, closed=True):
     """
 
 
+class HistoryLatency(TypedDict):
+    """
+    Percentiles of the duration of attempts in milliseconds; null without attempts.
+    """
+
+    p50: int | None
+    """
+    Half of the attempts took at most this long.
+    """
+    p95: int | None
+    """
+    95 % of the attempts took at most this long.
+    """
+
+
+class HistoryRow(TypedDict):
+    """
+    The figures of one day or month (UTC), or of all of them together. Test deliveries are not counted.
+    """
+
+    begins_at: str
+    """
+    Start of the period.
+    """
+    events: int
+    """
+    Events accepted, without duplicates; 0 for one endpoint.
+    """
+    deliveries: int
+    """
+    Deliveries created for them; 0 for one endpoint.
+    """
+    attempts: int
+    """
+    Attempts that ended.
+    """
+    delivered: int
+    """
+    Attempts that delivered.
+    """
+    failed: int
+    """
+    Attempts that failed.
+    """
+    rejected: int
+    """
+    Failed attempts that the endpoint rejected.
+    """
+    dead_letters: int
+    """
+    Deliveries that failed permanently; of days that are over by an hour or more.
+    """
+    failures: dict[str, int]
+    """
+    Failed attempts by HTTP status, or by class of failure.
+    """
+    latency_ms: HistoryLatency
+    """
+    Duration of attempts in milliseconds.
+    """
+    pending: int | None
+    """
+    Pending deliveries at the end of the period; null: not measured.
+    """
+    open_dead_letters: int | None
+    """
+    Open dead letters at the end of the period; null: not measured.
+    """
+
+
 class InspectedRequest(TypedDict):
     """
     A request that an inspector received.
@@ -6272,7 +6342,7 @@ class EndpointStatus(TypedDict):
     """
     effective_rate: float | None
     """
-    Attempts per second possible now, by concurrency, response time and rate limit; null: unknown.
+    Deliveries per second possible now, by concurrency, rate limit, and response time and success of the latest attempts: 0 if all of these failed; null: unknown.
     """
     rate_limit: float | None
     """
@@ -7267,7 +7337,7 @@ class ExplanationReason(TypedDict):
 
     code: str
     """
-    Reason as a code. Not sent: `no_subscription`, `type`, `pattern`, `inactive`, `created_later`, `changed_later`, `endpoint_created_later`, `unknown`, `cancelled`. Waiting: `deferred`, `paused`, `disabled`, `unverified`, `pause_requested`, `circuit_open`, `scheduled`, `queued`. Of invocation records: `named`, `result`, `result_pending`. Of events of other tenants: `shared`, `grant`. Otherwise the state of the delivery, or the cause of its dead letter.
+    Reason as a code. Not sent: `no_subscription`, `type`, `pattern`, `inactive`, `created_later`, `changed_later`, `endpoint_created_later`, `unknown`, `cancelled`. Waiting: `deferred`, `paused`, `disabled`, `unverified`, `pause_requested`, `circuit_open`, `scheduled`, `blocked`, `rate_limit`, `queued`. Of invocation records: `named`, `result`, `result_pending`. Of events of other tenants: `shared`, `grant`. Otherwise the state of the delivery, or the cause of its dead letter.
     """
     detail: str
     """
@@ -7388,6 +7458,21 @@ class GrantUpdateRequest(TypedDict, closed=True):
     description: NotRequired[str]
     """
     Free text for people.
+    """
+
+
+class History(TypedDict):
+    """
+    The figures of each period, oldest first, also of those without any.
+    """
+
+    total: HistoryRow
+    """
+    Figures of all periods together.
+    """
+    data: list[HistoryRow]
+    """
+    Figures of each period, oldest first.
     """
 
 

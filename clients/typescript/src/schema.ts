@@ -961,6 +961,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/endpoints/{ref}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get an endpoint's history
+         * @description Returns the attempts of each day or month (UTC), their success, failures and durations. Kept for ten years, whatever the retention of events.
+         */
+        get: operations["get_endpoint_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/endpoints/{ref}/keys": {
         parameters: {
             query?: never;
@@ -1651,6 +1671,26 @@ export interface paths {
          * @description Changes the fields that are given and keeps the others. Only the owner of a grant in force can. Applies to events published from then on.
          */
         patch: operations["change_grant"];
+        trace?: never;
+    };
+    "/api/v1/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the history
+         * @description Returns events, deliveries and attempts of each day or month (UTC) of a tenant; with a platform key that names no tenant, of all tenants. Kept for ten years, whatever the retention of events. Usage by event type: `GET /usage/`.
+         */
+        get: operations["get_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/inspectors": {
@@ -5600,7 +5640,7 @@ export interface components {
             due_at: string | null;
             /**
              * Format: double
-             * @description Attempts per second possible now, by concurrency, response time and rate limit; null: unknown.
+             * @description Deliveries per second possible now, by concurrency, rate limit, and response time and success of the latest attempts: 0 if all of these failed; null: unknown.
              */
             effective_rate: number | null;
             /**
@@ -6591,7 +6631,7 @@ export interface components {
         };
         /** @description A reason why an event was, or was not, sent to an endpoint, or is still waiting. */
         ExplanationReason: {
-            /** @description Reason as a code. Not sent: `no_subscription`, `type`, `pattern`, `inactive`, `created_later`, `changed_later`, `endpoint_created_later`, `unknown`, `cancelled`. Waiting: `deferred`, `paused`, `disabled`, `unverified`, `pause_requested`, `circuit_open`, `scheduled`, `queued`. Of invocation records: `named`, `result`, `result_pending`. Of events of other tenants: `shared`, `grant`. Otherwise the state of the delivery, or the cause of its dead letter. */
+            /** @description Reason as a code. Not sent: `no_subscription`, `type`, `pattern`, `inactive`, `created_later`, `changed_later`, `endpoint_created_later`, `unknown`, `cancelled`. Waiting: `deferred`, `paused`, `disabled`, `unverified`, `pause_requested`, `circuit_open`, `scheduled`, `blocked`, `rate_limit`, `queued`. Of invocation records: `named`, `result`, `result_pending`. Of events of other tenants: `shared`, `grant`. Otherwise the state of the delivery, or the cause of its dead letter. */
             code: string;
             /** @description Reason in words. */
             detail: string;
@@ -6713,6 +6753,52 @@ export interface components {
             grantee?: string;
             /** @description Event pattern that the event must match to be shared. Null: every event of these types. */
             pattern?: components["schemas"]["EventPattern"] | null;
+        };
+        /** @description The figures of each period, oldest first, also of those without any. */
+        History: {
+            /** @description Figures of each period, oldest first. */
+            data: components["schemas"]["HistoryRow"][];
+            /** @description Figures of all periods together. */
+            total: components["schemas"]["HistoryRow"];
+        };
+        /** @description Percentiles of the duration of attempts in milliseconds; null without attempts. */
+        HistoryLatency: {
+            /** @description Half of the attempts took at most this long. */
+            p50: number | null;
+            /** @description 95 % of the attempts took at most this long. */
+            p95: number | null;
+        };
+        /** @description The figures of one day or month (UTC), or of all of them together. Test deliveries are not counted. */
+        HistoryRow: {
+            /** @description Attempts that ended. */
+            attempts: number;
+            /**
+             * Format: date-time
+             * @description Start of the period.
+             */
+            begins_at: string;
+            /** @description Deliveries that failed permanently; of days that are over by an hour or more. */
+            dead_letters: number;
+            /** @description Attempts that delivered. */
+            delivered: number;
+            /** @description Deliveries created for them; 0 for one endpoint. */
+            deliveries: number;
+            /** @description Events accepted, without duplicates; 0 for one endpoint. */
+            events: number;
+            /** @description Attempts that failed. */
+            failed: number;
+            /** @description Failed attempts by HTTP status, or by class of failure. */
+            failures: {
+                [key: string]: number;
+            };
+            /** @description Duration of attempts in milliseconds. */
+            latency_ms: components["schemas"]["HistoryLatency"];
+            /** @description Open dead letters at the end of the period; null: not measured. */
+            open_dead_letters: number | null;
+            /** @description Pending deliveries at the end of the period; null: not measured. */
+            pending: number | null;
+            /** @description Failed attempts that the endpoint rejected. */
+            rejected: number;
         };
         /** @description A request that an inspector received. */
         InspectedRequest: {
@@ -11032,14 +11118,14 @@ export interface operations {
                      *           "action": "created",
                      *           "actor": {
                      *             "address": "127.0.0.1",
-                     *             "id": "01a22aec-b72b-72a7-a3b1-b460f8f97529",
+                     *             "id": "019d1234-5678-7abc-8def-0123456789ab",
                      *             "name": "wp_c2VjcmV0…",
                      *             "type": "key"
                      *           },
                      *           "after": {
                      *             "created_at": "2026-05-04T12:30:00Z",
                      *             "events_per_month": 100000,
-                     *             "id": "01a22aec-b7b0-778c-ae47-999071e7bd06",
+                     *             "id": "019d1234-5678-7abc-8def-0123456789ab",
                      *             "is_default": false,
                      *             "max_endpoints": 10000,
                      *             "max_schedules": 10000,
@@ -11063,7 +11149,7 @@ export interface operations {
                      *           "tenant": null
                      *         }
                      *       ],
-                     *       "next": "https://waypost.example/api/v1/audit/?cursor=cD1hdWQuMDFhMjJhZWMtYjdiNC03NWRiLWJjMGYtNzJjYzYzOTMzMDdj&limit=1",
+                     *       "next": "https://waypost.example/api/v1/audit/?cursor=cD0yMDI2LTA1LTA0VDEyOjMwOjAwWg&limit=1",
                      *       "previous": null
                      *     }
                      */
@@ -11099,14 +11185,14 @@ export interface operations {
                      *       "action": "created",
                      *       "actor": {
                      *         "address": "127.0.0.1",
-                     *         "id": "01a22aec-b72b-72a7-a3b1-b460f8f97529",
+                     *         "id": "019d1234-5678-7abc-8def-0123456789ab",
                      *         "name": "wp_c2VjcmV0…",
                      *         "type": "key"
                      *       },
                      *       "after": {
                      *         "created_at": "2026-05-04T12:30:00Z",
                      *         "events_per_month": 100000,
-                     *         "id": "01a22aec-b7b0-778c-ae47-999071e7bd06",
+                     *         "id": "019d1234-5678-7abc-8def-0123456789ab",
                      *         "is_default": false,
                      *         "max_endpoints": 10000,
                      *         "max_schedules": 10000,
@@ -13763,6 +13849,85 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["ReportResults"];
+                };
+            };
+        };
+    };
+    get_endpoint_history: {
+        parameters: {
+            query?: {
+                /** @description First day (UTC); by month, the whole month counts. Default: 29 days before `to`. */
+                from?: string;
+                /**
+                 * @description Period of a row.
+                 *
+                 *     * `day` - One row for each day
+                 *     * `month` - One row for each month
+                 */
+                granularity?: "day" | "month";
+                /** @description Last day (UTC), included. Default: today. */
+                to?: string;
+            };
+            header?: {
+                /** @description An `ETag`: respond 304 if it is still current. */
+                "If-None-Match"?: string;
+                /** @description With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`. */
+                "Waypost-Tenant"?: string;
+            };
+            path: {
+                /** @description Id or `uid` of the endpoint. */
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "attempts": 0,
+                     *           "begins_at": "2026-05-04T12:30:00Z",
+                     *           "dead_letters": 0,
+                     *           "delivered": 0,
+                     *           "deliveries": 0,
+                     *           "events": 0,
+                     *           "failed": 0,
+                     *           "failures": {},
+                     *           "latency_ms": {
+                     *             "p50": null,
+                     *             "p95": null
+                     *           },
+                     *           "open_dead_letters": null,
+                     *           "pending": null,
+                     *           "rejected": 0
+                     *         }
+                     *       ],
+                     *       "total": {
+                     *         "attempts": 0,
+                     *         "begins_at": "2026-05-04T12:30:00Z",
+                     *         "dead_letters": 0,
+                     *         "delivered": 0,
+                     *         "deliveries": 0,
+                     *         "events": 0,
+                     *         "failed": 0,
+                     *         "failures": {},
+                     *         "latency_ms": {
+                     *           "p50": null,
+                     *           "p95": null
+                     *         },
+                     *         "open_dead_letters": null,
+                     *         "pending": null,
+                     *         "rejected": 0
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["History"];
                 };
             };
         };
@@ -16678,6 +16843,82 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Grant"];
+                };
+            };
+        };
+    };
+    get_history: {
+        parameters: {
+            query?: {
+                /** @description First day (UTC); by month, the whole month counts. Default: 29 days before `to`. */
+                from?: string;
+                /**
+                 * @description Period of a row.
+                 *
+                 *     * `day` - One row for each day
+                 *     * `month` - One row for each month
+                 */
+                granularity?: "day" | "month";
+                /** @description Last day (UTC), included. Default: today. */
+                to?: string;
+            };
+            header?: {
+                /** @description An `ETag`: respond 304 if it is still current. */
+                "If-None-Match"?: string;
+                /** @description With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`. */
+                "Waypost-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "attempts": 0,
+                     *           "begins_at": "2026-05-04T12:30:00Z",
+                     *           "dead_letters": 0,
+                     *           "delivered": 0,
+                     *           "deliveries": 0,
+                     *           "events": 0,
+                     *           "failed": 0,
+                     *           "failures": {},
+                     *           "latency_ms": {
+                     *             "p50": null,
+                     *             "p95": null
+                     *           },
+                     *           "open_dead_letters": null,
+                     *           "pending": null,
+                     *           "rejected": 0
+                     *         }
+                     *       ],
+                     *       "total": {
+                     *         "attempts": 0,
+                     *         "begins_at": "2026-05-04T12:30:00Z",
+                     *         "dead_letters": 0,
+                     *         "delivered": 0,
+                     *         "deliveries": 0,
+                     *         "events": 0,
+                     *         "failed": 0,
+                     *         "failures": {},
+                     *         "latency_ms": {
+                     *           "p50": null,
+                     *           "p95": null
+                     *         },
+                     *         "open_dead_letters": null,
+                     *         "pending": null,
+                     *         "rejected": 0
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["History"];
                 };
             };
         };

@@ -118,8 +118,8 @@ class Acknowledgements(TenantScoped[Endpoint]):
     )
     def post(self, request: Request, ref: str) -> Response:
         endpoint = self.get_object()
-        check_is_pulled(endpoint)
         report = _report(self.body())
+        check_is_pulled(endpoint)
         target = load_targets([endpoint.pk]).get(endpoint.pk)
         if target is None:
             raise NotFound

@@ -7,7 +7,7 @@ from delivery.models import DeadLetter, DeadLetterJob, Delivery, Event, Replay
 from delivery.replaying.closing import MAX_NOTE
 from subscriptions.models import Endpoint
 from webhooks.kit.rest.selection import SelectionSerializer
-from webhooks.kit.rest.serializers import ChoiceField, IdField, MultilineTextField, ObjectField, StrictSerializer
+from webhooks.kit.rest.serializers import ChoiceField, IdField, ObjectField, StrictSerializer, TextField
 
 
 class DeadLetterSerializer(IncludingSerializer[DeadLetter]):
@@ -58,7 +58,7 @@ class DeadLetterSerializer(IncludingSerializer[DeadLetter]):
 class DeadLetterNoteSerializer(StrictSerializer):
     """Why dead letters are acknowledged or discarded."""
 
-    note = MultilineTextField(
+    note = TextField(
         required=False,
         allow_blank=True,
         default="",
