@@ -13,7 +13,9 @@ from delivery.sending.attempt_stats import sum_by_kind
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What waits. ``due``: pending deliveries that are due, of active endpoints; the oldest since ``oldest_due_at``.
+    """Count what waits.
+
+    ``due``: pending deliveries that are due, of active endpoints; the oldest since ``oldest_due_at``.
 
     ``measured_at``: None before the first measurement. ``causes``: open dead letters by cause.
     """

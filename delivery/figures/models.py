@@ -18,7 +18,7 @@ class Figures(models.Model):
     """
 
     class Scope(models.TextChoices):
-        """What the counts are of."""
+        """Say what is counted."""
 
         PLATFORM = "platform", "Platform"
         TENANT = "tenant", "Tenant"
@@ -90,7 +90,7 @@ class Figures(models.Model):
 
 
 class Backlog(models.Model):
-    """What waits for an endpoint, as it was last measured; one row more, PLATFORM, has the sums of all.
+    """Count what waits for an endpoint, as it was last measured; one row more, PLATFORM, has the sums of all.
 
     Only endpoints with pending deliveries or open dead letters have a row. The table is not logged (``UNLOGGED``): it
     is measured anew within a minute.

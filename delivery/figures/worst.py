@@ -29,7 +29,10 @@ SCOPE = Figures.Scope
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """What is wrong with a tenant or an endpoint. ``seconds_late``: how long its oldest due delivery has been due."""
+    """Describe the faults of a tenant or an endpoint.
+
+    ``seconds_late``: how long its oldest due delivery has been due.
+    """
 
     scope_id: UUID
     failed: int = 0

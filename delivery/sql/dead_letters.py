@@ -75,7 +75,7 @@ SELECT l.id, l.tenant_id, l.delivery_id, e.id, e.type, l.endpoint_id, l.cause, l
           AND EXISTS (SELECT FROM subscriptions_subscription s
                        WHERE s.tenant_id = ANY(ARRAY[t.id, (SELECT id FROM subscriptions_tenant
                                                              WHERE is_platform AND deleted_at IS NULL)])
-                         AND {IS_OPERATIONAL} AND s.event_types && %(names)s::varchar[])))
+                         AND {IS_OPERATIONAL} AND s.event_types && %(names)s::varchar[] OFFSET 0)))
  ORDER BY l.id
 """
 

@@ -57,7 +57,7 @@ SELECT webhooks_uuid7(), now(), d.tenant_id, d.id, p.{named}_id, %(succeeded)s, 
    AND (p.{named}_id IS NOT NULL
         OR EXISTS (SELECT FROM subscriptions_subscription s
                     WHERE s.tenant_id = ANY(ARRAY[d.tenant_id, {PLATFORM}])
-                      AND {IS_OPERATIONAL} AND s.event_types && %(names)s::varchar[]))
+                      AND {IS_OPERATIONAL} AND s.event_types && %(names)s::varchar[] OFFSET 0))
  ORDER BY ended.place
 RETURNING id
 """
@@ -179,7 +179,7 @@ SUBSCRIBING = f"""
 SELECT t.id FROM unnest(%(tenants)s::uuid[]) AS t(id)
  WHERE EXISTS (SELECT FROM subscriptions_subscription s
                 WHERE s.tenant_id = ANY(ARRAY[t.id, {PLATFORM}])
-                  AND {IS_OPERATIONAL} AND s.event_types && %(names)s::varchar[])
+                  AND {IS_OPERATIONAL} AND s.event_types && %(names)s::varchar[] OFFSET 0)
 """
 
 

@@ -12,7 +12,8 @@ from subscriptions.models import ApiKey, Plan, Tenant
 from subscriptions.search import find_tenants
 from subscriptions.tenants import keys, plans, tenants
 from webhooks.kit.admin.display import NOTHING
-from webhooks.kit.admin.lists import AdminList, find_by_uid
+from webhooks.kit.admin.lists import AdminList
+from webhooks.kit.rows import find_by_uid
 
 BY_ID_OR_UID = "Search by ID or external ID (exact)"
 

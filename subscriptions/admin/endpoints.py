@@ -30,7 +30,8 @@ from subscriptions.models import Endpoint, HttpSettings, SigningSecret, Subscrip
 from subscriptions.search import find_endpoints
 from webhooks.kit.admin.display import NOTHING, Tone, column, link, pill, verb, when
 from webhooks.kit.admin.filters import RelatedFilter
-from webhooks.kit.admin.lists import AdminList, find_by_uid
+from webhooks.kit.admin.lists import AdminList
+from webhooks.kit.rows import find_by_uid
 
 TONES: dict[str, Tone] = {
     Endpoint.State.ACTIVE: "good",

@@ -130,7 +130,9 @@ def add_periodic_task(copy: Copy) -> None:
     copy.create("delivery/lifecycle/log_backlog.py", block("periodic-task", 0))
     copy.insert("delivery/schedule.py", '            "delivery.sweep": 60,', block("periodic-task", 1))
     copy.replace(
-        "delivery/tasks.py", "from delivery.lifecycle import retention, sweep, usage\n", block("periodic-task", 2)
+        "delivery/tasks.py",
+        "from delivery.lifecycle import erasures, retention, sweep, usage\n",
+        block("periodic-task", 2),
     )
     copy.insert("delivery/tasks.py", "PERIODIC_TASKS = [", block("periodic-task", 3))
 

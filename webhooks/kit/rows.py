@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 from unicodedata import category
 
 from django.core.exceptions import ValidationError
@@ -17,6 +18,11 @@ uid_format = RegexValidator(
 )
 UID_IN_USE = "This uid is already in use."
 CONTROL_CATEGORIES = {"Cc", "Cs"}  # of Unicode: control characters and unpaired surrogates
+
+
+def find_by_uid(rows: models.QuerySet[Any], uid: str) -> models.QuerySet[Any]:
+    """Return the row with this uid; none where the model has no uids."""
+    return rows.filter(uid=uid) if hasattr(rows.model, "uid") else rows.none()
 
 
 def is_uid(text: str) -> bool:

@@ -227,12 +227,12 @@ def _alert(screen: Screen, tenant: DemoTenant, slack: SlackServer) -> None:
 
 def _repair_and_replay(screen: Screen, tenant: DemoTenant, slack: SlackServer) -> None:
     path, chosen = f"endpoints/{tenant.endpoints['gone']}/", {"endpoint": tenant.endpoints["gone"]}
-    dead = tenant.api.post("replays/preview/", {"filter": chosen})["total"]
     reason = tenant.api.get(path)["disabled_reason"]
-    screen.say(f"   The platform has disabled the last endpoint ({reason}): {dead} dead letters.")
-    screen.step(f"The endpoint is repaired and enabled, and its {dead} dead letters are replayed")
+    screen.say(f"   The platform has disabled the last endpoint ({reason}).")
     tenant.gone.respond = lambda _number, _attempt: ACCEPTED
     tenant.api.call("PATCH", path, json={"state": "active"})
+    dead = tenant.api.post("replays/preview/", {"filter": chosen})["total"]
+    screen.step(f"The endpoint is repaired and enabled, and its {dead} dead letters are replayed")
     replay = tenant.api.post("replays/", {"filter": chosen, "rate": REPLAY_RATE})["id"]
 
     def is_over() -> bool:

@@ -15,7 +15,7 @@ from delivery.reading.finding.events import find_events
 from subscriptions.event_types.models import EventType
 from subscriptions.models import Endpoint, Row, Subscription, Tenant
 from subscriptions.search import find_endpoints, find_tenants
-from webhooks.kit.admin.lists import find_by_uid
+from webhooks.kit.rows import find_by_uid
 from webhooks.wire.ids import parse
 
 LIMIT = 20  # rows of one kind

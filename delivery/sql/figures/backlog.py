@@ -18,7 +18,7 @@ HAS_BACKLOG = """(EXISTS (SELECT FROM delivery_lane WHERE due_at IS NOT NULL)
 
 
 class BacklogRow(NamedTuple):
-    """What waits for one endpoint. Deliveries of an inactive endpoint wait, but are not due.
+    """Count what waits for one endpoint. Deliveries of an inactive endpoint wait, but are not due.
 
     ``causes``: open dead letters by cause, as JSON.
     """

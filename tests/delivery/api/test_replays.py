@@ -39,10 +39,10 @@ def test_preview_counts_and_changes_nothing(client: APIClient, tenant: Tenant) -
     make_letter(tenant)
     make_letter(make_tenant())
     response = client.post(f"{REPLAYS}preview/", {"filter": {"cause": "exhausted"}})
-    assert (response.status_code, response.json()) == (
-        200,
-        {"total": 1, "estimated": False, "is_lower_bound": False, "warnings": []},
-    )
+    assert response.status_code == 200
+    found = response.json()
+    assert (found["total"], found["estimated"], found["is_lower_bound"], found["warnings"]) == (1, False, False, [])
+    assert [it["count"] for it in found["endpoints"]] == [it["count"] for it in found["types"]] == [1]
     assert not Replay.objects.exists()
 
 
@@ -149,12 +149,8 @@ def test_past_events_are_replayed_to_an_endpoint_by_uid(client: APIClient, tenan
     event = make_event(tenant)
     body = {"scope": "missing", "filter": {"endpoint": "late", "force": True, "type": event.type}, "rate": 5}
     previewed = {name: body[name] for name in ("scope", "filter")}
-    assert client.post(f"{REPLAYS}preview/", previewed).json() == {
-        "total": 1,
-        "estimated": False,
-        "is_lower_bound": False,
-        "warnings": [],
-    }
+    found = client.post(f"{REPLAYS}preview/", previewed).json()
+    assert (found["total"], found["is_lower_bound"], found["warnings"]) == (1, False, [])
     created = client.post(REPLAYS, body).json()
     assert (created["scope"], created["total"], created["filter"]["endpoint"]) == ("missing", 1, endpoint.public_id)
     replays.run_slices()

@@ -33,7 +33,7 @@ NO_WRITES_OF_PEOPLE = {  # counted, measured, derived or stored by the system, o
         "delivery_pendingresult",
     ),
     *("delivery_schedulequeue", "delivery_usageincrement", "delivery_usage", "delivery_deferredfanout"),
-    *("delivery_attempt", "delivery_eventvalue"),
+    *("delivery_attempt", "delivery_eventvalue", "delivery_backlog", "delivery_figures"),
 }
 
 

@@ -32,6 +32,7 @@ from webhooks.outgoing.errors import (
     TlsFailed,
     TooManyCalls,
 )
+from webhooks.version import USER_AGENT
 from webhooks.wire.addresses.parsed_url import ForbiddenAddress
 from webhooks.wire.custom_headers import ForbiddenHeader
 
@@ -198,7 +199,7 @@ def test_call_sends_the_request_unchanged(serve: Callable[..., Server]) -> None:
         "Accept-Encoding: identity",
         "Connection: close",
         f"Host: 127.0.0.1:{server.port}",
-        "User-Agent: Waypost",
+        f"User-Agent: {USER_AGENT}",
         "WebHook-Request-Origin: example.com",
     ]
     assert body == b""

@@ -17,6 +17,7 @@ from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 
 from webhooks.kit.admin.display import show_to
+from webhooks.kit.rows import find_by_uid
 from webhooks.wire.ids import parse
 
 HISTORY_PAGE = "webhooks.admin.audit.history.history_page"  # rooms above: wired by name
@@ -139,8 +140,3 @@ def find_by_id_or_uid(rows: QuerySet[Any], reference: str) -> QuerySet[Any]:
         return rows.filter(pk=parse(rows.model.prefix, reference))
     except ValueError:
         return find_by_uid(rows, reference)
-
-
-def find_by_uid(rows: QuerySet[Any], uid: str) -> QuerySet[Any]:
-    """Return the row with this uid; none where the model has no uids."""
-    return rows.filter(uid=uid) if hasattr(rows.model, "uid") else rows.none()

@@ -27,7 +27,7 @@ def test_command_prints_tenant_and_key_as_one_line_of_json():
     key = keys.find_key(line["api_key"])
     assert key.tenant.public_id == line["tenant"]
     assert (key.tenant.name, key.tenant.uid) == ("Acme", "acme")
-    assert set(key.scopes) == {"publish", "manage", "read"}
+    assert set(key.scopes) == {"publish", "manage", "read", "consume"}
 
 
 @pytest.mark.parametrize("arguments", [("",), ("a\nb",), ("A", "--uid", "a b"), ("A", "--uid", "in-use"), ("x" * 257,)])

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.django_db
 class TimeFilter(PlainTimeFields):
     queryset = TimeRangeFilter.queryset
     read = staticmethod(TimeRangeFilter.read)
+    is_readable = TimeRangeFilter.is_readable
 
 
 class PlainReceipts(admin.ModelAdmin):  # type: ignore[type-arg]

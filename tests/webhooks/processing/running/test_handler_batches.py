@@ -112,7 +112,7 @@ def test_call_that_fails_as_a_whole_leaves_each_receipt_to_run_by_itself(monkeyp
         make_receipt(source, message_id=f"m-{number}")
     calls: list[int] = []
 
-    def fail(tenant: Tenant, events: list[Any]) -> None:
+    def fail(tenant: Tenant, events: list[Any], **_options: Any) -> None:
         calls.append(len(events))
         raise DatabaseError("deadlock")
 
