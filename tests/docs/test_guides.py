@@ -159,7 +159,7 @@ def add_admin_page(copy: Copy) -> None:
     copy.create("delivery/admin/attempts.py", block("admin-page", 0))
     copy.replace(
         "delivery/admin/__init__.py",
-        "from delivery.admin import dead_letters as dead_letters\n",
-        block("admin-page", 1) + "from delivery.admin import dead_letters as dead_letters\n",
+        "from delivery.admin import deliveries as deliveries\n",
+        block("admin-page", 1) + "from delivery.admin import deliveries as deliveries\n",
     )
     copy.create("tests/delivery/admin/test_attempts.py", block("admin-page", 2))
