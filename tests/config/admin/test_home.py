@@ -161,7 +161,9 @@ def test_verdict_is_that_of_the_worst_part(tone: Any, alerts: list[str], verdict
 
 def test_parts_tell_silent_workers() -> None:
     measure_backlog()
-    states = {it.name: it for it in parts.platform_parts(cached_status.get(""), NOW + timedelta(minutes=10))}
+    states = {
+        it.name: it for it in parts.platform_parts(cached_status.get(""), datetime.now(UTC) + timedelta(minutes=10))
+    }
     assert states["Workers"].tone == "bad"
     assert states["Workers"].state.startswith("silent for")
     assert states["Database"].tone == "good"

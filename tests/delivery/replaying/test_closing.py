@@ -3,13 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from delivery.reading.dashboard import causes
 
 from delivery.models import DeadLetter, DeadLetterJob, Delivery
 from delivery.reading.timeline import timeline
 from delivery.replaying import closing
 from delivery.replaying.replay_filter import ReplayFilter
 from delivery.replaying.resend import resend
+from delivery.sql.figures.backlog import measure
 from subscriptions.errors import StateConflict
 from subscriptions.models import Endpoint
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event
@@ -28,7 +28,7 @@ def make_letter(endpoint: Endpoint, **changes: object) -> DeadLetter:
 
 
 def open_count() -> int:
-    return sum(it.count for it in causes())
+    return sum(it.open_dead_letters for it in measure())
 
 
 def test_discard_closes_the_dead_letter_and_sends_nothing(endpoint: Endpoint) -> None:
