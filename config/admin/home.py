@@ -90,8 +90,8 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 def verdict(parts: Sequence[Part], alerts: Sequence[str], endpoints: Sequence[AttentionRow]) -> Verdict:
     """Decide whether all is well from the states of the parts, the alerts that fire, and failing endpoints."""
-    broken = [f"{it.name}: {it.state}" for it in parts if it.tone == "bad"]
-    strained = [f"{it.name}: {it.state}" for it in parts if it.tone == "warn"]
+    broken = [f"{it.name}: {it.detail or it.state}" for it in parts if it.tone == "bad"]
+    strained = [f"{it.name}: {it.detail or it.state}" for it in parts if it.tone == "warn"]
     failing = sum(it.status is not None and it.status.words.startswith("failing") for it in endpoints)
     said = [f"{failing} endpoint{'s' * (failing != 1)} failing"] if failing else []
     said += [f"{len(alerts)} alert{'s' * (len(alerts) != 1)} firing"] if alerts else []
