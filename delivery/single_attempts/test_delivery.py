@@ -84,14 +84,15 @@ def send_test(
 ) -> TestDelivery:
     """Send a stored event, or a new one of this type and data that is not stored, as the subscription would send it.
 
-    ``dry_run``: compose the request, without a signature, and send nothing.
+    ``dry_run``: compose the request, without a signature, and send nothing. So it is for an endpoint whose messages are
+    pulled: nothing can be sent there.
 
     Suspends the request that calls it for as long as the endpoint takes, up to its own timeout. Raises
     Endpoint.DoesNotExist if it was deleted, InvalidEvent for a type or data that no event can have, Invalid if its
     transformation fails, StateConflict for an endpoint that has to be verified first, LimitReached if the tenant has
     too many tests, lookups or token requests in progress.
     """
-    if dry_run:
+    if dry_run or endpoint.is_pulled:
         return preview_test(endpoint, as_subscribed(endpoint, _event(endpoint, event, type, data)))
     if endpoint.state == Endpoint.State.UNVERIFIED:
         raise StateConflict("state", "The endpoint is not verified; POST to its verification/.")

@@ -79,6 +79,7 @@ class EndpointVerification(TenantScoped[Endpoint]):
         serializer = VerificationSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         fields = serializer.validated_data
+        verification.check_has_url(endpoint)
         try:
             if fields["by"] == "event":
                 return Response(VerificationResultSerializer(verify_by_event(endpoint)).data)

@@ -23,6 +23,7 @@ from django.db import transaction
 from django.db.models import Case, Value, When
 from django.utils import timezone
 
+from subscriptions.endpoints.destinations.registry import HTTP
 from subscriptions.errors import StateConflict
 from subscriptions.models import Endpoint, HttpSettings
 from webhooks.kit.suspend import wait_for
@@ -70,6 +71,12 @@ def request_origin_header(row: HttpSettings) -> tuple[str, ...]:
     """Return the header that each delivery to a verified endpoint carries (section 4.1.1)."""
     is_verified = row.verification == Verification.VERIFIED
     return (f"webhook-request-origin: {origin()}",) if is_verified else ()
+
+
+def check_has_url(endpoint: Endpoint) -> None:
+    """Raise StateConflict for an endpoint of another type than http: only a URL has to be verified."""
+    if endpoint.kind != HTTP:
+        raise StateConflict("type", f"Endpoints of the type {endpoint.kind} are not verified; only a URL is.")
 
 
 def request_verification(endpoint: Endpoint, rate: int | None = None) -> VerificationResult:
