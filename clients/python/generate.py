@@ -125,7 +125,8 @@ def method_of(it: Operation, *, is_async: bool) -> str:
     pages = "AsyncPages" if is_async else "Pages"
     result = f"{pages}[{it.item}]" if it.item else it.result
     path = re.sub(r"\{(\w+)\}", r"{quoted(\1)}", it.path)
-    words = [f'"{it.method}"', f'f"{path}"' if "{" in path else f'"{path}"']
+    words = [] if it.item else [f'"{it.method}"']
+    words.append(f'f"{path}"' if "{" in path else f'"{path}"')
     for where, kind in (("query", "query"), ("header", "headers")):
         pairs = [
             f'"{name}": {argument}'

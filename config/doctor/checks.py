@@ -40,7 +40,7 @@ def _findings(name: str, check: Check) -> Iterator[Finding]:
     try:
         yield from check()
     except Exception as failure:
-        yield error(f"{name}: {type(failure).__name__}", ADVICE[name])
+        yield error(f"{name}: {type(failure).__name__}", ADVICE.get(name, "look into the log of the platform"))
 
 
 ADVICE = {
@@ -50,4 +50,3 @@ ADVICE = {
     "broker": "check REDIS_URL: host, port and password",
     "address": "check PUBLIC_URL and its certificate",
 }
-ADVICE = {name: ADVICE.get(name, "look into the log of the platform") for name in CHECKS}

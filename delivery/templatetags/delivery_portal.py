@@ -48,7 +48,7 @@ ACTIVITIES = {
     "POST key-rotation": gettext_lazy("Rotated an API key"),
     "DELETE key-detail": gettext_lazy("Revoked an API key"),
 }
-"""What a change is called, by the method and the name of its operation."""
+"""Name of a change, by the method and the name of its operation."""
 HEALTH = {
     "healthy": gettext_lazy("The endpoint accepts deliveries."),
     "rejecting": gettext_lazy("The endpoint responds, and rejects most deliveries."),

@@ -670,7 +670,6 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.Explanation]:
         """Explain an event's routing: ``GET /events/{ref}/explain``."""
         pages: AsyncPages[models.Explanation] = self._pages(
-            "GET",
             f"/events/{quoted(ref)}/explain",
             query={"endpoint": endpoint, "limit": limit, "order": order},
             headers={"Waypost-Tenant": tenant},
@@ -1042,7 +1041,6 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.UsageRow]:
         """Get usage: ``GET /usage``."""
         pages: AsyncPages[models.UsageRow] = self._pages(
-            "GET",
             "/usage",
             query={
                 "by": by,
@@ -1088,7 +1086,6 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.AlertRule]:
         """List alert rules: ``GET /alert-rules``."""
         pages: AsyncPages[models.AlertRule] = self._pages(
-            "GET",
             "/alert-rules",
             query={"condition": condition, "enabled": enabled, "limit": limit, "order": order, "q": q},
             headers={"Waypost-Tenant": tenant},
@@ -1109,7 +1106,6 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.Alert]:
         """List alerts: ``GET /alerts``."""
         pages: AsyncPages[models.Alert] = self._pages(
-            "GET",
             "/alerts",
             query={
                 "limit": limit,
@@ -1143,7 +1139,6 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.AuditEntry]:
         """List audit entries: ``GET /audit``."""
         pages: AsyncPages[models.AuditEntry] = self._pages(
-            "GET",
             "/audit",
             query={
                 "action": action,
@@ -1168,10 +1163,7 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.Broadcast]:
         """List broadcasts: ``GET /broadcasts``."""
         pages: AsyncPages[models.Broadcast] = self._pages(
-            "GET",
-            "/broadcasts",
-            query={"limit": limit, "order": order, "state": state},
-            headers={"Waypost-Tenant": tenant},
+            "/broadcasts", query={"limit": limit, "order": order, "state": state}, headers={"Waypost-Tenant": tenant}
         )
         return pages
 
@@ -1191,7 +1183,6 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.DeadLetterJob]:
         """List dead letter jobs: ``GET /dead-letter-jobs``."""
         pages: AsyncPages[models.DeadLetterJob] = self._pages(
-            "GET",
             "/dead-letter-jobs",
             query={"limit": limit, "operation": operation, "order": order, "state": state},
             headers={"Waypost-Tenant": tenant},
@@ -1220,7 +1211,6 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.DeadLetter]:
         """List dead letters: ``GET /dead-letters``."""
         pages: AsyncPages[models.DeadLetter] = self._pages(
-            "GET",
             "/dead-letters",
             query={
                 "cause": cause,
@@ -1267,7 +1257,6 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.Delivery]:
         """List deliveries: ``GET /deliveries``."""
         pages: AsyncPages[models.Delivery] = self._pages(
-            "GET",
             "/deliveries",
             query={
                 "endpoint": endpoint,
@@ -1306,7 +1295,6 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.Attempt]:
         """List a delivery's attempts: ``GET /deliveries/{ref}/attempts``."""
         pages: AsyncPages[models.Attempt] = self._pages(
-            "GET",
             f"/deliveries/{quoted(ref)}/attempts",
             query={"error": error, "limit": limit, "order": order, "since": since, "status": status, "until": until},
             headers={"Waypost-Tenant": tenant},
@@ -1318,7 +1306,6 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.SigningSecret]:
         """List an endpoint's signing secrets: ``GET /endpoints/{ref}/secrets``."""
         pages: AsyncPages[models.SigningSecret] = self._pages(
-            "GET",
             f"/endpoints/{quoted(ref)}/secrets",
             query={"limit": limit, "order": order},
             headers={"Waypost-Tenant": tenant},
@@ -1347,7 +1334,6 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.Endpoint]:
         """List endpoints: ``GET /endpoints``."""
         pages: AsyncPages[models.Endpoint] = self._pages(
-            "GET",
             "/endpoints",
             query={
                 "labels": labels,
@@ -1376,7 +1362,6 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.Erasure]:
         """List erasures: ``GET /erasures``."""
         pages: AsyncPages[models.Erasure] = self._pages(
-            "GET",
             "/erasures",
             query={"limit": limit, "order": order, "state": state, "subject_hash": subject_hash},
             headers={"Waypost-Tenant": tenant},
@@ -1401,7 +1386,6 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.Delivery]:
         """List an event's deliveries: ``GET /events/{ref}/deliveries``."""
         pages: AsyncPages[models.Delivery] = self._pages(
-            "GET",
             f"/events/{quoted(ref)}/deliveries",
             query={
                 "error": error,
@@ -1424,7 +1408,6 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.EventTypeVersion]:
         """List an event type's schema versions: ``GET /event-types/{ref}/versions``."""
         pages: AsyncPages[models.EventTypeVersion] = self._pages(
-            "GET",
             f"/event-types/{quoted(ref)}/versions",
             query={"limit": limit, "order": order},
             headers={"Waypost-Tenant": tenant},
@@ -1445,7 +1428,6 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.EventType]:
         """List event types: ``GET /event-types``."""
         pages: AsyncPages[models.EventType] = self._pages(
-            "GET",
             "/event-types",
             query={
                 "archived": archived,
@@ -1479,7 +1461,6 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.Event]:
         """List events: ``GET /events``."""
         pages: AsyncPages[models.Event] = self._pages(
-            "GET",
             "/events",
             query={
                 "event_id": event_id,
@@ -1509,7 +1490,7 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.Grant]:
         """List grants: ``GET /grants``."""
         pages: AsyncPages[models.Grant] = self._pages(
-            "GET", "/grants", query={"ended": ended, "limit": limit, "order": order}, headers={"Waypost-Tenant": tenant}
+            "/grants", query={"ended": ended, "limit": limit, "order": order}, headers={"Waypost-Tenant": tenant}
         )
         return pages
 
@@ -1518,7 +1499,6 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.InspectedRequest]:
         """List the requests of an inspector: ``GET /inspectors/{ref}/requests``."""
         pages: AsyncPages[models.InspectedRequest] = self._pages(
-            "GET",
             f"/inspectors/{quoted(ref)}/requests",
             query={"limit": limit, "order": order},
             headers={"Waypost-Tenant": tenant},
@@ -1530,7 +1510,7 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.Inspector]:
         """List request inspectors: ``GET /inspectors``."""
         pages: AsyncPages[models.Inspector] = self._pages(
-            "GET", "/inspectors", query={"limit": limit, "order": order}, headers={"Waypost-Tenant": tenant}
+            "/inspectors", query={"limit": limit, "order": order}, headers={"Waypost-Tenant": tenant}
         )
         return pages
 
@@ -1539,7 +1519,7 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.ApiKey]:
         """List API keys: ``GET /keys``."""
         pages: AsyncPages[models.ApiKey] = self._pages(
-            "GET", "/keys", query={"limit": limit, "order": order}, headers={"Waypost-Tenant": tenant}
+            "/keys", query={"limit": limit, "order": order}, headers={"Waypost-Tenant": tenant}
         )
         return pages
 
@@ -1548,7 +1528,7 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.Plan]:
         """List plans: ``GET /plans``."""
         pages: AsyncPages[models.Plan] = self._pages(
-            "GET", "/plans", query={"limit": limit, "order": order}, headers={"Waypost-Tenant": tenant}
+            "/plans", query={"limit": limit, "order": order}, headers={"Waypost-Tenant": tenant}
         )
         return pages
 
@@ -1557,7 +1537,7 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.PortalLink]:
         """List portal links: ``GET /portal-links``."""
         pages: AsyncPages[models.PortalLink] = self._pages(
-            "GET", "/portal-links", query={"limit": limit, "order": order}, headers={"Waypost-Tenant": tenant}
+            "/portal-links", query={"limit": limit, "order": order}, headers={"Waypost-Tenant": tenant}
         )
         return pages
 
@@ -1573,7 +1553,6 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.ReceiptReplay]:
         """List replays of receipts: ``GET /receipt-replays``."""
         pages: AsyncPages[models.ReceiptReplay] = self._pages(
-            "GET",
             "/receipt-replays",
             query={"limit": limit, "order": order, "state": state},
             headers={"Waypost-Tenant": tenant},
@@ -1602,7 +1581,6 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.Receipt]:
         """List receipts: ``GET /receipts``."""
         pages: AsyncPages[models.Receipt] = self._pages(
-            "GET",
             "/receipts",
             query={
                 "cause": cause,
@@ -1641,7 +1619,6 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.Rejection]:
         """List rejections: ``GET /rejections``."""
         pages: AsyncPages[models.Rejection] = self._pages(
-            "GET",
             "/rejections",
             query={
                 "labels": labels,
@@ -1663,10 +1640,7 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.Replay]:
         """List replays: ``GET /replays``."""
         pages: AsyncPages[models.Replay] = self._pages(
-            "GET",
-            "/replays",
-            query={"limit": limit, "order": order, "state": state},
-            headers={"Waypost-Tenant": tenant},
+            "/replays", query={"limit": limit, "order": order, "state": state}, headers={"Waypost-Tenant": tenant}
         )
         return pages
 
@@ -1682,7 +1656,6 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.Schedule]:
         """List schedules: ``GET /schedules``."""
         pages: AsyncPages[models.Schedule] = self._pages(
-            "GET",
             "/schedules",
             query={"group": group, "limit": limit, "order": order, "q": q, "state": state},
             headers={"Waypost-Tenant": tenant},
@@ -1704,7 +1677,6 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.SourcePartition]:
         """List a source's partitions: ``GET /sources/{ref}/partitions``."""
         pages: AsyncPages[models.SourcePartition] = self._pages(
-            "GET",
             f"/sources/{quoted(ref)}/partitions",
             query={"limit": limit, "order": order},
             headers={"Waypost-Tenant": tenant},
@@ -1716,7 +1688,6 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.SourceSecret]:
         """List a source's secrets: ``GET /sources/{ref}/secrets``."""
         pages: AsyncPages[models.SourceSecret] = self._pages(
-            "GET",
             f"/sources/{quoted(ref)}/secrets",
             query={"limit": limit, "order": order},
             headers={"Waypost-Tenant": tenant},
@@ -1742,7 +1713,6 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.Source]:
         """List sources: ``GET /sources``."""
         pages: AsyncPages[models.Source] = self._pages(
-            "GET",
             "/sources",
             query={
                 "kind": kind,
@@ -1778,7 +1748,6 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.Subscription]:
         """List subscriptions: ``GET /subscriptions``."""
         pages: AsyncPages[models.Subscription] = self._pages(
-            "GET",
             "/subscriptions",
             query={
                 "active": active,
@@ -1809,7 +1778,6 @@ class AsyncOperations(AsyncClientBase):
     ) -> AsyncPages[models.Tenant]:
         """List tenants: ``GET /tenants``."""
         pages: AsyncPages[models.Tenant] = self._pages(
-            "GET",
             "/tenants",
             query={
                 "labels": labels,

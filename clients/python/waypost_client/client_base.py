@@ -211,7 +211,7 @@ class ClientBase:
             time.sleep(pause)
 
     def _pages(
-        self, _method: str, path: str, *, query: Mapping[str, Any], headers: Mapping[str, str | None] | None = None
+        self, path: str, *, query: Mapping[str, Any], headers: Mapping[str, str | None] | None = None
     ) -> Pages[Any]:
         return Pages(self, path, query, headers or {})
 
@@ -259,7 +259,7 @@ class AsyncClientBase:
             await asyncio.sleep(pause)
 
     def _pages(
-        self, _method: str, path: str, *, query: Mapping[str, Any], headers: Mapping[str, str | None] | None = None
+        self, path: str, *, query: Mapping[str, Any], headers: Mapping[str, str | None] | None = None
     ) -> AsyncPages[Any]:
         return AsyncPages(self, path, query, headers or {})
 

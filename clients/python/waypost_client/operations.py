@@ -652,7 +652,6 @@ class Operations(ClientBase):
     ) -> Pages[models.Explanation]:
         """Explain an event's routing: ``GET /events/{ref}/explain``."""
         pages: Pages[models.Explanation] = self._pages(
-            "GET",
             f"/events/{quoted(ref)}/explain",
             query={"endpoint": endpoint, "limit": limit, "order": order},
             headers={"Waypost-Tenant": tenant},
@@ -1002,7 +1001,6 @@ class Operations(ClientBase):
     ) -> Pages[models.UsageRow]:
         """Get usage: ``GET /usage``."""
         pages: Pages[models.UsageRow] = self._pages(
-            "GET",
             "/usage",
             query={
                 "by": by,
@@ -1046,7 +1044,6 @@ class Operations(ClientBase):
     ) -> Pages[models.AlertRule]:
         """List alert rules: ``GET /alert-rules``."""
         pages: Pages[models.AlertRule] = self._pages(
-            "GET",
             "/alert-rules",
             query={"condition": condition, "enabled": enabled, "limit": limit, "order": order, "q": q},
             headers={"Waypost-Tenant": tenant},
@@ -1067,7 +1064,6 @@ class Operations(ClientBase):
     ) -> Pages[models.Alert]:
         """List alerts: ``GET /alerts``."""
         pages: Pages[models.Alert] = self._pages(
-            "GET",
             "/alerts",
             query={
                 "limit": limit,
@@ -1101,7 +1097,6 @@ class Operations(ClientBase):
     ) -> Pages[models.AuditEntry]:
         """List audit entries: ``GET /audit``."""
         pages: Pages[models.AuditEntry] = self._pages(
-            "GET",
             "/audit",
             query={
                 "action": action,
@@ -1126,10 +1121,7 @@ class Operations(ClientBase):
     ) -> Pages[models.Broadcast]:
         """List broadcasts: ``GET /broadcasts``."""
         pages: Pages[models.Broadcast] = self._pages(
-            "GET",
-            "/broadcasts",
-            query={"limit": limit, "order": order, "state": state},
-            headers={"Waypost-Tenant": tenant},
+            "/broadcasts", query={"limit": limit, "order": order, "state": state}, headers={"Waypost-Tenant": tenant}
         )
         return pages
 
@@ -1149,7 +1141,6 @@ class Operations(ClientBase):
     ) -> Pages[models.DeadLetterJob]:
         """List dead letter jobs: ``GET /dead-letter-jobs``."""
         pages: Pages[models.DeadLetterJob] = self._pages(
-            "GET",
             "/dead-letter-jobs",
             query={"limit": limit, "operation": operation, "order": order, "state": state},
             headers={"Waypost-Tenant": tenant},
@@ -1178,7 +1169,6 @@ class Operations(ClientBase):
     ) -> Pages[models.DeadLetter]:
         """List dead letters: ``GET /dead-letters``."""
         pages: Pages[models.DeadLetter] = self._pages(
-            "GET",
             "/dead-letters",
             query={
                 "cause": cause,
@@ -1225,7 +1215,6 @@ class Operations(ClientBase):
     ) -> Pages[models.Delivery]:
         """List deliveries: ``GET /deliveries``."""
         pages: Pages[models.Delivery] = self._pages(
-            "GET",
             "/deliveries",
             query={
                 "endpoint": endpoint,
@@ -1264,7 +1253,6 @@ class Operations(ClientBase):
     ) -> Pages[models.Attempt]:
         """List a delivery's attempts: ``GET /deliveries/{ref}/attempts``."""
         pages: Pages[models.Attempt] = self._pages(
-            "GET",
             f"/deliveries/{quoted(ref)}/attempts",
             query={"error": error, "limit": limit, "order": order, "since": since, "status": status, "until": until},
             headers={"Waypost-Tenant": tenant},
@@ -1276,7 +1264,6 @@ class Operations(ClientBase):
     ) -> Pages[models.SigningSecret]:
         """List an endpoint's signing secrets: ``GET /endpoints/{ref}/secrets``."""
         pages: Pages[models.SigningSecret] = self._pages(
-            "GET",
             f"/endpoints/{quoted(ref)}/secrets",
             query={"limit": limit, "order": order},
             headers={"Waypost-Tenant": tenant},
@@ -1305,7 +1292,6 @@ class Operations(ClientBase):
     ) -> Pages[models.Endpoint]:
         """List endpoints: ``GET /endpoints``."""
         pages: Pages[models.Endpoint] = self._pages(
-            "GET",
             "/endpoints",
             query={
                 "labels": labels,
@@ -1334,7 +1320,6 @@ class Operations(ClientBase):
     ) -> Pages[models.Erasure]:
         """List erasures: ``GET /erasures``."""
         pages: Pages[models.Erasure] = self._pages(
-            "GET",
             "/erasures",
             query={"limit": limit, "order": order, "state": state, "subject_hash": subject_hash},
             headers={"Waypost-Tenant": tenant},
@@ -1359,7 +1344,6 @@ class Operations(ClientBase):
     ) -> Pages[models.Delivery]:
         """List an event's deliveries: ``GET /events/{ref}/deliveries``."""
         pages: Pages[models.Delivery] = self._pages(
-            "GET",
             f"/events/{quoted(ref)}/deliveries",
             query={
                 "error": error,
@@ -1382,7 +1366,6 @@ class Operations(ClientBase):
     ) -> Pages[models.EventTypeVersion]:
         """List an event type's schema versions: ``GET /event-types/{ref}/versions``."""
         pages: Pages[models.EventTypeVersion] = self._pages(
-            "GET",
             f"/event-types/{quoted(ref)}/versions",
             query={"limit": limit, "order": order},
             headers={"Waypost-Tenant": tenant},
@@ -1403,7 +1386,6 @@ class Operations(ClientBase):
     ) -> Pages[models.EventType]:
         """List event types: ``GET /event-types``."""
         pages: Pages[models.EventType] = self._pages(
-            "GET",
             "/event-types",
             query={
                 "archived": archived,
@@ -1437,7 +1419,6 @@ class Operations(ClientBase):
     ) -> Pages[models.Event]:
         """List events: ``GET /events``."""
         pages: Pages[models.Event] = self._pages(
-            "GET",
             "/events",
             query={
                 "event_id": event_id,
@@ -1467,7 +1448,7 @@ class Operations(ClientBase):
     ) -> Pages[models.Grant]:
         """List grants: ``GET /grants``."""
         pages: Pages[models.Grant] = self._pages(
-            "GET", "/grants", query={"ended": ended, "limit": limit, "order": order}, headers={"Waypost-Tenant": tenant}
+            "/grants", query={"ended": ended, "limit": limit, "order": order}, headers={"Waypost-Tenant": tenant}
         )
         return pages
 
@@ -1476,7 +1457,6 @@ class Operations(ClientBase):
     ) -> Pages[models.InspectedRequest]:
         """List the requests of an inspector: ``GET /inspectors/{ref}/requests``."""
         pages: Pages[models.InspectedRequest] = self._pages(
-            "GET",
             f"/inspectors/{quoted(ref)}/requests",
             query={"limit": limit, "order": order},
             headers={"Waypost-Tenant": tenant},
@@ -1488,7 +1468,7 @@ class Operations(ClientBase):
     ) -> Pages[models.Inspector]:
         """List request inspectors: ``GET /inspectors``."""
         pages: Pages[models.Inspector] = self._pages(
-            "GET", "/inspectors", query={"limit": limit, "order": order}, headers={"Waypost-Tenant": tenant}
+            "/inspectors", query={"limit": limit, "order": order}, headers={"Waypost-Tenant": tenant}
         )
         return pages
 
@@ -1497,7 +1477,7 @@ class Operations(ClientBase):
     ) -> Pages[models.ApiKey]:
         """List API keys: ``GET /keys``."""
         pages: Pages[models.ApiKey] = self._pages(
-            "GET", "/keys", query={"limit": limit, "order": order}, headers={"Waypost-Tenant": tenant}
+            "/keys", query={"limit": limit, "order": order}, headers={"Waypost-Tenant": tenant}
         )
         return pages
 
@@ -1506,7 +1486,7 @@ class Operations(ClientBase):
     ) -> Pages[models.Plan]:
         """List plans: ``GET /plans``."""
         pages: Pages[models.Plan] = self._pages(
-            "GET", "/plans", query={"limit": limit, "order": order}, headers={"Waypost-Tenant": tenant}
+            "/plans", query={"limit": limit, "order": order}, headers={"Waypost-Tenant": tenant}
         )
         return pages
 
@@ -1515,7 +1495,7 @@ class Operations(ClientBase):
     ) -> Pages[models.PortalLink]:
         """List portal links: ``GET /portal-links``."""
         pages: Pages[models.PortalLink] = self._pages(
-            "GET", "/portal-links", query={"limit": limit, "order": order}, headers={"Waypost-Tenant": tenant}
+            "/portal-links", query={"limit": limit, "order": order}, headers={"Waypost-Tenant": tenant}
         )
         return pages
 
@@ -1531,7 +1511,6 @@ class Operations(ClientBase):
     ) -> Pages[models.ReceiptReplay]:
         """List replays of receipts: ``GET /receipt-replays``."""
         pages: Pages[models.ReceiptReplay] = self._pages(
-            "GET",
             "/receipt-replays",
             query={"limit": limit, "order": order, "state": state},
             headers={"Waypost-Tenant": tenant},
@@ -1560,7 +1539,6 @@ class Operations(ClientBase):
     ) -> Pages[models.Receipt]:
         """List receipts: ``GET /receipts``."""
         pages: Pages[models.Receipt] = self._pages(
-            "GET",
             "/receipts",
             query={
                 "cause": cause,
@@ -1599,7 +1577,6 @@ class Operations(ClientBase):
     ) -> Pages[models.Rejection]:
         """List rejections: ``GET /rejections``."""
         pages: Pages[models.Rejection] = self._pages(
-            "GET",
             "/rejections",
             query={
                 "labels": labels,
@@ -1621,10 +1598,7 @@ class Operations(ClientBase):
     ) -> Pages[models.Replay]:
         """List replays: ``GET /replays``."""
         pages: Pages[models.Replay] = self._pages(
-            "GET",
-            "/replays",
-            query={"limit": limit, "order": order, "state": state},
-            headers={"Waypost-Tenant": tenant},
+            "/replays", query={"limit": limit, "order": order, "state": state}, headers={"Waypost-Tenant": tenant}
         )
         return pages
 
@@ -1640,7 +1614,6 @@ class Operations(ClientBase):
     ) -> Pages[models.Schedule]:
         """List schedules: ``GET /schedules``."""
         pages: Pages[models.Schedule] = self._pages(
-            "GET",
             "/schedules",
             query={"group": group, "limit": limit, "order": order, "q": q, "state": state},
             headers={"Waypost-Tenant": tenant},
@@ -1662,7 +1635,6 @@ class Operations(ClientBase):
     ) -> Pages[models.SourcePartition]:
         """List a source's partitions: ``GET /sources/{ref}/partitions``."""
         pages: Pages[models.SourcePartition] = self._pages(
-            "GET",
             f"/sources/{quoted(ref)}/partitions",
             query={"limit": limit, "order": order},
             headers={"Waypost-Tenant": tenant},
@@ -1674,7 +1646,6 @@ class Operations(ClientBase):
     ) -> Pages[models.SourceSecret]:
         """List a source's secrets: ``GET /sources/{ref}/secrets``."""
         pages: Pages[models.SourceSecret] = self._pages(
-            "GET",
             f"/sources/{quoted(ref)}/secrets",
             query={"limit": limit, "order": order},
             headers={"Waypost-Tenant": tenant},
@@ -1700,7 +1671,6 @@ class Operations(ClientBase):
     ) -> Pages[models.Source]:
         """List sources: ``GET /sources``."""
         pages: Pages[models.Source] = self._pages(
-            "GET",
             "/sources",
             query={
                 "kind": kind,
@@ -1736,7 +1706,6 @@ class Operations(ClientBase):
     ) -> Pages[models.Subscription]:
         """List subscriptions: ``GET /subscriptions``."""
         pages: Pages[models.Subscription] = self._pages(
-            "GET",
             "/subscriptions",
             query={
                 "active": active,
@@ -1767,7 +1736,6 @@ class Operations(ClientBase):
     ) -> Pages[models.Tenant]:
         """List tenants: ``GET /tenants``."""
         pages: Pages[models.Tenant] = self._pages(
-            "GET",
             "/tenants",
             query={
                 "labels": labels,

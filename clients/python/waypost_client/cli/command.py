@@ -11,7 +11,7 @@ from waypost_client.client import Client
 
 @dataclass
 class Context:
-    """What a command gets: the arguments, a client, and where it prints to."""
+    """Hold the arguments of a command, its client, and where it prints to."""
 
     arguments: argparse.Namespace
     client: Client

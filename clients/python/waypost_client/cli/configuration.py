@@ -16,7 +16,7 @@ from waypost_client.cli.command import Context, argument, command
 from waypost_client.client import Client
 
 FILE = argument("file", type=Path, help="YAML, as `waypost export` prints it")
-# What of each resource is configuration; the rest is state, or computed.
+# Fields of each resource that are configuration; the others are state, or computed.
 FIELDS = {
     "event_types": ("name", "description", "group", "deprecated", "schema_check"),
     "endpoints": (

@@ -45,7 +45,7 @@ def replay(context: Context) -> None:
         context.output.note(warning)
     context.output.note(f"{least}{preview['total']} {body['scope'].replace('_', ' ')} match")
     if given.dry_run:
-        context.output.one(preview, " ")
+        context.output.one(preview, f"{least}{preview['total']}")
         return
     if not preview["total"] or not (given.yes or _confirmed()):
         return
@@ -59,7 +59,7 @@ def _confirmed() -> bool:
     try:
         return input("Send them again? [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:
-        raise ValueError("nobody can be asked here: add --yes") from None
+        raise ValueError("the standard input is closed, so add --yes to confirm") from None
 
 
 def _follow(context: Context, found: Any) -> None:
