@@ -51,6 +51,7 @@ class PublishingView(TenantScoped[Event]):
     """A view that publishes the events of a request."""
 
     content_negotiation_class = JsonOnly
+    is_audited = False  # an event is the record of who published it
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Respond, and count the request if it publishes."""

@@ -65,3 +65,13 @@ def test_export_is_one_json_object_a_line_oldest_first_and_continues() -> None:
 
 def test_unknown_object_has_no_entries() -> None:
     assert make_client(make_tenant()).get(f"{API}?object=nothing").json()["data"] == []
+
+
+@pytest.mark.parametrize("path", ["events/", "events/batch/"])
+def test_publishing_has_no_entries(path: str) -> None:
+    client = make_client(make_tenant())
+    before = AuditEntry.objects.count()
+    event = {"type": "order.paid", "data": {}}
+    response = client.post(f"/api/v1/{path}", [event, event] if "batch" in path else event, format="json")
+    assert response.status_code == 202
+    assert AuditEntry.objects.count() == before
