@@ -32,6 +32,7 @@ from config.local.stuck import StuckWatch
 from config.local.supervise import Child, CrashLoop, Process, Supervisor
 from config.ops.migrations import missing_migrations
 from webhooks.encryption.check import keys_problem
+from webhooks.kit.encryption import decrypt, encrypt
 from webhooks.kit.process.free_memory import return_free_memory
 
 DRAIN_WITHIN = 25.0  # seconds for workers to stop: an attempt may take 15, then its result is settled
@@ -89,6 +90,7 @@ def load_programs() -> None:
         import_module(module)
     app.finalize()
     app.loader.init_worker()  # once: each worker would find the tasks and configure logging again
+    decrypt(encrypt(""))  # OpenSSL takes 6 MiB when it is used for the first time
     return_free_memory()
     gc.freeze()
 

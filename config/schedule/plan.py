@@ -7,8 +7,8 @@ period of every task is over: work left from before is found at once. Of those w
 time, so that one process of a worker runs them all.
 
 Every queue gets a message after KEEP_ALIVE seconds at the latest, by which its workers know that their connection to
-the broker works (``config.ops.worker_watchdog``). Every task is sent SAFETY seconds after the end of its period at the
-latest: a wrong condition delays work, and loses none.
+the broker works (``config.ops.worker_watchdog``). Every task is sent SAFETY seconds after the end of its period, those
+of that moment one after the other: a wrong condition delays work, and loses none.
 
 Two schedules send twice, which does no harm.
 """
@@ -22,7 +22,7 @@ from webhooks.kit.periodic_task import PeriodicTask
 
 TICK = 1.0  # seconds between two looks for work
 KEEP_ALIVE = 10.0  # seconds until a queue gets a message, whether there is work or not
-SAFETY = 60.0  # seconds behind its period until a task is sent, whatever its condition says
+SAFETY = 60.0  # seconds behind its period until a task is sent at its turn, whatever its condition says
 
 
 def periodic_tasks() -> list[PeriodicTask]:
@@ -44,8 +44,9 @@ class Schedule:
         ended = [task for task in self._tasks if now - self._sent_at[task.name] >= task.every - TICK / 10]
         asked = [task for task in ended if task.has_work]
         found = dict(zip((task.name for task in asked), find_work([task.has_work for task in asked]), strict=True))
-        due = [task for task in asked if found[task.name] or self._is_late(task, now)]
-        due += sorted((task for task in ended if not task.has_work), key=lambda it: self._sent_at[it.name])[:1]
+        due = [task for task in asked if found[task.name]]
+        others = [task for task in ended if not task.has_work or (self._is_late(task, now) and not found[task.name])]
+        due += sorted(others, key=lambda it: self._sent_at[it.name])[:1]
         due += [task for task in self._keep_alive(now) if task not in due]
         for task in due:
             self._sent_at[task.name] = self._queue_sent_at[task.queue] = now

@@ -66,6 +66,13 @@ def test_due_sends_every_task_after_the_safety_period_whatever_its_condition_say
     assert "rare" in sent[-1]
 
 
+def test_due_sends_tasks_that_are_late_at_the_same_time_one_after_the_other() -> None:
+    schedule = Schedule([RARE, RARE._replace(name="too"), RARE._replace(name="three")], 0.0)
+    sent = [names(schedule.due(SAFETY + second, Work())) for second in range(3)]
+    assert sorted(name for due in sent for name in due) == ["rare", "three", "too"]
+    assert max(map(len, sent)) == 1
+
+
 @pytest.mark.django_db
 def test_conditions_of_all_tasks_are_one_statement() -> None:
     conditions = [task.has_work for task in periodic_tasks() if task.has_work]
