@@ -18,6 +18,7 @@ from benchmarks.wire.programs import Arrival, BatchSink, LoadGenerator, Response
 
 SIZE = 1024  # bytes of an event, envelope included
 BATCH = 100  # events in one request
+ENDPOINTS = 100  # of most rows
 USUAL_PART = 10  # the usual way is measured with a tenth of the deliveries: it is that much slower, at least
 LOOK_EVERY = 0.05  # seconds
 LOOK_PAUSE = 20  # times as long as a look takes is the pause before the next, so that looking costs little
@@ -127,8 +128,20 @@ class Bench:
         since = self.sink.count
         with self.meter() as meter:
             responses = self.send(requests, count, **options)
-            self.await_arrivals(since, deliveries)
-            self.await_settled()
+            self.await_delivered(since, deliveries)
+        return self._stretch(since, deliveries, responses, meter)
+
+    def drain(self, types: list[str], deliveries: int) -> Stretch:
+        """Publish events of these types in turn while none is sent; then send all, with a meter beside."""
+        self.system.suspend()
+        responses = self.send(self.batches(types), deliveries // BATCH)
+        since = self.sink.count
+        with self.meter() as meter:
+            self.system.resume()
+            self.await_delivered(since, deliveries)
+        return self._stretch(since, deliveries, responses, meter)
+
+    def _stretch(self, since: int, deliveries: int, responses: list[Response], meter: Meter) -> Stretch:
         checks = [all_have_status(responses), *self.checks(since, deliveries)]
         return Stretch(responses, self.sink.arrivals(since), meter.cost, checks)
 
@@ -136,8 +149,7 @@ class Bench:
         """Publish and deliver an event of each type: connections are open and statements planned after it."""
         since = self.sink.count
         self.send(self.singles(types))
-        self.await_arrivals(since, len(types))
-        self.await_settled()
+        self.await_delivered(since, len(types))
 
     def meter(self) -> Meter:
         """Return a meter of the system."""
@@ -146,6 +158,11 @@ class Bench:
     def await_arrivals(self, since: int, count: int) -> None:
         """Wait until the sink has `count` arrivals more than `since`. Raises StuckError."""
         self.wait("arrivals", lambda: self.sink.count - since, lambda arrived: arrived >= count)
+
+    def await_delivered(self, since: int, count: int) -> None:
+        """Wait until the sink has `count` arrivals more than `since`, and no delivery is pending. Raises StuckError."""
+        self.await_arrivals(since, count)
+        self.await_settled()
 
     def await_settled(self) -> None:
         """Wait until no delivery is pending or being sent. Raises StuckError."""
@@ -167,14 +184,14 @@ class Bench:
                 seen, changed_at = figure, now
             elif now - changed_at > STUCK_AFTER:
                 raise StuckError(f"{what}: {figure}, and no change for {STUCK_AFTER:.0f} s")
-            time.sleep(min(1.0, max(LOOK_EVERY, LOOK_PAUSE * (now - began))))
+            _pause(now - began)
 
     def checks(self, since: int, expected: int) -> list[Check]:
         """Check that the sink and the tables agree, and that nothing is left to do; tables were empty at `since`."""
         arrived, attempts = self.sink.count - since, self.system.number(self.system.ATTEMPTS)
         pending = self.pending()
         return [
-            Check("every delivery arrived once", arrived == expected, f"{arrived} of {expected}"),
+            counted("every delivery arrived once", arrived, expected),
             Check("the sink's count agrees with the recorded attempts", arrived == attempts, f"{arrived}, {attempts}"),
             Check("nothing is pending at the end", pending == 0, f"{pending} pending"),
         ]
@@ -184,9 +201,31 @@ class Bench:
         return Path(tempfile.mkdtemp(prefix="system-", dir=self._directory))
 
 
+def holds_within(condition: Callable[[], bool], seconds: float) -> bool:
+    """Wait until the condition holds, for at most `seconds`; return whether it does."""
+    until = time.monotonic() + seconds
+    while True:
+        began = time.monotonic()
+        if condition():
+            return True
+        if began >= until:
+            return False
+        _pause(time.monotonic() - began)
+
+
+def _pause(look_seconds: float) -> None:
+    """Wait before the next look at the system; the longer, the longer the last one took."""
+    time.sleep(min(1.0, max(LOOK_EVERY, LOOK_PAUSE * look_seconds)))
+
+
 def event_types(count: int, first: int = 0) -> list[str]:
-    """Return the event types of so many endpoints."""
+    """Return the event types of `count` endpoints."""
     return [f"bench.lane{lane}" for lane in range(first, first + count)]
+
+
+def counted(what: str, found: int, expected: int) -> Check:
+    """Check a number of things."""
+    return Check(what, found == expected, f"{found} of {expected}")
 
 
 def all_have_status(responses: list[Response], status: int = 202) -> Check:

@@ -65,7 +65,7 @@ class Progress:
     """Prints each measurement, with its place among all and the time that is left."""
 
     def __init__(self, total: int) -> None:
-        """Expect so many measurements."""
+        """Expect `total` measurements."""
         self._total, self._done, self._seconds = total, 0, 0.0
 
     def report(self, what: str, result: Result) -> None:
@@ -76,7 +76,7 @@ class Progress:
         print(f"{place}: {what}: {in_words(result)}", flush=True)
 
     def skip(self, count: int) -> None:
-        """Expect so many measurements less."""
+        """Expect `count` measurements less."""
         self._total -= count
 
 

@@ -62,7 +62,7 @@ class Change:
 
 
 def is_significant(successes: int, pairs: int) -> bool:
-    """Tell whether a fair coin would show so many heads or more in at most 5 % of cases (one-sided sign test)."""
+    """Return whether a fair coin would show `successes` heads or more in at most 5 % of cases (one-sided sign test)."""
     outcomes = sum(math.comb(pairs, count) for count in range(successes, pairs + 1))
     return outcomes <= SIGNIFICANCE * float(2**pairs)
 

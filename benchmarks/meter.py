@@ -40,7 +40,7 @@ class Sample(NamedTuple):
 
 
 class Sampler:
-    """Context manager that samples these programs `every` so many seconds; all of them take about 100 ms."""
+    """Sample these programs, `every`: seconds; a sample of all of them takes about 100 ms. A context manager."""
 
     def __init__(self, system: System, every: float, programs: tuple[str, ...] = ()) -> None:
         """Sample the processes that the programs (default: all) have at the start."""

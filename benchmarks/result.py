@@ -37,7 +37,7 @@ class Figure(NamedTuple):
         return self.value / other.value if self.more_is_better else other.value / self.value
 
     def meets(self, aim: float) -> bool:
-        """Tell whether the value is as good as the aim."""
+        """Return whether the value is as good as the aim."""
         return self.value >= aim if self.more_is_better else self.value <= aim
 
 
@@ -73,7 +73,7 @@ class Result:
 
     @property
     def is_valid(self) -> bool:
-        """Tell whether every check holds."""
+        """Return whether every check holds."""
         return not self.failures
 
     @property

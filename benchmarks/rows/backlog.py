@@ -4,14 +4,14 @@ The whole backlog is there before the first delivery, so the rate, from the firs
 sending alone.
 """
 
-from benchmarks.bench import BATCH, Bench, all_have_status, event_types, rate
+from benchmarks.bench import ENDPOINTS, Bench, event_types, rate
+from benchmarks.finished_deliveries import insert_finished
 from benchmarks.result import Result
-from benchmarks.rows.finished import insert_finished
 
 
 def drain(bench: Bench) -> Result:
     """Drain a backlog for 100 endpoints."""
-    return _drain(bench, bench.count(20_000, 100_000), 100)
+    return _drain(bench, bench.count(20_000, 100_000), ENDPOINTS)
 
 
 def endpoints_1000(bench: Bench) -> Result:
@@ -26,24 +26,17 @@ def endpoints_10000(bench: Bench) -> Result:
 
 def large(bench: Bench) -> Result:
     """Drain a large backlog."""
-    return _drain(bench, bench.size(50_000, 500_000), 100)
+    return _drain(bench, bench.size(50_000, 500_000), ENDPOINTS)
 
 
 def beside_finished(bench: Bench) -> Result:
     """Drain beside as many finished deliveries as months of traffic leave."""
-    return _drain(bench, bench.size(20_000, 100_000), 100, finished=bench.size(300_000, 10_000_000))
+    return _drain(bench, bench.size(20_000, 100_000), ENDPOINTS, finished=bench.size(300_000, 10_000_000))
 
 
 def _drain(bench: Bench, count: int, endpoints: int, finished: int = 0) -> Result:
     bench.create_endpoints(endpoints)
     if finished:
         insert_finished(bench.deployment, finished)
-    bench.system.suspend()
-    responses = bench.send(bench.batches(event_types(endpoints)), count // BATCH)
-    since = bench.sink.count
-    with bench.meter() as meter:
-        bench.system.resume()
-        bench.await_arrivals(since, count)
-        bench.await_settled()
-    checks = [all_have_status(responses), *bench.checks(since, count)]
-    return Result(count, rate(bench.sink.arrivals(since)), None, meter.cost, checks)
+    found = bench.drain(event_types(endpoints), count)
+    return Result(count, rate(found.arrivals), None, found.cost, found.checks)

@@ -6,7 +6,7 @@ The server at the other end is ours (``benchmarks/wire/batch_sink.py``): a real 
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.bench import BATCH, Bench, all_have_status, event_types, rate
+from benchmarks.bench import Bench, event_types, rate
 from benchmarks.result import Result
 from benchmarks.wire.programs import BatchSink
 
@@ -38,13 +38,6 @@ def _drain(bench: Bench, fields_of: Callable[[BatchSink, int], dict[str, Any]]) 
         subscriptions = [{"event_types": [each]}]
         fields = {"uid": f"lane{lane}", **fields_of(sink, lane), "subscriptions": subscriptions}
         bench.deployment.create("endpoints/", fields)
-    bench.system.suspend()
-    responses = bench.send(bench.batches(types), count // BATCH)
-    with at_sink.meter() as meter:
-        bench.system.resume()
-        at_sink.await_arrivals(0, count)
-        at_sink.await_settled()
-    checks = [all_have_status(responses), *at_sink.checks(0, count)]
-    arrivals = sink.arrivals(0)
+    found = at_sink.drain(types, count)
     sink.close()
-    return Result(count, rate(arrivals), None, meter.cost, checks)
+    return Result(count, rate(found.arrivals), None, found.cost, found.checks)

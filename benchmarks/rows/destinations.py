@@ -1,18 +1,18 @@
 """Deliver to brokers: from publishing events to what the broker has acknowledged.
 
-Kafka is librdkafka's mock cluster, in the process of the benchmark: real sockets, no storage. RabbitMQ is a real one,
-with durable queues and publisher confirms, where it can be had; its work is no part of what is measured.
+Kafka is a mock cluster in the process of the benchmark. RabbitMQ is a real one, with durable queues and publisher
+confirms, where it can be had; its work is no part of what is measured.
 """
 
-import logging
 import time
 from collections.abc import Callable
 from typing import Any
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
-from benchmarks.bench import BATCH, Bench, all_have_status, event_types
-from benchmarks.result import Check, Result
+from benchmarks.bench import BATCH, Bench, all_have_status, counted, event_types
+from benchmarks.result import Result
+from benchmarks.wire.kafka_cluster import KafkaCluster
 from tests.brokers.amqp.server import PASSWORD, USER, VIRTUAL_HOST, RabbitMq, absence
 
 TOPIC = QUEUE = "orders"
@@ -20,19 +20,15 @@ TOPIC = QUEUE = "orders"
 
 def kafka(bench: Bench) -> Result:
     """Publish events of one type to an endpoint that writes to a topic with four partitions."""
-    options: dict[str, Any] = {"test.mock.num.brokers": 2, "bootstrap.servers": "mock"}
-    producer = Producer(options, logger=logging.getLogger("benchmarks.kafka"))
-    found = producer.list_topics(TOPIC, timeout=10)
-    servers = ",".join(f"{it.host}:{it.port}" for it in found.brokers.values())
-    consumer = Consumer({"bootstrap.servers": servers, "group.id": "count"})
+    cluster = KafkaCluster(TOPIC)
+    consumer = Consumer({"bootstrap.servers": cluster.servers, "group.id": "count"})
 
     def stored() -> int:
-        places = [TopicPartition(TOPIC, it) for it in found.topics[TOPIC].partitions]
-        return sum((consumer.get_watermark_offsets(it, timeout=30) or (0, 0))[1] for it in places)
+        partitions = [TopicPartition(TOPIC, it) for it in cluster.partitions]
+        return sum((consumer.get_watermark_offsets(it, timeout=30) or (0, 0))[1] for it in partitions)
 
     try:
-        settings = {"bootstrap_servers": servers, "topic": TOPIC, "tls": False}
-        return _measure(bench, {"type": "kafka", "settings": settings}, stored)
+        return _measure(bench, {"type": "kafka", "settings": cluster.settings}, stored)
     finally:
         consumer.close()
 
@@ -70,9 +66,5 @@ def _measure(bench: Bench, endpoint: dict[str, Any], stored: Callable[[], int]) 
         responses = bench.send(bench.batches(types), count // BATCH)
         bench.await_settled()
         seconds = time.monotonic() - began
-    arrived = stored() - since
-    checks = [
-        all_have_status(responses),
-        Check("every event arrived once", arrived == count, f"{arrived} of {count}"),
-    ]
+    checks = [all_have_status(responses), counted("every event arrived once", stored() - since, count)]
     return Result(count, count / seconds, None, meter.cost, checks, "deliveries")

@@ -2,11 +2,10 @@
 
 import time
 
-from benchmarks.bench import BATCH, SIZE, Bench, event_types
+from benchmarks.bench import BATCH, ENDPOINTS, SIZE, Bench, event_types
 from benchmarks.processes import cpu_seconds, memory_bytes, processes_of
 from benchmarks.result import MIB, Check, Figure, Result
 
-ENDPOINTS = 100
 FIRST = "ready, empty directory"
 SETTLE = 10  # seconds from the start, or from the last delivery, until it is idle
 

@@ -1,6 +1,6 @@
 """Measure endpoints beside a bad neighbour: one that hangs or fails, or another tenant with a backlog."""
 
-from benchmarks.bench import BATCH, SIZE, Bench, Stretch, all_have_status, event_types, latency_of, rate
+from benchmarks.bench import BATCH, SIZE, Bench, Stretch, all_have_status, counted, event_types, latency_of, rate
 from benchmarks.result import Check, Result
 from benchmarks.wire.messages import api_request
 
@@ -54,8 +54,8 @@ def _publish_rounds(bench: Bench, healthy: int, unhealthy: int, kind: str) -> St
     expected, ended = rounds * healthy, bench.system.number(ENDED)
     checks = [
         all_have_status(responses),
-        Check("every healthy delivery arrived once", len(arrivals) == expected, f"{len(arrivals)} of {expected}"),
-        Check("every delivery has ended", ended == rounds * (healthy + unhealthy), f"{ended}"),
+        counted("every healthy delivery arrived once", len(arrivals), expected),
+        counted("every delivery has ended", ended, rounds * (healthy + unhealthy)),
         *bench.checks(since, expected)[1:],  # failed deliveries arrive more than once
     ]
     return Stretch(responses, arrivals, meter.cost, checks)
@@ -80,6 +80,6 @@ def crowd(bench: Bench) -> Result:
     checks = [
         all_have_status(responses),
         Check("the backlog lasted longer than the events of the quiet tenant", pending > 0, f"{pending} pending"),
-        Check("every event of the quiet tenant arrived", len(quiet) == events, f"{len(quiet)} of {events}"),
+        counted("every event of the quiet tenant arrived", len(quiet), events),
     ]
     return Result(len(arrivals), rate(arrivals), latency_of(quiet), meter.cost, checks)

@@ -1,9 +1,8 @@
 """Publish and deliver at once, from the API's socket to the sink's."""
 
-from benchmarks.bench import BATCH, Bench, end_to_end_rate, event_types, first_request, latency_of, rate
+from benchmarks.bench import BATCH, ENDPOINTS, Bench, end_to_end_rate, event_types, first_request, latency_of, rate
 from benchmarks.result import Figure, Result, latency_figures
 
-ENDPOINTS = 100
 FAN_OUT = 10
 CONNECTIONS = 16  # of publishers of single events
 TRICKLE = 50  # events per second

@@ -33,7 +33,7 @@ def route(bench: Bench) -> Result:
 
 
 def build_routes(count: int) -> RouteTable:
-    """Return so many subscriptions as a process has them in memory, with the index that the first event builds."""
+    """Return `count` subscriptions as a process has them in memory, with the index that the first event builds."""
     kept = {}
     for number in range(count):
         pattern = {"customer": [f"c{number}"], "region": ["eu", "us"], "total": [{"numeric": [">", 100]}]}

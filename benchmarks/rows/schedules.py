@@ -53,7 +53,7 @@ def due_at_once(bench: Bench) -> Result:
 
 
 def _publish(bench: Bench, event_type: str, count: int, apart: float) -> None:
-    """Let so many schedules be due, ``apart`` seconds from each other, and wait until their events are published."""
+    """Let `count` schedules be due, `apart` seconds from each other, and wait until their events are published."""
     database = bench.deployment
     database.sql(INSERT, "rate(1 day)", event_type, count, AHEAD, apart)
     database.sql(QUEUE)

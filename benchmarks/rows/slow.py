@@ -1,9 +1,8 @@
 """Publish by the clock for fast endpoints beside one that responds 200 after five seconds."""
 
 import time
-from functools import partial
 
-from benchmarks.bench import Bench, all_have_status, event_types
+from benchmarks.bench import Bench, all_have_status, event_types, holds_within
 from benchmarks.result import Figure, Result, latency
 from benchmarks.wire.programs import Arrival, Response
 
@@ -15,6 +14,16 @@ LATE = 30.0  # seconds after the last event until the fast endpoints must have a
 KEPT_UP = "the slow one's arrivals in time"
 
 
+def beside_4(bench: Bench) -> Result:
+    """Measure 4 fast endpoints."""
+    return _measure(bench, 4)
+
+
+def beside_19(bench: Bench) -> Result:
+    """Measure 19 fast endpoints."""
+    return _measure(bench, 19)
+
+
 def _measure(bench: Bench, fast: int) -> Result:
     bench.create_endpoints(fast)
     bench.warm_up(event_types(fast))
@@ -24,7 +33,7 @@ def _measure(bench: Bench, fast: int) -> Result:
         responses = bench.send(bench.singles(["bench.all"]), EVENTS, rate=RATE, connections=CONNECTIONS)
         time.sleep(GRACE)
         in_time = sum(arrival.lane == fast for arrival in bench.sink.arrivals(since))
-        _wait_for_fast(bench, since, fast)
+        holds_within(lambda: sum(it.lane < fast for it in bench.sink.arrivals(since)) >= fast * EVENTS, LATE)
     now, arrivals = time.time_ns(), bench.sink.arrivals(since)
     at_fast = [arrival for arrival in arrivals if arrival.lane < fast]
     missing = missing_milliseconds(at_fast, responses, fast, now)
@@ -41,18 +50,9 @@ def _measure(bench: Bench, fast: int) -> Result:
     if bench.system.is_usual:
         bench.system.empty()  # what is left would be sent while the next row is measured
     else:
-        bench.await_arrivals(since, (fast + 1) * EVENTS)
-        bench.await_settled()
+        bench.await_delivered(since, (fast + 1) * EVENTS)
         result.checks += bench.checks(since - fast, (fast + 1) * EVENTS + fast)
     return result
-
-
-def _wait_for_fast(bench: Bench, since: int, fast: int) -> None:
-    until = time.monotonic() + LATE
-    while time.monotonic() < until:
-        if sum(arrival.lane < fast for arrival in bench.sink.arrivals(since)) >= fast * EVENTS:
-            return
-        time.sleep(0.2)
 
 
 def missing_milliseconds(arrivals: list[Arrival], responses: list[Response], fast: int, now: int) -> list[float]:
@@ -64,7 +64,3 @@ def missing_milliseconds(arrivals: list[Arrival], responses: list[Response], fas
         for lane in range(fast)
         if (lane, response.due) not in there
     ]
-
-
-beside_4 = partial(_measure, fast=4)
-beside_19 = partial(_measure, fast=19)

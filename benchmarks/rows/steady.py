@@ -1,14 +1,13 @@
 """Apply the same load for ten minutes, alone and while another session has an old snapshot. Nothing may climb."""
 
-from benchmarks.bench import BATCH, Bench, event_types, latency_of, rate
+from benchmarks.bench import BATCH, ENDPOINTS, Bench, event_types, latency_of, rate
 from benchmarks.meter import Sample, Sampler
 from benchmarks.result import MIB, Check, Result, percentile
 from benchmarks.wire.programs import Arrival
 
 RATE = 1_000  # events per second
-ENDPOINTS = 100
 SAMPLES = 30  # of memory and CPU
-MEMORY_MARGIN, TIME_MARGIN = 1.1, 1.5  # the last third may be so many times the first
+MEMORY_MARGIN, TIME_MARGIN = 1.1, 1.5  # of the last third to the first
 MEMORY, P99, DATABASE = "memory, MiB", "p99, ms", "PostgreSQL, us of CPU for a delivery"
 EVENTS = "SELECT count(*) FROM delivery_event"
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from benchmarks import bench as module
-from benchmarks.bench import Bench, Stretch, StuckError, all_have_status, end_to_end_rate, rate
-from benchmarks.result import Cost
+from benchmarks.bench import Bench, Stretch, StuckError, all_have_status, counted, end_to_end_rate, holds_within, rate
+from benchmarks.result import Check, Cost
 from benchmarks.wire.messages import publish_batch
 from benchmarks.wire.programs import Arrival, Response
 
@@ -33,6 +33,11 @@ def test_all_have_status_names_the_other_statuses() -> None:
     check = all_have_status([Response(0, 0, 0, status) for status in (202, 503, 0, 503)])
     assert (check.holds, check.found) == (False, "also [0, 503]")
     assert all_have_status([Response(0, 0, 0, 202)]).holds
+
+
+def test_counted_holds_for_the_expected_number_only() -> None:
+    assert counted("rows", 9, 10) == Check("rows", False, "9 of 10")
+    assert counted("rows", 10, 10).holds
 
 
 def test_wait_returns_when_the_figure_is_reached_and_raises_when_it_stops_changing(
@@ -77,3 +82,10 @@ def test_first_use_starts_the_shared_system_and_empty_leaves_an_unused_one_alone
     assert bench.system is bench.system
     bench.empty()
     assert (emptied, len(list(tmp_path.iterdir()))) == ([True], 1)
+
+
+def test_holds_within_waits_until_the_condition_holds_or_the_time_is_over() -> None:
+    looks = iter([False, False, True])
+    assert holds_within(lambda: next(looks), 60.0)
+    assert list(looks) == []
+    assert not holds_within(lambda: False, 0.0)

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from django.db import connection
 
-from benchmarks.rows import finished
-from benchmarks.rows.finished import TooLittleDiskError, insert_finished
+from benchmarks import finished_deliveries
+from benchmarks.finished_deliveries import TooLittleDiskError, insert_finished
 from tests.factories import make_endpoint
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -55,7 +55,7 @@ def test_insert_finished_spreads_rows_over_the_endpoints_and_recreates_every_ind
 def test_failed_insert_finished_leaves_the_table_as_it_was(deployment: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     make_endpoint()
     before = definitions(deployment)
-    monkeypatch.setattr(finished, "ROWS", "SELECT 1 / (%s - 100)")
+    monkeypatch.setattr(finished_deliveries, "ROWS", "SELECT 1 / (%s - 100)")
     with pytest.raises(psycopg.errors.DivisionByZero):
         insert_finished(deployment, 100)
     assert definitions(deployment) == before
