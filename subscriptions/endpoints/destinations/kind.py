@@ -11,20 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from webhooks.kit.kinds.setting import InvalidSettings, Setting
+from webhooks.kit.kinds.system_kind import SystemKind, SystemUnavailable
 
 __all__ = ["Connection", "DestinationUnavailable", "InvalidSettings", "Kind", "Setting"]
 
 
-class DestinationUnavailable(Exception):
-    """The destination cannot be written to: not reached, access denied, no such queue, stream or table.
-
-    ``setting`` names what is to be corrected (``settings.queue_url``); empty if nothing is. The message is a sentence
-    for the owner of the endpoint, without credentials.
-    """
-
-    def __init__(self, message: str, setting: str = "") -> None:
-        super().__init__(message)
-        self.setting = setting
+class DestinationUnavailable(SystemUnavailable):
+    """The destination cannot be written to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +34,9 @@ class Connection:
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-class Kind:
-    """A kind of destination. One instance serves all endpoints of the kind, so it has no state."""
+class Kind(SystemKind):
+    """A kind of destination; ``name`` is the ``type`` of its endpoints in the API."""
 
-    name: ClassVar[str]
-    """Name in the API (``type``), at most 32 characters."""
-    label: ClassVar[str]
-    description: ClassVar[str]
-    """One or two sentences: what an event becomes there, and the delivery guarantee."""
-    settings: ClassVar[tuple[Setting, ...]] = ()
-    modules: ClassVar[tuple[str, ...]] = ()
-    """The modules that have to be installed, and ``extra``, the extra of the installation that brings them."""
-    extra: ClassVar[str] = ""
     engine: ClassVar[str] = ""
     """Name of the transport that sends for the kind (``delivery.transports.registry.ENGINES``); empty: it is pulled."""
 

@@ -1,24 +1,17 @@
-"""List the kinds of destinations besides ``http``, and check settings against what a kind says of them.
+"""List the kinds of destinations, and check settings against what a kind says of them.
 
-A file is imported at its first use, because the library of its system may be absent, and costs memory. The files are
-in an app above this one, so they are named, not imported.
+The files of the kinds are in an app above this one, so they are named, not imported.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-from django.utils.module_loading import import_string
+from subscriptions.endpoints.destinations.kind import Connection, Kind
+from webhooks.kit.kinds.registry import HTTP, KindEntry, Registry
+from webhooks.kit.kinds.setting import check_settings
 
-from subscriptions.endpoints.destinations.kind import Connection, InvalidSettings, Kind, Setting
-from webhooks.kit.kinds import setting
-from webhooks.kit.kinds.setting import missing_modules, not_installed
+__all__ = ["FILES", "HTTP", "checked_connection", "find_kind", "installed_kind", "kind_names", "list_kinds"]
 
-HTTP = "http"  # endpoints that are called by their URL: no file here (subscriptions.endpoints.http)
-HTTP_DESCRIPTION = (
-    "An event becomes a signed POST request to a URL. At least once: a response with status 2xx acknowledges it."
-)
 FILES: dict[str, str] = {
     "sqs": "delivery.destinations.sqs.Sqs",
     "sns": "delivery.destinations.sns.Sns",
@@ -39,62 +32,15 @@ FILES: dict[str, str] = {
     "poll": "delivery.destinations.poll.Poll",
 }
 """By name of the kind: the dotted path of its class."""
+HTTP_DESCRIPTION = (
+    "An event becomes a signed POST request to a URL. At least once: a response with status 2xx acknowledges it."
+)
 
-
-@dataclass(frozen=True, slots=True)
-class KindEntry:
-    """A kind as it is listed: also one whose library is not installed."""
-
-    name: str
-    label: str
-    description: str
-    settings: tuple[Setting, ...] = ()
-    extra: str = ""
-    missing: tuple[str, ...] = ()
-
-    @property
-    def is_installed(self) -> bool:
-        """Return whether endpoints of this kind can be sent to here."""
-        return not self.missing
-
-
-def kind_names() -> list[str]:
-    """Return the names of all kinds, ``http`` first."""
-    return [HTTP, *FILES]
-
-
-@cache
-def find_kind(name: str) -> Kind:
-    """Return a kind by name. Raises KeyError, and ModuleNotFoundError if its file imports what is not installed."""
-    kind: Kind = import_string(FILES[name])()
-    return kind
-
-
-def list_kinds() -> list[KindEntry]:
-    """Return all kinds, ``http`` first."""
-    return [KindEntry(HTTP, "HTTP", HTTP_DESCRIPTION), *map(_entry, FILES)]
-
-
-def _entry(name: str) -> KindEntry:
-    try:
-        kind = find_kind(name)
-    except ModuleNotFoundError as error:
-        return KindEntry(name, name, "Its library is not installed.", missing=(str(error.name),))
-    return KindEntry(
-        name, kind.label, kind.description, kind.settings, kind.extra, tuple(missing_modules(kind.modules))
-    )
-
-
-def installed_kind(name: str) -> Kind:
-    """Return a kind by name. Raises InvalidSettings for ``type`` if what it needs is not installed."""
-    text = f"An endpoint of the type {name}"
-    try:
-        kind = find_kind(name)
-    except ModuleNotFoundError as error:
-        raise InvalidSettings({"type": f"{text} needs {error.name}, which is not installed here."}) from error
-    if problem := not_installed(text, kind.modules, kind.extra):
-        raise InvalidSettings({"type": problem})
-    return kind
+_KINDS: Registry[Kind, KindEntry] = Registry(
+    FILES, KindEntry(HTTP, "HTTP", HTTP_DESCRIPTION), field="type", owner="An endpoint of the type"
+)
+find_kind, installed_kind = _KINDS.find, _KINDS.installed
+kind_names, list_kinds = _KINDS.names, _KINDS.entries
 
 
 def checked_connection(
@@ -105,7 +51,7 @@ def checked_connection(
     Raises InvalidSettings with all faults.
     """
     kind = installed_kind(name)
-    checked, confidential = setting.check_settings(kind.settings, settings, credentials)
+    checked, confidential = check_settings(kind.settings, settings, credentials)
     connection = Connection(connection.endpoint, connection.share, checked, confidential)
     kind.check(connection)
     return kind, connection

@@ -8,12 +8,13 @@ from uuid import UUID
 
 from rest_framework import serializers
 
+from webhooks.kit.kinds.setting import check_settings
 from webhooks.models import Source
 from webhooks.processing.steps.settings import credentials_named
 from webhooks.readers.other_systems import test_settings
 from webhooks.sources.connections import credentials_of
 from webhooks.sources.kinds.kind import Connection, InvalidSettings, Kind, Sample, SourceUnavailable
-from webhooks.sources.kinds.registry import HTTP, check_settings, find_kind, kind_names
+from webhooks.sources.kinds.registry import HTTP, installed_kind, kind_names
 from webhooks.wire.errors import did_you_mean
 
 HTTP_ONLY = (
@@ -70,9 +71,9 @@ def checked_settings(
         attrs.pop("credentials", None)
         return None
     with setting_errors():
-        kind = _kind(name)
+        kind = installed_kind(name)
         own = {it: value for it, value in credentials.items() if it in _declared(kind) or it not in extra}
-        settings, checked = check_settings(kind, settings, own)
+        settings, checked = check_settings(kind.settings, settings, own)
         credentials = {**checked, **_checked_extra(credentials, extra - own.keys())}
         row = instance or Source(tenant_id=tenant_id)
         connection = Connection(row.public_id, row.tenant_id or row.id, settings, credentials)
@@ -126,15 +127,6 @@ def _checked_extra(credentials: Mapping[str, Any], names: set[str]) -> dict[str,
     if problems:
         raise InvalidSettings(problems)
     return {name: credentials[name] for name in names}
-
-
-def _kind(name: str) -> Kind:
-    try:
-        return find_kind(name)
-    except ModuleNotFoundError as error:
-        raise InvalidSettings({"kind": f"A source of the kind {name} needs {error.name}, not installed here."}) from (
-            error
-        )
 
 
 def _merged(stored: dict[str, str], given: Mapping[str, Any] | None, *, keeps: bool) -> dict[str, Any]:

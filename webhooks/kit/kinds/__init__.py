@@ -1,1 +1,4 @@
-"""Declare the settings of a kind of source or endpoint: one declaration is check, form and documentation."""
+"""Declare kinds of systems, which sources read and endpoints write to: their settings, and the registry of each.
+
+One declaration of a setting is check, form and documentation.
+"""

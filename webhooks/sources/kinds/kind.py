@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Literal, Protocol
 
 from webhooks.kit.kinds.setting import InvalidSettings, Setting
+from webhooks.kit.kinds.system_kind import SystemKind, SystemUnavailable
 
 __all__ = [
     "Connection",
@@ -40,16 +41,8 @@ ENDED: Position = {"ended": True}
 """The position of a partition that has been read and gets no more records (PartitionEnded)."""
 
 
-class SourceUnavailable(Exception):
-    """The other system cannot be read: not reached, access denied, no such table, topic or queue.
-
-    ``setting`` names what is to be corrected (``settings.topic``); empty if nothing is. The message is a sentence for
-    the owner of the source, without credentials.
-    """
-
-    def __init__(self, message: str, setting: str = "") -> None:
-        super().__init__(message)
-        self.setting = setting
+class SourceUnavailable(SystemUnavailable):
+    """The other system cannot be read."""
 
 
 def unexpected(error: Exception) -> SourceUnavailable:
@@ -124,7 +117,7 @@ class Reader(Protocol):
     """An open connection that fetches records of one partition in order."""
 
     def fetch(self, limit: int, wait: float) -> Sequence[Record]:
-        """Return the next records, at most ``limit``; wait for the first one so many seconds at most.
+        """Return the next records, at most ``limit``; wait for the first one for at most ``wait`` seconds.
 
         Raises SourceUnavailable, PartitionEnded.
         """
@@ -150,17 +143,9 @@ class Sample:
     record: Record | None = None
 
 
-class Kind:
-    """A kind of source; the subclass of each file. One instance serves all sources, so it has no state."""
+class Kind(SystemKind):
+    """A kind of source; the subclass of each file."""
 
-    name: ClassVar[str]
-    label: ClassVar[str]
-    description: ClassVar[str]
-    """One sentence: what becomes an event, and the delivery guarantee."""
-    settings: ClassVar[tuple[Setting, ...]] = ()
-    modules: ClassVar[tuple[str, ...]] = ()
-    """The modules that have to be installed, and ``extra``, the extra of the installation that brings them."""
-    extra: ClassVar[str] = ""
     is_partitioned: ClassVar[bool] = False
     """Whether ``partitions`` names more than one; else the only partition is the empty string."""
     can_seek: ClassVar[bool] = True

@@ -10,13 +10,14 @@ from django.db import connections
 from django.utils import timezone
 
 from tests.waiting import wait_until
+from webhooks.kit.kinds.setting import check_settings
 from webhooks.models import Receipt, Source, SourcePartition
 from webhooks.outgoing import http_exchange
 from webhooks.readers import slices
 from webhooks.readers.leases import lease_next
 from webhooks.readers.open_readers import close_readers
 from webhooks.sources.kinds.kind import Connection, Kind
-from webhooks.sources.kinds.registry import check_settings, find_kind
+from webhooks.sources.kinds.registry import find_kind
 from webhooks.sources.sources import create_source
 
 KILLS = int(os.environ.get("WAYPOST_KILLS", "6"))  # of one test; `make test-brokers` has 21
@@ -27,7 +28,7 @@ def connection_to(
     kind: Kind, settings: dict[str, Any], credentials: dict[str, Any], source: str = "src_test"
 ) -> Connection:
     """Return what the kind connects with, checked as REST checks it. Raises InvalidSettings."""
-    checked, secrets = check_settings(kind, settings, credentials)
+    checked, secrets = check_settings(kind.settings, settings, credentials)
     connection = Connection(source, source, checked, secrets)
     kind.check(connection)
     return connection

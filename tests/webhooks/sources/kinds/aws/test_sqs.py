@@ -20,10 +20,11 @@ from tests.webhooks.sources.kinds.reading import (
     read_source,
     read_until,
 )
+from webhooks.kit.kinds.setting import check_settings
 from webhooks.models import Receipt, Source, SourcePartition
 from webhooks.sources.kinds.aws.sqs import Sqs, parse_queue
 from webhooks.sources.kinds.kind import InvalidSettings, SourceUnavailable
-from webhooks.sources.kinds.registry import check_settings, kind_names
+from webhooks.sources.kinds.registry import kind_names
 from webhooks.sources.sources import change_source
 
 pytestmark = [
@@ -277,7 +278,7 @@ def test_bad_settings_are_found_without_connecting(changes: dict[str, Any], prob
 
 def test_credentials_are_required() -> None:
     with pytest.raises(InvalidSettings) as raised:
-        check_settings(KIND, {"queue": "orders"}, {})
+        check_settings(KIND.settings, {"queue": "orders"}, {})
     assert raised.value.problems.keys() == {"credentials.access_key_id", "credentials.secret_access_key"}
 
 

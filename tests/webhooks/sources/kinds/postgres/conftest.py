@@ -10,10 +10,11 @@ import pytest
 from django.db import connection
 
 from config.local.embedded.tcp import TcpForwarder, tcp_forwarder
+from webhooks.kit.kinds.setting import check_settings
 from webhooks.models import Source
 from webhooks.readers.open_readers import close_readers
 from webhooks.sources.kinds.kind import Connection
-from webhooks.sources.kinds.registry import check_settings, find_kind
+from webhooks.sources.kinds.registry import find_kind
 from webhooks.sources.sources import create_source
 
 PASSWORD = "correct horse"
@@ -58,7 +59,7 @@ class Shop:
     def connection(self, kind: str, *, password: str = PASSWORD, **changes: Any) -> Connection:
         """Return what a kind connects with, its settings checked as when a source is created."""
         found = find_kind(kind)
-        settings, credentials = check_settings(found, self.settings(**changes), {"password": password})
+        settings, credentials = check_settings(found.settings, self.settings(**changes), {"password": password})
         made = Connection("src_00000000000000000000000001", "shop", settings, credentials)
         found.check(made)
         return made
