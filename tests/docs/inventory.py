@@ -119,7 +119,7 @@ NOT_RUN = {
 }
 
 INVENTORY = {
-    "README.md": "make picture demo-output states subscriber*2",
+    "README.md": "make picture states subscriber*2",
     "docs/coming-from.md": "import-svix",
     "docs/how-to/add-a-filter.md": "guide*2 make",
     "docs/how-to/add-a-metric.md": "guide*3",
@@ -132,7 +132,7 @@ INVENTORY = {
     "docs/how-to/add-a-transport.md": "transport",
     "docs/how-to/add-an-admin-page.md": "guide*3",
     "docs/how-to/benchmark.md": "make*2 benchmark-row",
-    "docs/how-to/demo.md": "make demo-events npm",
+    "docs/how-to/demo.md": "make demo-output demo-events npm",
     "docs/how-to/command-line.md": "waypost-install waypost-commands*3 mcp",
     "docs/how-to/deploy.md": "installed*2 deployed-settings proxy installed pooler compose chart replica*2",
     "docs/how-to/endpoints.md": "api endpoint-fields api endpoint-fields*2 api*5",

@@ -143,7 +143,7 @@ def add_resource(copy: Copy) -> None:
     copy.replace(path, "from webhooks.api import (", "from webhooks.api import (\n    expiring_secrets,")
     copy.insert(path, 'router.register("rejections"', block("resource", 1))
     _, tag, *_ = block("resource", 2).splitlines(keepends=True)
-    copy.insert("config/settings.py", "API_TAGS = [", tag)
+    copy.insert("config/api/openapi_settings.py", "API_TAGS = [", tag)
     copy.insert("tests/api/tenant_rows.py", "MAKE: ", block("resource", 3))
 
 

@@ -1,4 +1,4 @@
-"""Check the links of all pages, and the files that the front page names."""
+"""Check the links of all pages, the list of all pages, and the files that the map of the code names."""
 
 import re
 from pathlib import Path
@@ -11,11 +11,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+MAP = ROOT / "docs" / "where-is.md"
 WALK_STEP = re.compile(r"^\| (\d) \| `([\w/.]+)` \|", re.MULTILINE)
-
-
-def front_page() -> str:
-    return (ROOT / "README.md").read_text()
 
 
 def anchors(page: Path) -> set[str]:
@@ -37,24 +34,22 @@ def test_link_of_a_page_has_a_target(page: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
-def test_page_of_the_docs_is_linked_on_the_front_page() -> None:
-    front = front_page()
-    for page in PAGES:
-        name = str(page.relative_to(ROOT))
-        assert name == "README.md" or f"({name})" in front, name
+def test_page_is_in_the_list_of_all_pages() -> None:
+    listed = {(ROOT / "docs" / link).resolve() for link in LINK.findall((ROOT / "docs" / "pages.md").read_text())}
+    assert set(PAGES) - listed == {ROOT / "docs" / "pages.md"}
 
 
-def test_file_named_on_the_front_page_exists() -> None:
-    named = re.findall(r"`((?:webhooks|subscriptions|delivery|config|tests)/[\w/.]+)`", front_page())
+def test_file_named_in_the_map_of_the_code_exists() -> None:
+    named = re.findall(r"`((?:webhooks|subscriptions|delivery|config|tests)/[\w/.]+)`", MAP.read_text())
     assert len(named) > 30
     for name in named:
         assert (ROOT / name).exists(), name
 
 
 def walks() -> list[list[str]]:
-    """Return the files of each numbered walk on the front page, in order."""
+    """Return the files of each numbered walk in the map of the code, in order."""
     found: list[list[str]] = []
-    for number, name in WALK_STEP.findall(front_page()):
+    for number, name in WALK_STEP.findall(MAP.read_text()):
         if number == "1":
             found.append([])
         found[-1].append(name)
