@@ -9,15 +9,14 @@ statement, no row is deleted under a live delivery (endpoints are marked as dele
 deliveries before events), and checking a foreign key costs more than the insert itself.
 """
 
-from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q, Value
+from django.db.models import Q
 from django.utils import timezone
 
 from delivery.alerts.models import Alert, AlertAddress, AlertChannel, AlertMessage, AlertRule
 from delivery.broadcasting.models import Broadcast
 from delivery.event_values import EventValue
-from delivery.fan_out.models import PendingShare
+from delivery.fan_out.models import DeferredFanOut, PendingShare
 from delivery.figures.models import PLATFORM, Backlog, Figures
 from delivery.lanes.models import HourlyStats, Lane
 from delivery.lifecycle.models import Erasure
@@ -27,7 +26,6 @@ from delivery.replaying.models import DeadLetter, DeadLetterJob, Replay
 from delivery.schedules.models import DelayedEvent, Schedule, ScheduleQueue
 from delivery.usage_models import Usage, UsageIncrement
 from subscriptions.models import Endpoint, Row, Tenant
-from webhooks.wire import ids
 
 __all__ = [
     "PLATFORM",
@@ -129,52 +127,6 @@ class Event(Row):
             is_waiting = delay.state == DelayedEvent.State.WAITING
             return self.Routing.SCHEDULED if is_waiting else self.Routing.CANCELLED
         return self.Routing.DEFERRED if hasattr(self, "deferred_fan_out") else self.Routing.ROUTED
-
-
-class DeferredFanOut(models.Model):
-    """An accepted event whose deliveries a worker has to create; the row is deleted with the last of them.
-
-    The ids give the order in which the events of a tenant are routed. ``cursor`` is the last subscription that a slice
-    looked at; all subscriptions with smaller ids are done.
-    """
-
-    class Reason(models.TextChoices):
-        """Why the event was not routed when it was published."""
-
-        STEPS = "steps", "Matching and rendering it takes more steps than one event may take in a request"
-        DELIVERIES = "deliveries", "It has more deliveries than one request may create"
-        BYTES = "bytes", "Its rendered bodies have more bytes than one request may render"
-        RATE = "rate", "The tenant has used its routing steps of this second"
-        ORDER = "order", "An ordered endpoint receives it, and an earlier event of the tenant is not routed yet"
-        SCHEDULED = "scheduled", "Its time of delivery has come"
-        SHARED = "shared", "Another tenant has shared it"
-        OPERATIONAL = "operational", "It is an event of the platform itself, which is always routed by a worker"
-
-    event = models.OneToOneField(Event, models.CASCADE, related_name="deferred_fan_out", db_constraint=False)
-    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", db_constraint=False, db_index=False)
-    reason = models.CharField(max_length=11, choices=Reason.choices)
-    is_ordered = models.BooleanField(help_text="Later events for ordered endpoints of the tenant wait for it.")
-    cursor = models.UUIDField(null=True, help_text="The last subscription that is done; empty: none.")
-    endpoint_ids = ArrayField(
-        models.UUIDField(),
-        default=list,
-        db_default=Value([], ArrayField(models.UUIDField())),
-        help_text="Endpoints that get the event whatever their subscriptions: those that a result is published to.",
-    )
-    token = models.UUIDField(null=True, help_text="Token of the worker's claim; storing a slice requires it.")
-    claimed_until = models.DateTimeField(null=True, help_text="When the claim ends, or when a failed slice is retried.")
-
-    class Meta:
-        indexes = [
-            models.Index(fields=["tenant", "id"], name="fan_out_by_tenant"),  # readers: next_heads, read_fan_outs
-            # reader: publishing to ordered endpoints
-            models.Index(fields=["tenant"], name="fan_out_ordered", condition=Q(is_ordered=True)),
-            # reader: claim_fan_out
-            models.Index(fields=["claimed_until"], name="fan_out_claimed", condition=Q(token__isnull=False)),
-        ]
-
-    def __str__(self) -> str:
-        return f"deferred fan-out of {ids.public(Event.prefix, self.event_id)}"
 
 
 class Delivery(Row):

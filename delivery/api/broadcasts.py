@@ -22,7 +22,7 @@ from delivery.models import Broadcast
 from subscriptions.api.authentication import PlatformOnly, principal
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Scope
-from webhooks.kit.rest.errors import Conflict
+from webhooks.kit.rest.jobs import cancel_job
 from webhooks.kit.rest.query_params import ChoiceFilter, QueryParams
 from webhooks.kit.rest.resources import ReadOnlyResource
 from webhooks.kit.rest.selection import SelectionCountSerializer
@@ -124,12 +124,7 @@ class BroadcastCancel(BroadcastView):
 
     @extend_schema(operation_id="cancel_broadcast", request=None, responses={200: BroadcastSerializer})
     def post(self, request: Request, ref: str) -> Response:
-        row = self.get_object()
-        broadcasts.cancel(row)
-        row.refresh_from_db()
-        if row.state == Broadcast.State.FINISHED:
-            raise Conflict({"state": ["Already finished; it cannot be cancelled."]})
-        return Response(self.get_serializer(row).data)
+        return Response(self.get_serializer(cancel_job(self.get_object(), broadcasts.cancel)).data)
 
 
 def selected_labels(fields: dict[str, Any]) -> dict[str, str]:

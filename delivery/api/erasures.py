@@ -19,7 +19,7 @@ from delivery.models import Erasure
 from subscriptions.api.authentication import principal
 from subscriptions.api.tenancy import TenantScoped, tenant_of
 from subscriptions.models import Scope
-from webhooks.kit.rest.errors import Conflict
+from webhooks.kit.rest.jobs import cancel_job
 from webhooks.kit.rest.query_params import ChoiceFilter, QueryParams, TextFilter
 from webhooks.kit.rest.resources import ReadOnlyResource
 
@@ -104,9 +104,4 @@ class ErasureCancel(ErasureView):
 
     @extend_schema(operation_id="cancel_erasure", request=None, responses={200: ErasureSerializer})
     def post(self, request: Request, ref: str) -> Response:
-        row = self.get_object()
-        erasures.cancel(row)
-        row.refresh_from_db()
-        if row.state == Erasure.State.FINISHED:
-            raise Conflict({"state": ["Already finished; it cannot be cancelled."]})
-        return Response(self.get_serializer(row).data)
+        return Response(self.get_serializer(cancel_job(self.get_object(), erasures.cancel)).data)

@@ -26,7 +26,7 @@ from delivery.replaying.replay_status import warnings_before, warnings_of
 from subscriptions.api.authentication import principal
 from subscriptions.api.tenancy import TenantScoped, tenant_of
 from subscriptions.models import Endpoint, Scope, Tenant
-from webhooks.kit.rest.errors import Conflict
+from webhooks.kit.rest.jobs import cancel_job
 from webhooks.kit.rest.resources import ReadOnlyResource
 from webhooks.wire.ids import public
 
@@ -124,12 +124,7 @@ class ReplayCancel(ReplayView):
 
     @extend_schema(operation_id="cancel_replay", request=None, responses={200: ReplaySerializer})
     def post(self, request: Request, ref: str) -> Response:
-        row = self.get_object()
-        replays.cancel(row)
-        row.refresh_from_db()
-        if row.state == Replay.State.FINISHED:
-            raise Conflict({"state": ["Already finished; it cannot be cancelled."]})
-        return Response(self.get_serializer(row).data)
+        return Response(self.get_serializer(cancel_job(self.get_object(), replays.cancel)).data)
 
 
 def read_filter(request: Request, tenant: Tenant, fields: dict[str, Any]) -> replays.ReplayFilter:

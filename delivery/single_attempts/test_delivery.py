@@ -20,7 +20,7 @@ from delivery.single_attempts.test_event import TEST_TYPE, TestEvent, as_subscri
 from delivery.single_attempts.test_sender import test_sender
 from delivery.sql.claim import Claimed
 from delivery.transports.http.compose import compose
-from delivery.transports.http.exchange import Request, ResponseTrace
+from delivery.transports.http.request import Request, ResponseTrace
 from delivery.transports.http.shown_request import masked_headers, sent_headers
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome

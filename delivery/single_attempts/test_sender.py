@@ -15,7 +15,7 @@ from uuid import UUID
 from django.conf import settings
 
 from delivery.sql.claim import Claimed
-from delivery.transports.http.exchange import Request
+from delivery.transports.http.request import Request
 from delivery.transports.http.sender import HttpSender
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Outcome

@@ -4,7 +4,7 @@ import time
 from contextlib import closing
 from select import select
 
-from delivery.transports.http.exchange import Request
+from delivery.transports.http.request import Request
 from delivery.transports.http.sender import HttpSender
 from delivery.transports.outcome import Outcome
 from tests import receiver as scripts

@@ -17,7 +17,7 @@ from webhooks.api.serializers.receipt_replays import (
     ReceiptSelectionSerializer,
 )
 from webhooks.api.tenancy import TenantScoped
-from webhooks.kit.rest.errors import Conflict
+from webhooks.kit.rest.jobs import cancel_job
 from webhooks.kit.rest.query_params import ChoiceFilter, QueryParams
 from webhooks.kit.rest.resources import ReadOnlyResource
 from webhooks.kit.rest.selection import SelectionCountSerializer
@@ -124,12 +124,7 @@ class ReceiptReplayCancel(ReceiptReplayView):
 
     @extend_schema(operation_id="cancel_receipt_replay", request=None, responses={200: ReceiptReplaySerializer})
     def post(self, request: Request, ref: str) -> Response:
-        row = self.get_object()
-        replays.cancel(row)
-        row.refresh_from_db()
-        if row.state == ReceiptReplay.State.FINISHED:
-            raise Conflict({"state": ["Already finished; it cannot be cancelled."]})
-        return Response(self.get_serializer(row).data)
+        return Response(self.get_serializer(cancel_job(self.get_object(), replays.cancel)).data)
 
 
 def _stored(name: str, value: Any) -> Any:

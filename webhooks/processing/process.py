@@ -24,18 +24,8 @@ from webhooks.models import Receipt, Source
 from webhooks.processing.notify import receipt_workers
 from webhooks.processing.receipts import release
 from webhooks.processing.running.handler_batches import may_run_together
-from webhooks.processing.running.handler_runs import (
-    HandlerRun,
-    OrderKey,
-    RunOutcome,
-    TransactionLost,
-    fail,
-    failed_commit,
-    give_up,
-    order_key_of,
-    run_together,
-    settle_alone,
-)
+from webhooks.processing.running.handler_run import HandlerRun, OrderKey, RunOutcome, failed_commit, order_key_of
+from webhooks.processing.running.handler_runs import TransactionLost, run_together, settle_alone
 from webhooks.processing.steps.in_flight import LAST_WAIT, InFlight, enrich_now
 from webhooks.processing.turns.claims import claim_group, claim_slow, claim_suspect, has_pending
 from webhooks.processing.turns.slow_sources import due_slow_sources, mark_slow, paces
@@ -50,7 +40,7 @@ MAX_TOGETHER = 128  # of these in a transaction: they have one subtransaction
 RELEASE_AFTER = 0.5  # seconds after which claimed receipts that have not started are released
 TENANT_SECONDS = 0.1  # of one claim for the receipts of one tenant
 ALONE_EVERY = 0.05  # seconds between two turns of the receipts that run alone
-ENRICHMENT_WAIT = 0.05  # seconds to wait for the answer of an enrichment while no other receipt is due
+ENRICHMENT_WAIT = 0.05  # seconds to wait for the response of an enrichment while no other receipt is due
 MAX_CLAIMS = 3  # claims without a result; then the receipt is dead
 MAX_RUN_SECONDS = 25.0  # seconds a task runs before it gives its worker to other tasks
 
@@ -70,7 +60,7 @@ def process_due(seconds: float = MAX_RUN_SECONDS) -> int:
             claimed = claim_group(size)
             size = TOGETHER_BATCH if claimed and may_run_together(claimed) else BATCH
             processed = process_claimed(in_flight.begin(claimed))
-            processed += _process_answered(in_flight, 0.0 if processed else ENRICHMENT_WAIT)
+            processed += _process_enriched(in_flight, 0.0 if processed else ENRICHMENT_WAIT)
             if not processed or time.monotonic() - alone_at > ALONE_EVERY:
                 processed += _process_suspect() + _process_slow()
                 alone_at = time.monotonic()
@@ -86,20 +76,20 @@ def process_due(seconds: float = MAX_RUN_SECONDS) -> int:
 
 
 def _process_last(in_flight: InFlight) -> int:
-    """Process the receipts whose enrichment is called when the time is over, as far as they are answered soon."""
+    """Process the receipts whose enrichment is called when the time is over, as far as these calls end soon."""
     end, done = time.monotonic() + LAST_WAIT, 0
     in_flight.release_queued()
     while len(in_flight) and time.monotonic() < end:
-        done += _process_answered(in_flight, ENRICHMENT_WAIT)
+        done += _process_enriched(in_flight, ENRICHMENT_WAIT)
     return done
 
 
-def _process_answered(in_flight: InFlight, seconds: float) -> int:
-    """Process a group of the receipts whose enrichment is answered; the others keep their answers for the next."""
-    answered = in_flight.answered(seconds=seconds)
-    runs = _process_group(answered[:MAX_GROUP]) if answered else []
+def _process_enriched(in_flight: InFlight, seconds: float) -> int:
+    """Process a group of the receipts whose calls of the enrichment have ended; keep the others for the next group."""
+    enriched = in_flight.ended(seconds=seconds)
+    runs = _process_group(enriched[:MAX_GROUP]) if enriched else []
     started = {run.receipt_id for run in runs}
-    in_flight.keep([receipt for receipt in answered if receipt.id not in started])
+    in_flight.keep([receipt for receipt in enriched if receipt.id not in started])
     return len(runs)
 
 
@@ -172,7 +162,7 @@ def process(receipt: Receipt, *, has_whole_limit: bool = True) -> HandlerRun:
     except TransactionLost as lost:
         run = lost.run
         if run.outcome in (RunOutcome.PROCESSED, RunOutcome.SKIPPED):
-            fail(run, lost)
+            run.fail(lost)
         settle_alone([run])
     except (OperationalError, InterfaceError):
         raise  # the connection broke: whether it is committed shows in the row
@@ -240,7 +230,7 @@ def _process_slow_receipt(receipt: Receipt) -> None:
         process(receipt)
         return
     run = HandlerRun(receipt, limit=0.0)
-    give_up(run, Receipt.Cause.CRASHED_WORKER, f"{MAX_CLAIMS} claims ended without a result")
+    run.give_up(Receipt.Cause.CRASHED_WORKER, f"{MAX_CLAIMS} claims ended without a result")
     settle_alone([run])
     _finish([run])
 

@@ -22,7 +22,7 @@ from delivery.replaying.replay_filter import ReplayFilter
 from subscriptions.api.authentication import principal
 from subscriptions.api.tenancy import TenantScoped, tenant_of
 from subscriptions.models import Endpoint, Scope, Tenant
-from webhooks.kit.rest.errors import Conflict
+from webhooks.kit.rest.jobs import cancel_job
 from webhooks.kit.rest.resources import ReadOnlyResource
 from webhooks.kit.rest.selection import SelectionCountSerializer
 from webhooks.wire.ids import public
@@ -108,12 +108,7 @@ class DeadLetterJobCancel(DeadLetterJobView):
 
     @extend_schema(operation_id="cancel_dead_letter_job", request=None, responses={200: DeadLetterJobSerializer})
     def post(self, request: Request, ref: str) -> Response:
-        row = self.get_object()
-        closing.cancel(row)
-        row.refresh_from_db()
-        if row.state == DeadLetterJob.State.FINISHED:
-            raise Conflict({"state": ["Already finished; it cannot be cancelled."]})
-        return Response(self.get_serializer(row).data)
+        return Response(self.get_serializer(cancel_job(self.get_object(), closing.cancel)).data)
 
 
 def _filter(request: Request, tenant: Tenant, fields: dict[str, Any]) -> ReplayFilter:

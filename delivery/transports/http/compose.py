@@ -8,7 +8,7 @@ import json
 
 from delivery.sql.claim import Claimed
 from delivery.sql.keyed.supersede import Superseded
-from delivery.transports.http.exchange import Request, ResponseTrace
+from delivery.transports.http.request import Request, ResponseTrace
 from delivery.transports.outcome import Failure
 from delivery.transports.transport import NotSent
 from subscriptions.models import HttpSettings

@@ -8,18 +8,17 @@ accepts (SSRF guard): the address itself, after resolution, so that no second lo
 it ends as an Outcome.
 """
 
-import os
-import socket
 import time
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import pycurl
 
-from delivery.transports.http.curl_codes import CLOSED, FAILURES, STEPS, UNREACHABLE
+from delivery.transports.http.curl_failures import CLOSED, FAILURES, UNREACHABLE, is_client_refused, tls_failure
+from delivery.transports.http.curl_handle import CurlHandle, OwnedSocket
 from delivery.transports.http.http_versions import HttpVersions
 from delivery.transports.http.repeats import Repeat, Requests
+from delivery.transports.http.request import Request, ResponseTrace
 from delivery.transports.http.responses import (
     SWITCHING_PROTOCOLS,
     final_status,
@@ -27,58 +26,13 @@ from delivery.transports.http.responses import (
     parse_retry_after,
     refused_by,
 )
-from delivery.transports.http.tls_failures import certificate_failure, handshake_failure, is_client_refused
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome
-from subscriptions.endpoints.http.certificates import TlsFiles
 from webhooks.kit.process.open_files import EXHAUSTED
 from webhooks.kit.tracing.spans import Switch
 
 OK, ABORT = int(pycurl.PREREQFUNC_OK), int(pycurl.PREREQFUNC_ABORT)
-LONGEST_CONNECT_MS = 60_000  # more than any timeout: connecting has no limit of its own
-MAX_ADDRESSES = 16  # addresses of one name that are tried
-MAX_RESPONSE = 16 * 1024  # bytes of the response body that are kept
 MAX_HEADERS = 32 * 1024  # bytes of the response's header section, interim responses included
-
-
-@dataclass(slots=True)
-class ResponseTrace:
-    """Collect what deliveries do not record: response headers, and when each step ended, in milliseconds."""
-
-    headers: list[tuple[str, str]] = field(default_factory=list)
-    timing: dict[str, int] = field(default_factory=dict)
-
-
-class Request(NamedTuple):
-    """Describe one request.
-
-    ``signed_at``: unix seconds when it was composed and signed; its attempt starts then. ``admits`` says whether an
-    IP address may be connected to. ``share``: the tenant in whose share its host name is looked up. ``tls``: the
-    endpoint's own client certificate and authorities. ``trace`` is filled while the request runs.
-    ``failure_pattern``: the pattern of a 2xx response that says that the delivery failed, as JSON.
-    ``max_response``: bytes of the response body that are read.
-    """
-
-    url: str
-    headers: list[str]
-    body: bytes
-    signed_at: float
-    timeout_ms: int
-    admits: Callable[[str], bool]
-    share: Hashable = None
-    tls: TlsFiles | None = None
-    trace: ResponseTrace | None = None
-    failure_pattern: str | None = None
-    method: str = "POST"
-    max_response: int = MAX_RESPONSE
-
-    def traced(self, trace: ResponseTrace) -> "Request":
-        """Return the same request with a trace to fill."""
-        return self._replace(trace=trace)
-
-    def __repr__(self) -> str:
-        """Return what a log may contain: no header and no body."""
-        return f"Request(url={self.url!r}, timeout_ms={self.timeout_ms})"
 
 
 class Watcher(Protocol):
@@ -109,23 +63,14 @@ class Exchange:
         self._watcher = watcher
         self._versions = versions
         self._requests = Requests()
-        self._options: dict[int, int] = {}  # of the current exchange only, with what they are reset to
         self.attempt: InFlight
         self.request: Request
         self.clock = clock
         self.is_reusable = True
-        self.has_addresses = False
         self.header_lines: list[bytes] = []  # of the final response
-        self.curl = curl = pycurl.Curl()
+        self._handle = CurlHandle(protocols)
+        self.curl = curl = self._handle.curl
         curl.exchange = self
-        curl.setopt(pycurl.POST, 1)
-        curl.setopt(pycurl.NOSIGNAL, 1)
-        curl.setopt(pycurl.PROXY, "")
-        curl.setopt(pycurl.NOPROXY, "*")
-        curl.setopt(pycurl.PATH_AS_IS, 1)
-        curl.setopt(pycurl.PROTOCOLS, protocols)
-        curl.setopt(pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2)
-        curl.setopt(pycurl.CONNECTTIMEOUT_MS, LONGEST_CONNECT_MS)
         curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
         curl.setopt(pycurl.PREREQFUNCTION, self._on_request)
         curl.setopt(pycurl.HEADERFUNCTION, self._on_header)
@@ -160,19 +105,20 @@ class Exchange:
         self.is_too_long = False
         self.is_checking = False  # an exception while it is true is an error of ours
         self._requests.begin()
-        curl = self.curl
+        curl, handle = self.curl, self._handle
         curl.setopt(pycurl.URL, request.url)
         curl.setopt(pycurl.HTTPHEADER, request.headers)
         curl.setopt(pycurl.POSTFIELDS, request.body)
         curl.setopt(pycurl.TIMEOUT_MS, max(request.timeout_ms - round(waited * 1000), 1))
-        if authority or self.has_addresses:
-            self._set_addresses(authority, addresses)
-        if self._options:
-            self._reset_options()
+        if authority or handle.has_addresses:
+            handle.set_addresses(authority, addresses)
+        if handle.options:
+            handle.reset_options()
         if self._versions.some_require_http_1 and self._versions.requires_http_1(request.url):
-            self._set_option(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1, pycurl.CURL_HTTP_VERSION_2TLS)
+            handle.set_option(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1, pycurl.CURL_HTTP_VERSION_2TLS)
         if request.tls is not None:
-            self._set_certificates(request.tls)
+            self.is_reusable = False
+            handle.set_certificates(request.tls)
         if request.trace is not None:
             self._trace_headers(request.trace)
         if request.method != "POST":
@@ -188,46 +134,15 @@ class Exchange:
         if left_ms <= 0:
             return False
         self._requests.grant()
-        self._set_option(pycurl.FRESH_CONNECT, 1, 0)
+        self._handle.set_option(pycurl.FRESH_CONNECT, 1, 0)
         self.curl.setopt(pycurl.TIMEOUT_MS, left_ms)
         return True
-
-    def _set_option(self, option: int, value: int, usual: int) -> None:
-        self._options[option] = usual
-        self.curl.setopt(option, value)
-
-    def _reset_options(self) -> None:
-        for option, usual in self._options.items():
-            self.curl.setopt(option, usual)
-        self._options.clear()
-
-    def _set_addresses(self, authority: str, addresses: Sequence[str]) -> None:
-        """Fill libcurl's cache of names before the transfer: it never looks one up itself."""
-        self.has_addresses = bool(authority)
-        if authority:
-            entry = f"+{authority}:" + ",".join(f"[{it}]" if ":" in it else it for it in addresses[:MAX_ADDRESSES])
-        else:
-            entry = "-unused.invalid:1"  # replaces the entry of the handle's last transfer, which is old by now
-        self.curl.setopt(pycurl.RESOLVE, [entry])
-
-    def _set_certificates(self, files: TlsFiles) -> None:
-        """Use the endpoint's own certificates: libcurl reuses a connection only for requests with the same ones."""
-        self.is_reusable = False
-        if files.certificate and files.private_key:
-            self.curl.setopt(pycurl.SSLCERT_BLOB, files.certificate)
-            self.curl.setopt(pycurl.SSLKEY_BLOB, files.private_key)
-        if files.ca:
-            self.curl.setopt(pycurl.CAINFO_BLOB, files.ca)
 
     def _trace_headers(self, trace: ResponseTrace) -> None:
         self.is_reusable = False
 
         def on_header(line: bytes) -> int:
-            name, colon, value = line.decode("latin-1").partition(":")
-            if line[:5] == b"HTTP/":
-                trace.headers.clear()  # headers of an interim response
-            elif colon:
-                trace.headers.append((name.strip().lower(), value.strip()))
+            trace.add_line(line)
             return self._on_header(line)
 
         self.curl.setopt(pycurl.HEADERFUNCTION, on_header)
@@ -235,10 +150,7 @@ class Exchange:
     def end(self, code: int) -> tuple[InFlight, Outcome]:
         """Return the attempt with its outcome, given libcurl's result code. Nothing of it stays in memory here."""
         if self.request.trace is not None:
-            times = {name: self.curl.getinfo(what) for name, what in STEPS.items()}
-            self.request.trace.timing.update(
-                {name: round((it + self.waited) * 1000) for name, it in times.items() if it}
-            )
+            self.request.trace.set_timing(self.curl, self.waited)
         duration_ms = self._duration_ms()
         if code and self.status is None and self._ran_out(code):
             outcome = Outcome(self.started_at, duration_ms, failure=Failure.INTERNAL, not_attempted=True)
@@ -299,12 +211,7 @@ class Exchange:
         failure = FAILURES.get(code, Failure.PROTOCOL)
         if failure is Failure.CONNECT and self.curl.getinfo(pycurl.OS_ERRNO) in UNREACHABLE:
             return Failure.UNREACHABLE
-        return self._tls_failure(code) if failure is Failure.TLS else failure
-
-    def _tls_failure(self, code: int) -> Failure:
-        if code == pycurl.E_PEER_FAILED_VERIFICATION:
-            return certificate_failure(self.curl.getinfo(pycurl.SSL_VERIFYRESULT))
-        return handshake_failure(self.curl.errstr())
+        return tls_failure(code, self.curl) if failure is Failure.TLS else failure
 
     def close(self) -> None:
         """Free the handle. Also break the reference cycle, or the memory is freed much later."""
@@ -321,7 +228,7 @@ class Exchange:
         self._watcher.on_open()
         self._requests.on_open()
         try:
-            return _Socket(address.family, address.socktype, address.protocol)
+            return OwnedSocket(address.family, address.socktype, address.protocol)
         except OSError as error:
             self.is_exhausted = error.errno in EXHAUSTED
             return pycurl.SOCKET_BAD
@@ -368,19 +275,3 @@ class Exchange:
         room = self.request.max_response - len(self.response)
         self.response += chunk[:room]
         return len(chunk) if len(chunk) <= room else 0  # 0 ends the transfer and closes the connection
-
-
-class _Socket:
-    """Own a socket's descriptor for pycurl, which works on a duplicate: this one is closed when pycurl drops it."""
-
-    __slots__ = ("_fd",)
-
-    def __init__(self, family: int, kind: int, protocol: int) -> None:
-        self._fd = socket.socket(family, kind, protocol).detach()
-        os.close(os.dup(self._fd))  # raises OSError if there is no descriptor left for the duplicate
-
-    def fileno(self) -> int:
-        return self._fd
-
-    def __del__(self) -> None:
-        os.close(self._fd)

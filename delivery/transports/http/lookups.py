@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from functools import lru_cache
 from typing import NamedTuple
 
-from delivery.transports.http.exchange import Request
+from delivery.transports.http.request import Request
 from delivery.transports.in_flight import InFlight
 from webhooks.outgoing.resolver import LookupTimeout, Resolution, resolve
 from webhooks.wire.addresses.parsed_url import ForbiddenAddress, ParsedUrl, parse

@@ -23,8 +23,8 @@ from django.db import Error as DatabaseError
 
 from delivery import telemetry
 from delivery.sql.claim import Claimed
-from delivery.transports.http.exchange import Request
 from delivery.transports.http.repeats import Repeat
+from delivery.transports.http.request import Request
 from delivery.transports.http.sender import HttpSender
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from delivery.transports.http.exchange import MAX_RESPONSE
+from delivery.transports.http.request import MAX_RESPONSE
 from delivery.transports.http.responses import SUCCESS
 from delivery.transports.http.shown_request import MASK
 from delivery.transports.https.api_responses import failure_of_status, parsed

@@ -15,8 +15,8 @@ from django.conf import settings
 
 from delivery import telemetry
 from delivery.sql.claim import Claimed
-from delivery.transports.http.exchange import Request
 from delivery.transports.http.repeats import Repeat
+from delivery.transports.http.request import Request
 from delivery.transports.http.sender import HttpSender, max_connections
 from delivery.transports.https.clients import HttpsClients
 from delivery.transports.https.groups import Entry, Group, Groups

@@ -17,7 +17,8 @@ from tests.factories_receiver import make_receipt, make_source
 from webhooks.models import Receipt, Source
 from webhooks.processing import process
 from webhooks.processing.process import process_due
-from webhooks.processing.running.handler_runs import HandlerRun, give_up, settle_alone
+from webhooks.processing.running.handler_run import HandlerRun
+from webhooks.processing.running.handler_runs import settle_alone
 
 pytestmark = pytest.mark.django_db
 
@@ -113,14 +114,14 @@ def test_only_endpoints_of_handlers_that_were_for_the_receipt_get_its_record(ten
 def test_receipt_that_crashed_its_worker_is_published_to_all_that_are_named(tenant: Tenant, results: Endpoint) -> None:
     receipt = make_receipt(source_of(tenant, {"handler": "publish", "on_failure": results.public_id}))
     run = HandlerRun(receipt, limit=0.0)
-    give_up(run, Receipt.Cause.CRASHED_WORKER, "3 claims ended without a result")
+    run.give_up(Receipt.Cause.CRASHED_WORKER, "3 claims ended without a result")
     settle_alone([run])
     assert records() == []  # the claim's token was not in the row
     token = "01890a5d-ac96-774b-bcce-b302099a8057"
     Receipt.objects.update(claim_token=token)
     receipt.refresh_from_db()
     run = HandlerRun(receipt, limit=0.0)
-    give_up(run, Receipt.Cause.CRASHED_WORKER, "3 claims ended without a result")
+    run.give_up(Receipt.Cause.CRASHED_WORKER, "3 claims ended without a result")
     settle_alone([run])
     assert [it["condition"] for _, it in records()] == ["crashed_worker"]
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 
-from delivery.transports.http.exchange import Request
+from delivery.transports.http.request import Request
 from delivery.transports.http.sender import HttpSender
 from delivery.transports.outcome import Outcome
 from subscriptions.endpoints.http.certificates import TlsFiles

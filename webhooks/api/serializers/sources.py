@@ -6,18 +6,11 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
-from webhooks.api.fields import (
-    ContentTypeField,
-    HandlersField,
-    HandshakeField,
-    MediaTypesField,
-    NetworksField,
-    OptionsField,
-    OriginsField,
-    ResponsesField,
-    RetryPlanField,
-    ValuePathField,
-)
+from webhooks.api.fields.handlers import HandlersField
+from webhooks.api.fields.message_parts import MediaTypesField, ValuePathField
+from webhooks.api.fields.responses import ContentTypeField, ResponsesField
+from webhooks.api.fields.retry_plan import RetryPlanField
+from webhooks.api.fields.senders import HandshakeField, NetworksField, OptionsField, OriginsField
 from webhooks.api.serializers.source_checks import (
     check_enrichments,
     check_response,
@@ -47,9 +40,7 @@ from webhooks.kit.rest.serializers import (
 from webhooks.models import Source
 from webhooks.readers.reading_state import readings_of
 from webhooks.senders.presets import sender_names, with_preset
-from webhooks.sources.configuration import (
-    scheme_names,
-)
+from webhooks.sources.configuration import scheme_names
 from webhooks.sources.kinds.kind import Sample
 from webhooks.sources.kinds.registry import HTTP
 from webhooks.sources.models import uid_format

@@ -44,7 +44,7 @@ def batches(receipts: Sequence[Receipt]) -> list[list[Member]]:
 
 
 def may_run_together(receipts: Sequence[Receipt]) -> bool:
-    """Tell whether all of these receipts may run together with others."""
+    """Return whether all of these receipts may run together with others."""
     return None not in _rules(receipts)
 
 

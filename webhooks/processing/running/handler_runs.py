@@ -1,4 +1,4 @@
-"""Run the handlers of several receipts in one transaction, each receipt in a savepoint, and decide the results.
+"""Run the handlers of several receipts in one transaction, each receipt in a savepoint.
 
 A handler that fails undoes its own receipt only. The rows are locked meanwhile, and the handlers' writes commit
 together with the results: so a receipt is never handled twice at once, even if a handler outlasts its claim, and its
@@ -13,113 +13,41 @@ exception in one stops no other. They are part of no result.
 """
 
 import math
-import random
 import time
-import traceback
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db import OperationalError, connection, transaction
+from django.db import connection, transaction
 
 from webhooks import telemetry
 from webhooks.models import Receipt, Source
 from webhooks.processing import sequence
-from webhooks.processing.handlers import GiveUp, RetryLater, matching_rules
+from webhooks.processing.handlers import matching_rules
 from webhooks.processing.notify import notify_waiters
-from webhooks.processing.receipts import Result, lock, settle
+from webhooks.processing.receipts import lock, settle
 from webhooks.processing.running.handler_batches import batches, run_batch
+from webhooks.processing.running.handler_run import HandlerRun, RunOutcome, order_key_of
 from webhooks.processing.running.handler_spans import handling, record_handled
 from webhooks.processing.running.handler_timeout import HandlerTimeout, alarm, time_limit, watchdog
-from webhooks.processing.running.results import Choices, report_ended
-from webhooks.processing.running.retry_plan import wait_after
+from webhooks.processing.running.results import report_ended
 from webhooks.processing.running.savepoints import Savepoints, check_transaction
-from webhooks.wire.errors import UnreadableBody
 
 GROUP_SECONDS = 0.1  # after which a group starts no further receipt
 GROUP_LIMIT = 1.0  # seconds of one receipt in a group; longer ones run alone
-MAX_RETRY_LATER = 24 * 3600  # seconds
-MAX_ERROR_LENGTH = 2000  # characters
-MAX_TRACEBACK_LENGTH = 8000  # characters
-_MAY_BE_DUE_TO_OTHERS = ("40001", "40P01")  # serialization failure, deadlock
-
-
-class RunOutcome(Enum):
-    """List the ends of a run; the values label the metric."""
-
-    PROCESSED = "processed"
-    SKIPPED = "skipped"
-    FAILED = "failed"
-    RETRY_LATER = "retry_later"
-    DEAD = "dead"
-    LOST = "lost"  # another worker has claimed it
-    TOO_SLOW = "too_slow"  # for a group: to be run again alone
-    AGAIN = "again"  # the failure may be due to others in the group: to be run again alone
-
-
-OrderKey = tuple[UUID, str]
-"""A source and an order key of it: receipts of one run in order."""
-
-
-def order_key_of(receipt: Receipt) -> OrderKey | None:
-    """Return the order key of a receipt; None if it has none."""
-    return (receipt.source_id, receipt.order_key) if receipt.order_key else None
 
 
 class TransactionLost(Exception):
     """The transaction cannot be committed: the handler of ``run`` ended it or closed the connection."""
 
-    def __init__(self, run: "HandlerRun") -> None:
+    def __init__(self, run: HandlerRun) -> None:
         super().__init__(f"{run.current} ended the transaction")
         self.run = run
 
 
 class _OutOfOrder(Exception):
     """A later receipt of the order key was handled first, and the source skips receipts out of order."""
-
-
-@dataclass(slots=True)
-class HandlerRun:
-    """A run of the handlers of one receipt: what they did and how it ended."""
-
-    receipt: Receipt
-    limit: float
-    receipt_id: UUID = field(init=False)  # a handler may delete the receipt, which clears its id
-    source: Source = field(init=False)
-    order_key: OrderKey | None = field(init=False)
-    outcome: RunOutcome = RunOutcome.LOST
-    result: Result | None = None
-    error: BaseException | None = None
-    current: str = ""
-    done: list[str] = field(default_factory=list)
-    choices: Choices = None
-    seconds: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.receipt_id, self.source = self.receipt.id, self.receipt.source
-        self.order_key = order_key_of(self.receipt)
-
-    @property
-    def blocks(self) -> OrderKey | None:
-        """Return the order key whose later receipts must not run now, because this run has not finished its receipt."""
-        has_finished = self.outcome in (RunOutcome.PROCESSED, RunOutcome.SKIPPED, RunOutcome.DEAD)
-        return None if has_finished else self.order_key
-
-    def describe(self, error: BaseException) -> str:
-        """Return the text that the receipt shows: the handler and its error."""
-        said: object = f"took longer than {self.limit:g} s" if isinstance(error, HandlerTimeout) else error
-        text = f"{self.current}: {type(error).__name__}: {said}".replace("\0", "")
-        return text.encode("utf-8", "replace").decode()[:MAX_ERROR_LENGTH]
-
-    def traceback(self) -> str:
-        """Return the end of the traceback of the error, as the receipt shows it; empty if there was none."""
-        if self.error is None:
-            return ""
-        text = "".join(traceback.format_exception(self.error)).replace("\0", "")
-        return text.encode("utf-8", "replace").decode()[-MAX_TRACEBACK_LENGTH:]
 
 
 def run_together(claimed: Sequence[Receipt], *, has_whole_limit: bool = False) -> list[HandlerRun]:
@@ -156,23 +84,10 @@ def run_together(claimed: Sequence[Receipt], *, has_whole_limit: bool = False) -
     return runs
 
 
-def failed_commit(receipt: Receipt, error: BaseException) -> HandlerRun:
-    """Return the run of a receipt whose handlers succeeded and whose commit failed."""
-    run = HandlerRun(receipt, float(receipt.source.handler_timeout_seconds), current="commit")
-    fail(run, error)
-    return run
-
-
 def settle_alone(runs: Sequence[HandlerRun]) -> None:
     """Record results in a transaction of their own."""
     with transaction.atomic():
         _settle(runs)
-
-
-def give_up(run: HandlerRun, cause: Receipt.Cause, error: str) -> None:
-    """Make a receipt dead without running its handlers."""
-    run.outcome = RunOutcome.DEAD
-    run.result = _result(run, 0, cause=cause, error=error)
 
 
 def _settle(runs: Sequence[HandlerRun]) -> None:
@@ -184,7 +99,7 @@ def _settle(runs: Sequence[HandlerRun]) -> None:
 
 def _run_claimed(run: HandlerRun, savepoints: Savepoints, *, is_alone: bool) -> None:
     if run.source.tenant_deleted_at is not None:
-        give_up(run, Receipt.Cause.TENANT_DELETED, "the tenant of the source was deleted")
+        run.give_up(Receipt.Cause.TENANT_DELETED, "the tenant of the source was deleted")
     else:
         _run_in_savepoint(run, savepoints, is_alone=is_alone)
 
@@ -204,10 +119,10 @@ def _run_batches(receipts: Sequence[Receipt], limits: dict[UUID, float], savepoi
             record_handled(run.receipt, end.seconds, end.error)
             run.choices = [rule.choice] if end.has_run else []
             if end.error is None:
-                run.done, run.outcome = [run.current] if end.has_run else [], RunOutcome.PROCESSED
-                run.result = _processed(run, out_of_order=False)
+                run.done = [run.current] if end.has_run else []
+                run.succeed()
             else:
-                _settle_error(run, end.error, is_alone=True)
+                run.end_with(end.error, is_alone=True)
             runs.append(run)
     return runs
 
@@ -218,34 +133,16 @@ def _run_in_savepoint(run: HandlerRun, savepoints: Savepoints, *, is_alone: bool
         try:
             with savepoints.savepoint():
                 out_of_order = _run_handlers(run)
-            run.outcome = RunOutcome.PROCESSED
-            run.result = _processed(run, out_of_order=out_of_order)
+            run.succeed(out_of_order=out_of_order)
         except _OutOfOrder:
-            run.done, run.outcome = [], RunOutcome.SKIPPED
-            run.result = _processed(run, out_of_order=True)
+            run.skip()
         except (Exception, HandlerTimeout) as error:
             errors.append(type(error).__name__)
-            _settle_error(run, error, is_alone=is_alone)
+            run.end_with(error, is_alone=is_alone)
     run.seconds = time.monotonic() - begin
     if connection.closed_in_transaction or connection.needs_rollback:
         raise TransactionLost(run) from run.error
     _limit_hooks(hooks_before, run)
-
-
-def _settle_error(run: HandlerRun, error: BaseException, *, is_alone: bool) -> None:
-    """Give a run the result of what a handler raised: again later, dead, again alone, or a failure."""
-    if isinstance(error, RetryLater):
-        run.outcome = RunOutcome.RETRY_LATER
-        seconds = min(max(error.seconds, 0.0), MAX_RETRY_LATER)
-        run.result = _result(run, 0, retry_in=seconds, error=f"{run.current}: RetryLater")
-    elif isinstance(error, (GiveUp, UnreadableBody)):
-        run.outcome = RunOutcome.DEAD
-        gave_up = isinstance(error, GiveUp)
-        run.error = None if gave_up else error
-        cause = Receipt.Cause.HANDLER_GAVE_UP if gave_up else Receipt.Cause.UNREADABLE_BODY
-        run.result = _result(run, 1, cause=cause, error=run.describe(error))
-    elif not _runs_again(run, error, is_alone=is_alone):
-        fail(run, error)
 
 
 def _run_handlers(run: HandlerRun) -> bool:
@@ -267,64 +164,6 @@ def _run_handlers(run: HandlerRun) -> bool:
     if is_behind and source.skip_out_of_order:
         raise _OutOfOrder
     return is_behind
-
-
-def _runs_again(run: HandlerRun, error: BaseException, *, is_alone: bool) -> bool:
-    """Decide whether a receipt that failed runs again alone, without an attempt."""
-    if isinstance(error, HandlerTimeout) and run.limit < run.source.handler_timeout_seconds:
-        run.outcome = RunOutcome.TOO_SLOW
-        return True
-    if not is_alone and isinstance(error, OperationalError) and _sqlstate(error) in _MAY_BE_DUE_TO_OTHERS:
-        run.outcome = RunOutcome.AGAIN
-        return True
-    return False
-
-
-def _sqlstate(error: BaseException) -> str | None:
-    return getattr(error.__cause__, "sqlstate", None)
-
-
-def fail(run: HandlerRun, error: BaseException) -> None:
-    """Give a run the result of a failure: due again by the retry plan, or dead."""
-    run.error = error
-    attempts = run.receipt.attempts + 1
-    wait = wait_after(attempts, random.random(), run.source.retry_plan)  # noqa: S311 - spreads load, hides nothing
-    if wait is None:
-        run.outcome = RunOutcome.DEAD
-        run.result = _result(run, 1, cause=Receipt.Cause.EXHAUSTED, error=run.describe(error))
-    else:
-        run.outcome = RunOutcome.FAILED
-        run.result = _result(run, 1, retry_in=wait, error=run.describe(error))
-
-
-def _processed(run: HandlerRun, *, out_of_order: bool) -> Result:
-    is_skipped = run.outcome is RunOutcome.SKIPPED
-    return Result(
-        run.receipt_id,
-        run.receipt.claim_token,
-        1,
-        handled_by=run.done,
-        out_of_order=out_of_order,
-        skipped=is_skipped,
-        steps=_steps(run),
-    )
-
-
-def _result(run: HandlerRun, attempts: int, *, retry_in: float | None = None, cause: str = "", error: str) -> Result:
-    return Result(
-        run.receipt_id,
-        run.receipt.claim_token,
-        attempts,
-        retry_in=retry_in,
-        cause=cause,
-        error=error,
-        traceback=run.traceback(),
-        steps=_steps(run),
-    )
-
-
-def _steps(run: HandlerRun) -> Sequence[Mapping[str, Any]]:
-    return () if run.receipt.prepared is None else run.receipt.prepared.steps()
 
 
 def _notify_waiters(runs: Sequence[HandlerRun]) -> None:

@@ -33,7 +33,7 @@ def handling(receipt: Receipt) -> Iterator[list[str]]:
 
 
 def record_handled(receipt: Receipt, seconds: float, error: Exception | None) -> None:
-    """Make the span of a run that has just ended after so many seconds, if spans are made."""
+    """Make the span of a run that has just ended, if spans are made. ``seconds``: how long it took."""
     if Switch.is_on:
         span = _start(receipt, traceparent_of(receipt), time.time() - seconds)
         end(span, (), error="" if error is None else type(error).__name__)

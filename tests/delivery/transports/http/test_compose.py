@@ -7,7 +7,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from delivery.sql.claim import Claimed
 from delivery.transports.http.compose import compose
-from delivery.transports.http.exchange import Request
+from delivery.transports.http.request import Request
 from delivery.transports.outcome import Failure
 from delivery.transports.transport import NotSent
 from tests.delivery import factories_lanes

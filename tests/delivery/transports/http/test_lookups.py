@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from delivery.transports.http import lookups
-from delivery.transports.http.exchange import Request, ResponseTrace
+from delivery.transports.http.request import Request, ResponseTrace
 from delivery.transports.http.sender import HttpSender
 from delivery.transports.outcome import Failure
 from tests.delivery.transports.http.test_sender import make_request, send

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from delivery.transports.http.compose import compose
-from delivery.transports.http.exchange import Request
+from delivery.transports.http.request import Request
 from delivery.transports.http.sender import HttpSender
 from subscriptions.routing.targets import load_targets
 from tests.delivery.factories_lanes import make_in_flight

@@ -9,8 +9,8 @@ import pytest
 from h2.errors import ErrorCodes
 
 from delivery.transports.http import repeats
-from delivery.transports.http.exchange import Request
 from delivery.transports.http.repeats import MAX_REPEATS, Repeat, Requests
+from delivery.transports.http.request import Request
 from delivery.transports.http.sender import HttpSender
 from delivery.transports.outcome import Failure, Outcome
 from subscriptions.endpoints.http.certificates import TlsFiles

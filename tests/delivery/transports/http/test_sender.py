@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from delivery.transports.http import sender as sender_module
-from delivery.transports.http.exchange import MAX_RESPONSE, Request
+from delivery.transports.http.request import MAX_RESPONSE, Request
 from delivery.transports.http.sender import HttpSender
 from delivery.transports.outcome import Failure, Outcome
 from subscriptions.endpoints.http.certificates import TlsFiles
