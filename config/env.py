@@ -41,7 +41,7 @@ def read(name: str) -> str:
 
 
 def text(name: str, default: str | None = None) -> str:
-    """Return the text of a variable, which must be set if there is no default."""
+    """Return the text of a variable. Raises Misconfigured if it is not set and there is no default."""
     value = read(name) or default
     if value is None:
         raise Misconfigured(f"{name} must be set")
@@ -49,7 +49,7 @@ def text(name: str, default: str | None = None) -> str:
 
 
 def choice(name: str, options: tuple[str, ...], default: str) -> str:
-    """Return one of ``options``."""
+    """Return the text of a variable, one of ``options``. Raises Misconfigured."""
     value = text(name, default)
     if value not in options:
         raise Misconfigured(f"{name} must be one of: {', '.join(options)}")
@@ -57,7 +57,7 @@ def choice(name: str, options: tuple[str, ...], default: str) -> str:
 
 
 def flag(name: str, default: bool) -> bool:
-    """Return a boolean: 1, true, yes, on, or 0, false, no, off."""
+    """Return a boolean: 1, true, yes, on, or 0, false, no, off. Raises Misconfigured."""
     value = text(name, str(default)).lower()
     if value not in _TRUE | _FALSE:
         raise Misconfigured(f"{name} must be true or false")
@@ -65,7 +65,7 @@ def flag(name: str, default: bool) -> bool:
 
 
 def integer(name: str, default: int, *, minimum: int = 0, maximum: int = 2**31 - 1) -> int:
-    """Return an integer between ``minimum`` and ``maximum``, both included."""
+    """Return an integer between ``minimum`` and ``maximum``, both included. Raises Misconfigured."""
     try:
         value = int(text(name, str(default)))
     except ValueError:
@@ -76,7 +76,7 @@ def integer(name: str, default: int, *, minimum: int = 0, maximum: int = 2**31 -
 
 
 def ratio(name: str, default: float) -> float:
-    """Return a number from 0 to 1."""
+    """Return a number from 0 to 1. Raises Misconfigured."""
     try:
         value = float(text(name, str(default)))
     except ValueError:

@@ -30,7 +30,7 @@ class Sizes:
 
 
 def sizes(cores: float, memory: int) -> Sizes:
-    """Return the sizes for so many processors, which may be a fraction, and so many bytes of memory."""
+    """Return the sizes for ``cores`` processors, which may be a fraction, and ``memory`` bytes."""
     is_small = memory < SMALL
     halves = max(1, int(cores / 2))  # one process for every two processors: the others are PostgreSQL's
     return Sizes(

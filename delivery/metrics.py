@@ -111,7 +111,7 @@ RATE_LIMIT_ERRORS = GatheredCounter(
 
 
 def publish_request(code: int, seconds: float, size: int) -> None:
-    """Count a request of so many bytes that published, or was to."""
+    """Count a request of ``size`` bytes to publish, by its status."""
     PUBLISH_REQUESTS.add(1, str(code))
     PUBLISH_SECONDS.observe(seconds)
     PUBLISH_BYTES.observe(size)
@@ -138,7 +138,7 @@ def fan_outs_deferred(reasons: Iterable[str]) -> None:
 
 
 def fanned_out(seconds: Sequence[float]) -> None:
-    """Count deferred events whose deliveries exist now, each so many seconds after it was accepted."""
+    """Count deferred events whose deliveries now exist; ``seconds``: since each was accepted."""
     FAN_OUT_SECONDS.observe_all([max(it, 0.0) for it in seconds])
 
 
@@ -153,14 +153,14 @@ def throttled(seconds: float, tenant_id: UUID, endpoint_id: UUID) -> None:
 
 
 def claimed(deliveries: int, seconds: float) -> None:
-    """Count a claim of so many deliveries, which took so long."""
+    """Count a claim and its ``deliveries``; ``seconds``: how long it took."""
     if deliveries:
         CLAIM_SECONDS.observe(seconds)
         CLAIMED.observe(deliveries)
 
 
 def settled(attempts: int, seconds: float) -> None:
-    """Count a settlement of so many attempts, which took so long."""
+    """Count a settlement and its ``attempts``; ``seconds``: how long it took."""
     SETTLE_SECONDS.observe(seconds)
     SETTLED.observe(attempts)
 

@@ -69,7 +69,7 @@ def count_request(scheme: str, code: int, seconds: float) -> None:
 
 
 def count_stored(size: int, *, is_claimed: bool) -> None:
-    """Count a stored message of so many bytes; ``is_claimed``: its body is in object storage."""
+    """Count a stored message of ``size`` bytes; ``is_claimed``: its body is in object storage."""
     BODY_BYTES.observe(size)
     if is_claimed:
         CLAIMED_BYTES.add(size)

@@ -67,7 +67,7 @@ def check_storage() -> Iterator[Finding]:
 
 
 def check_public_address() -> Iterator[Finding]:
-    """Check that PUBLIC_URL answers, and is this platform; and that its certificate is valid for some time."""
+    """Check that PUBLIC_URL responds, and is this platform; and that its certificate is valid for some time."""
     parts = urlsplit(settings.PUBLIC_URL)
     if settings.IN_PRODUCTION and (parts.scheme != "https" or parts.hostname in LOCAL):
         yield error(f"PUBLIC_URL is {settings.PUBLIC_URL}", "set PUBLIC_URL to the https:// address that others call")
@@ -76,7 +76,7 @@ def check_public_address() -> Iterator[Finding]:
     except requests.RequestException as failure:
         reason = type(failure).__name__
         advice = "start the platform; then check DNS, the proxy and the firewall"
-        yield error(f"{settings.PUBLIC_URL}/healthz does not answer ({reason})", advice)
+        yield error(f"{settings.PUBLIC_URL}/healthz does not respond ({reason})", advice)
         return
     if response.status_code != requests.codes.ok:
         yield error(
@@ -84,7 +84,7 @@ def check_public_address() -> Iterator[Finding]:
             "pass all paths to the platform, and list the host in ALLOWED_HOSTS",
         )
         return
-    yield ok(f"{settings.PUBLIC_URL} answers")
+    yield ok(f"{settings.PUBLIC_URL} responds")
     if parts.scheme == "https":
         yield from _check_certificate(parts.hostname or "", parts.port or 443)
 

@@ -1,7 +1,7 @@
 """Hold a connection to the database that cannot block its process for long, for the parent of a worker's processes.
 
 It is not Django's, which the children would inherit; and it is not opened as Django's is, which starts an embedded
-server and waits for that. To connect takes CONNECT_WITHIN seconds at most, and an answer STATEMENT_WITHIN, also while
+server and waits for that. To connect takes CONNECT_WITHIN seconds at most, and a statement STATEMENT_WITHIN, also while
 the server hangs.
 """
 

@@ -70,7 +70,7 @@ class HeartbeatStep(bootsteps.StartStopStep):
         self._timer = consumer.timer.call_repeatedly(EVERY, beat, (consumer,))
 
     def stop(self, _consumer: Any) -> None:
-        """Stop beating."""
+        """Cancel the timer, because the connection to the broker is lost or the worker stops."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,6 +1,6 @@
 """Say of each part of the platform whether it works: database, broker, workers, drains, sources, schedules, alerts.
 
-Each is a look at a few rows by an index, or the cached answer of the readiness probe, so a page may ask every few
+Each is a look at a few rows by an index, or the cached response of the readiness probe, so a page may ask every few
 seconds.
 """
 

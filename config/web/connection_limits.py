@@ -11,7 +11,7 @@ from webhooks.kit.process.free_memory import return_free_memory
 
 CHECK_EVERY = 1.0  # seconds between two checks of the time limits
 FREE_MEMORY_EVERY = 10.0  # seconds at least between two times
-MAX_CONNECTIONS = 16_384  # of a process, if it may open so many files
+MAX_CONNECTIONS = 16_384  # of a process, if it may open as many files
 
 
 class TimeLimited(Protocol):

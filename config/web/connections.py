@@ -49,7 +49,7 @@ class _Refused(Exception):
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """One connection."""
+    """Serve one connection, within limits of size, number and time."""
 
     _release_share: Callable[[], None] | None = None
     _waiting_since: float | None = None  # loop time since when the rest of a head is awaited
@@ -98,7 +98,7 @@ class LimitedProtocol(HttpToolsProtocol):
         return False
 
     def shutdown(self) -> None:
-        """Have the response under way be the last, without a wait."""
+        """Have the response in progress be the last, without a wait."""
         super().shutdown()
         self._end_waits()
 

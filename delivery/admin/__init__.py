@@ -1,6 +1,6 @@
 """Show operators events, deliveries, dead letters, replays, queues and usage, and let them act on deliveries.
 
-Belongs here: admin pages, thin: fetch, call one function, answer. Rows are not edited; replays are created and
+Belongs here: admin pages, thin: fetch, call one function, respond. Rows are not edited; replays are created and
 cancelled, and unfinished deliveries are retried, moved to the dead letters or cancelled. Django's admin calls in,
 nothing else does. Importing a module registers its pages.
 """

@@ -17,7 +17,7 @@ from django.utils.http import urlencode
 
 from delivery.admin.display import state_pill
 from delivery.lifecycle.cancel import UNFINISHED, cancel
-from delivery.lifecycle.send_now import send_now
+from delivery.lifecycle.retry_now import retry_now
 from delivery.lifecycle.set_aside import set_aside
 from delivery.models import Delivery
 from delivery.replaying.resend import resend
@@ -59,7 +59,7 @@ class Operation:
 
 
 def _retry(delivery: Delivery, _user: str) -> bool:
-    return send_now(delivery)
+    return retry_now(delivery)
 
 
 def _resend(delivery: Delivery, user: str) -> bool:

@@ -1,4 +1,4 @@
-"""Write the messages about alerts: the data of their events, and a title and a text for people. PURE."""
+"""Write the messages about alerts: the data of their events, and a title and a text for people. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

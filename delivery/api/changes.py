@@ -13,7 +13,7 @@ from delivery.api.filters import filter_errors, of_own_endpoint, read_row_filter
 from delivery.api.serializers.deliveries import DeliverySerializer
 from delivery.api.serializers.delivery_cancel import DeliveryCancelSerializer
 from delivery.lifecycle.cancel import cancel, cancel_matching, count_matching
-from delivery.lifecycle.send_now import send_now
+from delivery.lifecycle.retry_now import retry_now
 from delivery.lifecycle.set_aside import set_aside
 from delivery.models import Delivery
 from delivery.reading import queries
@@ -53,7 +53,7 @@ class DeliveryCancel(DeliveryChange):
     operations = {
         "post": (
             "Cancel a delivery",
-            "Ends a delivery that is not finished; no further attempt is made. An attempt that is under way "
+            "Ends a delivery that is not finished; no further attempt is made. An attempt in progress "
             "is recorded. 409 if it has already ended.",
         ),
     }
@@ -71,7 +71,7 @@ class DeliveryRetry(DeliveryChange):
 
     operations = {
         "post": (
-            "Send a delivery now",
+            "Retry a delivery now",
             "Makes the next attempt due at once, ahead of the retry plan. The endpoint's rate limit, its circuit "
             "breaker and a pause that it asked for with `Retry-After` still apply. 409 if the delivery has ended.",
         ),
@@ -80,7 +80,7 @@ class DeliveryRetry(DeliveryChange):
 
     @extend_schema(request=None, responses={200: DeliverySerializer}, operation_id="retry_delivery")
     def post(self, request: Request, ref: str) -> Response:
-        return self.change(send_now)
+        return self.change(retry_now)
 
 
 class DeliveryResend(DeliveryChange):

@@ -176,7 +176,7 @@ def _size_of(message: Message, limit: int) -> int:
 
 
 def is_json(body: bytes) -> bool:
-    """Tell whether a body is JSON."""
+    """Return whether a body is JSON."""
     try:
         json.loads(body)
     except (ValueError, RecursionError):

@@ -178,7 +178,7 @@ def _verdict(outcome: Outcome, entry: Any) -> Outcome:
 
 
 def is_object(text: str) -> bool:
-    """Tell whether a text is the JSON of an object."""
+    """Return whether a text is the JSON of an object."""
     try:
         return isinstance(json.loads(text), dict)
     except (ValueError, RecursionError):

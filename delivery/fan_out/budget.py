@@ -97,11 +97,11 @@ class SliceBudget:
 
     @property
     def is_used(self) -> bool:
-        """Whether the slice has to end."""
+        """Return whether the slice has to end."""
         return self.steps <= 0 or self.deliveries <= 0 or self.bytes <= 0
 
     def spend(self, *, steps: float = 0, deliveries: int = 0, rendered: int = 0) -> None:
-        """Count work that was done."""
+        """Count work that was done. ``rendered``: bytes."""
         self.steps -= steps
         self.deliveries -= deliveries
         self.bytes -= rendered

@@ -72,7 +72,7 @@ _turns = _Turns()
 
 
 def run(*, seconds: float = RUN_SECONDS) -> int:
-    """Store slices until nothing is deferred, or for so many seconds; return their number.
+    """Store slices until nothing is deferred, for ``seconds`` at most; return their number.
 
     Returns at once if all processes of this worker that may work in slices do so.
     """

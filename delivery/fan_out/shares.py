@@ -23,7 +23,7 @@ MATCHING_STEPS = 1_000_000  # of comparing the patterns of grants with one event
 
 
 def run(*, seconds: float = RUN_SECONDS) -> int:
-    """Copy events until no share is due, or for so many seconds; return how many shares were taken."""
+    """Copy events until no share is due, for ``seconds`` at most; return how many shares were taken."""
     until, total = time.monotonic() + seconds, 0
     while count := _copy_some():
         total += count

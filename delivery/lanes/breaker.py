@@ -13,7 +13,7 @@ The breaker asks whether the endpoint works, not whether it accepts. A response 
 that of an attempt that was in flight when it opened. Every other probe is the newest delivery that is due
 (``probes_newest``), so that deliveries which the endpoint cannot process are not the only ones. When the URL or state
 of an endpoint changes, its lane starts with a new breaker (delivery.lanes.lane). "Retry now"
-(delivery.lifecycle.send_now) makes an open breaker half-open, unless a drain leases the lane.
+(delivery.lifecycle.retry_now) makes an open breaker half-open, unless a drain leases the lane.
 
 An open breaker costs no attempts: deliveries stay pending and their retry plans do not advance, also not by a probe
 that is made ahead of its plan. When the endpoint recovers, what failed in the outage (``outage_since``) is due at once,

@@ -53,7 +53,7 @@ class DrainMeter:
         self._began_at, self._thread_time = time.monotonic(), time.thread_time()
 
     def on_turn_ended(self, seconds: float, work: int) -> None:
-        """Record a turn of so many seconds, and how many attempts it started and ended."""
+        """Record a turn of ``seconds``, and how many attempts it started and ended (``work``)."""
         self._busy += seconds
         self._turns += work > 0
         self._work += work

@@ -34,7 +34,7 @@ class Heart:
         self._processors = Processors()
 
     def on_work(self, name: str) -> None:
-        """Record what the program does."""
+        """Record the name of the task that the program works on now."""
         self._last_work, self._worked_at = name, time.monotonic()
 
     def is_due(self) -> bool:

@@ -22,7 +22,7 @@ class PublisherMeter:
         self._processors = Processors()
 
     def count(self, requests: int, waiting: int) -> bool:
-        """Count a group of so many requests, and how many waited behind it. Return whether a report is due."""
+        """Count a group of ``requests``, and how many waited for the next one. Return whether a report is due."""
         with self._lock:
             now = time.monotonic()
             if now - self._counted_at > FORGET_AFTER:

@@ -23,7 +23,7 @@ RUN_SECONDS = 5.0  # one run of the task; if results are left, it sends the next
 
 
 def run(*, seconds: float = RUN_SECONDS) -> int:
-    """Publish records until nothing is pending, or for so many seconds; return their number."""
+    """Publish records until nothing is pending, for ``seconds`` at most; return their number."""
     until, total = time.monotonic() + seconds, 0
     while count := _publish_some():
         total += count

@@ -57,7 +57,7 @@ def submit(tenant: Tenant, items: Sequence[Item]) -> "Future[list[Published]]":
 
 
 def may_notify(requests: int) -> bool:
-    """Return whether the commit of so many requests may notify the drains: if hardly any other does it at that time.
+    """Return whether the commit of ``requests`` may notify the drains: only while few others commit.
 
     Commits that notify wait for each other (``insert_events``): those of other tenants in this process, and of the
     other processes of this machine while these are busy, as groups of several requests show.

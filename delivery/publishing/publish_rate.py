@@ -3,7 +3,7 @@
 The token bucket holds one second's worth and fills at the plan's rate. A process fetches tokens for a tenth of a second
 at a time, so most requests need no round trip; tokens not used within PREFETCH_LIFETIME are lost.
 
-Failure: while Valkey does not answer, every event is let through, since the limit protects and does not bill. Valkey is
+Failure: while Valkey does not respond, every event is let through: the limit protects and does not bill. Valkey is
 asked again after RETRY_AFTER; the failure is counted.
 """
 

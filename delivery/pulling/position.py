@@ -53,7 +53,7 @@ class QueuePosition:
             self.low_water_mark, self.whole_look_at = EPOCH, now
 
     def request(self, target: DeliveryTarget, limit: int, visibility: float) -> ClaimRequest:
-        """Return the claim of up to ``limit`` deliveries for so many seconds."""
+        """Return the claim of up to ``limit`` deliveries for ``visibility`` seconds."""
         superseding = None
         if self.superseding is not None:
             superseding = SupersedeRequest(target.endpoint_id, EPOCH, self.superseding)

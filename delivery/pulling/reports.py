@@ -40,7 +40,7 @@ RESULTS = [
 
 @dataclass(frozen=True, slots=True)
 class FailedReport:
-    """A message that could not be processed. ``attempt``: its number; None: the attempt that is under way.
+    """A message that could not be processed. ``attempt``: its number; None: the one in progress.
 
     ``retry_after``: seconds before which it is not to be handed out again; None: as the retry plan says.
     """
@@ -70,7 +70,7 @@ def apply_report(endpoint: Endpoint, target: DeliveryTarget, report: Report) -> 
     """Settle what the report says; return the result for each message.
 
     An acknowledgement counts also after the visibility timeout, and while another consumer has the message. A failure
-    counts only for the attempt under way, so that a late one does not end that of another. A message that is reported
+    counts only for the attempt in progress, so that a late one does not end that of another. A message that is reported
     twice at once is acknowledged.
     """
     failures = {it.delivery_id: it for it in report.failed}

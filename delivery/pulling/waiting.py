@@ -37,7 +37,7 @@ class Waiters:
         self._wake_up: WakeUp | None = None  # of the thread, while it runs
 
     def wait(self, endpoint_id: UUID, seconds: float) -> Waiter:
-        """Return a future that ends when the endpoint may have messages, after so many seconds at the latest.
+        """Return a future that ends when the endpoint may have messages, after ``seconds`` at the latest.
 
         Look for messages after this call, and then wait: so none is missed that is published in between.
         """

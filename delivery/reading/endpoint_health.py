@@ -18,7 +18,7 @@ from delivery.sending.attempt_stats import StatsSummary, stats_by_hour, total_of
 from delivery.sql.attempts import REJECTS_MUCH
 from subscriptions.models import Endpoint
 
-HOURS = 24  # shares are computed from the attempts of so many hours
+HOURS = 24  # whose attempts the shares are computed from
 
 
 class Health(StrEnum):

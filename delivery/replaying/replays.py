@@ -77,7 +77,7 @@ def cancel_all_of(*, tenant_id: UUID, **_: Any) -> None:
 
 
 def run_slices(*, seconds: float = RUN_SECONDS) -> None:
-    """Continue the running replays as far as their rates allow now, or for so many seconds.
+    """Continue the running replays as far as their rates allow now, for ``seconds`` at most.
 
     Returns at once if all processes of this worker that may work in slices do so.
     """

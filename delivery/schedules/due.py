@@ -43,7 +43,7 @@ class Due(NamedTuple):
 
 
 def run(*, seconds: float = RUN_SECONDS) -> int:
-    """Publish what is due, for so many seconds; return the number of schedules that were settled.
+    """Publish what is due, for ``seconds`` at most; return the number of schedules that were settled.
 
     Returns at once if all processes of this worker that may work in slices do so.
     """

@@ -88,7 +88,7 @@ def insert_pending_results(
 class PendingRecord(NamedTuple):
     """Hold what the invocation record of a delivery says. ``named``: the endpoint that gets it; None: subscribers only.
 
-    ``response``: recorded bytes of the answer to the last attempt; None if there was none.
+    ``response``: recorded bytes of the response to the last attempt; None if there was none.
     """
 
     id: UUID

@@ -1,6 +1,6 @@
 """Show operators tenants, plans, API keys, endpoints, subscriptions, event types and inspectors, to act on some.
 
-Belongs here: admin pages, thin: fetch, call one function, answer. Tenants and plans are edited, API keys created and
+Belongs here: admin pages, thin: fetch, call one function, respond. Tenants and plans are edited, API keys created and
 revoked, endpoints paused, enabled and disabled, signing secrets rotated. A new key or secret is shown once, on a page
 that browsers do not store. Django's admin calls in, nothing else does.
 """

@@ -90,8 +90,8 @@ class Subscriptions(OwnedResource[Subscription]):
         ),
         "destroy": (
             "Delete a subscription",
-            "Applies to events published from then on. Deliveries that are already pending, retries too, still go "
-            "out; cancel them to stop them.",
+            "Deletes a subscription. Applies to events published from then on. Deliveries that are already pending, "
+            "retries too, still go out; cancel them to stop them.",
         ),
     }
 

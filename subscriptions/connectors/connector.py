@@ -1,4 +1,4 @@
-"""Describe connectors, and read them from their files. PURE.
+"""Describe connectors, and read them from their files. Pure.
 
 In the strings of ``url``, ``headers``, ``auth`` and the texts of messages, ``{{name}}`` stands for a setting or a
 credential. A header or ``auth`` with one that was left out is left out too.

@@ -1,4 +1,4 @@
-"""Write the body of a message as the template of a transformer. PURE.
+"""Write the body of a message as the template of a transformer. Pure.
 
 The body is JSON. Three forms of an object stand for something else:
 

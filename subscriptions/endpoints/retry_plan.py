@@ -1,4 +1,4 @@
-"""Compute the waits of a retry plan: a list of seconds, one wait after each failed attempt. PURE.
+"""Compute the waits of a retry plan: a list of seconds, one wait after each failed attempt. Pure.
 
 A plan given by its growth (``first``, ``factor``, ``cap``) and end (``attempts``, ``horizon``, or both) is turned into
 the list when it is saved, so the database, the REST API and the drain all read the same numbers.

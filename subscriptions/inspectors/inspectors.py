@@ -20,7 +20,7 @@ TOKEN_BYTES = 32
 
 
 def create_inspector(tenant: Tenant, *, expires_in: int = DEFAULT_LIFETIME, **fields: Any) -> Inspector:
-    """Create an inspector that expires in so many seconds.
+    """Create an inspector that expires in ``expires_in`` seconds.
 
     Raises StateConflict if the tenant has INSPECTORS_PER_TENANT of them already.
     """

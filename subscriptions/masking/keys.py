@@ -116,7 +116,7 @@ def _current(tenant_id: UUID, name: str) -> MaskingKeys:
 
 
 def _shown(secret: bytes, name: str, number: int, rotations: Sequence[str]) -> DecryptionKey:
-    """Return the key after so many rotations, as it is shown."""
+    """Return the key with a number, as it is shown."""
     key_id = _key_id(name, number)
     created_at = datetime.fromisoformat(rotations[number - 1]) if number else None
     text = urlsafe_b64encode(_encrypting(secret, key_id)).rstrip(b"=").decode()

@@ -33,7 +33,7 @@ MAX_TENANT_BYTES = 16 * 1024**2  # of one tenant
 
 STEPS_PER_BYTE = 10  # of compiling a pattern or a transformer, by the length of its text
 STEPS_PER_BRANCH = 200
-BYTES_PER_BYTE = 40  # a compiled form takes so many times the size of its text
+BYTES_PER_BYTE = 40  # of a compiled form, for each byte of its text
 
 _compiled = SharedCache[Any](MAX_COMPILED_BYTES, owner_size=MAX_TENANT_BYTES)
 

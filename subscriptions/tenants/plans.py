@@ -150,7 +150,7 @@ def check_row_limit(tenant: Tenant, table: type[Model]) -> None:
 
 
 def check_retention(plan: Plan, days: int) -> None:
-    """Raise Invalid if the plan does not allow a retention of so many days."""
+    """Raise Invalid if the plan does not allow a retention of ``days``."""
     if plan.max_retention_days is not None and days > plan.max_retention_days:
         raise Invalid("retention_days", f"Must be at most {plan.max_retention_days} days, the limit of the plan.")
 
@@ -183,6 +183,6 @@ def _limit_retention(tenants: QuerySet[Tenant], maximum: int | None) -> None:
 
 
 def within_retention(plan: Plan, wanted: int) -> dict[str, int | None]:
-    """Return the columns of a tenant under this plan that wants a retention of so many days."""
+    """Return the columns of a tenant under this plan. ``wanted``: the days of retention that it asks for."""
     allowed = wanted if plan.max_retention_days is None else min(wanted, plan.max_retention_days)
     return {"retention_days": allowed, "unshortened_retention_days": wanted if allowed < wanted else None}

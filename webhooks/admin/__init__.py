@@ -1,6 +1,6 @@
 """Show operators the receiver's sources, receipts and rejections, and let them change sources and replay receipts.
 
-Belongs here: admin pages, thin: fetch, call one function, answer. No page shows a secret again or counts a table;
+Belongs here: admin pages, thin: fetch, call one function, respond. No page shows a secret again or counts a table;
 bodies and headers are escaped and cut. Django's admin calls in, nothing else does.
 """
 

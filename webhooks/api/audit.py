@@ -50,7 +50,7 @@ class AuditFilters(PeriodFilters):
 
 
 class Audited(TenantScoped[AuditEntry]):
-    """A view over entries."""
+    """Show the entries of the tenant of the key, or of all tenants with a platform key."""
 
     tenant_path = "tenant_id"
     queryset = AuditEntry.objects.all()

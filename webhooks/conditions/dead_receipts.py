@@ -12,7 +12,7 @@ SHOWN = 1_000  # receipts beyond the limit that are counted
 MINUTES = Setting(
     "minutes",
     "Minutes",
-    "Count only those that were given up in the last so many minutes; empty: all that are dead.",
+    "Count only those that were given up in this many minutes; empty: all that are dead.",
     type="number",
     minimum=1,
     maximum=1_440,

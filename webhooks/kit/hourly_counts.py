@@ -30,7 +30,7 @@ class Counts(Protocol):
     """Describe the counts of one subject in one hour."""
 
     def add(self, item: Any) -> None:
-        """Count one item."""
+        """Count one item of the subject."""
 
     def merge(self, other: Any) -> None:
         """Add other counts of the same subject and hour."""

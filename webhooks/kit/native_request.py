@@ -23,7 +23,7 @@ class BodyTooSlow(Exception):
 
 
 def seconds_allowed(size: int) -> float:
-    """Return how many seconds after its beginning a body must have so many bytes."""
+    """Return within how many seconds ``size`` bytes of a body must have arrived."""
     return GRACE_SECONDS + size / MIN_BYTES_PER_SECOND
 
 

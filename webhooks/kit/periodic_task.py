@@ -16,7 +16,7 @@ BeatSchedule = dict[str, dict[str, Any]]
 
 
 class PeriodicTask(NamedTuple):
-    """Hold when and where a task runs: ``every`` so many seconds, by a worker of ``queue``.
+    """Hold when and where a task runs: ``every`` seconds, by a worker of ``queue``.
 
     ``has_work``: an SQL expression that is true if there is anything to do; empty: always. The schedule of the platform
     skips runs without work, except for one a minute.

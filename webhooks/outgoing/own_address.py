@@ -1,4 +1,4 @@
-"""Tell whether a URL leads to this deployment itself, which tenants must not make call itself.
+"""Return whether a URL leads to this deployment itself, which tenants must not make call itself.
 
 A source whose key server is the platform, or an endpoint that publishes what it receives, would start a loop. A loop
 through another host name is not found here; the hop count of events ends it.

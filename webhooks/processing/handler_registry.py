@@ -11,22 +11,18 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.utils.module_loading import import_string
 
-BUILT_IN = {
-    "log": "webhooks.processing.handlers.log_receipt",
-    "publish": "delivery.publishing.publish_receipt.publish_receipt",
-}
+PUBLISH = "delivery.publishing.publish_receipt.publish_receipt"
+BUILT_IN = {"log": "webhooks.processing.handlers.log_receipt", "publish": PUBLISH}
 
-TOGETHER = {
-    "delivery.publishing.publish_receipt.publish_receipt": "delivery.publishing.publish_receipt.publish_receipts",
-}
+TOGETHER = {PUBLISH: "delivery.publishing.publish_receipt.publish_receipts"}
 """Handlers that have a second form for many receipts at once: it returns an exception, or None, for each."""
 
-WITH_STEPS = frozenset({"delivery.publishing.publish_receipt.publish_receipt"})
+WITH_STEPS = frozenset({PUBLISH})
 """Handlers whose messages can be enriched and transformed: they take a function that changes the events."""
 
 
 def takes_steps(name: str) -> bool:
-    """Tell whether a handler that a source names may have steps."""
+    """Return whether a handler that a source names may have steps."""
     return handler_paths().get(name) in WITH_STEPS
 
 

@@ -85,7 +85,7 @@ class HandlerRule:
     """The handler as the source names it; None if code registers it."""
 
     def is_for(self, source: Source | SourceSnapshot) -> bool:
-        """Tell whether the rule is for this source."""
+        """Return whether the rule is for this source."""
         return self.source in (ANY, name_in_code(source)) or self.source == public(Source.prefix, source.id)
 
     def run(self, receipt: Receipt) -> None:
@@ -101,7 +101,7 @@ class HandlerRule:
             raise GiveUp(str(error)) from error
 
     def matches(self, receipt: Receipt, found: list[EventDocument], patterns: ReceiptPatterns) -> bool:
-        """Tell whether the rule is for this receipt, whose events these are. Raises PatternsTooExpensive."""
+        """Return whether the rule is for this receipt, whose events these are. Raises PatternsTooExpensive."""
         if not self.is_for(receipt.source):
             return False
         is_match = self.pattern is None or patterns.is_match(self.pattern, found)
@@ -119,7 +119,7 @@ class TogetherRule:
     choice: Mapping[str, Any]
 
     def matches(self, receipt: Receipt) -> bool:
-        """Tell whether the pattern of the handler matches the receipt. Raises what ``matching_rules`` raises."""
+        """Return whether the pattern of the handler matches the receipt. Raises what ``matching_rules`` raises."""
         return self.choice.get("pattern") is None or bool(matching_rules(receipt))
 
 
@@ -141,7 +141,7 @@ def handles(source: str = ANY, pattern: Mapping[str, Any] | None = None) -> Call
 
 
 def has_handlers(source: Source | SourceSnapshot) -> bool:
-    """Tell whether code registers a handler for this source; its row may name more."""
+    """Return whether code registers a handler for this source; its row may name more."""
     return any(rule.is_for(source) for rule in _rules)
 
 

@@ -118,7 +118,7 @@ def attempts_of(receipt: Receipt) -> list[Attempt]:
 
 
 def release(claimed: Sequence[Receipt], *, seconds: float = 0.0) -> None:
-    """Make claimed receipts that have not started due again, now or in so many seconds, without counting the claim."""
+    """Make claimed receipts that have not started due again in ``seconds``, without counting the claim."""
     by_token: dict[UUID | None, list[UUID]] = {}
     for receipt in claimed:
         by_token.setdefault(receipt.claim_token, []).append(receipt.id)

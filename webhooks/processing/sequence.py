@@ -53,7 +53,7 @@ def parse_sequence(text: str) -> Decimal | None:
 
 
 def is_out_of_order(receipt: Receipt, place: Decimal) -> bool:
-    """Tell whether a later receipt of the order key has been handled."""
+    """Return whether a later receipt of the order key has been handled."""
     return LatestSequence.objects.filter(
         source_id=receipt.source_id, order_key=receipt.order_key, sequence__gt=place
     ).exists()

@@ -156,7 +156,7 @@ def lease_next(may_try: Callable[[UUID], bool] = lambda _owner: True) -> Lease |
 
 
 def others_are_due() -> bool:
-    """Tell whether a partition that is proven is due without a lease; others do not end or shorten a slice."""
+    """Return whether a partition that is proven is due without a lease; others do not end or shorten a slice."""
     return bool(sql.run(f"SELECT {_HAS_PROVEN_DUE}", {})[0][0])
 
 
@@ -166,7 +166,7 @@ def advance(lease: Lease, position: Position, records: int) -> None:
 
 
 def release(lease: Lease, lag: Lag, seconds: float) -> None:
-    """End a lease after a success; the partition is due again in so many seconds. Raises LeaseLost."""
+    """End a lease after a success; the partition is due again in ``seconds``. Raises LeaseLost."""
     position = None if lag.position is None else orjson.dumps(lag.position).decode()
     values = {"lag_records": lag.records, "lag_seconds": lag.seconds, "lag_bytes": lag.bytes}
     warning = lag.warning.replace("\0", "")[:MAX_ERROR_LENGTH]

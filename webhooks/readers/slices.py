@@ -48,7 +48,7 @@ def read_sources() -> int:
 
 
 def run(*, seconds: float = RUN_SECONDS, trials: Trials | None = None) -> int:
-    """Read what is due, for so many seconds; return the number of records.
+    """Read what is due, for ``seconds`` at most; return the number of records.
 
     Returns at once if all processes of this worker that may read do so: half of them, at least one. ``trials`` reads
     the partitions that are not proven; without it, and in a worker with one process, they are read like the others.

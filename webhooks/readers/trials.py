@@ -19,7 +19,7 @@ MAX_TRIALS = 8  # at a time in a process, each with a database connection
 
 
 class Trials:
-    """The trials of a process."""
+    """Start trials in threads, at most ``capacity`` at a time, shared among owners (tenants)."""
 
     def __init__(self, capacity: int = MAX_TRIALS) -> None:
         self._shares = Shares("trials of sources", capacity)

@@ -8,7 +8,7 @@ A source fails for one of three reasons, the gravest last:
 
 The reason that was reported is a column of the source. It and the event are stored by one transaction, in which the
 column is changed by a guarded statement: so each is published once when it begins, and once when all partitions of the
-source are read without a warning. A graver reason is published in its turn. A pause reports nothing; a deletion ends
+source are read without a warning. A more serious reason is published as well. A pause reports nothing; a deletion ends
 everything without an event.
 """
 

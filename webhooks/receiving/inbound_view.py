@@ -89,7 +89,7 @@ class _Thread:
     max_slow: int | None = MAX_SLOW
 
     async def wait(self, future: "Future[T]", seconds: float | None = None) -> T:
-        """Return the result of a future, or raise its exception; TimeoutError after so many seconds."""
+        """Return the result of a future, or raise its exception; TimeoutError after ``seconds``."""
         return future.result(seconds)
 
     async def run(self, _share: Hashable, work: Callable[[], T]) -> T:

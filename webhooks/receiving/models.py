@@ -146,7 +146,7 @@ class Receipt(KeyedRow):
 
     @property
     def is_unhandled(self) -> bool:
-        """Tell whether the source has handlers, and none of them was for this receipt."""
+        """Return whether the source has handlers, and none of them was for this receipt."""
         return self.state == "processed" and self.attempts > 0 and self.handled_by == [] and not self.skipped
 
     def open(self) -> IO[bytes]:

@@ -58,7 +58,7 @@ class _EventLoop:
     max_slow: int | None = None
 
     async def wait(self, future: "Future[T]", seconds: float | None = None) -> T:
-        """Return the result of a future, or raise its exception; TimeoutError after so many seconds."""
+        """Return the result of a future, or raise its exception; TimeoutError after ``seconds``."""
         if seconds is None:
             return await await_future(future)
         async with asyncio.timeout(seconds):

@@ -46,7 +46,7 @@ class _CacheEntry:
     waiting: "list[Future[bytes]]" = field(default_factory=list)
 
     def is_usable(self, now: float, newer: bool) -> bool:
-        """Tell whether no fetch is needed, or none is allowed yet."""
+        """Return whether no fetch is needed, or none is allowed yet."""
         interval = MIN_INTERVAL_WITHOUT_KEYS if self.document is None else MIN_INTERVAL
         if self.attempted_at is not None and now - self.attempted_at < interval:
             return True

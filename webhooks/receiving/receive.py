@@ -88,7 +88,7 @@ class Shell(Protocol):
     """Slow bodies of one source that may arrive at once; None where they occupy no thread."""
 
     async def wait(self, future: "Future[T]", /, seconds: float | None = None) -> T:
-        """Return the result of a future, or raise its exception; TimeoutError after so many seconds."""
+        """Return the result of a future, or raise its exception; TimeoutError after ``seconds``."""
 
     async def run(self, share: Hashable, work: Callable[[], T], /) -> T:
         """Return the result of work that blocks on files, done on behalf of a share. Raises ShareExceeded."""

@@ -143,7 +143,7 @@ class JsonWebToken(Scheme):
         return SignedMessage({**message.json_headers(), self._header: value}, message.body)
 
     def _is_published(self, token: keys.ParsedToken, context: VerificationContext) -> bool:
-        """Tell whether a key at `jwks_url` signed the token: a cached one, or else one that is fetched again."""
+        """Return whether a key at `jwks_url` signed the token: a cached one, or else one that is fetched again."""
         if token.matching_index([keys.read_published(context.fetch(self.key_url))]) is not None:
             return True
         return token.matching_index([keys.read_published(context.fetch(self.key_url, newer=True))]) is not None

@@ -119,7 +119,7 @@ class _Check:
 
     @property
     def keeps_body(self) -> bool:
-        """Tell whether the body is kept in memory."""
+        """Return whether the body is kept in memory."""
         return self._hash is None
 
     def begin(self, proof: Proof, around: Around) -> None:

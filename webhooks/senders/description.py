@@ -54,7 +54,7 @@ def place(path: str) -> str:
     return f"`{name}`" if part == "header" else f"{part} `{name}`" if name else part
 
 
-def answer(sender: Sender) -> str:
+def response(sender: Sender) -> str:
     """Return the response to a message."""
     status, body = sender.fields.get("response_status", 202), sender.fields.get("response_body")
     if any(rule.get("stored") for rule in sender.fields.get("handshake", ())):
@@ -79,14 +79,12 @@ def _signed(options: Mapping[str, str]) -> str:
 
 
 def _rule(rule: Mapping[str, Any]) -> str:
-    method, template = (
-        rule.get("method", "POST"),
-        f"{rule.get('text', '')}{rule.get('json', '')}{rule.get('headers', '')}",
-    )
+    method = rule.get("method", "POST")
+    template = f"{rule.get('text', '')}{rule.get('json', '')}{rule.get('headers', '')}"
     if rule.get("keep"):
         return f"{method} that gives the secret"
     if "hmac_" in template or "sha256_hex" in template:
         return f"{method} challenge, signed"
     if "{query:" in template or "{body:" in template or "{header:" in template or "{form:" in template:
         return f"{method} challenge, repeated"
-    return f"{method} answered {rule.get('status', 200)}"
+    return f"{method}, response {rule.get('status', 200)}"

@@ -1,4 +1,4 @@
-"""Answer the requests by which senders check an address before they use it, by rules that are data.
+"""Respond to the requests by which senders check an address before they use it, by rules that are data.
 
 A rule is an object:
 
@@ -13,7 +13,7 @@ A rule is an object:
     headers   {name: text} of the response
     keep      the path of a secret that the sender gives; it becomes the secret of the source if that has none
 
-The first rule whose conditions hold answers. Texts and values may have placeholders: a path, such as {query:token};
+The first rule whose conditions hold decides. Texts and values may have placeholders: a path, such as {query:token};
 {verify_token} and {url} of the source; {hmac_sha256_hex:path} and {hmac_sha256_base64:path}, signed with the newest
 secret; {sha256_hex:path+path}, where verify_token and url are paths too.
 
@@ -73,12 +73,12 @@ class InvalidHandshake(ValueError):
 
 
 class HandshakeRejected(ValueError):
-    """The request is not one that the rules answer."""
+    """The request is none that the rules have a response to."""
 
 
 @dataclass(frozen=True, slots=True)
 class HandshakeRequest:
-    """A request, and what the source has to answer it with. ``secrets`` are newest first."""
+    """A request, and what the source has for a response to it. ``secrets`` are newest first."""
 
     method: str
     values: MessageValues
@@ -116,12 +116,12 @@ class Rule:
 
     @property
     def reads_body(self) -> bool:
-        """Tell whether the rule needs the body."""
+        """Return whether the rule needs the body."""
         return any(map(is_in_body, (*self.when, self.keep))) or "{body:" in f"{self.text}{self.json}{self.headers}"
 
     @property
     def signs(self) -> bool:
-        """Tell whether the rule signs what a request without a signature chooses."""
+        """Return whether the rule signs what a request without a signature chooses."""
         return not self.verified and "{hmac_" in f"{self.text}{self.json}{self.headers}"
 
 
@@ -145,7 +145,7 @@ def reply_to(rules: Sequence[Rule], request: HandshakeRequest) -> HandshakeReply
 
 
 def is_token(body: bytes) -> bool:
-    """Tell whether a body could be what a handshake signs."""
+    """Return whether a body could be what a handshake signs."""
     return len(body) <= MAX_TOKEN_BODY and _TOKEN_BODY.fullmatch(body) is not None
 
 
@@ -221,7 +221,7 @@ def _is_met(path: str, wanted: str, request: HandshakeRequest) -> bool:
 
 
 def _may_be_in(body: bytes, path: str, wanted: str) -> bool:
-    """Tell whether a body may meet the condition, so that few messages are parsed for a handshake."""
+    """Return whether a body may meet the condition, so that few messages are parsed for a handshake."""
     name = re.split("[/:]", path)[-1]
     return (name.isdigit() or name.encode() in body) and (wanted[:1] in ("*", "{") or wanted.encode() in body)
 

@@ -159,7 +159,7 @@ def _labels(
 
 
 def _has_inner(paths: LabelPaths, scheme: Scheme, headers: Mapping[str, str]) -> bool:
-    """Tell whether a label is missing that the event in an envelope may have."""
+    """Return whether a label is missing that the event in an envelope may have."""
     has_type = bool(paths.event_type_path or scheme.event_type(headers))
     return not has_type or not (paths.message_id_path or scheme.message_id(headers) or scheme.id_path)
 

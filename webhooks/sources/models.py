@@ -280,7 +280,7 @@ class SourceSecret(Row):
         return self.public_id
 
     def is_active_at(self, moment: datetime) -> bool:
-        """Tell whether signatures are checked with this secret at that moment."""
+        """Return whether signatures are checked with this secret at that moment."""
         return self.expires_at is None or moment < self.expires_at
 
 

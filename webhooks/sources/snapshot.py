@@ -67,7 +67,7 @@ class SourceSnapshot:
 
     @property
     def accepts_messages(self) -> bool:
-        """Tell whether the source is neither paused nor deleted."""
+        """Return whether the source is neither paused nor deleted."""
         return self.paused_at is None and self.deleted_at is None
 
     def active_secrets(self, now: datetime) -> list[SecretSnapshot]:

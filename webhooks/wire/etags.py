@@ -16,7 +16,7 @@ def etag_of(content: bytes) -> str:
 
 
 def is_match(header: str, etag: str) -> bool:
-    """Tell whether ``If-Match`` allows a change of content with this tag (section 13.1.1: strong comparison).
+    """Return whether ``If-Match`` allows a change of content with this tag (section 13.1.1: strong comparison).
 
     A malformed header allows no change.
     """
@@ -24,7 +24,7 @@ def is_match(header: str, etag: str) -> bool:
 
 
 def is_none_match(header: str, etag: str) -> bool:
-    """Tell whether ``If-None-Match`` asks for the content (section 13.1.2: weak comparison); if not, send a 304."""
+    """Return whether ``If-None-Match`` asks for the content (section 13.1.2: weak comparison); if not, send a 304."""
     return header.strip() != "*" and all(tag != etag for _, tag in _tags(header))
 
 

@@ -53,7 +53,7 @@ def event_from_eventbridge(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_eventbridge(event: dict[str, Any]) -> bool:
-    """Tell whether an event in the plain form has EventBridge's names: of events, or of the entries of PutEvents."""
+    """Return whether an event in the plain form has EventBridge's names: of events, or of the entries of PutEvents."""
     return "type" not in event and ("detail-type" in event or "DetailType" in event)
 
 
@@ -106,7 +106,7 @@ def template_from_eventbridge(template: str) -> str:
 
 
 def is_put_events(document: object) -> bool:
-    """Tell whether a JSON value has the form of a request of PutEvents: an object with a list of entries."""
+    """Return whether a JSON value has the form of a request of PutEvents: an object with a list of entries."""
     return isinstance(document, dict) and "Entries" in document and not document.keys() & {"type", "detail-type"}
 
 

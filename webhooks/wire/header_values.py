@@ -18,7 +18,7 @@ _BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def is_name(text: str) -> bool:
-    """Tell whether the text is a valid header name (a token, RFC 9110 section 5.6.2)."""
+    """Return whether the text is a valid header name (a token, RFC 9110 section 5.6.2)."""
     return _NAME.fullmatch(text) is not None
 
 

@@ -42,7 +42,7 @@ class JsonNumber(Decimal):
 
 
 def may_be_rewritten(data: bytes, parsed: Any) -> bool:
-    """Tell whether Python may write a number of this JSON text in another way; ``parsed``: what orjson made of it.
+    """Return whether Python may write a number of this JSON text in another way; ``parsed``: what orjson made of it.
 
     True for some texts with such characters in strings. Exponents have several spellings; other numbers are those of
     the text if the whole is.

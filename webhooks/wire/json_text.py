@@ -125,7 +125,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def nests_deeper(data: bytes, levels: int) -> bool:
-    """Tell whether valid JSON text nests deeper than `levels`. Mostly decided by the number of brackets."""
+    """Return whether valid JSON text nests deeper than `levels`. Mostly decided by the number of brackets."""
     if data.count(b"[") + data.count(b"{") <= levels:
         return False
     brackets = _STRING.sub(b"", data).translate(_ONE_KIND, _NOT_BRACKETS)

@@ -34,7 +34,7 @@ Pairs = list[tuple[str, str]]
 
 
 def is_path(path: str) -> bool:
-    """Tell whether the text is a path."""
+    """Return whether the text is a path."""
     return all(map(PATH.fullmatch, alternatives(path)))
 
 
@@ -44,7 +44,7 @@ def alternatives(path: str) -> list[str]:
 
 
 def is_in_body(path: str) -> bool:
-    """Tell whether the value at a path is in the body, so that the body must be read for it."""
+    """Return whether the value at a path is in the body, so that the body must be read for it."""
     return any(each.startswith(_IN_BODY) for each in alternatives(path))
 
 

@@ -2072,7 +2072,7 @@ class AsyncOperations(AsyncClientBase):
     async def retry_delivery(
         self, ref: str, *, tenant: str | None = None, idempotency_key: str | None = None
     ) -> models.Delivery:
-        """Send a delivery now: ``POST /deliveries/{ref}/retry``."""
+        """Retry a delivery now: ``POST /deliveries/{ref}/retry``."""
         result: models.Delivery = await self._call(
             "POST",
             f"/deliveries/{quoted(ref)}/retry",

@@ -3758,7 +3758,7 @@ class FieldError(TypedDict):
     """
     code: str
     """
-    What kind of error it is, for programs: `invalid`: The value is invalid for a reason of its own; see `detail`. `required`: The field is missing. `null`: The field must not be null. `blank`: The text must not be empty. `unknown`: There is no such field or parameter, or no such object. `ambiguous`: Fields that exclude each other, or a name that several objects have. `invalid_choice`: The value is none of the choices, which `detail` lists. `max_length`: The value is too long, or has too many items. `min_length`: The value is too short, or has too few items. `max_value`: The number is too large. `min_value`: The number is too small. `mismatch`: A part of the value, at `pointer`, does not match its schema or grammar. `conflict`: Another object has the value, or the current state does not allow it.
+    What kind of error it is, for programs: `invalid`: The value is invalid for a reason of its own; see `detail`. `required`: The field is missing. `null`: The field must not be null. `blank`: The text must not be empty. `unknown`: Unknown field, parameter or object. `ambiguous`: Fields that exclude each other, or a name that several objects have. `invalid_choice`: The value is none of the choices, which `detail` lists. `max_length`: The value is too long, or has too many items. `min_length`: The value is too short, or has too few items. `max_value`: The number is too large. `min_value`: The number is too small. `mismatch`: A part of the value, at `pointer`, does not match its schema or grammar. `conflict`: Another object has the value, or the current state does not allow it.
     """
     pointer: NotRequired[str]
     """
@@ -4094,7 +4094,7 @@ Method of the call.
 
 class SourceEnrichment(TypedDict, closed=True):
     """
-    An HTTP call whose answer stands beside the message.
+    An HTTP call whose response is added to the message.
     """
 
     url: str

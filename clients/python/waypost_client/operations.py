@@ -2030,7 +2030,7 @@ class Operations(ClientBase):
     def retry_delivery(
         self, ref: str, *, tenant: str | None = None, idempotency_key: str | None = None
     ) -> models.Delivery:
-        """Send a delivery now: ``POST /deliveries/{ref}/retry``."""
+        """Retry a delivery now: ``POST /deliveries/{ref}/retry``."""
         result: models.Delivery = self._call(
             "POST",
             f"/deliveries/{quoted(ref)}/retry",

@@ -188,7 +188,7 @@ export interface paths {
         put?: never;
         /**
          * Snooze an alert
-         * @description Sends no reminders for so many minutes, and one then if the alert still fires. 409 if it is resolved.
+         * @description Sends no reminders for `minutes`, and one then if the alert still fires. 409 if it is resolved.
          */
         post: operations["snooze_alert"];
         delete?: never;
@@ -716,7 +716,7 @@ export interface paths {
         put?: never;
         /**
          * Cancel a delivery
-         * @description Ends a delivery that is not finished; no further attempt is made. An attempt that is under way is recorded. 409 if it has already ended.
+         * @description Ends a delivery that is not finished; no further attempt is made. An attempt in progress is recorded. 409 if it has already ended.
          */
         post: operations["cancel_delivery"];
         delete?: never;
@@ -775,7 +775,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Send a delivery now
+         * Retry a delivery now
          * @description Makes the next attempt due at once, ahead of the retry plan. The endpoint's rate limit, its circuit breaker and a pause that it asked for with `Retry-After` still apply. 409 if the delivery has ended.
          */
         post: operations["retry_delivery"];
@@ -2753,7 +2753,7 @@ export interface paths {
         post?: never;
         /**
          * Delete a subscription
-         * @description Applies to events published from then on. Deliveries that are already pending, retries too, still go out; cancel them to stop them.
+         * @description Deletes a subscription. Applies to events published from then on. Deliveries that are already pending, retries too, still go out; cancel them to stop them.
          */
         delete: operations["delete_subscription"];
         options?: never;
@@ -6676,7 +6676,7 @@ export interface components {
         /** @description An invalid field of a request. */
         FieldError: {
             /**
-             * @description What kind of error it is, for programs: `invalid`: The value is invalid for a reason of its own; see `detail`. `required`: The field is missing. `null`: The field must not be null. `blank`: The text must not be empty. `unknown`: There is no such field or parameter, or no such object. `ambiguous`: Fields that exclude each other, or a name that several objects have. `invalid_choice`: The value is none of the choices, which `detail` lists. `max_length`: The value is too long, or has too many items. `min_length`: The value is too short, or has too few items. `max_value`: The number is too large. `min_value`: The number is too small. `mismatch`: A part of the value, at `pointer`, does not match its schema or grammar. `conflict`: Another object has the value, or the current state does not allow it.
+             * @description What kind of error it is, for programs: `invalid`: The value is invalid for a reason of its own; see `detail`. `required`: The field is missing. `null`: The field must not be null. `blank`: The text must not be empty. `unknown`: Unknown field, parameter or object. `ambiguous`: Fields that exclude each other, or a name that several objects have. `invalid_choice`: The value is none of the choices, which `detail` lists. `max_length`: The value is too long, or has too many items. `min_length`: The value is too short, or has too few items. `max_value`: The number is too large. `min_value`: The number is too small. `mismatch`: A part of the value, at `pointer`, does not match its schema or grammar. `conflict`: Another object has the value, or the current state does not allow it.
              * @example required
              */
             code: string;
@@ -8974,7 +8974,7 @@ export interface components {
          * @enum {string}
          */
         SourceDedupe: "id" | "content" | "off";
-        /** @description An HTTP call whose answer stands beside the message. */
+        /** @description An HTTP call whose response is added to the message. */
         SourceEnrichment: {
             /** @description Template of the body; null: the event as JSON. */
             body?: string | null;

@@ -30,7 +30,7 @@ class QueueServer(LocalServer):
             self._messages[uuid.uuid4().hex] = (body, 0.0)
             self._changed.notify_all()
 
-    def answer(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+    def respond_to(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         """Return the response to an operation."""
         if operation == "GetQueueUrl":
             return {"QueueUrl": f"{self.url}{ACCOUNT}/{QUEUE}"}
@@ -75,5 +75,5 @@ class _Handler(LocalHandler):
     def receive(self, body: bytes) -> None:
         request = json.loads(body or b"{}")
         operation = self.headers.get("x-amz-target", "").rpartition(".")[2]
-        answer = json.dumps(self.server.answer(operation, request)).encode()
-        self.respond(200, answer, "application/x-amz-json-1.0")
+        content = json.dumps(self.server.respond_to(operation, request)).encode()
+        self.respond(200, content, "application/x-amz-json-1.0")

@@ -175,7 +175,7 @@ def _is_read(api: ApiClient, source: str) -> bool:
 
 
 def _await(seconds: float, is_over: Callable[[], bool]) -> None:
-    """Wait until it is over, or for so many seconds: the counts show what is missing."""
+    """Wait until it is over, for ``seconds`` at most: the counts show what is missing."""
     until = time.monotonic() + seconds
     while not is_over() and time.monotonic() < until:
         time.sleep(CHECK_EVERY)

@@ -37,11 +37,11 @@ class TcpForwarder:
         asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result()
 
     def stall(self) -> None:
-        """Pass nothing on from now on; connections stay."""
+        """Hold back what arrives from now on; connections stay open."""
         self._flows.clear()
 
     def flow(self) -> None:
-        """Pass everything on again."""
+        """End a stall: pass on what was held back, and what arrives."""
         self._flows.set()
 
     def close(self) -> None:

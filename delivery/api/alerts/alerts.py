@@ -72,7 +72,7 @@ class AlertSnooze(AlertView):
     operations = {
         "post": (
             "Snooze an alert",
-            "Sends no reminders for so many minutes, and one then if the alert still fires. 409 if it is resolved.",
+            "Sends no reminders for `minutes`, and one then if the alert still fires. 409 if it is resolved.",
         ),
     }
 

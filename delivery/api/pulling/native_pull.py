@@ -95,7 +95,7 @@ class Consumer:
         return pulled
 
     async def next_messages(self, seconds: float, gone: "asyncio.Future[None]") -> Pulled:
-        """Hand out messages as soon as there are any, within so many seconds, or until the client is gone."""
+        """Hand out messages as soon as there are any, within ``seconds``, or until the client is gone."""
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         before = self.after

@@ -45,7 +45,7 @@ FIELD_CODES: dict[str, str] = {
     "required": "The field is missing.",
     "null": "The field must not be null.",
     "blank": "The text must not be empty.",
-    "unknown": "There is no such field or parameter, or no such object.",
+    "unknown": "Unknown field, parameter or object.",
     "ambiguous": "Fields that exclude each other, or a name that several objects have.",
     "invalid_choice": "The value is none of the choices, which `detail` lists.",
     "max_length": "The value is too long, or has too many items.",

@@ -86,7 +86,7 @@ def test_address_that_does_not_answer_is_an_error(settings: Any) -> None:
     settings.PUBLIC_URL = "http://127.0.0.1:1"
     (found,) = surroundings.check_public_address()
     assert found.level is Level.ERROR
-    assert "does not answer" in found.text
+    assert "does not respond" in found.text
 
 
 def test_production_without_https_is_an_error(settings: Any) -> None:

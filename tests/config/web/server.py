@@ -17,7 +17,7 @@ from tests.waiting import wait_until
 
 @contextmanager
 def serving(application: Any, *, is_forced: bool = True, **options: Any) -> Iterator[int]:
-    """Yield the port of a server. Unless ``is_forced``, it lets the requests under way end when it is stopped."""
+    """Yield the port of a server. Unless ``is_forced``, it lets the requests in progress end when it is stopped."""
     config = uvicorn.Config(application, port=0, **{**OPTIONS, "loop": "asyncio", **options})
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)

@@ -27,7 +27,7 @@ verifies what the sender signs. [How to receive](../how-to/receive.md) explains 
 `WAYPOST_WRITE_SENDERS=1 make test ARGS=tests/webhooks/senders/test_reference.py` writes it anew.
 
 """
-COLUMNS = ("Sender", "`sender`", "Secret", "Proof", "Handshake", "Id", "Order", "Answer", "Held against")
+COLUMNS = ("Sender", "`sender`", "Secret", "Proof", "Handshake", "Id", "Order", "Response", "Held against")
 
 
 def id_place(sender: Sender) -> str:
@@ -52,7 +52,7 @@ def row(sender: Sender) -> tuple[str, ...]:
         description.handshake(sender),
         id_place(sender),
         description.place(sender.fields.get("order_key_path", "")),
-        description.answer(sender),
+        description.response(sender),
         held_against(sender),
     )
 

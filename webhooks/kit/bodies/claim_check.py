@@ -70,7 +70,7 @@ class IncomingBody:
 
     @property
     def is_large(self) -> bool:
-        """Tell whether the body is too large for its row, so that ``flush``, ``store`` and ``discard`` may block."""
+        """Return whether the body is too large for its row, so that ``flush``, ``store`` and ``discard`` may block."""
         return self.size > INLINE_MAX
 
     @property

@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 def is_plain(headers: Headers) -> bool:
-    """Tell whether a body is read without decompressing it and without a parser for forms in parts."""
+    """Return whether a body is read without decompressing it and without a parser for forms in parts."""
     return not codings_of(headers.get("content-encoding", "")) and not is_multipart(headers.get("content-type", ""))
 
 

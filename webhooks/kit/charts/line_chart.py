@@ -1,4 +1,4 @@
-"""Compute the shapes of a line chart over a time axis, in the coordinates of its SVG. PURE.
+"""Compute the shapes of a line chart over a time axis, in the coordinates of its SVG. Pure.
 
 The template ``webhooks/admin/charts.html`` draws them.
 """

@@ -26,7 +26,7 @@ class Question:
     limit: int = 1_000
 
     def minutes_ago(self, name: str) -> datetime:
-        """Return the time that lies so many minutes back as a setting says."""
+        """Return the time as many minutes ago as a setting says."""
         return self.now - timedelta(minutes=int(self.settings[name]))
 
     @property

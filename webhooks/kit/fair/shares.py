@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 
 def fair_part(free: int, held: int) -> int:
-    """Return how much more a key may take that holds so much: afterwards it holds no more than is left, and one."""
+    """Return how much more a key may take that holds ``held``: afterwards it holds at most what is left, plus one."""
     return max(free - held + 1, 0) // 2
 
 
@@ -40,7 +40,7 @@ class Shares:
 
     @property
     def free(self) -> int:
-        """Return how much is free."""
+        """Return the part of the capacity that no key holds."""
         return self.capacity - self._total
 
     def held(self, key: Hashable) -> int:

@@ -46,7 +46,7 @@ def slice_place() -> Iterator[bool]:
 
 @contextmanager
 def worker_place(use: str, places: int | None) -> Iterator[bool]:
-    """Take one of so many places for a use as long as the context lasts (None: no limit); yield whether one was free.
+    """Take one of the ``places`` for a use while the context lasts (None: no limit); yield whether one was free.
 
     The places are those of this worker, whose processes are children of one process.
     """

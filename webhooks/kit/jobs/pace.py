@@ -15,12 +15,12 @@ class PacedJob(Protocol):
 
 
 def allowance(job: PacedJob, now: datetime) -> int:
-    """Return how much may be done now."""
+    """Return how many items may be done now: those of the unused rate since the last slice, of at most BURST."""
     since = job.sliced_at or job.until_at - timedelta(seconds=1)
     return max(0, int(min((now - since).total_seconds(), BURST) * job.rate))
 
 
 def spend(job: PacedJob, count: int, now: datetime) -> None:
-    """Record that so much was done."""
+    """Set ``sliced_at`` after a slice that did ``count`` items."""
     begun = max(job.sliced_at or job.until_at, now - timedelta(seconds=BURST))
     job.sliced_at = begun + timedelta(seconds=count / job.rate)

@@ -63,7 +63,7 @@ class Evaluator:
         self.has_served = False
 
     def is_ready(self, wait: float = 0.0) -> bool:
-        """Return whether the process can take a request, after waiting for so many seconds at most."""
+        """Return whether the process can take a request, after at most ``wait`` seconds."""
         if not self._is_ready:
             try:
                 self._is_ready = self._receive(len(READY), time.monotonic() + wait) == READY

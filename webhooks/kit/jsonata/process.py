@@ -21,7 +21,7 @@ from webhooks.kit.jsonata.evaluation import Evaluation, Reply
 from webhooks.kit.jsonata.frames import IDLE_SECONDS, MEMORY, READY, REPLY, REQUEST, Operation, Outcome
 
 REPEAT_AFTER = 0.02  # seconds after which OutOfTime is raised again, if something has dropped it
-HARD_FACTOR, HARD_MORE = 2.0, 0.05  # the second limit: so many times the first, and so many seconds
+HARD_FACTOR, HARD_MORE = 2.0, 0.05  # the second limit: this factor times the first, and these seconds
 RECURSION = 3_000  # Python frames: about 300 levels of an expression
 
 
@@ -38,7 +38,7 @@ class Timers:
 
     @contextlib.contextmanager
     def limited(self, seconds: float) -> Iterator[None]:
-        """Raise OutOfTime after so many seconds of processor time; end the process some time later."""
+        """Raise OutOfTime after ``seconds`` of processor time; end the process some time later."""
         self._is_armed = True
         try:
             signal.setitimer(signal.ITIMER_PROF, HARD_FACTOR * seconds + HARD_MORE)
@@ -109,7 +109,7 @@ def _address_space() -> int | None:
 
 
 def _received(channel: socket.socket, size: int) -> bytes | None:
-    """Return so many bytes; None if the other side has ended, or is idle."""
+    """Return ``size`` bytes; None if the other side has ended, or is idle."""
     parts: list[bytes] = []
     while size:
         try:

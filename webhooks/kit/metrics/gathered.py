@@ -63,7 +63,7 @@ class _Flushing:
             metric.forget()
 
     def register(self, metric: _Gathered) -> None:
-        """Flush this metric, too."""
+        """Add a metric to those that the thread flushes."""
         self._metrics.append(metric)
 
     def wake(self) -> None:
@@ -74,7 +74,7 @@ class _Flushing:
                 self._start_thread()
 
     def flush(self) -> None:
-        """Flush all metrics now."""
+        """Flush all metrics now, in the thread that calls."""
         with self._lock:
             for metric in self._metrics:
                 metric.flush()

@@ -43,7 +43,7 @@ def _text(value: Any) -> bytes:
 
 
 def _bytes(value: Any) -> bytes:
-    if isinstance(value, int):  # of which bytes() would make so many zeros
+    if isinstance(value, int):  # bytes(5) would be five zeros
         raise TypeError("not bytes")
     return bytes(value)
 

@@ -14,5 +14,5 @@ def rate_limit_headers(name: str, *, quota: int, window: int, left: int, reset: 
 
 
 def exhausted_header(name: str, reset: int) -> dict[str, str]:
-    """Return the header of a limit of which nothing is left for so many seconds."""
+    """Return the header of a limit of which nothing is left for ``reset`` seconds."""
     return {STATE: f'"{name}";r=0;t={reset}'}

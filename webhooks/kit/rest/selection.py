@@ -1,6 +1,6 @@
 """Define the body that selects the rows of a bulk change, its preview, and its result.
 
-A selection is a filter, or everything in so many words.
+A selection is a filter, or everything by an explicit word.
 
 A filter that is left out, or is empty by mistake, must not select every row.
 """

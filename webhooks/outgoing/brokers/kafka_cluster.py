@@ -60,7 +60,7 @@ class _Sparsely(logging.Filter):
         self._last: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether a line passes."""
+        """Return whether a line is logged."""
         kind, now = str(record.msg).partition(" ")[0][:32], time.monotonic()
         if now - self._last.get(kind, -LOG_EVERY) < LOG_EVERY:
             return False
@@ -76,7 +76,7 @@ class Client(Protocol):
     """A consumer or a producer of the library."""
 
     def list_topics(self, topic: str, timeout: float) -> ClusterMetadata:
-        """Return metadata."""
+        """Return the brokers and the partitions of a topic; ``timeout``: seconds."""
 
     def poll(self, timeout: float) -> Any:
         """Call the callbacks that are due."""

@@ -132,7 +132,7 @@ class Server(Failing):
         """Do nothing with an error of the connection, which the next call raises."""
 
     def jetstream(self, timeout: float | None = None) -> JetStreamContext:
-        """Return the API of JetStream, whose calls end within so many seconds; CALL_SECONDS if None."""
+        """Return the API of JetStream, whose calls end within ``timeout`` seconds; None: CALL_SECONDS."""
         return self.client.jetstream(timeout=CALL_SECONDS if timeout is None else timeout)
 
     def run(self, call: Coroutine[Any, Any, T], seconds: float | None = None) -> T:

@@ -24,7 +24,7 @@ from webhooks.wire.json_numbers import raw
 from webhooks.wire.step_budget import BudgetExceeded, StepBudget
 from webhooks.wire.transform import Transformer, Unrenderable
 
-MAX_RESPONSE = 1024 * 1024  # bytes of an answer
+MAX_RESPONSE = 1024 * 1024  # bytes of a response
 MAX_STEPS = 2_000_000  # of rendering URL and body: about 0.2 s of CPU time
 RETRY_PAUSE = 0.2  # seconds before the first retry; doubles
 MAY_PASS = frozenset({408, 429, *range(500, 600)})
@@ -33,7 +33,7 @@ Document = Mapping[str, Any]
 
 
 class EnrichmentFailed(Exception):
-    """The call gave no answer. ``is_other_side``: the other side is to blame, not the request."""
+    """The call had no usable response. ``is_other_side``: the other side is to blame, not the request."""
 
     def __init__(self, message: str, *, is_other_side: bool = True) -> None:
         super().__init__(message)
@@ -41,17 +41,17 @@ class EnrichmentFailed(Exception):
 
 
 def start(enrichment: Enrichment, document: Document, credentials: Mapping[str, str], share: Hashable) -> "Future[Any]":
-    """Start the call for an event; the future returns the answer, or raises EnrichmentFailed."""
+    """Start the call for an event; the future returns the content of the response, or raises EnrichmentFailed."""
     try:
         request = _request(enrichment, document, credentials)
     except (Unrenderable, BudgetExceeded) as error:
         failed: Future[Any] = Future()
         failed.set_exception(EnrichmentFailed(f"no request: {error}", is_other_side=False))
         return failed
-    return asyncio.run_coroutine_threadsafe(_answer(enrichment, request, share), event_loop())
+    return asyncio.run_coroutine_threadsafe(_send(enrichment, request, share), event_loop())
 
 
-async def _answer(enrichment: Enrichment, request: dict[str, Any], share: Hashable) -> Any:
+async def _send(enrichment: Enrichment, request: dict[str, Any], share: Hashable) -> Any:
     try:
         async with asyncio.timeout(enrichment.timeout_seconds):
             for number in range(enrichment.retries + 1):
@@ -60,7 +60,7 @@ async def _answer(enrichment: Enrichment, request: dict[str, Any], share: Hashab
                     return _read(response)
                 await asyncio.sleep(RETRY_PAUSE * 2**number)
     except TimeoutError:
-        raise EnrichmentFailed(f"no answer within {enrichment.timeout_seconds:g} s") from None
+        raise EnrichmentFailed(f"no response within {enrichment.timeout_seconds:g} s") from None
     except (ForbiddenAddress, ForbiddenHeader) as error:
         raise EnrichmentFailed(str(error), is_other_side=False) from error
     raise AssertionError("the last try returns or raises")
@@ -124,13 +124,13 @@ def _encoded(value: Any) -> Any:
 
 
 def _read(response: CallResponse) -> Any:
-    """Return the answer: JSON, else text, else null. Raises EnrichmentFailed."""
+    """Return the content: JSON, else text, else null. Raises EnrichmentFailed."""
     if not 200 <= response.status < 300:
         text = response.body[:200].decode("utf-8", "replace")
         message = f"responded {response.status}{f': {text}' if text else ''}"
         raise EnrichmentFailed(message, is_other_side=response.status in MAY_PASS)
     if response.truncated:
-        raise EnrichmentFailed(f"the answer has more than {MAX_RESPONSE} bytes", is_other_side=False)
+        raise EnrichmentFailed(f"the response has more than {MAX_RESPONSE} bytes", is_other_side=False)
     if not response.body:
         return None
     headers = {name.lower(): value for name, value in response.headers.items()}

@@ -1,6 +1,6 @@
 """Keep the claimed receipts whose enrichment is called, so that neither a transaction nor a worker waits for it.
 
-A worker goes on with other receipts, and runs the handlers of these when their answers are there. Each enrichment has a
+A worker goes on with other receipts, and runs the handlers of these when their calls have ended. Each enrichment has a
 limit of calls at once; receipts beyond it, and those behind one of their order key, are due again a little later.
 """
 
@@ -63,8 +63,8 @@ class InFlight:
         release(later, seconds=LATER)
         return ready + self._start()
 
-    def answered(self, *, seconds: float = 0.0) -> list[Receipt]:
-        """Return the receipts whose calls have ended; wait for the first for so many seconds."""
+    def ended(self, *, seconds: float = 0.0) -> list[Receipt]:
+        """Return the receipts whose calls have ended; wait up to ``seconds`` for the first."""
         if self._called and seconds:
             wait([call for it in self._called for call in prepared_of(it).calls], seconds, FIRST_COMPLETED)
         done = [it for it in self._called if prepared_of(it).is_done]
@@ -75,7 +75,7 @@ class InFlight:
         return done + self._start()
 
     def keep(self, receipts: Sequence[Receipt]) -> None:
-        """Keep receipts with their answers until the next call of ``answered``."""
+        """Keep receipts until the next call of ``ended``."""
         self._called += receipts
         self._keys.update((it.source_id, it.order_key) for it in receipts if it.order_key)
 
@@ -126,7 +126,7 @@ def _most(receipt: Receipt) -> int:
 
 
 def enrich_now(receipt: Receipt) -> None:
-    """Call the enrichment of a receipt that runs alone, and wait for the answer."""
+    """Call the enrichment of a receipt that runs alone, and wait for the response."""
     if receipt.prepared is not None or not has_enrichment(receipt.source.handlers):
         return
     prepared = begin(receipt)

@@ -1,7 +1,7 @@
 """Run the steps of a handler for one receipt, and keep what each did.
 
     begin(receipt)       open the envelope, match the patterns, start the calls of the enrichment that is first
-    run_steps(...)       the handler: with the answers, transform, and publish
+    run_steps(...)       the handler: with the responses, transform, and publish
 
 ``begin`` runs before the transaction of the handlers, which ``run_steps`` is part of. What a receipt has of both is its
 ``prepared``; a receipt of a source without steps has none.
@@ -65,7 +65,7 @@ class Prepared:
 
     @property
     def is_done(self) -> bool:
-        """Tell whether no call is in progress."""
+        """Return whether no call is in progress."""
         return all(it.done() for it in self.calls)
 
     def end(self) -> None:
@@ -81,8 +81,8 @@ class Prepared:
         outcome = "failed" if failed else "answered"
         self.note("enrich", outcome, str(failed[0]) if failed else f"{len(self.calls)} in {milliseconds} ms")
 
-    def answers(self) -> list[Any]:
-        """Return the answers, one for each event. Raises EnrichmentFailed."""
+    def responses(self) -> list[Any]:
+        """Return the contents of the responses, one for each event. Raises EnrichmentFailed."""
         return [it.result(0) for it in self.calls]
 
     def steps(self) -> list[dict[str, Any]]:
@@ -163,11 +163,11 @@ def run_steps(function: Callable[..., Any], index: int, steps: Steps, receipt: R
         raise prepared.error
     if steps.enrichment is not None and prepared.index != index:
         raise StepFailed("enrich: was not begun, because the handlers of the source were changed meanwhile.")
-    answers = prepared.answers() if steps.enrichment is not None else None
+    responses = prepared.responses() if steps.enrichment is not None else None
 
     def prepare(events: Sequence[Event | InvalidEvent]) -> list[Event | InvalidEvent]:
         prepared.note("open", "opened", _counted(len(events)))
-        return _changed(events, answers, steps.transform, prepared)
+        return _changed(events, responses, steps.transform, prepared)
 
     published = function(receipt, prepare)
     prepared.note("publish", "published", _counted(len(published)))
@@ -178,7 +178,7 @@ def _counted(events: int) -> str:
 
 
 def _changed(
-    events: Sequence[Event | InvalidEvent], answers: Sequence[Any] | None, transform: Transform | None, log: Prepared
+    events: Sequence[Event | InvalidEvent], responses: Sequence[Any] | None, transform: Transform | None, log: Prepared
 ) -> list[Event | InvalidEvent]:
     """Return the events with the data that their steps make. Raises StepFailed."""
     budget = StepBudget(MAX_STEPS)
@@ -188,11 +188,11 @@ def _changed(
             if isinstance(event, InvalidEvent):
                 changed.append(event)
                 continue
-            answer = None if answers is None else answers[place]
+            response = None if responses is None else responses[place]
             if transform is None:
-                changed.append(Event.of({**event.attributes, **event.typed, "datacontenttype": None}, answer))
+                changed.append(Event.of({**event.attributes, **event.typed, "datacontenttype": None}, response))
                 continue
-            document = _with_body(event.document(), **({} if answers is None else {"enrichment": answer}))
+            document = _with_body(event.document(), **({} if responses is None else {"enrichment": response}))
             body = transform.transformer.render(document, budget)
             changed.append(_with_data(event, transform, body))
     except (Unrenderable, BudgetExceeded, InvalidEvent, UnreadableBody, IndexError) as error:

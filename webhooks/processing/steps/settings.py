@@ -1,7 +1,7 @@
 """Check and compile the steps of a handler: ``{"enrich": {...}, "transform": {...}}`` beside its name and pattern.
 
 Both read the event with ``body``, another name of ``data`` (that of EventBridge Pipes), by paths such as
-``<$.body.id>`` in place of names; a transform also has the answer of the enrichment as ``enrichment``. It may be a
+``<$.body.id>`` in place of names; a transform also has the response of the enrichment as ``enrichment``. It may be a
 JSONata expression in place of a template: ``{"jsonata": "{'id': body.id}"}``. Credentials are not here: a value of a
 header names one of the source's (``<credentials.token>``), which are encrypted and never shown.
 """
@@ -43,7 +43,7 @@ class InvalidSteps(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Enrichment:
-    """A call whose answer stands beside the event."""
+    """A call whose response is added to the event."""
 
     url: str | Transformer
     """A URL, or a template of one."""
@@ -76,12 +76,12 @@ _compiled = SharedCache[Steps](MAX_COMPILED_BYTES, owner_size=MAX_OWNER_BYTES)
 
 
 def has_steps(choice: Mapping[str, Any]) -> bool:
-    """Tell whether a handler of a source has steps."""
+    """Return whether a handler of a source has steps."""
     return bool(choice.get("enrich") or choice.get("transform"))
 
 
 def has_enrichment(handlers: Any) -> bool:
-    """Tell whether one of these handlers has an enrichment."""
+    """Return whether one of these handlers has an enrichment."""
     return any(choice.get("enrich") for choice in handlers)
 
 

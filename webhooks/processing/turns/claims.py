@@ -215,7 +215,7 @@ _turn = Turn(uuid4())  # at random, so that processes do not walk in step
 
 
 def has_pending() -> bool:
-    """Tell whether any receipt is pending: one lookup, so that an idle worker costs no more."""
+    """Return whether any receipt is pending: one lookup, so that an idle worker costs no more."""
     return bool(sql.run(f"SELECT {HAS_PENDING}", [])[0][0])
 
 

@@ -1,8 +1,8 @@
 """Share the processes of a worker between slow handlers, other handlers and other tasks.
 
 Of N processes (WAYPOST_DEFAULT_WORKERS) at most N-1 run handlers, so that one is left for replays, retention and the
-like. Slow sources run in so many that one is left for the others, beside those that may work in slices for seconds
-(``webhooks.kit.fair.worker_places``); of these a tenant gets half, one at least. Where the setting is missing (a
+like. At most N-1-S run slow sources, where S is the number of those that may work in slices for seconds
+(``webhooks.kit.fair.worker_places``); of these a tenant gets half, but at least one. Where the setting is missing (a
 project without the platform) nothing is limited, and a worker with a single process runs everything in it.
 """
 

@@ -9,7 +9,7 @@ class Closable(Protocol):
     """Something that has to be closed."""
 
     def close(self) -> None:
-        """Close it."""
+        """Close the connection."""
 
 
 @contextmanager

@@ -46,7 +46,7 @@ def check_resolved(target: ParsedUrl, addresses: Iterable[str], networks: Allowe
 
 
 def is_allowed(target: ParsedUrl, ip: str, networks: AllowedNetworks) -> bool:
-    """Tell whether a socket for this URL may connect to this IP address. Cheap: call it before every connect."""
+    """Return whether a socket for this URL may connect to this IP address. Cheap: call it before every connect."""
     return address_filter(target, networks)(ip)
 
 

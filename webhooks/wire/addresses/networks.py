@@ -86,7 +86,7 @@ class AllowedNetworks:
         return address is not None and self._in_networks(address, self._of_clients)
 
     def _in_networks(self, address: IPv4Address | IPv6Address, networks: Networks = ()) -> bool:
-        """Tell whether the operator's networks contain the address, and also the IPv4 address embedded in it.
+        """Return whether the operator's networks contain the address, and also the IPv4 address embedded in it.
 
         An operator behind NAT64 allows 64:ff9b::/96 to reach public IPv4 addresses, not its own metadata service.
         """

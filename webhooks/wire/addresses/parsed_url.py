@@ -190,7 +190,7 @@ def _ascii(raw: str) -> str:
 
 
 def _is_mapped_to_ascii(character: str) -> bool:
-    """Tell whether UTS 46 drops the character or maps it to ASCII: full-width digits and dots, circled numbers."""
+    """Return whether UTS 46 drops the character or maps it to ASCII: full-width digits and dots, circled numbers."""
     return not character.isascii() and idna.uts46_remap(character, std3_rules=False).isascii()
 
 

@@ -27,5 +27,5 @@ SERVICE_PORTS = frozenset(
 
 
 def is_service(port: int) -> bool:
-    """Tell whether this port from 1024 up is usual for a service that is not a web server."""
+    """Return whether this port from 1024 up is usual for a service that is not a web server."""
     return port in BAD_PORTS or port in SERVICE_PORTS

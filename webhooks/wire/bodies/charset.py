@@ -31,7 +31,7 @@ def charset_of(head: bytes, content_type: str) -> str:
 
 
 def is_legacy(content_type: str) -> bool:
-    """Tell whether a content type names a charset that is neither UTF-8 nor recognized by its first bytes."""
+    """Return whether a content type names a charset that is neither UTF-8 nor recognized by its first bytes."""
     return bool(_declared(content_type))
 
 

@@ -11,13 +11,13 @@ MULTIPART = "multipart/form-data"
 
 
 def is_form(content_type: str) -> bool:
-    """Tell whether a body of this content type is a form."""
+    """Return whether a body of this content type is a form."""
     media_type = content_type.partition(";")[0].strip().lower()
     return media_type in (URLENCODED, MULTIPART)
 
 
 def is_multipart(content_type: str) -> bool:
-    """Tell whether a body of this content type is a form in parts."""
+    """Return whether a body of this content type is a form in parts."""
     return content_type.partition(";")[0].strip().lower() == MULTIPART
 
 

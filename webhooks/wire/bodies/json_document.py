@@ -39,12 +39,12 @@ def parse_json(body: bytes, content_type: str = "") -> Any:
 
 
 def has_long_numbers(body: bytes) -> bool:
-    """Tell whether a JSON text may have integers that orjson would round."""
+    """Return whether a JSON text may have integers that orjson would round."""
     return _LONG_NUMBER.search(body) is not None
 
 
 def may_be_rounded(body: bytes) -> bool:
-    """Tell whether a JSON text may have numbers that a double does not hold as they are written."""
+    """Return whether a JSON text may have numbers that a double does not hold as they are written."""
     alike = body.translate(_ALIKE)  # searched for bytes: a pattern takes many times as long
     return any(text in alike for text in _ROUNDED)
 

@@ -55,7 +55,7 @@ class Wanted:
 
     @property
     def is_object(self) -> bool:
-        """Tell whether anything is wanted of an object."""
+        """Return whether anything is wanted of an object."""
         return bool(self.members) or self.scalars
 
     def add(self, path: Iterable[str]) -> "Wanted":

@@ -81,7 +81,7 @@ def all_faults(values: Mapping[str, object], required: Iterable[str] = REQUIRED)
 
 
 def is_extension_name(name: object) -> bool:
-    """Tell whether the name of an attribute follows section "Naming Conventions"."""
+    """Return whether the name of an attribute follows section "Naming Conventions"."""
     return isinstance(name, str) and _NAME.fullmatch(name) is not None
 
 

@@ -100,12 +100,12 @@ class Event:
 
     @property
     def has_data(self) -> bool:
-        """Tell whether there is data."""
+        """Return whether there is data."""
         return self.data is not None
 
     @property
     def is_json(self) -> bool:
-        """Tell whether there is data that is declared as JSON and is JSON."""
+        """Return whether there is data that is declared as JSON and is JSON."""
         return self.data is not None and self._parse_once() is not JsonStatus.NOT_JSON
 
     @property
@@ -153,7 +153,7 @@ class Event:
 
 
 def declares_json(attributes: Mapping[str, str]) -> bool:
-    """Tell whether the data is declared as JSON, which a missing content type implies (JSON format section 3.1.1)."""
+    """Return whether the data is declared as JSON, which a missing content type implies (JSON format section 3.1.1)."""
     declared = attributes.get("datacontenttype")
     media = media_type(declared) if declared is not None else None
     return declared is None or (media is not None and media.is_json)

@@ -34,17 +34,17 @@ _UTF8 = frozenset({"", "utf-8", "utf8", "us-ascii"})
 
 
 def is_uri_reference(value: str) -> bool:
-    """Tell whether the text is a URI or a relative reference (RFC 3986 section 4.1)."""
+    """Return whether the text is a URI or a relative reference (RFC 3986 section 4.1)."""
     return value.isascii() and _URI_REFERENCE.is_valid(value)
 
 
 def is_absolute_uri(value: str) -> bool:
-    """Tell whether the text is an absolute URI: with a scheme, without a fragment (RFC 3986 section 4.3)."""
+    """Return whether the text is an absolute URI: with a scheme, without a fragment (RFC 3986 section 4.3)."""
     return value.isascii() and "#" not in value and _URI.is_valid(value)
 
 
 def is_timestamp(value: str) -> bool:
-    """Tell whether the text is a date-time of RFC 3339 that exists.
+    """Return whether the text is a date-time of RFC 3339 that exists.
 
     Second 60 exists only at 23:59 UTC on the last day of a month, where a leap second may be (section 5.7).
     """
@@ -80,17 +80,17 @@ class MediaType:
 
     @property
     def is_json(self) -> bool:
-        """Tell whether the type is `*/json` or `*/*+json` (CloudEvents JSON format section 3.1.1)."""
+        """Return whether the type is `*/json` or `*/*+json` (CloudEvents JSON format section 3.1.1)."""
         return self.name.endswith(("/json", "+json"))
 
     @property
     def is_text(self) -> bool:
-        """Tell whether JSON may contain the data as a string: text and XML in UTF-8."""
+        """Return whether JSON may contain the data as a string: text and XML in UTF-8."""
         return self.is_utf8 and (self.name.startswith("text/") or self.name.endswith(("/xml", "+xml")))
 
     @property
     def is_utf8(self) -> bool:
-        """Tell whether the charset is UTF-8 or a subset of it."""
+        """Return whether the charset is UTF-8 or a subset of it."""
         return self.charset in _UTF8
 
 

@@ -80,7 +80,7 @@ def read_callback(headers: Mapping[str, str]) -> HandshakeResult:
 
 
 def is_origin(text: str) -> bool:
-    """Tell whether the text is a valid origin: a DNS name, or `*` for any sender (sections 4.1.1, 4.2.1)."""
+    """Return whether the text is a valid origin: a DNS name, or `*` for any sender (sections 4.1.1, 4.2.1)."""
     return text == "*" or _DNS_NAME.fullmatch(text) is not None
 
 

@@ -52,7 +52,7 @@ def require_finite(value: Number, at: str) -> Number:
 
 
 def is_number(value: Any) -> bool:
-    """Tell whether this is a JSON number. ``True`` is none, although it is an int in Python."""
+    """Return whether this is a JSON number. ``True`` is none, although it is an int in Python."""
     return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
 
 

@@ -48,7 +48,7 @@ def spellings(children: Children) -> frozenset[str] | None:
 
 
 def has_dotted(value: dict[str, Any], names: frozenset[str] | None, budget: StepBudget) -> bool:
-    """Tell whether an object has one of these spellings."""
+    """Return whether an object has one of these spellings."""
     if names is not None:
         return not value.keys().isdisjoint(names)
     budget.spend(len(value) // NAMES_PER_STEP)

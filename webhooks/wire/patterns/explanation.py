@@ -78,7 +78,7 @@ def _field_mismatch(
 
 
 def _has_stars(matcher: FieldMatcher) -> bool:
-    """Tell whether a text outside of ``wildcard`` has a star, which stands for itself."""
+    """Return whether a text outside of ``wildcard`` has a star, which stands for itself."""
     texts = [it for value in matcher.values for it in _texts(value)]
     return any("*" in text for text in texts)
 

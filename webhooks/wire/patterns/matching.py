@@ -26,7 +26,7 @@ from webhooks.wire.step_budget import UNLIMITED, StepBudget
 MISSING: Any = object()
 MAX_TRIED = 8  # names of one place that are looked up one by one; of more, those that the event has are combined
 STEPS_PER_VALUE = 3  # matching a value with a node
-BRANCHES_PER_STEP = 200  # the masks of so many branches cost one step more
+BRANCHES_PER_STEP = 200  # whose masks cost one step more
 
 Result = tuple[int, int]
 """The masks of the branches that are found, and of those that are absent; mismatches are in neither."""

@@ -35,7 +35,7 @@ class Pattern:
         return outline(self.branches)
 
     def matches(self, event: dict[str, Any], budget: StepBudget | None = None) -> bool:
-        """Tell whether the pattern matches this event.
+        """Return whether the pattern matches this event.
 
         Raises nothing for parsed JSON, except BudgetExceeded if there is a budget.
         """

@@ -39,7 +39,7 @@ class IndexablePattern(Protocol):
         """Return the outline of the pattern. Raises BudgetExceeded."""
 
     def matches(self, event: dict[str, Any], /, budget: StepBudget | None = None) -> bool:
-        """Tell whether the pattern matches this event. Raises BudgetExceeded."""
+        """Return whether the pattern matches this event. Raises BudgetExceeded."""
 
 
 class PatternGroup:
@@ -83,7 +83,7 @@ class CompiledGroup:
         return self._branches.children
 
     def is_match(self, event: dict[str, Any], budget: StepBudget) -> bool:
-        """Tell whether one of the patterns matches. Raises BudgetExceeded."""
+        """Return whether one of the patterns matches. Raises BudgetExceeded."""
         return self._branches.matching(event, None, budget) != 0
 
     def matching(self, event: dict[str, Any], wanted: Sequence[int] | None, budget: StepBudget) -> list[int]:
@@ -118,7 +118,7 @@ class PatternGroups:
         self._singles: dict[int, PatternGroup] = {}  # by place
 
     def add(self, number: int, pattern: IndexablePattern, branches: int) -> int:
-        """Add a pattern with so many branches, and return its place."""
+        """Add a pattern with ``branches``, and return its place."""
         place = len(self._patterns)
         if not place or self._branches + branches > MAX_GROUP_BRANCHES or not hash(pattern.key) % GROUP_SIZE:
             self._starts.append(place)

@@ -81,7 +81,7 @@ class PublicKey:
     key: Ed25519PublicKey
 
     def verifies(self, signature: bytes, content: bytes) -> bool:
-        """Tell whether this is the signature of the content."""
+        """Return whether this is the signature of the content."""
         try:
             self.key.verify(signature, content)
         except InvalidSignature:

@@ -121,7 +121,7 @@ class StandardWebhooksVerifier:
 
     @property
     def keeps_body(self) -> bool:
-        """Tell whether the body is kept in memory."""
+        """Return whether the body is kept in memory."""
         return bool(self._pairs)
 
     def update(self, chunk: bytes) -> None:

@@ -85,13 +85,13 @@ def _writer(is_json: bool, is_quoted: bool) -> ValueWriter:
 
 
 def _is_json_with(pieces: list[str | Placeholder], value: str) -> bool:
-    """Tell whether the template is JSON with this JSON text at the place of every value."""
+    """Return whether the template is JSON with this JSON text at the place of every value."""
     parts = (piece if isinstance(piece, str) else value if piece.write is write_value else "" for piece in pieces)
     return is_json_text("".join(parts))
 
 
 def is_json_text(text: str) -> bool:
-    """Tell whether this text is JSON."""
+    """Return whether this text is JSON."""
     try:
         json.loads(text, parse_constant=_reject_constant)
     except (ValueError, RecursionError):

@@ -290,14 +290,14 @@ def test_other_receipts_go_on_while_a_call_waits(
     crm.script("/", respond)
     received(tenant, {}, {"enrich": {"url": crm.url("/"), "timeout_seconds": 10}})
     plain = received(tenant, {"n": 1}, {})
-    answered = in_flight.InFlight.answered
+    ended = in_flight.InFlight.ended
 
     def watch(waiting: in_flight.InFlight, **options: Any) -> list[Receipt]:
         if Receipt.objects.get(pk=plain.pk).state == "processed":
             others.append(1)
-        return answered(waiting, **options)
+        return ended(waiting, **options)
 
-    monkeypatch.setattr(in_flight.InFlight, "answered", watch)
+    monkeypatch.setattr(in_flight.InFlight, "ended", watch)
     process_due()
     assert {json.dumps(it["data"]) for it in published()} == {'{"handled": true}', '{"n": 1}'}
 

@@ -66,7 +66,7 @@ def read_bytes(cursor: Cursor) -> bytes:
 
 
 def take(cursor: Cursor, size: int) -> bytes:
-    """Take so many bytes. Raises InvalidData."""
+    """Take ``size`` bytes. Raises InvalidData."""
     start = cursor.at
     if size < 0 or start + size > len(cursor.data):
         raise InvalidData("Ends in the middle of a value.")
@@ -107,7 +107,7 @@ def as_base64(data: bytes) -> str:
 
 
 def fixed(size: int) -> Decode:
-    """Return the decoder of so many bytes."""
+    """Return the decoder of ``size`` bytes."""
     return lambda cursor: as_base64(take(cursor, size))
 
 

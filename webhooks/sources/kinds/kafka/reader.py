@@ -103,7 +103,7 @@ class PartitionReader:
         return self._cluster.unavailable(error)
 
     def _is_behind(self) -> bool:
-        """Tell whether records are known to exist that were not fetched."""
+        """Return whether records are known to exist that were not fetched."""
         return bool(self._waiting) or (not self._is_at_end and self._next < self._known_high())
 
     def _known_high(self) -> int:

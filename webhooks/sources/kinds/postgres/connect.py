@@ -120,7 +120,7 @@ class Database(psycopg.Connection[Any]):
 
     @contextmanager
     def limit(self, seconds: float = 0.0) -> Iterator[None]:
-        """Let all statements in this block end within so many seconds; report errors as SourceUnavailable.
+        """Let all statements in this block end within ``seconds``; report errors as SourceUnavailable.
 
         Without a number, within STATEMENT_SECONDS.
         """

@@ -79,7 +79,7 @@ class Peek:
         return data
 
     def _fetched(self, statement: str, most_bytes: int) -> list[tuple[str, int, bytes | None]]:
-        """Return messages: LSN, size, and bytes if there are so many at most."""
+        """Return messages: LSN, size, and the bytes if they are at most ``most_bytes``."""
         if most_bytes != self._most_bytes:
             self._database.execute("SELECT set_config('waypost.most_bytes', %s, true)", (str(most_bytes),))
             self._most_bytes = most_bytes

@@ -128,7 +128,7 @@ def create_slot(database: Database, name: str) -> None:
 
 
 def set_timeouts(database: Database, statement: float, lock: float) -> None:
-    """Let the server end each statement, and each wait for a lock, after so many seconds."""
+    """Let the server end each statement, and each wait for a lock, after these seconds."""
     for name, seconds in (("statement_timeout", statement), ("lock_timeout", lock)):
         database.execute("SELECT set_config(%s, %s, false)", (name, f"{seconds * 1000:.0f}ms"))
 

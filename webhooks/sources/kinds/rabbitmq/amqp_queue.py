@@ -71,7 +71,7 @@ class QueueReader:
         return records
 
     def _consume(self, number: int, wait: float) -> None:
-        """Subscribe for so many messages, and end the subscription when there are no more, or they are too large.
+        """Subscribe for ``number`` messages, and end the subscription when there are no more, or they are too large.
 
         The broker counts messages and not bytes, so it has sent the rest of them then. They are received without being
         kept, and given back.

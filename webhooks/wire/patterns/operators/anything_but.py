@@ -26,7 +26,7 @@ class AnythingBut:
     excluded: tuple[Predicate, ...]
 
     def __call__(self, scalar: Any) -> bool:
-        """Tell whether no predicate accepts the scalar."""
+        """Return whether no predicate accepts the scalar."""
         return not any(test(scalar) for test in self.excluded)
 
 

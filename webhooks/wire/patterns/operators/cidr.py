@@ -25,7 +25,7 @@ class Network:
     bits: int
 
     def __call__(self, scalar: Any) -> bool:
-        """Tell whether the scalar is an address in this network, in any notation."""
+        """Return whether the scalar is an address in this network, in any notation."""
         other = parse_address(scalar)
         return other is not None and other.version == self.version and int(other) >> self.shift == self.bits
 
@@ -37,7 +37,7 @@ class SameAddress:
     address: IpAddress
 
     def __call__(self, scalar: Any) -> bool:
-        """Tell whether the scalar is this address."""
+        """Return whether the scalar is this address."""
         return parse_address(scalar) == self.address
 
 

@@ -13,7 +13,7 @@ class OneOfConstants:
     constants: frozenset[bool | None]
 
     def __call__(self, scalar: Any) -> bool:
-        """Tell whether the scalar is one of the constants."""
+        """Return whether the scalar is one of the constants."""
         return (scalar is None or isinstance(scalar, bool)) and scalar in self.constants
 
 

@@ -120,7 +120,7 @@ class RangeLookup:
         self._mask_at = [masks.at(it) for it in range(positions)].__getitem__ if is_small else masks.at
 
     def __bool__(self) -> bool:
-        """Tell whether there are ranges."""
+        """Return whether there are ranges."""
         return bool(self._bounds)
 
     def find(self, number: Number, budget: StepBudget) -> int:

@@ -22,7 +22,7 @@ class OneOfNumbers:
     numbers: frozenset[Number]
 
     def __call__(self, scalar: Any) -> bool:
-        """Tell whether the scalar is one of the numbers."""
+        """Return whether the scalar is one of the numbers."""
         return is_number(scalar) and exact(scalar) in self.numbers
 
 
@@ -36,7 +36,7 @@ class Range:
     has_high: bool
 
     def __call__(self, scalar: Any) -> bool:
-        """Tell whether the scalar is a number in the range."""
+        """Return whether the scalar is a number in the range."""
         if not is_number(scalar):
             return False
         number = exact(scalar)

@@ -17,7 +17,7 @@ class OneOf:
     strings: frozenset[str]
 
     def __call__(self, scalar: Any) -> bool:
-        """Tell whether the scalar is one of the strings."""
+        """Return whether the scalar is one of the strings."""
         return isinstance(scalar, str) and scalar in self.strings
 
 
@@ -28,7 +28,7 @@ class EqualsIgnoreCase:
     text: str
 
     def __call__(self, scalar: Any) -> bool:
-        """Tell whether the folded scalar is the text."""
+        """Return whether the folded scalar is the text."""
         return isinstance(scalar, str) and scalar.casefold() == self.text
 
 
@@ -40,7 +40,7 @@ class Prefix:
     ignores_case: bool = False
 
     def __call__(self, scalar: Any) -> bool:
-        """Tell whether the scalar begins with the text."""
+        """Return whether the scalar begins with the text."""
         return isinstance(scalar, str) and (scalar.casefold() if self.ignores_case else scalar).startswith(self.text)
 
 
@@ -52,7 +52,7 @@ class Suffix:
     ignores_case: bool = False
 
     def __call__(self, scalar: Any) -> bool:
-        """Tell whether the scalar ends with the text."""
+        """Return whether the scalar ends with the text."""
         return isinstance(scalar, str) and (scalar.casefold() if self.ignores_case else scalar).endswith(self.text)
 
 
@@ -70,7 +70,7 @@ class Wildcard:
     min_length: int
 
     def __call__(self, scalar: Any) -> bool:
-        """Tell whether the scalar has all pieces."""
+        """Return whether the scalar has all pieces."""
         if not isinstance(scalar, str) or len(scalar) < self.min_length:
             return False
         if not (scalar.startswith(self.head) and scalar.endswith(self.tail)):

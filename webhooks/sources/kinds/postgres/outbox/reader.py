@@ -36,7 +36,7 @@ class OutboxReader:
                 self._database.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
 
     def fetch(self, limit: int, wait: float) -> Sequence[Record]:
-        """Return the next rows; wait for the first one so many seconds at most. Raises SourceUnavailable."""
+        """Return the next rows; wait for the first one for at most ``wait`` seconds. Raises SourceUnavailable."""
         until = time.monotonic() + wait
         while True:
             with self._database.limit():

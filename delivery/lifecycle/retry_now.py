@@ -1,4 +1,4 @@
-"""Send a pending delivery now, ahead of its retry plan."""
+"""Retry a pending delivery now, ahead of its retry plan."""
 
 from functools import partial
 
@@ -10,7 +10,7 @@ from delivery.models import Delivery
 from delivery.sql.cancel import make_due
 
 
-def send_now(delivery: Delivery) -> bool:
+def retry_now(delivery: Delivery) -> bool:
     """Make the delivery due; return False if it was finished already.
 
     An open circuit breaker becomes half-open and lets one attempt through. The rate limit and a pause of the endpoint,
