@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
+MIN_SIGNING_KEY = 32  # bytes
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
 
@@ -277,6 +278,14 @@ def fernet_keys(name: str, *, keep_in: Path | None) -> list[str]:
         except ValueError:
             raise Misconfigured(f"{name} must list keys of 32 bytes in URL-safe base64") from None
     return keys
+
+
+def signing_keys(name: str) -> list[str]:
+    """Return keys of HMAC-SHA-256, each of which verifies: at least 32 bytes (RFC 7518, section 3.2)."""
+    found = words(name)
+    if any(len(key.encode()) < MIN_SIGNING_KEY for key in found):
+        raise Misconfigured(f"{name} must list keys of at least {MIN_SIGNING_KEY} bytes, separated by commas")
+    return found
 
 
 def random_secret() -> str:

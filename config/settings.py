@@ -91,6 +91,7 @@ OIDC_RP_CLIENT_SECRET = env.text("WAYPOST_OIDC_CLIENT_SECRET", "")
 WAYPOST_AUDIT_DAYS = env.integer("WAYPOST_AUDIT_DAYS", 400, maximum=36_500)  # that entries are kept; 0: for good
 WAYPOST_METRICS_BY = env.choice("WAYPOST_METRICS_BY", ("none", "tenant", "endpoint"), "none")  # labels of metrics
 WAYPOST_PORTAL_FRAME_ANCESTORS = env.origins("WAYPOST_PORTAL_FRAME_ANCESTORS")  # whose pages may embed the portal
+WAYPOST_PORTAL_KEYS = env.signing_keys("WAYPOST_PORTAL_KEYS")  # with which your application signs links to the portal
 WAYPOST_LOG_LEVEL = env.choice("WAYPOST_LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO")
 WAYPOST_LOG_FORMAT = env.choice("WAYPOST_LOG_FORMAT", ("text", "json"), "json" if IN_PRODUCTION else "text")
 WAYPOST_ACCESS_LOG = env.ratio("WAYPOST_ACCESS_LOG", 1.0 if WAYPOST_LOG_FORMAT == "json" else 0.0)  # of all requests

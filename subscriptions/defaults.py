@@ -13,5 +13,6 @@ DEFAULTS: dict[str, Any] = {
     "WAYPOST_MAX_REQUEST_BYTES": 16 * 1024**2,  # one API request: 16 MiB
     "WAYPOST_EXPENSIVE_REQUESTS": 4,  # previews, exports, dry runs at a time in a web process; a tenant has half
     "WAYPOST_STATEMENT_SECONDS": 0,  # the platform's limit, which its connections have
+    "WAYPOST_PORTAL_KEYS": (),  # with which the host's application signs links to the portal
     "WAYPOST_ENDPOINT_VERIFICATION": "off",  # or "required": before anything is sent to an endpoint
 }

@@ -105,7 +105,7 @@ ROOMS = {
     "subscriptions.admin": f"{GROUND} {TENANCY} webhooks.audit subscriptions.search subscriptions.validation "
     "subscriptions.event_types subscriptions.inspectors subscriptions.connectors",
     "subscriptions.management": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types "
-    "subscriptions.registration subscriptions.svix_import",
+    "subscriptions.registration subscriptions.svix_import subscriptions.portal_access",
     "subscriptions.apps": "webhooks.kit webhooks.host.project subscriptions.defaults",
     # the provider: what is due, and its delivery
     "delivery.defaults": "",

@@ -1,6 +1,7 @@
 """Read what the forms of the portal send into the bodies of operations, without checking it: the API does that."""
 
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -8,6 +9,7 @@ from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext as _
 
 ALL_EVENTS = "*"
+WHOLE = "form"  # in place of a field, for errors that belong to none
 
 
 class NotJson(ValueError):
@@ -54,13 +56,55 @@ def flattened(errors: dict[str, str]) -> dict[str, str]:
     for field, detail in errors.items():
         steps = [it for it in field.split(".") if not it.isdigit()]
         name = steps[1] if steps[:1] == ["subscriptions"] and len(steps) > 1 else steps[0] if steps else ""
-        found.setdefault(name, _(detail) if detail else detail)
+        found.setdefault(name or WHOLE, _(detail) if detail else detail)
+    return found
+
+
+def by_field(errors: dict[str, str], fields: Mapping[str, str]) -> dict[str, str]:
+    """Return errors by the field of a form that shows them; those that none does together, with their paths.
+
+    ``fields``: names of fields, by the path in a body that each stands for, with all below it.
+    """
+    found: dict[str, str] = {}
+    for path, detail in errors.items():
+        name = next((field for prefix, field in fields.items() if f"{path}.".startswith(f"{prefix}.")), WHOLE)
+        text = _(detail) if detail else detail
+        shown = f"{path}: {text}" if path and name == WHOLE else text
+        found[name] = f"{found[name]} {shown}" if name in found else shown
     return found
 
 
 def not_json(error: NotJson) -> dict[str, str]:
     """Return the error of a field that contains no JSON."""
     return {error.field: _("This is not valid JSON.")}
+
+
+def instant(text: str) -> str | None:
+    """Return a time as the API reads it, None for none; a field for a time has no zone, and means UTC."""
+    text = text.strip()
+    if not text or text.endswith("Z") or "+" in text:
+        return text or None
+    return f"{text}:00Z" if len(text) == len("2030-01-31T12:00") else f"{text}Z"
+
+
+def instant_field(text: str | None) -> str:
+    """Return a time of the API as a field for a time in UTC shows it, to the second."""
+    return (text or "")[: len("2030-01-31T12:00:00")]
+
+
+def typed(kind: str, text: str) -> Any:
+    """Return the value of a setting in its type; a text that is none is left as it is, and refused by the API."""
+    match kind:
+        case "boolean":
+            return text == "on"
+        case "texts":
+            return text.split()
+        case "number" | "object":
+            try:
+                return orjson.loads(text)
+            except orjson.JSONDecodeError:
+                return text
+    return text
 
 
 def number(request: HttpRequest, name: str) -> int | str | None:

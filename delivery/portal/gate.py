@@ -122,7 +122,6 @@ class Allowed:
         "rotate": ("POST", "endpoint-secrets"),
         "create_keys": ("POST", "key-list"),
         "revoke_keys": ("DELETE", "key-detail"),
-        "payloads": ("POST", "key-list"),
     }
 
     def __init__(self, portal: Portal) -> None:

@@ -7,13 +7,15 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
+from delivery.portal import forms
 from delivery.portal.gate import POST_ONLY, PortalPage
 from delivery.portal.rest import ReadFailed, cursor_of
 
 PER_PAGE = 25
-FILTERS = ("q", "type", "state", "status", "endpoint", "since", "until")
-EVENT_FILTERS = ("q", "type", "since", "until")
+FILTERS = ("q", "type", "state", "status", "endpoint", "value", "path", "since", "until")
+EVENT_FILTERS = ("q", "type", "value", "path", "since", "until")
 MOST_ENDPOINTS = 250  # named in lists
+MOST_TYPES = 250  # whose indexed paths are named
 
 
 class MessageList(PortalPage):
@@ -27,14 +29,14 @@ class MessageList(PortalPage):
         shows_events = request.GET.get("show") == "events" and self.link.endpoint_id is None
         names = EVENT_FILTERS if shows_events else FILTERS
         values = {name: request.GET.get(name, "").strip() for name in names}
-        query = {**values, **{name: _with_zone(values[name]) for name in ("since", "until")}}
-        context: dict[str, Any] = {"values": values, "shows_events": shows_events, "rows": []}
+        paths = indexed_paths(self)
+        context: dict[str, Any] = {"values": values, "paths": paths, "shows_events": shows_events, "rows": []}
         try:
             found = self.portal.read(
                 "event-list" if shows_events else "delivery-list",
                 limit=PER_PAGE,
                 cursor=request.GET.get("cursor"),
-                **query,
+                **_filters(values),
             )
             context["rows"] = found["data"]
             context |= {"next": cursor_of(found["next"]), "previous": cursor_of(found["previous"])}
@@ -120,11 +122,21 @@ def endpoint_names(page: PortalPage) -> list[dict[str, Any]]:
     return found
 
 
-def _with_zone(text: str) -> str:
-    """Return a time as the API reads it; a field of a form has none of seconds and zone, which is UTC."""
-    if not text or text.endswith("Z") or "+" in text:
-        return text
-    return f"{text}:00Z" if len(text) == len("2030-01-31T12:00") else f"{text}Z"
+def indexed_paths(page: PortalPage) -> list[str]:
+    """Return the paths into payloads by whose values messages can be found; none for a session without payloads."""
+    if not page.portal.shows_payloads:
+        return []
+    types = page.portal.read("event-type-list", limit=MOST_TYPES)["data"]
+    return sorted({path for it in types for path in it["indexed_paths"]})
+
+
+def _filters(values: dict[str, str]) -> dict[str, Any]:
+    """Return the query of the API: a value with its path, times with their zone."""
+    query: dict[str, Any] = {**values, **{name: forms.instant(values[name]) for name in ("since", "until")}}
+    path = query.pop("path")
+    if path and query["value"]:
+        query["value"] = f"{path}:{query['value']}"
+    return query
 
 
 def _query(request: HttpRequest) -> str:

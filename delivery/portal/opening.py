@@ -1,10 +1,12 @@
 """Open a portal link, end a session, and serve the stylesheet of its theme.
 
 A link works once, so only a browser that navigates opens it: what looks at links in messages (previews, scanners) gets
-a page with a button instead.
+a page with a button instead. A link is one that the API has created, or one that the host's application has signed.
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -27,9 +29,13 @@ from delivery.portal.gate import (
     message_page,
     preferred_language,
 )
+from subscriptions.api.portal.signed_links import InvalidLink, read_signed_link
 from subscriptions.models import PortalLink
-from subscriptions.portal_access.links import find_unopened, open_link, revoke_link
+from subscriptions.portal_access.links import find_unopened, open_link, open_unsaved, revoke_link
+from subscriptions.portal_access.signed_links import is_signed
 from subscriptions.portal_access.theme import font_of, palette
+from webhooks.audit.models import AuditEntry
+from webhooks.kit.audit.operation import Operation, running
 from webhooks.kit.caches.timed_cache import TimedCache
 from webhooks.kit.rate_limit import RateLimit
 
@@ -49,11 +55,16 @@ def open_portal(request: HttpRequest, token: str) -> HttpResponse:
     with translation.override(preferred_language(request)):
         if _is_too_fast(address):
             return message_page(request, 429, _("Too many requests."), _("Wait a minute, then try again."))
-        if request.method == "POST" or _is_navigation(request):
-            opened = open_link(token, address)
-            return _begin(request, *opened) if opened else _over(request)
-        if find_unopened(token) is None:
+        try:
+            link = read_signed_link(token) if is_signed(token) else find_unopened(token)
+        except InvalidLink as error:
+            return message_page(request, 400, _("This link is not valid."), str(error))
+        if link is None:
             return _over(request)
+        if request.method == "POST" or _is_navigation(request):
+            with _operation(link, address):
+                opened = open_unsaved(link, address) if is_signed(token) else open_link(token, address)
+            return _begin(request, *opened) if opened else _over(request)
         response = render(request, "delivery/portal/open.html", frame_context(None))
         return headed(response, None)
 
@@ -83,6 +94,16 @@ class ThemeSheet(PortalPage):
         response["Content-Type"] = "text/css; charset=utf-8"
         response["Cache-Control"] = "private, max-age=600"
         return response
+
+
+@contextmanager
+def _operation(link: PortalLink, address: str) -> Iterator[None]:
+    """Run the block as an operation of the user of a link, for the audit."""
+    with running(Operation(AuditEntry.Origin.PORTAL, "portal-open", address=address)) as operation:
+        operation.origin, operation.name = AuditEntry.Origin.PORTAL, "portal-open"
+        operation.actor_type, operation.actor_name = "portal", f"portal: {link.user or link.public_id}"
+        operation.actor_tenant_id = operation.tenant_id = link.tenant_id
+        yield
 
 
 def _begin(request: HttpRequest, link: PortalLink, session: str) -> HttpResponse:

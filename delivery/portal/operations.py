@@ -34,8 +34,8 @@ def _look(*, has_payloads: bool = False) -> Operation:
     return Operation(frozenset({VIEW}), has_payloads=has_payloads)
 
 
-def _change(*needs: Capability, scope: Scope = Scope.MANAGE) -> Operation:
-    return Operation(frozenset({VIEW, *needs}), scope, has_payloads=REPLAY in needs)
+def _change(*needs: Capability, scope: Scope = Scope.MANAGE, has_payloads: bool = False) -> Operation:
+    return Operation(frozenset({VIEW, *needs}), scope, has_payloads=has_payloads or REPLAY in needs)
 
 
 OPERATIONS: dict[tuple[str, str], Operation] = {
@@ -87,15 +87,25 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "event-type-detail"): _look(),
     # schedules and alerts
     ("GET", "schedule-list"): _look(has_payloads=True),
+    ("POST", "schedule-list"): _change(MANAGE, has_payloads=True),
+    ("POST", "schedule-preview"): _look(),
     ("GET", "schedule-detail"): _look(has_payloads=True),
-    ("PATCH", "schedule-detail"): _change(MANAGE),
+    ("PATCH", "schedule-detail"): _change(MANAGE, has_payloads=True),
     ("DELETE", "schedule-detail"): _change(MANAGE),
+    # Publishes the event of the schedule, as a schedule does that is due at once, so that it needs no more than one.
+    ("POST", "schedule-run"): _change(MANAGE, scope=Scope.PUBLISH),
     ("GET", "alert-list"): _look(),
     ("GET", "alert-detail"): _look(),
     ("POST", "alert-acknowledge"): _change(MANAGE),
     ("POST", "alert-snooze"): _change(MANAGE),
+    ("GET", "alert-conditions"): _look(),
     ("GET", "alert-rule-list"): _look(),
+    ("POST", "alert-rule-list"): _change(MANAGE),
+    ("POST", "alert-rule-preview"): _look(),
+    ("GET", "alert-rule-detail"): _look(),
     ("PATCH", "alert-rule-detail"): _change(MANAGE),
+    ("DELETE", "alert-rule-detail"): _change(MANAGE),
+    ("POST", "alert-rule-test"): _change(MANAGE),
     # the account
     ("GET", "audit-entry-list"): _look(),
     ("GET", "usage"): _look(),

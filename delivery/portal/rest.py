@@ -29,6 +29,7 @@ from webhooks.kit.audit.operation import current_operation
 PAYLOAD_MEMBERS = frozenset(
     {"data_base64", "request", "response", "response_headers", "curl", "body", "body_base64", "event", "mismatches"}
 )
+PAYLOAD_FILTERS = frozenset({"value"})  # parameters that tell what is in payloads
 HIDDEN = None
 PASSED_ON = ("HTTP_HOST", "SERVER_NAME", "SERVER_PORT", "REMOTE_ADDR")  # of the request for the page
 
@@ -94,6 +95,11 @@ class Portal:
         """Return what the session allows."""
         return frozenset(Capability(name) for name in self.link.capabilities)
 
+    @property
+    def shows_payloads(self) -> bool:
+        """Return whether the session may see data of events, and look for values in it."""
+        return PAYLOADS in self.capabilities
+
     def read(self, name: str, *path: str, **query: Any) -> Any:
         """Return the JSON body of a GET. Raises Forbidden, and ReadFailed unless it succeeds."""
         response = self.call("GET", name, *path, query=query)
@@ -118,6 +124,8 @@ class Portal:
         operation = OPERATIONS[method, name]
         if not operation.needs <= self.capabilities:
             raise Forbidden(operation.needs - self.capabilities)
+        if not self.shows_payloads and any((query or {}).get(name) for name in PAYLOAD_FILTERS):
+            raise Forbidden(frozenset({PAYLOADS}))
         request = self._build(method, reverse(name, args=path), query or {}, body, idempotency_key)
         act_as(request, self._principal(operation))
         if operation.is_change:
@@ -157,7 +165,7 @@ class Portal:
 
     def _visible(self, data: Any, operation: Operation) -> Any:
         """Return what the session may see of a response."""
-        if operation.has_payloads and PAYLOADS not in self.capabilities:
+        if operation.has_payloads and not self.shows_payloads:
             data = _without_payloads(data)
         if isinstance(data, dict) and SECRETS not in self.capabilities:
             data = {name: value for name, value in data.items() if name not in ("secret", "key")}

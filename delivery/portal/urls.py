@@ -3,15 +3,18 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from delivery.portal import account, alerts, catalogue, messages, opening, schedules
+from delivery.portal import account, catalogue, messages, opening
+from delivery.portal.alerts import alerts, rules
 from delivery.portal.endpoints import changes, new_endpoint, overview
+from delivery.portal.schedules import schedule_form, schedules
 from subscriptions.portal_access.links import TOKEN
+from subscriptions.portal_access.signed_links import SIGNED
 
 
 class PortalToken(StringConverter):
-    """The token of a link."""
+    """The token of a link, random or signed."""
 
-    regex = TOKEN
+    regex = f"{TOKEN}|{SIGNED.pattern}"
 
 
 class EndpointAction(StringConverter):
@@ -29,13 +32,19 @@ class DeliveryAction(StringConverter):
 class ScheduleAction(StringConverter):
     """The name of an action on a schedule."""
 
-    regex = "pause|resume|delete"
+    regex = "pause|resume|run|delete"
 
 
 class AlertAction(StringConverter):
-    """The name of an action on an alert or a rule."""
+    """The name of an action on an alert."""
 
-    regex = "acknowledge|snooze|enable|disable"
+    regex = "acknowledge|snooze"
+
+
+class RuleAction(StringConverter):
+    """The name of an action on an alert rule."""
+
+    regex = "enable|disable|test|delete"
 
 
 register_converter(PortalToken, "portal_token")
@@ -43,6 +52,7 @@ register_converter(EndpointAction, "endpoint_action")
 register_converter(DeliveryAction, "delivery_action")
 register_converter(ScheduleAction, "schedule_action")
 register_converter(AlertAction, "alert_action")
+register_converter(RuleAction, "rule_action")
 
 portal_urlpatterns = [
     path("portal/open/<portal_token:token>/", opening.open_portal, name="portal-open"),
@@ -84,7 +94,10 @@ portal_urlpatterns = [
     path("portal/catalogue/", catalogue.TypeList.as_view(), name="portal-catalogue"),
     path("portal/catalogue/<str:ref>/", catalogue.TypeDetail.as_view(), name="portal-type"),
     path("portal/schedules/", schedules.ScheduleList.as_view(), name="portal-schedules"),
+    path("portal/schedules/new/", schedule_form.NewSchedule.as_view(), name="portal-new-schedule"),
+    path("portal/schedules/preview/", schedule_form.SchedulePreview.as_view(), name="portal-schedule-preview"),
     path("portal/schedules/<str:ref>/", schedules.ScheduleDetail.as_view(), name="portal-schedule"),
+    path("portal/schedules/<str:ref>/edit/", schedule_form.EditSchedule.as_view(), name="portal-edit-schedule"),
     path(
         "portal/schedules/<str:ref>/<schedule_action:action>/",
         schedules.ScheduleAction.as_view(),
@@ -92,6 +105,15 @@ portal_urlpatterns = [
     ),
     path("portal/alerts/", alerts.AlertList.as_view(), name="portal-alerts"),
     path("portal/alerts/<str:ref>/<alert_action:action>/", alerts.AlertAction.as_view(), name="portal-alert-action"),
+    path("portal/alert-rules/new/", rules.ChooseCondition.as_view(), name="portal-choose-condition"),
+    path("portal/alert-rules/new/<str:condition>/", rules.NewRule.as_view(), name="portal-new-alert-rule"),
+    path("portal/alert-rules/preview/", rules.RulePreview.as_view(), name="portal-alert-rule-preview"),
+    path("portal/alert-rules/<str:ref>/", rules.RuleDetail.as_view(), name="portal-alert-rule"),
+    path(
+        "portal/alert-rules/<str:ref>/<rule_action:action>/",
+        rules.RuleAction.as_view(),
+        name="portal-alert-rule-action",
+    ),
     path("portal/usage/", account.Usage.as_view(), name="portal-usage"),
     path("portal/keys/", account.Keys.as_view(), name="portal-keys"),
     path("portal/activity/", account.Activity.as_view(), name="portal-activity"),

@@ -8,6 +8,7 @@ import orjson
 from django import template
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
 from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 
@@ -20,6 +21,7 @@ HEIGHT = 38.0  # of the highest bar, of the 40 units of the chart
 STEP = 10  # units from one hour to the next
 LEAST = 1.5  # units of the lowest bar, so that one failure among thousands is seen
 MAX_BODY = 100_000  # characters of a body on a page
+OFFSET = len("+00:00")  # characters at the end of a time with an offset
 
 ACTIVITIES = {
     "POST endpoint-list": gettext_lazy("Added an endpoint"),
@@ -39,14 +41,21 @@ ACTIVITIES = {
     "POST delivery-cancel": gettext_lazy("Cancelled a delivery"),
     "POST replay-list": gettext_lazy("Recovered messages"),
     "POST replay-cancel": gettext_lazy("Cancelled a recovery"),
+    "POST schedule-list": gettext_lazy("Created a schedule"),
+    "POST schedule-run": gettext_lazy("Ran a schedule by hand"),
     "PATCH schedule-detail": gettext_lazy("Changed a schedule"),
     "DELETE schedule-detail": gettext_lazy("Deleted a schedule"),
     "POST alert-acknowledge": gettext_lazy("Acknowledged an alert"),
     "POST alert-snooze": gettext_lazy("Silenced an alert"),
-    "PATCH alert-rule-detail": gettext_lazy("Turned an alert rule on or off"),
+    "POST alert-rule-list": gettext_lazy("Created an alert rule"),
+    "PATCH alert-rule-detail": gettext_lazy("Changed an alert rule"),
+    "DELETE alert-rule-detail": gettext_lazy("Deleted an alert rule"),
+    "POST alert-rule-test": gettext_lazy("Sent a test message of an alert rule"),
     "POST key-list": gettext_lazy("Created an API key"),
     "POST key-rotation": gettext_lazy("Rotated an API key"),
     "DELETE key-detail": gettext_lazy("Revoked an API key"),
+    "POST portal-link-list": gettext_lazy("Created a link to these pages"),
+    "portal-open": gettext_lazy("Opened these pages"),
 }
 """Name of a change, by the method and the name of its operation."""
 HEALTH = {
@@ -143,6 +152,36 @@ def long_time(seconds: int) -> str:
     if days:
         return ngettext("%(count)d day", "%(count)d days", days) % {"count": days}
     return ngettext("%(count)d hour", "%(count)d hours", hours) % {"count": hours}
+
+
+@register.filter
+def interval(seconds: int) -> str:
+    """Return a number of seconds in days, hours, minutes and seconds, without those of which there are none."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [
+        (days, ngettext("%(count)d day", "%(count)d days", days)),
+        (hours, ngettext("%(count)d hour", "%(count)d hours", hours)),
+        (minutes, ngettext("%(count)d minute", "%(count)d minutes", minutes)),
+        (rest, ngettext("%(count)d second", "%(count)d seconds", rest)),
+    ]
+    return " ".join(text % {"count": count} for count, text in parts if count)
+
+
+@register.filter
+def local_clock(text: str) -> str:
+    """Return what clocks of a time zone show at a time with an offset, with the day of the week, and the offset."""
+    local = parse_datetime(text)
+    if local is None:
+        return text
+    return f"{date_format(local.replace(tzinfo=None), 'D Y-m-d H:i:s').removesuffix(':00')} {text[-OFFSET:]}"
+
+
+@register.filter
+def translated(text: str) -> str:
+    """Return a text of the API in the language of the page, where it has a translation, without its marks of code."""
+    return _(text).replace("`", "") if text else ""
 
 
 @register.filter

@@ -6,13 +6,13 @@ when its tenant or its endpoint is deleted; each request looks it up.
 """
 
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from secrets import token_urlsafe
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -26,7 +26,7 @@ MAX_SESSION = 7 * 86_400  # seconds
 KEPT_DAYS = 30  # for which a link that has ended can be read
 OPEN_PATH = "/portal/open/"
 RECORD_USE_EVERY = timedelta(minutes=1)
-TOKEN = r"[A-Za-z0-9_-]{43}"  # noqa: S105 (the form of tokens)
+TOKEN = r"[A-Za-z0-9_-]{43}"  # noqa: S105 (the form of tokens; signed links have another)
 
 
 def create_link(
@@ -44,15 +44,42 @@ def create_link(
     if not capabilities:
         raise Invalid("capabilities", f"Must be one or more of: {', '.join(Capability.values)}.")
     token = token_urlsafe(32)
-    link = PortalLink.objects.create(
+    expires_at = timezone.now() + timedelta(seconds=expires_in)
+    link = unsaved_link(
+        tenant, token, expires_at.timestamp(), capabilities=capabilities, session_seconds=session_seconds, **fields
+    )
+    link.save(force_insert=True)
+    return link, url_of(token)
+
+
+def url_of(token: str) -> str:
+    """Return the address of a link."""
+    return f"{settings.PUBLIC_URL}{OPEN_PATH}{token}/"
+
+
+def unsaved_link(
+    tenant: Tenant,
+    token: str,
+    expires_at: float,
+    *,
+    capabilities: Collection[str],
+    session_seconds: int = DEFAULT_SESSION,
+    **fields: Any,
+) -> PortalLink:
+    """Return a link that is not stored. ``expires_at``: when it can no longer be opened, in seconds since 1970."""
+    return PortalLink(
         tenant=tenant,
         digest=_digest(token),
         capabilities=[it for it in Capability.values if it in capabilities],
-        expires_at=timezone.now() + timedelta(seconds=expires_in),
+        expires_at=datetime.fromtimestamp(expires_at, UTC),
         session_seconds=session_seconds,
         **fields,
     )
-    return link, f"{settings.PUBLIC_URL}{OPEN_PATH}{token}/"
+
+
+def is_known(link: PortalLink) -> bool:
+    """Return whether a link with this token is stored: a signed one was opened then."""
+    return PortalLink.objects.filter(digest=link.digest).exists()
 
 
 def find_unopened(token: str) -> PortalLink | None:
@@ -62,16 +89,36 @@ def find_unopened(token: str) -> PortalLink | None:
 
 def open_link(token: str, address: str = "") -> tuple[PortalLink, str] | None:
     """Open a link; return it with the token of its session. None if it was opened, expired, revoked or never made."""
-    now, session = timezone.now(), token_urlsafe(32)
     with transaction.atomic():
         link = _unopened(token).select_for_update(of=["self"], no_key=True).first()
         if link is None:
             return None
-        link.session_digest, link.opened_at, link.opened_from = _digest(session), now, address
-        link.session_expires_at = now + timedelta(seconds=link.session_seconds)
-        link.last_used_at = now
+        session = _begin_session(link, address)
         link.save(update_fields=["session_digest", "opened_at", "opened_from", "session_expires_at", "last_used_at"])
     return link, session
+
+
+def open_unsaved(link: PortalLink, address: str = "") -> tuple[PortalLink, str] | None:
+    """Store a link that is not, opened; return it with the token of its session. None if it was opened before.
+
+    The digest of the link is unique, so that one of concurrent requests opens it.
+    """
+    session = _begin_session(link, address)
+    try:
+        with transaction.atomic():
+            link.save(force_insert=True)
+    except IntegrityError:
+        return None
+    return link, session
+
+
+def _begin_session(link: PortalLink, address: str) -> str:
+    """Give the link a session, without storing it; return the token of the session."""
+    now, session = timezone.now(), token_urlsafe(32)
+    link.session_digest, link.opened_at, link.opened_from = _digest(session), now, address
+    link.session_expires_at = now + timedelta(seconds=link.session_seconds)
+    link.last_used_at = now
+    return session
 
 
 def find_session(token: str) -> PortalLink | None:

@@ -34,6 +34,8 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
             ["https://a.example", "http://localhost:3000"],
         ),
         ("", lambda: env.origins(NAME), []),
+        (f"{'k' * 32}, {'o' * 40}", lambda: env.signing_keys(NAME), ["k" * 32, "o" * 40]),
+        ("", lambda: env.signing_keys(NAME), []),
         ("7", lambda: env.integer(NAME, 1, maximum=7), 7),
         (" a, b,,c ", lambda: env.words(NAME), ["a", "b", "c"]),
         (" ", lambda: env.words(NAME, ["d"]), ["d"]),
@@ -81,6 +83,7 @@ def test_valid_value_is_read(given: Callable[[str], None], value: str, read: Cal
         ("postgresql://u:sesame@h", lambda: env.database(NAME)),
         ("postgresql://u:sesame@h:port/d", lambda: env.database(NAME)),
         ("sesame", lambda: env.fernet_keys(NAME, keep_in=None)),
+        (f"{'k' * 32},sesame", lambda: env.signing_keys(NAME)),
     ],
 )
 def test_invalid_value_raises_an_error_that_names_the_variable(

@@ -231,10 +231,9 @@ class Recover(ChangePage):
     def post(self, request: HttpRequest, ref: str) -> HttpResponseBase:
         """Count what would be sent, or send it."""
         sent = request.POST
-        since = sent.get("since", "").strip()
         selected: dict[str, Any] = {"scope": sent.get("scope", "dead_letters"), "filter": {"endpoint": ref}}
-        if since:
-            selected["filter"]["since"] = since if "+" in since or since.endswith("Z") else f"{since}:00Z"
+        if since := forms.instant(sent.get("since", "")):
+            selected["filter"]["since"] = since
         context = {"endpoint": self.portal.read("endpoint-detail", ref), "values": sent.dict()}
         if "start" in sent:
             done = self.portal.call("POST", "replay-list", body=selected, idempotency_key=sent.get("key", ""))

@@ -172,23 +172,8 @@ def settings_in(sent: Any, connector: dict[str, Any]) -> tuple[dict[str, Any], d
     for setting in connector["settings"]:
         text = sent.get(f"setting.{setting['name']}", "").strip()
         if text or setting["type"] == "boolean":
-            (credentials if setting["credential"] else settings)[setting["name"]] = _typed(setting["type"], text)
+            (credentials if setting["credential"] else settings)[setting["name"]] = forms.typed(setting["type"], text)
     return settings, credentials
-
-
-def _typed(kind: str, text: str) -> Any:
-    """Return a setting in the type that it has; a text that is none is refused by the API."""
-    match kind:
-        case "boolean":
-            return text == "on"
-        case "texts":
-            return text.split()
-        case "number" | "object":
-            try:
-                return orjson.loads(text)
-            except orjson.JSONDecodeError:
-                return text
-    return text
 
 
 def setting_errors(errors: dict[str, str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 from subscriptions.api.tenancy import endpoints_of
-from subscriptions.models import Capability, PortalLink, Tenant
+from subscriptions.models import Capability, Endpoint, PortalLink, Tenant
 from subscriptions.portal_access import links, theme
 from webhooks.kit.rest.serializers import (
     ChoiceField,
@@ -156,6 +156,20 @@ class PortalLinkCreateSerializer(PortalLinkSerializer):
         if len(set(attrs.get("capabilities", ()))) != len(attrs.get("capabilities", ())):
             raise ValidationError({"capabilities": ["Must not name a capability twice."]})
         return attrs
+
+
+class SignedLinkSerializer(PortalLinkCreateSerializer):
+    """Claims of a token that the host's application has signed, for the tenant in ``context``."""
+
+    expires_in = None  # type: ignore[assignment]  # the token says it
+    endpoint = ReferenceField(
+        lambda link: Endpoint.objects.filter(tenant=link.context["tenant"], deleted_at=None),
+        required=False,
+        allow_null=True,
+    )
+
+    class Meta(PortalLinkSerializer.Meta):
+        pass
 
 
 class PortalLinkWithUrlSerializer(PortalLinkSerializer):

@@ -13,12 +13,15 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from standardwebhooks import Webhook
 
 from config.web.application import WebApplication
+from delivery.models import AlertRule, Schedule
+from delivery.publishing import publish
 from subscriptions.event_types import registry
 from subscriptions.models import Tenant
 from subscriptions.portal_access.links import create_link
+from tests.browser import BROWSER
 from tests.config.web.server import serving
-from tests.delivery.portal.conftest import BROWSER
-from tests.factories import make_tenant
+from tests.delivery.alerts.factories import make_alert, make_failing
+from tests.factories import make_endpoint, make_event_type, make_plan, make_tenant
 from tests.receiver import Receiver
 from tests.threads import ClosingThreads
 from webhooks.kit.fair.threads import request_threads
@@ -103,6 +106,78 @@ def test_new_user_goes_from_a_link_to_a_verified_webhook(server: str, browser: B
     page.get_by_role("link", name="Activity").click()
     expect(page.get_by_text("Added an endpoint").first).to_be_visible()
     assert refused == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")], ids=["phone", "desktop"])
+def test_schedule_is_made_while_its_occurrences_are_shown(
+    server: str, browser: Browser, width: int, scheme: Any
+) -> None:
+    tenant = make_tenant(plan=make_plan(max_schedules=5))
+    page = browser.new_page(viewport={"width": width, "height": 850}, color_scheme=scheme, locale="de-DE")
+    page.goto(link_for(tenant))
+    page.get_by_role("link", name="Zeitpläne").click()
+    check(page)
+    page.get_by_role("link", name="Neuer Zeitplan").click()
+    expect(page.get_by_text("0 von 5 Zeitplänen belegt.")).to_be_visible()
+    page.get_by_label("Zeiten", exact=True).fill("often")
+    expect(page.locator("#preview .error")).to_be_visible()
+    page.get_by_label("Zeiten", exact=True).fill("cron(0 18 ? * MON-FRI *)")
+    page.get_by_label("Zeitzone").fill("Europe/Berlin")
+    expect(page.locator("#preview tbody tr")).to_have_count(10)
+    expect(page.locator("#preview tbody tr").first).to_contain_text("18:00 +0")
+    page.get_by_label("Typ", exact=True).fill("report.due")
+    check(page)
+    page.get_by_role("button", name="Zeitplan anlegen").click()
+    page.get_by_role("button", name="Jetzt ausführen").click()
+    expect(page.get_by_role("main").get_by_role("link", name="report.due")).to_have_count(1)
+    check(page)
+    assert Schedule.objects.get().tenant == tenant
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")], ids=["phone", "desktop"])
+def test_alert_rule_is_made_while_the_page_tells_when_it_would_have_fired(
+    server: str, browser: Browser, width: int, scheme: Any
+) -> None:
+    tenant = make_tenant()
+    make_failing(make_endpoint(tenant, description="The shop"))
+    make_alert(tenant)
+    page = browser.new_page(viewport={"width": width, "height": 850}, color_scheme=scheme)
+    page.goto(link_for(tenant))
+    page.get_by_role("link", name="Alerts", exact=True).click()
+    check(page)
+    page.get_by_role("link", name="New rule").click()
+    check(page)
+    page.get_by_role("link", name="Endpoint fails").click()
+    expect(page.get_by_text("In the last 24 hours it would not have fired.")).to_be_visible()
+    expect(page.get_by_text("Now it holds for 1:")).to_be_visible()
+    page.get_by_label("Name").fill("The shop is away")
+    page.get_by_label("The shop").check()
+    check(page)
+    page.get_by_role("button", name="Create rule").click()
+    page.get_by_role("button", name="Send a test message").click()
+    expect(page.get_by_text("1 test message is being sent.")).to_be_visible()
+    check(page)
+    page.get_by_role("button", name="Turn off").click()
+    expect(page.get_by_text("Off", exact=True)).to_be_visible()
+    rule = AlertRule.objects.get(tenant=tenant, name="The shop is away")
+    assert not rule.enabled
+    assert rule.channel_rows.count() == 1
+
+
+def test_message_is_found_by_a_value_of_its_payload(server: str, browser: Browser) -> None:
+    tenant = make_tenant()
+    make_event_type(tenant, name="order.paid", indexed_paths=["data.order.id"])
+    publish(tenant, [{"type": "order.paid", "subject": f"A-{n}", "data": {"order": {"id": f"A-{n}"}}} for n in (1, 2)])
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(link_for(tenant))
+    page.get_by_role("link", name="Messages").click()
+    page.get_by_role("link", name="All events").click()
+    page.get_by_label("Where in the data").select_option("data.order.id")
+    page.get_by_label("Value in the data, exact").fill("A-2")
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_role("cell", name="A-2", exact=True)).to_be_visible()
+    expect(page.get_by_role("cell", name="A-1", exact=True)).to_have_count(0)
+    check(page)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from delivery.portal.operations import OPERATIONS
 from delivery.portal.rest import Portal
 from delivery.portal.urls import portal_urlpatterns
 from tests.api.tenant_rows import TenantRows
-from tests.delivery.portal.sessions import PortalClient, portal_client
+from tests.delivery.portal.sessions import PortalClient, portal_client, signed_in_client
 from tests.factories import make_endpoint, make_tenant
 from webhooks.audit.models import AuditEntry
 
@@ -22,10 +22,12 @@ KIND_OF = {
     "deliveries": "deliveries",
     "schedules": "schedules",
     "alerts": "alerts",
+    "alert-rules": "alert-rules",
     "catalogue": "event-types",
 }
 """The resource that an id in a path belongs to, by the first step of the path below /portal/."""
-UNKNOWN = {"connector": "unknown"}
+FORM = {"url": "https://a.example.com/", "which": "all", "expression": "rate(1 hour)", "type": "a", "name": "b"}
+"""Fields of all forms, so that none is refused for one that is missing."""
 ROUTES = [it for it in portal_urlpatterns if it.pattern.converters.keys() & {"ref"}]
 
 
@@ -36,17 +38,18 @@ def paths_of(route: Any, rows: TenantRows) -> list[str]:
     actions = parameters["action"].regex.split("|") if "action" in parameters else [""]
     found = []
     for action in actions:
-        own = "alert-rules" if action in ("enable", "disable") else kind
-        ids = {"ref": rows.id_of(own), "attempt": rows.id_of("deliveries/attempts"), "action": action}
+        ids = {"ref": rows.id_of(kind), "attempt": rows.id_of("deliveries/attempts"), "action": action}
         found.append(reverse(route.name, kwargs={name: ids[name] for name in parameters}))
     return found
 
 
+@pytest.mark.parametrize("sign_in", [portal_client, signed_in_client], ids=["link", "signed"])
 @pytest.mark.parametrize("route", ROUTES, ids=lambda it: it.name)
-def test_route_finds_nothing_of_another_tenant(route):
-    rows, client = TenantRows(make_tenant()), portal_client(make_tenant())
+def test_route_finds_nothing_of_another_tenant(route, sign_in):
+    """By a link of the API, and by one that the host's application has signed."""
+    rows, client = TenantRows(make_tenant()), sign_in(make_tenant())
     for path in paths_of(route, rows):
-        for response in (client.get(path), client.send(path, {"url": "https://a.example.com/", "which": "all"})):
+        for response in (client.get(path), client.send(path, FORM)):
             assert response.status_code in (404, 405), path
             assert rows.tenant.public_id not in response.content.decode()
     assert not AuditEntry.objects.filter(actor_type="portal").exists()

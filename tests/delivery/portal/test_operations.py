@@ -4,6 +4,7 @@ import pytest
 
 from delivery.portal.operations import OPERATIONS
 from delivery.portal.rest import Forbidden, Portal
+from delivery.templatetags.delivery_portal import ACTIVITIES
 from subscriptions.models import Capability, Scope
 from tests.delivery.factories import make_attempt, make_delivery, make_event
 from tests.delivery.portal.sessions import portal_client
@@ -39,6 +40,11 @@ def test_every_change_needs_more_than_to_view():
     assert all(it.needs > {Capability.VIEW} for it in changes)
     methods = {method for (method, _), it in OPERATIONS.items() if not it.is_change}
     assert methods == {"GET", "POST"}
+
+
+def test_every_change_has_a_name_on_the_page_of_activities():
+    changes = {f"{method} {name}" for (method, name), it in OPERATIONS.items() if it.is_change}
+    assert changes - ACTIVITIES.keys() == set()
 
 
 def test_operation_that_is_not_listed_cannot_be_called(rf, tenant):

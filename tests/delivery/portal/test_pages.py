@@ -9,7 +9,7 @@ from delivery.portal.endpoints.code_samples import CODE_SAMPLES
 from subscriptions.models import ApiKey, Endpoint
 from tests.delivery.factories import make_attempt, make_delivery, make_event
 from tests.delivery.portal.sessions import portal_client, text_of
-from tests.factories import make_endpoint, make_subscription, make_tenant
+from tests.factories import make_endpoint, make_plan, make_subscription, make_tenant
 
 LOCALE = Path("delivery/locale/de/LC_MESSAGES/django.po")
 
@@ -44,6 +44,18 @@ def test_wrong_field_is_named_and_nothing_is_created(tenant, fields, expected):
     assert response.status_code == 400
     assert f'id="{expected}"' in text_of(response)
     assert not Endpoint.objects.exists()
+
+
+@pytest.mark.django_db
+def test_limit_of_the_plan_is_named_on_the_form():
+    tenant = make_tenant(plan=make_plan(max_endpoints=1))
+    make_endpoint(tenant)
+    response = portal_client(tenant).send(
+        "/portal/endpoints/new/http/", {"url": "https://hooks.example.com/", "which": "all"}
+    )
+    assert response.status_code == 402
+    assert 'id="error-form"' in text_of(response)
+    assert Endpoint.objects.count() == 1
 
 
 @pytest.mark.django_db

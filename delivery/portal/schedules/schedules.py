@@ -1,4 +1,4 @@
-"""Show the schedules of a tenant; pause, resume and delete them."""
+"""Show the schedules of a tenant; run, pause, resume and delete them."""
 
 from typing import ClassVar
 
@@ -7,14 +7,17 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
+from delivery.portal import forms
 from delivery.portal.gate import POST_ONLY, PortalPage
-from delivery.portal.rest import cursor_of
+from delivery.portal.rest import ApiResponse, cursor_of
+from delivery.portal.schedules.schedule_form import plan_context
 
 PER_PAGE = 25
+PUBLISHED = 10  # events on the page of a schedule
 
 
 class ScheduleList(PortalPage):
-    """The schedules, newest first."""
+    """The schedules, newest first, and how many the plan allows."""
 
     tab = "schedules"
     operation = ("GET", "schedule-list")
@@ -23,7 +26,7 @@ class ScheduleList(PortalPage):
         """Return a page of schedules."""
         found = self.portal.read("schedule-list", limit=PER_PAGE, cursor=request.GET.get("cursor"))
         pages = {"next": cursor_of(found["next"]), "previous": cursor_of(found["previous"])}
-        return self.page("schedules/list.html", {"rows": found["data"], **pages})
+        return self.page("schedules/list.html", {"rows": found["data"], **pages, **plan_context(self)})
 
 
 class ScheduleDetail(PortalPage):
@@ -34,27 +37,35 @@ class ScheduleDetail(PortalPage):
 
     def get(self, _request: HttpRequest, ref: str) -> HttpResponseBase:
         """Return the page of a schedule."""
-        found = self.portal.read("schedule-detail", ref)
-        published = self.portal.read("event-list", schedule=ref, limit=10)["data"]
-        return self.page("schedules/detail.html", {"schedule": found, "published": published})
+        context = {
+            "schedule": self.portal.read("schedule-detail", ref),
+            "published": self.portal.read("event-list", schedule=ref, limit=PUBLISHED)["data"],
+            "key": forms.new_key(),
+        }
+        return self.page("schedules/detail.html", context)
 
 
 class ScheduleAction(PortalPage):
-    """Pause, resume or delete a schedule by a button."""
+    """Run, pause, resume or delete a schedule by a button."""
 
     tab = "schedules"
     operation = ("PATCH", "schedule-detail")
     http_method_names = POST_ONLY
     STATES: ClassVar[dict[str, str]] = {"pause": "paused", "resume": "active"}
 
-    def post(self, _request: HttpRequest, ref: str, action: str) -> HttpResponseBase:
+    def post(self, request: HttpRequest, ref: str, action: str) -> HttpResponseBase:
         """Do it, and return to the page of the schedule, or to the list."""
-        if action == "delete":
-            done = self.portal.call("DELETE", "schedule-detail", ref)
-        else:
-            done = self.portal.call("PATCH", "schedule-detail", ref, body={"state": self.STATES[action]})
+        done = self._do(request, ref, action)
         if not done.ok:
             return self.message(done.status, _("This did not work."), done.detail)
         response = redirect("portal-schedules") if action == "delete" else redirect("portal-schedule", ref)
         response.status_code = 303
         return response
+
+    def _do(self, request: HttpRequest, ref: str, action: str) -> ApiResponse:
+        match action:
+            case "run":
+                return self.portal.call("POST", "schedule-run", ref, idempotency_key=request.POST.get("key", ""))
+            case "delete":
+                return self.portal.call("DELETE", "schedule-detail", ref)
+        return self.portal.call("PATCH", "schedule-detail", ref, body={"state": self.STATES[action]})
