@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,12 +22,15 @@ from django.db import connection
 
 from config.local import embedded
 from config.local.up import programs
+from tests.browser import BROWSER
 from tests.database_url import database_url
+from tests.journeys.up import Platform
 from tests.ports import free_port
 from tests.processes import start
 from tests.receiver import Receiver
 from tests.waiting import wait_until
 
+collect_ignore = [] if BROWSER else ["test_portal.py"]
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -170,3 +174,16 @@ def mark_table(transactional_db: None) -> Iterator[None]:
 def receiver() -> Iterator[Receiver]:
     with Receiver() as it:
         yield it
+
+
+@pytest.fixture
+def platform() -> Iterator[Platform]:
+    with tempfile.TemporaryDirectory() as above:
+        platform = Platform(Path(above) / "data", free_port())
+        yield platform
+        if platform.process and platform.process.poll() is None:
+            platform.stop()
+        if platform.process and platform.process.stdout:
+            platform.process.stdout.close()
+        platform.kill_all()
+        embedded.discard(platform.data, wait=60)
