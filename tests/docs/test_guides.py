@@ -87,6 +87,7 @@ def test_guides_followed_to_the_letter_add_what_they_say(copy: Copy) -> None:
     add_resource(copy)
     add_scheme(copy)
     add_admin_page(copy)
+    add_portal_page(copy)
     copy.run("-m", "ruff", "check", "--fix", "--select", "I", *ROOMS)
     copy.run("-m", "ruff", "format", *ROOMS)
     copy.run("-m", "ruff", "check", "--select", "E,F,I", *ROOMS)
@@ -104,11 +105,12 @@ TESTS = (  # in this order: the first one writes the description, with which the
     "tests/webhooks/schemes/test_timestamps.py",
     "tests/webhooks/schemes/test_try_acme.py",
     "tests/delivery/admin/test_attempts.py",
+    "tests/delivery/portal/test_recoveries.py",
     "tests/config/test_celery.py",
     "tests/config/ops/test_probes.py",
     "-k",
-    "(generator or expiring or tags or text_that or content_mode or acme or attempts or celery or metrics) "
-    "and not warnings and not any_other_header",  # slow, and the same for every operation and every scheme
+    "(generator or expiring or tags or text_that or content_mode or acme or attempts or recoveries or celery "
+    "or metrics) and not warnings and not any_other_header",  # slow, and the same for every operation and every scheme
 )
 
 
@@ -163,3 +165,13 @@ def add_admin_page(copy: Copy) -> None:
         block("admin-page", 1) + "from delivery.admin import deliveries as deliveries\n",
     )
     copy.create("tests/delivery/admin/test_attempts.py", block("admin-page", 2))
+
+
+def add_portal_page(copy: Copy) -> None:
+    copy.create("delivery/portal/recoveries.py", block("portal-page", 0))
+    copy.create("delivery/templates/delivery/portal/recoveries.html", block("portal-page", 1))
+    path = "delivery/portal/urls.py"
+    copy.replace(path, "catalogue, messages, opening\n", "catalogue, messages, opening, recoveries\n")
+    copy.insert(path, '    path("portal/messages/"', block("portal-page", 2))
+    copy.append("delivery/locale/de/LC_MESSAGES/django.po", block("portal-page", 3))
+    copy.create("tests/delivery/portal/test_recoveries.py", block("portal-page", 4))
