@@ -142,6 +142,11 @@ def alert_rule_failed(rule_id: UUID, error: Exception) -> None:
     log.error("alert rule not evaluated", rule=public("alr", rule_id), exc_info=error)
 
 
+def alerts_taken_over(rules: int, messages: int) -> None:
+    """Log that a web process has evaluated rules or sent messages, since no worker did."""
+    log.warning("alerts evaluated without a worker", rules=rules, messages=messages)
+
+
 def alert_message_failed(message_id: UUID, error: str, *, is_over: bool) -> None:
     """Log that a message about alerts was not sent."""
     log.warning("alert message not sent", message=public("alm", message_id), error=error, is_over=is_over)

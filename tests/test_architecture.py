@@ -63,7 +63,7 @@ ROOMS = {
     "webhooks.processing": f"{GROUND} {RECEIVER} webhooks.sources",
     "webhooks.receiving": f"{GROUND} {RECEIVER} webhooks.schemes webhooks.senders webhooks.sources webhooks.processing",
     "webhooks.readers": f"{GROUND} {RECEIVER} webhooks.sources.models {WORK} webhooks.sources.kinds",
-    "webhooks.conditions": f"{GROUND} {RECEIVER} webhooks.sources.models",
+    "webhooks.conditions": f"{GROUND} {RECEIVER} webhooks.sources.models webhooks.sources",
     "webhooks.cloudevents": "webhooks.wire webhooks.models",
     "webhooks.pytest_plugin": "webhooks.models webhooks.testing",
     "webhooks.testing": f"{GROUND} {RECEIVER} {WORK} webhooks.schemes webhooks.sources webhooks.cloudevents",

@@ -112,6 +112,7 @@ ROWS = [
     Row("kafka", "records of a Kafka topic, to delivered", sources.kafka, {"rate": 2_000}),
     Row("kafka-out", "events to a topic of Kafka", destinations.kafka, {"rate": 2_000}),
     Row("amqp", "events to a queue of RabbitMQ", destinations.amqp, {"rate": 2_000}, quick=False),
+    Row("poll", "events to a pulled endpoint, one consumer", destinations.poll, {"rate": 2_000}),
     Row("outbox", "rows of another database's outbox to endpoints", sources.outbox, {"rate": 2_000}),
     Row("changes", "changes of another database to an endpoint", sources.changes, {"rate": 2_000}),
     Row("large-body", "receive one body of 1 GB (quick: 256 MB)", large_body.receive),

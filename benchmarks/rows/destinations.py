@@ -1,7 +1,7 @@
-"""Deliver to brokers: from publishing events to what the broker has acknowledged.
+"""Deliver to brokers and to a consumer that pulls: from publishing events to what the other side has acknowledged.
 
 Kafka is a mock cluster in the process of the benchmark. RabbitMQ is a real one, with durable queues and publisher
-confirms, where it can be had; its work is no part of what is measured.
+confirms, where it can be had. The consumer is a thread of the benchmark. What these do is no part of what is measured.
 """
 
 import time
@@ -12,10 +12,11 @@ from confluent_kafka import Consumer, TopicPartition
 
 from benchmarks.bench import BATCH, Bench, all_have_status, counted, event_types
 from benchmarks.result import Result
+from benchmarks.wire.consumer import PullingConsumer
 from benchmarks.wire.kafka_cluster import KafkaCluster
 from tests.brokers.amqp.server import PASSWORD, USER, VIRTUAL_HOST, RabbitMq, absence
 
-TOPIC = QUEUE = "orders"
+TOPIC = QUEUE = PULLED = "orders"
 
 
 def kafka(bench: Bench) -> Result:
@@ -28,7 +29,8 @@ def kafka(bench: Bench) -> Result:
         return sum((consumer.get_watermark_offsets(it, timeout=30) or (0, 0))[1] for it in partitions)
 
     try:
-        return _measure(bench, {"type": "kafka", "settings": cluster.settings}, stored)
+        types = _create(bench, {"type": "kafka", "settings": cluster.settings})
+        return _measure(bench, types, stored)
     finally:
         consumer.close()
 
@@ -49,15 +51,29 @@ def amqp(bench: Bench) -> Result:
             "settings": {**settings, "routing_key": QUEUE},
             "credentials": {"password": PASSWORD},
         }
-        return _measure(bench, endpoint, lambda: int(channel.queue_declare(QUEUE, passive=True).message_count))
+        types = _create(bench, endpoint)
+        return _measure(bench, types, lambda: int(channel.queue_declare(QUEUE, passive=True).message_count))
     finally:
         broker.end()
 
 
-def _measure(bench: Bench, endpoint: dict[str, Any], stored: Callable[[], int]) -> Result:
-    types, count = event_types(1), bench.size(10_000, 40_000)
+def poll(bench: Bench) -> Result:
+    """Publish events of one type to a pulled endpoint, whose messages one consumer fetches and acknowledges."""
+    types = _create(bench, {"uid": PULLED, "type": "poll", "settings": {}})
+    with PullingConsumer(bench.deployment.port, bench.deployment.api_key, PULLED) as consumer:
+        return _measure(bench, types, lambda: consumer.fetched)
+
+
+def _create(bench: Bench, endpoint: dict[str, Any]) -> list[str]:
+    """Create an endpoint that gets events of one type; return the type."""
+    types = event_types(1)
     fields = {"credentials": {}, "max_in_flight": 500, **endpoint, "subscriptions": [{"event_types": types}]}
     bench.deployment.create("endpoints/", fields)
+    return types
+
+
+def _measure(bench: Bench, types: list[str], stored: Callable[[], int]) -> Result:
+    count = bench.size(10_000, 40_000)
     bench.send(bench.singles(types))
     bench.await_settled()
     since = stored()

@@ -66,7 +66,7 @@ PROCESSES = (
 )
 LATE = (
     "waypost_alert_evaluation_late_seconds",
-    "Time by which the evaluation of an alert rule is late. High: no worker evaluates them.",
+    "Time by which the evaluation of an alert rule is late. High: neither a worker nor a web process evaluates them.",
 )
 
 

@@ -112,7 +112,7 @@ def _alerts(_status: PlatformStatus, _now: datetime) -> Part:
     page, late = "admin:delivery_alertrule_changelist", seconds_late()
     if late > LATE_RULE:
         wait = duration(timedelta(seconds=late))
-        return Part("Alert rules", "bad", f"{wait} late", "No worker evaluates the alert rules", page)
+        return Part("Alert rules", "bad", f"{wait} late", "No process evaluates the alert rules", page)
     return Part("Alert rules", "good", "evaluated", "Each rule was evaluated in time", page)
 
 

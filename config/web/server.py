@@ -69,6 +69,7 @@ def create_application() -> object:
     """Prepare the process, and return its application."""
     application = _prepared("config.web.application.application")
     import_string("config.web.heartbeat.start")(application.probe_threads)
+    import_string("config.web.alerts.start")(application.probe_threads)
     return application
 
 

@@ -28,6 +28,7 @@ RULES: dict[str, tuple[str, str, Mapping[str, Any], Mapping[str, Any]]] = {
     "dead-receipts": ("Received messages were given up", "dead_receipts", {"above": 0, "minutes": 15}, {}),
     "source-failing": ("Source is not read", "source_failing", {}, {"for_minutes": 5}),
     "source-endangers": ("Source holds back the other system", "source_warning", {}, {"severity": CRITICAL}),
+    "source-expiring": ("Secret of a source ends soon", "source_expiring", {}, {}),
     "schedules-late": ("Schedules are late", "schedule_late", {}, {}),
     "plan-limit": ("Limit of a plan is nearly used up", "plan_limit", {}, {"severity": INFO}),
     "expiring": ("Certificate or key ends soon", "expiring", {}, {}),

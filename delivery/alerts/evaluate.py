@@ -1,9 +1,10 @@
 """Evaluate the alert rules that are due, and store what follows.
 
-``run`` is a task; any number of processes may run it side by side, on any machine. One transaction locks a rule,
-looks where its condition holds, changes the alerts and stores the messages about that: either all is committed or
-nothing, so a crash between any two statements neither loses nor repeats a message. A rule that another process has
-locked is skipped. The operator's rules go first, since the others may be many.
+``run`` is a task of the workers; a web process runs it while they do not (``is_neglected``), so that an alert about
+missing workers needs none of them. Any number of processes may run it side by side, on any machine. One transaction
+locks a rule, looks where its condition holds, changes the alerts and stores the messages about that: either all is
+committed or nothing, so a crash between any two statements neither loses nor repeats a message. A rule that another
+process has locked is skipped. The operator's rules go first, since the others may be many.
 
 Failure: a rule whose condition cannot be evaluated has the reason in ``last_error``, and is tried again; the others
 go on.
@@ -22,11 +23,15 @@ from delivery import metrics, telemetry
 from delivery.alerts.announce import announce
 from delivery.alerts.transitions import Transitions, decide
 from delivery.models import Alert, AlertRule
+from webhooks.kit import sql
 from webhooks.kit.conditions.condition import Condition, Finding, Question
 from webhooks.kit.conditions.registry import CONDITIONS
 from webhooks.kit.sql import database_now
 
 HAS_DUE_RULES = "EXISTS (SELECT FROM delivery_alertrule WHERE due_at <= now())"  # reader: the schedule
+NEGLECTED_AFTER = 30.0  # seconds that due rules wait, and none is evaluated, until a web process evaluates them
+IS_NEGLECTED = """SELECT EXISTS (SELECT FROM delivery_alertrule WHERE due_at <= now() - %(after)s * interval '1 second')
+   AND NOT EXISTS (SELECT FROM delivery_alertrule WHERE evaluated_at > now() - %(after)s * interval '1 second')"""
 RUN_SECONDS = 4.0  # one run of the task; what is due then waits for the next
 STATEMENT_SECONDS = 5  # for one statement of a condition
 RETRY_AFTER = 30.0  # seconds until a rule whose evaluation failed
@@ -47,6 +52,15 @@ def run(*, seconds: float = RUN_SECONDS) -> int:
     while time.monotonic() < until and run_next():
         evaluated += 1
     return evaluated
+
+
+def is_neglected() -> bool:
+    """Return whether rules are due that no process has evaluated for NEGLECTED_AFTER seconds. Index: alert_rule_due.
+
+    While rules are evaluated all the same, only more slowly than they are due, nothing is neglected.
+    """
+    [(found,)] = sql.run(IS_NEGLECTED, {"after": NEGLECTED_AFTER})
+    return bool(found)
 
 
 def run_next() -> bool:

@@ -1,9 +1,9 @@
 """Send the messages about alerts that are due to e-mail addresses and URLs of Apprise.
 
-``run`` is a task; several processes may run it. A message is claimed by a token, sent outside a transaction, and
-settled if the token is still its own. A process that is killed between sending and settling lets it be sent again
-after CLAIM_SECONDS: mail has the same ``Message-ID`` then, by which mail programs drop the second. (Endpoints get
-their messages as deliveries, with all that deliveries have.)
+``run`` is a task; several processes may run it, web processes too while the workers do not (``is_neglected``). A
+message is claimed by a token, sent outside a transaction, and settled if the token is still its own. A process that is
+killed between sending and settling lets it be sent again after CLAIM_SECONDS: mail has the same ``Message-ID`` then, by
+which mail programs drop the second. (Endpoints get their messages as deliveries, with all that deliveries have.)
 """
 
 from collections.abc import Sequence
@@ -22,6 +22,7 @@ from webhooks.kit.encryption import decrypt
 from webhooks.kit.sql import database_now
 
 HAS_DUE_MESSAGES = "EXISTS (SELECT FROM delivery_alertmessage WHERE next_attempt_at <= now())"  # reader: the schedule
+NEGLECTED_AFTER = 30.0  # seconds that a due message waits until a web process sends it
 BATCH = 20
 CLAIM_SECONDS = 120.0
 WAITS = (30, 120, 600, 1_800, 3_600, 3 * 3_600)  # seconds after each failure; after the last the message has failed
@@ -44,6 +45,12 @@ def run() -> int:
             sent += 1
             _settle(message, {"state": STATE.SENT, "sent_at": database_now(), "next_attempt_at": None})
     return sent
+
+
+def is_neglected() -> bool:
+    """Return whether a message is due that no process has claimed for NEGLECTED_AFTER seconds."""
+    late = database_now() - timedelta(seconds=NEGLECTED_AFTER)
+    return AlertMessage.objects.filter(next_attempt_at__lte=late).exists()
 
 
 def claim(token: UUID) -> Sequence[AlertMessage]:

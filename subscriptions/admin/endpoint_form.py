@@ -22,11 +22,13 @@ from subscriptions.endpoints.endpoints import change_endpoint, create_endpoint
 from subscriptions.errors import Invalid, InvalidParts
 from subscriptions.models import Endpoint, Tenant
 from subscriptions.validation import check_text, check_uid
+from webhooks.kit.jsonata.evaluators import EvaluatorUnavailable
 from webhooks.outgoing.errors import LimitReached
 from webhooks.wire.ids import parse
 
 MAY_ADD, MAY_CHANGE = "subscriptions.add_endpoint", "subscriptions.change_endpoint"  # permissions
 LONG = 4096  # characters; longer credentials, such as key files, are edited in several lines
+NO_EVALUATOR = "No process that evaluates JSONata expressions is free; try again."
 URL = Setting("url", "URL", "Address that receives the deliveries.", is_required=True)
 
 
@@ -152,6 +154,8 @@ def run_for_form(form: forms.Form, write: Any) -> Any:
         form.add_error(name if name in form.fields else None, error.message)
     except LimitReached as error:
         form.add_error(None, str(error))
+    except EvaluatorUnavailable:
+        form.add_error(None, NO_EVALUATOR)
     return None
 
 

@@ -32,7 +32,8 @@ class ConnectorField(Setting):
 class Message:
     """Hold one kind of request: the ``texts`` of its transformer, its ``body`` and its ``content_type``.
 
-    ``expected``: the body that the connector's sample becomes with its example settings.
+    ``jsonata``: an expression in place of both, which has the settings as ``$settings``; empty: none. ``expected``: the
+    body that the connector's sample becomes with its example settings.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Message:
     description: str
     texts: Mapping[str, Any]
     body: Any
+    jsonata: str
     content_type: str
     expected: Any
 
@@ -81,7 +83,7 @@ class Connector:
 
 
 def read_connector(name: str, written: Mapping[str, Any]) -> Connector:
-    """Return the connector of a file. Raises KeyError or TypeError for one that is no connector."""
+    """Return the connector of a file. Raises KeyError, TypeError or ValueError for one that is no connector."""
     request = written["request"]
     return Connector(
         name=name,
@@ -107,12 +109,16 @@ def _field(written: Mapping[str, Any]) -> ConnectorField:
 
 
 def _message(written: Mapping[str, Any]) -> Message:
+    expression = written.get("jsonata", "")
+    if expression and written.keys() & {"texts", "body"}:
+        raise ValueError(f"message {written['name']}: jsonata stands in place of texts and body")
     return Message(
         name=written["name"],
         label=written["label"],
         description=written["description"],
         texts=written.get("texts", {}),
-        body=written["body"],
+        body=None if expression else written["body"],
+        jsonata=expression,
         content_type=written.get("content_type", "application/json"),
         expected=written["expected"],
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from subscriptions.connectors.connector import Connector
-from subscriptions.connectors.fill import Filled, fill
+from subscriptions.connectors.fill import Filled, fill, own_transformer
 from subscriptions.endpoints.endpoints import create_endpoint
 from subscriptions.endpoints.http.credentials import check_auth
 from subscriptions.errors import AlreadyExists, Invalid, InvalidParts, StateConflict
@@ -25,8 +25,9 @@ def create_from_connector(
     """Create an endpoint; return it with the key that verifies its deliveries, as ``create_endpoint`` does.
 
     ``subscriptions``: event types, pattern and so on, and ``message``, the name of the connector's message that the
-    events become; the first one by default. ``fields``: others of the endpoint. Suspends the request as
-    ``create_endpoint`` does, so call it outside a transaction.
+    events become; the first one by default. With a ``transformer`` that one makes the body, in place of the message's.
+    ``fields``: others of the endpoint. Suspends the request as ``create_endpoint`` does, so call it outside a
+    transaction.
 
     Raises InvalidParts for settings and credentials that cannot be used, Invalid for an unknown message, and what
     ``create_endpoint`` and ``set_subscriptions`` raise.
@@ -51,13 +52,15 @@ def create_from_connector(
 
 
 def _subscription(connector: Connector, filled: Filled, given: Mapping[str, Any], place: int) -> dict[str, Any]:
-    fields = {name: value for name, value in given.items() if name != "message"}
+    fields = {name: value for name, value in given.items() if name not in ("message", "transformer")}
     try:
         message = connector.message(given.get("message") or "")
     except KeyError:
         names = ", ".join(it.name for it in connector.messages)
         raise Invalid("subscriptions", f"message: must be one of: {names}.", f"/{place}/message") from None
-    return {**fields, "transformer": filled.transformers[message.name]}
+    own = given.get("transformer")
+    made = filled.transformers[message.name] if own is None else own_transformer(message, own)
+    return {**fields, "transformer": made}
 
 
 def _of_setting(connector: Connector, error: Invalid) -> Invalid:

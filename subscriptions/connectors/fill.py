@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from subscriptions.connectors.connector import Connector, Message
-from subscriptions.connectors.template import write_fields, write_template
+from subscriptions.connectors.template import write_expression, write_fields, write_template
 from subscriptions.errors import Invalid, InvalidParts
 from subscriptions.routing.compiled_patterns import compile_transformer
 from subscriptions.validation import check_transformer
@@ -37,7 +37,10 @@ class Filled:
 
 
 def fill(connector: Connector, settings: Mapping[str, Any], credentials: Mapping[str, Any]) -> Filled:
-    """Return the request of a connector with these fields. Raises InvalidParts with all that are wrong."""
+    """Return the request of a connector with these fields.
+
+    Raises InvalidParts with all that are wrong; EvaluatorUnavailable if a message is a JSONata expression.
+    """
     try:
         checked, secrets = check_settings(connector.fields, settings, credentials)
     except InvalidSettings as error:
@@ -52,7 +55,7 @@ def fill(connector: Connector, settings: Mapping[str, Any], credentials: Mapping
         transformers={it.name: _transformer(it, checked) for it in connector.messages},
     )
     for transformer in filled.transformers.values():
-        _check_size(transformer)
+        _check_stored(transformer)
     return filled
 
 
@@ -65,8 +68,13 @@ def fill_masked(connector: Connector, settings: Mapping[str, Any]) -> Filled:
 def transformer_of(message: Message, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the transformer that makes a message with these settings. Raises InvalidParts if it cannot be stored."""
     made = _transformer(message, settings)
-    _check_size(made)
+    _check_stored(made)
     return made
+
+
+def own_transformer(message: Message, written: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a transformer that was given in place of a message's, with its content type unless it has another."""
+    return {"content_type": message.content_type, **written}
 
 
 def _check_paths(connector: Connector, settings: Mapping[str, Any]) -> None:
@@ -85,7 +93,7 @@ def _check_paths(connector: Connector, settings: Mapping[str, Any]) -> None:
         raise InvalidParts(problems)
 
 
-def _check_size(transformer: Mapping[str, Any]) -> None:
+def _check_stored(transformer: Mapping[str, Any]) -> None:
     try:
         check_transformer(transformer)
     except Invalid as error:
@@ -93,6 +101,8 @@ def _check_size(transformer: Mapping[str, Any]) -> None:
 
 
 def _transformer(message: Message, settings: Mapping[str, Any]) -> dict[str, Any]:
+    if message.jsonata:
+        return {"jsonata": write_expression(message.jsonata, settings), "content_type": message.content_type}
     texts = {
         name: {**it, "template": _PLACE.sub(lambda place: str(settings.get(place[1], "")), it["template"])}
         for name, it in message.texts.items()

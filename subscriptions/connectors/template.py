@@ -1,4 +1,4 @@
-"""Write the body of a message as the template of a transformer. Pure.
+"""Write the body of a message as the template of a transformer, or as its JSONata expression. Pure.
 
 The body is JSON. Three forms of an object stand for something else:
 
@@ -7,6 +7,8 @@ The body is JSON. Three forms of an object stand for something else:
     {"$fields": "properties"}  the object of a setting, whose strings may contain ``<$.path>``
 
 Any other string is sent as it is, whatever it contains.
+
+A JSONata expression reads the settings as ``$settings``: an object, which is written in front of it.
 """
 
 import json
@@ -27,6 +29,11 @@ def write_template(body: Any, settings: Mapping[str, Any]) -> str:
 def write_fields(fields: Any) -> str:
     """Return the JSON of an object in whose strings ``<$.path>`` stays a place of the template."""
     return _NO_PLACE.sub(r"\\u003c", json.dumps(fields, ensure_ascii=False))
+
+
+def write_expression(expression: str, settings: Mapping[str, Any]) -> str:
+    """Return the expression with the settings bound to ``$settings``. JSON is a literal in JSONata."""
+    return f"($settings := {json.dumps(dict(settings), ensure_ascii=False)}; {expression})"
 
 
 def _written(node: Any, settings: Mapping[str, Any]) -> str | None:

@@ -29,6 +29,7 @@ QUOTED = {  # by README.md, docs/why/*.md and docs/scale.md
         "kafka",
         "kafka-out",
         "amqp",
+        "poll",
         "changes",
         "large-body",
     ),

@@ -1,5 +1,7 @@
 """Run the long form of the fault suite: every fault for each seed, in random order; exit 1 if a guarantee was violated.
 
+Every platform delivers to HTTP endpoints and, beside them, to a topic of Kafka (tests/faults/topic.py).
+
 python -m tests.faults [--seeds 20] [--first 1] [--only WORDS] [--platforms N]
 
 ``--first SEED --seeds 1`` repeats a seed in the same order; ``--only`` runs a single fault.
@@ -15,6 +17,9 @@ from tests.faults.platforms import missing_requirement
 from tests.faults.report import out, table
 from tests.faults.rounds import clean_up_on_sigterm, plan_rounds, run_rounds
 
+DESCRIPTION = """Inject faults into the platform one by one while it delivers to HTTP endpoints and to a topic of Kafka,
+and compare what was accepted with what arrived: nothing lost, repeats byte-identical, order kept where promised."""
+
 
 def main() -> int:
     clean_up_on_sigterm()
@@ -28,7 +33,7 @@ def main() -> int:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Inject faults into the platform one by one, and compare the records.")
+    parser = argparse.ArgumentParser(description=DESCRIPTION)
     parser.add_argument("--seeds", type=int, default=20, help="number of seeds (default 20)")
     parser.add_argument("--first", type=int, default=1, help="the first seed (default 1)")
     parser.add_argument("--only", default="", help="only faults whose name contains these words")

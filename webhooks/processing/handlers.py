@@ -33,6 +33,7 @@ from django.utils.module_loading import import_string
 
 from webhooks import telemetry
 from webhooks.kit.bodies.message_body import is_plain
+from webhooks.kit.jsonata.evaluators import EvaluatorUnavailable
 from webhooks.models import Receipt, Source
 from webhooks.processing.handler_patterns import ReceiptPatterns, compile_pattern
 from webhooks.processing.handler_registry import TOGETHER, handler_paths
@@ -47,6 +48,7 @@ Function = Callable[[Receipt], object]
 F = TypeVar("F", bound=Function)
 
 ANY = "*"
+NO_EVALUATOR_SECONDS = 2.0  # until a receipt is due again whose expression no process could evaluate
 
 
 class RetryLater(Exception):
@@ -97,6 +99,8 @@ class HandlerRule:
             run_steps(self.function, self.index, self.steps, receipt)
         except BreakerOpen as error:
             raise RetryLater(error.seconds) from error
+        except EvaluatorUnavailable as error:
+            raise RetryLater(NO_EVALUATOR_SECONDS) from error
         except StepFailed as error:
             raise GiveUp(str(error)) from error
 

@@ -24,6 +24,7 @@ AlertConditionName: TypeAlias = Literal[
     "source_failing",
     "source_lag",
     "source_warning",
+    "source_expiring",
     "endpoint_failing",
     "endpoint_disabled",
     "circuit_open",
@@ -48,6 +49,7 @@ AlertConditionName: TypeAlias = Literal[
 * `source_failing` - Source not read
 * `source_lag` - Source behind
 * `source_warning` - Source endangers the other system
+* `source_expiring` - Secrets of sources end
 * `endpoint_failing` - Endpoint fails
 * `endpoint_disabled` - Endpoint disabled
 * `circuit_open` - Circuit breaker open
@@ -113,6 +115,7 @@ class AlertRulePreviewCreateRequest(TypedDict, closed=True):
     * `source_failing` - Source not read
     * `source_lag` - Source behind
     * `source_warning` - Source endangers the other system
+    * `source_expiring` - Secrets of sources end
     * `endpoint_failing` - Endpoint fails
     * `endpoint_disabled` - Endpoint disabled
     * `circuit_open` - Circuit breaker open
@@ -483,25 +486,6 @@ class ConnectorMessage(TypedDict):
     expected_body: Any
     """
     Body that the connector's `sample` becomes, with the settings of `example`.
-    """
-
-
-class ConnectorPreviewRequest(TypedDict, closed=True):
-    """
-    A connector's settings, and the event to show the request of.
-    """
-
-    settings: NotRequired[dict[str, Any]]
-    """
-    Settings of the connector, as it lists them.
-    """
-    message: NotRequired[str]
-    """
-    Message to show. Default: the first.
-    """
-    event: NotRequired[dict[str, Any] | str]
-    """
-    An event as it would be published, or the id of a published one. Default: the connector's sample.
     """
 
 
@@ -3766,12 +3750,6 @@ class FieldError(TypedDict):
     """
 
 
-class EventPattern(TypedDict):
-    """
-    Event pattern: the fields of an event, each with the values and conditions it may match.
-    """
-
-
 class Texts(TypedDict, closed=True):
     template: str
     """
@@ -3815,6 +3793,12 @@ class EventTransformer(TypedDict, closed=True):
     content_type: NotRequired[str]
     """
     Content type of the body, such as `text/csv; charset=utf-8`. Default: that of a CloudEvent, of JSON, or of plain text, as the body is.
+    """
+
+
+class EventPattern(TypedDict):
+    """
+    Event pattern: the fields of an event, each with the values and conditions it may match.
     """
 
 
@@ -4112,6 +4096,10 @@ class SourceEnrichment(TypedDict, closed=True):
     body: NotRequired[str | None]
     """
     Template of the body; null: the event as JSON.
+    """
+    jsonata: NotRequired[str | None]
+    """
+    JSONata expression of the body, in place of a template: `{"customer": body.customer, "skus": body.lines.sku}`.
     """
     timeout_seconds: NotRequired[int]
     """
@@ -4495,6 +4483,7 @@ class AlertRule(TypedDict):
     * `source_failing` - Source not read
     * `source_lag` - Source behind
     * `source_warning` - Source endangers the other system
+    * `source_expiring` - Secrets of sources end
     * `endpoint_failing` - Endpoint fails
     * `endpoint_disabled` - Endpoint disabled
     * `circuit_open` - Circuit breaker open
@@ -4643,6 +4632,7 @@ class AlertRuleRequest(TypedDict, closed=True):
     * `source_failing` - Source not read
     * `source_lag` - Source behind
     * `source_warning` - Source endangers the other system
+    * `source_expiring` - Secrets of sources end
     * `endpoint_failing` - Endpoint fails
     * `endpoint_disabled` - Endpoint disabled
     * `circuit_open` - Circuit breaker open
@@ -4717,6 +4707,7 @@ class AlertRuleUpdateRequest(TypedDict, closed=True):
     * `source_failing` - Source not read
     * `source_lag` - Source behind
     * `source_warning` - Source endangers the other system
+    * `source_expiring` - Secrets of sources end
     * `endpoint_failing` - Endpoint fails
     * `endpoint_disabled` - Endpoint disabled
     * `circuit_open` - Circuit breaker open
@@ -5422,6 +5413,29 @@ class ConnectorList(TypedDict):
     """
 
 
+class ConnectorPreviewRequest(TypedDict, closed=True):
+    """
+    A connector's settings, and the event to show the request of.
+    """
+
+    settings: NotRequired[dict[str, Any]]
+    """
+    Settings of the connector, as it lists them.
+    """
+    message: NotRequired[str]
+    """
+    Message to show. Default: the first.
+    """
+    transformer: NotRequired[EventTransformer | None]
+    """
+    Transformer that makes the body in place of the message, in JSONata or as a template: `{"jsonata": "{'text': data.title}"}`. Its content type is that of the message unless it has another; null: the body of the message.
+    """
+    event: NotRequired[dict[str, Any] | str]
+    """
+    An event as it would be published, or the id of a published one. Default: the connector's sample.
+    """
+
+
 class ConnectorSetting(TypedDict):
     """
     A setting of a connector: a member of `settings` or of `credentials`.
@@ -5499,6 +5513,10 @@ class ConnectorSubscriptionRequest(TypedDict, closed=True):
     pattern: NotRequired[EventPattern | None]
     """
     Event pattern, matched against the whole event: `{"data": {"total": [{"numeric": [">", 100]}]}}`. Null: every event of these types. At most 16 KiB.
+    """
+    transformer: NotRequired[EventTransformer | None]
+    """
+    Transformer that makes the body in place of the message, in JSONata or as a template: `{"jsonata": "{'text': data.title}"}`. Its content type is that of the message unless it has another; null: the body of the message.
     """
     description: NotRequired[str]
     """
@@ -9606,6 +9624,7 @@ class AlertCondition(TypedDict):
     * `source_failing` - Source not read
     * `source_lag` - Source behind
     * `source_warning` - Source endangers the other system
+    * `source_expiring` - Secrets of sources end
     * `endpoint_failing` - Endpoint fails
     * `endpoint_disabled` - Endpoint disabled
     * `circuit_open` - Circuit breaker open

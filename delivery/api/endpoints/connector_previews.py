@@ -11,7 +11,8 @@ from rest_framework.response import Response
 from delivery.api.dry_runs import MAX_STEPS, TOO_COSTLY, EventOrId, RequestPreviewSerializer, event_of
 from delivery.reading.requests.connector_preview import preview, sample_event
 from subscriptions.api.connectors.connectors import connector_of
-from subscriptions.api.connectors.serializers import SETTINGS_HELP
+from subscriptions.api.connectors.serializers import SETTINGS_HELP, TRANSFORMER_HELP
+from subscriptions.api.fields.routing import TransformerField
 from subscriptions.api.tenancy import tenant_of
 from subscriptions.models import Scope
 from webhooks.kit.rest.serializers import ObjectField, StrictSerializer, TextField
@@ -24,6 +25,7 @@ class ConnectorPreviewSerializer(StrictSerializer):
 
     settings = ObjectField(default=dict, help_text=SETTINGS_HELP)
     message = TextField(default="", allow_blank=True, max_length=64, help_text="Message to show. Default: the first.")
+    transformer = TransformerField(required=False, allow_null=True, help_text=TRANSFORMER_HELP)
     event = EventOrId(
         required=False,
         help_text="An event as it would be published, or the id of a published one. Default: the connector's sample.",
@@ -78,7 +80,13 @@ class ConnectorPreviews(StrictView):
         event = event_of(tenant, fields["event"]) if "event" in fields else sample_event(connector)
         try:
             shown = preview(
-                connector, fields["settings"], fields["message"], event, tenant.pk, budget=StepBudget(MAX_STEPS)
+                connector,
+                fields["settings"],
+                fields["message"],
+                event,
+                tenant.pk,
+                budget=StepBudget(MAX_STEPS),
+                transformer=fields.get("transformer"),
             )
         except BudgetExceeded:
             raise ValidationError({"event": [TOO_COSTLY]}) from None

@@ -9,7 +9,7 @@ import orjson
 
 from delivery.reading.requests.dry_run import DryRunEvent, dry_run, parse_event
 from subscriptions.connectors.connector import Connector
-from subscriptions.connectors.fill import fill_masked
+from subscriptions.connectors.fill import fill_masked, own_transformer
 from subscriptions.endpoints.http.credentials import body_member, client_credentials
 from subscriptions.endpoints.http.encrypted_fields import EncryptedFields, request_headers
 from subscriptions.errors import Invalid
@@ -46,18 +46,21 @@ def preview(
     event: DryRunEvent,
     tenant_id: UUID,
     budget: StepBudget,
+    transformer: Mapping[str, Any] | None = None,
 ) -> ConnectorPreview:
     """Compose the request of one message of a connector. Raises InvalidParts for wrong settings, BudgetExceeded.
 
-    Raises Invalid for ``message`` if the connector has none of this name.
+    ``transformer``: makes the body in place of the message's. Raises Invalid for ``message`` if the connector has none
+    of this name.
     """
     try:
-        name = connector.message(message).name
+        found = connector.message(message)
     except KeyError:
         raise Invalid("message", f"Must be one of: {', '.join(it.name for it in connector.messages)}.") from None
     filled = fill_masked(connector, settings)
     target = _target(filled.url, filled.headers, filled.auth, tenant_id)
-    result = dry_run(event, ALL_TYPES, None, compile_transformer(filled.transformers[name]), target, budget)
+    made = filled.transformers[found.name] if transformer is None else own_transformer(found, transformer)
+    result = dry_run(event, ALL_TYPES, None, compile_transformer(made, tenant_id), target, budget)
     if result.preview is None:
         return ConnectorPreview(filled.url, {}, b"", transformation_error=result.transformation_error)
     return ConnectorPreview(filled.url, result.preview.headers, result.preview.body)

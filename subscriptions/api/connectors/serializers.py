@@ -1,11 +1,10 @@
 """Serialize connectors, and the endpoints that are created from them."""
 
-from typing import Any
-
 from rest_framework import serializers
 
 from subscriptions.api.destinations.endpoint_types import EndpointSettingSerializer
 from subscriptions.api.fields.own import Metadata, Uid
+from subscriptions.api.fields.routing import TransformerField
 from subscriptions.api.serializers.endpoints import MAX_SUBSCRIPTIONS
 from subscriptions.api.serializers.subscriptions import EndpointSubscriptionSerializer
 from subscriptions.connectors.connector import CATEGORY_CHOICES
@@ -22,6 +21,11 @@ from webhooks.kit.rest.serializers import (
 
 MAX_DESCRIPTION = 1024  # characters
 SETTINGS_HELP = "Settings of the connector, as it lists them."
+TRANSFORMER_HELP = (
+    "Transformer that makes the body in place of the message, in JSONata or as a template: "
+    '`{"jsonata": "{\'text\': data.title}"}`. Its content type is that of the message unless it has another; null: the '
+    "body of the message."
+)
 
 
 class ConnectorSettingSerializer(EndpointSettingSerializer):
@@ -84,13 +88,10 @@ class ConnectorSubscriptionSerializer(EndpointSubscriptionSerializer):
         max_length=64,
         help_text="Message of the connector that the events become: `trigger`. Default: its first one.",
     )
+    transformer = TransformerField(required=False, allow_null=True, help_text=TRANSFORMER_HELP)
 
     class Meta(EndpointSubscriptionSerializer.Meta):
-        fields = ["message", "event_types", "pattern", "description", "active"]
-
-    def get_fields(self) -> dict[str, Any]:
-        """Return the fields without the transformer, which the connector has."""
-        return {name: it for name, it in super().get_fields().items() if name != "transformer"}
+        fields = ["message", "event_types", "pattern", "transformer", "description", "active"]
 
 
 class ConnectorEndpointSerializer(StrictSerializer):

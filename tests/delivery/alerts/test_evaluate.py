@@ -254,3 +254,33 @@ class TestSideBySide:
         assert occasions(only_rule.tenant) == []
         assert run_next()
         assert occasions(only_rule.tenant) == [("firing", 1)]
+
+    @pytest.mark.parametrize(
+        ("due", "evaluated", "is_neglected"),
+        [
+            (60, None, True),
+            (60, 60, True),
+            (10, 60, False),
+            (None, 60, False),
+        ],
+    )
+    def test_rule_that_waits_is_neglected(
+        self, only_rule: AlertRule, due: int | None, evaluated: int | None, is_neglected: bool
+    ) -> None:
+        set_times(only_rule, due, evaluated)
+        assert evaluation.is_neglected() is is_neglected
+
+    def test_rule_that_waits_behind_others_that_are_evaluated_is_not_neglected(self, only_rule: AlertRule) -> None:
+        other = make_rule()
+        set_times(only_rule, 300, 300)
+        set_times(other, None, 20)
+        assert not evaluation.is_neglected()
+        set_times(other, None, 40)
+        assert evaluation.is_neglected()
+
+
+def set_times(rule: AlertRule, due: int | None, evaluated: int | None) -> None:
+    """Let a rule have been due, and evaluated, so many seconds ago."""
+    now = database_now()
+    ago = {name: None if it is None else now - timedelta(seconds=it) for name, it in (("d", due), ("e", evaluated))}
+    AlertRule.objects.filter(pk=rule.pk).update(due_at=ago["d"], evaluated_at=ago["e"])

@@ -49,6 +49,16 @@ def test_message_that_another_process_has_claimed_is_left_to_it_until_its_claim_
     assert send.run() == 1
 
 
+def test_message_is_neglected_if_it_waits_and_no_process_claims_it() -> None:
+    message = make_message()
+    assert not send.is_neglected()
+    late = database_now() - timedelta(seconds=send.NEGLECTED_AFTER + 1)
+    AlertMessage.objects.filter(pk=message.pk).update(next_attempt_at=late)
+    assert send.is_neglected()
+    send.claim(uuid4())
+    assert not send.is_neglected()
+
+
 def test_failure_is_tried_again_later_and_given_up_in_the_end(settings: Any) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1

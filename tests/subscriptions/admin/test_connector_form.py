@@ -11,6 +11,7 @@ from subscriptions.connectors.catalogue import list_connectors
 from subscriptions.endpoints.http.encrypted_fields import decrypt_fields
 from subscriptions.models import Endpoint
 from tests.factories import make_tenant
+from webhooks.kit.jsonata.evaluators import EvaluatorUnavailable, evaluators
 
 pytestmark = pytest.mark.django_db
 ADD = "/admin/subscriptions/endpoint/add/"
@@ -66,9 +67,34 @@ def test_preview_shows_the_request_and_creates_nothing(admin_client: Client) -> 
     assert not Endpoint.objects.exists()
 
 
+def test_expression_makes_the_body_of_its_message(admin_client: Client) -> None:
+    expression = "{'event_action': 'trigger', 'summary': $uppercase(data.message)}"
+    page = post(admin_client, preview="1", tenant="", jsonata_trigger=expression)
+    assert '"summary": "3 OF 5 PROBES FAIL"' in page
+    assert page.count('"routing_key": "***"') == 3
+    assert '"event_action": "resolve"' in page
+    assert "whsec_" in post(admin_client, jsonata_trigger=expression)
+    down, up = Endpoint.objects.get().subscriptions.order_by("id")
+    assert down.transformer == {"content_type": "application/json", "jsonata": expression}
+    assert "template" in up.transformer
+
+
+@pytest.mark.parametrize(("name", "value"), [("preview", "1"), ("_save", "1")])
+def test_machine_that_is_too_busy_for_an_expression_says_so(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    def busy(*_: object) -> None:
+        raise EvaluatorUnavailable("busy")
+
+    monkeypatch.setattr(evaluators(), "evaluate", busy)
+    assert "No process that evaluates JSONata" in post(admin_client, jsonata_trigger="id", **{name: value})
+    assert not Endpoint.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"jsonata_resolve": "data..x"}, "at character 6"),
         ({"tenant": "unknown"}, "There is no tenant with this ID."),
         ({"settings_summary": "<$.a..b>"}, "a path has only"),
         ({"settings_severity": "loud"}, "Select a valid choice"),

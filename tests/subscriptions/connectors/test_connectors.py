@@ -11,6 +11,7 @@ import pytest
 from subscriptions.connectors.catalogue import find_connector, list_connectors
 from subscriptions.connectors.connector import CATEGORIES, Connector, read_connector
 from subscriptions.connectors.fill import fill, fill_masked
+from subscriptions.connectors.sample import sample_requests
 from subscriptions.connectors.template import write_template
 from subscriptions.errors import InvalidParts
 from subscriptions.routing.compiled_patterns import compile_transformer
@@ -119,3 +120,43 @@ def test_mention_in_a_value_is_escaped_and_one_of_the_user_is_not() -> None:
 def test_connector_without_a_member_is_refused() -> None:
     with pytest.raises(KeyError):
         read_connector("x", {"request": {"url": "https://x.example"}})
+
+
+def in_jsonata(**message: Any) -> Connector:
+    """Return a connector whose message is an expression, with fields of every type."""
+    fields = [
+        {"name": "url", "label": "URL", "help_text": "URL.", "is_required": True},
+        {"name": "title", "label": "Title", "help_text": "Title.", "default": 'a "title" <$.id> é 😀\\'},
+        {"name": "least", "label": "Least", "help_text": "Least.", "type": "number", "default": -5},
+        {"name": "tags", "label": "Tags", "help_text": "Tags.", "type": "object"},
+        {"name": "token", "label": "Token", "help_text": "Token.", "is_credential": True},
+    ]
+    texts = {"label": "X", "category": "chat", "description": "X.", "documentation": "https://x.example", "logo": ""}
+    written = {"name": "event", "label": "Event", "description": "Each.", "expected": None, **message}
+    request = {"url": "{{url}}", "headers": {"authorization": "{{token}}"}}
+    parts = {"fields": fields, "request": request, "messages": [written], "sample": {}, "example": {}}
+    return read_connector("x", {**texts, **parts})
+
+
+def test_message_in_jsonata_reads_the_event_and_the_settings() -> None:
+    expression = "{'t': $settings.title, 'sum': $sum(data.lines.price) + $settings.least, 'tags': $settings.tags}"
+    given = {"url": "https://x.example/", "tags": {"a": [], "b": [[1], None]}}
+    filled = fill(in_jsonata(jsonata=expression), given, {"token": "s3cret"})
+    transformer = filled.transformers["event"]
+    assert "s3cret" not in str(transformer)
+    body = compile_transformer(transformer).render({"id": "1", "data": {"lines": [{"price": 2}, {"price": 9}]}})
+    assert orjson.loads(body) == {"t": 'a "title" <$.id> é 😀\\', "sum": 6, "tags": {"a": [], "b": [[1], None]}}
+    (shown,) = sample_requests(in_jsonata(jsonata="'total'"), given)
+    assert (shown.headers["authorization"], shown.body) == ("***", '"total"')
+
+
+def test_message_in_jsonata_that_cannot_be_stored_is_an_error_of_the_settings() -> None:
+    given = {"url": "https://x.example/", "tags": {"a": "x" * 20_000}}
+    with pytest.raises(InvalidParts) as caught:
+        fill(in_jsonata(jsonata="$settings"), given, {})
+    assert "1 to 16384 characters" in caught.value.problems["settings"]
+
+
+def test_message_with_an_expression_and_a_body_is_refused() -> None:
+    with pytest.raises(ValueError, match="message event: jsonata stands in place of texts and body"):
+        in_jsonata(jsonata="1", body={})

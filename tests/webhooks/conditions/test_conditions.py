@@ -1,6 +1,6 @@
 """Test where the receiver's conditions hold, for the owner's sources only."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -8,11 +8,17 @@ import pytest
 
 from tests.factories import make_tenant
 from tests.factories_receiver import make_receipt, make_source
+from tests.pki import Authority
 from webhooks.conditions import CONDITIONS
+from webhooks.conditions.source_expiring import LATEST, WITH_CERTIFICATES
 from webhooks.kit.conditions.condition import Finding, Question
 from webhooks.kit.kinds.setting import InvalidSettings, check_settings
 from webhooks.kit.sql import database_now
-from webhooks.models import Source, SourceHour, SourcePartition
+from webhooks.models import Source, SourceHour, SourcePartition, SourceSecret
+from webhooks.sources.connections import encrypted
+from webhooks.sources.kinds.registry import list_kinds
+from webhooks.sources.secret_rotation import add_secret
+from webhooks.wire.signing.keys import new_secret
 
 pytestmark = pytest.mark.django_db
 BY_NAME = {it.name: it for it in CONDITIONS}
@@ -126,3 +132,58 @@ def test_unknown_source_in_the_settings_is_refused(source: Source) -> None:
     condition.check(question("source_lag", source.tenant_id, source=source.public_id))
     with pytest.raises(InvalidSettings, match="No source"):
         condition.check(question("source_lag", make_tenant().pk, source=source.public_id))
+
+
+class TestSourceExpiring:
+    """Secrets and certificates of sources that end."""
+
+    def test_secret_without_one_that_lasts_longer_is_found(self, source: Source) -> None:
+        secret = let_end(source, days=10)
+        (found,) = ask("source_expiring", source.tenant_id)
+        assert (found.subject, found.step) == (f"{source.public_id}/{secret.public_id}", 2)
+        assert "No other secret lasts longer" in found.message
+        assert subjects(ask("source_expiring", None)) == [found.subject]
+        assert ask("source_expiring", source.tenant_id, days=5) == []
+
+    def test_replaced_secret_is_found_while_the_sender_signs_with_it(self, source: Source) -> None:
+        old = source.secrets.get()
+        new = add_secret(source, new_secret(), overlap=2 * 86_400)
+        assert ask("source_expiring", source.tenant_id) == []
+        make_receipt(source, secret_id=old.pk)
+        (found,) = ask("source_expiring", source.tenant_id)
+        assert (found.subject, found.step) == (f"{source.public_id}/{old.public_id}", 3)
+        assert "still signs with it" in found.message
+        for _ in range(LATEST):
+            make_receipt(source, secret_id=new.pk)
+        assert ask("source_expiring", source.tenant_id) == []
+
+    def test_secret_of_another_purpose_replaces_none(self, source: Source) -> None:
+        let_end(source, days=10)
+        add_secret(source, new_secret(), name="test")
+        assert len(ask("source_expiring", source.tenant_id)) == 1
+
+    def test_secret_that_has_ended_and_one_of_a_deleted_source_are_not_found(self, source: Source) -> None:
+        let_end(source, days=-1)
+        assert ask("source_expiring", source.tenant_id) == []
+        let_end(source, days=1)
+        Source.objects.filter(pk=source.pk).update(deleted_at=database_now())
+        assert ask("source_expiring", source.tenant_id) == []
+
+    def test_certificate_among_the_credentials_is_found(self, source: Source) -> None:
+        pem = Authority().issue(until=datetime.now(UTC) + timedelta(days=20)).pem
+        credentials = encrypted({"client_certificate": pem, "password": "p"})
+        Source.objects.filter(pk=source.pk).update(kind="kafka", credentials=credentials)
+        (found,) = ask("source_expiring", source.tenant_id, source=source.public_id)
+        assert (found.subject, found.step) == (f"{source.public_id}/client_certificate", 1)
+        Source.objects.filter(pk=source.pk).update(credentials=b"lost")
+        assert ask("source_expiring", source.tenant_id) == []
+
+    def test_kinds_with_certificates_are_those_that_declare_some(self) -> None:
+        declared = {kind.name for kind in list_kinds() if any("certificate" in it.name for it in kind.settings)}
+        assert declared == set(WITH_CERTIFICATES)
+
+
+def let_end(source: Source, days: float) -> SourceSecret:
+    """Let the secret of a source end in so many days."""
+    source.secrets.update(expires_at=database_now() + timedelta(days=days))
+    return source.secrets.get()

@@ -50,6 +50,12 @@ ENRICH_SCHEMA = {
             "type": ["string", "null"],
             "description": "Template of the body; null: the event as JSON.",
         },
+        "jsonata": {
+            "type": ["string", "null"],
+            "maxLength": MAX_EXPRESSION,
+            "description": "JSONata expression of the body, in place of a template: "
+            '`{"customer": body.customer, "skus": body.lines.sku}`.',
+        },
         "timeout_seconds": {
             "type": "integer",
             "minimum": 1,

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import orjson
 
 from webhooks.kit.bodies.message_body import parse_document
+from webhooks.kit.jsonata.evaluators import EvaluatorUnavailable
 from webhooks.outgoing.call_messages import CallResponse
 from webhooks.outgoing.errors import CallFailed, DeadlineExceeded, LimitReached
 from webhooks.outgoing.event_loop import event_loop
@@ -41,14 +42,31 @@ class EnrichmentFailed(Exception):
 
 
 def start(enrichment: Enrichment, document: Document, credentials: Mapping[str, str], share: Hashable) -> "Future[Any]":
-    """Start the call for an event; the future returns the content of the response, or raises EnrichmentFailed."""
+    """Start the call for an event; the future returns the content of the response.
+
+    It raises EnrichmentFailed, and EvaluatorUnavailable if no process is free to evaluate the body.
+    """
     try:
         request = _request(enrichment, document, credentials)
     except (Unrenderable, BudgetExceeded) as error:
-        failed: Future[Any] = Future()
-        failed.set_exception(EnrichmentFailed(f"no request: {error}", is_other_side=False))
-        return failed
+        reason = str(error) or "its body costs too much to make"
+        return _failed(EnrichmentFailed(f"no request: {reason}", is_other_side=False))
+    except EvaluatorUnavailable as error:
+        return _failed(error)
     return asyncio.run_coroutine_threadsafe(_send(enrichment, request, share), event_loop())
+
+
+def is_other_side(error: BaseException) -> bool:
+    """Return whether the other side is to blame for what a call raised, not the request or this machine."""
+    if isinstance(error, EnrichmentFailed):
+        return error.is_other_side
+    return not isinstance(error, EvaluatorUnavailable)
+
+
+def _failed(error: Exception) -> "Future[Any]":
+    failed: Future[Any] = Future()
+    failed.set_exception(error)
+    return failed
 
 
 async def _send(enrichment: Enrichment, request: dict[str, Any], share: Hashable) -> Any:
@@ -85,7 +103,7 @@ async def _try(
 
 
 def _request(enrichment: Enrichment, document: Document, credentials: Mapping[str, str]) -> dict[str, Any]:
-    """Return the arguments of the call. Raises Unrenderable, BudgetExceeded."""
+    """Return the arguments of the call. Raises Unrenderable, BudgetExceeded, EvaluatorUnavailable."""
     budget = StepBudget(MAX_STEPS)
     headers = {
         name: CREDENTIAL.sub(lambda found: credentials.get(found[1], ""), value)

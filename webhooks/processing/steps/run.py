@@ -75,14 +75,13 @@ class Prepared:
         self.ended_at = time.monotonic()
         errors = [it.exception() for it in self.calls]
         failed = [it for it in errors if it is not None]
-        blames = [it for it in failed if not isinstance(it, call.EnrichmentFailed) or it.is_other_side]
-        self.breaker.end(has_failed=bool(blames))
+        self.breaker.end(has_failed=any(map(call.is_other_side, failed)))
         milliseconds = round((self.ended_at - self.started_at) * 1000)
         outcome = "failed" if failed else "answered"
         self.note("enrich", outcome, str(failed[0]) if failed else f"{len(self.calls)} in {milliseconds} ms")
 
     def responses(self) -> list[Any]:
-        """Return the contents of the responses, one for each event. Raises EnrichmentFailed."""
+        """Return the contents of the responses, one for each event. Raises EnrichmentFailed, EvaluatorUnavailable."""
         return [it.result(0) for it in self.calls]
 
     def steps(self) -> list[dict[str, Any]]:

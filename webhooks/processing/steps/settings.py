@@ -1,9 +1,9 @@
 """Check and compile the steps of a handler: ``{"enrich": {...}, "transform": {...}}`` beside its name and pattern.
 
 Both read the event with ``body``, another name of ``data`` (that of EventBridge Pipes), by paths such as
-``<$.body.id>`` in place of names; a transform also has the response of the enrichment as ``enrichment``. It may be a
-JSONata expression in place of a template: ``{"jsonata": "{'id': body.id}"}``. Credentials are not here: a value of a
-header names one of the source's (``<credentials.token>``), which are encrypted and never shown.
+``<$.body.id>`` in place of names; a transform also has the response of the enrichment as ``enrichment``. What each
+sends may be a JSONata expression in place of a template: ``{"jsonata": "{'id': body.id}"}``. Credentials are not here:
+a value of a header names one of the source's (``<credentials.token>``), which are encrypted and never shown.
 """
 
 import re
@@ -32,7 +32,8 @@ BYTES_PER_CHARACTER = 20  # of compiled steps, about
 CREDENTIAL = re.compile(r"<credentials\.([A-Za-z0-9_-]{1,64})>")
 _PATH = re.compile(r"<(\$[^<>\s\"]*)>")
 _AUTHORITY = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
-_ENRICH = {"url", "method", "headers", "body", "timeout_seconds", "retries", "max_concurrency"}
+_ENRICH = {"url", "method", "headers", "body", "jsonata", "timeout_seconds", "retries", "max_concurrency"}
+_JSON = "application/json"
 _TRANSFORM = {"template", "input_paths", "type"}
 _JSONATA = {"jsonata", "type"}
 
@@ -49,7 +50,7 @@ class Enrichment:
     """A URL, or a template of one."""
     method: str
     headers: Mapping[str, str]
-    body: Transformer | None
+    body: BodyTransformer | None
     """The body; None: the event as JSON, or nothing for a GET."""
     timeout_seconds: float
     retries: int
@@ -100,7 +101,7 @@ def read_steps(choice: Mapping[str, Any], owner: Hashable = None) -> Steps:
     """Check and compile the steps of a handler, without parsing expressions. Raises InvalidSteps."""
     enrich, transform = choice.get("enrich"), choice.get("transform")
     return Steps(
-        None if enrich is None else _enrichment(enrich),
+        None if enrich is None else _enrichment(enrich, owner),
         None if transform is None else _transform(transform, owner),
     )
 
@@ -108,12 +109,13 @@ def read_steps(choice: Mapping[str, Any], owner: Hashable = None) -> Steps:
 def check_steps(choice: Mapping[str, Any]) -> None:
     """Raise InvalidSteps unless the steps of a handler compile, and EvaluatorUnavailable."""
     read_steps(choice)
-    transform = choice.get("transform") or {}
-    if "jsonata" in transform:
-        try:
-            check_expression(transform["jsonata"])
-        except InvalidTransformer as error:
-            raise InvalidSteps(f"transform.jsonata: {error.reason}") from error
+    for step in ("enrich", "transform"):
+        expression = (choice.get(step) or {}).get("jsonata")
+        if expression is not None:
+            try:
+                check_expression(expression)
+            except InvalidTransformer as error:
+                raise InvalidSteps(f"{step}.jsonata: {error.reason}") from error
 
 
 def url_to_check(choice: Mapping[str, Any]) -> str:
@@ -127,23 +129,34 @@ def credentials_named(handlers: Any) -> set[str]:
     return {name for it in headers for value in it.values() for name in CREDENTIAL.findall(value)}
 
 
-def _enrichment(written: Any) -> Enrichment:
+def _enrichment(written: Any, owner: Hashable) -> Enrichment:
     _check_members("enrich", written, _ENRICH, {"url"})
     method = written.get("method", "POST")
     if method not in METHODS:
         raise InvalidSteps(f"enrich.method must be one of: {', '.join(METHODS)}.")
-    body = written.get("body")
-    if body is not None and method == "GET":
-        raise InvalidSteps("enrich.body: a GET has none.")
     return Enrichment(
         url=_url(written["url"]),
         method=method,
         headers=_headers(written.get("headers") or {}),
-        body=None if body is None else _template("enrich.body", {}, body),
+        body=_call_body(written, method, owner),
         timeout_seconds=_number("enrich.timeout_seconds", written.get("timeout_seconds", 5), 1, MAX_SECONDS),
         retries=_number("enrich.retries", written.get("retries", 2), 0, MAX_RETRIES),
         max_concurrency=_number("enrich.max_concurrency", written.get("max_concurrency", 8), 1, MAX_CONCURRENCY),
     )
+
+
+def _call_body(written: Any, method: str, owner: Hashable) -> BodyTransformer | None:
+    """Return what makes the body of the call: its template or its expression; None if it has neither."""
+    given = [name for name in ("body", "jsonata") if written.get(name) is not None]
+    if not given:
+        return None
+    if method == "GET":
+        raise InvalidSteps(f"enrich.{given[0]}: a GET has no body.")
+    if len(given) > 1:
+        raise InvalidSteps("enrich.jsonata: give body or jsonata, not both.")
+    if given == ["jsonata"]:
+        return _expression("enrich.jsonata", written["jsonata"], owner, _JSON)
+    return _template("enrich.body", {}, written["body"])
 
 
 def _url(text: Any) -> str | Transformer:
@@ -179,15 +192,15 @@ def _transform(written: Any, owner: Hashable) -> Transform:
     if not isinstance(kind, str) or len(kind) > 256 or not all("!" <= it <= "~" for it in kind):
         raise InvalidSteps("transform.type must be at most 256 printable ASCII characters without spaces.")
     if is_jsonata:
-        return Transform(_expression(written["jsonata"], owner), kind)
+        return Transform(_expression("transform.jsonata", written["jsonata"], owner), kind)
     return Transform(_template("transform.template", written.get("input_paths") or {}, written["template"]), kind)
 
 
-def _expression(written: Any, owner: Hashable) -> JsonataTransformer:
+def _expression(path: str, written: Any, owner: Hashable, content_type: str | None = None) -> JsonataTransformer:
     try:
-        return JsonataTransformer(written, owner=owner)
+        return JsonataTransformer(written, content_type, owner)
     except InvalidTransformer as error:
-        raise InvalidSteps(f"transform.jsonata: {error.reason}") from error
+        raise InvalidSteps(f"{path}: {error.reason}") from error
 
 
 def _template(path: str, input_paths: Any, template: Any) -> Transformer:

@@ -1,10 +1,11 @@
 """Test where the provider's conditions hold, for the owner's rows only."""
 
 import socket
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from celery import Celery
 from django.conf import settings
@@ -12,15 +13,19 @@ from django.db import connection
 
 from config.local import embedded
 from delivery.alerts.conditions import CONDITIONS
+from delivery.alerts.conditions.expiring import WITH_CERTIFICATES
 from delivery.alerts.conditions.platform_parts import broker
 from delivery.models import DrainReport, HourlyStats, Lane, ScheduleQueue, Usage, UsageIncrement
 from delivery.sending.attempt_stats import BOUNDS
-from subscriptions.models import Endpoint, Tenant
+from subscriptions.endpoints.destinations.registry import list_kinds
+from subscriptions.models import DestinationSettings, Endpoint, Tenant
 from tests.delivery.alerts.factories import make_failing
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event
 from tests.delivery.factories_load import make_drain_report, make_lane_behind
-from tests.factories import make_endpoint, make_key, make_plan, make_tenant
+from tests.factories import make_endpoint, make_key, make_plan, make_secret, make_tenant
+from tests.pki import Authority, Issued
 from webhooks.kit.conditions.condition import Condition, Finding, Question
+from webhooks.kit.encryption import encrypt
 from webhooks.kit.kinds.setting import InvalidSettings, check_settings
 from webhooks.kit.sql import database_now
 
@@ -51,6 +56,24 @@ def make_hour(endpoint: Endpoint, begins_at: datetime, *, latency: int = 0, **co
 
 def this_hour() -> datetime:
     return database_now().replace(minute=0, second=0, microsecond=0)
+
+
+def make_certificate(days: float) -> Issued:
+    """Issue a certificate that ends in so many days."""
+    return Authority().issue(until=datetime.now(UTC) + timedelta(days=days))
+
+
+def make_chain(*days: float) -> str:
+    """Return certificates that end in so many days each, as one PEM text."""
+    return "".join(make_certificate(it).pem for it in days)
+
+
+def make_kafka(tenant: Tenant | None = None, **credentials: str) -> Endpoint:
+    """Create an endpoint that writes to Kafka."""
+    endpoint = Endpoint.objects.create(tenant=tenant or make_tenant(), kind="kafka")
+    ciphertext = encrypt(orjson.dumps(credentials).decode())
+    DestinationSettings.objects.create(endpoint=endpoint, settings={}, address="kafka/orders", ciphertext=ciphertext)
+    return endpoint
 
 
 def test_each_condition_finds_nothing_without_rows_and_reads_no_table_by_name_of_a_tenant() -> None:
@@ -214,11 +237,43 @@ def test_key_that_ends_is_found_with_a_step_for_each_message(days: float, step: 
 
 
 def test_certificate_that_ends_is_found_by_endpoint() -> None:
+    issued = make_certificate(days=10)
+    endpoint = make_endpoint(tls={"certificate": issued.pem, "private_key": issued.key, "ca": make_chain(5, 40)})
+    make_endpoint(endpoint.tenant, tls={"ca": make_chain(60)})
+    found = ask("expiring", endpoint.tenant)
+    assert [(it.subject, round(it.value or 0)) for it in found] == [
+        (f"{endpoint.public_id}/ca", 5),
+        (f"{endpoint.public_id}/certificate", 10),
+    ]
+    assert subjects(ask("expiring", None)) == subjects(found)
+    assert ask("expiring", make_tenant()) == []
+
+
+def test_certificate_among_the_credentials_of_an_endpoint_in_another_system_is_found() -> None:
+    endpoint = make_kafka(ca_certificate=make_chain(60), client_certificate=make_certificate(days=2).pem, password="p")
+    make_kafka(endpoint.tenant, ca_certificate="-----BEGIN CERTIFICATE-----\nnone")
+    DestinationSettings.objects.filter(endpoint=make_kafka(endpoint.tenant, password="p")).update(ciphertext=b"lost")
+    (found,) = ask("expiring", endpoint.tenant)
+    assert (found.subject, found.step) == (f"{endpoint.public_id}/client_certificate", 3)
+    assert subjects(ask("expiring", None)) == [found.subject]
+
+
+def test_types_of_endpoints_with_certificates_are_those_that_declare_some() -> None:
+    declared = {kind.name for kind in list_kinds() if any("certificate" in it.name for it in kind.settings)}
+    assert declared == set(WITH_CERTIFICATES)
+
+
+def test_replaced_signing_secret_is_found_by_its_owner_only() -> None:
     endpoint = make_endpoint()
-    ends_at = (database_now() + timedelta(days=10)).isoformat()
-    endpoint.http.tls = {"certificate": {"subject": "CN=a", "not_after": ends_at}}
-    endpoint.http.save()
-    assert subjects(ask("expiring", endpoint.tenant)) == [f"{endpoint.public_id}/certificate"]
+    now = database_now()
+    make_secret(endpoint, expires_at=now + timedelta(days=2))
+    make_secret(endpoint, expires_at=now - timedelta(days=2))
+    make_secret(make_endpoint(), expires_at=now + timedelta(days=2))
+    (found,) = ask("expiring", endpoint.tenant)
+    replaced = endpoint.secrets.get(expires_at__gt=now)
+    assert (found.subject, found.step) == (f"{endpoint.public_id}/{replaced.public_id}", 3)
+    assert "verify with the current one" in found.message
+    assert ask("expiring", None) == []
 
 
 def test_machine_whose_disk_is_nearly_full_is_found() -> None:

@@ -113,6 +113,30 @@ def test_wrong_fields_are_named_and_nothing_is_created(
     assert not Endpoint.objects.exists()
 
 
+def test_subscription_with_an_expression_sends_what_it_makes_in_place_of_the_message(client: APIClient) -> None:
+    expression = {"jsonata": "{'event_action': 'trigger', 'payload': {'summary': data.title}}"}
+    subscription = {"event_types": ["service.down"], "transformer": expression}
+    body = {**PAGERDUTY, "settings": {"base_url": "http://127.0.0.1:8099/"}, "subscriptions": [subscription]}
+    post(client, "pagerduty/endpoints", body, 201)
+    (row,) = Subscription.objects.all()
+    assert row.transformer == {"content_type": "application/json", **expression}
+
+
+@pytest.mark.parametrize(
+    ("transformer", "pointer"),
+    [({"jsonata": "data..x"}, "transformer/jsonata"), ({"jsonata": "1", "template": "x"}, "transformer/template")],
+)
+def test_expression_that_cannot_work_is_named_and_nothing_is_created(
+    client: APIClient, transformer: dict[str, Any], pointer: str
+) -> None:
+    subscription = {"event_types": ["order.*"], "transformer": transformer}
+    problem = post(client, "discord/endpoints", {"settings": local(), "subscriptions": [subscription]}, 400)
+    assert [it["pointer"] for it in problem["errors"]] == [f"#/subscriptions/0/{pointer}"]
+    assert not Endpoint.objects.exists()
+    shown = post(client, "discord/preview", {"settings": local(), "transformer": transformer}, 400)
+    assert [it["pointer"] for it in shown["errors"]] == [f"#/{pointer}"]
+
+
 def test_uid_in_use_is_a_conflict(client: APIClient) -> None:
     body = {"settings": local(), "uid": "chat"}
     post(client, "discord/endpoints", body, 201)
@@ -146,6 +170,19 @@ def test_preview_of_a_given_event(client: APIClient) -> None:
     post(client, "discord/preview", {"settings": local(), "message": "no"}, 400)
     post(client, "discord/preview", {}, 400)
     post(client, "none/preview", {}, 404)
+
+
+def test_preview_of_an_expression_has_the_rest_of_the_connectors_request(client: APIClient) -> None:
+    transformer = {"jsonata": "{'event_action': 'trigger', 'payload': {'summary': $uppercase(data.message)}}"}
+    shown = post(client, "pagerduty/preview", {"transformer": transformer})
+    assert orjson.loads(shown["body"]) == {
+        "routing_key": "***",
+        "event_action": "trigger",
+        "payload": {"summary": "3 OF 5 PROBES FAIL"},
+    }
+    assert shown["headers"]["content-type"] == "application/json"
+    failed = post(client, "pagerduty/preview", {"transformer": {"jsonata": "data.none"}})
+    assert (failed["body"], "no value" in failed["transformation_error"]) == ("", True)
 
 
 def test_key_that_may_only_read_previews_and_creates_nothing(tenant: Tenant) -> None:

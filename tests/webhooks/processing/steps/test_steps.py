@@ -19,10 +19,11 @@ from tests.factories import make_client, make_tenant
 from tests.factories_receiver import make_receipt, make_source
 from tests.receiver import Exchange, Receiver, hang, status
 from tests.webhooks.admin.test_pages import SEES_ALL, operator
+from webhooks.kit.jsonata.evaluators import EvaluatorUnavailable, evaluators
 from webhooks.models import Receipt, Source
 from webhooks.processing.process import process_due
 from webhooks.processing.steps import in_flight
-from webhooks.processing.steps.breakers import MAX_FAILURES, clear_breakers
+from webhooks.processing.steps.breakers import MAX_FAILURES, breaker_of, clear_breakers
 from webhooks.sources.connections import credentials_of, encrypted
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
@@ -161,6 +162,67 @@ def test_body_of_the_call_is_rendered_by_its_template(tenant: Tenant, crm: Recei
     process_due()
     assert orjson.loads(crm.arrivals[0].body) == {"order": 7}
     assert crm.arrivals[0].headers["content-type"] == "application/json"
+
+
+def test_body_of_the_call_is_what_its_expression_makes(tenant: Tenant, crm: Receiver) -> None:
+    crm.script("/", answer({"name": "Ada"}))
+    expression = "{'order': body.id, 'total': $sum(body.lines.price), 'kind': type}"
+    transform = {"jsonata": "{'id': body.id, 'name': enrichment.name}"}
+    body = {"id": 7, "lines": [{"price": 2}, {"price": 3}]}
+    received(tenant, body, {"enrich": {"url": crm.url("/"), "jsonata": expression}, "transform": transform})
+    process_due()
+    assert orjson.loads(crm.arrivals[0].body) == {"order": 7, "total": 5, "kind": "order.placed"}
+    assert crm.arrivals[0].headers["content-type"] == "application/json"
+    assert [it["data"] for it in published()] == [{"id": 7, "name": "Ada"}]
+
+
+@pytest.mark.parametrize(
+    ("expression", "reason"),
+    [
+        ("body.missing", "the expression has no value"),
+        ("$error('no customer')", "no customer"),
+        ("($f := function($n) { $f($n + 1) }; $f(1))", "of processor time"),
+    ],
+)
+def test_expression_that_makes_no_body_calls_nobody_and_blames_the_request(
+    tenant: Tenant, crm: Receiver, expression: str, reason: str
+) -> None:
+    source = make_source(
+        tenant_id=tenant.pk, handlers=[{"handler": "publish", "enrich": {"url": crm.url("/"), "jsonata": expression}}]
+    )
+    for _ in range(MAX_FAILURES):
+        make_receipt(source)
+    process_due()
+    receipts = list(Receipt.objects.all())
+    assert {(it.attempts, it.state) for it in receipts} == {(1, "pending")}
+    assert all("EnrichmentFailed: no request: " in it.last_error for it in receipts)
+    assert all(reason in it.last_error for it in receipts)
+    assert crm.arrivals == []
+    assert breaker_of(source.pk).wait() == 0.0
+
+
+@pytest.mark.parametrize("step", ["enrich", "transform"])
+def test_machine_that_is_too_busy_for_an_expression_uses_no_attempt(
+    tenant: Tenant, crm: Receiver, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def busy(*_: object) -> None:
+        raise EvaluatorUnavailable("busy")
+
+    crm.script("/", answer(1))
+    steps = {
+        "enrich": {"enrich": {"url": crm.url("/"), "jsonata": "{'id': body.id}"}},
+        "transform": {"transform": {"jsonata": "{'id': body.id}"}},
+    }
+    receipt = received(tenant, {"id": 7}, steps[step])
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluators(), "evaluate", busy)
+        process_due()
+    receipt.refresh_from_db()
+    assert (receipt.attempts, receipt.state, crm.arrivals) == (0, "pending", [])
+    assert breaker_of(receipt.source_id).in_progress == 0
+    make_due()
+    process_due()
+    assert len(published()) == 1
 
 
 def test_message_that_the_pattern_does_not_match_is_not_enriched(tenant: Tenant, crm: Receiver) -> None:
@@ -358,7 +420,11 @@ def create(tenant: Tenant, handler: dict[str, Any], **fields: Any) -> Any:
         ({"enrich": {"url": "https://<$.body.host>/"}}, "paths stand behind the host"),
         ({"enrich": {"url": "https://example.com/<$.body..x>"}}, "enrich.url"),
         ({"enrich": {"url": "https://example.com/", "method": "DELETE"}}, "enrich.method must be one of"),
-        ({"enrich": {"url": "https://example.com/", "method": "GET", "body": "x"}}, "a GET has none"),
+        ({"enrich": {"url": "https://example.com/", "method": "GET", "body": "x"}}, "a GET has no body"),
+        ({"enrich": {"url": "https://example.com/", "method": "GET", "jsonata": "1"}}, "enrich.jsonata: a GET"),
+        ({"enrich": {"url": "https://example.com/", "jsonata": "1", "body": "x"}}, "body or jsonata, not both"),
+        ({"enrich": {"url": "https://example.com/", "jsonata": 5}}, "enrich.jsonata: takes an expression"),
+        ({"enrich": {"url": "https://example.com/", "jsonata": "body..id"}}, "enrich.jsonata: "),
         ({"enrich": {"url": "https://example.com/", "headers": {"host": "x"}}}, "enrich.headers"),
         ({"enrich": {"url": "https://example.com/", "headers": ["x"]}}, "enrich.headers must be an object"),
         ({"enrich": {"url": "https://example.com/", "timeout_seconds": 31}}, "enrich.timeout_seconds"),
