@@ -193,7 +193,7 @@ INVENTORY = {
     "docs/how-to/share-events.md": "grant subscription-to-grant",
     "docs/how-to/schedules.md": "schedules*6",
     "docs/how-to/traces.md": "traces",
-    "docs/how-to/use-a-connector.md": "api*3",
+    "docs/how-to/use-a-connector.md": "api*4",
     "docs/how-to/when-to-add-a-machine.md": "alerts",
     "docs/how-to/your-first-integration.md": "picture make integration*11",
     "docs/quickstart.md": "make quickstart*15 make",

@@ -3128,6 +3128,7 @@ export interface components {
              *     * `source_failing` - Source not read
              *     * `source_lag` - Source behind
              *     * `source_warning` - Source endangers the other system
+             *     * `source_expiring` - Secrets of sources end
              *     * `endpoint_failing` - Endpoint fails
              *     * `endpoint_disabled` - Endpoint disabled
              *     * `circuit_open` - Circuit breaker open
@@ -3161,6 +3162,7 @@ export interface components {
          *     * `source_failing` - Source not read
          *     * `source_lag` - Source behind
          *     * `source_warning` - Source endangers the other system
+         *     * `source_expiring` - Secrets of sources end
          *     * `endpoint_failing` - Endpoint fails
          *     * `endpoint_disabled` - Endpoint disabled
          *     * `circuit_open` - Circuit breaker open
@@ -3179,7 +3181,7 @@ export interface components {
          *     * `platform_processes` - Process silent
          * @enum {string}
          */
-        AlertConditionName: "source_silent" | "rejections" | "dead_receipts" | "source_failing" | "source_lag" | "source_warning" | "endpoint_failing" | "endpoint_disabled" | "circuit_open" | "dead_letters" | "oldest_due" | "success_rate" | "latency" | "events_silent" | "plan_limit" | "schedule_late" | "expiring" | "platform_workers" | "platform_broker" | "platform_database" | "platform_disk" | "platform_processes";
+        AlertConditionName: "source_silent" | "rejections" | "dead_receipts" | "source_failing" | "source_lag" | "source_warning" | "source_expiring" | "endpoint_failing" | "endpoint_disabled" | "circuit_open" | "dead_letters" | "oldest_due" | "success_rate" | "latency" | "events_silent" | "plan_limit" | "schedule_late" | "expiring" | "platform_workers" | "platform_broker" | "platform_database" | "platform_disk" | "platform_processes";
         /** @description A setting of a condition. */
         AlertConditionSetting: {
             /** @description Value where it is left out; null: none. */
@@ -3256,6 +3258,7 @@ export interface components {
              *     * `source_failing` - Source not read
              *     * `source_lag` - Source behind
              *     * `source_warning` - Source endangers the other system
+             *     * `source_expiring` - Secrets of sources end
              *     * `endpoint_failing` - Endpoint fails
              *     * `endpoint_disabled` - Endpoint disabled
              *     * `circuit_open` - Circuit breaker open
@@ -3371,6 +3374,7 @@ export interface components {
              *     * `source_failing` - Source not read
              *     * `source_lag` - Source behind
              *     * `source_warning` - Source endangers the other system
+             *     * `source_expiring` - Secrets of sources end
              *     * `endpoint_failing` - Endpoint fails
              *     * `endpoint_disabled` - Endpoint disabled
              *     * `circuit_open` - Circuit breaker open
@@ -3412,6 +3416,7 @@ export interface components {
              *     * `source_failing` - Source not read
              *     * `source_lag` - Source behind
              *     * `source_warning` - Source endangers the other system
+             *     * `source_expiring` - Secrets of sources end
              *     * `endpoint_failing` - Endpoint fails
              *     * `endpoint_disabled` - Endpoint disabled
              *     * `circuit_open` - Circuit breaker open
@@ -3478,6 +3483,7 @@ export interface components {
              *     * `source_failing` - Source not read
              *     * `source_lag` - Source behind
              *     * `source_warning` - Source endangers the other system
+             *     * `source_expiring` - Secrets of sources end
              *     * `endpoint_failing` - Endpoint fails
              *     * `endpoint_disabled` - Endpoint disabled
              *     * `circuit_open` - Circuit breaker open
@@ -4290,6 +4296,8 @@ export interface components {
             settings?: {
                 [key: string]: unknown;
             };
+            /** @description Transformer that makes the body in place of the message, in JSONata or as a template: `{"jsonata": "{'text': data.title}"}`. Its content type is that of the message unless it has another; null: the body of the message. */
+            transformer?: components["schemas"]["EventTransformer"] | null;
         };
         /** @description The request that would be sent. Credentials are `***`, and the signature is missing. */
         ConnectorRequest: {
@@ -4358,6 +4366,8 @@ export interface components {
             message?: string;
             /** @description Event pattern, matched against the whole event: `{"data": {"total": [{"numeric": [">", 100]}]}}`. Null: every event of these types. At most 16 KiB. */
             pattern?: components["schemas"]["EventPattern"] | null;
+            /** @description Transformer that makes the body in place of the message, in JSONata or as a template: `{"jsonata": "{'text': data.title}"}`. Its content type is that of the message unless it has another; null: the body of the message. */
+            transformer?: components["schemas"]["EventTransformer"] | null;
         };
         /** @description A connector, in short. */
         ConnectorSummary: {
@@ -8982,6 +8992,8 @@ export interface components {
             headers?: {
                 [key: string]: string;
             };
+            /** @description JSONata expression of the body, in place of a template: `{"customer": body.customer, "skus": body.lines.sku}`. */
+            jsonata?: string | null;
             /**
              * @description Calls in progress at once, in each worker process.
              * @default 8
@@ -10381,6 +10393,7 @@ export interface operations {
                  *     * `source_failing` - Source not read
                  *     * `source_lag` - Source behind
                  *     * `source_warning` - Source endangers the other system
+                 *     * `source_expiring` - Secrets of sources end
                  *     * `endpoint_failing` - Endpoint fails
                  *     * `endpoint_disabled` - Endpoint disabled
                  *     * `circuit_open` - Circuit breaker open
@@ -10398,7 +10411,7 @@ export interface operations {
                  *     * `platform_disk` - Disk nearly full
                  *     * `platform_processes` - Process silent
                  */
-                condition?: "source_silent" | "rejections" | "dead_receipts" | "source_failing" | "source_lag" | "source_warning" | "endpoint_failing" | "endpoint_disabled" | "circuit_open" | "dead_letters" | "oldest_due" | "success_rate" | "latency" | "events_silent" | "plan_limit" | "schedule_late" | "expiring" | "platform_workers" | "platform_broker" | "platform_database" | "platform_disk" | "platform_processes";
+                condition?: "source_silent" | "rejections" | "dead_receipts" | "source_failing" | "source_lag" | "source_warning" | "source_expiring" | "endpoint_failing" | "endpoint_disabled" | "circuit_open" | "dead_letters" | "oldest_due" | "success_rate" | "latency" | "events_silent" | "plan_limit" | "schedule_late" | "expiring" | "platform_workers" | "platform_broker" | "platform_database" | "platform_disk" | "platform_processes";
                 /** @description The pagination cursor value. */
                 cursor?: string;
                 /** @description Whether the rule is evaluated. */

@@ -35,7 +35,7 @@ def _keys(question: Question) -> Iterator[Finding]:
 
 
 def _secrets(question: Question) -> Iterator[Finding]:
-    """Yield the replaced secrets of a tenant's endpoints; nobody but the tenant knows whether its consumers are ready.
+    """Yield the replaced secrets of a tenant's endpoints. Only the tenant knows whether its consumers are ready.
 
     A rule of the operator would get a message for each rotation of everybody.
     """

@@ -184,7 +184,7 @@ def test_body_of_the_call_is_what_its_expression_makes(tenant: Tenant, crm: Rece
         ("($f := function($n) { $f($n + 1) }; $f(1))", "of processor time"),
     ],
 )
-def test_expression_that_makes_no_body_calls_nobody_and_blames_the_request(
+def test_expression_that_makes_no_body_is_an_attempt_without_a_call_and_opens_no_breaker(
     tenant: Tenant, crm: Receiver, expression: str, reason: str
 ) -> None:
     source = make_source(
