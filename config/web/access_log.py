@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote
 
 import orjson
 from django.conf import settings
@@ -24,6 +25,7 @@ from webhooks.wire.ids import public
 
 FLUSH_EVERY = 0.2  # seconds
 ATOMIC = 4096  # bytes that a pipe takes without another writer's in between (PIPE_BUF of Linux)
+MAX_PATH = 256  # characters of the path of a request that is refused
 SERVER_ERROR = 500
 CLIENT_GONE = 499  # status of a request whose client went away before the response, as nginx writes it
 BEARER = "bearer "
@@ -73,6 +75,11 @@ class AccessLog:
         now = datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line = {"method": scope["method"], "path": shown_path(path), **fields, **_ids(headers)}
         self._lines.append(self._json(now, line) if self._as_json else self._text(now, line))
+
+    def record_refused(self, method: str, url: bytes, **fields: Any) -> None:
+        """Record a request of which only a part was read, as far as it is known."""
+        path = unquote(url.partition(b"?")[0].decode("latin-1")) if url.startswith(b"/") else ""
+        self.record({"method": method or "-", "path": path[:MAX_PATH] or "-"}, {}, **fields)
 
     def flush(self) -> None:
         """Write what was gathered, in pieces that no other thread's line can cut."""

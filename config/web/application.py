@@ -127,6 +127,11 @@ class WebApplication:
                 fields = {"status": status, "seconds": seconds, "client": client.address, "request_id": request_id}
                 self._access_log.record(scope, headers, **fields)
 
+    def record_refused(self, method: str, url: bytes, **fields: Any) -> None:
+        """Record a request that its connection refused (``config.web.connections``). In the event loop."""
+        if self._access_log.is_on:
+            self._access_log.record_refused(method, url, **fields)
+
     async def _run_django(
         self,
         scope: Any,

@@ -1,4 +1,4 @@
-"""Count the connections of this process by client address, and check their time limits.
+"""Limit connections: how many a client address has, and the size and the time of the heads of their requests.
 
 When the last one is closed, freed memory is returned to the system, now and then: batches of events leave much.
 """
@@ -11,6 +11,10 @@ from webhooks.kit.process.free_memory import return_free_memory
 
 CHECK_EVERY = 1.0  # seconds between two checks of the time limits
 FREE_MEMORY_EVERY = 10.0  # seconds at least between two times
+HEAD_TIMEOUT = 10.0  # seconds from the first byte of a request, or from connecting, to the end of its headers
+MAX_URL = 8 * 1024  # bytes
+MAX_HEADERS = 100
+MAX_HEAD = 32 * 1024  # bytes of the names and values of all headers
 MAX_CONNECTIONS = 16_384  # of a process, if it may open as many files
 
 

@@ -7,6 +7,8 @@
                                             that are mostly framing (RFC 9112, sections 3.2, 6.1, 7.1)
     response not read in time               the connection is closed
 
+Each refusal is a problem (``config.web.refusals``), and has a line in the access log.
+
 Headers with an underscore in their name are dropped, all of them: CGI and WSGI cannot tell ``X_Client_Cert`` from
 ``X-Client-Cert``, so a client could send in one spelling what a proxy removes in the other. Trailers are dropped too.
 Bodies have limits of their own (``config.web.bodies``).
@@ -20,28 +22,31 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from config.web.connection_limits import limits
+from config.web.connection_limits import HEAD_TIMEOUT, MAX_HEAD, MAX_HEADERS, MAX_URL, limits
 from config.web.joined_head import JoinedHead
+from config.web.refusals import (
+    CROWDED,
+    INVALID,
+    LARGE_HEADERS,
+    LATE_HEAD,
+    LONG_TARGET,
+    MOSTLY_FRAMING,
+    NO_CODINGS,
+    NO_TUNNEL,
+    ONE_HOST,
+    ONLY_CHUNKED,
+    Refusal,
+    malformed,
+    response_to_refused,
+)
+from config.web.request_ids import new_request_id
 from webhooks.kit.clients import is_trusted_proxy, network_of
 
-HEAD_TIMEOUT = 10.0  # seconds from the first byte of a request, or from connecting, to the end of its headers
 UNREAD_TIMEOUT = 60.0  # seconds in which a client reads nothing of a response
 DISCARD_TIMEOUT = 5.0  # seconds for the rest of a body that was responded to before its end
-MAX_URL = 8 * 1024  # bytes
-MAX_HEADERS = 100
-MAX_HEAD = 32 * 1024  # bytes of the names and values of all headers
 FRAMING_ALLOWANCE = 64 * 1024  # bytes of a chunked body that may be framing, besides 8 for each byte of content
 FRAMING_RATIO = 8
 GONE = "waypost.gone"  # in the scope of a request: the event that its client sends nothing more, or the server stops
-
-_STATUS = {
-    400: b"400 Bad Request",
-    408: b"408 Request Timeout",
-    414: b"414 URI Too Long",
-    431: b"431 Request Header Fields Too Large",
-    501: b"501 Not Implemented",
-    503: b"503 Service Unavailable",
-}
 
 
 class _Refused(Exception):
@@ -58,7 +63,7 @@ class LimitedProtocol(HttpToolsProtocol):
     _gone: asyncio.Event | None = None  # set when a response need not be waited for any more
     _part = "idle"  # of a request, that arrives: head, body, or idle between two requests
     _head_bytes = _header_count = _header_bytes = _raw_bytes = _body_bytes = 0
-    _refusal = 400
+    _refusal = INVALID
     _is_refused = _is_half_closed = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -67,7 +72,7 @@ class LimitedProtocol(HttpToolsProtocol):
         address = self.client[0] if self.client else ""
         share: Any = object() if is_trusted_proxy(address) else network_of(address)  # all clients of a proxy share one
         if not limits.shares.take(share):
-            self._refuse(503)
+            self._refuse(CROWDED)
             return
         self._release_share = partial(limits.shares.release, share)
         self._waiting_since = self.loop.time()
@@ -113,18 +118,21 @@ class LimitedProtocol(HttpToolsProtocol):
         if not self._is_refused and not self.transport.is_closing():
             was_in_head = self._part == "head"
             self._raw_bytes += len(data)
-            self._refusal = 400
+            self._refusal = INVALID
             try:
                 self._parse(data)
-            except (httptools.HttpParserError, httptools.HttpParserCallbackError, _Refused):
+            except (httptools.HttpParserCallbackError, _Refused):
                 self._refuse(self._refusal)
+                return
+            except httptools.HttpParserError as error:  # its text is one of the parser's own, nothing that was sent
+                self._refuse(malformed(f"{INVALID.detail} {str(error).rstrip('.')}."))
                 return
             if was_in_head and self._part == "head":  # still incomplete, so the parser holds it: bound its size
                 self._head_bytes += len(data)
                 if self._head_bytes > MAX_HEAD + MAX_URL:
-                    self._refuse(431)
+                    self._refuse(LARGE_HEADERS)
             elif self._raw_bytes > FRAMING_ALLOWANCE + FRAMING_RATIO * self._body_bytes:
-                self._refuse(400)
+                self._refuse(MOSTLY_FRAMING)
 
     def on_message_begin(self) -> None:
         """Start to count a request."""
@@ -137,7 +145,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """Collect the request target within its limit."""
         super().on_url(url)
         if len(self.url) > MAX_URL:
-            self._refusal = 414
+            self._refusal = LONG_TARGET
             raise _Refused
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -145,7 +153,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._header_count += 1
         self._header_bytes += len(name) + len(value)
         if self._header_count > MAX_HEADERS or self._header_bytes > MAX_HEAD:
-            self._refusal = 431
+            self._refusal = LARGE_HEADERS
             raise _Refused
         if self._part == "head" and b"_" not in name:
             super().on_header(name, value.rstrip(b" \t"))  # the parser removes only the space before a value
@@ -174,6 +182,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """Serve a request that offers an upgrade as if it did not."""
         method = self.parser.get_method()
         if method == b"CONNECT":
+            self._refusal = NO_TUNNEL
             raise _Refused
         unwanted = (b"connection", b"upgrade", b"http2-settings")
         lines = [b"%s: %s\r\n" % header for header in self.headers if header[0] not in unwanted]
@@ -189,9 +198,10 @@ class LimitedProtocol(HttpToolsProtocol):
                 codings.append(value.lower())
         version = self.parser.get_http_version()
         if hosts > 1 or (hosts == 0 and version != "1.0"):
+            self._refusal = ONE_HOST
             raise _Refused
         if codings and (codings != [b"chunked"] or version == "1.0"):
-            self._refusal = 501 if version != "1.0" else 400
+            self._refusal = ONLY_CHUNKED if version != "1.0" else NO_CODINGS
             raise _Refused
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
@@ -239,14 +249,14 @@ class LimitedProtocol(HttpToolsProtocol):
     def check_time(self, now: float) -> None:
         """End the connection if a time limit has passed."""
         if self._waiting_since is not None and now - self._waiting_since > HEAD_TIMEOUT:
-            self._refuse(408) if self._part == "head" else self.transport.close()
+            self._refuse(LATE_HEAD) if self._part == "head" else self.transport.close()
         elif self._discarding_since is not None and now - self._discarding_since > DISCARD_TIMEOUT:
             self.transport.close()
         elif self._unread_since is not None and now - self._unread_since > UNREAD_TIMEOUT:
             self.transport.abort()
 
-    def _refuse(self, status: int) -> None:
-        """Respond with an error and end the connection; the response to an earlier request is sent first.
+    def _refuse(self, refusal: Refusal) -> None:
+        """Respond with a problem and end the connection; the response to an earlier request is sent first.
 
         What the client still sends is read for a while, and discarded: closing at once would reset the connection, and
         the client might not see the response.
@@ -264,10 +274,22 @@ class LimitedProtocol(HttpToolsProtocol):
             if cycle.response_started:
                 self.transport.close()
                 return
-        extra = b"retry-after: 5\r\n" if status == 503 else b""
-        head = b"HTTP/1.1 %s\r\n%scontent-length: 0\r\nconnection: close\r\n\r\n" % (_STATUS[status], extra)
-        self.transport.write(head)
-        if status == 503 or not self.transport.can_write_eof():
+        request_id = new_request_id()
+        self.transport.write(response_to_refused(refusal, request_id, is_head=self._method() == "HEAD"))
+        self._record(refusal, request_id)
+        if refusal is CROWDED or not self.transport.can_write_eof():
             self.transport.close()
         else:
             self.transport.write_eof()
+
+    def _method(self) -> str:
+        """Return the method of the request that arrives; empty if it was not read."""
+        return "" if self._part == "idle" or not self.url else str(self.parser.get_method().decode())
+
+    def _record(self, refusal: Refusal, request_id: str) -> None:
+        """Write a line about a refused request to the access log of the application, if it has one."""
+        record = getattr(self.app, "record_refused", None)
+        if record is not None:
+            url = b"" if self._part == "idle" else self.url
+            fields = {"status": refusal.status, "code": refusal.code, "client": self.client[0] if self.client else ""}
+            record(self._method(), url, **fields, request_id=request_id)

@@ -16,6 +16,7 @@ from delivery.models import DeadLetter, DeadLetterJob, Delivery, Replay, Schedul
 from delivery.publishing.known_types import objection
 from delivery.reading import queries
 from delivery.reading.finding.events import events_with_value
+from delivery.reading.known_schedules import may_have_published
 from delivery.reading.known_sources import source_objection
 from delivery.reading.list_filters import ATTEMPTS, DEAD_LETTERS, DELIVERIES, EVENTS
 from delivery.reading.timeline import EXPLAINED
@@ -113,12 +114,15 @@ class ScheduleFilter(Filter, serializers.CharField):
     default_error_messages = {"unknown": "No schedule with this id."}
 
     def to_internal_value(self, data: Any) -> Any:
-        ref = super().to_internal_value(data)
-        with suppress(ValueError):
-            return public(Schedule.prefix, parse(Schedule.prefix, ref))
-        tenant_id = self.context["view"].tenant_id()
+        ref, tenant_id = super().to_internal_value(data), self.context["view"].tenant_id()
         found = find(queries.below(tenant_id, Schedule.objects.all()), ref, of_all_tenants=tenant_id is None)
-        return found.public_id if found is not None else self.fail("unknown")
+        if found is not None:
+            return found.public_id
+        with suppress(ValueError):
+            public_id = public(Schedule.prefix, parse(Schedule.prefix, ref))
+            if tenant_id is None or may_have_published(tenant_id, public_id):
+                return public_id
+        return self.fail("unknown")
 
 
 class StatusFilter(RegexFilter):

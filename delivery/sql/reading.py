@@ -53,6 +53,19 @@ def walk_sources(tenant_id: UUID, source: str, limit: int) -> tuple[bool, int]:
     return bool(is_found), int(events)
 
 
+# Reader: the filter by a schedule that is not there any more. Index: event_by_tenant, backwards.
+WALK_EVENT_IDS = """
+SELECT coalesce(bool_or(starts_with(event_id, %(prefix)s)), false), count(*)
+  FROM (SELECT event_id FROM delivery_event WHERE tenant_id = %(tenant)s ORDER BY id DESC LIMIT %(limit)s) latest
+"""
+
+
+def walk_event_ids(tenant_id: UUID, prefix: str, limit: int) -> tuple[bool, int]:
+    """Return whether the own id of any of a tenant's latest events begins so, and how many events were looked at."""
+    ((is_found, events),) = run(WALK_EVENT_IDS, {"tenant": tenant_id, "prefix": prefix, "limit": limit})
+    return bool(is_found), int(events)
+
+
 # Reader: the status of an endpoint. Index: delivery_by_order_key, walked from one order key to the next.
 BLOCKING_DELIVERIES = f"""
 WITH RECURSIVE heads AS (

@@ -4,10 +4,15 @@ from typing import Any
 
 import pytest
 
+from delivery.models import AlertRule, Delivery, Event, Replay, Schedule
 from subscriptions.api.tenancy import HEADER
+from subscriptions.models import ApiKey, Endpoint
 from tests.api.operations import Operation, operations
 from tests.api.tenant_rows import TenantRows
-from tests.factories import make_client, make_tenant
+from tests.delivery.factories import make_event
+from tests.factories import make_client, make_endpoint, make_tenant
+from webhooks.kit.rest.query_params import TENANT
+from webhooks.models import Source
 
 pytestmark = pytest.mark.django_db
 
@@ -101,3 +106,63 @@ def test_unknown_parameter_of_every_operation_is_rejected(operation: Operation) 
             response = call(f"{path}?{name}=json&tenant={tenant.public_id}", headers={HEADER: tenant.public_id})
             assert rejected_fields(response) == [name]
             assert "pointer" not in response.json()["errors"][0]  # it would lead into the body
+
+
+OWN_VALUES = {
+    *("q", "uid", "name", "group", "subject", "event_id", "value", "labels", "request_id", "subject_hash"),
+    *("url", "message_id", "order_key", "remote_address"),
+    *("status", "since", "until", "from", "to", "include", "by", "cursor", "limit", "after"),
+}
+"""Parameters that select by a value of the row itself, or by its place: nothing that could be unknown."""
+OWN_VALUES_OF = {
+    ("subscriptions", "event_type"),  # a subscription may name a type before it is published
+    ("receipts", "event_type"),  # types are those of the senders
+}
+UNKNOWN = [
+    "unknown",
+    *(f"{it.prefix}_01h455vb4pex5vsknk084sn02q" for it in (Endpoint, Source, Event, Delivery, Replay)),
+    *(f"{it.prefix}_01h455vb4pex5vsknk084sn02q" for it in (Schedule, AlertRule, ApiKey)),
+]
+
+
+def names_of_others(operation: Operation) -> list[str]:
+    """Return the parameters of a list that name something else than a value of its rows."""
+    parameters = [it for it in operation.described.get("parameters", ()) if it["in"] == "query"]
+    texts = [it["name"] for it in parameters if it["schema"].get("type") == "string" and "enum" not in it["schema"]]
+    resource = operation.path.split("/")[3]
+    return [it for it in texts if it not in OWN_VALUES | {TENANT} and (resource, it) not in OWN_VALUES_OF]
+
+
+FILTERED = [(it, name) for it in PAGES for name in names_of_others(it)]
+
+
+def test_filters_that_name_something_else_are_found() -> None:
+    found = {(operation.path.split("/")[3], name) for operation, name in FILTERED}
+    assert found >= {
+        *(("deliveries", "endpoint"), ("deliveries", "event"), ("deliveries", "replay"), ("deliveries", "type")),
+        *(("dead-letters", "endpoint"), ("events", "schedule"), ("events", "source"), ("alerts", "rule")),
+        *(("subscriptions", "endpoint"), ("receipts", "source"), ("rejections", "source"), ("usage", "type")),
+        *(("audit", "object"), ("audit", "object_type"), ("audit", "actor")),
+    }
+
+
+@pytest.mark.parametrize(("operation", "name"), FILTERED, ids=lambda it: str(it))
+def test_filter_that_names_something_unknown_is_a_400_that_names_the_filter(operation: Operation, name: str) -> None:
+    """A typo is not an empty list: whatever the list, and whether the value is an id, a uid or another name."""
+    tenant = make_tenant()
+    make_event(tenant)  # whose source is known
+    client = make_client() if is_of_the_platform(operation) else make_client(tenant)
+    path = operation.path.format_map(TenantRows(tenant).ids_in(operation.path))
+    for text in UNKNOWN:
+        response = client.get(f"{path}?{name}={text}")
+        assert rejected_fields(response) == [name], text
+
+
+def test_subject_of_an_alert_that_is_an_unknown_id_is_a_400() -> None:
+    tenant = make_tenant()
+    client, endpoint = make_client(tenant), make_endpoint(tenant)
+    foreign = make_endpoint(make_tenant())
+    assert client.get(f"/api/v1/alerts/?subject={endpoint.public_id}").status_code == 200
+    assert client.get("/api/v1/alerts/?subject=disk").status_code == 200
+    for text in (foreign.public_id, "ep_01h455vb4pex5vsknk084sn02q"):
+        assert rejected_fields(client.get(f"/api/v1/alerts/?subject={text}")) == ["subject"]

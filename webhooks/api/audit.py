@@ -13,9 +13,10 @@ from rest_framework.request import Request
 from webhooks.api.serializers.audit import AuditEntrySerializer
 from webhooks.api.tenancy import TenantScoped
 from webhooks.audit.models import AuditEntry
-from webhooks.audit.objects import object_named
+from webhooks.audit.objects import audited_models, object_named
 from webhooks.kit.rest.list_filters import PeriodFilters, contains
-from webhooks.kit.rest.query_params import ChoiceFilter, IdFilter, TextFilter
+from webhooks.kit.rest.lookup import exists
+from webhooks.kit.rest.query_params import ChoiceFilter, IdFilter, NameFilter, TextFilter
 from webhooks.kit.rest.resources import ReadOnlyResource
 
 MAX_EXPORTED = 50_000  # entries of one response
@@ -30,15 +31,41 @@ def about_object(public_id: str) -> Q:
     return Q(object_type=found[0], object_key=found[1])
 
 
+def by_actor(actor_id: str) -> Q:
+    """Return the condition for entries of one actor. Index: audit_by_actor."""
+    return Q(actor_type__in=AuditEntry.Actor.values, actor_id=actor_id)
+
+
+class NamedFilter(TextFilter):
+    """Filter by an id. One that names nothing, and that no entry has, is an error."""
+
+    default_error_messages = {"unknown": "Nothing has this id."}
+
+    def to_internal_value(self, data: Any) -> str:
+        public_id: str = super().to_internal_value(data)
+        view = self.context["view"]
+        tenant_id = view.tenant_id()
+        if "\0" in public_id:
+            return public_id  # a validator of the field reports it
+        if not exists(public_id, tenant_id) and not view.rows(tenant_id).filter(self.condition(public_id)).exists():
+            self.fail("unknown")
+        return public_id
+
+
 class AuditFilters(PeriodFilters):
     """Filter entries."""
 
-    object = TextFilter(where=about_object, help_text="Id of the object: `ep_...`.")
-    object_type = TextFilter(unindexed=True, help_text="Type of the object, such as `endpoint`.")
+    object = NamedFilter(where=about_object, help_text="Id of the object: `ep_...`. An unknown one is an error.")
+    object_type = NameFilter(audited_models, unindexed=True, help_text="Type of the object, such as `endpoint`.")
     action = ChoiceFilter(AuditEntry.Action.choices, unindexed=True, help_text="What was done.")
     origin = ChoiceFilter(AuditEntry.Origin.choices, unindexed=True, help_text="Where it came from.")
     actor_type = ChoiceFilter(AuditEntry.Actor.choices, unindexed=True, help_text="Kind of the one who did it.")
-    actor = TextFilter(where="actor_id", unindexed=True, help_text="Id of the API key or the user, exact.")
+    actor = NamedFilter(
+        where=by_actor,
+        unindexed=True,
+        max_length=64,
+        help_text="Id of the API key or the user, exact. An unknown one is an error.",
+    )
     request_id = TextFilter(unindexed=True, help_text="Id of the request, exact.")
     q = TextFilter(
         where=contains("object_name", "actor_name", "operation"),

@@ -7,7 +7,8 @@ from django.apps import apps
 from django.db.models import Model
 
 from webhooks.audit.models import AuditEntry
-from webhooks.wire.ids import parse, public
+from webhooks.kit.rest.lookup import object_of
+from webhooks.wire.ids import public
 
 
 @cache
@@ -28,11 +29,5 @@ def public_object_id(entry: AuditEntry) -> str:
 
 def object_named(public_id: str) -> tuple[str, str] | None:
     """Return the type and key of the object with this public id; None if no type has such ids."""
-    prefix = public_id.rpartition("_")[0]
-    for name, model in audited_models().items():
-        if prefix and getattr(model, "prefix", "") == prefix:
-            try:
-                return name, str(parse(prefix, public_id))
-            except ValueError:
-                return None
-    return None
+    named = object_of(public_id)
+    return None if named is None else (str(named[0]._meta.model_name), str(named[1]))

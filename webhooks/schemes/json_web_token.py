@@ -16,7 +16,7 @@ body_claim  the claim with the SHA-256 of the body in hex; without one the body 
 times       required, or optional: a token without `exp` and `iat` is accepted, and can be replayed    required
 
 Times follow RFC 7519 section 4.1 within the tolerance. A token without `exp` must be younger than the tolerance. A body
-that is a token, or has one, is kept in memory, up to 1 MiB.
+that is a token, or has one, is kept in memory until it is verified.
 """
 
 import hashlib

@@ -54,7 +54,7 @@ class PayPal(Scheme):
         return _CrcVerifier(fetch_rsa_key(context, url), signature, f"{transmission}|{time}|", secrets)
 
     def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
-        raise SenderKeyRequired("Only PayPal has the signing key. Use the webhooks simulator of its dashboard.")
+        raise SenderKeyRequired("Only PayPal has the signing key. Make an event in its sandbox.")
 
 
 class _CrcVerifier:

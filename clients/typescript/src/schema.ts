@@ -7583,7 +7583,7 @@ export interface components {
             /** @description What the plan allows. */
             allowed?: number;
             /**
-             * @description Kind of problem, for programs: the same on every platform. `invalid`: invalid request. `parse_error`: unreadable request. `not_authenticated`: no api key. `authentication_failed`: invalid api key. `plan_exceeded`: limit of the plan reached. `permission_denied`: not allowed. `insufficient_scope`: missing scope. `platform_key_required`: platform key required. `endpoint_key_refused`: key of one endpoint. `sender_refused`: sender not allowed. `not_found`: not found. `unknown_tenant`: unknown tenant. `method_not_allowed`: method not allowed. `not_acceptable`: media type not available. `too_slow`: request too slow. `conflict`: conflict. `gone`: no longer kept. `length_required`: length required. `stale`: changed meanwhile. `too_large`: too large. `unsupported_media_type`: media type not supported. `idempotency_key_reused`: idempotency-key used before. `rate_limited`: too many requests. `throttled`: too many requests. `too_many_expensive_requests`: too many expensive requests. `error`: internal error. `unavailable`: unavailable. `statement_timeout`: takes too long. `too_many_requests_in_progress`: too many requests in progress. `message_incomplete`: incomplete message. `signature_invalid`: signature not valid.
+             * @description Kind of problem, for programs: the same on every platform. `invalid`: invalid request. `parse_error`: unreadable request. `malformed_request`: malformed request. `not_authenticated`: no api key. `authentication_failed`: invalid api key. `plan_exceeded`: limit of the plan reached. `permission_denied`: not allowed. `insufficient_scope`: missing scope. `platform_key_required`: platform key required. `endpoint_key_refused`: key of one endpoint. `sender_refused`: sender not allowed. `not_found`: not found. `unknown_tenant`: unknown tenant. `method_not_allowed`: method not allowed. `not_acceptable`: media type not available. `too_slow`: request too slow. `conflict`: conflict. `gone`: no longer kept. `length_required`: length required. `stale`: changed meanwhile. `too_large`: too large. `uri_too_long`: uri too long. `unsupported_media_type`: media type not supported. `idempotency_key_reused`: idempotency-key used before. `headers_too_large`: headers too large. `rate_limited`: too many requests. `throttled`: too many requests. `too_many_expensive_requests`: too many expensive requests. `error`: internal error. `transfer_coding_unsupported`: transfer coding not supported. `unavailable`: unavailable. `statement_timeout`: takes too long. `too_many_requests_in_progress`: too many requests in progress. `too_many_connections`: too many connections. `message_incomplete`: incomplete message. `signature_invalid`: signature not valid.
              * @example invalid
              */
             code: string;
@@ -10824,7 +10824,7 @@ export interface operations {
                 limit?: number;
                 /** @description Order of the list by time of creation. */
                 order?: "newest" | "oldest";
-                /** @description Id of the rule. */
+                /** @description Id or `uid` of the rule. */
                 rule?: string;
                 /** @description Start of the period, included: `2030-01-31T12:00:00Z`. */
                 since?: string;
@@ -11065,7 +11065,7 @@ export interface operations {
                  *     * `locked_out` - Locked out
                  */
                 action?: "created" | "changed" | "deleted" | "performed" | "viewed" | "signed_in" | "sign_in_failed" | "locked_out";
-                /** @description Id of the API key or the user, exact. */
+                /** @description Id of the API key or the user, exact. An unknown one is an error. */
                 actor?: string;
                 /**
                  * @description Kind of the one who did it.
@@ -11082,7 +11082,7 @@ export interface operations {
                 cursor?: string;
                 /** @description Number of results to return per page. */
                 limit?: number;
-                /** @description Id of the object: `ep_...`. */
+                /** @description Id of the object: `ep_...`. An unknown one is an error. */
                 object?: string;
                 /** @description Type of the object, such as `endpoint`. */
                 object_type?: string;
@@ -11250,7 +11250,7 @@ export interface operations {
                  *     * `locked_out` - Locked out
                  */
                 action?: "created" | "changed" | "deleted" | "performed" | "viewed" | "signed_in" | "sign_in_failed" | "locked_out";
-                /** @description Id of the API key or the user, exact. */
+                /** @description Id of the API key or the user, exact. An unknown one is an error. */
                 actor?: string;
                 /**
                  * @description Kind of the one who did it.
@@ -11265,7 +11265,7 @@ export interface operations {
                 actor_type?: "key" | "portal" | "user" | "command" | "system" | "anonymous";
                 /** @description Id of the last entry of the export before: this one continues after it. */
                 after?: string;
-                /** @description Id of the object: `ep_...`. */
+                /** @description Id of the object: `ep_...`. An unknown one is an error. */
                 object?: string;
                 /** @description Type of the object, such as `endpoint`. */
                 object_type?: string;

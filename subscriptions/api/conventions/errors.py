@@ -26,7 +26,7 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from subscriptions.api.conventions.problem_types import PROBLEM_TYPES, problem_type_url
+from subscriptions.api.conventions.problem_types import problem_members
 from subscriptions.api.problems import problem_of
 from subscriptions.errors import Invalid
 from webhooks.kit.jsonata.evaluators import EvaluatorUnavailable
@@ -125,10 +125,7 @@ def problem_content(error: exceptions.APIException, *, in_body: bool) -> tuple[d
     """Return the members of a problem (RFC 9457, section 3.1; ``errors`` as in section 3) and its headers."""
     code = str(getattr(error, "default_code", "error"))
     status = HTTPStatus(error.status_code)
-    kind, title = "about:blank", status.phrase  # of an app that WAYPOST_APPS adds (RFC 9457, section 4.2.1)
-    if code in PROBLEM_TYPES:
-        kind, title = problem_type_url(code), PROBLEM_TYPES[code].title
-    body: dict[str, Any] = {"type": kind, "title": title, "status": int(status), "code": code}
+    body = problem_members(code, status)
     if isinstance(error, exceptions.ValidationError):
         errors = list(_field_errors(error.detail, (), in_body and not isinstance(error, InvalidParameters)))
         if error.status_code == HTTPStatus.CONFLICT:

@@ -4,7 +4,8 @@ A problem names its kind twice: ``code`` is the same on every platform, ``type``
 (``config.api.problem_pages``). Each error of the API has one of these codes as its ``default_code``.
 """
 
-from typing import NamedTuple
+from http import HTTPStatus
+from typing import Any, NamedTuple
 
 from django.conf import settings
 
@@ -31,6 +32,13 @@ PROBLEM_TYPES = {
         (400,),
         "The body is no JSON, was cut short, is nested too deeply, or no event of a batch was accepted.",
         "Correct the body as `detail` says. JSON has neither NaN nor comments, and is encoded as UTF-8.",
+    ),
+    "malformed_request": ProblemType(
+        "Malformed request",
+        (400,),
+        "The request is no valid HTTP/1.1, or one that proxies read differently: no `Host` header or several, two "
+        "lengths, a `Transfer-Encoding` in HTTP/1.0. `detail` says which.",
+        "Send the request with a library for HTTP. The connection is closed.",
     ),
     "not_authenticated": ProblemType(
         "No API key",
@@ -110,7 +118,7 @@ PROBLEM_TYPES = {
     "too_slow": ProblemType(
         "Request too slow",
         (408,),
-        "The body arrived too slowly, or stopped.",
+        "The headers or the body arrived too slowly, or stopped.",
         "Send the request again, from a connection that carries it.",
     ),
     "conflict": ProblemType(
@@ -145,6 +153,12 @@ PROBLEM_TYPES = {
         "The body, or one event in it, is larger than `detail` allows.",
         "Send less at once: a smaller batch, or a link to large data in place of the data.",
     ),
+    "uri_too_long": ProblemType(
+        "URI too long",
+        (414,),
+        "The path and the query of the request are longer than the web server reads.",
+        "Shorten the query: fewer filters, or shorter ones. What is long belongs into a body.",
+    ),
     "unsupported_media_type": ProblemType(
         "Media type not supported",
         (415,),
@@ -156,6 +170,12 @@ PROBLEM_TYPES = {
         (422,),
         "The `Idempotency-Key` was used for a request with another body, query or path.",
         "Use a new key for a new request, and the same key only to repeat a request as it was.",
+    ),
+    "headers_too_large": ProblemType(
+        "Headers too large",
+        (431,),
+        "The request has more headers than the web server reads, or longer ones.",
+        "Send fewer headers. Large cookies and tokens that proxies add count, too.",
     ),
     "rate_limited": ProblemType(
         "Too many requests",
@@ -183,6 +203,12 @@ PROBLEM_TYPES = {
         "Send the request again later. Report it with the `Waypost-Request-Id` of the response, by which the operator "
         "finds it in the log.",
     ),
+    "transfer_coding_unsupported": ProblemType(
+        "Transfer coding not supported",
+        (501,),
+        "The `Transfer-Encoding` of the request is another one than `chunked`.",
+        "Send the body in chunks only, or with a `Content-Length`. Compression is a `Content-Encoding`.",
+    ),
     "unavailable": ProblemType(
         "Unavailable",
         (503,),
@@ -201,6 +227,13 @@ PROBLEM_TYPES = {
         (503,),
         "Too many requests of this tenant or address, or of all, are in progress.",
         "Send the request again after the seconds in `Retry-After`, and fewer at a time.",
+    ),
+    "too_many_connections": ProblemType(
+        "Too many connections",
+        (503,),
+        "Too many connections of this address, or of all, are open at this web server.",
+        "Use connections again, instead of opening one for each request. Connect again after the seconds in "
+        "`Retry-After`.",
     ),
     "message_incomplete": ProblemType(
         "Incomplete message",
@@ -221,3 +254,11 @@ PROBLEM_TYPES = {
 def problem_type_url(code: str) -> str:
     """Return the URL that names a kind of problem, and where its page is."""
     return f"{settings.WAYPOST_PROBLEM_TYPES}{code}/"
+
+
+def problem_members(code: str, status: int) -> dict[str, Any]:
+    """Return the first members of a problem (RFC 9457, section 3.1)."""
+    kind, title = "about:blank", HTTPStatus(status).phrase  # of an app that WAYPOST_APPS adds (section 4.2.1)
+    if code in PROBLEM_TYPES:
+        kind, title = problem_type_url(code), PROBLEM_TYPES[code].title
+    return {"type": kind, "title": title, "status": int(status), "code": code}

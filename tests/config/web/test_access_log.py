@@ -8,9 +8,9 @@ import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from config.web import access_log
-from config.web.access_log import ATOMIC, AccessLog, shown_path
+from config.web.access_log import ATOMIC, MAX_PATH, AccessLog, shown_path
 from config.web.application import WebApplication
-from tests.config.web.server import send, serving
+from tests.config.web.server import exchange, send, serving
 from tests.factories import make_key, make_tenant
 from webhooks.version import VERSION
 
@@ -69,6 +69,29 @@ def test_platform_key_has_the_tenant_that_it_names() -> None:
     headers = {"Authorization": f"Bearer {text}", "Waypost-Tenant": tenant.public_id}
     [line] = lines_of(("GET", "/api/v1/endpoints/", headers))
     assert (line["status"], line["tenant"]) == (200, tenant.public_id)
+
+
+@pytest.mark.parametrize(
+    ("raw", "method", "path"),
+    [
+        (b"GET /inspect/secret?x=1 HTTP/1.1\r\n\r\n", "GET", "/inspect/[hidden]"),
+        (b"GET /insp%65ct/secret HTTP/1.1\r\n\r\n", "GET", "/inspect/[hidden]"),
+        (b"GET /a/" + b"b" * 9000 + b" HTTP/1.1\r\n\r\n", "GET", "/a/" + "b" * (MAX_PATH - 3)),
+        (b"nonsense\r\n\r\n", "-", "-"),
+    ],
+    ids=["no host", "escaped", "long", "no HTTP"],
+)
+def test_refused_request_has_a_line_with_the_id_of_its_response(raw: bytes, method: str, path: str) -> None:
+    written = Written()
+    log = AccessLog(1.0, as_json=True, write=written)
+    with serving(WebApplication(log)) as port:
+        received = exchange(port, raw)
+        log.flush()
+    [line] = written.lines()
+    assert (line["method"], line["path"], line["client"]) == (method, path, "127.0.0.1")
+    assert received.startswith(b"HTTP/1.1 %d " % line["status"])
+    assert f"waypost-request-id: {line['request_id']}".encode() in received
+    assert f'"code":"{line["code"]}"'.encode() in received
 
 
 @pytest.mark.django_db(transaction=True)

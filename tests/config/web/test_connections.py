@@ -1,5 +1,6 @@
 """Test the limits of connections and request heads, over raw sockets."""
 
+import json
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -7,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from config.web import connection_limits, connections
-from config.web.connections import MAX_HEAD, MAX_HEADERS, MAX_URL
+from config.web import connection_limits, connections, refusals
+from config.web.connection_limits import MAX_HEAD, MAX_HEADERS, MAX_URL
+from config.web.refusals import Refusal
+from subscriptions.api.conventions.problem_types import PROBLEM_TYPES, problem_type_url
 from tests.config.web.server import exchange, serving
 from tests.waiting import wait_until
 from webhooks.kit.fair.shares import Shares
@@ -77,39 +80,83 @@ def test_trailers_do_not_become_headers(port: int) -> None:
     assert b"forged" not in received
 
 
+POST = b"POST /a HTTP/1.1\r\nHost: a\r\n"
+
+
 @pytest.mark.parametrize(
-    ("head", "status"),
+    ("head", "refusal"),
     [
-        (b"GET /" + b"a" * MAX_URL + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
-        (GET + b"".join(b"X-%d: 1\r\n" % number for number in range(MAX_HEADERS)) + b"\r\n", 431),
-        (GET + b"X-Long: " + b"a" * MAX_HEAD + b"\r\n\r\n", 431),
-        (GET + b"X-Endless: " + b"a" * (MAX_HEAD + MAX_URL), 431),
-        (b"GET /a HTTP/1.1\r\n\r\n", 400),
-        (GET + b"Host: b\r\n\r\n", 400),
-        (b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400),
-        (b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
-        (b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
-        (b"POST /a HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
-        (b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", 400),
-        (b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\na", 400),
-        (b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length : 1\r\n\r\na", 400),
-        (b"GET /a\x00b HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-        (b"GET /a HTTP/1.1\r\nHost: a\r\nX-A: 1\x00\r\n\r\n", 400),
-        (b"GET /a HTTP/1.1\nHost: a\r\n folded: 1\r\n\r\n", 400),
-        (b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
+        (b"GET /" + b"a" * MAX_URL + b" HTTP/1.1\r\nHost: a\r\n\r\n", refusals.LONG_TARGET),
+        (GET + b"".join(b"X-%d: 1\r\n" % number for number in range(MAX_HEADERS)) + b"\r\n", refusals.LARGE_HEADERS),
+        (GET + b"X-Long: " + b"a" * MAX_HEAD + b"\r\n\r\n", refusals.LARGE_HEADERS),
+        (GET + b"X-Endless: " + b"a" * (MAX_HEAD + MAX_URL), refusals.LARGE_HEADERS),
+        (b"GET /a HTTP/1.1\r\n\r\n", refusals.ONE_HOST),
+        (GET + b"Host: b\r\n\r\n", refusals.ONE_HOST),
+        (POST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab", refusals.INVALID),
+        (POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", refusals.INVALID),
+        (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", refusals.ONLY_CHUNKED),
+        (
+            b"POST /a HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            refusals.NO_CODINGS,
+        ),
+        (POST + b"Content-Length: -1\r\n\r\n", refusals.INVALID),
+        (POST + b"Content-Length: +1\r\n\r\na", refusals.INVALID),
+        (POST + b"Content-Length : 1\r\n\r\na", refusals.INVALID),
+        (b"GET /a\x00b HTTP/1.1\r\nHost: a\r\n\r\n", refusals.INVALID),
+        (GET + b"X-A: 1\x00\r\n\r\n", refusals.INVALID),
+        (b"GET /a HTTP/1.1\nHost: a\r\n folded: 1\r\n\r\n", refusals.INVALID),
+        (b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", refusals.NO_TUNNEL),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", refusals.INVALID),
     ],
     ids=lambda value: str(value)[:40] if isinstance(value, bytes) else "",
 )
-def test_invalid_head_is_refused_and_the_connection_closed(port: int, head: bytes, status: int) -> None:
-    assert statuses(exchange(port, head, GET + b"\r\n")) == [status]
+def test_invalid_head_is_refused_with_a_problem_and_the_connection_closed(
+    port: int, head: bytes, refusal: Refusal
+) -> None:
+    received = exchange(port, head, GET + b"\r\n")
+    assert statuses(received) == [refusal.status]
+    assert_problem(received, refusal)
+
+
+def assert_problem(received: bytes, refusal: Refusal) -> None:
+    """Assert that a response is the problem of a refusal, whole, and names its request."""
+    head, _, body = received.partition(b"\r\n\r\n")
+    headers = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:])
+    assert headers[b"content-type"] == b"application/problem+json"
+    assert headers[b"content-length"] == b"%d" % len(body)
+    assert headers[b"connection"] == b"close"
+    assert headers[b"waypost-request-id"].startswith(b"req_")
+    problem = json.loads(body)
+    detail = problem.pop("detail")
+    assert detail.startswith(refusal.detail)  # the parser may say more
+    assert problem == {
+        "type": problem_type_url(refusal.code),
+        "title": PROBLEM_TYPES[refusal.code].title,
+        "status": refusal.status,
+        "code": refusal.code,
+    }
+    assert refusal.status in PROBLEM_TYPES[refusal.code].statuses
+
+
+def test_problem_says_what_the_parser_found(port: int) -> None:
+    received = exchange(port, GET + b"X-A: 1\x00\r\n\r\n")
+    assert "header value" in json.loads(received.partition(b"\r\n\r\n")[2])["detail"]
+
+
+@pytest.mark.parametrize("head", [b"HEAD /a HTTP/1.1\r\n\r\n", b"HEAD /" + b"a" * MAX_URL + b" HTTP/1.1\r\n\r\n"])
+def test_refused_head_request_gets_no_body(port: int, head: bytes) -> None:
+    received = exchange(port, head)
+    assert statuses(received) in ([400], [414])
+    assert received.endswith(b"\r\n\r\n")
 
 
 def test_chunks_that_are_mostly_framing_are_refused(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "FRAMING_ALLOWANCE", 1000)
     head = b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
     chunks = [b"1;" + b"x" * 90 + b"\r\na\r\n"] * 50
-    assert statuses(exchange(port, head, *chunks)) == [400]
+    received = exchange(port, head, *chunks)
+    assert statuses(received) == [400]
+    assert_problem(received, refusals.MOSTLY_FRAMING)
 
 
 def test_client_that_stops_sending_gets_the_responses_to_its_requests(port: int) -> None:
@@ -174,6 +221,8 @@ def test_head_that_does_not_come_ends_the_connection(port: int, monkeypatch: pyt
         wire.sendall(sent)
         received = wire.recv(4096)
         assert statuses(received) == ([408] if sent else [])
+        if sent:
+            assert_problem(received, refusals.LATE_HEAD)
         assert wire.recv(4096) == b""
 
 
@@ -202,6 +251,7 @@ def test_address_may_have_as_many_connections_as_are_free(port: int, monkeypatch
         refused = exchange(port, GET + b"\r\n")
         assert statuses(refused) == [503]
         assert b"retry-after" in refused
+        assert_problem(refused, refusals.CROWDED)
     wait_until(lambda: connections.limits.shares.free == 8, "the connections to be released")
 
 

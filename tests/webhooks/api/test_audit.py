@@ -6,6 +6,7 @@ import pytest
 
 from subscriptions.models import Tenant
 from tests.factories import make_client, make_endpoint, make_tenant
+from tests.factories_receiver import make_source
 from tests.routes import ApiRoute, RouteCases
 from webhooks.audit.models import AuditEntry
 
@@ -63,8 +64,28 @@ def test_export_is_one_json_object_a_line_oldest_first_and_continues() -> None:
     assert [json.loads(line)["id"] for line in rest.splitlines()] == [it["id"] for it in lines[1:]]
 
 
-def test_unknown_object_has_no_entries() -> None:
-    assert make_client(make_tenant()).get(f"{API}?object=nothing").json()["data"] == []
+def test_filter_by_an_unknown_object_actor_or_type_is_a_400_that_names_it() -> None:
+    tenant = make_tenant()
+    foreign = make_endpoint(make_tenant()).public_id
+    client = make_client(tenant)
+    for name in ("object", "actor"):
+        for text in ("nothing", "ep_01h455vb4pex5vsknk084sn02q", foreign, "%00"):
+            response = client.get(f"{API}?{name}={text}")
+            assert response.status_code == 400, text
+            assert [it["field"] for it in response.json()["errors"]] == [name]
+    (error,) = client.get(f"{API}?object_type=endpiont").json()["errors"]
+    assert error["field"] == "object_type"
+    assert "endpoint" in error["detail"]
+
+
+def test_object_that_is_deleted_keeps_its_entries_and_one_without_entries_is_known() -> None:
+    tenant = make_tenant()
+    source, client = make_source(tenant_id=tenant.pk), make_client(tenant)
+    made = client.post("/api/v1/keys/", {"name": "a", "scopes": ["read"]}, format="json").json()
+    assert client.delete(f"/api/v1/keys/{made['id']}/").status_code == 204
+    assert client.get(f"{API}?object={made['id']}").json()["data"]
+    assert client.get(f"{API}?actor={made['id']}").json()["data"] == []
+    assert client.get(f"{API}?object={source.public_id}&action=viewed").json()["data"] == []
 
 
 @pytest.mark.parametrize("path", ["events/", "events/batch/"])

@@ -1,8 +1,11 @@
-"""Look up a row by the id or uid that a client gave."""
+"""Look up a row by the id or uid that a client gave, and tell what an id names, whatever the type of the object."""
 
 from contextlib import suppress
+from functools import cache
 from typing import Any, TypeVar
+from uuid import UUID
 
+from django.apps import apps
 from django.db.models import QuerySet
 from rest_framework.exceptions import NotFound, ValidationError
 
@@ -41,3 +44,36 @@ def require(rows: QuerySet[M], ref: str, *, of_all_tenants: bool = False) -> M:
     if found is None:
         raise NotFound
     return found
+
+
+@cache
+def models_by_prefix() -> dict[str, type[KeyedRow]]:
+    """Return the models whose rows have public ids, by the prefix of these."""
+    return {it.prefix: it for it in apps.get_models() if issubclass(it, KeyedRow) and it.prefix}
+
+
+def object_of(public_id: str) -> tuple[type[KeyedRow], UUID] | None:
+    """Return the model and the key that an id names, whether or not there is such a row; None if it is no id."""
+    prefix = public_id.rpartition("_")[0]
+    model = models_by_prefix().get(prefix)
+    try:
+        return None if model is None else (model, parse(prefix, public_id))
+    except ValueError:
+        return None
+
+
+def exists(public_id: str, tenant_id: UUID | None) -> bool:
+    """Return whether an object of the tenant has this id, deleted or not; None: of any tenant, or of none.
+
+    Objects that belong to a tenant only through another object, such as secrets, are not found for a tenant.
+    """
+    named = object_of(public_id)
+    if named is None:
+        return False
+    model, key = named
+    rows: Any = model._base_manager.filter(pk=key)
+    if tenant_id is not None:
+        names = {it.attname for it in model._meta.concrete_fields}
+        owner = "pk" if model._meta.model_name == "tenant" else "tenant_id"
+        rows = rows.filter(**{owner: tenant_id}) if owner == "pk" or owner in names else rows.none()
+    return bool(rows.exists())

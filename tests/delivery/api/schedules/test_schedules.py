@@ -166,9 +166,19 @@ def test_run_publishes_now_and_leaves_the_occurrences(client: APIClient) -> None
     assert (after["occurrences"], after["next_at"]) == (0, None)
     for ref in ("morning", made["id"]):
         assert len(client.get(f"/api/v1/events/?schedule={ref}").json()["data"]) == 2
-    other = make_schedule(make_tenant())
-    assert client.get(f"/api/v1/events/?schedule={other.public_id}").json()["data"] == []
-    assert client.get("/api/v1/events/?schedule=unknown").status_code == 400
+    quiet = make_schedule(Schedule.objects.get().tenant)
+    assert client.get(f"/api/v1/events/?schedule={quiet.public_id}").json()["data"] == []
+    for unknown in ("unknown", make_schedule(make_tenant()).public_id, "sch_01h455vb4pex5vsknk084sn02q"):
+        response = client.get(f"/api/v1/events/?schedule={unknown}")
+        assert (response.status_code, list(fields_in(response))) == (400, ["schedule"])
+
+
+def test_events_of_a_schedule_that_was_deleted_are_found_by_its_id(client: APIClient) -> None:
+    made = post(client, "", {**DAILY, "uid": "morning"}).json()
+    client.post(f"{API}morning/run/")
+    client.delete(f"{API}morning/")
+    assert len(client.get(f"/api/v1/events/?schedule={made['id']}").json()["data"]) == 1
+    assert client.get("/api/v1/events/?schedule=morning").status_code == 400
 
 
 def test_run_that_is_not_accepted_is_its_problem(client: APIClient) -> None:

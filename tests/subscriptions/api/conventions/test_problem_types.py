@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from rest_framework import exceptions
 
+from config.web.refusals import REFUSALS
 from subscriptions.api.conventions.problem_types import PROBLEM_TYPES, problem_type_url
 from webhooks.receiving.responses import PROBLEMS
 
@@ -45,7 +46,8 @@ def codes_of_the_platform() -> set[str]:
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "default_code":
                     codes.add(ast.literal_eval(node.value))
-    return codes | {code for code, _ in PROBLEMS.values()} | {"plan_exceeded", "rate_limited", "too_large"}
+    codes |= {code for code, _ in PROBLEMS.values()} | {it.code for it in REFUSALS}
+    return codes | {"plan_exceeded", "rate_limited", "too_large"}
 
 
 def test_every_code_has_a_page_and_every_page_a_code() -> None:
