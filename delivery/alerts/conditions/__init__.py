@@ -1,7 +1,8 @@
 """Look at what the provider's alert rules watch, one file for each condition.
 
 A new one is a file here and a line below. A condition runs every few seconds: it reads counters, small tables and
-partial indexes, each with a bound, and never a large table.
+partial indexes, each with a bound, and never a large table. What a tenant can watch has its texts in German, too, for
+the portal (``delivery/locale/de``); a test names those that are missing.
 """
 
 from delivery.alerts.conditions import (

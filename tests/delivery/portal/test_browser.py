@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.db import connection
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from standardwebhooks import Webhook
 
 from config.web.application import WebApplication
@@ -29,6 +29,7 @@ from webhooks.kit.fair.threads import request_threads
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+MOST_STOPS = 60  # of the tabulator on one page
 PATTERN = '{"data": {"total": [{"numeric": [">", 100]}]}}'
 
 
@@ -108,6 +109,59 @@ def test_new_user_goes_from_a_link_to_a_verified_webhook(server: str, browser: B
     assert refused == []
 
 
+def tab_to(page: Page, target: Locator) -> None:
+    """Press the tabulator until the focus is on an element, which is visible then."""
+    for _ in range(MOST_STOPS):
+        page.keyboard.press("Tab")
+        if target.evaluate("it => it === document.activeElement"):
+            expect(target).to_be_in_viewport()
+            return
+    raise AssertionError(f"the focus does not come to {target}")
+
+
+def test_endpoint_is_added_and_tested_without_a_mouse(server: str, browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto(link_for(make_tenant()))
+    for name in ("Add your first endpoint", "A URL of yours"):
+        tab_to(page, page.get_by_role("link", name=name))
+        page.keyboard.press("Enter")
+        page.wait_for_load_state()
+    with Receiver() as receiver:
+        tab_to(page, page.get_by_label("URL"))
+        page.keyboard.type(receiver.script("/hook", 204))
+        tab_to(page, page.get_by_label("All events"))
+        page.keyboard.press("ArrowDown")
+        tab_to(page, page.get_by_label("Others, separated by spaces"))
+        page.keyboard.type("order.*")
+        page.keyboard.press("Enter")
+        page.wait_for_load_state()
+        tab_to(page, page.get_by_role("button", name="Send test event"))
+        page.keyboard.press("Space")
+        expect(page.get_by_text("The endpoint accepted the test event: 204")).to_be_visible()
+
+
+def test_pages_work_without_scripts(server: str, browser: Browser) -> None:
+    tenant = make_tenant()
+    page = browser.new_context(java_script_enabled=False).new_page()
+    page.goto(link_for(tenant))
+    with Receiver() as receiver:
+        page.goto(f"{server}/portal/endpoints/new/http/")
+        page.get_by_label("URL").fill(receiver.script("/hook", 204))
+        page.get_by_role("button", name="Add endpoint").click()
+        page.get_by_role("button", name="Send test event").click()
+        expect(page.get_by_text("The endpoint accepted the test event: 204")).to_be_visible()
+    page.goto(f"{server}/portal/schedules/new/")
+    page.get_by_label("Times", exact=True).fill("rate(7 days)")
+    page.get_by_label("Type", exact=True).fill("report.due")
+    page.get_by_role("button", name="Create schedule").click()
+    page.get_by_role("button", name="Run now").click()
+    expect(page.get_by_role("main").get_by_role("link", name="report.due")).to_have_count(1)
+    page.goto(f"{server}/portal/alert-rules/new/endpoint_failing/")
+    page.get_by_role("button", name="Create rule").click()
+    page.get_by_role("button", name="Turn off").click()
+    expect(page.get_by_text("Off", exact=True)).to_be_visible()
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")], ids=["phone", "desktop"])
 def test_schedule_is_made_while_its_occurrences_are_shown(
     server: str, browser: Browser, width: int, scheme: Any
@@ -144,6 +198,7 @@ def test_alert_rule_is_made_while_the_page_tells_when_it_would_have_fired(
     page = browser.new_page(viewport={"width": width, "height": 850}, color_scheme=scheme)
     page.goto(link_for(tenant))
     page.get_by_role("link", name="Alerts", exact=True).click()
+    expect(page.get_by_role("link", name="Alerts", exact=True)).to_be_in_viewport(ratio=1)
     check(page)
     page.get_by_role("link", name="New rule").click()
     check(page)

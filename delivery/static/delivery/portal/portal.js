@@ -1,4 +1,4 @@
-// What the pages do beyond HTML: copy buttons, and the height that an embedding page gives to its frame.
+// What the pages do beyond HTML: copy buttons, the place of the navigation, and the height of an embedding frame.
 async function copy(source) {
   try {
     await navigator.clipboard.writeText(source.textContent);
@@ -26,6 +26,13 @@ function prepare(part) {
 
 prepare(document);
 document.addEventListener("htmx:afterSwap", (event) => prepare(event.target));
+
+// On a phone the navigation is wider than the screen: show the page that is open.
+const current = document.querySelector(".top nav [aria-current]");
+if (current) {
+  const list = current.closest("ul");
+  list.scrollLeft = current.offsetLeft - (list.clientWidth - current.offsetWidth) / 2;
+}
 
 // When the session has ended, the page is loaded anew, which says so.
 document.addEventListener("htmx:beforeSwap", (event) => {
