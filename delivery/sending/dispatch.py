@@ -134,7 +134,16 @@ class Dispatcher:
         """Compose the request for a transport, which alone keeps the body; None if there is nothing to send."""
         target, it = lane.target, held.claimed
         plan = DEFAULT_PLAN if target.retry_plan is None else target.retry_plan
-        attempt = InFlight(without_body(it), held.token, plan, held.attempt_id, target.address, target.kind)
+        attempt = InFlight(
+            without_body(it),
+            held.token,
+            plan,
+            held.attempt_id,
+            target.address,
+            target.kind,
+            target.tenant_id,
+            target.has_on_success,
+        )
         self.capacity.start(held.attempt_id, target.tenant_id)
         self._work += 1
         if Switch.is_on:

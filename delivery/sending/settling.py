@@ -99,7 +99,7 @@ class Settling:
         if not self._unsettled:
             return 0
         count, rows = len(self._unsettled), settlements(self._unsettled, self._lanes.is_overdue)
-        with_results = self._success_results.may_have_results(rows)
+        with_results = self._success_results.may_have_results([attempt for attempt, _ in self._unsettled], rows)
         with transaction.atomic() if with_results or not is_one_statement(rows) else nullcontext():
             new = find_unrecorded(rows) if self._is_commit_unknown else rows
             self._is_commit_unknown = True

@@ -8,7 +8,10 @@ from delivery.sql.claim import Claimed
 
 
 class InFlight(NamedTuple):
-    """Join an attempt to its claim, its retry plan (seconds), and where it goes by which kind of transport."""
+    """Join an attempt to its claim, its retry plan (seconds), and where it goes by which kind of transport.
+
+    ``tenant_id`` and ``has_on_success``: of its endpoint, when it was sent; None: not known.
+    """
 
     claimed: Claimed
     token: UUID
@@ -16,3 +19,5 @@ class InFlight(NamedTuple):
     attempt_id: UUID
     address: str
     kind: str = "http"
+    tenant_id: UUID | None = None
+    has_on_success: bool | None = None
