@@ -61,6 +61,9 @@ class WordsField(serializers.CharField):
         super().__init__(**options)
         self.names = names
 
+    def get_default(self) -> Any:
+        return super().get_default().split(",")
+
     def to_internal_value(self, data: Any) -> Any:
         words = super().to_internal_value(data).split(",")
         if not set(words) <= set(self.names):
@@ -80,7 +83,7 @@ class UsageParams(QueryParams):
     by = WordsField(
         "tenant",
         "type",
-        default=("tenant", "type"),
+        default="tenant,type",
         help_text="What rows are divided by besides the date: `tenant`, `type`, or (the default) `tenant,type`.",
     )
     format = ChoiceField(
