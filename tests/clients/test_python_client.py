@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
-import httpx
 import psutil
 import pytest
 import yaml
@@ -26,7 +25,6 @@ from waypost_client import (
     NotAuthenticated,
     NotConnected,
     NotFound,
-    ServerError,
     WebhookVerificationError,
     verify,
 )
@@ -147,50 +145,6 @@ def test_problem_is_raised_by_what_it_is(client: Client, platform: tuple[str, st
         other.list_events().first()
     with Client(f"http://127.0.0.1:{free_port()}", "k", attempts=1) as nowhere, pytest.raises(NotConnected):
         nowhere.list_events().first()
-
-
-class Answers:
-    """Answer requests of a client with these statuses, one after the other; keep the requests."""
-
-    def __init__(self, *statuses: int) -> None:
-        self.statuses = list(statuses)
-        self.requests: list[httpx.Request] = []
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.requests.append(request)
-        status = self.statuses.pop(0)
-        if not status:
-            raise httpx.ReadError("cut")
-        return httpx.Response(status, json={"data": [], "next": None, "id": "evt_1"})
-
-
-def answered(monkeypatch: pytest.MonkeyPatch, *statuses: int) -> tuple[Client, Answers]:
-    monkeypatch.setattr("waypost_client.client_base.time.sleep", lambda _seconds: None)
-    answers, client = Answers(*statuses), Client("http://127.0.0.1:1", "k")
-    client.http = httpx.Client(base_url="http://127.0.0.1:1", transport=httpx.MockTransport(answers))
-    return client, answers
-
-
-@pytest.mark.parametrize("failure", [0, 429, 502, 503, 504])
-def test_post_is_repeated_under_the_same_idempotency_key(monkeypatch: pytest.MonkeyPatch, failure: int) -> None:
-    client, answers = answered(monkeypatch, failure, failure, 202)
-    client.create_event({"type": "a", "data": 1})
-    keys = {it.headers["idempotency-key"] for it in answers.requests}
-    assert (len(answers.requests), len(keys)) == (3, 1)
-
-
-def test_request_is_given_up_after_its_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
-    client, answers = answered(monkeypatch, 503, 503, 503, 503)
-    with pytest.raises(ServerError):
-        client.list_events().first()
-    assert len(answers.requests) == 4
-
-
-def test_error_that_no_repeat_mends_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
-    client, answers = answered(monkeypatch, 500)
-    with pytest.raises(ServerError):
-        client.list_events().first()
-    assert len(answers.requests) == 1
 
 
 def test_key_is_kept_for_its_owner_only(
@@ -361,9 +315,29 @@ def test_assistant_may_read_and_only_with_leave_write(client: Client) -> None:
     assert not {"publish", "apply", "replay", "listen"} & names
     assert refused["error"]["code"] == assistants.INVALID_PARAMS
     assert (before["result"]["isError"], before["result"]["content"][0]["text"].count("mcp.one")) == (False, 1)
-    published, found = called(client, publishing, reading, may_write=True)
+    all_tools, published, found = called(client, listed, publishing, reading, may_write=True)
+    assert {"publish", "apply", "replay"} <= {it["name"] for it in all_tools["result"]["tools"]}
+    assert not {"listen", "tail"} & {it["name"] for it in all_tools["result"]["tools"]}
     assert not published["result"]["isError"], published
     assert found["result"]["content"][0]["text"].count("mcp.one") == 2
+
+
+def test_assistant_replays_without_being_asked_and_sees_differences(client: Client, tmp_path: Path) -> None:
+    client.create_event({"type": "mcp.again", "data": 0})
+    made: Any = client.create_endpoint({"type": "poll", "subscriptions": [{"event_types": ["mcp.again"]}]})
+    file = tmp_path / "waypost.yaml"
+    file.write_text("event_types: [{name: mcp.wanted}]\n")
+    again = {"name": "replay", "arguments": {"type": "mcp.again", "events": True}}
+    replaying = {"id": 1, "method": "tools/call", "params": again}
+    differing = {"id": 2, "method": "tools/call", "params": {"name": "diff", "arguments": {"file": str(file)}}}
+    tools = {"id": 3, "method": "tools/list"}
+    replayed, differs, listed = called(client, replaying, differing, tools, may_write=True)
+    assert (replayed["result"]["isError"], differs["result"]["isError"]) == (False, False), (replayed, differs)
+    assert "1 events match" in replayed["result"]["content"][0]["text"]
+    assert "mcp.wanted" in differs["result"]["content"][0]["text"]
+    (replay,) = (it for it in listed["result"]["tools"] if it["name"] == "replay")
+    assert "yes" not in replay["inputSchema"]["properties"]
+    client.delete_endpoint(made["id"])
 
 
 def test_assistant_is_told_of_errors(client: Client) -> None:

@@ -10,19 +10,18 @@ import sys
 from contextlib import redirect_stderr
 from typing import Any, TextIO
 
-from waypost_client.cli.command import COMMANDS, Command, Context
+from waypost_client.cli.command import COMMANDS, Command, Context, Differs
 from waypost_client.cli.output import Output
 from waypost_client.client import Client
 from waypost_client.errors import WaypostError
 
 VERSION = "2025-06-18"
-ENDLESS = ("listen", "tail")  # commands that no assistant can wait for
 METHOD_NOT_FOUND, INVALID_PARAMS = -32601, -32602
 
 
 def serve(client: Client, *, may_write: bool, lines: TextIO = sys.stdin, answers: TextIO = sys.stdout) -> None:
     """Answer each message until the input ends."""
-    tools = {it.name: it for it in COMMANDS.values() if it.name not in ENDLESS and (may_write or not it.changes)}
+    tools = {it.name: it for it in COMMANDS.values() if it.has_end and (may_write or not it.changes)}
     for line in lines:
         message = json.loads(line)
         if "id" not in message:
@@ -53,6 +52,8 @@ def _answer(message: dict[str, Any], tools: dict[str, Command], client: Client) 
 def _described(tool: Command) -> dict[str, Any]:
     properties, required = {}, []
     for names, options in tool.arguments:
+        if names[0] == tool.confirm:
+            continue
         name = names[0].lstrip("-")
         is_flag, is_number = options.get("action") == "store_true", options.get("type") is int
         kind = "boolean" if is_flag else "integer" if is_number else "string"
@@ -71,7 +72,7 @@ def _described(tool: Command) -> dict[str, Any]:
 def _called(tool: Command, given: dict[str, Any], client: Client) -> tuple[bool, str]:
     """Run a command with these arguments; return whether it failed, and what it printed."""
     parser = argparse.ArgumentParser(prog=tool.name, exit_on_error=False)
-    words: list[str] = []
+    words = [tool.confirm] if tool.confirm else []
     for names, options in tool.arguments:
         parser.add_argument(*names, **options)
         value = given.get(names[0].lstrip("-"))
@@ -82,10 +83,11 @@ def _called(tool: Command, given: dict[str, Any], client: Client) -> tuple[bool,
     printed, noted = io.StringIO(), io.StringIO()
     try:
         with redirect_stderr(noted):
-            arguments = parser.parse_args([*words, "--yes"] if tool.name == "replay" else words)
-            tool.run(Context(arguments, client, Output(as_json=True, stream=printed)))
+            tool.run(Context(parser.parse_args(words), client, Output(as_json=True, stream=printed)))
+    except Differs:
+        pass
     except (WaypostError, ValueError, OSError, argparse.ArgumentError) as error:
         return True, f"{printed.getvalue()}{noted.getvalue()}{error}"
-    except SystemExit as ended:
-        return bool(ended.code) and tool.name != "diff", f"{printed.getvalue()}{noted.getvalue()}"
+    except SystemExit:  # wrong arguments, which the parser has noted
+        return True, noted.getvalue()
     return False, f"{printed.getvalue()}{noted.getvalue()}" or "done"

@@ -24,13 +24,19 @@ Argument = tuple[Sequence[str], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Command:
-    """``changes``: whether it writes, for the assistants that may only read."""
+    """Describe a command.
+
+    ``changes``: whether it writes, for the assistants that may only read. ``has_end``: whether it ends by itself.
+    ``confirm``: the argument that answers the question of the command, where there is no terminal.
+    """
 
     name: str
     help: str
     run: Run
     arguments: Sequence[Argument] = field(default_factory=tuple)
     changes: bool = False
+    has_end: bool = True
+    confirm: str = ""
 
 
 COMMANDS: dict[str, Command] = {}
@@ -41,11 +47,15 @@ def argument(*names: str, **options: Any) -> Argument:
     return names, options
 
 
-def command(name: str, help: str, *arguments: Argument, changes: bool = False) -> Callable[[Run], Run]:
-    """Register the function as a command."""
+class Differs(Exception):
+    """Report a result that is no error, and no success for a script either: the status of the command is 1."""
+
+
+def command(name: str, help: str, *arguments: Argument, **properties: Any) -> Callable[[Run], Run]:
+    """Register the function as a command. ``properties``: those of ``Command`` that are not as usual."""
 
     def register(run: Run) -> Run:
-        COMMANDS[name] = Command(name, help, run, arguments, changes)
+        COMMANDS[name] = Command(name, help, run, arguments, **properties)
         return run
 
     return register

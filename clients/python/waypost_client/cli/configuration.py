@@ -5,14 +5,13 @@ their name): what has none gets its id on export, and cannot be created anew fro
 """
 
 import difflib
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
-from waypost_client.cli.command import Context, argument, command
+from waypost_client.cli.command import Context, Differs, argument, command
 from waypost_client.client import Client
 
 FILE = argument("file", type=Path, help="YAML, as `waypost export` prints it")
@@ -133,7 +132,7 @@ def diff(context: Context) -> None:
         text = "\n".join([f"{step.action} {step.kind} {step.key}", *list(lines)[2:]])
         context.output.one({"action": step.action, "kind": step.kind, "key": step.key}, text)
     if found:
-        sys.exit(1)
+        raise Differs
 
 
 @command(

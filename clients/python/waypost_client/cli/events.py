@@ -125,7 +125,13 @@ def explain(context: Context) -> None:
                 context.output.one(reason, f"    {reason['detail']}")
 
 
-@command("tail", "print deliveries as they are created, until Ctrl-C", ENDPOINT, argument("--state", help="only these"))
+@command(
+    "tail",
+    "print deliveries as they are created, until Ctrl-C",
+    ENDPOINT,
+    argument("--state", help="only these"),
+    has_end=False,
+)
 def tail(context: Context) -> None:
     """Follow."""
     for one in _new_deliveries(context):

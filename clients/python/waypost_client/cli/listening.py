@@ -36,6 +36,7 @@ NOT_FORWARDED = frozenset({"host", "content-length", "connection"})
     argument("--secret", help="secret that signs, as whsec_...; a new one is made and shown if there is none"),
     argument("--uid", help="of the endpoint: it is kept, with what waits, and the next listen goes on there"),
     changes=True,
+    has_end=False,
 )
 def listen(context: Context) -> None:
     """Create the endpoint, forward what comes, and delete the endpoint at the end."""

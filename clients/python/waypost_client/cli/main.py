@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from waypost_client.cli import accounts, assistants, completion, configuration, events, listening, profiles, replaying
-from waypost_client.cli.command import COMMANDS, Context
+from waypost_client.cli.command import COMMANDS, Context, Differs
 from waypost_client.cli.output import Output
 from waypost_client.client import Client
 from waypost_client.errors import WaypostError
@@ -22,6 +22,8 @@ def main(words: Sequence[str] | None = None) -> int:
         return _run(given)
     except (WaypostError, ValueError, OSError, profiles.NoKey) as error:
         print(f"waypost: {error}", file=sys.stderr)
+        return 1
+    except Differs:
         return 1
     except KeyboardInterrupt:
         return 130

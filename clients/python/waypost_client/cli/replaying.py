@@ -23,6 +23,7 @@ ENDED = ("finished", "cancelled")
     argument("--yes", action="store_true", help="do not ask"),
     argument("--dry-run", action="store_true", help="only say how many"),
     changes=True,
+    confirm="--yes",
 )
 def replay(context: Context) -> None:
     """Preview, ask, start, and show the progress until it has ended."""
