@@ -12,7 +12,7 @@ RUN_STAMP := $(VENV)/.run-$(shell cksum < requirements.txt | tr ' ' '-')
 DEV_STAMP := $(VENV)/.dev-$(shell cksum < requirements-dev.txt | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-fast journey faults test-brokers test-senders test-wheel isolation interop api-fuzz bench bench-quick bench-compare lint format typecheck coverage hooks lock dist docs clients clean
+.PHONY: help demo up test test-fast journey faults test-brokers test-senders test-wheel test-image isolation interop api-fuzz bench bench-quick bench-compare lint format typecheck coverage hooks lock dist docs clients clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 12
@@ -51,6 +51,9 @@ test-senders: $(DEV_STAMP) ## hold the presets of senders against the senders' o
 
 test-wheel: $(DEV_STAMP) ## install the wheel in an empty environment, from the index of packages, and run the platform there
 	@WAYPOST_WHEEL_ALONE=1 $(BIN)/python -m pytest tests/journeys/test_installed.py $(ARGS)
+
+test-image: $(DEV_STAMP) ## build the image and run it, with podman or docker; ARGS="--base IMAGE" builds on another image
+	@$(BIN)/python -m tests.image $(ARGS)
 
 isolation: $(DEV_STAMP) ## measure a neighbour beside every attack (about forty minutes); ARGS="--only 4,11"
 	@$(BIN)/python -m tests.isolation $(ARGS)
@@ -106,11 +109,13 @@ dist: $(DEV_STAMP) ## build the wheel and the source distribution into dist/
 
 clients: $(DEV_STAMP) ## generate, check and test the clients of the API on a running platform
 	@$(BIN)/python clients/python/generate.py
-	@command -v npm >/dev/null && { cd clients/typescript && npm ci --silent --no-audit --no-fund && npm run --silent generate; } \
-		|| echo "no npm here: the client for TypeScript is not generated"
+	@if command -v npm >/dev/null; then cd clients/typescript && npm ci --silent --no-audit --no-fund && npm run --silent generate; \
+		else echo "no npm here: the client for TypeScript is not generated"; fi
+	@if command -v go >/dev/null; then cd clients/go && go generate ./...; \
+		else echo "no go here: the client for Go is not generated"; fi
 	@$(BIN)/python -m pytest tests/clients $(ARGS)
 
-docs: $(DEV_STAMP) ## build the site of the documentation into site/; it needs no network to be read
+docs: $(DEV_STAMP) ## build the site of the documentation into site/; it needs no network to be read, and npm for its diagrams
 	@rm -rf site .site && $(BIN)/python docs/site.py pages .site && $(BIN)/zensical build --strict && $(BIN)/python docs/site.py offline site && rm -rf .site
 	@echo "open site/index.html"
 

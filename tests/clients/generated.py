@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.clients.tools import HERE, call, node_modules, oapi_codegen, openapi_generator
+from tests.clients.tools import HERE, node_modules, oapi_codegen, openapi_generator
+from tests.installed_programs import call
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from config.local.demo.launch import launched
-from tests.clients.tools import REDOCLY_PROGRAMS, call, own_node_modules
+from tests.clients.tools import REDOCLY_PROGRAMS, own_node_modules
+from tests.installed_programs import call
 from tests.processes import start
 from tests.receiver import Receiver
 

@@ -5,24 +5,47 @@ of the language, into a folder of the virtual environment that is named by the p
 client of a language whose programs are not on this machine is left out, and the summary of the tests says so.
 """
 
-import fcntl
-import hashlib
-import os
 import shutil
 import sys
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from tests.processes import run
+from tests.installed_programs import call, installed
 
 HERE = Path(__file__).parent
 OWN_TYPESCRIPT = HERE.parents[1] / "clients" / "typescript"
-CACHE = Path(sys.prefix) / "clients"
 OPENAPI_GENERATOR = "openapi-generator-cli==7.26.0"  # the package contains the program itself, for Java
 OAPI_CODEGEN = "github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen"
 PROGRAMS = {"python": (), "typescript": ("node", "npm", "java"), "go": ("go",)}
 """By language: the programs that must be on the machine."""
 REDOCLY_PROGRAMS = ("node", "npm")
+
+
+@dataclass(frozen=True)
+class GeneratedOnly:
+    """A client that openapi-generator makes of the document, and how to compile it, or to check its syntax.
+
+    ``options``: of the generator. ``compiler``: the program that has to be here. ``compile``: a command of the shell,
+    in the folder of the client; ``$CACHE`` is a folder that is kept.
+    """
+
+    options: tuple[str, ...]
+    compiler: str
+    compile: str
+
+
+GENERATED_ONLY = {
+    "java": GeneratedOnly(("-g", "java"), "mvn", "mvn --batch-mode --quiet -DskipTests compile"),
+    "csharp": GeneratedOnly(("-g", "csharp"), "dotnet", "dotnet build --nologo"),
+    "ruby": GeneratedOnly(("-g", "ruby"), "ruby", "find lib -name '*.rb' -print0 | xargs -0 -n 1 ruby -c"),
+    "php": GeneratedOnly(
+        ("-g", "php", "--operation-id-name-mappings", "get_delivery_request=get_sent_request"),
+        "php",
+        "find lib -name '*.php' -print0 | xargs -0 -n 1 php -l",
+    ),
+    "rust": GeneratedOnly(("-g", "rust"), "cargo", "cargo check --quiet --target-dir $CACHE/rust-target"),
+}
+"""By language: what the page about generating shows."""
 
 
 def available() -> list[str]:
@@ -36,17 +59,13 @@ def missing(language: str) -> list[str]:
 
 
 def absence() -> list[str]:
-    """Return a sentence for each client that cannot be generated here, and for the check of the document."""
+    """Return a sentence for each client that cannot be generated or compiled here, and for redocly."""
     found = [(f"the {it} client", missing(it)) for it in PROGRAMS]
+    found.append((f"the clients for {', '.join(GENERATED_ONLY)}", [] if shutil.which("java") else ["java"]))
+    for language, it in GENERATED_ONLY.items():
+        found.append((f"compiling the {language} client", [] if shutil.which(it.compiler) else [it.compiler]))
     found.append(("redocly's check of the OpenAPI document", [it for it in REDOCLY_PROGRAMS if not shutil.which(it)]))
     return [f"left out here: {what}, since there is no {' and no '.join(them)}" for what, them in found if them]
-
-
-def call(*command: str | Path, folder: Path, **environment: str) -> str:
-    """Run a command in a folder and return what it printed. Fails with the output if the command does."""
-    done = run([str(it) for it in command], cwd=folder, env={**_environment(), **environment}, text=True)
-    assert done.returncode == 0, f"{command[0]} {command[1]}: status {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return str(done.stdout)
 
 
 def redocly(document: Path) -> str:
@@ -74,7 +93,7 @@ def _node_modules(pinned: Path) -> Path:
             shutil.copy(pin, folder)
         call("npm", "ci", "--no-audit", "--no-fund", folder=folder)
 
-    return _installed("node", b"".join(it.read_bytes() for it in pins), install) / "node_modules"
+    return installed("node", b"".join(it.read_bytes() for it in pins), install) / "node_modules"
 
 
 def openapi_generator() -> Path:
@@ -84,7 +103,7 @@ def openapi_generator() -> Path:
         options = ("--quiet", "--disable-pip-version-check", "--no-deps", "--target", ".")
         call(sys.executable, "-m", "pip", "install", *options, OPENAPI_GENERATOR, folder=folder)
 
-    folder = _installed("openapi-generator", OPENAPI_GENERATOR.encode(), install)
+    folder = installed("openapi-generator", OPENAPI_GENERATOR.encode(), install)
     return folder / "openapi_generator_cli" / "openapi-generator.jar"
 
 
@@ -97,30 +116,4 @@ def oapi_codegen() -> Path:
             shutil.copy(pin, folder)
         call("go", "build", "-o", "oapi-codegen", OAPI_CODEGEN, folder=folder)
 
-    return _installed("oapi-codegen", b"".join(it.read_bytes() for it in pins), install) / "oapi-codegen"
-
-
-def _installed(name: str, pins: bytes, install: Callable[[Path], None]) -> Path:
-    """Return the folder of a tool with these pins, installed by the first test that needs it.
-
-    Installed beside and then renamed, so that a run that was interrupted leaves nothing half installed. Test processes
-    that run side by side wait for each other.
-    """
-    folder = CACHE / f"{name}-{hashlib.sha256(pins).hexdigest()[:16]}"
-    CACHE.mkdir(exist_ok=True)
-    with (CACHE / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
-            beside = CACHE / f"{folder.name}.new"
-            shutil.rmtree(beside, ignore_errors=True)
-            beside.mkdir()
-            install(beside)
-            beside.rename(folder)
-    return folder
-
-
-def _environment() -> dict[str, str]:
-    """Return the environment without the variables of this project's own tests."""
-    return {
-        name: value for name, value in os.environ.items() if not name.startswith(("WAYPOST_", "DJANGO_", "PYTEST_"))
-    }
+    return installed("oapi-codegen", b"".join(it.read_bytes() for it in pins), install) / "oapi-codegen"

@@ -13,6 +13,7 @@ CHECKS = {
     "waypost-install": "tests/clients/test_python_client.py::test_wheel_of_the_client_has_the_command",
     "waypost-commands": "tests/clients/test_python_client.py::test_command_of_the_page_exists",
     "mcp": "tests/clients/test_python_client.py::test_command_of_the_page_exists",
+    "generated-only": "tests/clients/test_generated_only.py::test_page_has_the_command_for_each_language",
     "import-svix": "tests/subscriptions/management/commands/test_import_svix.py"
     "::test_page_describes_the_file_as_it_is_read",
     "installed": "tests/docs/test_deploy.py::test_command_of_the_page_exists_and_so_do_its_files",
@@ -141,7 +142,8 @@ INVENTORY = {
     "docs/how-to/endpoints.md": "api endpoint-fields api endpoint-fields*2 api*5",
     "docs/how-to/erase.md": "api*2",
     "docs/how-to/event-types.md": "api*4 response",
-    "docs/how-to/generate-a-client.md": "api client client-snippet client client-snippet client client-snippet",
+    "docs/how-to/generate-a-client.md": "api client client-snippet client client-snippet client client-snippet "
+    "generated-only",
     "docs/how-to/mask.md": "mask-api*2 decrypt*2",
     "docs/how-to/operate.md": "make production encryption-keys programs backup api response api*2",
     "docs/how-to/patterns.md": "api pattern-event matches differs matches*6 differs "
