@@ -10,18 +10,18 @@ ARG PYTHON=python:3.11-slim
 
 FROM ${PYTHON} AS build
 WORKDIR /src
-RUN python3 -m venv /opt/waypost && /opt/waypost/bin/pip install --no-cache-dir --disable-pip-version-check uv
+RUN python3 -m venv /opt/waypost
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 COPY requirements.txt ./
 # The locked versions with their hashes, in a layer that changes only with them.
-RUN /opt/waypost/bin/uv pip install --python /opt/waypost --no-cache --require-hashes -r requirements.txt
+RUN /opt/waypost/bin/pip install --require-hashes -r requirements.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY webhooks webhooks
 COPY subscriptions subscriptions
 COPY delivery delivery
 COPY config config
-RUN /opt/waypost/bin/uv pip install --python /opt/waypost --no-cache --no-deps . \
-    && /opt/waypost/bin/python -m compileall -q /opt/waypost/lib \
-    && /opt/waypost/bin/pip uninstall --yes --quiet uv pip
+RUN /opt/waypost/bin/pip install --no-deps . \
+    && /opt/waypost/bin/pip uninstall --yes --quiet setuptools pip
 
 FROM ${PYTHON}
 RUN useradd --system --uid 10001 --create-home --home-dir /data --shell /usr/sbin/nologin waypost
