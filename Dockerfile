@@ -24,7 +24,9 @@ RUN /opt/waypost/bin/pip install --no-deps . \
     && /opt/waypost/bin/pip uninstall --yes --quiet setuptools pip
 
 FROM ${PYTHON}
-RUN useradd --system --uid 10001 --create-home --home-dir /data --shell /usr/sbin/nologin waypost
+RUN groupadd --system --gid 10001 waypost \
+    && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin waypost \
+    && install --directory --owner waypost --group waypost /data
 COPY --from=build /opt/waypost /opt/waypost
 ENV PATH=/opt/waypost/bin:$PATH WAYPOST_DATA=/data PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 10001

@@ -7539,7 +7539,7 @@ type FailedMessageRequest struct {
 
 // FieldError An invalid field of a request.
 type FieldError struct {
-	// Code What kind of error it is, for programs: `invalid`: The value is invalid for a reason of its own; see `detail`. `required`: The field is missing. `null`: The field must not be null. `blank`: The text must not be empty. `unknown`: There is no such field or parameter, or no such object. `ambiguous`: Fields that exclude each other, or a name that several objects have. `invalid_choice`: The value is none of the choices, which `detail` lists. `max_length`: The value is too long, or has too many items. `min_length`: The value is too short, or has too few items. `max_value`: The number is too large. `min_value`: The number is too small. `mismatch`: A part of the value, at `pointer`, does not match its schema or grammar. `conflict`: Another object has the value, or the current state does not allow it.
+	// Code What kind of error it is, for programs: `invalid`: The value is invalid for a reason of its own; see `detail`. `required`: The field is missing. `null`: The field must not be null. `blank`: The text must not be empty. `unknown`: Unknown field, parameter or object. `ambiguous`: Fields that exclude each other, or a name that several objects have. `invalid_choice`: The value is none of the choices, which `detail` lists. `max_length`: The value is too long, or has too many items. `min_length`: The value is too short, or has too few items. `max_value`: The number is too large. `min_value`: The number is too small. `mismatch`: A part of the value, at `pointer`, does not match its schema or grammar. `conflict`: Another object has the value, or the current state does not allow it.
 	Code string `json:"code"`
 
 	// Detail What is wrong, and what to give instead.
@@ -9904,7 +9904,7 @@ type SourceCurrentCounts struct {
 // * `off` - Store every message
 type SourceDedupe string
 
-// SourceEnrichment An HTTP call whose answer stands beside the message.
+// SourceEnrichment An HTTP call whose response is added to the message.
 type SourceEnrichment struct {
 	// Body Template of the body; null: the event as JSON.
 	Body *string `json:"body,omitempty"`
@@ -15775,7 +15775,7 @@ func (c *Client) ResendDelivery(ctx context.Context, ref string, params *ResendD
 	return receive[*Delivery](ctx, c, request)
 }
 
-// RetryDelivery performs POST /api/v1/deliveries/{ref}/retry: send a delivery now.
+// RetryDelivery performs POST /api/v1/deliveries/{ref}/retry: retry a delivery now.
 func (c *Client) RetryDelivery(ctx context.Context, ref string, params *RetryDeliveryParams) (*Delivery, error) {
 	if params == nil {
 		params = &RetryDeliveryParams{}

@@ -52,7 +52,7 @@ def test_image_is_small_and_belongs_to_no_root(image: str) -> None:
 
 
 def test_container_has_no_root_and_writes_only_to_its_data(container: Container) -> None:
-    assert container.exec("id", "-u") == "10001"
+    assert (container.exec("id", "-u"), container.exec("id", "-g")) == ("10001", "10001")
     assert container.refuses("touch", "/opt/waypost/x")
     assert container.refuses("touch", "/usr/x")
     container.exec("touch", "/data/x", "/tmp/x")
