@@ -53,6 +53,7 @@ const (
 	AlertConditionNamePlatformWorkers   AlertConditionName = "platform_workers"
 	AlertConditionNameRejections        AlertConditionName = "rejections"
 	AlertConditionNameScheduleLate      AlertConditionName = "schedule_late"
+	AlertConditionNameSourceExpiring    AlertConditionName = "source_expiring"
 	AlertConditionNameSourceFailing     AlertConditionName = "source_failing"
 	AlertConditionNameSourceLag         AlertConditionName = "source_lag"
 	AlertConditionNameSourceSilent      AlertConditionName = "source_silent"
@@ -96,6 +97,8 @@ func (e AlertConditionName) Valid() bool {
 	case AlertConditionNameRejections:
 		return true
 	case AlertConditionNameScheduleLate:
+		return true
+	case AlertConditionNameSourceExpiring:
 		return true
 	case AlertConditionNameSourceFailing:
 		return true
@@ -2009,6 +2012,7 @@ const (
 	ListAlertRulesParamsConditionPlatformWorkers   ListAlertRulesParamsCondition = "platform_workers"
 	ListAlertRulesParamsConditionRejections        ListAlertRulesParamsCondition = "rejections"
 	ListAlertRulesParamsConditionScheduleLate      ListAlertRulesParamsCondition = "schedule_late"
+	ListAlertRulesParamsConditionSourceExpiring    ListAlertRulesParamsCondition = "source_expiring"
 	ListAlertRulesParamsConditionSourceFailing     ListAlertRulesParamsCondition = "source_failing"
 	ListAlertRulesParamsConditionSourceLag         ListAlertRulesParamsCondition = "source_lag"
 	ListAlertRulesParamsConditionSourceSilent      ListAlertRulesParamsCondition = "source_silent"
@@ -2052,6 +2056,8 @@ func (e ListAlertRulesParamsCondition) Valid() bool {
 	case ListAlertRulesParamsConditionRejections:
 		return true
 	case ListAlertRulesParamsConditionScheduleLate:
+		return true
+	case ListAlertRulesParamsConditionSourceExpiring:
 		return true
 	case ListAlertRulesParamsConditionSourceFailing:
 		return true
@@ -3916,6 +3922,7 @@ type AlertCondition struct {
 	// * `source_failing` - Source not read
 	// * `source_lag` - Source behind
 	// * `source_warning` - Source endangers the other system
+	// * `source_expiring` - Secrets of sources end
 	// * `endpoint_failing` - Endpoint fails
 	// * `endpoint_disabled` - Endpoint disabled
 	// * `circuit_open` - Circuit breaker open
@@ -3950,6 +3957,7 @@ type AlertConditionList struct {
 // * `source_failing` - Source not read
 // * `source_lag` - Source behind
 // * `source_warning` - Source endangers the other system
+// * `source_expiring` - Secrets of sources end
 // * `endpoint_failing` - Endpoint fails
 // * `endpoint_disabled` - Endpoint disabled
 // * `circuit_open` - Circuit breaker open
@@ -4047,6 +4055,7 @@ type AlertRule struct {
 	// * `source_failing` - Source not read
 	// * `source_lag` - Source behind
 	// * `source_warning` - Source endangers the other system
+	// * `source_expiring` - Secrets of sources end
 	// * `endpoint_failing` - Endpoint fails
 	// * `endpoint_disabled` - Endpoint disabled
 	// * `circuit_open` - Circuit breaker open
@@ -4161,6 +4170,7 @@ type AlertRulePreviewCreateRequest struct {
 	// * `source_failing` - Source not read
 	// * `source_lag` - Source behind
 	// * `source_warning` - Source endangers the other system
+	// * `source_expiring` - Secrets of sources end
 	// * `endpoint_failing` - Endpoint fails
 	// * `endpoint_disabled` - Endpoint disabled
 	// * `circuit_open` - Circuit breaker open
@@ -4199,6 +4209,7 @@ type AlertRuleRequest struct {
 	// * `source_failing` - Source not read
 	// * `source_lag` - Source behind
 	// * `source_warning` - Source endangers the other system
+	// * `source_expiring` - Secrets of sources end
 	// * `endpoint_failing` - Endpoint fails
 	// * `endpoint_disabled` - Endpoint disabled
 	// * `circuit_open` - Circuit breaker open
@@ -4259,6 +4270,7 @@ type AlertRuleUpdateRequest struct {
 	// * `source_failing` - Source not read
 	// * `source_lag` - Source behind
 	// * `source_warning` - Source endangers the other system
+	// * `source_expiring` - Secrets of sources end
 	// * `endpoint_failing` - Endpoint fails
 	// * `endpoint_disabled` - Endpoint disabled
 	// * `circuit_open` - Circuit breaker open
@@ -5079,6 +5091,9 @@ type ConnectorPreviewRequest struct {
 
 	// Settings Settings of the connector, as it lists them.
 	Settings *map[string]interface{} `json:"settings,omitempty"`
+
+	// Transformer Transformer that makes the body in place of the message, in JSONata or as a template: `{"jsonata": "{'text': data.title}"}`. Its content type is that of the message unless it has another; null: the body of the message.
+	Transformer *EventTransformer `json:"transformer,omitempty"`
 }
 
 // ConnectorPreviewRequestEvent0 defines model for ConnectorPreviewRequest.Event.0.
@@ -5174,6 +5189,9 @@ type ConnectorSubscriptionRequest struct {
 
 	// Pattern Event pattern, matched against the whole event: `{"data": {"total": [{"numeric": [">", 100]}]}}`. Null: every event of these types. At most 16 KiB.
 	Pattern *EventPattern `json:"pattern,omitempty"`
+
+	// Transformer Transformer that makes the body in place of the message, in JSONata or as a template: `{"jsonata": "{'text': data.title}"}`. Its content type is that of the message unless it has another; null: the body of the message.
+	Transformer *EventTransformer `json:"transformer,omitempty"`
 }
 
 // ConnectorSummary A connector, in short.
@@ -9912,6 +9930,9 @@ type SourceEnrichment struct {
 	// Headers Headers; `<credentials.token>` stands for the source's credential `token`.
 	Headers *map[string]string `json:"headers,omitempty"`
 
+	// Jsonata JSONata expression of the body, in place of a template: `{"customer": body.customer, "skus": body.lines.sku}`.
+	Jsonata *string `json:"jsonata,omitempty"`
+
 	// MaxConcurrency Calls in progress at once, in each worker process.
 	MaxConcurrency *int `json:"max_concurrency,omitempty"`
 
@@ -11253,6 +11274,7 @@ type ListAlertRulesParams struct {
 	// * `source_failing` - Source not read
 	// * `source_lag` - Source behind
 	// * `source_warning` - Source endangers the other system
+	// * `source_expiring` - Secrets of sources end
 	// * `endpoint_failing` - Endpoint fails
 	// * `endpoint_disabled` - Endpoint disabled
 	// * `circuit_open` - Circuit breaker open
