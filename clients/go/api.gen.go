@@ -8534,7 +8534,7 @@ type Problem struct {
 	// Allowed What the plan allows.
 	Allowed *int `json:"allowed,omitempty"`
 
-	// Code Kind of problem, for programs: the same on every platform. `invalid`: invalid request. `parse_error`: unreadable request. `not_authenticated`: no api key. `authentication_failed`: invalid api key. `plan_exceeded`: limit of the plan reached. `permission_denied`: not allowed. `insufficient_scope`: missing scope. `platform_key_required`: platform key required. `endpoint_key_refused`: key of one endpoint. `sender_refused`: sender not allowed. `not_found`: not found. `unknown_tenant`: unknown tenant. `method_not_allowed`: method not allowed. `not_acceptable`: media type not available. `too_slow`: request too slow. `conflict`: conflict. `gone`: no longer kept. `length_required`: length required. `stale`: changed meanwhile. `too_large`: too large. `unsupported_media_type`: media type not supported. `idempotency_key_reused`: idempotency-key used before. `rate_limited`: too many requests. `throttled`: too many requests. `too_many_expensive_requests`: too many expensive requests. `error`: internal error. `unavailable`: unavailable. `statement_timeout`: takes too long. `too_many_requests_in_progress`: too many requests in progress. `message_incomplete`: incomplete message. `signature_invalid`: signature not valid.
+	// Code Kind of problem, for programs: the same on every platform. `invalid`: invalid request. `parse_error`: unreadable request. `malformed_request`: malformed request. `not_authenticated`: no api key. `authentication_failed`: invalid api key. `plan_exceeded`: limit of the plan reached. `permission_denied`: not allowed. `insufficient_scope`: missing scope. `platform_key_required`: platform key required. `endpoint_key_refused`: key of one endpoint. `sender_refused`: sender not allowed. `not_found`: not found. `unknown_tenant`: unknown tenant. `method_not_allowed`: method not allowed. `not_acceptable`: media type not available. `too_slow`: request too slow. `conflict`: conflict. `gone`: no longer kept. `length_required`: length required. `stale`: changed meanwhile. `too_large`: too large. `uri_too_long`: uri too long. `unsupported_media_type`: media type not supported. `idempotency_key_reused`: idempotency-key used before. `headers_too_large`: headers too large. `rate_limited`: too many requests. `throttled`: too many requests. `too_many_expensive_requests`: too many expensive requests. `error`: internal error. `transfer_coding_unsupported`: transfer coding not supported. `unavailable`: unavailable. `statement_timeout`: takes too long. `too_many_requests_in_progress`: too many requests in progress. `too_many_connections`: too many connections. `message_incomplete`: incomplete message. `signature_invalid`: signature not valid.
 	Code string `json:"code"`
 
 	// Detail What is wrong with this request.
@@ -11395,7 +11395,7 @@ type ListAlertsParams struct {
 	// Order Order of the list by time of creation.
 	Order *ListAlertsParamsOrder `form:"order,omitempty" json:"order,omitempty"`
 
-	// Rule Id of the rule.
+	// Rule Id or `uid` of the rule.
 	Rule *string `form:"rule,omitempty" json:"rule,omitempty"`
 
 	// Since Start of the period, included: `2030-01-31T12:00:00Z`.
@@ -11468,7 +11468,7 @@ type ListAuditParams struct {
 	// * `locked_out` - Locked out
 	Action *ListAuditParamsAction `form:"action,omitempty" json:"action,omitempty"`
 
-	// Actor Id of the API key or the user, exact.
+	// Actor Id of the API key or the user, exact. An unknown one is an error.
 	Actor *string `form:"actor,omitempty" json:"actor,omitempty"`
 
 	// ActorType Kind of the one who did it.
@@ -11487,7 +11487,7 @@ type ListAuditParams struct {
 	// Limit Number of results to return per page.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Object Id of the object: `ep_...`.
+	// Object Id of the object: `ep_...`. An unknown one is an error.
 	Object *string `form:"object,omitempty" json:"object,omitempty"`
 
 	// ObjectType Type of the object, such as `endpoint`.
@@ -11551,7 +11551,7 @@ type ExportAuditParams struct {
 	// * `locked_out` - Locked out
 	Action *ExportAuditParamsAction `form:"action,omitempty" json:"action,omitempty"`
 
-	// Actor Id of the API key or the user, exact.
+	// Actor Id of the API key or the user, exact. An unknown one is an error.
 	Actor *string `form:"actor,omitempty" json:"actor,omitempty"`
 
 	// ActorType Kind of the one who did it.
@@ -11567,7 +11567,7 @@ type ExportAuditParams struct {
 	// After Id of the last entry of the export before: this one continues after it.
 	After *string `form:"after,omitempty" json:"after,omitempty"`
 
-	// Object Id of the object: `ep_...`.
+	// Object Id of the object: `ep_...`. An unknown one is an error.
 	Object *string `form:"object,omitempty" json:"object,omitempty"`
 
 	// ObjectType Type of the object, such as `endpoint`.
