@@ -24,6 +24,7 @@ from webhooks.encryption.check import keys_problem
 from webhooks.kit.fair.shares import ShareExceeded
 from webhooks.kit.fair.threads import FairThreads
 
+FIRST_LOOK = 30.0  # seconds after the start, in which the workers of a machine that starts too begin
 EVERY = 10.0  # seconds between two looks
 SHARE = "alerts"
 
@@ -32,7 +33,7 @@ _watching: set["asyncio.Task[None]"] = set()  # one in each process: the loop it
 
 
 def start(threads: FairThreads) -> None:
-    """Look every EVERY seconds from now on, in the running event loop; the look itself is in one of these threads."""
+    """Look every EVERY seconds after FIRST_LOOK, in the running event loop; the look is in one of these threads."""
     task = asyncio.get_running_loop().create_task(_watch(threads))
     _watching.add(task)
     task.add_done_callback(_watching.discard)
@@ -58,11 +59,11 @@ def take_over() -> None:
 
 async def _watch(threads: FairThreads) -> None:
     worker: threading.Thread | None = None
+    await asyncio.sleep(FIRST_LOOK)
     while True:
-        await asyncio.sleep(EVERY)
-        if worker is not None and worker.is_alive():
-            continue
         with suppress(Error, ShareExceeded, RuntimeError):  # no database, no place, or no thread: at the next look
-            if await threads.run(SHARE, are_neglected):
+            is_busy = worker is not None and worker.is_alive()
+            if not is_busy and await threads.run(SHARE, are_neglected):
                 worker = threading.Thread(target=take_over, name=SHARE, daemon=True)
                 worker.start()
+        await asyncio.sleep(EVERY)

@@ -33,6 +33,7 @@ class ConnectorForm(NewEndpointForm):
                 required=False,
                 label=f"Events{of_message}",
                 help_text=f"{message.description} Event types, separated by commas: order.paid, order.*, or * for all.",
+                widget=forms.TextInput(attrs={"class": "wp-input"}),
             )
             self.fields[f"jsonata_{message.name}"] = forms.CharField(
                 required=False,

@@ -69,9 +69,10 @@ def test_process_looks_again_and_again_and_takes_over_beside_its_event_loop(monk
 
     async def turn() -> None:
         alerts.start(FairThreads(1, "probe"))
-        while not taken:
+        while len(taken) < 2:
             await asyncio.sleep(0.01)
 
+    monkeypatch.setattr(alerts, "FIRST_LOOK", 0.01)
     monkeypatch.setattr(alerts, "EVERY", 0.01)
     monkeypatch.setattr(alerts, "are_neglected", lambda: True)
     monkeypatch.setattr(alerts, "take_over", lambda: taken.append(threading.current_thread().name))

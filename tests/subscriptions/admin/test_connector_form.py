@@ -1,6 +1,7 @@
 """The pages that create an endpoint from a connector."""
 
 import html
+import re
 from typing import Any
 
 import pytest
@@ -45,6 +46,10 @@ def test_gallery_and_forms_show_every_connector(admin_client: Client) -> None:
         page = html.unescape(admin_client.get(f"{ADD}?connector={connector.name}").content.decode())
         assert connector.documentation in page
         assert all(f'name="{it.path.replace(".", "_")}"' in page for it in connector.fields), connector.name
+        assert page.count('name="events_') == len(connector.messages)
+        assert len(re.findall(r'name="events_[a-z_]+" class="wp-input"', page)) == len(connector.messages), (
+            connector.name
+        )
         assert "POST http" in page
         preview = page.split('id="preview"')[1]
         assert not any(secret in preview for secret in connector.example["credentials"].values()), connector.name
