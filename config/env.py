@@ -170,6 +170,11 @@ def url(name: str, schemes: tuple[str, ...], default: str | None = None) -> str:
     return value
 
 
+def optional_url(name: str, schemes: tuple[str, ...]) -> str:
+    """Return an absolute URL with one of ``schemes``; empty if none is set."""
+    return url(name, schemes) if text(name, "") else ""
+
+
 class MailServer(NamedTuple):
     """A mail server. ``starts_tls``: by STARTTLS; ``is_tls``: from the first byte on."""
 

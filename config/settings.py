@@ -70,6 +70,7 @@ WAYPOST_APPS = env.app_names("WAYPOST_APPS")  # Django apps of yours, with handl
 WAYPOST_HANDLERS = env.dotted_paths("WAYPOST_HANDLERS")  # handlers that a source may name: name=dotted.path,...
 WAYPOST_HANDLER_WAITS = env.integer("WAYPOST_HANDLER_WAITS", 50, minimum=0)  # of a source and web process
 WAYPOST_STORAGE_URL = env.url("WAYPOST_STORAGE_URL", ("file", "s3"), (WAYPOST_DATA / "claims").as_uri())
+WAYPOST_ARCHIVE_URL = env.optional_url("WAYPOST_ARCHIVE_URL", ("file", "s3"))  # of old events; empty: deleted only
 
 WAYPOST_WEB_WORKERS = env.integer("WAYPOST_WEB_WORKERS", SIZES.web_workers, minimum=1, maximum=256)  # processes
 WAYPOST_WEB_THREADS = env.integer("WAYPOST_WEB_THREADS", SIZES.web_threads, minimum=1, maximum=1024)  # of each
@@ -219,10 +220,11 @@ TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True  # served from the packages: no collectstatic is needed
 WHITENOISE_MAX_AGE = 3600  # seconds
-_CLAIMS = storage.backend(WAYPOST_STORAGE_URL)
+_CLAIMS = storage.backend("WAYPOST_STORAGE_URL", WAYPOST_STORAGE_URL)
 STORAGES = {
     "default": _CLAIMS,
     "claims": _CLAIMS,
+    **({"archive": storage.backend("WAYPOST_ARCHIVE_URL", WAYPOST_ARCHIVE_URL)} if WAYPOST_ARCHIVE_URL else {}),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = WAYPOST_MAX_REQUEST_BYTES

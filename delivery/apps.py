@@ -13,7 +13,7 @@ from webhooks.kit.operational_events import operational_event
 from webhooks.kit.results import endpoints_named, receipts_ended
 from webhooks.kit.tenancy import tenant_deleted, tenant_usage
 
-PACKAGES = {"pycurl": "waypost[provider]"}  # those that the receiver does not need
+PACKAGES = {"pycurl": "waypost[provider]", "zstandard": "waypost[provider]"}  # those that the receiver does not need
 ON_TENANT_DELETED = (
     "delivery.replaying.replays.cancel_all_of",
     "delivery.lifecycle.erasures.cancel_all_of",

@@ -14,10 +14,11 @@ from django.db.models import Q
 from django.utils import timezone
 
 from delivery.alerts.models import Alert, AlertAddress, AlertChannel, AlertMessage, AlertRule
+from delivery.archiving.models import Archive
 from delivery.broadcasting.models import Broadcast
 from delivery.event_values import EventValue
 from delivery.fan_out.models import DeferredFanOut, PendingShare
-from delivery.figures.models import PLATFORM, Backlog, Figures
+from delivery.figures.models import PLATFORM, Backlog, CountedHour, DeliveryHour, Figures, UsageHour
 from delivery.lanes.models import HourlyStats, Lane
 from delivery.lifecycle.models import Erasure
 from delivery.load.models import DrainReport, Heartbeat, LoadMinute, PublisherReport
@@ -34,14 +35,17 @@ __all__ = [
     "AlertChannel",
     "AlertMessage",
     "AlertRule",
+    "Archive",
     "Attempt",
     "Backlog",
     "Broadcast",
+    "CountedHour",
     "DeadLetter",
     "DeadLetterJob",
     "DeferredFanOut",
     "DelayedEvent",
     "Delivery",
+    "DeliveryHour",
     "DrainReport",
     "Erasure",
     "Event",
@@ -58,6 +62,7 @@ __all__ = [
     "Schedule",
     "ScheduleQueue",
     "Usage",
+    "UsageHour",
     "UsageIncrement",
 ]
 

@@ -26,6 +26,8 @@ BEAT_SCHEDULE = {
             "delivery.fold_usage": 10,
             "delivery.measure_backlog": 10,
             "delivery.roll_up_figures": 60,
+            "delivery.publish_usage": 60,
+            "delivery.count_deliveries": 60,
             "delivery.evaluate_alerts": 2,
             "delivery.send_alerts": 2,
             "delivery.sweep": 60,

@@ -5,7 +5,7 @@ from celery.signals import worker_init, worker_shutting_down
 from delivery.alerts import evaluate, history, send
 from delivery.broadcasting import broadcasts
 from delivery.fan_out import deferred, delayed, shares
-from delivery.figures import measure, roll_up
+from delivery.figures import delivery_hours, measure, roll_up, usage_events
 from delivery.lifecycle import erasures, retention, sweep, usage
 from delivery.operational import publish_results
 from delivery.replaying import closing, replays
@@ -15,7 +15,9 @@ from delivery.sending import drain, shutdown
 from delivery.sql.due import HAS_DRAIN_WORK
 from delivery.sql.fan_out import HAS_FAN_OUTS
 from delivery.sql.figures.backlog import HAS_BACKLOG
+from delivery.sql.figures.delivery_hours import HAS_HOURS_TO_COUNT
 from delivery.sql.figures.roll_up import HAS_HOURS_TO_ROLL_UP
+from delivery.sql.figures.usage_hours import HAS_HOURS_TO_PUBLISH
 from delivery.sql.recovery import HAS_RECOVERIES
 from delivery.sql.results import HAS_PENDING_RESULTS
 from delivery.sql.schedules.delayed_events import HAS_DUE_EVENTS
@@ -45,6 +47,10 @@ PERIODIC_TASKS = [
     periodic_task("delivery.apply_retention", retention.apply_retention, BEAT_SCHEDULE, is_operation=True),
     periodic_task("delivery.measure_backlog", measure.measure_if_due, BEAT_SCHEDULE, has_work=HAS_BACKLOG),
     periodic_task("delivery.roll_up_figures", roll_up.roll_up, BEAT_SCHEDULE, has_work=HAS_HOURS_TO_ROLL_UP),
+    periodic_task(
+        "delivery.count_deliveries", delivery_hours.count_deliveries, BEAT_SCHEDULE, has_work=HAS_HOURS_TO_COUNT
+    ),
+    periodic_task("delivery.publish_usage", usage_events.publish_usage, BEAT_SCHEDULE, has_work=HAS_HOURS_TO_PUBLISH),
 ]
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from delivery.models import AlertRule, Broadcast, DeadLetterJob, Erasure, Replay
+from delivery.models import AlertRule, Archive, Broadcast, DeadLetterJob, Erasure, Replay
 from webhooks.kit.tracing.context import trace_id_of
 from webhooks.wire.ids import public
 
@@ -94,6 +94,27 @@ def claims_recovered(deliveries: int, dead: int) -> None:
 def replay_started(row: Replay) -> None:
     """Log a new replay."""
     log.info("replay started", replay=row.public_id, by=row.requested_by, total=row.total, rate=row.rate)
+
+
+def replay_stopped(replay_id: UUID, error: Exception) -> None:
+    """Log that a replay ended before it was done."""
+    log.error("replay stopped", replay=public("rpl", replay_id), error=str(error))
+
+
+def archived(row: Archive) -> None:
+    """Log that events were archived and deleted."""
+    what = {"tenant": public("tnt", row.tenant_id), "archive": row.public_id, "key": row.key}
+    log.info("events archived", **what, events=row.events, bytes=row.bytes)
+
+
+def archive_down(error: Exception) -> None:
+    """Log that the storage of the archive is away; what it does not have is not deleted."""
+    log.error("archive not reached", error=str(error))
+
+
+def deliveries_not_counted(tenant_id: UUID, error: Exception) -> None:
+    """Log that the deliveries of a tenant in one hour could not be counted."""
+    log.error("deliveries not counted", tenant=public("tnt", tenant_id), exc_info=error)
 
 
 def erasure_started(row: Erasure) -> None:

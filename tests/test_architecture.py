@@ -124,11 +124,13 @@ ROOMS = {
     "delivery.lanes.models": "webhooks.wire subscriptions.models",
     "delivery.replaying.models": "webhooks.kit subscriptions.models",
     "delivery.event_values": "",
+    "delivery.archiving.models": "subscriptions.models",
     "delivery.operational.models": "webhooks.wire subscriptions.models",
     "delivery.models": f"{GROUND} subscriptions.models delivery.usage_models delivery.load.models "
     "delivery.figures.models "
     "delivery.broadcasting.models delivery.schedules.models delivery.alerts.models delivery.operational.models "
-    "delivery.lanes.models delivery.lifecycle.models delivery.replaying.models delivery.fan_out.models "
+    "delivery.archiving.models delivery.lanes.models delivery.lifecycle.models delivery.replaying.models "
+    "delivery.fan_out.models "
     "delivery.event_values",
     "delivery.sql": f"{GROUND} subscriptions.models delivery.models delivery.transports.outcome",
     "delivery.transports": f"{GROUND} {TENANCY} delivery.sql delivery.telemetry",
@@ -138,6 +140,7 @@ ROOMS = {
     "delivery.notify": f"{GROUND} delivery.sql delivery.telemetry",
     "delivery.load": f"{GROUND} {DELIVERY}",
     "delivery.operational": f"{GROUND} {TENANCY} {DELIVERY}",
+    "delivery.archiving": f"{GROUND} {TENANTS} {DELIVERY}",
     "delivery.fan_out": f"{GROUND} {TENANCY} {DELIVERY} delivery.operational",
     "delivery.publishing": f"{GROUND} {TENANCY} subscriptions.event_types {DELIVERY} delivery.operational "
     "delivery.fan_out delivery.load",
@@ -154,13 +157,16 @@ ROOMS = {
     "delivery.transports "
     "delivery.operational "
     "delivery.publishing delivery.lanes delivery.sending subscriptions.connectors",
-    "delivery.figures": f"{GROUND} {TENANCY} {DELIVERY} delivery.lanes delivery.sending delivery.reading "
+    "delivery.figures": f"{GROUND} {TENANCY} {DELIVERY} delivery.operational delivery.lanes delivery.sending "
+    "delivery.reading "
     "delivery.transports.outcome",
-    "delivery.replaying": f"{GROUND} {TENANCY} {DELIVERY} delivery.operational delivery.fan_out delivery.reading",
+    "delivery.replaying": f"{GROUND} {TENANCY} {DELIVERY} delivery.archiving delivery.operational delivery.fan_out "
+    "delivery.reading",
     "delivery.broadcasting": f"{GROUND} {TENANCY} {DELIVERY} delivery.publishing delivery.replaying",
     "delivery.schedules.expressions": "webhooks.wire",
     "delivery.schedules": f"{GROUND} {TENANCY} {DELIVERY} delivery.publishing delivery.schedules.expressions",
-    "delivery.lifecycle": f"{GROUND} {TENANCY} {DELIVERY} delivery.operational delivery.publishing delivery.lanes "
+    "delivery.lifecycle": f"{GROUND} {TENANCY} {DELIVERY} delivery.archiving delivery.operational "
+    "delivery.publishing delivery.lanes "
     "delivery.sending delivery.pulling delivery.reading delivery.replaying delivery.transports.outcome",
     "delivery.alerts": f"{GROUND} {TENANCY} subscriptions.connectors {DELIVERY} delivery.operational "
     "delivery.publishing delivery.lanes delivery.sending delivery.load delivery.reading",
@@ -170,15 +176,15 @@ ROOMS = {
     "delivery.api": f"{GROUND} {TENANCY} subscriptions.api {DELIVERY} delivery.load delivery.transports "
     "delivery.fan_out delivery.publishing delivery.sending delivery.pulling delivery.single_attempts delivery.reading "
     "delivery.replaying delivery.broadcasting delivery.schedules delivery.lifecycle delivery.alerts delivery.figures "
-    "subscriptions.connectors",
+    "delivery.archiving subscriptions.connectors",
     "delivery.admin": f"{GROUND} {TENANCY} webhooks.audit subscriptions.search subscriptions.admin {DELIVERY} "
     "delivery.load delivery.publishing delivery.single_attempts "
     "delivery.sending delivery.reading delivery.replaying delivery.schedules delivery.lifecycle delivery.alerts "
-    "delivery.templatetags delivery.figures subscriptions.connectors",
+    "delivery.templatetags delivery.figures delivery.archiving subscriptions.connectors",
     "delivery.portal": f"{GROUND} {TENANTS} webhooks.audit subscriptions.portal_access subscriptions.api "
     "delivery.templatetags",
     "delivery.templatetags": "webhooks.kit webhooks.wire",
-    "delivery.management": f"{GROUND} {TENANCY} {DELIVERY} delivery.replaying",
+    "delivery.management": f"{GROUND} {TENANCY} {DELIVERY} delivery.replaying delivery.archiving",
     "delivery.apps": "webhooks.kit webhooks.host.project delivery.checks delivery.defaults",
     # the platform
     "config": " ".join(PACKAGES),

@@ -11,13 +11,14 @@ from webhooks.defaults import DEFAULTS
 from webhooks.host.logs import use_logging
 from webhooks.host.project import set_defaults
 from webhooks.kit.conditions import registry as conditions
-from webhooks.kit.tenancy import events_erased, tenant_deleted, tenant_usage
+from webhooks.kit.tenancy import events_erased, messages_counted, tenant_deleted, tenant_usage
 from webhooks.kit.tracing.spans import Switch
 from webhooks.processing.handler_registry import check_handlers
 
 CONDITIONS = "webhooks.conditions.CONDITIONS"  # that alert rules of the provider can watch
 ON_TENANT_USAGE = "webhooks.sources.sources.count_sources_of"
 ON_EVENTS_ERASED = "webhooks.processing.erasing.receipts.erase_receipts"
+ON_MESSAGES_COUNTED = "webhooks.sources.source_stats.received_by_tenant"
 ON_TENANT_DELETED = ("webhooks.sources.sources.delete_sources_of", "webhooks.processing.replays.cancel_all_of")
 
 
@@ -36,6 +37,7 @@ class WebhooksConfig(AppConfig):
         register(check_project)
         tenant_usage.connect(import_string(ON_TENANT_USAGE))
         events_erased.connect(import_string(ON_EVENTS_ERASED))
+        messages_counted.connect(import_string(ON_MESSAGES_COUNTED))
         for receiver in ON_TENANT_DELETED:
             tenant_deleted.connect(import_string(receiver))
         conditions.register(import_string(CONDITIONS))

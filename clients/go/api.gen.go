@@ -1620,6 +1620,7 @@ func (e ReceiptStepOutcome) Valid() bool {
 
 // Defines values for ReplayScope.
 const (
+	ReplayScopeArchived    ReplayScope = "archived"
 	ReplayScopeDeadLetters ReplayScope = "dead_letters"
 	ReplayScopeEvents      ReplayScope = "events"
 	ReplayScopeMissing     ReplayScope = "missing"
@@ -1628,6 +1629,8 @@ const (
 // Valid indicates whether the value is a known member of the ReplayScope enum.
 func (e ReplayScope) Valid() bool {
 	switch e {
+	case ReplayScopeArchived:
+		return true
 	case ReplayScopeDeadLetters:
 		return true
 	case ReplayScopeEvents:
@@ -2125,6 +2128,24 @@ func (e ListAlertsParamsState) Valid() bool {
 	case ListAlertsParamsStatePending:
 		return true
 	case ListAlertsParamsStateResolved:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListArchivesParamsOrder.
+const (
+	ListArchivesParamsOrderNewest ListArchivesParamsOrder = "newest"
+	ListArchivesParamsOrderOldest ListArchivesParamsOrder = "oldest"
+)
+
+// Valid indicates whether the value is a known member of the ListArchivesParamsOrder enum.
+func (e ListArchivesParamsOrder) Valid() bool {
+	switch e {
+	case ListArchivesParamsOrderNewest:
+		return true
+	case ListArchivesParamsOrderOldest:
 		return true
 	default:
 		return false
@@ -4480,6 +4501,51 @@ type AppliedMask struct {
 	Values int `json:"values"`
 }
 
+// Archive An object in storage that holds the events of one hour, with their deliveries, which retention has deleted.
+type Archive struct {
+	// BeginsAt The full hour (UTC) in which its events were published.
+	BeginsAt time.Time `json:"begins_at"`
+
+	// Bytes Size of the object, compressed.
+	Bytes int `json:"bytes"`
+
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Deliveries Deliveries of these events.
+	Deliveries int `json:"deliveries"`
+
+	// Events Events in it.
+	Events int `json:"events"`
+
+	// Id Id, beginning with `arc_`.
+	Id string `json:"id"`
+
+	// Key Name of the object in the storage.
+	Key string `json:"key"`
+
+	// Sha256 SHA-256 of the object, in hex.
+	Sha256 string `json:"sha256"`
+
+	// Tenant Id of the tenant.
+	Tenant string `json:"tenant"`
+
+	// Types Number of events by type.
+	Types map[string]int `json:"types"`
+}
+
+// ArchivePage A page of Archive objects.
+type ArchivePage struct {
+	// Data Items of this page.
+	Data []Archive `json:"data"`
+
+	// Next URL of the next page; null: this is the last.
+	Next *string `json:"next"`
+
+	// Previous URL of the page before; null: this is the first.
+	Previous *string `json:"previous"`
+}
+
 // Attempt One attempt to deliver: a request to the endpoint, and its result.
 type Attempt struct {
 	// DurationMs Milliseconds from its start to its end.
@@ -4894,6 +4960,15 @@ type BroadcastSelectionRequest struct {
 
 	// Labels Labels that the tenants have, all of them: `{"plan": "gold"}`. Excludes `all`.
 	Labels *map[string]string `json:"labels,omitempty"`
+}
+
+// Bucket A bucket of a histogram.
+type Bucket struct {
+	// Count Deliveries in it, and not in the bucket before.
+	Count int `json:"count"`
+
+	// UpToMs Longest time in the bucket, in milliseconds.
+	UpToMs int `json:"up_to_ms"`
 }
 
 // BulkResult The number of rows that one request has changed.
@@ -5542,6 +5617,45 @@ type DeliveryDetail struct {
 	Type string `json:"type"`
 }
 
+// DeliveryHour The outcome of the deliveries that were created in one period.
+type DeliveryHour struct {
+	// Attempts Attempts of these deliveries.
+	Attempts int `json:"attempts"`
+
+	// BeginsAt Start of the period.
+	BeginsAt time.Time `json:"begins_at"`
+
+	// Created Deliveries created.
+	Created int `json:"created"`
+
+	// Dead Deliveries that failed permanently.
+	Dead int `json:"dead"`
+
+	// Delivered Deliveries that are delivered.
+	Delivered int `json:"delivered"`
+
+	// DeliveredMs From its creation to the end of the first attempt that delivered, in milliseconds.
+	DeliveredMs Histogram `json:"delivered_ms"`
+
+	// Failed Attempts that failed.
+	Failed int `json:"failed"`
+
+	// FirstAttemptMs From the creation of a delivery to its first attempt, in milliseconds.
+	FirstAttemptMs Histogram `json:"first_attempt_ms"`
+
+	// IsCounted Whether the hour is counted, or one of the hours of the total; until then its numbers are 0.
+	IsCounted bool `json:"is_counted"`
+
+	// Matched Events that deliveries were created of.
+	Matched int `json:"matched"`
+
+	// Retries Attempts after the first of each delivery, replays included.
+	Retries int `json:"retries"`
+
+	// Throttled Attempts that the endpoint throttled, such as with 429. Waiting for a rate limit is no attempt.
+	Throttled int `json:"throttled"`
+}
+
 // DeliveryOutcome * `pending` - Pending
 // * `sending` - Sending
 // * `delivered` - Delivered
@@ -5571,6 +5685,15 @@ type DeliveryPage struct {
 // * `cancelled` - Cancelled
 // * `superseded` - Superseded by a newer delivery of its key
 type DeliveryState string
+
+// DeliveryStats The outcome of deliveries, by hour and in total.
+type DeliveryStats struct {
+	// Data Each hour (UTC), oldest first; the current one is the last.
+	Data []DeliveryHour `json:"data"`
+
+	// Total All hours together.
+	Total DeliveryHour `json:"total"`
+}
 
 // Drain A drain: a process that sends deliveries. Averages are over the 5 s before `reported_at`.
 type Drain struct {
@@ -7642,6 +7765,21 @@ type GrantUpdateRequest struct {
 	Pattern *EventPattern `json:"pattern,omitempty"`
 }
 
+// Histogram How long something took: percentiles, off by less than a fifth, and the buckets that are not empty.
+type Histogram struct {
+	// Buckets Histogram, shortest time first.
+	Buckets []Bucket `json:"buckets"`
+
+	// P50 Half took at most this long.
+	P50 *int `json:"p50"`
+
+	// P95 95 % took at most this long.
+	P95 *int `json:"p95"`
+
+	// P99 99 % took at most this long.
+	P99 *int `json:"p99"`
+}
+
 // History The figures of each period, oldest first, also of those without any.
 type History struct {
 	// Data Figures of each period, oldest first.
@@ -9001,6 +9139,9 @@ type Replay struct {
 	// CreatedAt When it was created.
 	CreatedAt time.Time `json:"created_at"`
 
+	// Error Why it ended before it was done; empty: it did not.
+	Error string `json:"error"`
+
 	// Estimated The total is extrapolated from the first events.
 	Estimated bool `json:"estimated"`
 
@@ -9027,6 +9168,7 @@ type Replay struct {
 	// * `dead_letters` - Open dead letters
 	// * `events` - Past events, whatever the state of their deliveries
 	// * `missing` - Past events that have no delivery to the endpoint
+	// * `archived` - Archived events, which retention has deleted
 	Scope ReplayScope `json:"scope"`
 
 	// State Whether it runs, or how it ended.
@@ -9051,11 +9193,12 @@ type ReplayCreateRequest struct {
 	// Rate Deliveries per second, at most.
 	Rate *int `json:"rate,omitempty"`
 
-	// Scope What to select: dead letters, or past events.
+	// Scope What to select: dead letters, past events, or archived ones.
 	//
 	// * `dead_letters` - Open dead letters
 	// * `events` - Past events, whatever the state of their deliveries
 	// * `missing` - Past events that have no delivery to the endpoint
+	// * `archived` - Archived events, which retention has deleted
 	Scope *ReplayScope `json:"scope,omitempty"`
 }
 
@@ -9066,6 +9209,9 @@ type ReplayDetail struct {
 
 	// Deliveries What became of its deliveries. One that a later replay sent again counts there.
 	Deliveries ReplayedStates `json:"deliveries"`
+
+	// Error Why it ended before it was done; empty: it did not.
+	Error string `json:"error"`
 
 	// Estimated The total is extrapolated from the first events.
 	Estimated bool `json:"estimated"`
@@ -9093,6 +9239,7 @@ type ReplayDetail struct {
 	// * `dead_letters` - Open dead letters
 	// * `events` - Past events, whatever the state of their deliveries
 	// * `missing` - Past events that have no delivery to the endpoint
+	// * `archived` - Archived events, which retention has deleted
 	Scope ReplayScope `json:"scope"`
 
 	// State Whether it runs, or how it ended.
@@ -9163,6 +9310,7 @@ type ReplayPreview struct {
 // ReplayScope * `dead_letters` - Open dead letters
 // * `events` - Past events, whatever the state of their deliveries
 // * `missing` - Past events that have no delivery to the endpoint
+// * `archived` - Archived events, which retention has deleted
 type ReplayScope string
 
 // ReplaySelectionRequest The selection to send again, by a filter. Without conditions `"all": true` selects everything in the scope.
@@ -9173,11 +9321,12 @@ type ReplaySelectionRequest struct {
 	// Filter Conditions that all have to be met. `ids`: list of up to 10,000 ids of dead letters, or in the other scopes of events (`evt_...`, or their own ids); `endpoint`: id or `uid`; `labels`: those that the endpoints have; `type`: event type, `order.*` or `*`; `since` (included) and `until` (excluded): times with an offset. For dead letters: `cause`; `state` (open, acknowledged; both without it); `attempted_since` and `attempted_until`: an attempt failed in this period, which is that of the outage, where `since` and `until` are when the last attempt had failed. For events: `source`, `subject`, and `force` (true: send to `endpoint` even if it does not subscribe). Example: `{"endpoint": "main", "since": "2030-01-31T12:00:00Z"}`.
 	Filter *map[string]interface{} `json:"filter,omitempty"`
 
-	// Scope What to select: dead letters, or past events.
+	// Scope What to select: dead letters, past events, or archived ones.
 	//
 	// * `dead_letters` - Open dead letters
 	// * `events` - Past events, whatever the state of their deliveries
 	// * `missing` - Past events that have no delivery to the endpoint
+	// * `archived` - Archived events, which retention has deleted
 	Scope *ReplayScope `json:"scope,omitempty"`
 }
 
@@ -10947,6 +11096,9 @@ type SubscriptionUpdateRequest struct {
 
 // Tenant One of your customers, with its own endpoints, events and keys.
 type Tenant struct {
+	// ArchivesEvents Whether events are archived before retention deletes them, where the platform has an archive.
+	ArchivesEvents bool `json:"archives_events"`
+
 	// CreatedAt When it was created.
 	CreatedAt time.Time `json:"created_at"`
 
@@ -11026,6 +11178,9 @@ type TenantPage struct {
 
 // TenantRequest One of your customers, with its own endpoints, events and keys.
 type TenantRequest struct {
+	// ArchivesEvents Whether events are archived before retention deletes them, where the platform has an archive.
+	ArchivesEvents *bool `json:"archives_events,omitempty"`
+
 	// IsPlatform Whether this is the platform's own tenant, whose endpoints receive the operational events of all tenants. At most one is.
 	IsPlatform *bool `json:"is_platform,omitempty"`
 
@@ -11057,6 +11212,9 @@ type TenantRequest struct {
 
 // TenantUpdateRequest One of your customers, with its own endpoints, events and keys.
 type TenantUpdateRequest struct {
+	// ArchivesEvents Whether events are archived before retention deletes them, where the platform has an archive.
+	ArchivesEvents *bool `json:"archives_events,omitempty"`
+
 	// IsPlatform Whether this is the platform's own tenant, whose endpoints receive the operational events of all tenants. At most one is.
 	IsPlatform *bool `json:"is_platform,omitempty"`
 
@@ -11452,6 +11610,42 @@ type SnoozeAlertParams struct {
 
 	// IdempotencyKey Chosen by you. A request repeated with it within 24 hours takes effect once.
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
+// ListArchivesParams defines parameters for ListArchives.
+type ListArchivesParams struct {
+	// Cursor The pagination cursor value.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit Number of results to return per page.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Order Order of the list by time of creation.
+	Order *ListArchivesParamsOrder `form:"order,omitempty" json:"order,omitempty"`
+
+	// Since Start of the period, included: `2030-01-31T12:00:00Z`. Hours that overlap the period are listed.
+	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until End of the period, excluded.
+	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
+
+	// WaypostTenant With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`.
+	WaypostTenant *string `json:"Waypost-Tenant,omitempty"`
+
+	// IfNoneMatch An `ETag`: respond 304 if it is still current.
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
+// ListArchivesParamsOrder defines parameters for ListArchives.
+type ListArchivesParamsOrder string
+
+// GetArchiveParams defines parameters for GetArchive.
+type GetArchiveParams struct {
+	// WaypostTenant With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`.
+	WaypostTenant *string `json:"Waypost-Tenant,omitempty"`
+
+	// IfNoneMatch An `ETag`: respond 304 if it is still current.
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
 }
 
 // ListAuditParams defines parameters for ListAudit.
@@ -12358,6 +12552,18 @@ type AcknowledgeMessagesParams struct {
 
 	// IdempotencyKey Chosen by you. A request repeated with it within 24 hours takes effect once.
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
+// GetEndpointDeliveryStatsParams defines parameters for GetEndpointDeliveryStats.
+type GetEndpointDeliveryStatsParams struct {
+	// Hours Number of hours, including the current one.
+	Hours *int `form:"hours,omitempty" json:"hours,omitempty"`
+
+	// WaypostTenant With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`.
+	WaypostTenant *string `json:"Waypost-Tenant,omitempty"`
+
+	// IfNoneMatch An `ETag`: respond 304 if it is still current.
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
 }
 
 // GetEndpointHistoryParams defines parameters for GetEndpointHistory.
@@ -14104,6 +14310,18 @@ type ReplaceSubscriptionParams struct {
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
+// GetSubscriptionDeliveryStatsParams defines parameters for GetSubscriptionDeliveryStats.
+type GetSubscriptionDeliveryStatsParams struct {
+	// Hours Number of hours, including the current one.
+	Hours *int `form:"hours,omitempty" json:"hours,omitempty"`
+
+	// WaypostTenant With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`.
+	WaypostTenant *string `json:"Waypost-Tenant,omitempty"`
+
+	// IfNoneMatch An `ETag`: respond 304 if it is still current.
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
 // ListTenantsParams defines parameters for ListTenants.
 type ListTenantsParams struct {
 	// Cursor The pagination cursor value.
@@ -15366,6 +15584,33 @@ func (c *Client) SnoozeAlert(ctx context.Context, ref string, body AlertSnoozeRe
 	return receive[*Alert](ctx, c, request)
 }
 
+// ListArchives performs GET /api/v1/archives: list archived hours.
+func (c *Client) ListArchives(ctx context.Context, params *ListArchivesParams) List[Archive] {
+	if params == nil {
+		params = &ListArchivesParams{}
+	}
+	request := newRequest("GET", "/api/v1/archives")
+	setQuery(request, "cursor", params.Cursor)
+	setQuery(request, "limit", params.Limit)
+	setQuery(request, "order", params.Order)
+	setQuery(request, "since", params.Since)
+	setQuery(request, "until", params.Until)
+	request.setHeader("Waypost-Tenant", params.WaypostTenant)
+	request.setHeader("If-None-Match", params.IfNoneMatch)
+	return list[Archive](ctx, c, request)
+}
+
+// GetArchive performs GET /api/v1/archives/{ref}: get an archived hour.
+func (c *Client) GetArchive(ctx context.Context, ref string, params *GetArchiveParams) (*Archive, error) {
+	if params == nil {
+		params = &GetArchiveParams{}
+	}
+	request := newRequest("GET", "/api/v1/archives/%s", ref)
+	request.setHeader("Waypost-Tenant", params.WaypostTenant)
+	request.setHeader("If-None-Match", params.IfNoneMatch)
+	return receive[*Archive](ctx, c, request)
+}
+
 // ListAudit performs GET /api/v1/audit: list audit entries.
 func (c *Client) ListAudit(ctx context.Context, params *ListAuditParams) List[AuditEntry] {
 	if params == nil {
@@ -15971,6 +16216,18 @@ func (c *Client) AcknowledgeMessages(ctx context.Context, ref string, body Ackno
 	request.setHeader("Waypost-Tenant", params.WaypostTenant)
 	request.setHeader("Idempotency-Key", params.IdempotencyKey)
 	return receive[*ReportResults](ctx, c, request)
+}
+
+// GetEndpointDeliveryStats performs GET /api/v1/endpoints/{ref}/delivery-stats: get an endpoint's delivery statistics.
+func (c *Client) GetEndpointDeliveryStats(ctx context.Context, ref string, params *GetEndpointDeliveryStatsParams) (*DeliveryStats, error) {
+	if params == nil {
+		params = &GetEndpointDeliveryStatsParams{}
+	}
+	request := newRequest("GET", "/api/v1/endpoints/%s/delivery-stats", ref)
+	setQuery(request, "hours", params.Hours)
+	request.setHeader("Waypost-Tenant", params.WaypostTenant)
+	request.setHeader("If-None-Match", params.IfNoneMatch)
+	return receive[*DeliveryStats](ctx, c, request)
 }
 
 // GetEndpointHistory performs GET /api/v1/endpoints/{ref}/history: get an endpoint's history.
@@ -17527,6 +17784,18 @@ func (c *Client) ReplaceSubscription(ctx context.Context, ref string, body Subsc
 	request.setHeader("Waypost-Tenant", params.WaypostTenant)
 	request.setHeader("If-Match", params.IfMatch)
 	return receive[*Subscription](ctx, c, request)
+}
+
+// GetSubscriptionDeliveryStats performs GET /api/v1/subscriptions/{ref}/delivery-stats: get a subscription's delivery statistics.
+func (c *Client) GetSubscriptionDeliveryStats(ctx context.Context, ref string, params *GetSubscriptionDeliveryStatsParams) (*DeliveryStats, error) {
+	if params == nil {
+		params = &GetSubscriptionDeliveryStatsParams{}
+	}
+	request := newRequest("GET", "/api/v1/subscriptions/%s/delivery-stats", ref)
+	setQuery(request, "hours", params.Hours)
+	request.setHeader("Waypost-Tenant", params.WaypostTenant)
+	request.setHeader("If-None-Match", params.IfNoneMatch)
+	return receive[*DeliveryStats](ctx, c, request)
 }
 
 // ListTenants performs GET /api/v1/tenants: list tenants.

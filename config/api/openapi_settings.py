@@ -40,6 +40,7 @@ API_TAGS = [
     {"name": "Dead letters", "description": "Deliveries that were given up."},
     {"name": "Dead letter jobs", "description": "Discarding or acknowledging many dead letters, with progress."},
     {"name": "Replays", "description": "Send dead letters or past events again."},
+    {"name": "Archives", "description": "Hours of events that were moved to object storage."},
     {"name": "Erasures", "description": "Erase what there is about one subject."},
     {"name": "Schedules", "description": "Events that are published at times."},
     {"name": "Alert conditions", "description": "What alert rules can watch, with the parameters of each."},

@@ -45,7 +45,7 @@ def _findings(name: str, check: Check) -> Iterator[Finding]:
 
 ADVICE = {
     "disk": "check that WAYPOST_DATA exists and may be read",
-    "storage": "check WAYPOST_STORAGE_URL, and the credentials in the environment",
+    "storage": "check WAYPOST_STORAGE_URL and WAYPOST_ARCHIVE_URL, and the credentials in the environment",
     "database": "check DATABASE_URL: host, port, user, password and database",
     "broker": "check REDIS_URL: host, port and password",
     "address": "check PUBLIC_URL and its certificate",

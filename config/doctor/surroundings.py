@@ -52,8 +52,14 @@ def check_disk() -> Iterator[Finding]:
 
 
 def check_storage() -> Iterator[Finding]:
-    """Check that an object can be written to the storage of large bodies, read, and deleted."""
-    storage, body = storages["claims"], uuid4().bytes
+    """Check that an object can be written to the storage of large bodies, and to the archive, read, and deleted."""
+    yield _stores("claims", "the storage of large bodies", "WAYPOST_STORAGE_URL")
+    if "archive" in settings.STORAGES:
+        yield _stores("archive", "the storage of the archive", "WAYPOST_ARCHIVE_URL")
+
+
+def _stores(alias: str, what: str, setting: str) -> Finding:
+    storage, body = storages[alias], uuid4().bytes
     name = storage.save(f"doctor/{uuid4()}", ContentFile(body))
     try:
         with storage.open(name) as stored:
@@ -61,9 +67,8 @@ def check_storage() -> Iterator[Finding]:
     finally:
         storage.delete(name)
     if is_same:
-        yield ok("the storage of large bodies stores, returns and deletes an object")
-    else:
-        yield error("the storage of large bodies returns other bytes than were written", "check WAYPOST_STORAGE_URL")
+        return ok(f"{what} stores, returns and deletes an object")
+    return error(f"{what} returns other bytes than were written", f"check {setting}")
 
 
 def check_public_address() -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Choose the object storage for large bodies: local files by default, any S3 by URL.
+"""Choose the object storage for large bodies, and that of the archive: local files, or any S3 by URL.
 
     file:///var/lib/waypost/claims
     s3://bucket/prefix?endpoint=https://minio.example&region=eu-central-1
@@ -14,19 +14,19 @@ from config.env import Misconfigured
 _OPTIONS = {"endpoint": "endpoint_url", "region": "region_name"}
 
 
-def backend(url: str) -> dict[str, Any]:
-    """Return the entry of Django's STORAGES for this URL. Raises Misconfigured."""
+def backend(name: str, url: str) -> dict[str, Any]:
+    """Return the entry of Django's STORAGES for the URL of this setting. Raises Misconfigured."""
     parts = urlsplit(url)
     if parts.scheme == "file":
         options = {"location": unquote(parts.path), "file_permissions_mode": 0o600}
         options["directory_permissions_mode"] = 0o700
         return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options}
     if not parts.hostname or parts.username:
-        raise Misconfigured("WAYPOST_STORAGE_URL must look like s3://bucket/prefix?endpoint=...&region=...")
-    given = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        raise Misconfigured(f"{name} must look like s3://bucket/prefix?endpoint=...&region=...")
+    given = {option: values[-1] for option, values in parse_qs(parts.query).items()}
     if unknown := given.keys() - _OPTIONS.keys():
-        raise Misconfigured(f"WAYPOST_STORAGE_URL has unknown options: {', '.join(sorted(unknown))}")
-    options = {_OPTIONS[name]: value for name, value in given.items()}
+        raise Misconfigured(f"{name} has unknown options: {', '.join(sorted(unknown))}")
+    options = {_OPTIONS[option]: value for option, value in given.items()}
     named = {"bucket_name": parts.hostname, "location": unquote(parts.path).strip("/")}
     return {
         "BACKEND": "storages.backends.s3.S3Storage",

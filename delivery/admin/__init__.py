@@ -5,6 +5,7 @@ cancelled, and unfinished deliveries are retried, moved to the dead letters or c
 nothing else does. Importing a module registers its pages.
 """
 
+from delivery.admin import archives as archives
 from delivery.admin import deliveries as deliveries
 from delivery.admin import erasures as erasures
 from delivery.admin import events as events

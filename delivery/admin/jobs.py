@@ -34,7 +34,10 @@ class ReplayAdmin(JobAdmin):
         ("created_at", TimeRangeFilter),
     )
     fields = (("public_id", "tenant_link"), ("scope_text", "filter_lines"), ("requested_by", "created"))
-    readonly_fields = tuple(name for line in fields for name in line)
+    readonly_fields = (*(name for line in fields for name in line), "error")
+
+    def get_fields(self, request: HttpRequest, obj: Replay | None = None) -> Any:
+        return (*self.fields, "error") if obj is not None and obj.error else self.fields
 
     tenant_link = column("Tenant", lambda row: link(row.tenant, row.tenant.name) if row.tenant else "All tenants")
     scope_text = column("Scope", lambda row: str(row.get_scope_display()))

@@ -290,7 +290,10 @@ def read_row_filter(tenant: Tenant, given: Any, scope: str) -> ReplayFilter:
         selected = ReplayFilter.parse(given, scope, tenant)
     except InvalidFilter as error:
         faults.update(error.faults)
-    for name, object_to in (("type", objection), ("source", source_objection)):
+    objections: dict[str, Callable[[UUID, str], str | None]] = {"type": objection, "source": source_objection}
+    if scope == Replay.Scope.ARCHIVED:  # whose events are not in the tables
+        del objections["source"]
+    for name, object_to in objections.items():
         named = given.get(name) if isinstance(given, dict) else None
         if named and name not in faults and (message := object_to(tenant.pk, named)):
             faults[name] = FilterFault(message, "unknown")

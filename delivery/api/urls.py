@@ -16,9 +16,10 @@ from delivery.api import (
     usage,
 )
 from delivery.api.alerts import alert_rules, alerts
+from delivery.api.archiving import archives
 from delivery.api.dead_letters import dead_letter_changes, dead_letter_jobs, dead_letters
 from delivery.api.endpoints import connector_previews, lane_status, stats, test_deliveries, verification
-from delivery.api.figures import history
+from delivery.api.figures import delivery_stats, history
 from delivery.api.publishing import events
 from delivery.api.pulling import acknowledgements, messages
 from delivery.api.schedules import runs, schedules
@@ -29,6 +30,7 @@ router.register("deliveries", deliveries.Deliveries, "delivery")
 router.register("dead-letters", dead_letters.DeadLetters, "dead-letter")
 router.register("dead-letter-jobs", dead_letter_jobs.DeadLetterJobs, "dead-letter-job")
 router.register("broadcasts", broadcasts.Broadcasts, "broadcast")
+router.register("archives", archives.Archives, "archive")
 router.register("erasures", erasures.Erasures, "erasure")
 router.register("replays", replays.Replays, "replay")
 router.register("schedules", schedules.Schedules, "schedule")
@@ -94,6 +96,16 @@ urlpatterns = [
         name="endpoint-acknowledgements",
     ),
     path("endpoints/<str:ref>/stats/", stats.EndpointStats.as_view(), name="endpoint-stats"),
+    path(
+        "endpoints/<str:ref>/delivery-stats/",
+        delivery_stats.EndpointDeliveryStats.as_view(),
+        name="endpoint-delivery-stats",
+    ),
+    path(
+        "subscriptions/<str:ref>/delivery-stats/",
+        delivery_stats.SubscriptionDeliveryStats.as_view(),
+        name="subscription-delivery-stats",
+    ),
     path("endpoints/<str:ref>/test/", test_deliveries.EndpointTest.as_view(), name="endpoint-test"),
     path("endpoints/<str:ref>/retry/", lane_status.EndpointRetry.as_view(), name="endpoint-retry"),
     path("tenants/<str:ref>/limits/", limits.TenantLimits.as_view(), name="tenant-limits"),

@@ -5,6 +5,7 @@ from uuid import UUID
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q, Value
+from django.utils import timezone
 
 PLATFORM = UUID(int=0)  # ``scope_id`` of the rows of all tenants together
 
@@ -87,6 +88,75 @@ class Figures(models.Model):
 
     def __str__(self) -> str:
         return f"{self.scope} {self.scope_id}, {self.length} min from {self.begins_at:%Y-%m-%d %H:%M}"
+
+
+class DeliveryHour(models.Model):
+    """The outcome of the deliveries of an endpoint, or of a subscription, that were created in one hour.
+
+    Counted from the rows of deliveries and attempts (``figures.delivery_hours``). No foreign keys: as ``Figures``.
+    """
+
+    scope_id = models.UUIDField(help_text="The endpoint or the subscription.")
+    tenant_id = models.UUIDField()
+    begins_at = models.DateTimeField()
+    matched = models.BigIntegerField(help_text="Events that deliveries were created of.")
+    created = models.BigIntegerField(help_text="Deliveries created.")
+    attempts = models.BigIntegerField(help_text="Attempts of these deliveries.")
+    retries = models.BigIntegerField(help_text="Attempts after the first of each delivery.")
+    throttled = models.BigIntegerField(help_text="Attempts that the endpoint throttled, such as with 429.")
+    failed = models.BigIntegerField(help_text="Attempts that failed.")
+    delivered = models.BigIntegerField(help_text="Deliveries that are delivered.")
+    dead = models.BigIntegerField(help_text="Deliveries that failed permanently.")
+    first_attempts = ArrayField(
+        models.BigIntegerField(),
+        help_text="Histogram from creation to the first attempt; bounds: delivery_hours.BOUNDS.",
+    )
+    deliveries = ArrayField(models.BigIntegerField(), help_text="The same, to the end of the first that delivered.")
+
+    class Meta:
+        app_label = "delivery"
+        constraints = [models.UniqueConstraint(fields=["scope_id", "begins_at"], name="unique_delivery_hour_per_scope")]
+        indexes = [
+            # reader: the end of the retention, the second count of an hour
+            models.Index(fields=["begins_at", "tenant_id"], name="delivery_hour_by_hour")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.begins_at:%Y-%m-%d %H}h of {self.scope_id}"
+
+
+class CountedHour(models.Model):
+    """An hour whose deliveries are counted, twice: when it is over, and when their retries have ended."""
+
+    begins_at = models.DateTimeField(primary_key=True)
+    passes = models.PositiveSmallIntegerField(default=0, help_text="How often it was counted.")
+    due_at = models.DateTimeField(help_text="When it is counted next.")
+    after = models.UUIDField(null=True, help_text="The last tenant that is counted; empty: none yet.")
+
+    class Meta:
+        app_label = "delivery"
+        indexes = [
+            models.Index(
+                fields=["due_at"], name="delivery_hour_to_count", condition=Q(passes__lt=2)
+            )  # reader: the count
+        ]
+
+    def __str__(self) -> str:
+        return f"count of {self.begins_at:%Y-%m-%d %H}h"
+
+
+class UsageHour(models.Model):
+    """A full hour of which the usage is published; written in the transaction that publishes its events."""
+
+    begins_at = models.DateTimeField(primary_key=True)
+    published_at = models.DateTimeField(default=timezone.now)
+    tenants = models.PositiveIntegerField(default=0, help_text="Tenants of which usage was published.")
+
+    class Meta:
+        app_label = "delivery"
+
+    def __str__(self) -> str:
+        return f"usage of {self.begins_at:%Y-%m-%d %H}h"
 
 
 class Backlog(models.Model):

@@ -4,6 +4,9 @@ Attempts and dead letters are deleted with their delivery, deliveries before the
 without its parent. The age is that of the event, by its key. A delivery stays while it is unfinished, and if it was
 replayed or dead-lettered within the retention; an event stays as long as one of its deliveries does.
 
+Where an archive is set up, events are archived before they are deleted (``delivery.archiving``), and stay while that is
+not possible.
+
 Rows that another transaction has locked are skipped, and a batch takes a few milliseconds. A replay locks its events,
 so that none of its new deliveries loses its event.
 """
@@ -18,6 +21,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from delivery import telemetry
+from delivery.archiving.archive import archive_old
+from delivery.archiving.storage import ArchiveDown
+from delivery.archiving.storage import is_on as has_archive
 from delivery.reading import queries
 from delivery.sql.retention import (
     delete_broadcasts,
@@ -34,6 +40,7 @@ from delivery.sql.retention import (
 EVENT_BATCH = 500  # events looked at in one transaction
 DELIVERY_BATCH = 2_000  # deliveries deleted in one transaction
 BUDGET = 10.0  # seconds one call may take
+ARCHIVE_BUDGET = 30.0  # the same where it writes the events to an archive
 DEFAULT_DAYS = 90  # for broadcasts and replays over all tenants, which have no tenant with a retention
 ERASURE_DAYS = 3 * 365  # an erasure is evidence that it was done, without what was erased
 SHORTEST_RETENTION = timedelta(days=1)
@@ -53,25 +60,34 @@ class DeletedRows(NamedTuple):
 
 
 def apply_retention() -> DeletedRows:
-    """Delete what is past its retention; the next call continues where BUDGET ended this one."""
-    until = time.monotonic() + BUDGET
+    """Delete what is past its retention; the next call continues where the budget of time ended this one."""
+    until = time.monotonic() + (ARCHIVE_BUDGET if has_archive() else BUDGET)
     total = DeletedRows(
         replays=delete_replays(DEFAULT_DAYS),
         broadcasts=delete_broadcasts(DEFAULT_DAYS),
         erasures=delete_erasures(ERASURE_DAYS),
         dead_letter_jobs=delete_dead_letter_jobs(DEFAULT_DAYS),
     )
-    for batch in _batches(timezone.now()):
-        total = DeletedRows(*(a + b for a, b in zip(total, batch, strict=True)))
-        if time.monotonic() > until:
-            break
+    try:
+        for batch in _batches(timezone.now()):
+            total = DeletedRows(*(a + b for a, b in zip(total, batch, strict=True)))
+            if time.monotonic() > until:
+                break
+    except ArchiveDown as error:
+        telemetry.archive_down(error)
     telemetry.retention_applied(**total._asdict())
     return total
 
 
 def _batches(now: datetime) -> Iterator[DeletedRows]:
-    for tenant_id, days in tenants_with_old_events(queries.place(now - SHORTEST_RETENTION)):
-        yield from _batches_of(tenant_id, now - timedelta(days=days))
+    for tenant in tenants_with_old_events(queries.place(now - SHORTEST_RETENTION)):
+        cutoff = now - timedelta(days=tenant.days)
+        is_archived = has_archive() and tenant.archives_events
+        yield from _archived(tenant.id, cutoff) if is_archived else _batches_of(tenant.id, cutoff)
+
+
+def _archived(tenant_id: UUID, cutoff: datetime) -> Iterator[DeletedRows]:
+    return (DeletedRows(**counts) for counts in archive_old(tenant_id, cutoff))
 
 
 def _batches_of(tenant_id: UUID, cutoff: datetime) -> Iterator[DeletedRows]:

@@ -32,13 +32,15 @@ SOURCE = "urn:waypost"
 class Record(NamedTuple):
     """The data of one event about a delivery or a receipt, for these endpoints and for all that subscribe.
 
-    ``tenant_id``: None if it is about what no tenant owns. ``about``: the event whose data it repeats.
+    ``tenant_id``: None if it is about what no tenant owns. ``about``: the event whose data it repeats. ``event_id``:
+    the CloudEvent's id where that follows from what it is about, so that no second one is stored; None: a new one.
     """
 
     tenant_id: UUID | None
     data: Mapping[str, Any]
     endpoints: Sequence[UUID] = ()
     about: UUID | None = None
+    event_id: str | None = None
 
 
 def publish_operational(event_type: str, data: Sequence[tuple[UUID | None, Mapping[str, Any]]]) -> int:
@@ -66,6 +68,11 @@ def _store(event_type: str, records: Sequence[Record], subject: str | None = Non
     if count:
         transaction.on_commit(fan_out_starter.notify)
     return count
+
+
+def publish_for_platform(event_type: str, records: Sequence[Record]) -> int:
+    """Publish events of this type that only the platform's own tenant receives, who is the tenant of each record."""
+    return _store(event_type, records) if records else 0
 
 
 def publish_sent(*, event_type: str, tenant_id: UUID | None, data: Mapping[str, Any], **_: Any) -> None:
@@ -96,7 +103,12 @@ def _for_platform(records: Sequence[Record]) -> list[Record]:
 
 def _row(event_type: str, tenant_id: UUID, record: Record, subject: str | None) -> OperationalEventRow:
     key = new_id()
-    attributes = {"id": public("evt", key), "source": SOURCE, "type": event_type, "time": timestamp(datetime.now(UTC))}
+    attributes = {
+        "id": record.event_id or public("evt", key),
+        "source": SOURCE,
+        "type": event_type,
+        "time": timestamp(datetime.now(UTC)),
+    }
     if subject is not None:
         attributes["subject"] = subject
     event = Event.with_json({**attributes, "specversion": SPECVERSION}, orjson.dumps(dict(record.data), default=raw))

@@ -87,7 +87,7 @@ def validate(tenant: Tenant | None, selected: ReplayFilter) -> None:
 def count(row: Replay, selected: ReplayFilter) -> DeliveryCount:
     """Count the deliveries that the replay would send now; estimate it from the first events if that costs much."""
     rows, cursor, total, seen = selected_events(row, selected), None, 0, 0
-    planner, budget = _Planner(row, selected), SliceBudget(COUNT_STEPS, math.inf, MAX_REQUEST_BYTES)
+    planner, budget = Planner(row, selected), SliceBudget(COUNT_STEPS, math.inf, MAX_REQUEST_BYTES)
     while seen < MAX_COUNTED:
         page = _page(rows if cursor is None else rows.filter(id__gt=cursor), PAGE)
         plan = planner.plan(page, None, budget)
@@ -110,10 +110,15 @@ def run_slice(row: Replay, selected: ReplayFilter, limit: int) -> Slice:
         rows = rows.filter(id__gt=row.cursor) if row.route_cursor is None else rows.filter(id__gte=row.cursor)
     page = _page(rows, PAGE)
     after = row.route_cursor if page and page[0].id == row.cursor else None
-    plan = _Planner(row, selected).plan(page, after, slice_budget(limit))
-    endpoints = _create(row, plan.new) + replay_finished(row.id, plan.finished, row.until_at)
-    endpoints += _replay_dead(row, plan.dead)
+    plan = Planner(row, selected).plan(page, after, slice_budget(limit))
+    endpoints = carry_out(row, plan)
     return Slice(endpoints, plan.cursor or row.cursor, len(endpoints), bool(page), plan.route_cursor)
+
+
+def carry_out(row: Replay, plan: BackfillPlan) -> list[UUID]:
+    """Create the deliveries of a plan, and make the others pending; return the endpoint of each that is pending now."""
+    endpoints = _create(row, plan.new) + replay_finished(row.id, plan.finished, row.until_at)
+    return endpoints + _replay_dead(row, plan.dead)
 
 
 def _page(rows: QuerySet[Event], limit: int) -> list[Event]:
@@ -138,7 +143,7 @@ def selected_events(row: Replay, selected: ReplayFilter) -> QuerySet[Event]:
     return rows.filter(created_at__lte=row.until_at, payload_deleted_at=None)
 
 
-class _Planner:
+class Planner:
     """Decide for each event which deliveries to create and which to make pending again."""
 
     def __init__(self, row: Replay, selected: ReplayFilter) -> None:
@@ -182,7 +187,9 @@ class _Planner:
         return next_deliveries(self.routes, self._routed(event), after, budget, endpoint_id=self.selected.endpoint)
 
     def _routed(self, event: Event) -> RoutedEvent:
-        expires_at = int((event.created_at + self.retention).timestamp())
+        is_restored = self.row.scope == Replay.Scope.ARCHIVED  # and kept as long as its new deliveries
+        kept_since = max(event.created_at, self.row.until_at) if is_restored else event.created_at
+        expires_at = int((kept_since + self.retention).timestamp())
         body, original = read_structured(bytes(event.body)), stored_original(event.original)
         return RoutedEvent(event.tenant_id, event.id, body, expires_at, event.grant_id, original=original)
 

@@ -17,6 +17,7 @@ class Replay(JobRow):
 
     ``total`` deliveries matched when it was created; ``cursor`` is the last row (a dead letter, or an event) that a
     slice looked at. If that is an event that is not done, ``route_cursor`` is its last subscription that is.
+    ``archive`` is the object of the archive that it is in; the object is done if there is no ``cursor``.
     """
 
     class Scope(models.TextChoices):
@@ -25,6 +26,7 @@ class Replay(JobRow):
         DEAD_LETTERS = "dead_letters", "Open dead letters"
         EVENTS = "events", "Past events, whatever the state of their deliveries"
         MISSING = "missing", "Past events that have no delivery to the endpoint"
+        ARCHIVED = "archived", "Archived events, which retention has deleted"
 
     prefix = "rpl"
     tenant = models.ForeignKey(
@@ -46,6 +48,12 @@ class Replay(JobRow):
     cursor = models.UUIDField(null=True, editable=False, help_text="The last row that a slice looked at.")
     route_cursor = models.UUIDField(
         null=True, editable=False, help_text="The last subscription done of the event at the cursor; empty: all are."
+    )
+    archive = models.UUIDField(
+        null=True, editable=False, help_text="The object of the archive that it is in; empty: none yet."
+    )
+    error = models.TextField(
+        blank=True, default="", db_default="", help_text="Why it ended before it was done; empty: it did not."
     )
 
     class Meta:

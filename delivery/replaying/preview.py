@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from django.db.models import Count, QuerySet
 
 from delivery.models import DeadLetter, Event, Replay
+from delivery.replaying import archived
 from delivery.replaying.backfill import MAX_ROWS, selected_events
 from delivery.replaying.dead_letters import replayable_dead_letters, undeleted_dead_letters
 from delivery.replaying.replay_filter import ReplayFilter
@@ -36,7 +37,8 @@ class TypeCount:
 class ReplayDetails(NamedTuple):
     """Describe a selection.
 
-    ``oldest`` and ``newest``: when dead letters failed, or when events were published; None: nothing matches.
+    ``oldest`` and ``newest``: when dead letters failed, or when events were published (of archived ones the hours);
+    None: nothing matches.
     ``endpoints`` and ``types``: of the first MAX_GROUPED dead letters; of past events they are not known before.
     ``left_out``: dead letters that match, but whose endpoint is disabled, up to MAX_ROWS.
     """
@@ -52,6 +54,8 @@ def describe(tenant: Tenant | None, selected: ReplayFilter) -> ReplayDetails:
     """Describe what a replay would send now."""
     if selected.scope != Replay.Scope.DEAD_LETTERS:
         row = Replay(tenant=tenant, scope=selected.scope, filter=selected.as_json(), until_at=database_now())
+        if selected.scope == Replay.Scope.ARCHIVED:
+            return ReplayDetails(*archived.ends(row, selected))
         return ReplayDetails(*_ends(selected_events(row, selected), "created_at"))
     letters = replayable_dead_letters(tenant, selected)
     disabled = undeleted_dead_letters(tenant, selected).filter(endpoint__state=Endpoint.State.DISABLED)

@@ -1,11 +1,13 @@
 """Replay what failed or is past: count first, then re-queue at a rate, in slices, until finished or cancelled.
 
 A replay is a row; the REST API, the admin and the command only create it. Each call of ``run_slices``, from any
-process, continues all running replays (``sliced_jobs``). One slice re-queues dead letters (``dead_letters``) or past
-events (``backfill``); a second request or a second replay of the same rows sends nothing twice.
+process, continues all running replays (``sliced_jobs``). One slice re-queues dead letters (``dead_letters``), past
+events (``backfill``) or archived ones (``archived``); a second request or a second replay of the same rows sends
+nothing twice.
 """
 
 import time
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -14,9 +16,9 @@ from django.utils import timezone
 
 from delivery import notify, telemetry
 from delivery.models import Replay
-from delivery.replaying import backfill, dead_letters
+from delivery.replaying import archived, backfill, dead_letters
 from delivery.replaying.backfill import MAX_ROWS, DeliveryCount
-from delivery.replaying.dead_letters import replayable_dead_letters
+from delivery.replaying.dead_letters import Slice, replayable_dead_letters
 from delivery.replaying.replay_filter import ReplayFilter
 from subscriptions.models import Endpoint, Tenant
 from webhooks.kit.fair.worker_places import slice_place
@@ -59,6 +61,8 @@ def start(tenant: Tenant | None, selected: ReplayFilter, *, rate: int = DEFAULT_
 def _new_row(tenant: Tenant | None, selected: ReplayFilter) -> Replay:
     if selected.scope != Replay.Scope.DEAD_LETTERS:
         backfill.validate(tenant, selected)
+    if selected.scope == Replay.Scope.ARCHIVED:
+        archived.validate()
     if selected.endpoint and Endpoint.objects.filter(id=selected.endpoint, state=Endpoint.State.DISABLED).exists():
         raise ValueError("endpoint", "is disabled, so nothing is sent to it; enable it first")
     return Replay(tenant=tenant, scope=selected.scope, filter=selected.as_json(), until_at=database_now())
@@ -68,7 +72,7 @@ def _count(row: Replay, selected: ReplayFilter) -> DeliveryCount:
     if row.scope == Replay.Scope.DEAD_LETTERS:
         letters = replayable_dead_letters(row.tenant, selected)[: MAX_ROWS + 1].count()
         return DeliveryCount(min(letters, MAX_ROWS), is_lower_bound=letters > MAX_ROWS)
-    return backfill.count(row, selected)
+    return archived.count(row, selected) if row.scope == Replay.Scope.ARCHIVED else backfill.count(row, selected)
 
 
 def cancel_all_of(*, tenant_id: UUID, **_: Any) -> None:
@@ -91,15 +95,29 @@ def run_slices(*, seconds: float = RUN_SECONDS) -> None:
 def _run_slice(row: Replay, budget: int) -> SliceResult:
     """Re-queue the next deliveries."""
     selected = ReplayFilter.parse(row.filter, row.scope)
-    run = dead_letters.run_slice if row.scope == Replay.Scope.DEAD_LETTERS else backfill.run_slice
-    done = run(row, selected, budget)
+    done = RUN.get(row.scope, backfill.run_slice)(row, selected, budget)
     row.cursor, row.route_cursor = done.cursor, done.route_cursor
     row.replayed += len(done.endpoints)
     endpoints = set(done.endpoints)
     return SliceResult(done.spent, done.has_more, lambda: notify.notify_drains(endpoints) if endpoints else None)
 
 
+def _before_slice(key: UUID) -> bool:
+    """Read the object of the archive that the next slice needs; return whether there is a slice to run."""
+    row = Replay.objects.filter(id=key, scope=Replay.Scope.ARCHIVED).first()
+    return row is None or archived.load_next(row, ReplayFilter.parse(row.filter, row.scope))
+
+
+RUN: dict[str, Callable[[Replay, ReplayFilter, int], Slice]] = {
+    Replay.Scope.DEAD_LETTERS: dead_letters.run_slice,
+    Replay.Scope.ARCHIVED: archived.run_slice,
+}
 KIND: JobKind[Replay] = JobKind(
-    Replay, SLICE, ("cursor", "route_cursor", "replayed"), _run_slice, telemetry.replay_failed
+    Replay,
+    SLICE,
+    ("cursor", "route_cursor", "archive", "replayed"),
+    _run_slice,
+    telemetry.replay_failed,
+    before=_before_slice,
 )
 _turns = Turns(KIND)

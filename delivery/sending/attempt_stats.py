@@ -236,10 +236,10 @@ def _failed_at(summary: StatsSummary) -> float:
     return summary.last_failed_at.timestamp() if summary.last_failed_at else 0.0
 
 
-def percentile(latencies: Sequence[int], part: float) -> int | None:
+def percentile(latencies: Sequence[int], part: float, bounds: Sequence[int] = BOUNDS) -> int | None:
     """Return the milliseconds within which this part (0 to 1) of the attempts ended; None without attempts.
 
-    Attempts are taken to be evenly spread within a bucket.
+    Attempts are taken to be evenly spread within a bucket. ``bounds``: those of the histogram.
     """
     total = sum(latencies)
     if not total:
@@ -247,10 +247,10 @@ def percentile(latencies: Sequence[int], part: float) -> int | None:
     wanted, passed = part * total, 0
     for place, count in enumerate(latencies):
         if count and passed + count >= wanted:
-            low = BOUNDS[place - 1] if place else 0
-            return round(low + (BOUNDS[place] - low) * (wanted - passed) / count)
+            low = bounds[place - 1] if place else 0
+            return round(low + (bounds[place] - low) * (wanted - passed) / count)
         passed += count
-    return BOUNDS[-1]
+    return bounds[-1]
 
 
 def delete_old_stats(now: datetime) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from delivery.models import Broadcast, Delivery, Erasure, Replay
@@ -20,7 +20,7 @@ FINISHED = ", ".join(
 
 # Reader: the retention task. Index: event_by_tenant, one look-up per tenant.
 TENANTS_WITH_OLD_EVENTS = """
-SELECT t.id, t.retention_days FROM subscriptions_tenant t
+SELECT t.id, t.retention_days, t.archives_events FROM subscriptions_tenant t
  CROSS JOIN LATERAL (SELECT id FROM delivery_event WHERE tenant_id = t.id ORDER BY id LIMIT 1) oldest
  WHERE oldest.id < %(before)s
 """
@@ -85,9 +85,17 @@ DELETE FROM delivery_broadcast
 """
 
 
-def tenants_with_old_events(before: UUID) -> list[tuple[UUID, int]]:
-    """Return id and retention (days) of the tenants whose oldest event has a key below ``before``."""
-    return [(tenant_id, days) for tenant_id, days in run(TENANTS_WITH_OLD_EVENTS, {"before": before})]
+class OldTenant(NamedTuple):
+    """A tenant with old events: its retention in days, and whether its events are archived."""
+
+    id: UUID
+    days: int
+    archives_events: bool
+
+
+def tenants_with_old_events(before: UUID) -> list[OldTenant]:
+    """Return the tenants whose oldest event has a key below ``before``."""
+    return [OldTenant(*row) for row in run(TENANTS_WITH_OLD_EVENTS, {"before": before})]
 
 
 def lock_old_events(tenant_id: UUID, after: UUID, before: UUID, limit: int) -> list[UUID]:

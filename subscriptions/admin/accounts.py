@@ -40,7 +40,7 @@ class TenantAdmin(AdminList):
     readonly_fields: tuple[str, ...] = ("public_id", "created_at", "deleted_at")
     fields: tuple[str, ...] = (
         *("public_id", "name", "uid", "plan", "labels", "is_platform", "metadata", "unknown_event_types"),
-        *("retention_days", "created_at", "deleted_at"),
+        *("retention_days", "archives_events", "created_at", "deleted_at"),
     )
 
     def has_add_permission(self, request: HttpRequest) -> bool:

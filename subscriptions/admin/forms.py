@@ -33,7 +33,10 @@ class TenantForm(NamedForm):
 
     class Meta:
         model = Tenant
-        fields = ("name", "uid", "plan", "labels", "is_platform", "metadata", "unknown_event_types", "retention_days")
+        fields: tuple[str, ...] = (
+            *("name", "uid", "plan", "labels", "is_platform", "metadata", "unknown_event_types", "retention_days"),
+            "archives_events",
+        )
 
     def clean(self) -> dict[str, Any]:
         """Validate the retention against the plan."""

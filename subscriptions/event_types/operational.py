@@ -1,7 +1,7 @@
 """Describe the events that the platform publishes about itself, for the catalogue and for generated documents.
 
 They are no rows, since none of them is created, changed or deleted. A subscription receives them if it names their
-type, or ``waypost.*``; of the results of deliveries and receipts only if it names the type.
+type, or ``waypost.*``; the results of deliveries and receipts, and usage, only if it names the type.
 """
 
 from datetime import UTC, datetime
@@ -208,6 +208,32 @@ TYPES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
             "attempts": 10,
             "last_status": 503,
             "last_error": "status",
+        },
+    ),
+    "waypost.usage.hour": (
+        "What a tenant used in one full hour (UTC), for billing. Published once for each tenant and hour with any "
+        "usage, half an hour after its end, to the platform's own tenant only. The event's id names tenant and hour.",
+        _schema(
+            {
+                "begins_at": {**_TIME, "description": "Begin of the hour."},
+                "ends_at": {**_TIME, "description": "End of the hour, excluded."},
+                "events": {**_COUNT, "description": "Events accepted; repeats are not counted."},
+                "deliveries": {**_COUNT, "description": "Deliveries created."},
+                "attempts": {**_COUNT, "description": "Attempts that ended."},
+                "delivered": {**_COUNT, "description": "Those of the attempts that delivered."},
+                "received": {**_COUNT, "description": "Messages received from others; repeats are not counted."},
+            }
+        ),
+        {
+            "begins_at": "2026-05-04T12:00:00Z",
+            "ends_at": "2026-05-04T13:00:00Z",
+            "events": 1_200,
+            "deliveries": 3_600,
+            "attempts": 3_642,
+            "delivered": 3_600,
+            "received": 75,
+            "tenant": "tnt_01m83t2ghzevcannga6my0tf3k",
+            "tenant_uid": "acme",
         },
     ),
     **{name: (text, _schema(properties), example) for name, (text, properties, example) in RESULT_TYPES.items()},

@@ -17,6 +17,7 @@ OPERATIONAL_NAMES = [
     *("waypost.endpoint.*", "waypost.endpoint.disabled", "waypost.endpoint.failing", "waypost.endpoint.recovered"),
     *("waypost.endpoint.rejecting", "waypost.source.*", "waypost.source.failing", "waypost.source.recovered"),
     *("waypost.delivery.failed", "waypost.delivery.succeeded", "waypost.receipt.failed", "waypost.receipt.processed"),
+    "waypost.usage.hour",
 ]
 SUCCEEDED = "waypost.delivery.succeeded"
 

@@ -22,7 +22,9 @@ from webhooks.wire.transform import BodyTransformer
 OPERATIONAL = "waypost."  # prefix of the types of the platform's own events
 RESULTS = frozenset(
     ("waypost.delivery.succeeded", "waypost.delivery.failed", "waypost.receipt.processed", "waypost.receipt.failed")
-)  # one for each delivery or receipt, so that a subscription has to name them exactly
+)  # one for each delivery or receipt
+USAGE = "waypost.usage.hour"  # one for each tenant and hour
+NAMED_EXACTLY = RESULTS | {USAGE}  # so many that a subscription has to name them exactly
 SHARED = "\x1f"  # between a grant and a type; no type contains it
 TEST_TYPE = "waypost.test"  # of test messages to a source, which may publish what it receives
 _EVENT_TYPE = re.compile(r"[^\s*](?:[^*]*[^\s*])?")
@@ -296,16 +298,16 @@ def shared_type(grant_id: UUID | None, event_type: str) -> str:
 def matching_names(event_type: str) -> Iterator[str]:
     """Yield what a subscription may name to receive this type: the type, ``a.b.*`` and ``a.*`` above it, ``*``.
 
-    ``*`` does not include the platform's own events: they are named by ``waypost.*`` or exactly, those in RESULTS only
-    exactly. Of an event that was shared (``shared_type``), each has the grant before it: a subscription to events of
-    its own tenant never matches it.
+    ``*`` does not include the platform's own events: they are named by ``waypost.*`` or exactly, those in NAMED_EXACTLY
+    only exactly. Of an event that was shared (``shared_type``), each has the grant before it: a subscription to events
+    of its own tenant never matches it.
     """
     if SHARED in event_type:
         grant, _, own = event_type.partition(SHARED)
         yield from (f"{grant}{SHARED}{name}" for name in matching_names(own))
         return
     yield event_type
-    if event_type in RESULTS:
+    if event_type in NAMED_EXACTLY:
         return
     dot = event_type.rfind(".")
     while dot > 0:

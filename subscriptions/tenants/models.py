@@ -182,6 +182,11 @@ class Tenant(Row):
         validators=_between(1, MAX_RETENTION_DAYS),
         help_text="Days an event and its finished deliveries are kept.",
     )
+    archives_events = models.BooleanField(
+        default=True,
+        db_default=True,
+        help_text="Whether events are archived before retention deletes them, where the platform has an archive.",
+    )
     unshortened_retention_days = models.PositiveSmallIntegerField(
         null=True,
         editable=False,

@@ -8,7 +8,7 @@ import base64
 import json
 import re
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,7 +19,7 @@ from rest_framework.test import APIClient
 
 from config.status.status import cached_status
 from delivery.api.data import Gone
-from delivery.models import AlertRule, DrainReport, Lane, PublisherReport
+from delivery.models import AlertRule, Archive, DrainReport, Lane, PublisherReport
 from delivery.sending.drain import deliver_due
 from subscriptions.api.conventions.errors import Unavailable, problem_response
 from subscriptions.models import Tenant
@@ -33,7 +33,7 @@ from webhooks.audit.models import AuditEntry
 from webhooks.models import Source
 from webhooks.processing.process import process_due
 from webhooks.sources.secret_rotation import keep_received_secret
-from webhooks.wire.ids import parse
+from webhooks.wire.ids import new_id_at, parse
 
 TYPE_ID = re.compile(r"\b([a-z]{2,5})_([0-7][0-9a-hjkmnp-tv-z]{25})\b")
 INSTANT = re.compile(r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
@@ -179,6 +179,7 @@ def record(receiver: Receiver) -> dict[str, Any]:
     open_portal(it, client)
     broadcast(it, operator)
     erase_by_subject(it, client)
+    look_into_the_archive(it, client, tenant)
     schedule(it, client)
     alert(it, client)
     watch(it, operator)
@@ -279,6 +280,7 @@ def subscribe(it: Recorder, client: APIClient, receiver: Receiver) -> str:
     subscription = it.call(client, "create_subscription", body)["id"]
     it.call(client, "list_subscriptions")
     it.call(client, "get_subscription", ref=subscription)
+    it.call(client, "get_subscription_delivery_stats", ref=subscription, query="?hours=1")
     it.call(client, "replace_subscription", body, ref=subscription)
     it.call(client, "replace_subscription", {"endpoint": endpoint, "event_types": ["refund.*"]}, ref="refunds")
     it.call(client, "change_subscription", {"event_types": ["order.paid", "order.refunded"]}, ref=subscription)
@@ -329,6 +331,7 @@ def publish(it: Recorder, client: APIClient, endpoint: str) -> None:
     it.call(client, "get_delivery_attempt", ref=delivery, attempt="1")
     it.call(client, "get_delivery_request", ref=delivery)
     it.call(client, "get_endpoint_stats", ref=endpoint)
+    it.call(client, "get_endpoint_delivery_stats", ref=endpoint, query="?hours=1")
     it.call(client, "get_endpoint_stats_of_all", query="?labels=env:prod&hours=1")
     it.call(client, "get_endpoint_status", ref=endpoint)
     it.call(client, "retry_endpoint", ref=endpoint)
@@ -438,6 +441,18 @@ def erase_by_subject(it: Recorder, client: APIClient) -> None:
     it.call(client, "list_erasures")
     it.call(client, "get_erasure", ref=made)
     it.call(client, "cancel_erasure", ref=made)
+
+
+def look_into_the_archive(it: Recorder, client: APIClient, tenant: str) -> None:
+    """Read which hours are archived."""
+    begins_at = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    counts = {"events": 1_200, "deliveries": 3_600, "types": {"order.paid": 900, "order.shipped": 300}}
+    stored = {"key": f"{tenant}/2026/01/31/12-9f86d081884c7d659a2feaa0c55ad015.ndjson.zst", "sha256": "9" * 64}
+    row = Archive.objects.create(
+        id=new_id_at(begins_at), tenant_id=parse("tnt", tenant), begins_at=begins_at, bytes=181_213, **counts, **stored
+    )
+    it.call(client, "list_archives")
+    it.call(client, "get_archive", ref=row.public_id)
 
 
 def watch(it: Recorder, operator: APIClient) -> None:

@@ -6,11 +6,12 @@ nothing.
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from django.utils import timezone
 
 from delivery.lifecycle.erasures import start
-from delivery.models import Broadcast, DeadLetterJob, Delivery
+from delivery.models import Archive, Broadcast, DeadLetterJob, Delivery
 from subscriptions.inspectors.inspectors import create_inspector
 from subscriptions.models import Endpoint, Tenant
 from subscriptions.portal_access.links import create_link
@@ -101,6 +102,12 @@ def _endpoint_secret(of: TenantRows) -> str:
     return endpoint.secrets.exclude(expires_at=None).get().public_id
 
 
+def _archive(of: "TenantRows") -> str:
+    counts: dict[str, Any] = {"events": 1, "deliveries": 0, "types": {}, "bytes": 1, "sha256": "0" * 64}
+    row = Archive.objects.create(tenant=of.tenant, begins_at=timezone.now(), key=str(of.tenant.pk), **counts)
+    return row.public_id
+
+
 OF_PULLED = ("/messages/", "/acknowledgements/")  # operations of endpoints whose messages are pulled
 PULLED = "endpoints/pulled"
 SHARED = {"connectors": "discord"}  # names that are the same for every tenant
@@ -129,6 +136,7 @@ MAKE: dict[str, Callable[[TenantRows], str]] = {
         DeadLetterJob.objects.create(tenant=of.tenant, operation="discard", filter={}, requested_by="a key").public_id
     ),
     "replays": lambda of: make_replay(of.tenant).public_id,
+    "archives": lambda of: _archive(of),
     "erasures": lambda of: start(of.tenant, "user-1", by="a key").public_id,
     "broadcasts": lambda of: Broadcast.objects.create(type="a", body=b"", event_id="1", source="/").public_id,
     "alert-rules": lambda of: make_rule(of.tenant).public_id,

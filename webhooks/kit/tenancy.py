@@ -8,10 +8,13 @@
     tenant_deleted    is sent in the transaction that deletes a tenant. Each app ends what it does for the tenant.
     events_erased     is sent in the transaction that erases events of a tenant that were published from receipts, with
                       ``names``: source and id of each. Each receiver returns how many receipts it has erased.
+    messages_counted  counts the messages received in the hour that begins at ``begins_at``. Each receiver returns
+                      numbers by tenant id.
 
-All but ``tenant_named`` have the argument ``tenant_id``, a UUID. Receivers run in the sender's transaction; their
-exceptions undo it. So what is created for a tenant either commits before the deletion, which then sees it, or is
-refused. In a project without the provider the tenant ids are the project's own: it sends ``tenant_deleted`` itself.
+All but ``tenant_named`` and ``messages_counted`` have the argument ``tenant_id``, a UUID. Receivers run in the sender's
+transaction; their exceptions undo it. So what is created for a tenant either commits before the deletion, which then
+sees it, or is refused. In a project without the provider the tenant ids are the project's own: it sends
+``tenant_deleted`` itself.
 """
 
 from django.dispatch import Signal
@@ -21,6 +24,7 @@ tenant_named = Signal()
 tenant_usage = Signal()
 tenant_deleted = Signal()
 events_erased = Signal()
+messages_counted = Signal()
 
 
 class UnknownTenant(LookupError):

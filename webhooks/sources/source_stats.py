@@ -8,8 +8,9 @@ bound.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
 from webhooks.models import Receipt, Source, SourceHour
@@ -55,6 +56,12 @@ def totals(some: Iterable[SourceHour]) -> dict[str, int]:
     """Sum the counts of these hours by kind."""
     listed = list(some)
     return {kind: sum(getattr(hour, kind) for hour in listed) for kind in KINDS}
+
+
+def received_by_tenant(*, begins_at: datetime, **_: object) -> dict[UUID, int]:
+    """Return how many messages the sources of each tenant received in this hour (receiver of ``messages_counted``)."""
+    rows = SourceHour.objects.filter(starts_at=begins_at, received__gt=0, source__tenant_id__isnull=False)
+    return dict(rows.values_list("source__tenant_id").annotate(Sum("received")).order_by())
 
 
 def _empty(source: Source, moment: datetime) -> SourceHour:

@@ -4,7 +4,7 @@
 ids sort by time of creation, and the id of another kind of resource is rejected by its prefix without a query.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from typeid import TypeID
@@ -42,3 +42,13 @@ def first_id_at(moment: datetime) -> UUID:
     """Return the least UUIDv7 of this millisecond (RFC 9562, 5.7), or the nearest valid one."""
     milliseconds = int(moment.timestamp() * 1000)
     return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << 80)
+
+
+def new_id_at(moment: datetime) -> UUID:
+    """Make a UUIDv7 with this time in place of the present, for rows that are ordered by what they are about."""
+    return UUID(int=first_id_at(moment).int | (new_id().int & (2**80 - 1)))
+
+
+def moment_of(key: UUID) -> datetime:
+    """Return when a UUIDv7 was made, to the millisecond, in UTC (RFC 9562, 5.7)."""
+    return datetime.fromtimestamp((key.int >> 80) / 1000, tz=UTC)

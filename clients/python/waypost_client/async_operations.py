@@ -734,6 +734,11 @@ class AsyncOperations(AsyncClientBase):
         )
         return result
 
+    async def get_archive(self, ref: str, *, tenant: str | None = None) -> models.Archive:
+        """Get an archived hour: ``GET /archives/{ref}``."""
+        result: models.Archive = await self._call("GET", f"/archives/{quoted(ref)}", headers={"Waypost-Tenant": tenant})
+        return result
+
     async def get_audit(self, ref: str, *, tenant: str | None = None) -> models.AuditEntry:
         """Get an audit entry: ``GET /audit/{ref}``."""
         result: models.AuditEntry = await self._call("GET", f"/audit/{quoted(ref)}", headers={"Waypost-Tenant": tenant})
@@ -792,6 +797,18 @@ class AsyncOperations(AsyncClientBase):
         """Get an endpoint: ``GET /endpoints/{ref}``."""
         result: models.Endpoint = await self._call(
             "GET", f"/endpoints/{quoted(ref)}", headers={"Waypost-Tenant": tenant}
+        )
+        return result
+
+    async def get_endpoint_delivery_stats(
+        self, ref: str, *, hours: int | None = None, tenant: str | None = None
+    ) -> models.DeliveryStats:
+        """Get an endpoint's delivery statistics: ``GET /endpoints/{ref}/delivery-stats``."""
+        result: models.DeliveryStats = await self._call(
+            "GET",
+            f"/endpoints/{quoted(ref)}/delivery-stats",
+            query={"hours": hours},
+            headers={"Waypost-Tenant": tenant},
         )
         return result
 
@@ -1015,6 +1032,18 @@ class AsyncOperations(AsyncClientBase):
         )
         return result
 
+    async def get_subscription_delivery_stats(
+        self, ref: str, *, hours: int | None = None, tenant: str | None = None
+    ) -> models.DeliveryStats:
+        """Get a subscription's delivery statistics: ``GET /subscriptions/{ref}/delivery-stats``."""
+        result: models.DeliveryStats = await self._call(
+            "GET",
+            f"/subscriptions/{quoted(ref)}/delivery-stats",
+            query={"hours": hours},
+            headers={"Waypost-Tenant": tenant},
+        )
+        return result
+
     async def get_tenant(self, ref: str, *, tenant: str | None = None) -> models.Tenant:
         """Get a tenant: ``GET /tenants/{ref}``."""
         result: models.Tenant = await self._call("GET", f"/tenants/{quoted(ref)}", headers={"Waypost-Tenant": tenant})
@@ -1116,6 +1145,23 @@ class AsyncOperations(AsyncClientBase):
                 "subject": subject,
                 "until": until,
             },
+            headers={"Waypost-Tenant": tenant},
+        )
+        return pages
+
+    def list_archives(
+        self,
+        *,
+        limit: int | None = None,
+        order: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        tenant: str | None = None,
+    ) -> AsyncPages[models.Archive]:
+        """List archived hours: ``GET /archives``."""
+        pages: AsyncPages[models.Archive] = self._pages(
+            "/archives",
+            query={"limit": limit, "order": order, "since": since, "until": until},
             headers={"Waypost-Tenant": tenant},
         )
         return pages

@@ -256,6 +256,72 @@ class ApiKeyWithSecret(TypedDict):
     """
 
 
+class Archive(TypedDict):
+    """
+    An object in storage that holds the events of one hour, with their deliveries, which retention has deleted.
+    """
+
+    id: str
+    """
+    Id, beginning with `arc_`.
+    """
+    tenant: str
+    """
+    Id of the tenant.
+    """
+    begins_at: str
+    """
+    The full hour (UTC) in which its events were published.
+    """
+    key: str
+    """
+    Name of the object in the storage.
+    """
+    events: int
+    """
+    Events in it.
+    """
+    deliveries: int
+    """
+    Deliveries of these events.
+    """
+    types: dict[str, int]
+    """
+    Number of events by type.
+    """
+    bytes: int
+    """
+    Size of the object, compressed.
+    """
+    sha256: str
+    """
+    SHA-256 of the object, in hex.
+    """
+    created_at: str
+    """
+    When it was created.
+    """
+
+
+class ArchivePage(TypedDict):
+    """
+    A page of Archive objects.
+    """
+
+    data: list[Archive]
+    """
+    Items of this page.
+    """
+    next: str | None
+    """
+    URL of the next page; null: this is the last.
+    """
+    previous: str | None
+    """
+    URL of the page before; null: this is the first.
+    """
+
+
 AuditAction: TypeAlias = Literal[
     "created", "changed", "deleted", "performed", "viewed", "signed_in", "sign_in_failed", "locked_out"
 ]
@@ -404,6 +470,21 @@ class BroadcastSelectionRequest(TypedDict, closed=True):
     all: NotRequired[bool]
     """
     Must be true to select every tenant. Excludes `labels`.
+    """
+
+
+class Bucket(TypedDict):
+    """
+    A bucket of a histogram.
+    """
+
+    up_to_ms: int
+    """
+    Longest time in the bucket, in milliseconds.
+    """
+    count: int
+    """
+    Deliveries in it, and not in the bucket before.
     """
 
 
@@ -1153,6 +1234,29 @@ class FailedMessageRequest(TypedDict, closed=True):
     retry_after: NotRequired[int]
     """
     Seconds before which it is not handed out again; the retry plan may make it later.
+    """
+
+
+class Histogram(TypedDict):
+    """
+    How long something took: percentiles, off by less than a fifth, and the buckets that are not empty.
+    """
+
+    p50: int | None
+    """
+    Half took at most this long.
+    """
+    p95: int | None
+    """
+    95 % took at most this long.
+    """
+    p99: int | None
+    """
+    99 % took at most this long.
+    """
+    buckets: list[Bucket]
+    """
+    Histogram, shortest time first.
     """
 
 
@@ -2296,11 +2400,12 @@ class ReplayEndpoint(TypedDict):
     """
 
 
-ReplayScope: TypeAlias = Literal["dead_letters", "events", "missing"]
+ReplayScope: TypeAlias = Literal["dead_letters", "events", "missing", "archived"]
 """
 * `dead_letters` - Open dead letters
 * `events` - Past events, whatever the state of their deliveries
 * `missing` - Past events that have no delivery to the endpoint
+* `archived` - Archived events, which retention has deleted
 """
 
 
@@ -2315,11 +2420,12 @@ class ReplaySelectionRequest(TypedDict, closed=True):
     """
     scope: NotRequired[ReplayScope]
     """
-    What to select: dead letters, or past events.
+    What to select: dead letters, past events, or archived ones.
 
     * `dead_letters` - Open dead letters
     * `events` - Past events, whatever the state of their deliveries
     * `missing` - Past events that have no delivery to the endpoint
+    * `archived` - Archived events, which retention has deleted
     """
     filter: NotRequired[dict[str, Any]]
     """
@@ -5898,6 +6004,61 @@ class DeliveryDetail(TypedDict):
     """
 
 
+class DeliveryHour(TypedDict):
+    """
+    The outcome of the deliveries that were created in one period.
+    """
+
+    begins_at: str
+    """
+    Start of the period.
+    """
+    is_counted: bool
+    """
+    Whether the hour is counted, or one of the hours of the total; until then its numbers are 0.
+    """
+    matched: int
+    """
+    Events that deliveries were created of.
+    """
+    created: int
+    """
+    Deliveries created.
+    """
+    attempts: int
+    """
+    Attempts of these deliveries.
+    """
+    retries: int
+    """
+    Attempts after the first of each delivery, replays included.
+    """
+    throttled: int
+    """
+    Attempts that the endpoint throttled, such as with 429. Waiting for a rate limit is no attempt.
+    """
+    failed: int
+    """
+    Attempts that failed.
+    """
+    delivered: int
+    """
+    Deliveries that are delivered.
+    """
+    dead: int
+    """
+    Deliveries that failed permanently.
+    """
+    first_attempt_ms: Histogram
+    """
+    From the creation of a delivery to its first attempt, in milliseconds.
+    """
+    delivered_ms: Histogram
+    """
+    From its creation to the end of the first attempt that delivered, in milliseconds.
+    """
+
+
 class DeliveryPage(TypedDict):
     """
     A page of Delivery objects.
@@ -5914,6 +6075,21 @@ class DeliveryPage(TypedDict):
     previous: str | None
     """
     URL of the page before; null: this is the first.
+    """
+
+
+class DeliveryStats(TypedDict):
+    """
+    The outcome of deliveries, by hour and in total.
+    """
+
+    total: DeliveryHour
+    """
+    All hours together.
+    """
+    data: list[DeliveryHour]
+    """
+    Each hour (UTC), oldest first; the current one is the last.
     """
 
 
@@ -8124,6 +8300,7 @@ class Replay(TypedDict):
     * `dead_letters` - Open dead letters
     * `events` - Past events, whatever the state of their deliveries
     * `missing` - Past events that have no delivery to the endpoint
+    * `archived` - Archived events, which retention has deleted
     """
     filter: Any
     """
@@ -8144,6 +8321,10 @@ class Replay(TypedDict):
     replayed: int
     """
     Deliveries re-queued so far.
+    """
+    error: str
+    """
+    Why it ended before it was done; empty: it did not.
     """
     requested_by: str
     """
@@ -8170,11 +8351,12 @@ class ReplayCreateRequest(TypedDict, closed=True):
     """
     scope: NotRequired[ReplayScope]
     """
-    What to select: dead letters, or past events.
+    What to select: dead letters, past events, or archived ones.
 
     * `dead_letters` - Open dead letters
     * `events` - Past events, whatever the state of their deliveries
     * `missing` - Past events that have no delivery to the endpoint
+    * `archived` - Archived events, which retention has deleted
     """
     filter: NotRequired[dict[str, Any]]
     """
@@ -8210,6 +8392,7 @@ class ReplayDetail(TypedDict):
     * `dead_letters` - Open dead letters
     * `events` - Past events, whatever the state of their deliveries
     * `missing` - Past events that have no delivery to the endpoint
+    * `archived` - Archived events, which retention has deleted
     """
     filter: Any
     """
@@ -8230,6 +8413,10 @@ class ReplayDetail(TypedDict):
     replayed: int
     """
     Deliveries re-queued so far.
+    """
+    error: str
+    """
+    Why it ended before it was done; empty: it did not.
     """
     requested_by: str
     """
@@ -9385,6 +9572,10 @@ class Tenant(TypedDict):
     """
     Days an event and its finished deliveries are kept.
     """
+    archives_events: bool
+    """
+    Whether events are archived before retention deletes them, where the platform has an archive.
+    """
     unknown_event_types: UnknownEventTypes | None
     """
     What happens to a published event whose type is not in the catalogue; empty: as the platform says (WAYPOST_UNKNOWN_EVENT_TYPES).
@@ -9451,6 +9642,10 @@ class TenantRequest(TypedDict, closed=True):
     """
     Days an event and its finished deliveries are kept.
     """
+    archives_events: NotRequired[bool]
+    """
+    Whether events are archived before retention deletes them, where the platform has an archive.
+    """
     unknown_event_types: NotRequired[UnknownEventTypes | None]
     """
     What happens to a published event whose type is not in the catalogue; empty: as the platform says (WAYPOST_UNKNOWN_EVENT_TYPES).
@@ -9493,6 +9688,10 @@ class TenantUpdateRequest(TypedDict, closed=True):
     retention_days: NotRequired[int]
     """
     Days an event and its finished deliveries are kept.
+    """
+    archives_events: NotRequired[bool]
+    """
+    Whether events are archived before retention deletes them, where the platform has an archive.
     """
     unknown_event_types: NotRequired[UnknownEventTypes | None]
     """

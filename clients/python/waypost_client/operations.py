@@ -714,6 +714,11 @@ class Operations(ClientBase):
         result: models.AlertRule = self._call("GET", f"/alert-rules/{quoted(ref)}", headers={"Waypost-Tenant": tenant})
         return result
 
+    def get_archive(self, ref: str, *, tenant: str | None = None) -> models.Archive:
+        """Get an archived hour: ``GET /archives/{ref}``."""
+        result: models.Archive = self._call("GET", f"/archives/{quoted(ref)}", headers={"Waypost-Tenant": tenant})
+        return result
+
     def get_audit(self, ref: str, *, tenant: str | None = None) -> models.AuditEntry:
         """Get an audit entry: ``GET /audit/{ref}``."""
         result: models.AuditEntry = self._call("GET", f"/audit/{quoted(ref)}", headers={"Waypost-Tenant": tenant})
@@ -767,6 +772,18 @@ class Operations(ClientBase):
     def get_endpoint(self, ref: str, *, tenant: str | None = None) -> models.Endpoint:
         """Get an endpoint: ``GET /endpoints/{ref}``."""
         result: models.Endpoint = self._call("GET", f"/endpoints/{quoted(ref)}", headers={"Waypost-Tenant": tenant})
+        return result
+
+    def get_endpoint_delivery_stats(
+        self, ref: str, *, hours: int | None = None, tenant: str | None = None
+    ) -> models.DeliveryStats:
+        """Get an endpoint's delivery statistics: ``GET /endpoints/{ref}/delivery-stats``."""
+        result: models.DeliveryStats = self._call(
+            "GET",
+            f"/endpoints/{quoted(ref)}/delivery-stats",
+            query={"hours": hours},
+            headers={"Waypost-Tenant": tenant},
+        )
         return result
 
     def get_endpoint_history(
@@ -975,6 +992,18 @@ class Operations(ClientBase):
         )
         return result
 
+    def get_subscription_delivery_stats(
+        self, ref: str, *, hours: int | None = None, tenant: str | None = None
+    ) -> models.DeliveryStats:
+        """Get a subscription's delivery statistics: ``GET /subscriptions/{ref}/delivery-stats``."""
+        result: models.DeliveryStats = self._call(
+            "GET",
+            f"/subscriptions/{quoted(ref)}/delivery-stats",
+            query={"hours": hours},
+            headers={"Waypost-Tenant": tenant},
+        )
+        return result
+
     def get_tenant(self, ref: str, *, tenant: str | None = None) -> models.Tenant:
         """Get a tenant: ``GET /tenants/{ref}``."""
         result: models.Tenant = self._call("GET", f"/tenants/{quoted(ref)}", headers={"Waypost-Tenant": tenant})
@@ -1074,6 +1103,23 @@ class Operations(ClientBase):
                 "subject": subject,
                 "until": until,
             },
+            headers={"Waypost-Tenant": tenant},
+        )
+        return pages
+
+    def list_archives(
+        self,
+        *,
+        limit: int | None = None,
+        order: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        tenant: str | None = None,
+    ) -> Pages[models.Archive]:
+        """List archived hours: ``GET /archives``."""
+        pages: Pages[models.Archive] = self._pages(
+            "/archives",
+            query={"limit": limit, "order": order, "since": since, "until": until},
             headers={"Waypost-Tenant": tenant},
         )
         return pages

@@ -197,6 +197,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/archives": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List archived hours
+         * @description Returns the objects that hold events which retention has deleted, newest hour first. An hour has several if it has many events, or if some of them were finished later. Empty where the platform has no archive. To send archived events again, create a replay with the scope `archived`.
+         */
+        get: operations["list_archives"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/archives/{ref}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get an archived hour
+         * @description Returns one object: its key in the storage, its number of events, its size and its digest.
+         */
+        get: operations["get_archive"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit": {
         parameters: {
             query?: never;
@@ -955,6 +995,26 @@ export interface paths {
          * @description Reports which messages a consumer has processed, which have failed and why, and which it is still processing. Up to 1,000 at once; each has its own result. Idempotent: an acknowledgement also counts after the visibility timeout. 409 for an endpoint of another type than `poll`.
          */
         post: operations["acknowledge_messages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{ref}/delivery-stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get an endpoint's delivery statistics
+         * @description Returns, hour by hour and in total, what became of the deliveries that were created in each hour: attempts, retries, failures, and how long the first attempt and the delivery took. An hour is counted seventy minutes after its end, and again after four days, when its retries have ended.
+         */
+        get: operations["get_endpoint_delivery_stats"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2765,6 +2825,26 @@ export interface paths {
         patch: operations["change_subscription"];
         trace?: never;
     };
+    "/api/v1/subscriptions/{ref}/delivery-stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a subscription's delivery statistics
+         * @description Returns, hour by hour and in total, what became of the deliveries that were created in each hour: attempts, retries, failures, and how long the first attempt and the delivery took. An hour is counted seventy minutes after its end, and again after four days, when its retries have ended. A delivery belongs to the oldest subscription of its endpoint that matches the event, as subscriptions are when the hour is counted for the first time.
+         */
+        get: operations["get_subscription_delivery_stats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/subscriptions/delete": {
         parameters: {
             query?: never;
@@ -3703,6 +3783,52 @@ export interface components {
             /** @description How many values of the event it applies to. */
             values: number;
         };
+        /** @description An object in storage that holds the events of one hour, with their deliveries, which retention has deleted. */
+        Archive: {
+            /**
+             * Format: date-time
+             * @description The full hour (UTC) in which its events were published.
+             */
+            begins_at: string;
+            /** @description Size of the object, compressed. */
+            bytes: number;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+            /** @description Deliveries of these events. */
+            deliveries: number;
+            /** @description Events in it. */
+            events: number;
+            /** @description Id, beginning with `arc_`. */
+            id: string;
+            /** @description Name of the object in the storage. */
+            key: string;
+            /** @description SHA-256 of the object, in hex. */
+            sha256: string;
+            /** @description Id of the tenant. */
+            tenant: string;
+            /** @description Number of events by type. */
+            types: {
+                [key: string]: number;
+            };
+        };
+        /** @description A page of Archive objects. */
+        ArchivePage: {
+            /** @description Items of this page. */
+            data: components["schemas"]["Archive"][];
+            /**
+             * Format: uri
+             * @description URL of the next page; null: this is the last.
+             */
+            next: string | null;
+            /**
+             * Format: uri
+             * @description URL of the page before; null: this is the first.
+             */
+            previous: string | null;
+        };
         /** @description One attempt to deliver: a request to the endpoint, and its result. */
         Attempt: {
             /** @description Milliseconds from its start to its end. */
@@ -4107,6 +4233,13 @@ export interface components {
             labels?: {
                 [key: string]: string;
             };
+        };
+        /** @description A bucket of a histogram. */
+        Bucket: {
+            /** @description Deliveries in it, and not in the bucket before. */
+            count: number;
+            /** @description Longest time in the bucket, in milliseconds. */
+            up_to_ms: number;
         };
         /** @description The number of rows that one request has changed. */
         BulkResult: {
@@ -4730,6 +4863,36 @@ export interface components {
             /** @description Type of the event, such as `order.paid`. */
             type: string;
         };
+        /** @description The outcome of the deliveries that were created in one period. */
+        DeliveryHour: {
+            /** @description Attempts of these deliveries. */
+            attempts: number;
+            /**
+             * Format: date-time
+             * @description Start of the period.
+             */
+            begins_at: string;
+            /** @description Deliveries created. */
+            created: number;
+            /** @description Deliveries that failed permanently. */
+            dead: number;
+            /** @description Deliveries that are delivered. */
+            delivered: number;
+            /** @description From its creation to the end of the first attempt that delivered, in milliseconds. */
+            delivered_ms: components["schemas"]["Histogram"];
+            /** @description Attempts that failed. */
+            failed: number;
+            /** @description From the creation of a delivery to its first attempt, in milliseconds. */
+            first_attempt_ms: components["schemas"]["Histogram"];
+            /** @description Whether the hour is counted, or one of the hours of the total; until then its numbers are 0. */
+            is_counted: boolean;
+            /** @description Events that deliveries were created of. */
+            matched: number;
+            /** @description Attempts after the first of each delivery, replays included. */
+            retries: number;
+            /** @description Attempts that the endpoint throttled, such as with 429. Waiting for a rate limit is no attempt. */
+            throttled: number;
+        };
         /**
          * @description * `pending` - Pending
          *     * `sending` - Sending
@@ -4767,6 +4930,13 @@ export interface components {
          * @enum {string}
          */
         DeliveryState: "pending" | "sending" | "delivered" | "dead" | "cancelled" | "superseded";
+        /** @description The outcome of deliveries, by hour and in total. */
+        DeliveryStats: {
+            /** @description Each hour (UTC), oldest first; the current one is the last. */
+            data: components["schemas"]["DeliveryHour"][];
+            /** @description All hours together. */
+            total: components["schemas"]["DeliveryHour"];
+        };
         /** @description A drain: a process that sends deliveries. Averages are over the 5 s before `reported_at`. */
         Drain: {
             /** @description Deliveries claimed that are not sent yet. */
@@ -6764,6 +6934,17 @@ export interface components {
             /** @description Event pattern that the event must match to be shared. Null: every event of these types. */
             pattern?: components["schemas"]["EventPattern"] | null;
         };
+        /** @description How long something took: percentiles, off by less than a fifth, and the buckets that are not empty. */
+        Histogram: {
+            /** @description Histogram, shortest time first. */
+            buckets: components["schemas"]["Bucket"][];
+            /** @description Half took at most this long. */
+            p50: number | null;
+            /** @description 95 % took at most this long. */
+            p95: number | null;
+            /** @description 99 % took at most this long. */
+            p99: number | null;
+        };
         /** @description The figures of each period, oldest first, also of those without any. */
         History: {
             /** @description Figures of each period, oldest first. */
@@ -8052,6 +8233,8 @@ export interface components {
              * @description When it was created.
              */
             created_at: string;
+            /** @description Why it ended before it was done; empty: it did not. */
+            error: string;
             /** @description The total is extrapolated from the first events. */
             estimated: boolean;
             /** @description Conditions: endpoint, cause, type, source, subject, since, until, ids, force. */
@@ -8075,6 +8258,7 @@ export interface components {
              *     * `dead_letters` - Open dead letters
              *     * `events` - Past events, whatever the state of their deliveries
              *     * `missing` - Past events that have no delivery to the endpoint
+             *     * `archived` - Archived events, which retention has deleted
              */
             scope: components["schemas"]["ReplayScope"];
             /**
@@ -8105,11 +8289,12 @@ export interface components {
              */
             rate: number;
             /**
-             * @description What to select: dead letters, or past events.
+             * @description What to select: dead letters, past events, or archived ones.
              *
              *     * `dead_letters` - Open dead letters
              *     * `events` - Past events, whatever the state of their deliveries
              *     * `missing` - Past events that have no delivery to the endpoint
+             *     * `archived` - Archived events, which retention has deleted
              * @default dead_letters
              */
             scope: components["schemas"]["ReplayScope"];
@@ -8123,6 +8308,8 @@ export interface components {
             created_at: string;
             /** @description What became of its deliveries. One that a later replay sent again counts there. */
             deliveries: components["schemas"]["ReplayedStates"];
+            /** @description Why it ended before it was done; empty: it did not. */
+            error: string;
             /** @description The total is extrapolated from the first events. */
             estimated: boolean;
             /** @description Conditions: endpoint, cause, type, source, subject, since, until, ids, force. */
@@ -8146,6 +8333,7 @@ export interface components {
              *     * `dead_letters` - Open dead letters
              *     * `events` - Past events, whatever the state of their deliveries
              *     * `missing` - Past events that have no delivery to the endpoint
+             *     * `archived` - Archived events, which retention has deleted
              */
             scope: components["schemas"]["ReplayScope"];
             /**
@@ -8242,9 +8430,10 @@ export interface components {
          * @description * `dead_letters` - Open dead letters
          *     * `events` - Past events, whatever the state of their deliveries
          *     * `missing` - Past events that have no delivery to the endpoint
+         *     * `archived` - Archived events, which retention has deleted
          * @enum {string}
          */
-        ReplayScope: "dead_letters" | "events" | "missing";
+        ReplayScope: "dead_letters" | "events" | "missing" | "archived";
         /** @description The selection to send again, by a filter. Without conditions `"all": true` selects everything in the scope. */
         ReplaySelectionRequest: {
             /**
@@ -8257,11 +8446,12 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
-             * @description What to select: dead letters, or past events.
+             * @description What to select: dead letters, past events, or archived ones.
              *
              *     * `dead_letters` - Open dead letters
              *     * `events` - Past events, whatever the state of their deliveries
              *     * `missing` - Past events that have no delivery to the endpoint
+             *     * `archived` - Archived events, which retention has deleted
              * @default dead_letters
              */
             scope: components["schemas"]["ReplayScope"];
@@ -9980,6 +10170,8 @@ export interface components {
         };
         /** @description One of your customers, with its own endpoints, events and keys. */
         Tenant: {
+            /** @description Whether events are archived before retention deletes them, where the platform has an archive. */
+            archives_events: boolean;
             /**
              * Format: date-time
              * @description When it was created.
@@ -10060,6 +10252,11 @@ export interface components {
         /** @description One of your customers, with its own endpoints, events and keys. */
         TenantRequest: {
             /**
+             * @description Whether events are archived before retention deletes them, where the platform has an archive.
+             * @default true
+             */
+            archives_events: boolean;
+            /**
              * @description Whether this is the platform's own tenant, whose endpoints receive the operational events of all tenants. At most one is.
              * @default false
              */
@@ -10095,6 +10292,8 @@ export interface components {
         };
         /** @description One of your customers, with its own endpoints, events and keys. */
         TenantUpdateRequest: {
+            /** @description Whether events are archived before retention deletes them, where the platform has an archive. */
+            archives_events?: boolean;
             /** @description Whether this is the platform's own tenant, whose endpoints receive the operational events of all tenants. At most one is. */
             is_platform?: boolean;
             /** @description Names with values, by which lists and broadcasts select: `{"plan": "gold"}`. Up to 32; each name and value up to 64 letters, digits, `.`, `_` and `-`. Default: `{}`. */
@@ -11045,6 +11244,108 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Alert"];
+                };
+            };
+        };
+    };
+    list_archives: {
+        parameters: {
+            query?: {
+                /** @description The pagination cursor value. */
+                cursor?: string;
+                /** @description Number of results to return per page. */
+                limit?: number;
+                /** @description Order of the list by time of creation. */
+                order?: "newest" | "oldest";
+                /** @description Start of the period, included: `2030-01-31T12:00:00Z`. Hours that overlap the period are listed. */
+                since?: string;
+                /** @description End of the period, excluded. */
+                until?: string;
+            };
+            header?: {
+                /** @description An `ETag`: respond 304 if it is still current. */
+                "If-None-Match"?: string;
+                /** @description With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`. */
+                "Waypost-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "begins_at": "2026-05-04T12:30:00Z",
+                     *           "bytes": 181213,
+                     *           "created_at": "2026-05-04T12:30:00Z",
+                     *           "deliveries": 3600,
+                     *           "events": 1200,
+                     *           "id": "arc_01m83t2ghzevcannga6my0t001",
+                     *           "key": "tnt_01m83t2ghzevcannga6my0t001/2026/01/31/12-9f86d081884c7d659a2feaa0c55ad015.ndjson.zst",
+                     *           "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *           "tenant": "tnt_01m83t2ghzevcannga6my0t001",
+                     *           "types": {
+                     *             "order.paid": 900,
+                     *             "order.shipped": 300
+                     *           }
+                     *         }
+                     *       ],
+                     *       "next": null,
+                     *       "previous": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ArchivePage"];
+                };
+            };
+        };
+    };
+    get_archive: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An `ETag`: respond 304 if it is still current. */
+                "If-None-Match"?: string;
+                /** @description With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`. */
+                "Waypost-Tenant"?: string;
+            };
+            path: {
+                /** @description Id of the archive. */
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "begins_at": "2026-05-04T12:30:00Z",
+                     *       "bytes": 181213,
+                     *       "created_at": "2026-05-04T12:30:00Z",
+                     *       "deliveries": 3600,
+                     *       "events": 1200,
+                     *       "id": "arc_01m83t2ghzevcannga6my0t001",
+                     *       "key": "tnt_01m83t2ghzevcannga6my0t001/2026/01/31/12-9f86d081884c7d659a2feaa0c55ad015.ndjson.zst",
+                     *       "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *       "tenant": "tnt_01m83t2ghzevcannga6my0t001",
+                     *       "types": {
+                     *         "order.paid": 900,
+                     *         "order.shipped": 300
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Archive"];
                 };
             };
         };
@@ -13862,6 +14163,90 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["ReportResults"];
+                };
+            };
+        };
+    };
+    get_endpoint_delivery_stats: {
+        parameters: {
+            query?: {
+                /** @description Number of hours, including the current one. */
+                hours?: number;
+            };
+            header?: {
+                /** @description An `ETag`: respond 304 if it is still current. */
+                "If-None-Match"?: string;
+                /** @description With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`. */
+                "Waypost-Tenant"?: string;
+            };
+            path: {
+                /** @description Id or `uid` of the endpoint. */
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "attempts": 0,
+                     *           "begins_at": "2026-05-04T12:30:00Z",
+                     *           "created": 0,
+                     *           "dead": 0,
+                     *           "delivered": 0,
+                     *           "delivered_ms": {
+                     *             "buckets": [],
+                     *             "p50": null,
+                     *             "p95": null,
+                     *             "p99": null
+                     *           },
+                     *           "failed": 0,
+                     *           "first_attempt_ms": {
+                     *             "buckets": [],
+                     *             "p50": null,
+                     *             "p95": null,
+                     *             "p99": null
+                     *           },
+                     *           "is_counted": false,
+                     *           "matched": 0,
+                     *           "retries": 0,
+                     *           "throttled": 0
+                     *         }
+                     *       ],
+                     *       "total": {
+                     *         "attempts": 0,
+                     *         "begins_at": "2026-05-04T12:30:00Z",
+                     *         "created": 0,
+                     *         "dead": 0,
+                     *         "delivered": 0,
+                     *         "delivered_ms": {
+                     *           "buckets": [],
+                     *           "p50": null,
+                     *           "p95": null,
+                     *           "p99": null
+                     *         },
+                     *         "failed": 0,
+                     *         "first_attempt_ms": {
+                     *           "buckets": [],
+                     *           "p50": null,
+                     *           "p95": null,
+                     *           "p99": null
+                     *         },
+                     *         "is_counted": false,
+                     *         "matched": 0,
+                     *         "retries": 0,
+                     *         "throttled": 0
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DeliveryStats"];
                 };
             };
         };
@@ -18882,6 +19267,7 @@ export interface operations {
                      *       "data": [
                      *         {
                      *           "created_at": "2026-05-04T12:30:00Z",
+                     *           "error": "",
                      *           "estimated": false,
                      *           "filter": {
                      *             "endpoint": "ep_01m83t2ghzevcannga6my0t002"
@@ -18948,6 +19334,7 @@ export interface operations {
                      *         "sending": 0,
                      *         "superseded": 0
                      *       },
+                     *       "error": "",
                      *       "estimated": false,
                      *       "filter": {
                      *         "endpoint": "ep_01m83t2ghzevcannga6my0t002"
@@ -19004,6 +19391,7 @@ export interface operations {
                      *         "sending": 0,
                      *         "superseded": 0
                      *       },
+                     *       "error": "",
                      *       "estimated": false,
                      *       "filter": {
                      *         "endpoint": "ep_01m83t2ghzevcannga6my0t002"
@@ -19049,6 +19437,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "created_at": "2026-05-04T12:30:00Z",
+                     *       "error": "",
                      *       "estimated": false,
                      *       "filter": {
                      *         "endpoint": "ep_01m83t2ghzevcannga6my0t002"
@@ -21749,6 +22138,90 @@ export interface operations {
             };
         };
     };
+    get_subscription_delivery_stats: {
+        parameters: {
+            query?: {
+                /** @description Number of hours, including the current one. */
+                hours?: number;
+            };
+            header?: {
+                /** @description An `ETag`: respond 304 if it is still current. */
+                "If-None-Match"?: string;
+                /** @description With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`. */
+                "Waypost-Tenant"?: string;
+            };
+            path: {
+                /** @description Id or `uid` of the subscription. */
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "attempts": 0,
+                     *           "begins_at": "2026-05-04T12:30:00Z",
+                     *           "created": 0,
+                     *           "dead": 0,
+                     *           "delivered": 0,
+                     *           "delivered_ms": {
+                     *             "buckets": [],
+                     *             "p50": null,
+                     *             "p95": null,
+                     *             "p99": null
+                     *           },
+                     *           "failed": 0,
+                     *           "first_attempt_ms": {
+                     *             "buckets": [],
+                     *             "p50": null,
+                     *             "p95": null,
+                     *             "p99": null
+                     *           },
+                     *           "is_counted": false,
+                     *           "matched": 0,
+                     *           "retries": 0,
+                     *           "throttled": 0
+                     *         }
+                     *       ],
+                     *       "total": {
+                     *         "attempts": 0,
+                     *         "begins_at": "2026-05-04T12:30:00Z",
+                     *         "created": 0,
+                     *         "dead": 0,
+                     *         "delivered": 0,
+                     *         "delivered_ms": {
+                     *           "buckets": [],
+                     *           "p50": null,
+                     *           "p95": null,
+                     *           "p99": null
+                     *         },
+                     *         "failed": 0,
+                     *         "first_attempt_ms": {
+                     *           "buckets": [],
+                     *           "p50": null,
+                     *           "p95": null,
+                     *           "p99": null
+                     *         },
+                     *         "is_counted": false,
+                     *         "matched": 0,
+                     *         "retries": 0,
+                     *         "throttled": 0
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DeliveryStats"];
+                };
+            };
+        };
+    };
     delete_subscriptions: {
         parameters: {
             query?: never;
@@ -21924,6 +22397,7 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
+                     *           "archives_events": true,
                      *           "created_at": "2026-05-04T12:30:00Z",
                      *           "id": "tnt_01m83t2ghzevcannga6my0t002",
                      *           "is_platform": false,
@@ -21938,6 +22412,7 @@ export interface operations {
                      *           "unknown_event_types": null
                      *         },
                      *         {
+                     *           "archives_events": true,
                      *           "created_at": "2026-05-04T12:30:00Z",
                      *           "id": "tnt_01m83t2ghzevcannga6my0t001",
                      *           "is_platform": false,
@@ -21991,6 +22466,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "archives_events": true,
                      *       "created_at": "2026-05-04T12:30:00Z",
                      *       "id": "tnt_01m83t2ghzevcannga6my0t001",
                      *       "is_platform": false,
@@ -22032,6 +22508,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "archives_events": true,
                      *       "created_at": "2026-05-04T12:30:00Z",
                      *       "id": "tnt_01m83t2ghzevcannga6my0t001",
                      *       "is_platform": false,
@@ -22084,6 +22561,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "archives_events": true,
                      *       "created_at": "2026-05-04T12:30:00Z",
                      *       "id": "tnt_01m83t2ghzevcannga6my0t001",
                      *       "is_platform": false,
@@ -22106,6 +22584,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "archives_events": true,
                      *       "created_at": "2026-05-04T12:30:00Z",
                      *       "id": "tnt_01m83t2ghzevcannga6my0t002",
                      *       "is_platform": false,
@@ -22186,6 +22665,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "archives_events": true,
                      *       "created_at": "2026-05-04T12:30:00Z",
                      *       "id": "tnt_01m83t2ghzevcannga6my0t001",
                      *       "is_platform": false,

@@ -20,6 +20,11 @@ from webhooks.wire import ids
 
 TEXTS = ("endpoint", "type", "source", "subject", "since", "until")
 KNOWN = frozenset({*TEXTS, "ids", "force", "scope", "tenant"})
+SCOPES = {
+    Replay.Scope.MISSING: "Missing only",
+    Replay.Scope.EVENTS: "Everything again",
+    Replay.Scope.ARCHIVED: "From the archive",
+}
 
 
 class ChoiceForm(forms.Form):
@@ -27,9 +32,9 @@ class ChoiceForm(forms.Form):
 
     scope = forms.ChoiceField(
         label="Scope",
-        choices=[(Replay.Scope.MISSING, "Missing only"), (Replay.Scope.EVENTS, "Everything again")],
+        choices=list(SCOPES.items()),
         help_text="Missing only: events without a delivery to the endpoint. Everything again: also what was "
-        "delivered, cancelled or failed.",
+        "delivered, cancelled or failed. From the archive: events that retention has deleted.",
         widget=forms.Select(attrs={"class": "wp-input"}),
     )
     endpoint = forms.CharField(
@@ -48,6 +53,18 @@ class ChoiceForm(forms.Form):
         required=False,
         label="Event type",
         help_text="Empty: all types.",
+        widget=forms.TextInput(attrs={"class": "wp-input"}),
+    )
+    since = forms.CharField(
+        required=False,
+        label="Published since",
+        help_text="A time with an offset, like 2030-01-31T12:00:00Z; empty: from the first event on.",
+        widget=forms.TextInput(attrs={"class": "wp-input"}),
+    )
+    until = forms.CharField(
+        required=False,
+        label="Published before",
+        help_text="Likewise; empty: up to now.",
         widget=forms.TextInput(attrs={"class": "wp-input"}),
     )
 
@@ -93,8 +110,8 @@ def read_filter(params: QueryDict, tenant: Tenant | None) -> replays.ReplayFilte
     if params.get("force"):
         fields["force"] = True
     scope = params.get("scope", Replay.Scope.MISSING)
-    if scope not in (Replay.Scope.EVENTS, Replay.Scope.MISSING):
-        raise ValueError("scope", f"must be {Replay.Scope.MISSING} or {Replay.Scope.EVENTS}")
+    if scope not in SCOPES:
+        raise ValueError("scope", f"must be one of {', '.join(SCOPES)}")
     return replays.ReplayFilter.parse(fields, scope, tenant)
 
 

@@ -29,6 +29,7 @@ class ReplaySerializer(serializers.ModelSerializer[Replay]):
             "total",
             "estimated",
             "replayed",
+            "error",
             "requested_by",
             "created_at",
             "finished_at",
@@ -79,7 +80,7 @@ class ReplaySelectionSerializer(SelectionSerializer):
     scope = ChoiceField(
         Replay.Scope.choices,
         default=Replay.Scope.DEAD_LETTERS,
-        help_text="What to select: dead letters, or past events.",
+        help_text="What to select: dead letters, past events, or archived ones.",
     )
     filter = ObjectField(
         default=dict,

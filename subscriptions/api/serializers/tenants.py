@@ -27,5 +27,5 @@ class TenantSerializer(StrictModelSerializer):
     class Meta:
         model = Tenant
         fields = ["id", "uid", "name", "plan", "metadata", "labels", "is_platform", "retention_days"]
-        fields += ["unknown_event_types", "created_at"]
+        fields += ["archives_events", "unknown_event_types", "created_at"]
         read_only_fields = ["created_at"]

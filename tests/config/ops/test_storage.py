@@ -12,7 +12,7 @@ from config.ops import storage
 
 
 def test_file_url_stores_files_only_their_owner_may_read(tmp_path: Path) -> None:
-    spec = storage.backend((tmp_path / "cla ims").as_uri())
+    spec = storage.backend("WAYPOST_STORAGE_URL", (tmp_path / "cla ims").as_uri())
     kept = import_string(spec["BACKEND"])(**spec["OPTIONS"])
     name = kept.save("a/b", ContentFile(b"body"))
     path = tmp_path / "cla ims" / name
@@ -22,7 +22,9 @@ def test_file_url_stores_files_only_their_owner_may_read(tmp_path: Path) -> None
 
 
 def test_s3_url_sets_bucket_prefix_endpoint_and_region() -> None:
-    spec = storage.backend("s3://bucket/some/prefix?endpoint=https://minio.example:9000&region=eu-1")
+    spec = storage.backend(
+        "WAYPOST_STORAGE_URL", "s3://bucket/some/prefix?endpoint=https://minio.example:9000&region=eu-1"
+    )
     kept = import_string(spec["BACKEND"])(**spec["OPTIONS"])
     assert (kept.bucket_name, kept.location) == ("bucket", "some/prefix")
     assert (kept.endpoint_url, kept.region_name) == ("https://minio.example:9000", "eu-1")
@@ -31,7 +33,7 @@ def test_s3_url_sets_bucket_prefix_endpoint_and_region() -> None:
 @pytest.mark.parametrize("url", ["s3:///prefix", "s3://key:secret@bucket/", "s3://bucket/?public=yes"])
 def test_invalid_url_raises_an_error_that_names_the_variable(url: str) -> None:
     with pytest.raises(Misconfigured, match="WAYPOST_STORAGE_URL"):
-        storage.backend(url)
+        storage.backend("WAYPOST_STORAGE_URL", url)
 
 
 def test_claims_and_default_storage_have_the_same_location() -> None:

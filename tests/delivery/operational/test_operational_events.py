@@ -26,7 +26,7 @@ from subscriptions.endpoints.endpoints import delete_endpoint
 from subscriptions.event_types.operational import TYPES
 from subscriptions.event_types.schemas import check_examples, check_schema
 from subscriptions.models import OPERATIONAL_NAMES, Subscription, Tenant
-from subscriptions.routing.route_table import RESULTS
+from subscriptions.routing.route_table import NAMED_EXACTLY, RESULTS, USAGE
 from tests.delivery.alerts.factories import make_failing, run_rule
 from tests.delivery.factories import make_delivery, make_event
 from tests.delivery.factories_lanes import make_target
@@ -148,7 +148,7 @@ def test_tenants_are_asked_by_the_partial_index() -> None:
 def test_every_type_that_the_platform_publishes_is_in_the_partial_index(monkeypatch: pytest.MonkeyPatch) -> None:
     codes = [code for module in (dead_letters, health, rejecting, troubles) for code in _functions(module)]
     types = {constant for code in codes for constant in code.co_consts if _is_type(constant)}
-    types |= {messages.FIRING, messages.RESOLVED}
+    types |= {messages.FIRING, messages.RESOLVED, USAGE}
     assert types | RESULTS == {name for name in OPERATIONAL_NAMES if not name.endswith("*")}
 
 
@@ -239,6 +239,6 @@ def test_published_data_match_the_described_schemas() -> None:
     run_rule(rule)
     change_rule(rule, {"enabled": False})
     events = Event.objects.filter(type__startswith="waypost.")
-    assert {it.type for it in events.filter(tenant=platform)} == TYPES.keys() - RESULTS
+    assert {it.type for it in events.filter(tenant=platform)} == TYPES.keys() - NAMED_EXACTLY
     for event in events:
         check_examples([orjson.loads(bytes(event.body))["data"]], TYPES[event.type][1])

@@ -18,12 +18,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
-from pathlib import Path
 from typing import IO
 from uuid import UUID
 
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, Storage, storages
+
+from webhooks.kit.bodies.durable_files import sync_file
+from webhooks.wire.ids import moment_of
 
 FOLDER = "receipts"  # in the storage; it has one folder per day
 INLINE_MAX = 64 * 1024  # bytes; the largest event every CloudEvents intermediary forwards: CloudEvents 1.0, Size Limits
@@ -141,7 +143,7 @@ class IncomingBody:
 
 def created_at(key: str) -> datetime:
     """Return when the object was begun, from its UUIDv7 (RFC 9562, 5.7). Raises ValueError for a foreign name."""
-    return datetime.fromtimestamp((UUID(hex=key.rsplit("/", 1)[-1]).int >> 80) / 1000, tz=UTC)
+    return moment_of(UUID(hex=key.rsplit("/", 1)[-1]))
 
 
 class _Object:
@@ -186,14 +188,8 @@ class _LocalObject(_Object):
 
     def complete(self) -> str:
         """Sync the file, and the folders that may be new today; return the key."""
-        with self._file:
-            os.fsync(self._file.fileno())
-        for folder in list(Path(self._storage.path(self._key)).parents)[:3]:
-            handle = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+        self._file.close()
+        sync_file(self._storage.path(self._key), root=self._storage.location)
         return self._key
 
 

@@ -37,7 +37,8 @@ class JobKind(Generic[J]):
     """A kind of job: its table, its slices, and which columns a slice writes beside those of the state and the pace.
 
     ``size``: the most that one transaction does. ``run``: do up to so much of a row, and set its columns. ``failed``:
-    report the exception of a job.
+    report the exception of a job. ``before``: what a slice needs and must not do in its transaction, such as reading
+    over the network; returns whether the slice may run.
     """
 
     model: Any
@@ -45,6 +46,7 @@ class JobKind(Generic[J]):
     columns: tuple[str, ...]
     run: Callable[[J, int], SliceResult]
     failed: Callable[[UUID, Exception], object]
+    before: Callable[[UUID], bool] = lambda _key: True
 
 
 def run_turn(kind: JobKind[Any], key: UUID, until: float) -> None:
@@ -63,6 +65,8 @@ def run_turn(kind: JobKind[Any], key: UUID, until: float) -> None:
 
 def run_slice(kind: JobKind[Any], key: UUID) -> bool:
     """Run one slice, unless another process has locked the job; return whether more may follow at once."""
+    if not kind.before(key):
+        return False
     with transaction.atomic():
         row = kind.model.objects.select_for_update(skip_locked=True).filter(id=key, state=RUNNING).first()
         if row is None:

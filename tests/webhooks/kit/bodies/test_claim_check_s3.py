@@ -51,7 +51,7 @@ def bucket(s3: str, receiver: None, settings, monkeypatch: pytest.MonkeyPatch):
     urllib.request.urlopen(urllib.request.Request(f"{s3}/moto-api/reset", method="POST")).close()
     client = boto3.client("s3", endpoint_url=s3, region_name="us-east-1")
     client.create_bucket(Bucket=BUCKET)
-    claims = backend(f"s3://{BUCKET}/{PREFIX}?endpoint={s3}&region=us-east-1")
+    claims = backend("WAYPOST_STORAGE_URL", f"s3://{BUCKET}/{PREFIX}?endpoint={s3}&region=us-east-1")
     settings.STORAGES = {**settings.STORAGES, "claims": claims}
     return client
 

@@ -1,0 +1,68 @@
+"""Show the index of the archive, and lead to the replay of archived events."""
+
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+
+from delivery.admin.replaying.replay_page import MAY_REPLAY
+from delivery.admin.time_filter import TimeRangeFilter
+from delivery.archiving.storage import is_on
+from delivery.models import Archive, Replay
+from subscriptions.models import Tenant
+from webhooks.kit.admin.display import column, link, when
+from webhooks.kit.admin.filters import RelatedFilter
+from webhooks.kit.admin.lists import AdminList
+from webhooks.wire.ids import public
+
+MAX_SHOWN_TYPES = 20
+
+
+@admin.register(Archive)
+class ArchiveAdmin(AdminList):
+    """Show archived hours."""
+
+    list_display = ("public_id", "hour", "tenant_link", "events", "deliveries", "size", "written")
+    list_select_related = ("tenant",)
+    list_filter = (("tenant", RelatedFilter), ("begins_at", TimeRangeFilter))
+    fields = (("public_id", "tenant_link"), ("hour", "written"), ("events", "deliveries"), "type_list", "key", "sha256")
+    readonly_fields = (
+        *("public_id", "tenant_link", "hour", "written", "events", "deliveries", "type_list", "key", "sha256"),
+    )
+    list_before_template = "delivery/admin/archives_bar.html"
+
+    tenant_link = column("Tenant", lambda row: link(row.tenant, row.tenant.name))
+    hour = column("Hour (UTC)", lambda row: f"{row.begins_at:%Y-%m-%d %H}:00")
+    size = column("Bytes", lambda row: f"{row.bytes:,}")
+    written = column("Written (UTC)", lambda row: when(row.created_at))
+    type_list = column("Types", lambda row: _type_list(row.types))
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        context = {
+            **(extra_context or {}),
+            "has_archive": is_on(),
+            "replay_query": _replay_query(request) if request.user.has_perm(MAY_REPLAY) else "",
+        }
+        response: HttpResponse = super().changelist_view(request, context)
+        return response
+
+
+def _type_list(types: dict[str, int]) -> str:
+    largest = sorted(types.items(), key=lambda it: (-it[1], it[0]))
+    shown = ", ".join(f"{name} ({number:,})" for name, number in largest[:MAX_SHOWN_TYPES])
+    return shown if len(largest) <= MAX_SHOWN_TYPES else f"{shown}, and {len(largest) - MAX_SHOWN_TYPES} more"
+
+
+def _replay_query(request: HttpRequest) -> str:
+    """Return the query of the page that replays the events of the list; empty if the list is not that of one tenant."""
+    try:
+        tenant = UUID(request.GET.get("tenant__id__exact", ""))
+    except ValueError:
+        return ""
+    given = {name: str(text) for name, text in request.GET.items() if text}
+    since, until = TimeRangeFilter.read(given, "begins_at")
+    period = {"since": since and since.isoformat(), "until": until and until.isoformat()}
+    query = {"tenant": public(Tenant.prefix, tenant), "scope": Replay.Scope.ARCHIVED.value}
+    return urlencode(query | {name: text for name, text in period.items() if text})

@@ -1,0 +1,34 @@
+"""Define the index of the archive: a row for each object in storage."""
+
+from django.db import models
+
+from subscriptions.models import Row, Tenant
+
+
+class Archive(Row):
+    """An object that holds events of one tenant and hour, which retention has deleted from the tables.
+
+    Written in the transaction that deletes the events, after the object: what a row names is stored, and what is
+    deleted has a row. ``created_at`` is when it was written; its id has the time of the hour, so ids sort by hour.
+    """
+
+    prefix = "arc"
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="archives", db_index=False)
+    begins_at = models.DateTimeField(help_text="The full hour (UTC) in which its events were published.")
+    key = models.CharField(max_length=255, unique=True, help_text="Name of the object in the storage.")
+    events = models.PositiveIntegerField(help_text="Events in it.")
+    deliveries = models.PositiveIntegerField(help_text="Deliveries of these events.")
+    types = models.JSONField(help_text="Number of events by type.")
+    bytes = models.PositiveIntegerField(help_text="Size of the object, compressed.")
+    sha256 = models.CharField(max_length=64, help_text="SHA-256 of the object, in hex.")
+
+    class Meta:
+        app_label = "delivery"
+        verbose_name = "archived hour"
+        indexes = [
+            # readers: the list of a tenant, replays from the archive, manage.py archives
+            models.Index(fields=["tenant", "id"], name="archive_by_tenant"),
+        ]
+
+    def __str__(self) -> str:
+        return f"archive {self.public_id}: {self.begins_at:%Y-%m-%d %H}h"

@@ -1,0 +1,52 @@
+"""Set up an archive in a folder, and events that are due for it."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from delivery.models import Delivery, Event, Replay
+from delivery.replaying.replays import ReplayFilter, run_slices, start
+from subscriptions.models import Endpoint, Tenant
+from tests.delivery.factories import make_attempt, make_delivery, make_event
+
+DAYS = 30  # retention of the tenants of these tests
+HOUR = (datetime.now(UTC) - timedelta(days=DAYS + 2)).replace(minute=0, second=0, microsecond=0)
+
+
+def file_storage(folder: Path) -> dict[str, Any]:
+    """Return the entry of STORAGES for an archive in this folder."""
+    return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(folder)}}
+
+
+def at(minute: float, *, hour: int = 0) -> datetime:
+    """Return a time that is past the retention: so many minutes after the beginning of an hour."""
+    return HOUR + timedelta(hours=hour, minutes=minute)
+
+
+def old_event(tenant: Tenant, minute: float = 5, *, hour: int = 0, **changes: Any) -> Event:
+    return make_event(tenant, created_at=at(minute, hour=hour), **changes)
+
+
+def old_delivery(
+    endpoint: Endpoint, minute: float = 5, *, hour: int = 0, state: str = "delivered", **of: Any
+) -> Delivery:
+    """Create an event that is due for the archive, with a delivery and an attempt."""
+    delivery = make_delivery(old_event(endpoint.tenant, minute, hour=hour, **of), endpoint, state=state)
+    make_attempt(delivery, status=200, error="")
+    return delivery
+
+
+def replay_archive(tenant: Tenant, **conditions: Any) -> Replay:
+    """Replay from the archive until the replay has ended, as the periodic task does."""
+    row = start(tenant, ReplayFilter(**conditions, scope="archived"), by="ops")
+    return run_to_end(row)
+
+
+def run_to_end(row: Replay) -> Replay:
+    for _ in range(100):
+        run_slices()
+        row.refresh_from_db()
+        if row.state != "running":
+            return row
+        Replay.objects.filter(id=row.id).update(sliced_at=row.sliced_at and row.sliced_at - timedelta(seconds=2))
+    raise AssertionError("it does not end")
