@@ -14,6 +14,7 @@ import pytest
 from django.core.management.commands import flush
 from django.test import Client
 from hypothesis import settings
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from config.ops import login, probes
 from delivery.publishing.group_publish import group_commit as publishes
@@ -23,6 +24,7 @@ from subscriptions.tenants.tenants import named_tenants
 from tests.api.checked_responses import checked_request
 from tests.clients.tools import absence
 from tests.dns_server import DnsServer, dns_server
+from tests.static_files import add_files_once
 from tests.threads import ClosingThreads, SynchronousWriters
 from tests.written_tables import delete_written
 from webhooks.kit.fair import threads
@@ -33,6 +35,7 @@ from webhooks.sources.source_counts import source_counts
 
 logging.raiseExceptions = False  # a notifier's thread may log when the stream captured for its test is closed
 Client.request = checked_request  # type: ignore[method-assign]  # responses are checked against the OpenAPI document
+WhiteNoiseMiddleware.add_files_from_finders = add_files_once
 flush.Command.handle = delete_written  # type: ignore[method-assign]  # tables of a test that commits
 threads.ThreadPoolExecutor = ClosingThreads  # those of the process outlive a test, and their connections must not
 settings.register_profile("waypost", deadline=None)
