@@ -10,7 +10,7 @@ from tests.image.containers import IMAGE, Container, build, call, program, runni
 from tests.processes import run
 
 NAME, VOLUME = "waypost-test", "waypost-test-data"
-MAX_SIZE = 650_000_000  # bytes
+MAX_SIZE = 700_000_000  # bytes, of which the base has some 130 to 270 million
 PUBLISH = """
 import json, sys, urllib.request as r
 key, method, path, *body = sys.argv[1:]
@@ -48,7 +48,7 @@ def test_image_is_small_and_belongs_to_no_root(image: str) -> None:
     print(f"\n{found['Size'] / 1e6:.0f} MB")
     assert found["Size"] < MAX_SIZE
     assert found["Config"]["User"] == "10001"
-    check = found.get("HealthCheck") or found["Config"]["Healthcheck"]  # of Podman, of Docker
+    check = found.get("Healthcheck") or found["Config"]["Healthcheck"]  # of Podman, of Docker
     assert check["Test"][0] == "CMD"
 
 
