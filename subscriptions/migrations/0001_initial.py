@@ -489,6 +489,10 @@ class Migration(migrations.Migration):
             model_name='subscription',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('endpoint__isnull', False), ('endpoint_labels__isnull', True)), models.Q(('endpoint__isnull', True), ('endpoint_labels__isnull', False)), _connector='OR'), name='subscription_to_endpoint_or_labels'),
         ),
-        migrations.RunSQL((Path(__file__).parent / "versions.sql").read_text(), migrations.RunSQL.noop),
-        migrations.RunSQL((Path(__file__).parent / "audit.sql").read_text(), migrations.RunSQL.noop),
+        migrations.RunSQL(
+            (Path(__file__).parent / "versions.sql").read_text(), (Path(__file__).parent / "versions_reverse.sql").read_text()
+        ),
+        migrations.RunSQL(
+            (Path(__file__).parent / "audit.sql").read_text(), (Path(__file__).parent / "audit_reverse.sql").read_text()
+        ),
     ]

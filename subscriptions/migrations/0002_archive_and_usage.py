@@ -3,6 +3,8 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
 
+    online = 'there are few subscriptions: their index is built at once'
+
     dependencies = [
         ('subscriptions', '0001_initial'),
     ]

@@ -277,5 +277,7 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('source', 'name'), name='source_partition_unique')],
             },
         ),
-        migrations.RunSQL((Path(__file__).parent / "audit.sql").read_text(), migrations.RunSQL.noop),
+        migrations.RunSQL(
+            (Path(__file__).parent / "audit.sql").read_text(), (Path(__file__).parent / "audit_reverse.sql").read_text()
+        ),
     ]
