@@ -10,6 +10,7 @@ from django.utils.module_loading import import_string
 from config.celery import app as celery_app
 from config.metrics import statement_errors
 from config.ops import job_log, statement_timeout
+from config.postgresql import pooled_requests
 from config.traces import switch as traces
 
 __all__ = ["PlatformConfig", "celery_app"]
@@ -28,6 +29,7 @@ class PlatformConfig(AppConfig):
     def ready(self) -> None:
         """Connect what listens to the signals of Django."""
         statement_errors.connect_signals()
+        pooled_requests.connect_signals()
         statement_timeout.connect_signals()
         job_log.connect_signals()
         for app, title in ADMIN_TITLES.items():

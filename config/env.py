@@ -229,6 +229,15 @@ def database(name: str, default: str | None = None) -> dict[str, Any]:
     }
 
 
+def direct_database(name: str, *, behind: str) -> dict[str, Any] | None:
+    """Return Django's settings for the server itself, if it is set; the variable ``behind`` names its pooler then."""
+    if not read(name):
+        return None
+    if not read(behind):
+        raise Misconfigured(f"{name} is the address behind the pooler of {behind}, which is not set; set that one only")
+    return database(name)
+
+
 def secret(name: str, *, keep_in: Path | None, make: Callable[[], str]) -> str:
     """Return a secret. If the variable is not set, return the content of the file ``keep_in``, created with ``make``.
 

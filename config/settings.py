@@ -107,16 +107,22 @@ WAYPOST_EMBEDDED_BROKER = not env.text("REDIS_URL", "")
 
 # --- the database: PostgreSQL, where all state is stored ------------------------------------------------------
 
+_DATABASE = env.database(
+    "DATABASE_URL",
+    embedded.database_url(WAYPOST_DATA) if WAYPOST_EMBEDDED_DATABASE else None,
+)
+_DIRECT = env.direct_database("WAYPOST_DIRECT_DATABASE_URL", behind="DATABASE_URL")
+WAYPOST_POOLED_DATABASE = _DATABASE if _DIRECT else None  # of requests (config.postgresql.pooled_requests)
 DATABASES = {
     "default": {
         "ENGINE": "config.postgresql" if WAYPOST_EMBEDDED_DATABASE else "django.db.backends.postgresql",
         "WAYPOST_DATA": str(WAYPOST_DATA),
-        **env.database("DATABASE_URL", embedded.database_url(WAYPOST_DATA) if WAYPOST_EMBEDDED_DATABASE else None),
+        **(_DIRECT or _DATABASE),
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
     }
 }
-# Prepare statements (see webhooks/kit/sql.py): a pooler has to be in session mode anyway, for LISTEN.
+# Prepare statements (see webhooks/kit/sql.py), on all connections but those through the pooler.
 WAYPOST_PREPARE_STATEMENTS = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"  # only Django's own tables; ours have UUIDv7 keys
 

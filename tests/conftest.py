@@ -21,6 +21,7 @@ from delivery.publishing.group_publish import group_commit as publishes
 from subscriptions.api.event_types import catalogue
 from subscriptions.event_types.json_schema import schema_check
 from subscriptions.tenants.tenants import named_tenants
+from tests import history, pgbouncer_server
 from tests.api.checked_responses import checked_request
 from tests.clients.tools import absence
 from tests.dns_server import DnsServer, dns_server
@@ -110,9 +111,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which generated clients were left out because this machine lacks their language."""
+    """Say what was left out because this machine lacks it: languages of clients, a pooler, the history."""
     for sentence in absence():
         terminalreporter.write_line(f"clients: {sentence}")
+    for sentence in (*pgbouncer_server.absence(), *history.absence()):
+        terminalreporter.write_line(sentence)
 
 
 SLOW = (

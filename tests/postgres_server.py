@@ -15,7 +15,7 @@ FAST = {"listen_addresses": "127.0.0.1", "fsync": "off", "shared_buffers": "16MB
 
 
 @contextmanager
-def postgres_server() -> Iterator[tuple[str, str]]:
+def postgres_server(**settings: str) -> Iterator[tuple[str, str]]:
     """Return the URL of an administrator (over the socket), and host and port for others, who need a password."""
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="waypost-pg-") as folder:
         Path(folder).chmod(0o711)
@@ -25,7 +25,7 @@ def postgres_server() -> Iterator[tuple[str, str]]:
             POSTGRES.prepare(place)
             with (place.home / "cluster" / "pg_hba.conf").open("a") as rules:
                 rules.write("host all all 127.0.0.1/32 scram-sha-256\n")
-            options = [f"--{name}={value}" for name, value in {**FAST, "port": str(port)}.items()]
+            options = [f"--{name}={value}" for name, value in {**FAST, **settings, "port": str(port)}.items()]
             server = start([*POSTGRES.command(place), *options], cwd="/", **place.identity)
             wait_until(lambda: POSTGRES.is_ready(place, server.pid), "PostgreSQL")
             yield f"postgresql://waypost@/postgres?host={place.sockets}&port={port}", f"127.0.0.1:{port}"

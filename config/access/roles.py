@@ -52,7 +52,8 @@ def make_roles() -> None:
 
 def after_migration(sender: Any, plan: Any = None, **_signal: Any) -> None:
     """Make the roles when the last app was migrated (receiver of ``post_migrate``)."""
-    if not plan or sender.label != list(apps.get_app_configs())[-1].label:
+    with_models = [it.label for it in apps.get_app_configs() if it.models_module]  # the others send no signal
+    if not plan or sender.label != with_models[-1]:
         return
     for app in apps.get_app_configs():
         create_permissions(app, verbosity=0)

@@ -55,7 +55,7 @@ def restore(directory: Path) -> list[str]:
         shutil.copytree(directory / CLAIMS, claims, dirs_exist_ok=True)
     said = [f"restored what version {about['version']} had at {about['made_at']}"]
     if about["version"] != VERSION:
-        said.append(f"this is version {VERSION}: run manage.py migrate before the programs start")
+        said.append(f"this is version {VERSION}: run waypost-server upgrade --no-backup before the programs start")
     elif problem := keys_problem():
         said.append(problem)
     return said

@@ -11,6 +11,7 @@ from kombu.connection import Connection
 
 from config.doctor.finding import Finding, error, ok, warning
 from config.ops.migrations import missing_migrations
+from config.postgresql.pooled_requests import pooled_connection, shares_sessions
 from webhooks.encryption.check import keys_problem
 from webhooks.kit.notify import Listener
 
@@ -26,6 +27,23 @@ EVICTS_NOTHING = "noeviction"
 
 def check_postgresql() -> Iterator[Finding]:
     """Check version, settings and clock of the server, and that it may be written to."""
+    yield from check_server()
+    for name, expected in DURABLE.items():
+        if (value := _value(f"SHOW {name}")) not in (
+            expected,
+            "remote_apply",
+            "remote_write",
+        ):
+            yield error(
+                f"{name} is {value}: a crash loses what was accepted",
+                f"set {name} = {expected}",
+            )
+    yield from _check_clock()
+    yield from _check_connections()
+
+
+def check_server() -> Iterator[Finding]:
+    """Check the version of the server, and that it may be written to."""
     version = _value("SHOW server_version")
     major = int(_value("SHOW server_version_num")) // 10_000
     if major < OLDEST:
@@ -34,13 +52,8 @@ def check_postgresql() -> Iterator[Finding]:
         yield ok(f"PostgreSQL {version}")
     if _value("SELECT pg_is_in_recovery()::text") == "true":
         yield error("the server is a replica, which cannot be written to", "connect to the primary in DATABASE_URL")
-    for name, expected in DURABLE.items():
-        if (value := _value(f"SHOW {name}")) not in (expected, "remote_apply", "remote_write"):
-            yield error(f"{name} is {value}: a crash loses what was accepted", f"set {name} = {expected}")
     if (encoding := _value("SHOW server_encoding")) != "UTF8":
         yield error(f"the database stores text as {encoding}", "create it with ENCODING 'UTF8'")
-    yield from _check_clock()
-    yield from _check_connections()
 
 
 def _check_clock() -> Iterator[Finding]:
@@ -68,6 +81,43 @@ def _check_connections() -> Iterator[Finding]:
         )
 
 
+def check_pooler() -> Iterator[Finding]:
+    """Check that no pooler in transaction mode stands before what needs a session, and that requests reach one."""
+    has_pooler = settings.WAYPOST_POOLED_DATABASE is not None
+    if shares_sessions(connection.get_connection_params()):
+        yield error(
+            "a pooler in transaction mode stands before the database: LISTEN, advisory locks, prepared statements and "
+            "settings of a session are lost",
+            "name the server itself in WAYPOST_DIRECT_DATABASE_URL, "
+            + ("not the pooler" if has_pooler else "and leave the pooler in DATABASE_URL; or set pool_mode = session"),
+        )
+    elif has_pooler:
+        yield from _check_pooled_requests()
+
+
+def _check_pooled_requests() -> Iterator[Finding]:
+    pooled = pooled_connection()
+    try:
+        with pooled.cursor() as cursor:
+            cursor.execute("SELECT current_database(), current_setting('statement_timeout')")
+            name, limit = cursor.fetchone()
+    finally:
+        pooled.close()
+    if name != (own := _value("SELECT current_database()")):
+        yield error(
+            f"the pooler of DATABASE_URL leads to the database {name}, and WAYPOST_DIRECT_DATABASE_URL to {own}",
+            "name the same database in both",
+        )
+        return
+    yield ok("requests go through the pooler of DATABASE_URL, and all else to the server itself")
+    if limit == "0":
+        seconds = settings.WAYPOST_STATEMENT_SECONDS
+        yield warning(
+            "statements through the pooler have no limit: a slow one holds a thread of the web for as long as it takes",
+            f"add connect_query = 'SET statement_timeout = {seconds * 1000}' to the database in pgbouncer.ini",
+        )
+
+
 def check_notifications() -> Iterator[Finding]:
     """Check that LISTEN and NOTIFY arrive: a pooler that hands out connections by transaction loses them."""
     listener = Listener(CHANNEL, missed="")
@@ -92,7 +142,7 @@ def check_notifications() -> Iterator[Finding]:
 def check_migrations() -> Iterator[Finding]:
     """Check that the tables are those of this version."""
     if missing := missing_migrations():
-        yield error(f"{len(missing)} migrations were not applied", "run: waypost-server migrate")
+        yield error(f"{len(missing)} migrations were not applied", "run: waypost-server upgrade")
     else:
         yield ok("all migrations were applied")
 

@@ -17,10 +17,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import kombu.transport.redis  # noqa: F401 (loaded for the programs, like the modules above)
+import structlog
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.management import call_command
 from django.db import Error, connection
+from django.utils.module_loading import import_string
 from kombu.connection import Connection as BrokerConnection
 
 from config import env, machine
@@ -31,6 +32,7 @@ from config.local.process_guard import PULSES, ProcessGuard
 from config.local.stuck import StuckWatch
 from config.local.supervise import Child, CrashLoop, Process, Supervisor
 from config.ops.migrations import missing_migrations
+from config.postgresql.pooled_requests import shares_sessions
 from webhooks.encryption.check import keys_problem
 from webhooks.kit.encryption import decrypt, encrypt
 from webhooks.kit.process.free_memory import return_free_memory
@@ -39,7 +41,8 @@ DRAIN_WITHIN = 25.0  # seconds for workers to stop: an attempt may take 15, then
 STOP_WITHIN = 10.0  # seconds for other programs and servers to stop
 ATTACH_EVERY = 2.0  # seconds between two checks that the keepers of the embedded servers run
 READY_EVERY = 0.02  # seconds between two requests of the probe, until it is ready
-MIGRATION_LOCK = 0x7761_7970  # advisory lock: one of several platforms migrates a shared database
+MIGRATE = "config.upgrade.run.migrate_at_start"  # loaded in the fork that migrates, which ends: it takes some MiB
+log = structlog.get_logger("waypost.up")
 PROGRAM_MODULES = (  # what the programs import when they run
     "celery.app.amqp",
     "celery.app.control",
@@ -131,6 +134,11 @@ def _check_servers() -> None:
         connection.ensure_connection()
     except Error as error:
         raise CannotRun(f"DATABASE_URL: {_first_line(error)}") from None
+    if not settings.WAYPOST_EMBEDDED_DATABASE and shares_sessions(connection.get_connection_params()):
+        raise CannotRun(
+            "DATABASE_URL: a pooler in transaction mode keeps no session, which workers need; "
+            "name the server itself in WAYPOST_DIRECT_DATABASE_URL"
+        )
     try:
         with BrokerConnection(settings.CELERY_BROKER_URL, connect_timeout=3) as broker:
             broker.ensure_connection(max_retries=1, interval_start=0, timeout=3)
@@ -145,12 +153,9 @@ def _first_line(error: Exception) -> str:
 def _migrate() -> None:
     if not missing_migrations():
         return
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
-        try:
-            call_command("migrate", verbosity=0, interactive=False)
-        finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATION_LOCK])
+    migrate_at_start: Callable[[Callable[[str], None]], str] = import_string(MIGRATE)
+    if problem := migrate_at_start(lambda line: log.info("migrating", step=line.strip())):
+        raise CannotRun(problem)
 
 
 def _login(data: Path) -> str:

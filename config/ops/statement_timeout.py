@@ -3,6 +3,9 @@
 The limit is set once for each connection that is opened while a thread serves a request; such connections are kept
 (CONN_MAX_AGE), and serve requests only. Workers, commands and the writers of group commits have no such limit: what
 they do may take long. PostgreSQL cancels the statement, also one that waits for a lock, and the client gets a 503.
+
+Through a pooler in transaction mode a setting does not last beyond the transaction: there the pooler sets the limit, by
+``connect_query`` of PgBouncer.
 """
 
 import threading
@@ -31,7 +34,7 @@ def _end(**_signal: Any) -> None:
 
 
 def _limit(connection: Any, **_signal: Any) -> None:
-    if getattr(_serving, "is_request", False):
+    if getattr(_serving, "is_request", False) and not connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
         with connection.cursor() as cursor:
             cursor.execute("SELECT set_config('statement_timeout', %s, false)", [_milliseconds()])
 

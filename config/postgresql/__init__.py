@@ -1,1 +1,1 @@
-"""Connect to PostgreSQL as Django does, and make sure first that the embedded server runs."""
+"""Connect to PostgreSQL as Django does: the embedded server is started first, and requests may use a pooler."""

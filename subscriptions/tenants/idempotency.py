@@ -18,12 +18,14 @@ from hashlib import sha256
 from typing import Any
 
 import orjson
-from django.db import Error, connection
+from django.db import Error, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from subscriptions.errors import Invalid, StateConflict
 from subscriptions.tenants.models import StoredResponse
 from webhooks.kit.encryption import CannotDecrypt, decrypt, encrypt
+from webhooks.kit.postgresql.session import kept_session
 
 KEPT_FOR = timedelta(hours=24)
 FIELD = "Idempotency-Key"
@@ -79,7 +81,7 @@ def begin_in_transaction(request: IdempotentRequest) -> RecordedResponse | None:
 
     Raises StateConflict while another request with this key runs, KeyReused if the key belongs to another request.
     """
-    _lock("pg_try_advisory_xact_lock", request)
+    _lock("pg_try_advisory_xact_lock", request, connections[connection.alias])
     return _stored_response(request)
 
 
@@ -89,16 +91,17 @@ def begin_outside_transaction(request: IdempotentRequest) -> Iterator[RecordedRe
 
     A process killed between its work and ``store_response`` lets the work be done again.
     """
-    _lock("pg_try_advisory_lock", request)
-    try:
-        yield _stored_response(request)
-    finally:
-        with suppress(Error, StateConflict):  # a lost connection has lost its lock too
-            _lock("pg_advisory_unlock", request)
+    with kept_session() as session:
+        _lock("pg_try_advisory_lock", request, session)
+        try:
+            yield _stored_response(request)
+        finally:
+            with suppress(Error, StateConflict):  # a lost connection has lost its lock too
+                _lock("pg_advisory_unlock", request, session)
 
 
-def _lock(function: str, request: IdempotentRequest) -> None:
-    with connection.cursor() as cursor:
+def _lock(function: str, request: IdempotentRequest, session: BaseDatabaseWrapper) -> None:
+    with session.cursor() as cursor:
         cursor.execute(f"SELECT {function}(%s)", [int.from_bytes(request.id[:8], signed=True)])
         (is_locked,) = cursor.fetchone() or (False,)
     if not is_locked:

@@ -72,10 +72,34 @@ def test_proxy_passes_on_what_the_platform_reads(tmp_path: Path) -> None:
         assert "syntax is ok" in done.stderr, done.stderr
 
 
-def test_pooler_is_in_session_mode() -> None:
+@pytest.mark.parametrize(("word", "mode"), [("pooler", "session"), ("transaction-pooler", "transaction")])
+def test_mode_of_the_pooler_is_the_one_that_the_page_names(word: str, mode: str) -> None:
     found = configparser.ConfigParser()
-    found.read_string(block_for("pooler").text)
-    assert found["pgbouncer"]["pool_mode"] == "session"
+    found.read_string(block_for(word).text)
+    assert found["pgbouncer"]["pool_mode"] == mode
+    limit = re.search(r"statement_timeout = (\d+)", found["databases"]["waypost"])
+    assert (int(limit[1]) if limit else None) == {
+        "session": None,
+        "transaction": 15_000,
+    }[mode]
+
+
+def test_addresses_of_pooler_and_server_are_accepted(tmp_path: Path) -> None:
+    given = dict(re.findall(r"^([A-Z_]+)=(\S+)", block_for("pooled-settings").text, re.MULTILINE))
+    done = manage(tmp_path, "diffsettings", **given)
+    assert done.returncode == 0, done.stderr
+    shown = dict(line.split(" = ", 1) for line in done.stdout.splitlines() if " = " in line)
+    assert (
+        "db.internal" in shown["DATABASES"],
+        "pooler.internal" in shown["DATABASES"],
+    ) == (True, False)
+    assert "pooler.internal" in shown["WAYPOST_POOLED_DATABASE"]
+    alone = manage(
+        tmp_path,
+        "diffsettings",
+        WAYPOST_DIRECT_DATABASE_URL=given["WAYPOST_DIRECT_DATABASE_URL"],
+    )
+    assert "WAYPOST_DIRECT_DATABASE_URL is the address behind the pooler" in alone.stderr
 
 
 @pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)

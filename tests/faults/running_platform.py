@@ -44,8 +44,12 @@ class Platform:
         mounted: Path | None = None,
         *,
         prefix: Sequence[str] = (),
+        root: Path = ROOT,
     ) -> None:
-        """Prepare a platform. ``prefix``: words before its command, such as ``prlimit --nofile=1024``."""
+        """Prepare a platform. ``prefix``: words before its command, such as ``prlimit --nofile=1024``.
+
+        ``root``: directory of the checkout that it runs.
+        """
         discard = [sys.executable, "-m", "config.local.embedded", "discard", str(data), "180"]
         self.guard = ProcessGuard(f"faults {data}", discard if mounted is None else [*UNMOUNT, str(mounted), *discard])
         self.data = data
@@ -53,6 +57,7 @@ class Platform:
         self.clock = data / "clock"  # file with the offset of a faked clock
         self.environment = environment
         self.prefix = prefix
+        self.root = root
         self.api_key = ""
         self.log = data / "up.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -80,7 +85,7 @@ class Platform:
         with self.log.open("ab") as log:
             self.process = self.guard.start(
                 [*self.prefix, sys.executable, "manage.py", "up", "--port", str(self.port)],
-                cwd=ROOT,
+                cwd=self.root,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -123,14 +128,20 @@ class Platform:
         }
         return {**kept, **ours, **self.environment}
 
-    def _manage(self, *words: str) -> bytes:
+    def manage(self, *words: str, **environment: str) -> "subprocess.CompletedProcess[bytes]":
+        """Run a command of the platform to its end."""
         return subprocess.run(
             [sys.executable, "manage.py", *words],
-            cwd=ROOT,
-            env=self._environment(),
-            check=True,
+            cwd=self.root,
+            env={**self._environment(), **environment},
+            check=False,
             capture_output=True,
-        ).stdout
+        )
+
+    def _manage(self, *words: str) -> bytes:
+        done = self.manage(*words)
+        done.check_returncode()
+        return done.stdout
 
     def tenant(self, name: str) -> str:
         """Create a tenant and return its API key."""

@@ -7,8 +7,6 @@ region had sent without storing the result are sent again, with the same id and 
 import os
 import shutil
 import tempfile
-import threading
-import urllib.error
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,6 +20,7 @@ from psutil import Process
 from config.local.embedded import POSTGRES
 from config.local.embedded.place import Place
 from tests.faults.running_platform import Platform
+from tests.journeys.publishers import Publishers
 from tests.processes import run, start
 from tests.receiver import Receiver
 from tests.waiting import wait_until
@@ -96,33 +95,6 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(made)
 
 
-class Publishers:
-    """Publish with several threads until told to stop, and keep the ids of what was accepted."""
-
-    def __init__(self, platform: Platform) -> None:
-        self._platform = platform
-        self._stop = threading.Event()
-        self.accepted: list[str] = []
-        self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(PUBLISHERS)]
-        for thread in self._threads:
-            thread.start()
-
-    def _run(self, number: int) -> None:
-        count = 0
-        while not self._stop.is_set():
-            name, count = f"{number}-{count}", count + 1
-            try:
-                self._platform.post("events", type="order.paid", id=name, data={"number": name})
-            except (OSError, urllib.error.URLError):
-                continue  # not accepted, as far as the publisher knows
-            self.accepted.append(name)
-
-    def stop(self) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-
 def test_second_region_delivers_all_that_the_first_accepted(folder: Path) -> None:
     secrets = {"SECRET_KEY": os.urandom(32).hex(), "WAYPOST_ENCRYPTION_KEYS": Fernet.generate_key().decode()}
     first, second = (Database(folder / name) for name in ("first", "second"))
@@ -140,7 +112,7 @@ def test_second_region_delivers_all_that_the_first_accepted(folder: Path) -> Non
         )
         one = stack.enter_context(Platform(folder / "one", {**secrets, "DATABASE_URL": first.url}))
         one.post("endpoints", url=receiver.url("/"), subscriptions=[{"event_types": ["order.*"]}])
-        publishers = Publishers(one)
+        publishers = Publishers([one], PUBLISHERS)
         wait_until(lambda: len(publishers.accepted) >= BEFORE, "accepted events")
         first.kill()
         for process in one.processes():

@@ -4,9 +4,10 @@ A statement runs on Django's connection and in its transaction, but not through 
 the connection before each transaction and writes every value, event bodies included, into the text of the statement.
 
 Statements are prepared where the setting WAYPOST_PREPARE_STATEMENTS is true (default: false). Parsing and planning
-cost the server about as much as running a statement for a few rows. Set it only if no pooler in transaction mode
-stands between Django and PostgreSQL, since prepared statements belong to a server session. Prepared statements do not
-pass through psycopg's cursor either (``webhooks.kit.postgresql``).
+cost the server about as much as running a statement for a few rows. Prepared statements belong to a server session, so
+none is on a connection with DISABLE_SERVER_SIDE_CURSORS, which goes through a pooler in transaction mode; do not set it
+where other connections do. Prepared statements do not pass through psycopg's cursor either
+(``webhooks.kit.postgresql``).
 
 Failure: ``run`` raises Django's database errors (``django.db.Error``), as the ORM does.
 
@@ -29,6 +30,7 @@ from django.db import Error, connection, connections
 from webhooks.kit.audit.operation import announced, current_operation
 from webhooks.kit.metrics.database_errors import count_database_error
 from webhooks.kit.postgresql.prepared_statements import PreparedStatements, UnsupportedParameterError
+from webhooks.kit.postgresql.session import keeps_session
 
 ARRAY_PARAMETER = re.compile(r"%\((\w+)\)s(?=::\w+\[\])")  # a named parameter that is cast to an array
 _thread = threading.local()  # Django's connection is one per thread, too
@@ -54,7 +56,7 @@ def _run(statement: str | bytes, parameters: Mapping[str, Any] | Sequence[Any]) 
     try:
         connection.ensure_connection()
         with connection.wrap_database_errors:
-            if settings.WAYPOST_PREPARE_STATEMENTS:
+            if settings.WAYPOST_PREPARE_STATEMENTS and keeps_session():
                 try:
                     return _prepared_statements().execute(statement, parameters)
                 except UnsupportedParameterError:

@@ -5,15 +5,12 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from config.doctor.checks import examine
 from config.doctor.finding import Level
+from config.management.findings import FindingsCommand
 
-COLORS = {Level.OK: "SUCCESS", Level.WARNING: "WARNING", Level.ERROR: "ERROR"}
 
-
-class Command(BaseCommand):
+class Command(FindingsCommand):
     """Check this installation."""
 
     help = "Check database, broker, storage, addresses and workers, and say what to do. Status 1 if anything is wrong."
@@ -24,14 +21,11 @@ class Command(BaseCommand):
         parser.add_argument("--no-delivery", action="store_true", help="do not publish an event and wait for it")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        findings = examine(with_delivery=not options["no_delivery"])
+        if not options["json"]:
+            sys.exit(int(self.show(findings)))
         is_wrong = False
-        for finding in examine(with_delivery=not options["no_delivery"]):
+        for finding in findings:
             is_wrong = is_wrong or finding.level is Level.ERROR
-            if options["json"]:
-                self.stdout.write(json.dumps(finding._asdict()))
-                continue
-            color = getattr(self.style, COLORS[finding.level])
-            self.stdout.write(f"{color(f'{finding.level:8}')} {finding.text}")
-            if finding.advice:
-                self.stdout.write(f"{'':8} -> {finding.advice}")
+            self.stdout.write(json.dumps(finding._asdict()))
         sys.exit(int(is_wrong))

@@ -84,7 +84,7 @@ def test_restore_refuses_what_is_no_backup(tmp_path: Path) -> None:
 def test_restore_of_another_version_says_to_migrate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "backup.json").write_text(json.dumps({"version": "0.0.1", "made_at": "2030-01-01T00:00:00+00:00"}))
     monkeypatch.setattr(directory.postgresql, "restore", lambda _parameters, _file: None)
-    assert "manage.py migrate" in restore(tmp_path)[1]
+    assert "waypost-server upgrade --no-backup" in restore(tmp_path)[1]
 
 
 def test_failure_of_the_program_is_one_line_without_the_password(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_failure_of_the_program_is_one_line_without_the_password(tmp_path: Path)
 
 def test_commands_of_the_guide_are_commands_of_the_platform(tmp_path: Path) -> None:
     lines = [line.partition("#")[0].split() for line in block_for("backup").text.splitlines() if line]
-    assert [words[:2] for words in lines] == [["python", "manage.py"]] * 4
-    for _, _, name, *arguments in lines[:3]:
+    assert [words[:2] for words in lines] == [["python", "manage.py"]] * 5
+    for _, _, name, *arguments in lines[:4]:
         load_command_class(get_commands()[name], name).create_parser("manage.py", name).parse_args(arguments)
-    assert lines[3][2] == "version"
+    assert lines[4][2] == "version"

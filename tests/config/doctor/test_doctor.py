@@ -140,3 +140,42 @@ def test_command_prints_and_ends_with_the_status(
         call_command("doctor", "--json", "--no-delivery", stdout=output)
     assert ended.value.code == status
     assert json.loads(output.getvalue()) == finding._asdict()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("pooled", "advice"),
+    [
+        (None, "and leave the pooler in DATABASE_URL"),
+        ({"NAME": "other"}, "not the pooler"),
+    ],
+    ids=["without the address of the server", "at the address of the server"],
+)
+def test_pooler_in_transaction_mode_is_an_error(
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    pooled: dict[str, str] | None,
+    advice: str,
+) -> None:
+    settings.WAYPOST_POOLED_DATABASE = pooled
+    monkeypatch.setattr(databases, "shares_sessions", lambda _parameters: True)
+    (found,) = databases.check_pooler()
+    assert found.level is Level.ERROR
+    assert advice in found.advice
+
+
+@pytest.mark.django_db(transaction=True)
+def test_database_without_a_pooler_has_no_finding_about_one() -> None:
+    assert list(databases.check_pooler()) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_pooler_for_requests_is_named_with_what_it_lacks(settings: Any) -> None:
+    settings.WAYPOST_POOLED_DATABASE = {}  # the same address
+    assert [it.level for it in databases.check_pooler()] == [Level.OK, Level.WARNING]
+    settings.WAYPOST_POOLED_DATABASE = {"NAME": "postgres"}
+    (found,) = databases.check_pooler()
+    assert (found.level, found.advice) == (
+        Level.ERROR,
+        "name the same database in both",
+    )

@@ -1,0 +1,1 @@
+"""An app without models: the tests write its migrations."""

@@ -1,0 +1,98 @@
+"""The rules for migrations of this repository: expand, then contract; each can be taken back.
+
+docs/how-to/change-the-database.md says how to write one.
+"""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from django.db import connection
+from django.db.backends.postgresql.base import DatabaseWrapper
+from django.db.migrations import Migration
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
+
+from config.upgrade.hazards import hazards_of, irreversible
+from tests.database_url import database_url
+
+OURS = ("config", "webhooks", "subscriptions", "delivery")
+OTHER = "waypost_migrations"
+SCHEMA = """
+SELECT 'column', table_name || '.' || column_name, data_type || ' ' || is_nullable || coalesce(column_default, '')
+  FROM information_schema.columns WHERE table_schema = 'public'
+UNION ALL SELECT 'index', indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
+UNION ALL SELECT 'constraint', conrelid::regclass || '.' || conname, pg_get_constraintdef(oid)
+  FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+UNION ALL SELECT 'trigger', tgrelid::regclass || '.' || tgname, pg_get_triggerdef(oid)
+  FROM pg_trigger WHERE NOT tgisinternal
+UNION ALL SELECT 'function', oid::regprocedure::text, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+UNION ALL SELECT 'sequence', sequencename, '' FROM pg_sequences WHERE schemaname = 'public'
+"""
+
+
+def loader() -> MigrationLoader:
+    return MigrationLoader(None)
+
+
+def migrations() -> list[Migration]:
+    """Return the migrations of this repository in order."""
+    made = loader()
+    plan = [made.graph.nodes[node] for leaf in made.graph.leaf_nodes() for node in made.graph.forwards_plan(leaf)]
+    return [it for it in dict.fromkeys(plan) if it.app_label in OURS]
+
+
+ALL = migrations()
+LATER = [it for it in ALL if not it.initial]
+
+
+@pytest.mark.parametrize("migration", ALL, ids=str)
+def test_migration_can_be_taken_back(migration: Migration) -> None:
+    before = loader().project_state((migration.app_label, migration.name), at_end=False)
+    assert irreversible(migration, before) == []
+
+
+def test_migration_runs_beside_processes_of_the_version_before_or_says_why_not() -> None:
+    """Expand: what old code does not need may be added. Contract, and what cannot be judged, is explained in it."""
+    for migration in LATER:
+        if hasattr(migration, "online") or hasattr(migration, "offline"):
+            continue
+        before = loader().project_state((migration.app_label, migration.name), at_end=False)
+        assert [it.text for it in hazards_of(migration, before, set())] == [], migration
+
+
+def test_migration_without_a_transaction_has_one_operation() -> None:
+    """Interrupted, it is run again from its start: a second operation would meet what the first one has done."""
+    assert [it for it in ALL if not it.atomic and len(it.operations) > 1] == []
+
+
+@pytest.fixture
+def empty_database() -> Iterator[DatabaseWrapper]:
+    """Return a connection to an empty database beside that of the tests."""
+    with psycopg.connect(database_url(), autocommit=True) as opened:
+        opened.execute(f"DROP DATABASE IF EXISTS {OTHER} WITH (FORCE)".encode())
+        opened.execute(f"CREATE DATABASE {OTHER} TEMPLATE template0".encode())
+        own = DatabaseWrapper({**connection.settings_dict, "NAME": OTHER}, connection.alias)
+        yield own
+        own.close()
+        opened.execute(f"DROP DATABASE {OTHER} WITH (FORCE)".encode())
+
+
+@pytest.mark.django_db
+def test_schema_is_the_same_after_all_were_taken_back_and_applied_again(empty_database: DatabaseWrapper) -> None:
+    def schema() -> set[tuple[str, ...]]:
+        with empty_database.cursor() as cursor:
+            cursor.execute(SCHEMA)
+            return set(cursor.fetchall())
+
+    def migrate(*targets: tuple[str, str | None]) -> None:
+        executor = MigrationExecutor(empty_database)
+        executor.migrate(list(targets) or executor.loader.graph.leaf_nodes())
+
+    migrate()
+    made = schema()
+    migrate(*((app, None) for app in OURS))
+    left = {name for kind, name, _ in schema() if name.startswith(OURS) or "audit" in name}
+    migrate()
+    assert left == set()
+    assert schema() == made
