@@ -27,9 +27,9 @@ class ArchiveAdmin(AdminList):
     list_display = ("public_id", "hour", "tenant_link", "events", "deliveries", "size", "written")
     list_select_related = ("tenant",)
     list_filter = (("tenant", RelatedFilter), ("begins_at", TimeRangeFilter))
-    fields = (("public_id", "tenant_link"), ("hour", "written"), ("events", "deliveries"), "type_list", "key", "sha256")
+    fields = (("public_id", "tenant_link"), ("hour", "written"), ("events", "deliveries"), "type_list", "key", "digest")
     readonly_fields = (
-        *("public_id", "tenant_link", "hour", "written", "events", "deliveries", "type_list", "key", "sha256"),
+        *("public_id", "tenant_link", "hour", "written", "events", "deliveries", "type_list", "key", "digest"),
     )
     list_before_template = "delivery/admin/archives_bar.html"
 
@@ -37,6 +37,7 @@ class ArchiveAdmin(AdminList):
     hour = column("Hour (UTC)", lambda row: f"{row.begins_at:%Y-%m-%d %H}:00")
     size = column("Bytes", lambda row: f"{row.bytes:,}")
     written = column("Written (UTC)", lambda row: when(row.created_at))
+    digest = column("SHA-256", lambda row: str(row.sha256))
     type_list = column("Types", lambda row: _type_list(row.types))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
