@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from delivery.api.filters import filter_errors, of_own_endpoint, read_row_filter
+from delivery.api.filters.row_filters import filter_errors, of_own_endpoint, read_row_filter
 from delivery.api.serializers.deliveries import DeliverySerializer
 from delivery.api.serializers.delivery_cancel import DeliveryCancelSerializer
 from delivery.lifecycle.cancel import cancel, cancel_matching, count_matching

@@ -12,7 +12,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from delivery.api.filters import AttemptFilters, DeliveryFilters, EventDeliveryFilters
+from delivery.api.filters.lists import AttemptFilters, DeliveryFilters, EventDeliveryFilters
 from delivery.api.included import IncludingList
 from delivery.api.publishing.event_refs import require_event
 from delivery.api.serializers.deliveries import AttemptSerializer, DeliveryDetailSerializer, DeliverySerializer

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from delivery.api.filters import RowField
+from delivery.api.filters.fields import RowField
 from delivery.api.publishing.event_refs import require_event
 from delivery.models import Delivery
 from delivery.reading import queries

@@ -10,7 +10,8 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from delivery.api.filters import ReplayFilters, filter_errors, of_own_endpoint, read_row_filter
+from delivery.api.filters.lists import ReplayFilters
+from delivery.api.filters.row_filters import filter_errors, of_own_endpoint, read_row_filter
 from delivery.api.serializers.replays import (
     ReplayCreateSerializer,
     ReplayDetailSerializer,

@@ -17,7 +17,7 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from delivery.api.filters import TYPE_HELP, EventTypeArgument
+from delivery.api.filters.fields import TYPE_HELP, EventTypeArgument
 from delivery.lifecycle import usage
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Tenant
@@ -62,7 +62,8 @@ class WordsField(serializers.CharField):
         self.names = names
 
     def get_default(self) -> Any:
-        return super().get_default().split(",")
+        default = super().get_default()
+        return default if default is None else default.split(",")
 
     def to_internal_value(self, data: Any) -> Any:
         words = super().to_internal_value(data).split(",")

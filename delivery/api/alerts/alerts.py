@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from delivery.alerts import history
-from delivery.api.filters import RowFilter
+from delivery.api.filters.fields import RowFilter
 from delivery.api.serializers.alerts import AlertSerializer, AlertSnoozeSerializer
 from delivery.models import Alert, AlertRule
 from subscriptions.api.authentication import principal

@@ -9,7 +9,8 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from delivery.api.filters import DeadLetterJobFilters, filter_errors, of_own_endpoint, read_row_filter
+from delivery.api.filters.lists import DeadLetterJobFilters
+from delivery.api.filters.row_filters import filter_errors, of_own_endpoint, read_row_filter
 from delivery.api.serializers.dead_letters import (
     DeadLetterJobCreateSerializer,
     DeadLetterJobSerializer,

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from delivery.api.filters import DeadLetterFilters
+from delivery.api.filters.lists import DeadLetterFilters
 from delivery.api.included import IncludingList
 from delivery.api.serializers.dead_letters import DeadLetterSerializer
 from delivery.api.serializers.deliveries import AttemptSerializer, DeliverySerializer

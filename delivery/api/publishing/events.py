@@ -20,7 +20,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from delivery.api.filters import EventFilters
+from delivery.api.filters.lists import EventFilters
 from delivery.api.included import IncludingList
 from delivery.api.publishing.event_refs import require_event
 from delivery.api.publishing.forms import (
