@@ -7,7 +7,7 @@
                                             that are mostly framing (RFC 9112, sections 3.2, 6.1, 7.1)
     response not read in time               the connection is closed
 
-Each refusal is a problem (``config.web.refusals``), and has a line in the access log.
+Each refusal is a problem (``config.web.pages.refusals``), and has a line in the access log.
 
 Headers with an underscore in their name are dropped, all of them: CGI and WSGI cannot tell ``X_Client_Cert`` from
 ``X-Client-Cert``, so a client could send in one spelling what a proxy removes in the other. Trailers are dropped too.
@@ -24,7 +24,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from config.web.connection_limits import HEAD_TIMEOUT, MAX_HEAD, MAX_HEADERS, MAX_URL, limits
 from config.web.joined_head import JoinedHead
-from config.web.refusals import (
+from config.web.pages.refusals import (
     CROWDED,
     INVALID,
     LARGE_HEADERS,

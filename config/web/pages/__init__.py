@@ -1,1 +1,1 @@
-"""Serve pages safely: what they may load, and what is shown when one cannot be."""
+"""Show what is wrong when a request or a page cannot be served, and say what pages may load."""

@@ -10,7 +10,7 @@ import pytest
 
 from config.web import connection_limits, connections, refusals
 from config.web.connection_limits import MAX_HEAD, MAX_HEADERS, MAX_URL
-from config.web.refusals import Refusal
+from config.web.pages.refusals import Refusal
 from subscriptions.api.conventions.problem_types import PROBLEM_TYPES, problem_type_url
 from tests.config.web.server import exchange, serving
 from tests.waiting import wait_until

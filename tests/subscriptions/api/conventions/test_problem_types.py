@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from rest_framework import exceptions
 
-from config.web.refusals import REFUSALS
+from config.web.pages.refusals import REFUSALS
 from subscriptions.api.conventions.problem_types import PROBLEM_TYPES, problem_type_url
 from webhooks.receiving.responses import PROBLEMS
 
