@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from config.web import connection_limits, connections, refusals
+from config.web import connection_limits, connections
 from config.web.connection_limits import MAX_HEAD, MAX_HEADERS, MAX_URL
+from config.web.pages import refusals
 from config.web.pages.refusals import Refusal
 from subscriptions.api.conventions.problem_types import PROBLEM_TYPES, problem_type_url
 from tests.config.web.server import exchange, serving
