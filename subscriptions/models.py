@@ -10,6 +10,7 @@ from subscriptions.portal_access.models import Capability, PortalLink
 from subscriptions.routing.grant_models import Grant
 from subscriptions.routing.models import OPERATIONAL_NAMES, SUCCEEDED, Subscription
 from subscriptions.tenants.models import ApiKey, Plan, Scope, StoredResponse, Tenant
+from subscriptions.tenants.roles import Role
 from webhooks.kit.rows import Row
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "OAuthToken",
     "Plan",
     "PortalLink",
+    "Role",
     "Row",
     "Scope",
     "SigningSecret",

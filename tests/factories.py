@@ -30,8 +30,8 @@ def make_plan(**changes: Any) -> Plan:
 
 
 def make_key(tenant: Tenant | None = None, *scopes: str, **changes: Any) -> tuple[ApiKey, str]:
-    """Create a key, an operator's without a tenant; return it with its text. All scopes unless some are given."""
-    return create_key(tenant, scopes or Scope.values, **changes)
+    """Create a key, a platform key without a tenant; return it with its text. All scopes unless some are given."""
+    return create_key(tenant, scopes or ([] if changes.get("role") else Scope.values), **changes)
 
 
 def make_client(tenant: Tenant | None = None, *scopes: str) -> APIClient:

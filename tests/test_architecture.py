@@ -80,8 +80,9 @@ ROOMS = {
     "webhooks.processing",
     # the provider: tenants and what they want
     "subscriptions.errors": "webhooks.kit",
-    "subscriptions.models": f"{GROUND} subscriptions.tenants.models subscriptions.endpoints.models "
-    "subscriptions.endpoints.destinations.models subscriptions.endpoints.http.models subscriptions.routing.models "
+    "subscriptions.models": f"{GROUND} subscriptions.tenants.models subscriptions.tenants.roles "
+    "subscriptions.endpoints.models subscriptions.endpoints.destinations.models subscriptions.endpoints.http.models "
+    "subscriptions.routing.models "
     "subscriptions.routing.grant_models subscriptions.event_types.models subscriptions.inspectors.models "
     "subscriptions.masking.models subscriptions.portal_access.models",
     "subscriptions.tenants": f"{GROUND} subscriptions.errors subscriptions.models",

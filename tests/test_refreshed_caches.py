@@ -167,7 +167,8 @@ def test_native_requests_past_the_refresh_time_use_no_thread(
     monkeypatch.setattr(request_threads(), "executor", NoThreads())
 
     async def look_up() -> tuple[Any, Any]:
-        return await authenticate_natively(request, Scope.PUBLISH), await SourceLookup().find(name, "192.0.2.1")
+        key = await authenticate_natively(request, Scope.PUBLISH, "delivery.add_event")
+        return key, await SourceLookup().find(name, "192.0.2.1")
 
     clock[0] += 0.9
     found, known = asyncio.run(look_up())

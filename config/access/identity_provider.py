@@ -21,7 +21,7 @@ from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 from mozilla_django_oidc.utils import import_from_settings
 from mozilla_django_oidc.views import OIDCAuthenticationCallbackView, OIDCAuthenticationRequestView
 
-from config.access.roles import ROLES
+from subscriptions.tenants.roles import Role
 from webhooks.kit.caches.timed_cache import TimedCache
 
 TIMEOUT = 10  # seconds
@@ -61,7 +61,7 @@ def roles_of(claims: Mapping[str, Any]) -> list[str]:
     """Return the roles that the claims name, as ``operator`` or ``waypost-operator``."""
     named = claims.get(settings.WAYPOST_OIDC_ROLES_CLAIM) or []
     names = {str(name).removeprefix(PREFIX) for name in ([named] if isinstance(named, str) else named)}
-    return [role for role in ROLES if role in names]
+    return [role for role in Role.values if role in names]
 
 
 class ProviderBackend(OIDCAuthenticationBackend):  # type: ignore[misc]
@@ -117,7 +117,7 @@ class ProviderBackend(OIDCAuthenticationBackend):  # type: ignore[misc]
 
     def update_user(self, user: Any, claims: dict[str, Any]) -> Any:
         """Give the user the roles that the claims name, and no other."""
-        user.groups.remove(*Group.objects.filter(name__in=ROLES).exclude(name__in=roles_of(claims)))
+        user.groups.remove(*Group.objects.filter(name__in=Role.values).exclude(name__in=roles_of(claims)))
         user.groups.add(*Group.objects.filter(name__in=roles_of(claims)))
         return user
 

@@ -121,6 +121,7 @@ class BroadcastCancel(BroadcastView):
     reads_body = False
 
     required_scopes = {"POST": Scope.PUBLISH}
+    required_permissions = {"POST": "delivery.change_broadcast"}
 
     @extend_schema(operation_id="cancel_broadcast", request=None, responses={200: BroadcastSerializer})
     def post(self, request: Request, ref: str) -> Response:

@@ -32,6 +32,7 @@ class DeliveryChange(TenantScoped[Delivery]):
     queryset = Delivery.objects.all()
     serializer_class = DeliverySerializer
     endpoint_path = "endpoint_id"
+    required_permissions = {"POST": "delivery.change_delivery"}
     result: str = ""  # the state that the change leads to: a delivery in it needs no change, and is no conflict
 
     def rows(self, tenant_id: UUID | None) -> QuerySet[Delivery]:
@@ -137,6 +138,7 @@ class DeliveriesCancel(TenantScoped[Delivery]):
 
     queryset = Delivery.objects.all()
     endpoint_path = "endpoint_id"
+    required_permissions = {"POST": "delivery.change_delivery"}
     serializer_class = DeliveryCancelSerializer
     outside_transaction = True  # read by subscriptions.api.conventions.idempotency
 

@@ -36,6 +36,10 @@ class DeliveryList(IncludingList[Delivery]):
     queryset = Delivery.objects.all()
     serializer_class = DeliverySerializer
     endpoint_path = "endpoint_id"
+    payload_fields = (
+        *("attempts.response", "attempts.response_headers"),
+        *("included.attempts.response", "included.attempts.response_headers"),
+    )
     included_serializers: ClassVar = {"event": EventSerializer, "attempts": AttemptSerializer}
 
     def query(self, tenant_id: UUID | None, **arguments: Any) -> QuerySet[Delivery]:
@@ -97,6 +101,7 @@ class DeliveryAttempts(TenantScoped[Attempt], ListView[Attempt]):
     queryset = Attempt.objects.all()
     serializer_class = AttemptSerializer
     endpoint_path = "delivery__endpoint_id"
+    payload_fields = ("response", "response_headers")
     query_params = AttemptFilters
 
     def select(self, tenant_id: UUID | None, **arguments: Any) -> QuerySet[Attempt]:
@@ -120,6 +125,14 @@ class DeliveryAttempt(TenantScoped[Attempt]):
     queryset = Attempt.objects.all()
     serializer_class = AttemptDetailSerializer
     endpoint_path = "delivery__endpoint_id"
+    payload_fields = (
+        "response",
+        "response_headers",
+        "curl",
+        "request.headers",
+        "request.body",
+        "request.body_base64",
+    )
 
     @extend_schema(responses={200: AttemptDetailSerializer}, operation_id="get_delivery_attempt")
     def get(self, request: Request, ref: str, attempt: str) -> Response:
@@ -144,6 +157,7 @@ class DeliveryRequest(TenantScoped[Delivery]):
     queryset = Delivery.objects.all()
     serializer_class: type[serializers.BaseSerializer[Any]] = SentRequestSerializer
     endpoint_path = "endpoint_id"
+    payload_fields = ("headers", "body", "body_base64")
 
     @extend_schema(responses={200: SentRequestSerializer}, operation_id="get_delivery_request")
     def get(self, request: Request, ref: str) -> Response:

@@ -166,6 +166,7 @@ class DryRuns(StrictView):
     }
 
     required_scopes = {"POST": Scope.READ}
+    required_permissions = {"POST": "delivery.view_payload"}
 
     @extend_schema(
         operation_id="test_subscription",

@@ -61,6 +61,7 @@ class Erasures(ErasureView, ReadOnlyResource[Erasure]):
             "Returns one erasure with its progress. When it has ended, only the keyed hash of the subject is left.",
         ),
     }
+    required_permissions = {"POST": "delivery.erase_event"}
 
     query_params = ErasureFilters
 
@@ -101,6 +102,7 @@ class ErasureCancel(ErasureView):
     }
 
     reads_body = False
+    required_permissions = {"POST": "delivery.erase_event"}
 
     @extend_schema(operation_id="cancel_erasure", request=None, responses={200: ErasureSerializer})
     def post(self, request: Request, ref: str) -> Response:

@@ -132,6 +132,7 @@ class EventExplanation(TenantScoped[Endpoint], ListView[Endpoint]):
     }
 
     queryset = Endpoint.objects.all()
+    payload_fields = ("reasons.mismatches.found",)
     pagination_class = ExplanationPages
     serializer_class = ExplanationSerializer
     query_params = ExplanationParams

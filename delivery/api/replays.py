@@ -122,6 +122,7 @@ class ReplayCancel(ReplayView):
         ),
     }
     reads_body = False
+    required_permissions = {"POST": "delivery.change_replay"}
 
     @extend_schema(operation_id="cancel_replay", request=None, responses={200: ReplaySerializer})
     def post(self, request: Request, ref: str) -> Response:

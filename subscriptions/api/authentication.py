@@ -1,7 +1,8 @@
-"""Authenticate requests by bearer API key, and check the scope that a view requires for each method.
+"""Authenticate requests by bearer API key, and check the scope and the role that a view requires for each method.
 
 A key that is unknown, revoked, or of a deleted tenant gets the same 401, which reveals nothing; for an expired key it
-says when that was. Scopes do not include each other: a key that changes and reads needs both.
+says when that was. Scopes do not include each other: a key that changes and reads needs both. A key with a role also
+needs the permission that the admin asks its users for.
 """
 
 from collections.abc import Iterable
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated, PermissionDenied
@@ -17,9 +19,15 @@ from rest_framework.request import Request
 
 from subscriptions.models import ApiKey, Scope, Tenant
 from subscriptions.tenants import keys
+from subscriptions.tenants.roles import allows
 
 INVALID_KEY = "This API key is not valid."
 REALM = 'Bearer realm="waypost"'
+ACTIONS = {
+    "GET": "view",
+    "POST": "add",
+    "DELETE": "delete",
+}  # methods: what they do with a row, unless they change it
 PRINCIPAL = "waypost_principal"  # attribute of a request that is made within this process
 
 
@@ -36,6 +44,17 @@ class InsufficientScope(PermissionDenied):
         super().__init__(f"This needs an API key with the scope {scope}; this key has: {held}.")
         self.members = {"scope": str(scope)}
         self.auth_header = f'{REALM}, error="insufficient_scope", scope="{scope}"'
+
+
+class InsufficientRole(PermissionDenied):
+    """403: the key's role does not include the permission that the operation requires, which detail and member name."""
+
+    default_code = "insufficient_role"
+
+    def __init__(self, permission: str, role: str) -> None:
+        super().__init__(f"This needs the permission {permission}; the role of this key, {role}, does not include it.")
+        self.members = {"permission": permission, "role": role}
+        self.auth_header = f'{REALM}, error="insufficient_scope"'
 
 
 class PlatformKeyRequired(PermissionDenied):
@@ -68,10 +87,16 @@ class Principal:
     """The one endpoint that the key is limited to; None: all of the tenant."""
     actor_type: str = "key"
     """Kind of the caller in the audit: a key, or a user of the portal."""
+    role: str | None = None
+    """Role of the key; None: its scopes alone decide."""
 
     @property
     def is_platform(self) -> bool:
         return self.tenant_id is None
+
+    def may(self, permission: str) -> bool:
+        """Return whether the caller's role includes a permission; without a role every one."""
+        return self.role is None or allows(self.role, permission)
 
 
 class ApiKeyAuthentication(BaseAuthentication):
@@ -127,19 +152,22 @@ def principal(request: Request) -> Principal:
 
 def principal_of(key: ApiKey) -> Principal:
     """Return the principal of a valid key."""
-    return Principal(key.id, key.tenant_id, frozenset(key.scopes), str(key), key.tenant, key.endpoint_id)
+    return Principal(key.id, key.tenant_id, frozenset(key.scopes), str(key), key.tenant, key.endpoint_id, role=key.role)
 
 
 class HasScope(BasePermission):
     """Require the scope that the view's ``required_scopes`` names for the method.
 
-    By default: ``read`` for safe methods, ``manage`` for all others. A key that is limited to an endpoint may use only
-    views with ``endpoint_path``, and read those with ``endpoint_keys_may_read``.
+    By default: ``read`` for safe methods, ``manage`` for all others. A key with a role also needs the permission that
+    ``required_permissions`` names, by default to view, add, change or delete rows of the view's table. A key that is
+    limited to an endpoint may use only views with ``endpoint_path``, and read those with ``endpoint_keys_may_read``.
     """
 
     def has_permission(self, request: Request, view: object) -> bool:
-        """Return True. Raises InsufficientScope, EndpointKeyRefused."""
+        """Return True. Raises InsufficientScope, InsufficientRole, EndpointKeyRefused."""
         caller, scope = principal(request), _required_scope(request.method or "", view)
+        if caller.role is not None and not caller.may(permission := required_permission(request.method or "", view)):
+            raise InsufficientRole(permission, caller.role)
         if scope not in caller.scopes:
             raise InsufficientScope(scope, caller.scopes)
         if caller.endpoint_id is not None and not _is_open_to_endpoint_keys(request.method or "", view):
@@ -173,6 +201,17 @@ def _is_open_to_endpoint_keys(method: str, view: object) -> bool:
     """Return whether a key that is limited to an endpoint may use the view with this method."""
     may_read = method in SAFE_METHODS and getattr(view, "endpoint_keys_may_read", False)
     return may_read or getattr(view, "endpoint_path", None) is not None
+
+
+def required_permission(method: str, view: object) -> str:
+    """Return the permission that a key with a role needs for this method of a view."""
+    named: dict[str, str] = getattr(view, "required_permissions", {})
+    method = "GET" if method in SAFE_METHODS else method
+    if method in named:
+        return named[method]
+    rows: QuerySet[Model] = view.queryset  # type: ignore[attr-defined]  # a view without rows names its permissions
+    action = "view" if _required_scope(method, view) == Scope.READ else ACTIONS.get(method, "change")
+    return f"{rows.model._meta.app_label}.{action}_{rows.model._meta.model_name}"
 
 
 def _required_scope(method: str, view: object) -> str:

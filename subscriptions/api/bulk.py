@@ -204,6 +204,7 @@ class EndpointsDelete(SelectedEndpoints):
             "request; `has_more` says whether to repeat it. Their pending deliveries become dead letters.",
         ),
     }
+    required_permissions = {"POST": "subscriptions.delete_endpoint"}
 
     @extend_schema(operation_id="delete_endpoints", request=EndpointSelectionSerializer, responses=BulkResultSerializer)
     def post(self, request: Request) -> Response:
@@ -246,6 +247,7 @@ class SubscriptionsDelete(SelectedSubscriptions):
             "whether to repeat it.",
         ),
     }
+    required_permissions = {"POST": "subscriptions.delete_subscription"}
 
     @extend_schema(
         operation_id="delete_subscriptions", request=SubscriptionSelectionSerializer, responses=BulkResultSerializer

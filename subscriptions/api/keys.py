@@ -29,13 +29,14 @@ class Keys(OwnedResource[ApiKey]):
     operations = {
         "list": (
             "List API keys",
-            "Returns the tenant's API keys without their text: name, scopes, prefix, expiry and last use.",
+            "Returns the tenant's API keys without their text: name, role, scopes, prefix, expiry and last use.",
         ),
         "create": (
             "Create an API key",
             "Creates an API key. Its text is in this response and nowhere else: store it now. Scopes: "
             "`publish` (publish events), `read` (all reads), `manage` (every change; it does not include reading), "
-            "`consume` (pull and acknowledge messages). "
+            "`consume` (pull and acknowledge messages). A `role` limits the key to what users of the admin with this "
+            "role may do, and hides payloads from a `viewer`. "
             "A key can be limited to one `endpoint` and to a time (`expires_in`), for a page of your customer; a "
             "platform key (`platform`) acts for every tenant.",
         ),
@@ -65,7 +66,7 @@ class Keys(OwnedResource[ApiKey]):
         return self.create_row(fields)
 
     def create_row(self, fields: dict[str, Any]) -> Response:
-        check_scopes(self.request, fields["scopes"])
+        check_scopes(self.request, keys.scopes_of(fields.get("role"), fields["scopes"]))
         tenant = None if fields.pop("platform") else self.tenant
         key, text = keys.create_key(tenant, **fields)
         return self.created(key, key=text)
@@ -80,7 +81,7 @@ class KeyRotation(TenantScoped[ApiKey]):
     operations = {
         "post": (
             "Rotate an API key",
-            "Creates a new key with the same name and scopes. The old key goes on working for "
+            "Creates a new key with the same name, role and scopes. The old key goes on working for "
             "`overlap_seconds`, so that you can deploy the new one without a gap. The new text is in this "
             "response only.",
         ),

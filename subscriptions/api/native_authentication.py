@@ -7,17 +7,21 @@ from collections.abc import Hashable
 
 from rest_framework.exceptions import APIException, NotAuthenticated
 
-from subscriptions.api.authentication import InsufficientScope, bearer_challenge, invalid_key
+from subscriptions.api.authentication import InsufficientRole, InsufficientScope, bearer_challenge, invalid_key
 from subscriptions.models import ApiKey
 from subscriptions.tenants.keys import find_key, peek_key, share_of
+from subscriptions.tenants.roles import allows
 from webhooks.kit.fair.shared_queries import SharedQueries
 from webhooks.kit.native_request import NativeRequest
 
 _queries: SharedQueries[str, ApiKey | None] = SharedQueries(find_key)
 
 
-async def authenticate_natively(request: NativeRequest, scope: str) -> ApiKey:
-    """Return the valid key of a request. Raises NotAuthenticated, AuthenticationFailed, InsufficientScope."""
+async def authenticate_natively(request: NativeRequest, scope: str, permission: str) -> ApiKey:
+    """Return the valid key of a request. ``permission``: what a key with a role needs.
+
+    Raises NotAuthenticated, AuthenticationFailed, InsufficientRole, InsufficientScope.
+    """
     authorization = request.headers.get("authorization", "")
     scheme, _, text = authorization.partition(" ")
     if scheme.lower() != "bearer":
@@ -26,6 +30,8 @@ async def authenticate_natively(request: NativeRequest, scope: str) -> ApiKey:
     key = await _find(given, request.share)
     if key is None:
         raise _challenged(invalid_key(given), authorization)
+    if key.role is not None and not allows(key.role, permission):
+        raise InsufficientRole(permission, key.role)
     if scope not in key.scopes:
         raise InsufficientScope(scope, key.scopes)
     return key

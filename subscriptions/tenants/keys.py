@@ -17,12 +17,19 @@ from django.db.models import Q
 from django.utils import timezone
 
 from subscriptions.errors import Invalid, StateConflict
-from subscriptions.models import ApiKey, Endpoint, Scope, Tenant
+from subscriptions.models import ApiKey, Endpoint, Role, Scope, Tenant
 from webhooks.kit.caches.timed_cache import TimedCache
 
 RECORD_USE_EVERY = timedelta(minutes=1)
 MAX_OVERLAP = 7 * 86_400  # seconds
 DEFAULT_OVERLAP = 86_400  # seconds
+
+SCOPES_OF_ROLES: dict[Role, Collection[str]] = {  # the most that a key of the role may have
+    Role.VIEWER: (Scope.READ,),
+    Role.SUPPORT: (Scope.READ,),
+    Role.OPERATOR: Scope.values,
+    Role.ADMINISTRATOR: Scope.values,
+}
 
 _FORM = re.compile(r"wp_[A-Za-z0-9_-]{43}")
 _PREFIX = 11  # characters stored to tell keys apart: wp_ and eight more, 48 of the key's 256 bits
@@ -34,15 +41,15 @@ def create_key(
     name: str = "",
     expires_at: datetime | None = None,
     endpoint: Endpoint | None = None,
+    role: str | None = None,
 ) -> tuple[ApiKey, str]:
     """Create a key, a platform key without a tenant; return it with its text, which is not stored.
 
-    ``endpoint``: the only one of the tenant that the key may read or change. Raises Invalid for missing or unknown
-    scopes, an expiry in the past, or a key that is limited to an endpoint and may publish.
+    ``endpoint``: the only one of the tenant that the key may read or change. ``role``: limits the key to what the role
+    may do; without scopes it has all of the role. Raises Invalid for missing or unknown scopes, those that the role
+    lacks, an unknown role, an expiry in the past, or a key that is limited to an endpoint and may publish.
     """
-    unknown = set(scopes) - set(Scope.values)
-    if unknown or not scopes:
-        raise Invalid("scopes", f"Must be one or more of: {', '.join(Scope.values)}.")
+    scopes = scopes_of(role, scopes)
     if expires_at is not None and expires_at <= timezone.now():
         raise Invalid("expires_at", "Must be in the future.")
     if endpoint is not None and Scope.PUBLISH in scopes:
@@ -54,10 +61,26 @@ def create_key(
         name=name,
         digest=_digest(text),
         key_prefix=text[:_PREFIX],
-        scopes=[scope for scope in Scope.values if scope in scopes],
+        scopes=scopes,
+        role=role,
         expires_at=expires_at,
     )
     return key, text
+
+
+def scopes_of(role: str | None, scopes: Collection[str]) -> list[str]:
+    """Return the scopes of a new key: those that are given, all of its role without any. Raises Invalid."""
+    if role is not None and role not in Role.values:
+        raise Invalid("role", f"Must be one of: {', '.join(Role.values)}.")
+    held = Scope.values if role is None else SCOPES_OF_ROLES[Role(role)]
+    possible = [scope for scope in Scope.values if scope in held]
+    if role is not None and not scopes:
+        return possible
+    if not scopes or set(scopes) - set(Scope.values):
+        raise Invalid("scopes", f"Must be one or more of: {', '.join(Scope.values)}.")
+    if set(scopes) - set(possible):
+        raise Invalid("scopes", f"The role {role} has only: {', '.join(possible)}.")
+    return [scope for scope in possible if scope in scopes]
 
 
 def find_key(text: str) -> ApiKey | None:
@@ -109,9 +132,10 @@ def is_valid(key: ApiKey) -> bool:
 def rotate_key(
     key: ApiKey, overlap_seconds: int = DEFAULT_OVERLAP, expires_at: datetime | None = None
 ) -> tuple[ApiKey, str]:
-    """Create a key with the name and scopes of this one, which expires after the overlap (0 to MAX_OVERLAP seconds).
+    """Create a key with the name, role and scopes of this one, which expires after the overlap.
 
-    Raises StateConflict for a key that is not valid, Invalid for an overlap out of bounds or an expiry in the past.
+    ``overlap_seconds``: 0 to MAX_OVERLAP. Raises StateConflict for a key that is not valid, Invalid for an overlap out
+    of bounds or an expiry in the past.
     """
     if not 0 <= overlap_seconds <= MAX_OVERLAP:
         raise Invalid("overlap_seconds", f"Must be from 0 to {MAX_OVERLAP} seconds.")
@@ -122,7 +146,7 @@ def rotate_key(
         ends_at = timezone.now() + timedelta(seconds=overlap_seconds)
         old.expires_at = min(old.expires_at or ends_at, ends_at)
         old.save(update_fields=["expires_at"])
-        created = create_key(old.tenant, old.scopes, old.name, expires_at, old.endpoint)
+        created = create_key(old.tenant, old.scopes, old.name, expires_at, old.endpoint, old.role)
     cached_keys.discard(bytes(old.digest))
     return created
 

@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import Q, Value
 from django.utils import timezone
 
+from subscriptions.tenants.roles import Role
 from webhooks.kit.rows import Row, uid_format
 
 MAX_EVENTS_PER_MONTH = 10**12
@@ -248,6 +249,14 @@ class ApiKey(Row):
         max_length=16, editable=False, help_text="First characters of the key, to tell keys apart."
     )
     scopes = ArrayField(models.CharField(max_length=16, choices=Scope.choices), default=list)
+    role = models.CharField(
+        max_length=16,
+        choices=Role.choices,
+        null=True,
+        blank=True,
+        help_text="Role of the key, as of a user of the admin: it may do what the role may, and sees payloads only if "
+        "the role does. Empty: its scopes alone decide.",
+    )
     expires_at = models.DateTimeField(null=True, blank=True, help_text="When the key stops working; null: never.")
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="When the key was revoked.")
     last_used_at = models.DateTimeField(

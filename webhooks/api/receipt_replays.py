@@ -66,6 +66,7 @@ class ReceiptReplays(ReceiptReplayView, ReadOnlyResource[ReceiptReplay]):
             "or pending.",
         ),
     }
+    required_permissions = {"POST": "webhooks.replay_receipt"}
 
     query_params = ReceiptReplayFilters
 
@@ -121,6 +122,7 @@ class ReceiptReplayCancel(ReceiptReplayView):
         ),
     }
     reads_body = False
+    required_permissions = {"POST": "webhooks.change_receiptreplay"}
 
     @extend_schema(operation_id="cancel_receipt_replay", request=None, responses={200: ReceiptReplaySerializer})
     def post(self, request: Request, ref: str) -> Response:

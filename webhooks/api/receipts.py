@@ -68,6 +68,7 @@ class Receipts(TenantScoped[Receipt], ReadOnlyResource[Receipt]):
     }
 
     queryset = SHOWN
+    payload_fields = ("headers",)
     serializer_class = ReceiptSerializer
     query_params = ReceiptFilters
 
@@ -91,6 +92,7 @@ class ReceiptBody(BelowReceipt):
     """The body of one receipt."""
 
     operations = {"get": ("Download a receipt's body", "Returns the message's body, byte for byte, as an attachment.")}
+    required_permissions = {"GET": "webhooks.view_payload"}
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     def get(self, request: Request, ref: str) -> FileResponse:
@@ -127,6 +129,7 @@ class OneReceiptReplay(BelowReceipt):
         )
     }
     reads_body = False
+    required_permissions = {"POST": "webhooks.replay_receipt"}
 
     @extend_schema(operation_id="replay_receipt", request=None, responses=ReceiptSerializer)
     def post(self, request: Request, ref: str) -> Response:
@@ -145,6 +148,7 @@ class ReceiptRetry(BelowReceipt):
         )
     }
     reads_body = False
+    required_permissions = {"POST": "webhooks.replay_receipt"}
 
     @extend_schema(operation_id="retry_receipt", request=None, responses=ReceiptSerializer)
     def post(self, request: Request, ref: str) -> Response:

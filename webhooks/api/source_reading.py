@@ -66,6 +66,7 @@ class StoredSettingsTest(BelowSource):
         ),
     }
     reads_body = False
+    required_permissions = {"POST": "webhooks.change_source"}
 
     serializer_class = SourceSettingsTestSerializer
 
@@ -112,6 +113,7 @@ class SourceSeek(BelowSource):
             "long as their receipts are kept.",
         ),
     }
+    required_permissions = {"POST": "webhooks.change_source"}
 
     serializer_class = SourceSeekSerializer
 

@@ -144,6 +144,7 @@ class SourceTest(BelowSource):
             "stored receipt or rejection.",
         ),
     }
+    required_permissions = {"POST": "webhooks.change_source"}
 
     serializer_class = TestMessageCreateSerializer
 

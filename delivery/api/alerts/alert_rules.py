@@ -168,6 +168,7 @@ class AlertRuleTest(TenantScoped[AlertRule]):
 
     reads_body = False
     queryset = AlertRule.objects.filter(deleted_at=None)
+    required_permissions = {"POST": "delivery.change_alertrule"}
     serializer_class: type[serializers.Serializer[Any]] = AlertTestSerializer
 
     @extend_schema(operation_id="test_alert_rule", request=None, responses={202: AlertTestSerializer})

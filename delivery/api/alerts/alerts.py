@@ -81,6 +81,7 @@ class AlertAcknowledgement(AlertView):
     }
 
     reads_body = False
+    required_permissions = {"POST": "delivery.acknowledge_alert"}
 
     @extend_schema(operation_id="acknowledge_alert", request=None, responses={200: AlertSerializer})
     def post(self, request: Request, ref: str) -> Response:
@@ -97,6 +98,7 @@ class AlertSnooze(AlertView):
             "Sends no reminders for `minutes`, and one then if the alert still fires. 409 if it is resolved.",
         ),
     }
+    required_permissions = {"POST": "delivery.acknowledge_alert"}
 
     serializer_class = AlertSnoozeSerializer
 

@@ -24,6 +24,7 @@ class DeadLetterChange(TenantScoped[DeadLetter]):
     queryset = DeadLetters.queryset
     serializer_class = DeadLetterSerializer
     endpoint_path = "endpoint_id"
+    required_permissions = {"POST": "delivery.change_deadletter"}
 
     def rows(self, tenant_id: UUID | None) -> QuerySet[DeadLetter]:
         return queries.dead_letters(tenant_id)
@@ -45,6 +46,7 @@ class DeadLetterReplay(DeadLetterChange):
         ),
     }
     reads_body = False
+    required_permissions = {"POST": "delivery.add_replay"}
 
     @extend_schema(request=None, responses={200: DeadLetterSerializer}, operation_id="replay_dead_letter")
     def post(self, request: Request, ref: str) -> Response:

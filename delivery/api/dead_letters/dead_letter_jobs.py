@@ -58,6 +58,7 @@ class DeadLetterJobs(DeadLetterJobView, ReadOnlyResource[DeadLetterJob]):
         ),
         "retrieve": ("Get a dead letter job", "Returns one job with its progress."),
     }
+    required_permissions = {"POST": "delivery.change_deadletter"}
 
     query_params = DeadLetterJobFilters
 
@@ -106,6 +107,7 @@ class DeadLetterJobCancel(DeadLetterJobView):
         ),
     }
     reads_body = False
+    required_permissions = {"POST": "delivery.change_deadletterjob"}
 
     @extend_schema(operation_id="cancel_dead_letter_job", request=None, responses={200: DeadLetterJobSerializer})
     def post(self, request: Request, ref: str) -> Response:

@@ -32,6 +32,10 @@ class DeadLetters(IncludingList[DeadLetter], ReadOnlyResource[DeadLetter]):
     serializer_class = DeadLetterSerializer
     query_params = DeadLetterFilters
     endpoint_path = "endpoint_id"
+    payload_fields = (
+        "included.attempts.response",
+        "included.attempts.response_headers",
+    )
     included_serializers: ClassVar = {
         "delivery": DeliverySerializer,
         "event": EventSerializer,

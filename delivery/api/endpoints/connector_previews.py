@@ -59,6 +59,7 @@ class ConnectorPreviews(StrictView):
     }
 
     required_scopes = {"POST": Scope.READ}
+    required_permissions = {"POST": "delivery.view_payload"}
 
     @extend_schema(
         operation_id="preview_connector",

@@ -193,6 +193,7 @@ class EndpointRetry(TenantScoped[Endpoint]):
 
     queryset = Endpoint.objects.filter(deleted_at=None)
     endpoint_path = "pk"
+    required_permissions = {"POST": "subscriptions.change_endpoint"}
     serializer_class: type[serializers.Serializer[Any]] = EndpointStatusSerializer
 
     @extend_schema(request=None, responses={200: EndpointStatusSerializer}, operation_id="retry_endpoint")

@@ -146,6 +146,7 @@ class EndpointTest(TenantScoped[Endpoint]):
     keeps_numbers = True  # read by subscriptions.api.conventions.errors
     queryset = Endpoint.objects.filter(deleted_at=None)
     endpoint_path = "pk"
+    required_permissions = {"POST": "subscriptions.change_endpoint"}
     serializer_class: type[serializers.Serializer[Any]] = TestDeliveryCreateSerializer
 
     @extend_schema(

@@ -66,6 +66,7 @@ class EndpointVerification(TenantScoped[Endpoint]):
     outside_transaction = True  # read by subscriptions.api.conventions.idempotency
     queryset = Endpoint.objects.select_related("http").filter(deleted_at=None)
     endpoint_path = "pk"
+    required_permissions = {"POST": "subscriptions.change_endpoint"}
     serializer_class: type[serializers.Serializer[Any]] = VerificationSerializer
 
     @extend_schema(

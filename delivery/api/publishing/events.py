@@ -23,14 +23,7 @@ from rest_framework.response import Response
 from delivery.api.filters.lists import EventFilters
 from delivery.api.included import IncludingList
 from delivery.api.publishing.event_refs import require_event
-from delivery.api.publishing.forms import (
-    BATCH_EXAMPLES,
-    BATCH_REQUEST,
-    BATCH_RESPONSES,
-    EXAMPLES,
-    REQUEST,
-    RESPONSES,
-)
+from delivery.api.publishing.forms import BATCH_EXAMPLES, BATCH_REQUEST, BATCH_RESPONSES, EXAMPLES, REQUEST, RESPONSES
 from delivery.api.publishing.published import JSON, PublishingView
 from delivery.api.publishing.request_events import read_batch_events, read_events
 from delivery.api.serializers.deliveries import DeliverySerializer
@@ -43,7 +36,10 @@ from subscriptions.api.authentication import principal
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Scope
 from webhooks.kit.rest.errors import Conflict
+from webhooks.kit.rest.payloads import hide_payloads
 from webhooks.kit.rest.resources import ReadOnlyResource
+
+DATA = ("data", "data_base64")  # members of a CloudEvent that hold the payload
 
 
 class Events(IncludingList[Event], PublishingView, ReadOnlyResource[Event]):
@@ -65,7 +61,8 @@ class Events(IncludingList[Event], PublishingView, ReadOnlyResource[Event]):
         ),
         "retrieve": (
             "Get an event",
-            "Returns one event; `event` is the CloudEvent, byte for byte as it is signed and sent.",
+            "Returns one event; `event` is the CloudEvent, byte for byte as it is signed and sent. A key "
+            "whose role may not see payloads gets it without its data.",
         ),
     }
 
@@ -87,6 +84,8 @@ class Events(IncludingList[Event], PublishingView, ReadOnlyResource[Event]):
         rows = queries.events(tenant_id).defer(None).defer("original", "digest")
         event = require_event(rows, self.kwargs["ref"], tenant_id=tenant_id)
         fields = dict(self.get_serializer(event).data)
+        if not self.shows_payloads(request):
+            return HttpResponse(orjson.dumps({**fields, **without_payload(event)}), JSON)
         return HttpResponse(
             orjson.dumps({**fields, "warnings": event.warnings, "event": orjson.Fragment(bytes(event.body))}), JSON
         )
@@ -94,6 +93,14 @@ class Events(IncludingList[Event], PublishingView, ReadOnlyResource[Event]):
     @extend_schema(request=REQUEST, responses=RESPONSES, examples=EXAMPLES)
     def create(self, request: Request) -> HttpResponse:
         return self.publish(request, read_events)
+
+
+def without_payload(event: Event) -> dict[str, Any]:
+    """Return the warnings and the CloudEvent of an event without its data, for a caller who may not see it."""
+    shown = {"warnings": event.warnings, "event": orjson.loads(bytes(event.body))}
+    hide_payloads(shown, ["warnings.detail"])
+    shown["event"] = {name: value for name, value in shown["event"].items() if name not in DATA}
+    return shown
 
 
 class EventBatch(PublishingView):
@@ -130,6 +137,7 @@ class EventCancel(TenantScoped[Event]):
     reads_body = False
 
     queryset = Event.objects.all()
+    required_permissions = {"POST": "delivery.change_event"}
     serializer_class = EventSerializer
 
     def rows(self, tenant_id: UUID | None) -> QuerySet[Event]:
@@ -156,6 +164,7 @@ class EventPayload(TenantScoped[Event]):
     }
 
     queryset = Event.objects.all()
+    required_permissions = {"DELETE": "delivery.erase_event"}
     serializer_class = EventSerializer
 
     def rows(self, tenant_id: UUID | None) -> QuerySet[Event]:

@@ -43,6 +43,7 @@ from webhooks.wire.errors import InvalidEvent
 
 MAX_BYTES = 64 * 1024  # of a request; parsing a larger one would take the event loop for more than a millisecond
 TENANT = HEADER.lower()
+MAY_PUBLISH = "delivery.add_event"  # permission
 RESPONSE_HEADERS = {"content-type": JSON}
 
 
@@ -69,7 +70,7 @@ async def publish_natively(request: NativeRequest) -> NativeResponse:
 
 
 async def _publish(request: NativeRequest) -> NativeResponse:
-    key = await authenticate_natively(request, Scope.PUBLISH)
+    key = await authenticate_natively(request, Scope.PUBLISH, MAY_PUBLISH)
     named = request.headers.get(TENANT)
     tenant = key.tenant if named is None else await named_tenant(key, named)
     form = form_of(request.headers)

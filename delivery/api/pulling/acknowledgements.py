@@ -106,6 +106,7 @@ class Acknowledgements(TenantScoped[Endpoint]):
         ),
     }
     required_scopes = {"POST": Scope.CONSUME}
+    required_permissions = {"POST": "delivery.change_delivery"}
     is_audited = False  # the attempts of each delivery say what was reported
     queryset = Endpoint.objects.filter(deleted_at=None)
     endpoint_path = "pk"

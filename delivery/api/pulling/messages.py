@@ -105,6 +105,7 @@ class Messages(TenantScoped[Endpoint]):
     }
     http_method_names = ("get", "options")  # HEAD would take messages
     required_scopes = {"GET": Scope.CONSUME}
+    required_permissions = {"GET": "delivery.change_delivery"}
     queryset = Endpoint.objects.filter(deleted_at=None)
     endpoint_path = "pk"
     query_params = PullParams

@@ -19,7 +19,7 @@ from rest_framework.exceptions import APIException, NotFound
 from rest_framework.request import Request
 
 from delivery.api.pulling.event_stream import BEGIN, COMMENT, EVENT_STREAM, LAST_EVENT_ID, as_events
-from delivery.api.pulling.messages import shown
+from delivery.api.pulling.messages import Messages, shown
 from delivery.api.pulling.pull_params import PullParams, check_is_pulled, start_of
 from delivery.pulling.cursor import Cursor
 from delivery.pulling.pull import Pulled, pull, release
@@ -38,6 +38,7 @@ from webhooks.kit.rest.resources import NO_STORE
 
 R = TypeVar("R")
 PATH = re.compile(r"/api/v1/endpoints/([^/]+)/messages/?")
+MAY_PULL = Messages.required_permissions["GET"]
 WAITING = Shares("requests that wait for messages", 4096)
 COMMENT_EVERY = 15.0  # seconds without a message after which a stream says that it lasts, and its key is checked again
 LONGEST_STREAM = 3_600.0  # seconds; the client connects again
@@ -52,7 +53,7 @@ def endpoint_of_path(path: str) -> str | None:
 
 async def pull_natively(request: NativeRequest) -> NativeResponse | NativeStream:
     """Hand out messages. Raises APIException, ShareExceeded and errors of the app, as the view does."""
-    key = await authenticate_natively(request, Scope.CONSUME)
+    key = await authenticate_natively(request, Scope.CONSUME, MAY_PULL)
     share = share_of(key)
     consumer = await _run(share, partial(_consumer_of, request, key))
     gone = asyncio.ensure_future(request.gone())
@@ -154,7 +155,7 @@ async def _events(
             yield BEGIN + as_events(first)
             while loop.time() < until and not gone.done():
                 try:
-                    await authenticate_natively(request, Scope.CONSUME)
+                    await authenticate_natively(request, Scope.CONSUME, MAY_PULL)
                     pulled = await consumer.next_messages(COMMENT_EVERY, gone)
                 except APIException:
                     return

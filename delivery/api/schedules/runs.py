@@ -63,6 +63,7 @@ class ScheduleRun(TenantScoped[Schedule]):
 
     queryset = Schedule.objects.all()
     required_scopes = {"POST": Scope.PUBLISH}
+    required_permissions = {"POST": "delivery.change_schedule"}
     serializer_class = PublishResultSerializer
 
     @extend_schema(request=None, responses={202: PublishResultSerializer})

@@ -120,7 +120,8 @@ def _idempotent_request(request: HttpRequest, principal: Principal) -> Idempoten
     """Return what identifies the request: its key, who may send it for which tenant, where, and its content."""
     named = request.headers.get(HEADER, ""), request.GET.get("tenant", "")
     owner = str(principal.tenant_id or "platform"), str(principal.endpoint_id or "")
-    caller = *owner, ",".join(sorted(principal.scopes)), *named
+    allowed = ",".join(sorted(principal.scopes)) + (f" as {principal.role}" if principal.role else "")
+    caller = *owner, allowed, *named
     attributes = sorted(f"{name}: {value}" for name, value in request.headers.items() if name.lower().startswith("ce-"))
     texts = request.META.get("QUERY_STRING", ""), request.META.get("CONTENT_TYPE", ""), *attributes
     content = *(text.encode(errors="surrogateescape") for text in texts), _body(request)

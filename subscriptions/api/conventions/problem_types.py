@@ -72,6 +72,13 @@ PROBLEM_TYPES = {
         "`manage` changes, and does not read.",
         "Use a key that has the scope, or create one with it at `POST /keys/`.",
     ),
+    "insufficient_role": ProblemType(
+        "Role too small",
+        (403,),
+        "The API key has a role, `role`, that does not include the permission which the operation needs, `permission`.",
+        "Use a key of a role that includes it, or one without a role. What each role may do is in *Decide who may use "
+        "the admin*.",
+    ),
     "platform_key_required": ProblemType(
         "Platform key required",
         (403,),

@@ -47,6 +47,7 @@ class Inspectors(OwnedResource[Inspector]):
     }
 
     queryset = _live()
+    payload_fields = ("page_url",)
     serializer_class = InspectorSerializer
     create_serializer_class = InspectorCreateSerializer
     http_method_names = ("get", "post", "patch", "delete", "head", "options")
@@ -74,6 +75,7 @@ class InspectorRequests(TenantScoped[InspectedRequest], ListView[InspectedReques
     }
 
     queryset = InspectedRequest.objects.all()
+    required_permissions = {"GET": "subscriptions.view_payload"}
     serializer_class = InspectedRequestSerializer
     tenant_path = "inspector__tenant_id"
 

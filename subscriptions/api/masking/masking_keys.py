@@ -65,6 +65,10 @@ class MaskingKeys(TenantScoped[Endpoint]):
 
     queryset = Endpoint.objects.all()
     required_scopes = {"GET": Scope.MANAGE, "POST": Scope.MANAGE}
+    required_permissions = {
+        "GET": "subscriptions.change_maskingsecret",
+        "POST": "subscriptions.change_maskingsecret",
+    }
 
     @extend_schema(operation_id="get_masking_keys", responses={200: MaskingKeysSerializer})
     def get(self, request: Request) -> Response:
@@ -102,6 +106,10 @@ class EndpointMaskingKeys(TenantScoped[Endpoint]):
     reads_body = False
     endpoint_path = "pk"
     required_scopes = {"GET": Scope.MANAGE, "POST": Scope.MANAGE}
+    required_permissions = {
+        "GET": "subscriptions.change_maskingsecret",
+        "POST": "subscriptions.change_maskingsecret",
+    }
 
     @extend_schema(operation_id="get_endpoint_masking_keys", responses={200: MaskingKeysSerializer})
     def get(self, request: Request, ref: str) -> Response:

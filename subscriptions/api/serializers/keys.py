@@ -8,7 +8,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 from subscriptions.api.tenancy import endpoints_of
-from subscriptions.models import ApiKey, Scope, Tenant
+from subscriptions.models import ApiKey, Role, Scope, Tenant
 from subscriptions.tenants import keys
 from webhooks.kit.rest.serializers import (
     BooleanField,
@@ -42,6 +42,13 @@ class ApiKeySerializer(StrictModelSerializer):
     scopes = ListField(
         child=ChoiceField(Scope.choices), allow_empty=False, help_text="What the key allows, one or more scopes."
     )
+    role = ChoiceField(
+        Role.choices,
+        required=False,
+        allow_null=True,
+        help_text="Role of the key, the same as of users of the admin: `viewer` (sees no payloads), `support`, "
+        "`operator` or `administrator`. An operation needs the scope and the role. Null: the scopes alone decide.",
+    )
     endpoint = ReferenceField(
         lambda key: endpoints_of(key.context["request"]),
         required=False,
@@ -59,6 +66,7 @@ class ApiKeySerializer(StrictModelSerializer):
             "name",
             "prefix",
             "scopes",
+            "role",
             "created_at",
             "expires_at",
             "revoked_at",
@@ -69,6 +77,14 @@ class ApiKeySerializer(StrictModelSerializer):
 
 class ApiKeyCreateSerializer(ApiKeySerializer):
     """A new API key: of a tenant, of one of its endpoints, or of the platform."""
+
+    scopes = ListField(
+        child=ChoiceField(Scope.choices),
+        allow_empty=False,
+        required=False,
+        help_text="What the key allows, one or more scopes; required without a `role`. Default: all that the role has, "
+        "which is `read` for `viewer` and `support`, every scope for the others.",
+    )
 
     expires_in = IntegerField(
         required=False,
@@ -88,6 +104,9 @@ class ApiKeyCreateSerializer(ApiKeySerializer):
         fields = [*ApiKeySerializer.Meta.fields, "expires_in", "platform"]
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "scopes" not in attrs and attrs.get("role") is None:
+            raise ValidationError({"scopes": ["Required without a role."]}, code="required")
+        attrs.setdefault("scopes", [])
         seconds = attrs.pop("expires_in", None)
         if seconds is None:
             return attrs

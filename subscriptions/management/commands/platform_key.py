@@ -8,7 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from subscriptions.errors import Invalid
-from subscriptions.models import Scope
+from subscriptions.models import Role, Scope
 from subscriptions.tenants.keys import create_key
 from subscriptions.validation import check_name
 from webhooks.kit.audit.commands import AuditedCommand
@@ -26,7 +26,12 @@ class Command(AuditedCommand):
             action="append",
             choices=Scope.values,
             dest="scopes",
-            help="what the key allows, for every tenant; repeat it for several scopes (default: all)",
+            help="what the key allows, for every tenant; repeat it for several scopes (default: all that it may have)",
+        )
+        parser.add_argument(
+            "--role",
+            choices=Role.values,
+            help="limit the key to what the admin's users of it may do",
         )
         parser.add_argument("--expires-in", type=int, metavar="SECONDS", help="when the key stops working")
 
@@ -35,7 +40,8 @@ class Command(AuditedCommand):
         expires_at = None if seconds is None else timezone.now() + timedelta(seconds=seconds)
         try:
             check_name(options["name"])
-            key, text = create_key(None, options["scopes"] or Scope.values, options["name"], expires_at)
+            scopes = options["scopes"] or (() if options["role"] else Scope.values)
+            key, text = create_key(None, scopes, options["name"], expires_at, role=options["role"])
         except Invalid as error:
             raise CommandError(f"{error.field}: {error}") from None
         self.stdout.write(json.dumps({"id": key.public_id, "api_key": text}))

@@ -7,7 +7,8 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
 
-from config.access.roles import ROLES, make_roles
+from config.access.roles import make_roles
+from subscriptions.tenants.roles import Role
 from tests.delivery.factories import make_attempt, make_delivery, make_event
 from tests.factories import make_endpoint
 from tests.factories_receiver import make_receipt, make_source
@@ -33,7 +34,7 @@ def permissions_of(role: str) -> set[str]:
 
 def test_each_role_may_do_what_the_one_before_may() -> None:
     make_roles()
-    for lesser, greater in pairwise(ROLES):
+    for lesser, greater in pairwise(Role.values):
         assert permissions_of(lesser) < permissions_of(greater)
     assert all(it.startswith("view_") for it in permissions_of("viewer"))
     assert "view_payload" not in permissions_of("viewer")

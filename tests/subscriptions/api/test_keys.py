@@ -138,6 +138,57 @@ def test_platform_key_creates_platform_keys_of_its_own_scopes():
     assert wider.status_code == 403
 
 
+@pytest.mark.parametrize(
+    ("body", "scopes"),
+    [
+        ({"role": "viewer"}, ["read"]),
+        ({"role": "operator"}, ["publish", "manage", "read", "consume"]),
+        ({"role": "operator", "scopes": ["read"]}, ["read"]),
+    ],
+)
+def test_key_with_a_role_has_the_scopes_of_the_role(body, scopes):
+    created = make_client().post(f"{API}keys/", {"platform": True, **body}, format="json").json()
+    assert (created["role"], created["scopes"]) == (body["role"], scopes)
+    rotated = make_client().post(f"{API}keys/{created['id']}/rotate/", {}, format="json").json()
+    assert (rotated["role"], rotated["scopes"]) == (body["role"], scopes)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"role": "viewer", "scopes": ["manage"]}, "scopes"),
+        ({"role": "root"}, "role"),
+        ({"role": None}, "scopes"),
+        ({"role": "viewer", "scopes": []}, "scopes"),
+    ],
+)
+def test_role_that_cannot_be_is_a_400_that_names_the_field(body, field):
+    assert invalid_fields(make_client(make_tenant()).post(f"{API}keys/", body, format="json")) == [field]
+
+
+def test_key_of_an_operator_creates_no_keys_and_publishes_nothing():
+    operator = client_with(make_key(make_tenant(), role="operator")[1])
+    for path, body in (
+        ("keys/", {"role": "administrator"}),
+        ("events/", {"type": "a.b"}),
+        ("events/batch/", []),
+    ):
+        refused = operator.post(f"{API}{path}", body, format="json")
+        assert (refused.status_code, refused.json()["code"]) == (
+            403,
+            "insufficient_role",
+        )
+
+
+def test_stored_response_is_not_repeated_for_a_key_of_another_role():
+    """The response to an administrator may hold what an operator may not see."""
+    tenant = make_tenant()
+    header = {"HTTP_IDEMPOTENCY_KEY": "once"}
+    administrator, operator = (client_with(make_key(tenant, role=it)[1]) for it in ("administrator", "operator"))
+    assert administrator.post(f"{API}keys/", {"scopes": ["read"]}, format="json", **header).status_code == 201
+    assert operator.post(f"{API}keys/", {"scopes": ["read"]}, format="json", **header).status_code == 403
+
+
 def test_key_of_a_tenant_cannot_create_a_platform_key():
     response = make_client(make_tenant()).post(f"{API}keys/", {"platform": True, "scopes": ["read"]}, format="json")
     assert (response.status_code, response.json()["code"]) == (403, "platform_key_required")

@@ -6,7 +6,7 @@ how a request names its tenant (``tenant_id``). Every response about one row has
 and changed in one transaction. Without the header the last change wins.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
@@ -28,6 +28,7 @@ from webhooks.kit.audit.operation import current_operation
 from webhooks.kit.rest.errors import PreconditionFailed
 from webhooks.kit.rest.lookup import find, require
 from webhooks.kit.rest.pages import CursorPages
+from webhooks.kit.rest.payloads import hide_payloads, may_see_payloads
 from webhooks.kit.rest.query_params import QueryParams
 from webhooks.kit.rest.strict_views import StrictView
 from webhooks.kit.rows import is_uid, uid_format
@@ -51,6 +52,11 @@ class ScopedView(StrictView, GenericAPIView[M]):
     """The field path from a row to the key of its endpoint; None: keys that are limited to an endpoint are refused."""
     endpoint_keys_may_read: ClassVar[bool] = False
     """Whether keys that are limited to an endpoint may read these rows, which belong to no endpoint."""
+
+    payload_fields: ClassVar[Collection[str]] = ()
+    """The fields that hold payloads, which callers whose role may not see them get hidden (see payloads)."""
+    required_permissions: ClassVar[Mapping[str, str]] = {}
+    """The permission that a caller with a role needs for a method, if it is not that to view or change these rows."""
 
     def tenant_id(self) -> UUID | None:
         """Return the tenant of the request; None: all tenants, for platform keys."""
@@ -79,14 +85,21 @@ class ScopedView(StrictView, GenericAPIView[M]):
         return found
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Response:
-        """Name the new resource in the header ``Location`` of every 201 (RFC 9110, section 15.3.2)."""
+        """Hide payloads, and name the new resource in ``Location`` of every 201 (RFC 9110, section 15.3.2)."""
         finished: Any = super().finalize_response(request, response, *args, **kwargs)
         row = getattr(finished, "data", None)
+        if self.payload_fields and not self.shows_payloads(request):
+            hide_payloads(row, self.payload_fields)
         if finished.status_code == status.HTTP_201_CREATED and isinstance(row, Mapping) and "id" in row:
             path = request.path if request.method == "POST" else request.path.rstrip("/").rpartition("/")[0] + "/"
             finished.headers.setdefault("Location", request.build_absolute_uri(f"{path}{row['id']}/"))
         found: Response = finished
         return found
+
+    def shows_payloads(self, request: Request) -> bool:
+        """Return whether the caller may see the payloads of these rows."""
+        model: Any = super().get_queryset().model
+        return may_see_payloads(request, model._meta.app_label)
 
     def params(self) -> dict[str, Any]:
         """Return the validated query parameters of a view that is no list. Raises ValidationError."""

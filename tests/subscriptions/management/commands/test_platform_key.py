@@ -28,6 +28,18 @@ def test_scopes_and_expiry_limit_the_key():
     assert key.expires_at is not None
 
 
+def test_role_limits_the_key():
+    out = StringIO()
+    call_command("platform_key", "on call", "--role", "support", stdout=out)
+    key = keys.find_key(json.loads(out.getvalue())["api_key"])
+    assert (key.role, key.scopes) == ("support", ["read"])
+
+
+def test_scope_that_the_role_lacks_is_a_command_error():
+    with pytest.raises(CommandError, match="scopes: The role viewer has only: read"):
+        call_command("platform_key", "on call", "--role", "viewer", "--scope", "manage")
+
+
 def test_blank_name_is_a_command_error():
     with pytest.raises(CommandError):
         call_command("platform_key", " ")
