@@ -1,23 +1,32 @@
 """Show on the admin's page Capacity how busy the platform is, and whether a machine has to be added."""
 
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from config.status.charts import Chart, Figure, Period, chart
-from config.status.status import PlatformStatus, platform_status
+from config.status.status import platform_status
 from delivery.load.assessment import FULL, SOON, Busy
 from delivery.models import DrainReport, LoadMinute
 from delivery.reading.lanes_behind import OURS
 from delivery.reading.platform_load import drain_load, recent_minutes
+from webhooks.kit.admin.display import when
 from webhooks.kit.admin.lists import AdminList
+from webhooks.kit.charts.line_chart import Chart, Series, chart, nice_top
+from webhooks.kit.charts.time_axis import TimeAxis, fine_axis
+from webhooks.kit.charts.viewer_zone import viewer_zone, zone_label
 
 PERIODS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
-DAY_STEP = timedelta(minutes=5)  # between two points of the chart of a day
+STEPS = {
+    "hour": timedelta(minutes=1),
+    "day": timedelta(minutes=5),
+}  # between two points of the charts
 RELOAD_AFTER = 10  # seconds
 TONES = {Busy.NO: "good", Busy.SOON: "warn", Busy.ADD_CAPACITY: "bad"}
 WORDS = {Busy.NO: "Enough capacity", Busy.SOON: "More capacity soon", Busy.ADD_CAPACITY: "More capacity now"}
@@ -33,6 +42,7 @@ class CapacityAdmin(AdminList):
         status = platform_status()
         name = request.GET.get("period", "")
         period = name if name in PERIODS else "hour"
+        zone = viewer_zone(request)
         context = {
             **self.admin_site.each_context(request),
             "title": "Capacity",
@@ -44,7 +54,9 @@ class CapacityAdmin(AdminList):
             "tone": TONES[status.load.assessment.busy],
             "drains": [_drain(it) for it in status.load.drains],
             "behind": [(it, "warn" if it.because in OURS else "info") for it in status.load.behind],
-            "charts": _charts(status, period),
+            "charts": charts(recent_minutes(PERIODS[period]), status.load.at, period, zone),
+            "at": when(status.load.at),
+            "zone_label": zone_label(zone, status.load.at),
             "period": period,
             "periods": PERIODS,
             "is_live": "live" in request.GET,
@@ -71,35 +83,86 @@ def _drain(report: DrainReport) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure of a minute, and the colour of its line."""
+
+    label: str
+    tone: str
+    value: Callable[[LoadMinute], float]
+
+
 CAPACITY = [
-    Figure("Drains in use", "info", lambda it: 100 * it.used, lambda value: f"{value:.0f} %"),
-    Figure("Database wait", "warn", lambda it: 100 * it.waiting, lambda value: f"{value:.0f} %"),
-    Figure("Processors", "plain", lambda it: 100 * it.machine_cpu, lambda value: f"{value:.0f} %"),
+    Figure("Drains in use", "info", lambda it: 100 * it.used),
+    Figure("Database wait", "warn", lambda it: 100 * it.waiting),
+    Figure("Processors", "plain", lambda it: 100 * it.machine_cpu),
 ]
 RATES = [
-    Figure("Settled", "good", lambda it: it.settled_per_second, lambda value: f"{value:,.0f}/s"),
-    Figure("Published", "info", lambda it: it.published_per_second, lambda value: f"{value:,.0f}/s"),
+    Figure("Settled", "good", lambda it: it.settled_per_second),
+    Figure("Published", "info", lambda it: it.published_per_second),
 ]
-DELAY = [Figure("Wait", "bad", lambda it: it.seconds_behind, lambda value: f"{value:,.0f} s")]
+DELAY = [Figure("Wait", "bad", lambda it: it.seconds_behind)]
+LOWEST_TOPS = {
+    "Capacity": 100.0,
+    "Events and attempts per second": 1.0,
+    "Longest wait for a drain": 10.0,
+}
 
 
-def _charts(status: PlatformStatus, name: str) -> list[Chart]:
-    minutes = recent_minutes(PERIODS[name])
-    period = Period(status.load.at, PERIODS[name])
-    if name == "day":
-        minutes, period = _every_fifth(minutes), Period(status.load.at, PERIODS[name], DAY_STEP)
+def charts(recent: Sequence[LoadMinute], now: datetime, name: str, zone: ZoneInfo) -> list[Chart]:
+    """Return the charts of the last hour or day, of each step the busiest minute."""
+    axis = fine_axis(PERIODS[name], STEPS[name], now, zone)
+    minutes = _by_period(axis, recent)
     return [
-        chart("Capacity", CAPACITY, minutes, period, top=100),
-        chart("Events and attempts per second", RATES, minutes, period, top=1),
-        chart("Longest wait for a drain", DELAY, minutes, period, top=10),
+        _chart("Capacity", CAPACITY, axis, minutes, lambda value: f"{value:.0f} %"),
+        _chart(
+            "Events and attempts per second",
+            RATES,
+            axis,
+            minutes,
+            lambda value: f"{value:,.0f}/s",
+        ),
+        _chart(
+            "Longest wait for a drain",
+            DELAY,
+            axis,
+            minutes,
+            lambda value: f"{value:,.0f} s",
+        ),
     ]
 
 
-def _every_fifth(minutes: list[LoadMinute]) -> list[LoadMinute]:
-    """Return the busiest minute of each DAY_STEP."""
-    steps: dict[float, LoadMinute] = {}
+def _by_period(axis: TimeAxis, minutes: Sequence[LoadMinute]) -> list[LoadMinute | None]:
+    """Return the busiest minute of each period of the axis; None for one without any."""
+    found: list[LoadMinute | None] = [None] * (len(axis.edges) - 1)
+    step = axis.edges[1] - axis.edges[0]
     for minute in minutes:
-        step = minute.begins_at.timestamp() // DAY_STEP.total_seconds()
-        if step not in steps or minute.used > steps[step].used:
-            steps[step] = minute
-    return list(steps.values())
+        number = (minute.begins_at - axis.begins_at) // step
+        if 0 <= number < len(found):
+            known = found[number]
+            found[number] = minute if known is None or minute.used > known.used else known
+    return found
+
+
+def _chart(
+    title: str,
+    figures: list[Figure],
+    axis: TimeAxis,
+    minutes: list[LoadMinute | None],
+    text: Callable[[float], str],
+) -> Chart:
+    series = []
+    highest = LOWEST_TOPS[title]
+    for figure in figures:
+        values = [None if it is None else figure.value(it) for it in minutes]
+        known = [it for it in values if it is not None]
+        highest = max([highest, *known])
+        series.append(
+            Series(
+                figure.label,
+                figure.tone,
+                values,
+                total=text(known[-1]) if known else "",
+            )
+        )
+    return chart(title, series, axis, text, nice_top(highest))

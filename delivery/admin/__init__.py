@@ -11,6 +11,7 @@ from delivery.admin import erasures as erasures
 from delivery.admin import events as events
 from delivery.admin import jobs as jobs
 from delivery.admin import queues as queues
+from delivery.admin import tenant_operations as tenant_operations
 from delivery.admin import usage as usage
 from delivery.admin.alerts import alerts as alerts
 from delivery.admin.alerts import rules as rules

@@ -146,10 +146,10 @@ class DeliveryAdmin(AdminList):
     event_link = column("Event", lambda delivery: link(delivery.event, delivery.event.type))
     endpoint_link = column("Endpoint", lambda delivery: link(delivery.endpoint, str(delivery.endpoint)))
     tenant_link = column("Tenant", lambda delivery: link(delivery.tenant, delivery.tenant.name))
-    due = column("Next attempt (UTC)", lambda delivery: when(delivery.next_attempt_at))
+    due = column("Next attempt", lambda delivery: when(delivery.next_attempt_at))
     replay_link = column("Replayed by", lambda delivery: link(find(Replay.objects.all(), delivery.replay_id)))
     superseded_by_link = column(
         "Superseded by", lambda delivery: link(find(Delivery.objects.all(), delivery.superseded_by_id))
     )
-    published = column("Published (UTC)", lambda delivery: when(delivery.created_at), order="id")
+    published = column("Published", lambda delivery: when(delivery.created_at), order="id")
     trace = column("Trace", lambda delivery: trace_link(delivery.event))

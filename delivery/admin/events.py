@@ -100,7 +100,7 @@ class EventAdmin(AdminList):
 
     cloudevent_id = column("CloudEvent ID", lambda event: event.event_id)
     tenant_link = column("Tenant", lambda event: link(event.tenant, event.tenant.name))
-    published = column("Published (UTC)", lambda event: when(event.created_at), order="id")
+    published = column("Published", lambda event: when(event.created_at), order="id")
     trace = column("Trace", trace_link)
 
 

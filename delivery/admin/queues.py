@@ -58,7 +58,7 @@ class QueueAdmin(AdminList):
     actions = ("retry_now",)
     search_columns = {"ep": "pk"}
     search_help_text = "Search by the endpoint's ID (exact), or part of its URL or description"
-    change_form_outer_before_template = "subscriptions/admin/endpoint_buttons.html"
+    change_form_outer_before_template = "subscriptions/admin/row_buttons.html"
     fields = (
         ("endpoint_link", "state"),
         ("health",),
@@ -109,12 +109,12 @@ class QueueAdmin(AdminList):
 
     worker = column("Worker", lambda lane: str(lane.owner) if lane.owner else NOTHING)
     failures_in_row = column("Failures in a row", lambda lane: lane.failures)
-    failing = column("Failing since (UTC)", lambda lane: when(lane.failing_since))
-    due = column("Next work due (UTC)", lambda lane: when(lane.due_at))
+    failing = column("Failing since", lambda lane: when(lane.failing_since))
+    due = column("Next work due", lambda lane: when(lane.due_at))
     times_opened = column("Times opened", lambda lane: lane.open_count)
-    circuit_open = column("Circuit open until (UTC)", lambda lane: when(lane.circuit_open_until))
+    circuit_open = column("Circuit open until", lambda lane: when(lane.circuit_open_until))
 
-    waits_until = column("Pause requested until (UTC)", lambda lane: when(_status(lane).waits_until))
+    waits_until = column("Pause requested until", lambda lane: when(_status(lane).waits_until))
     waits_because = column("Pause requested because", lambda lane: _status(lane).waits_because or NOTHING)
 
     @admin.display(description="Health")
@@ -142,7 +142,7 @@ class QueueAdmin(AdminList):
         status = _status(lane)
         return f"{status.backlog:,}{'+' if status.backlog_is_lower_bound else ''}"
 
-    oldest = column("Oldest due (UTC)", lambda lane: when(_status(lane).oldest_due_at))
+    oldest = column("Oldest due", lambda lane: when(_status(lane).oldest_due_at))
 
     @admin.display(description="Behind")
     def behind(self, lane: Lane) -> str:

@@ -2,16 +2,20 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
+from django.utils.html import format_html
 
-from subscriptions.admin.actions import run_for_each, show_once
+from subscriptions.admin.actions import confirm_rotation, run_for_each, show_once
 from subscriptions.admin.forms import KeyForm, PlanForm, TenantForm
+from subscriptions.admin.tenant_operations import TENANTS
 from subscriptions.models import ApiKey, Plan, Tenant
 from subscriptions.search import find_tenants
 from subscriptions.tenants import keys, plans, tenants
-from webhooks.kit.admin.display import NOTHING
+from webhooks.kit.admin.display import NOTHING, column, link, when
+from webhooks.kit.admin.filters import RelatedFilter
 from webhooks.kit.admin.lists import AdminList
 from webhooks.kit.rows import find_by_uid
 
@@ -30,18 +34,46 @@ class TenantAdmin(AdminList):
         "label_list",
         "is_platform",
         "retention_days",
-        "created_at",
-        "deleted_at",
+        "created",
+        "deleted",
     )
     list_select_related = ("plan",)
     search_help_text = "Search by ID (exact), name or external ID (a part)"
-    sortable_by = ("created_at",)
+    sortable_by = ("created",)
     form = TenantForm
-    readonly_fields: tuple[str, ...] = ("public_id", "created_at", "deleted_at")
+    change_form_outer_before_template = "subscriptions/admin/row_buttons.html"
+    readonly_fields: tuple[str, ...] = ("public_id", "created", "deleted")
     fields: tuple[str, ...] = (
         *("public_id", "name", "uid", "plan", "labels", "is_platform", "metadata", "unknown_event_types"),
-        *("retention_days", "archives_events", "created_at", "deleted_at"),
+        *("retention_days", "archives_events", "created", "deleted"),
     )
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(self.operation)
+        own = path(
+            "<uuid:pk>/operations/<slug:name>/",
+            page,
+            name="subscriptions_tenant_operation",
+        )
+        return [own, *super().get_urls()]
+
+    def operation(self, request: HttpRequest, pk: Any, name: str) -> HttpResponse:
+        """Ask before an operation, and run it."""
+        return TENANTS.page(self, request, pk, name)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        tenant = self.get_object(request, object_id)
+        context = dict(extra_context or {})
+        if tenant is not None and self.has_view_permission(request, tenant):
+            context["buttons"] = TENANTS.buttons(request, tenant)
+        response: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return response
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("subscriptions.add_tenant")
@@ -51,6 +83,9 @@ class TenantAdmin(AdminList):
 
     def find_text(self, rows: QuerySet[Tenant], term: str) -> QuerySet[Tenant]:
         return rows.filter(pk__in=find_tenants(term)) | find_by_uid(rows, term)
+
+    created = column("Created", lambda row: when(row.created_at), order="id")
+    deleted = column("Deleted", lambda row: when(row.deleted_at))
 
     @admin.display(description="Labels")
     def label_list(self, tenant: Tenant) -> str:
@@ -63,6 +98,12 @@ class TenantAdmin(AdminList):
             tenants.change_tenant(obj, fields)
         else:
             obj.pk = tenants.create_tenant(**fields).pk
+        for other in tenants.of_same_name(obj):
+            text = format_html(
+                "Another tenant has this name: {}. An external ID tells them apart.",
+                link(other),
+            )
+            messages.warning(request, text)
 
 
 @admin.register(Plan)
@@ -77,17 +118,17 @@ class PlanAdmin(AdminList):
             "max_schedules",
             "max_event_bytes",
             "max_retention_days",
-            "updated_at",
+            "updated",
         ),
     )
     search_help_text = BY_ID_OR_UID
     form = PlanForm
-    readonly_fields = ("public_id", "created_at", "updated_at")
+    readonly_fields = ("public_id", "created", "updated")
     fields = (
         *("public_id", "name", "uid", "is_default", "events_per_month", "publish_rate", "max_endpoints"),
         *("max_subscriptions", "max_subscription_bytes", "max_sources", "max_schedules"),
         *("min_schedule_interval_seconds", "max_event_bytes", "max_retention_days"),
-        *("created_at", "updated_at"),
+        *("created", "updated"),
     )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -95,6 +136,9 @@ class PlanAdmin(AdminList):
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return request.user.has_perm("subscriptions.change_plan")
+
+    created = column("Created", lambda row: when(row.created_at))
+    updated = column("Updated", lambda row: when(row.updated_at))
 
     def save_model(self, request: HttpRequest, obj: Plan, form: Any, change: bool) -> None:
         fields = form.cleaned_data
@@ -108,11 +152,15 @@ class PlanAdmin(AdminList):
 class ApiKeyAdmin(AdminList):
     """Show, create and revoke API keys."""
 
-    list_display = ("public_id", "key_prefix", "name", "tenant", "scopes", "last_used_at", "expires_at", "revoked_at")
+    list_display = (
+        *("public_id", "key_prefix", "name", "tenant", "role", "scopes"),
+        *("last_used", "expires", "revoked"),
+    )
     list_select_related = ("tenant",)
+    list_filter = (("tenant", RelatedFilter),)
     form = KeyForm
     raw_id_fields = ("tenant",)
-    actions = ("revoke",)
+    actions = ("rotate", "revoke")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("subscriptions.add_apikey")
@@ -121,15 +169,35 @@ class ApiKeyAdmin(AdminList):
         return request.user.has_perm("subscriptions.change_apikey")
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
-        return self.list_display if obj else ("tenant", "name", "scopes", "expires_at")
+        return self.list_display if obj else ("tenant", "name", "role", "scopes", "expires_at")
+
+    last_used = column("Last used", lambda row: when(row.last_used_at))
+    expires = column("Expires", lambda row: when(row.expires_at))
+    revoked = column("Revoked", lambda row: when(row.revoked_at))
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
-        created, text = keys.create_key(obj.tenant, obj.scopes, obj.name, obj.expires_at)
+        created, text = keys.create_key(obj.tenant, obj.scopes, obj.name, obj.expires_at, role=obj.role)
         obj.pk, obj.key_prefix = created.pk, created.key_prefix
         request.new_key = text  # type: ignore[attr-defined]
 
     def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
         return show_once(self, request, "New API key", [(str(obj), request.new_key)])  # type: ignore[attr-defined]
+
+    @admin.action(permissions=["add"], description="Rotate: the old key works for a day more")
+    def rotate(self, request: HttpRequest, selected: QuerySet[ApiKey]) -> HttpResponse:
+        """Ask, then replace the selected keys and show the new ones once."""
+        if request.POST.get("confirmed") != "yes":
+            note = "Each gets a successor with the same name, role and scopes. The old key works for 24 h more."
+            return confirm_rotation(self, request, selected, "Rotate API key", note)
+        texts: list[tuple[str, str]] = []
+        run_for_each(
+            self,
+            request,
+            selected,
+            lambda row: texts.append((str(row), keys.rotate_key(row)[1])),
+            "rotated",
+        )
+        return show_once(self, request, "New API keys", texts)
 
     @admin.action(permissions=["revoke"], description="Revoke")
     def revoke(self, request: HttpRequest, selected: QuerySet[ApiKey]) -> None:

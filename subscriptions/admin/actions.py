@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -25,6 +26,27 @@ def run_for_each(
         else:
             model_admin.log_change(request, row, done)
             model_admin.message_user(request, f"{row}: {done}", messages.SUCCESS)
+
+
+def confirm_rotation(
+    model_admin: Any,
+    request: HttpRequest,
+    selected: QuerySet[Any],
+    title: str,
+    note: str,
+) -> HttpResponse:
+    """Return the page that asks before the action ``rotate``; ``note`` says how long the old ones are valid."""
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": title,
+        "note": note,
+        "selected": selected,
+        "checkbox": ACTION_CHECKBOX_NAME,
+        "back": request.get_full_path(),
+        "opts": model_admin.opts,
+        "media": model_admin.media,
+    }
+    return TemplateResponse(request, "subscriptions/admin/confirm_rotation.html", context)
 
 
 def show_once(model_admin: Any, request: HttpRequest, title: str, texts: list[tuple[str, str]]) -> HttpResponse:

@@ -7,15 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from subscriptions.admin.actions import run_for_each, show_once
+from subscriptions.admin.actions import confirm_rotation, run_for_each, show_once
 from subscriptions.admin.connector_form import connector_page
 from subscriptions.admin.endpoint_form import MAY_ADD, MAY_CHANGE, add_page, settings_page
 from subscriptions.admin.endpoint_masks import masks_page
@@ -73,7 +71,7 @@ class EndpointAdmin(AdminList):
             },
         ),
         ("Destination", {"fields": (("kind", "address"), "destination_settings")}),
-        ("Verification", {"fields": ((_http("verification"), _http("verified_at")), "allowed_rate")}),
+        ("Verification", {"fields": ((_http("verification"), "verified"), "allowed_rate")}),
         (
             "Request",
             {
@@ -95,10 +93,10 @@ class EndpointAdmin(AdminList):
         ),
         ("Results", {"fields": ("named_endpoints",)}),
         ("Masks", {"fields": ("masks_list", "unmasked")}),
-        ("Other", {"fields": ("metadata", ("created_at", "updated_at"), ("expires_at", "deleted"))}),
+        ("Other", {"fields": ("metadata", ("created", "updated"), ("expires", "deleted"))}),
     )
     actions = ("pause", "enable", "disable", "rotate")
-    change_form_outer_before_template = "subscriptions/admin/endpoint_buttons.html"
+    change_form_outer_before_template = "subscriptions/admin/row_buttons.html"
 
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(self.secrets)
@@ -174,8 +172,15 @@ class EndpointAdmin(AdminList):
         "State",
         lambda endpoint: pill("deleted", "bad") if endpoint.deleted_at else pill(endpoint.state, TONES[endpoint.state]),
     )
-    state_changed = column("State changed (UTC)", lambda endpoint: when(endpoint.state_changed_at))
-    deleted = column("Deleted (UTC)", lambda endpoint: when(endpoint.deleted_at))
+    state_changed = column("State changed", lambda endpoint: when(endpoint.state_changed_at))
+    created = column("Created", lambda row: when(row.created_at))
+    updated = column("Updated", lambda row: when(row.updated_at))
+    expires = column("Expires", lambda row: when(row.expires_at))
+    verified = column(
+        "Verified",
+        lambda row: when(getattr(getattr(row, "http", None), "verified_at", None)),
+    )
+    deleted = column("Deleted", lambda endpoint: when(endpoint.deleted_at))
 
     @admin.display(description="Settings (credentials hidden)")
     def destination_settings(self, endpoint: Endpoint) -> str:
@@ -232,16 +237,13 @@ class EndpointAdmin(AdminList):
     def rotate(self, request: HttpRequest, selected: QuerySet[Endpoint]) -> HttpResponse:
         """Ask, then rotate the signing secrets and show the new ones once."""
         if request.POST.get("confirmed") != "yes":
-            context = {
-                **self.admin_site.each_context(request),
-                "title": "Rotate signing secret",
-                "selected": selected,
-                "checkbox": ACTION_CHECKBOX_NAME,
-                "back": request.get_full_path(),
-                "opts": self.opts,
-                "media": self.media,
-            }
-            return TemplateResponse(request, "subscriptions/admin/confirm_rotation.html", context)
+            return confirm_rotation(
+                self,
+                request,
+                selected,
+                "Rotate signing secret",
+                "Both secrets sign for 24 h.",
+            )
         texts: list[tuple[str, str]] = []
         run_for_each(
             self, request, selected, lambda row: texts.append((str(row), rotate_secret(row)[1])), "secret rotated"
@@ -253,17 +255,20 @@ class EndpointAdmin(AdminList):
 class SubscriptionAdmin(AdminList):
     """Show subscriptions."""
 
-    list_display = ("public_id", "tenant", "endpoint", "event_types", "active", "created_at")
+    list_display = ("public_id", "tenant", "endpoint", "event_types", "active", "created")
     list_filter = ("active",)
     list_select_related = ("tenant", "endpoint__http", "endpoint__destination")
     fields = (
         ("public_id", "active"),
         *(("tenant", "endpoint"), ("uid", "endpoint_labels"), "grant"),
         *("event_types", "pattern", "transformer", "description"),
-        ("created_at", "updated_at"),
+        ("created", "updated"),
     )
+
+    created = column("Created", lambda row: when(row.created_at))
+    updated = column("Updated", lambda row: when(row.updated_at))
 
 
 def _describe(secret: SigningSecret) -> SafeString:
-    end = f"expires {secret.expires_at:%Y-%m-%d %H:%M}" if secret.expires_at else "current"
-    return format_html("{}, created {:%Y-%m-%d %H:%M}, {}", secret.public_key or secret.signing, secret.created_at, end)
+    end = format_html("expires {}", when(secret.expires_at)) if secret.expires_at else "current"
+    return format_html("{}, created {}, {}", secret.public_key or secret.signing, when(secret.created_at), end)

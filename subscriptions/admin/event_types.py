@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 
 from subscriptions.event_types.exact_json import indented
 from subscriptions.event_types.models import EventType
-from webhooks.kit.admin.display import NOTHING, Tone, column, link, pill
+from webhooks.kit.admin.display import NOTHING, Tone, column, link, pill, when
 from webhooks.kit.admin.filters import BooleanFilter, RelatedFilter
 from webhooks.kit.admin.lists import AdminList
 
@@ -38,7 +38,7 @@ class EventTypeAdmin(AdminList):
     """Show event types with their schemas and examples."""
 
     ordering = ("name", "-id")
-    list_display = ("name", "owner", "group", "state", "schema_version", "schema_check", "updated_at")
+    list_display = ("name", "owner", "group", "state", "schema_version", "schema_check", "updated")
     list_select_related = ("tenant",)
     list_filter = (
         OwnerFilter,
@@ -54,9 +54,9 @@ class EventTypeAdmin(AdminList):
         ("state", "schema_version", "schema_check"),
         "description",
         "paths",
-        ("created_at", "updated_at"),
+        ("created", "updated"),
     )
-    readonly_fields = ("name", "public_id", "owner", "state", "schema_version", "paths", "created_at", "updated_at")
+    readonly_fields = ("name", "public_id", "owner", "state", "schema_version", "paths", "created", "updated")
     change_form_after_template = "subscriptions/admin/event_type.html"
 
     def find_text(self, rows: QuerySet[EventType], term: str) -> QuerySet[EventType]:
@@ -78,6 +78,8 @@ class EventTypeAdmin(AdminList):
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
         return response
 
+    created = column("Created", lambda row: when(row.created_at))
+    updated = column("Updated", lambda row: when(row.updated_at))
     paths = column("Indexed paths", lambda row: ", ".join(row.indexed_paths) or NOTHING)
     owner = column("Owner", lambda row: "Deployment" if row.tenant is None else link(row.tenant, str(row.tenant)))
 

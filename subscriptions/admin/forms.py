@@ -7,6 +7,7 @@ from django import forms
 
 from subscriptions.errors import Invalid
 from subscriptions.models import ApiKey, Plan, Scope, Tenant
+from subscriptions.tenants.keys import scopes_of
 from subscriptions.tenants.plans import check_retention, plan_of
 from subscriptions.validation import check_metadata, check_name, check_uid
 from webhooks.kit.rest.labels import check_labels
@@ -87,11 +88,26 @@ class PlanForm(NamedForm):
 class KeyForm(forms.ModelForm):  # type: ignore[type-arg]
     """Create an API key; without a tenant it is a platform key."""
 
-    scopes = forms.MultipleChoiceField(choices=Scope.choices, initial=Scope.values, widget=forms.CheckboxSelectMultiple)
+    scopes = forms.MultipleChoiceField(
+        choices=Scope.choices,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="At least one, unless the key has a role: without any it has all of the role.",
+    )
 
     class Meta:
         model = ApiKey
-        fields = ("tenant", "name", "scopes", "expires_at")
+        fields = ("tenant", "name", "role", "scopes", "expires_at")
+
+    def clean(self) -> dict[str, Any]:
+        """Return the fields with the scopes of the key, which may not be more than its role has."""
+        fields = self.cleaned_data
+        fields["role"] = fields.get("role") or None
+        try:
+            fields["scopes"] = scopes_of(fields["role"], fields.get("scopes") or ())
+        except Invalid as error:
+            self.add_error(error.field, error.message)
+        return fields
 
 
 def _validate(check: Callable[..., object], *values: Any) -> None:

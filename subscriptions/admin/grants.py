@@ -15,19 +15,20 @@ from webhooks.kit.admin.lists import AdminList
 class GrantAdmin(AdminList):
     """Show which tenant may subscribe to which events of another one."""
 
-    list_display = ("public_id", "tenant", "grantee", "event_types", "state_pill", "created_at")
+    list_display = ("public_id", "tenant", "grantee", "event_types", "state_pill", "created")
     list_filter = (("ended_at", admin.EmptyFieldListFilter),)
     list_select_related = ("tenant", "grantee")
     fields = (
         ("public_id", "state_pill"),
         ("tenant", "grantee"),
         *("event_types", "pattern", "description"),
-        ("created_at", "ended"),
+        ("created", "ended"),
     )
     actions = ("end",)
 
     state_pill = column("State", lambda grant: pill("ended", "warn") if grant.ended_at else pill("in force", "good"))
-    ended = column("Ended (UTC)", lambda grant: when(grant.ended_at))
+    created = column("Created", lambda row: when(row.created_at))
+    ended = column("Ended", lambda grant: when(grant.ended_at))
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("subscriptions.change_grant")

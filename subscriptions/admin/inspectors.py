@@ -55,7 +55,7 @@ class InspectorAdmin(AdminList):
 
     tenant_link = column("Tenant", lambda row: link(row.tenant, str(row.tenant)))
     request_count = column("Requests", lambda row: row.requests_kept)
-    latest = column("Latest request (UTC)", lambda row: when(row.latest_at))
+    latest = column("Latest request", lambda row: when(row.latest_at))
     address = column("Address for requests", lambda row: code(url_of(row)))
 
     @admin.display(description="Responds")
@@ -63,7 +63,7 @@ class InspectorAdmin(AdminList):
         status = pill(str(row.response_status), "good" if row.response_status < 300 else "warn")
         return format_html("{} after {} ms", status, row.response_delay_ms) if row.response_delay_ms else status
 
-    @admin.display(description="Expires (UTC)")
+    @admin.display(description="Expires")
     def end(self, row: Inspector) -> SafeString | str:
         return pill("expired", "info") if _is_over(row) else when(row.expires_at)
 

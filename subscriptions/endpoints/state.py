@@ -59,7 +59,7 @@ def resume(endpoint: Endpoint) -> None:
 
     Raises StateConflict for a disabled endpoint, and for an unverified one where verification is required.
     """
-    _change(endpoint, to=ACTIVE, allowed=Q(state__in=[ACTIVE, PAUSED, UNVERIFIED]) & _may_be_active())
+    _change(endpoint, to=ACTIVE, allowed=Q(state__in=[ACTIVE, PAUSED, UNVERIFIED]) & may_be_active())
 
 
 def enable(endpoint: Endpoint, *, by_operator: bool = False) -> None:
@@ -68,13 +68,13 @@ def enable(endpoint: Endpoint, *, by_operator: bool = False) -> None:
     Raises StateConflict if an operator disabled it and the caller is none, or if a required verification is missing.
     """
     disabled_by_operator = Q(state=DISABLED, disabled_reason=BY_OPERATOR)
-    _change(endpoint, to=ACTIVE, allowed=(Q() if by_operator else ~disabled_by_operator) & _may_be_active())
+    _change(endpoint, to=ACTIVE, allowed=(Q() if by_operator else ~disabled_by_operator) & may_be_active())
 
 
 def enable_after_successful_test(endpoint: Endpoint) -> bool:
     """Activate an endpoint that was disabled for its failures; return whether it was."""
     changes = {"state": ACTIVE, "disabled_reason": "", "disabled_note": "", "state_changed_at": Now()}
-    failed = existing(endpoint).filter(_may_be_active(), state=DISABLED, disabled_reason__in=FOR_FAILURES)
+    failed = existing(endpoint).filter(may_be_active(), state=DISABLED, disabled_reason__in=FOR_FAILURES)
     with _locked(endpoint):
         return failed.update(**changes) > 0
 
@@ -97,7 +97,7 @@ def mark_repaired(endpoint: Endpoint) -> None:
         raise StateConflict("state", "The endpoint is not active; set its state to active.")
 
 
-def _may_be_active() -> Q:
+def may_be_active() -> Q:
     """Match endpoints that are verified or need not be; kinds without a verification need none."""
     unverified = HttpSettings.objects.exclude(verification=HttpSettings.Verification.VERIFIED)
     return ~Q(Exists(unverified.filter(endpoint=OuterRef("pk")))) if verification.is_required() else Q()
@@ -119,7 +119,7 @@ def _change(endpoint: Endpoint, *, to: str, allowed: Q) -> None:
     row = existing(endpoint).get()
     if row.state == to:
         return
-    is_unverified = not existing(endpoint).filter(_may_be_active()).exists()
+    is_unverified = not existing(endpoint).filter(may_be_active()).exists()
     if row.state == DISABLED and row.disabled_reason == BY_OPERATOR:
         raise StateConflict("state", "The endpoint is disabled by an operator.")
     if row.state == DISABLED and not (to == ACTIVE and is_unverified):

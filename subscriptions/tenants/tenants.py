@@ -17,6 +17,8 @@ from webhooks.kit.rows import is_uid, unique_uid
 from webhooks.kit.tenancy import UnknownTenant, tenant_deleted
 from webhooks.wire.ids import parse
 
+SHOWN_NAMESAKES = 3
+
 
 def create_tenant(name: str, **fields: Any) -> Tenant:
     """Create a tenant; without ``retention_days``, with the default retention or the most its plan allows.
@@ -70,6 +72,12 @@ def _retention_within(rows: QuerySet[Tenant], fields: dict[str, Any]) -> dict[st
         check_retention(plan, days)
         return within_retention(plan, days)
     return within_retention(plan, row.unshortened_retention_days or days)
+
+
+def of_same_name(tenant: Tenant) -> QuerySet[Tenant]:
+    """Return up to SHOWN_NAMESAKES other tenants of this name: names need not be unique, and are mistaken for it."""
+    rows = Tenant.objects.filter(name=tenant.name, deleted_at=None).exclude(pk=tenant.pk)
+    return rows.order_by("id")[:SHOWN_NAMESAKES]
 
 
 def delete_tenant(tenant: Tenant) -> None:

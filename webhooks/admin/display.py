@@ -75,7 +75,9 @@ def secrets_table(secrets: Iterable[SourceSecret], now: datetime) -> SafeString:
     if not lines:
         return format_html("{}", "None")
     columns = format_html_join(
-        "", "<th>{}</th>", ((name,) for name in ("ID", "Name", "State", "Added (UTC)", "Expires (UTC)"))
+        "",
+        "<th>{}</th>",
+        ((name,) for name in ("ID", "Name", "State", "Added", "Expires")),
     )
     rows = format_html_join("", "<tr>" + 5 * "<td>{}</td>" + "</tr>", lines)
     return format_html('<table class="wp-secrets"><tr>{}</tr>{}</table>', columns, rows)

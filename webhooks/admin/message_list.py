@@ -25,7 +25,7 @@ class MessageList(AdminList):
     headers_block = column(
         "Headers", lambda row: code("\n".join(f"{name}: {value}" for name, value in sorted(row.headers.items())))
     )
-    received = column("Received (UTC)", lambda row: when(row.received_at))
+    received = column("Received", lambda row: when(row.received_at))
 
 
 class ReceivedFilter(admin.SimpleListFilter):

@@ -181,8 +181,8 @@ class ReceiptAdmin(MessageList):
         return format_html("{}{}", code(text), note)
 
     signed_with = column("Signed with", lambda receipt: secret_by_id(receipt.secret_id) or "No secret")
-    due = column("Next run due (UTC)", lambda receipt: when(receipt.due_at))
-    settled = column("Processed or failed (UTC)", lambda receipt: when(receipt.processed_at or receipt.dead_at))
+    due = column("Next run due", lambda receipt: when(receipt.due_at))
+    settled = column("Processed or failed", lambda receipt: when(receipt.processed_at or receipt.dead_at))
     sequence = column("Sequence", lambda receipt: pill("out of order", "warn") if receipt.out_of_order else NOTHING)
     handler_names = column(
         "Handled by", lambda receipt: ", ".join(receipt.handled_by) if receipt.handled_by else NOTHING

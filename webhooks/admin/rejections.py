@@ -40,6 +40,6 @@ class RejectionAdmin(MessageList):
 
     reason_pill = column("Reason", lambda rejection: pill(rejection.reason, "bad"))
     last_valid_secret = column("Signed with", lambda rejection: secret_by_id(rejection.last_valid_secret_id) or "None")
-    last_valid = column("Received (UTC)", lambda rejection: when(rejection.last_valid_at))
+    last_valid = column("Received", lambda rejection: when(rejection.last_valid_at))
     digest = column("SHA-256", lambda rejection: rejection.sha256 or NOTHING)
     bytes = column("Size", lambda rejection: size(rejection.size))

@@ -205,5 +205,5 @@ class SourceAdmin(AdminList):
     networks = column("Allowed networks", lambda source: ", ".join(source.allowed_networks) or "All")
     handlers_block = column("Handlers", lambda source: as_json(source.handlers))
     response_block = column("Response body", lambda source: code(source.response_body or ""))
-    created = column("Created (UTC)", lambda source: when(source.created_at))
-    changed = column("Changed (UTC)", lambda source: when(source.updated_at))
+    created = column("Created", lambda source: when(source.created_at))
+    changed = column("Changed", lambda source: when(source.updated_at))

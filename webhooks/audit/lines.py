@@ -1,5 +1,7 @@
 """Write entries as JSON lines, and their changes as rows of a table."""
 
+import re
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -13,6 +15,7 @@ COLUMNS = (
     *("object_type", "object_name", "part", "before", "after"),
 )
 SHOWN_CHARACTERS = 300  # of a value in a table
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")  # as PostgreSQL writes one in JSON
 
 
 def as_line(entry: AuditEntry) -> bytes:
@@ -33,5 +36,7 @@ def changes_of(entry: AuditEntry) -> list[tuple[str, str, str]]:
 def _text(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, str) and INSTANT.fullmatch(value):
+        return f"{datetime.fromisoformat(value).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     text = value if isinstance(value, str) else orjson.dumps(value).decode()
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"

@@ -205,57 +205,6 @@ ApiKeyScope: TypeAlias = Literal["publish", "manage", "read", "consume"]
 """
 
 
-class ApiKeyWithSecret(TypedDict):
-    """
-    A new API key with its value, which is not shown again.
-    """
-
-    id: str
-    """
-    Id, beginning with `key_`.
-    """
-    tenant: str | None
-    """
-    Id of the tenant it belongs to; null: a platform key, for all tenants.
-    """
-    endpoint: str | None
-    """
-    The only endpoint that the key may read or change, with its subscriptions, secrets, deliveries and statistics: id or `uid`; returned as the id. Null: everything of the tenant. Such a key cannot publish.
-    """
-    name: str
-    """
-    What the key is for.
-    """
-    prefix: str
-    """
-    First characters of the key, to tell keys apart.
-    """
-    scopes: list[ApiKeyScope]
-    """
-    What the key allows, one or more scopes.
-    """
-    created_at: str
-    """
-    When it was created.
-    """
-    expires_at: str | None
-    """
-    When the key stops working; null: never.
-    """
-    revoked_at: str | None
-    """
-    When the key was revoked.
-    """
-    last_used_at: str | None
-    """
-    When the key was last used, to the minute.
-    """
-    key: str
-    """
-    Value of the key, `wp_...`. Store it now: it is not shown again.
-    """
-
-
 class Archive(TypedDict):
     """
     An object in storage that holds the events of one hour, with their deliveries, which retention has deleted.
@@ -2572,6 +2521,15 @@ RequestRepeat: TypeAlias = Literal["connection_closed", "stream_refused", "http_
 * `stream_refused` - stream_refused
 * `http_1_1_required` - http_1_1_required
 * `unauthorized` - unauthorized
+"""
+
+
+RoleEnum: TypeAlias = Literal["viewer", "support", "operator", "administrator"]
+"""
+* `viewer` - Viewer
+* `support` - Support
+* `operator` - Operator
+* `administrator` - Administrator
 """
 
 
@@ -4894,6 +4852,15 @@ class ApiKey(TypedDict):
     """
     What the key allows, one or more scopes.
     """
+    role: RoleEnum | None
+    """
+    Role of the key, the same as of users of the admin: `viewer` (sees no payloads), `support`, `operator` or `administrator`. An operation needs the scope and the role. Null: the scopes alone decide.
+
+    * `viewer` - Viewer
+    * `support` - Support
+    * `operator` - Operator
+    * `administrator` - Administrator
+    """
     created_at: str
     """
     When it was created.
@@ -4925,9 +4892,18 @@ class ApiKeyCreateRequest(TypedDict, closed=True):
     """
     What the key is for.
     """
-    scopes: list[ApiKeyScope]
+    scopes: NotRequired[list[ApiKeyScope]]
     """
-    What the key allows, one or more scopes.
+    What the key allows, one or more scopes; required without a `role`. Default: all that the role has, which is `read` for `viewer` and `support`, every scope for the others.
+    """
+    role: NotRequired[RoleEnum | None]
+    """
+    Role of the key, the same as of users of the admin: `viewer` (sees no payloads), `support`, `operator` or `administrator`. An operation needs the scope and the role. Null: the scopes alone decide.
+
+    * `viewer` - Viewer
+    * `support` - Support
+    * `operator` - Operator
+    * `administrator` - Administrator
     """
     expires_at: NotRequired[str | None]
     """
@@ -4959,6 +4935,66 @@ class ApiKeyPage(TypedDict):
     previous: str | None
     """
     URL of the page before; null: this is the first.
+    """
+
+
+class ApiKeyWithSecret(TypedDict):
+    """
+    A new API key with its value, which is not shown again.
+    """
+
+    id: str
+    """
+    Id, beginning with `key_`.
+    """
+    tenant: str | None
+    """
+    Id of the tenant it belongs to; null: a platform key, for all tenants.
+    """
+    endpoint: str | None
+    """
+    The only endpoint that the key may read or change, with its subscriptions, secrets, deliveries and statistics: id or `uid`; returned as the id. Null: everything of the tenant. Such a key cannot publish.
+    """
+    name: str
+    """
+    What the key is for.
+    """
+    prefix: str
+    """
+    First characters of the key, to tell keys apart.
+    """
+    scopes: list[ApiKeyScope]
+    """
+    What the key allows, one or more scopes.
+    """
+    role: RoleEnum | None
+    """
+    Role of the key, the same as of users of the admin: `viewer` (sees no payloads), `support`, `operator` or `administrator`. An operation needs the scope and the role. Null: the scopes alone decide.
+
+    * `viewer` - Viewer
+    * `support` - Support
+    * `operator` - Operator
+    * `administrator` - Administrator
+    """
+    created_at: str
+    """
+    When it was created.
+    """
+    expires_at: str | None
+    """
+    When the key stops working; null: never.
+    """
+    revoked_at: str | None
+    """
+    When the key was revoked.
+    """
+    last_used_at: str | None
+    """
+    When the key was last used, to the minute.
+    """
+    key: str
+    """
+    Value of the key, `wp_...`. Store it now: it is not shown again.
     """
 
 
@@ -9776,7 +9812,7 @@ class Problem(TypedDict):
     """
     code: str
     """
-    Kind of problem, for programs: the same on every platform. `invalid`: invalid request. `parse_error`: unreadable request. `malformed_request`: malformed request. `not_authenticated`: no api key. `authentication_failed`: invalid api key. `plan_exceeded`: limit of the plan reached. `permission_denied`: not allowed. `insufficient_scope`: missing scope. `platform_key_required`: platform key required. `endpoint_key_refused`: key of one endpoint. `sender_refused`: sender not allowed. `not_found`: not found. `unknown_tenant`: unknown tenant. `method_not_allowed`: method not allowed. `not_acceptable`: media type not available. `too_slow`: request too slow. `conflict`: conflict. `gone`: no longer kept. `length_required`: length required. `stale`: changed meanwhile. `too_large`: too large. `uri_too_long`: uri too long. `unsupported_media_type`: media type not supported. `idempotency_key_reused`: idempotency-key used before. `headers_too_large`: headers too large. `rate_limited`: too many requests. `throttled`: too many requests. `too_many_expensive_requests`: too many expensive requests. `error`: internal error. `transfer_coding_unsupported`: transfer coding not supported. `unavailable`: unavailable. `statement_timeout`: takes too long. `too_many_requests_in_progress`: too many requests in progress. `too_many_connections`: too many connections. `message_incomplete`: incomplete message. `signature_invalid`: signature not valid.
+    Kind of problem, for programs: the same on every platform. `invalid`: invalid request. `parse_error`: unreadable request. `malformed_request`: malformed request. `not_authenticated`: no api key. `authentication_failed`: invalid api key. `plan_exceeded`: limit of the plan reached. `permission_denied`: not allowed. `insufficient_scope`: missing scope. `insufficient_role`: role too small. `platform_key_required`: platform key required. `endpoint_key_refused`: key of one endpoint. `sender_refused`: sender not allowed. `not_found`: not found. `unknown_tenant`: unknown tenant. `method_not_allowed`: method not allowed. `not_acceptable`: media type not available. `too_slow`: request too slow. `conflict`: conflict. `gone`: no longer kept. `length_required`: length required. `stale`: changed meanwhile. `too_large`: too large. `uri_too_long`: uri too long. `unsupported_media_type`: media type not supported. `idempotency_key_reused`: idempotency-key used before. `headers_too_large`: headers too large. `rate_limited`: too many requests. `throttled`: too many requests. `too_many_expensive_requests`: too many expensive requests. `error`: internal error. `transfer_coding_unsupported`: transfer coding not supported. `unavailable`: unavailable. `statement_timeout`: takes too long. `too_many_requests_in_progress`: too many requests in progress. `too_many_connections`: too many connections. `message_incomplete`: incomplete message. `signature_invalid`: signature not valid.
     """
     detail: str
     """

@@ -1566,7 +1566,7 @@ export interface paths {
         };
         /**
          * Get an event
-         * @description Returns one event; `event` is the CloudEvent, byte for byte as it is signed and sent.
+         * @description Returns one event; `event` is the CloudEvent, byte for byte as it is signed and sent. A key whose role may not see payloads gets it without its data.
          */
         get: operations["get_event"];
         put?: never;
@@ -1834,13 +1834,13 @@ export interface paths {
         };
         /**
          * List API keys
-         * @description Returns the tenant's API keys without their text: name, scopes, prefix, expiry and last use.
+         * @description Returns the tenant's API keys without their text: name, role, scopes, prefix, expiry and last use.
          */
         get: operations["list_keys"];
         put?: never;
         /**
          * Create an API key
-         * @description Creates an API key. Its text is in this response and nowhere else: store it now. Scopes: `publish` (publish events), `read` (all reads), `manage` (every change; it does not include reading), `consume` (pull and acknowledge messages). A key can be limited to one `endpoint` and to a time (`expires_in`), for a page of your customer; a platform key (`platform`) acts for every tenant.
+         * @description Creates an API key. Its text is in this response and nowhere else: store it now. Scopes: `publish` (publish events), `read` (all reads), `manage` (every change; it does not include reading), `consume` (pull and acknowledge messages). A `role` limits the key to what users of the admin with this role may do, and hides payloads from a `viewer`. A key can be limited to one `endpoint` and to a time (`expires_in`), for a page of your customer; a platform key (`platform`) acts for every tenant.
          */
         post: operations["create_key"];
         delete?: never;
@@ -1884,7 +1884,7 @@ export interface paths {
         put?: never;
         /**
          * Rotate an API key
-         * @description Creates a new key with the same name and scopes. The old key goes on working for `overlap_seconds`, so that you can deploy the new one without a gap. The new text is in this response only.
+         * @description Creates a new key with the same name, role and scopes. The old key goes on working for `overlap_seconds`, so that you can deploy the new one without a gap. The new text is in this response only.
          */
         post: operations["rotate_key"];
         delete?: never;
@@ -3661,6 +3661,15 @@ export interface components {
              * @description When the key was revoked.
              */
             revoked_at: string | null;
+            /**
+             * @description Role of the key, the same as of users of the admin: `viewer` (sees no payloads), `support`, `operator` or `administrator`. An operation needs the scope and the role. Null: the scopes alone decide.
+             *
+             *     * `viewer` - Viewer
+             *     * `support` - Support
+             *     * `operator` - Operator
+             *     * `administrator` - Administrator
+             */
+            role: components["schemas"]["RoleEnum"] | null;
             /** @description What the key allows, one or more scopes. */
             scopes: components["schemas"]["ApiKeyScope"][];
             /** @description Id of the tenant it belongs to; null: a platform key, for all tenants. */
@@ -3684,8 +3693,17 @@ export interface components {
              * @default false
              */
             platform: boolean;
-            /** @description What the key allows, one or more scopes. */
-            scopes: components["schemas"]["ApiKeyScope"][];
+            /**
+             * @description Role of the key, the same as of users of the admin: `viewer` (sees no payloads), `support`, `operator` or `administrator`. An operation needs the scope and the role. Null: the scopes alone decide.
+             *
+             *     * `viewer` - Viewer
+             *     * `support` - Support
+             *     * `operator` - Operator
+             *     * `administrator` - Administrator
+             */
+            role?: components["schemas"]["RoleEnum"] | null;
+            /** @description What the key allows, one or more scopes; required without a `role`. Default: all that the role has, which is `read` for `viewer` and `support`, every scope for the others. */
+            scopes?: components["schemas"]["ApiKeyScope"][];
         };
         /** @description A page of ApiKey objects. */
         ApiKeyPage: {
@@ -3755,6 +3773,15 @@ export interface components {
              * @description When the key was revoked.
              */
             revoked_at: string | null;
+            /**
+             * @description Role of the key, the same as of users of the admin: `viewer` (sees no payloads), `support`, `operator` or `administrator`. An operation needs the scope and the role. Null: the scopes alone decide.
+             *
+             *     * `viewer` - Viewer
+             *     * `support` - Support
+             *     * `operator` - Operator
+             *     * `administrator` - Administrator
+             */
+            role: components["schemas"]["RoleEnum"] | null;
             /** @description What the key allows, one or more scopes. */
             scopes: components["schemas"]["ApiKeyScope"][];
             /** @description Id of the tenant it belongs to; null: a platform key, for all tenants. */
@@ -7764,7 +7791,7 @@ export interface components {
             /** @description What the plan allows. */
             allowed?: number;
             /**
-             * @description Kind of problem, for programs: the same on every platform. `invalid`: invalid request. `parse_error`: unreadable request. `malformed_request`: malformed request. `not_authenticated`: no api key. `authentication_failed`: invalid api key. `plan_exceeded`: limit of the plan reached. `permission_denied`: not allowed. `insufficient_scope`: missing scope. `platform_key_required`: platform key required. `endpoint_key_refused`: key of one endpoint. `sender_refused`: sender not allowed. `not_found`: not found. `unknown_tenant`: unknown tenant. `method_not_allowed`: method not allowed. `not_acceptable`: media type not available. `too_slow`: request too slow. `conflict`: conflict. `gone`: no longer kept. `length_required`: length required. `stale`: changed meanwhile. `too_large`: too large. `uri_too_long`: uri too long. `unsupported_media_type`: media type not supported. `idempotency_key_reused`: idempotency-key used before. `headers_too_large`: headers too large. `rate_limited`: too many requests. `throttled`: too many requests. `too_many_expensive_requests`: too many expensive requests. `error`: internal error. `transfer_coding_unsupported`: transfer coding not supported. `unavailable`: unavailable. `statement_timeout`: takes too long. `too_many_requests_in_progress`: too many requests in progress. `too_many_connections`: too many connections. `message_incomplete`: incomplete message. `signature_invalid`: signature not valid.
+             * @description Kind of problem, for programs: the same on every platform. `invalid`: invalid request. `parse_error`: unreadable request. `malformed_request`: malformed request. `not_authenticated`: no api key. `authentication_failed`: invalid api key. `plan_exceeded`: limit of the plan reached. `permission_denied`: not allowed. `insufficient_scope`: missing scope. `insufficient_role`: role too small. `platform_key_required`: platform key required. `endpoint_key_refused`: key of one endpoint. `sender_refused`: sender not allowed. `not_found`: not found. `unknown_tenant`: unknown tenant. `method_not_allowed`: method not allowed. `not_acceptable`: media type not available. `too_slow`: request too slow. `conflict`: conflict. `gone`: no longer kept. `length_required`: length required. `stale`: changed meanwhile. `too_large`: too large. `uri_too_long`: uri too long. `unsupported_media_type`: media type not supported. `idempotency_key_reused`: idempotency-key used before. `headers_too_large`: headers too large. `rate_limited`: too many requests. `throttled`: too many requests. `too_many_expensive_requests`: too many expensive requests. `error`: internal error. `transfer_coding_unsupported`: transfer coding not supported. `unavailable`: unavailable. `statement_timeout`: takes too long. `too_many_requests_in_progress`: too many requests in progress. `too_many_connections`: too many connections. `message_incomplete`: incomplete message. `signature_invalid`: signature not valid.
              * @example invalid
              */
             code: string;
@@ -8510,6 +8537,14 @@ export interface components {
          * @enum {string}
          */
         RequestRepeat: "connection_closed" | "stream_refused" | "http_1_1_required" | "unauthorized";
+        /**
+         * @description * `viewer` - Viewer
+         *     * `support` - Support
+         *     * `operator` - Operator
+         *     * `administrator` - Administrator
+         * @enum {string}
+         */
+        RoleEnum: "viewer" | "support" | "operator" | "administrator";
         /** @description A record of another system, as the source would receive it. */
         SampleRecord: {
             /** @description Start of the body as text, up to 16 KiB. */
@@ -14956,7 +14991,7 @@ export interface operations {
                      *       "sent": true,
                      *       "timing": {
                      *         "first_byte_ms": 30,
-                     *         "resolved_ms": 0,
+                     *         "resolved_ms": 3,
                      *         "total_ms": 42
                      *       }
                      *     }
@@ -17631,6 +17666,7 @@ export interface operations {
                      *           "name": "Backend",
                      *           "prefix": "wp_c2VjcmV0",
                      *           "revoked_at": null,
+                     *           "role": null,
                      *           "scopes": [
                      *             "publish",
                      *             "read"
@@ -17646,6 +17682,7 @@ export interface operations {
                      *           "name": "",
                      *           "prefix": "wp_c2VjcmV0",
                      *           "revoked_at": null,
+                     *           "role": null,
                      *           "scopes": [
                      *             "publish",
                      *             "manage",
@@ -17676,7 +17713,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 /**
                  * @example {
@@ -17707,6 +17744,7 @@ export interface operations {
                      *       "name": "Backend",
                      *       "prefix": "wp_c2VjcmV0",
                      *       "revoked_at": null,
+                     *       "role": null,
                      *       "scopes": [
                      *         "publish",
                      *         "read"
@@ -17751,6 +17789,7 @@ export interface operations {
                      *       "name": "Backend",
                      *       "prefix": "wp_c2VjcmV0",
                      *       "revoked_at": null,
+                     *       "role": null,
                      *       "scopes": [
                      *         "publish",
                      *         "read"
@@ -17831,6 +17870,7 @@ export interface operations {
                      *       "name": "Backend",
                      *       "prefix": "wp_c2VjcmV0",
                      *       "revoked_at": null,
+                     *       "role": null,
                      *       "scopes": [
                      *         "publish",
                      *         "read"

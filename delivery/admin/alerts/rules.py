@@ -66,6 +66,11 @@ class AlertRuleAdmin(AdminList):
     def delete_model(self, request: HttpRequest, obj: AlertRule) -> None:
         rules.delete_rule(obj)
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """List the rules only: their alerts stay, so nobody needs a permission to delete those."""
+        shown = [str(it) for it in objs]
+        return shown, {str(self.opts.verbose_name_plural): len(shown)}, set(), []
+
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[AlertRule]) -> None:
         for rule in queryset:
             try:
@@ -128,7 +133,7 @@ class AlertRuleAdmin(AdminList):
     severity_column = column("Severity", lambda row: pill(row.severity, SEVERITY_TONES.get(row.severity, "plain")))
     condition_column = column("Condition", lambda row: _label(row.condition))
     firing_column = column("Firing", lambda row: row.alerts.filter(state=Alert.State.FIRING).count())
-    evaluated_column = column("Evaluated (UTC)", lambda row: when(row.evaluated_at))
+    evaluated_column = column("Evaluated", lambda row: when(row.evaluated_at))
     owner_link = column("Rule of", lambda row: link(row.tenant, row.tenant.name) if row.tenant else "Operator")
 
 

@@ -161,7 +161,7 @@ class DeadLetterAdmin(AdminList):
     event_link = column("Event", lambda letter: link(letter.delivery.event, letter.delivery.event.type))
     endpoint_link = column("Endpoint", lambda letter: link(letter.endpoint, str(letter.endpoint)))
     tenant_link = column("Tenant", lambda letter: link(letter.tenant, letter.tenant.name))
-    failed = column("Failed at (UTC)", lambda letter: when(letter.failed_at), order="id")
+    failed = column("Failed at", lambda letter: when(letter.failed_at), order="id")
     acknowledged = column("Acknowledged", lambda letter: _when_and_by(letter.acknowledged_at, letter.acknowledged_by))
     closed = column("Replayed or discarded", lambda letter: _when_and_by(letter.closed_at, letter.closed_by))
     note_text = column("Reason given", lambda letter: letter.note or NOTHING)

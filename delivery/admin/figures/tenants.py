@@ -15,6 +15,8 @@ from subscriptions.admin.accounts import TenantAdmin
 from subscriptions.models import Tenant
 from webhooks.kit.admin.display import NOTHING
 
+ROW = '<tr><td>{}</td><td class="wp-number">{}</td><td class="wp-number">{}</td><td>{}</td></tr>'
+
 admin.site.unregister(Tenant)
 
 
@@ -51,7 +53,7 @@ class TenantWithFiguresAdmin(TenantAdmin):
     def limits(self, tenant: Tenant) -> SafeString | str:
         if tenant._state.adding:
             return NOTHING
-        rows = format_html_join("", "<tr>" + "<td>{}</td>" * 4 + "</tr>", map(_cells, limits_of(tenant)))
+        rows = format_html_join("", ROW, map(_cells, limits_of(tenant)))
         head = "<tr><th>Limit</th><th>Used</th><th>Allowed</th><th>What it counts</th></tr>"
         return format_html(f'<table class="wp-table">{head}{{}}</table>', rows)
 

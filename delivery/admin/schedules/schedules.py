@@ -137,8 +137,8 @@ class ScheduleAdmin(AdminList):
         return response
 
     state_column = column("State", lambda row: state_pill(row.state))
-    next_column = column("Next occurrence (UTC)", lambda row: when(row.next_at))
-    last_column = column("Last occurrence (UTC)", lambda row: when(row.last_at))
+    next_column = column("Next occurrence", lambda row: when(row.next_at))
+    last_column = column("Last occurrence", lambda row: when(row.last_at))
     tenant_link = column("Tenant", lambda row: link(row.tenant, row.tenant.name))
 
 

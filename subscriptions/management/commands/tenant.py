@@ -9,7 +9,7 @@ from django.db import transaction
 from subscriptions.errors import Invalid
 from subscriptions.models import Scope
 from subscriptions.tenants.keys import create_key
-from subscriptions.tenants.tenants import create_tenant
+from subscriptions.tenants.tenants import create_tenant, of_same_name
 from subscriptions.validation import check_name, check_uid
 from webhooks.kit.audit.commands import AuditedCommand
 
@@ -34,4 +34,7 @@ class Command(AuditedCommand):
                 _, text = create_key(tenant, Scope.values, name="manage.py tenant")
         except Invalid as error:
             raise CommandError(f"{error.field}: {error}") from None
+        others = ", ".join(it.public_id for it in of_same_name(tenant))
+        if others:
+            self.stderr.write(f"Note: this name is also that of {others}. With --uid a name is not created twice.")
         self.stdout.write(json.dumps({"tenant": tenant.public_id, "api_key": text}))

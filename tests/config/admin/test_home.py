@@ -21,6 +21,7 @@ from delivery.models import Alert, AlertRule, Lane, UsageIncrement
 from delivery.sending.attempt_stats import AttemptStats
 from delivery.transports.outcome import Failure, Outcome
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event
+from tests.delivery.factories_load import make_heartbeat
 from tests.factories import make_endpoint, make_tenant
 
 pytestmark = pytest.mark.django_db
@@ -167,3 +168,57 @@ def test_parts_tell_silent_workers() -> None:
     assert states["Workers"].tone == "bad"
     assert states["Workers"].state.startswith("silent for")
     assert states["Database"].tone == "good"
+
+
+def states_by_name() -> dict[str, Part]:
+    return {it.name: it for it in parts.platform_parts(cached_status.get(""), datetime.now(UTC))}
+
+
+def test_programs_are_judged_by_their_signs_of_life() -> None:
+    measure_backlog()
+    for role in ("web", "worker", "beat", "drain"):
+        make_heartbeat(role)
+    make_heartbeat("worker", machine="machine-2", reported_at=NOW - timedelta(minutes=5))
+    found = states_by_name()
+    assert {name: found[name].state for name in ("Web servers", "Workers", "Periodic tasks")} == {
+        "Web servers": "1 running",
+        "Workers": "1 of 2 silent",
+        "Periodic tasks": "1 running",
+    }
+    assert (found["Workers"].tone, found["Workers"].detail) == (
+        "warn",
+        "Silent: worker on machine-2",
+    )
+    assert found["Drains"].tone == "good"
+
+
+@pytest.mark.parametrize(
+    ("role", "name"),
+    [
+        ("worker", "Workers"),
+        ("beat", "Periodic tasks"),
+        ("drain", "Drains"),
+        ("web", "Web servers"),
+    ],
+)
+def test_program_that_is_silent_everywhere_is_bad(role: str, name: str) -> None:
+    measure_backlog()
+    make_heartbeat(role, reported_at=NOW - timedelta(minutes=5))
+    found = states_by_name()[name]
+    assert found.tone == "bad"
+    assert found.state.startswith("silent for")
+
+
+def test_program_that_no_machine_runs_is_bad() -> None:
+    measure_backlog()
+    make_heartbeat("web")
+    found = states_by_name()
+    assert [found[name].state for name in ("Workers", "Periodic tasks", "Drains")] == ["none running"] * 3
+
+
+def test_running_workers_that_run_no_sweep_are_bad() -> None:
+    measure_backlog()
+    later = datetime.now(UTC) + timedelta(minutes=10)
+    make_heartbeat("worker")
+    states = {it.name: it for it in parts.platform_parts(cached_status.get(""), later)}
+    assert states["Workers"].state.startswith("silent for")

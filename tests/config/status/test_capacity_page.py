@@ -1,6 +1,7 @@
 """Check the admin's page Capacity, and its charts."""
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -10,11 +11,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from config.admin.capacity import CAPACITY, DELAY
-from config.status.charts import HEIGHT, WIDTH, Period, chart, nice_top
+from config.admin.capacity import charts
 from config.status.status import cached_status
 from delivery.models import LoadMinute
 from tests.delivery.factories_load import make_drain_report, make_lane_behind
+from webhooks.kit.charts.line_chart import HEIGHT, WIDTH, Chart
 
 pytestmark = pytest.mark.django_db
 PAGE = "admin:delivery_drainreport_changelist"
@@ -93,29 +94,38 @@ def test_dashboard_links_to_the_page() -> None:
 
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def charts_at_noon(name: str) -> list[Chart]:
+    return charts(list(LoadMinute.objects.order_by("begins_at")), NOON, name, BERLIN)
 
 
 def test_chart_spans_the_period_and_breaks_lines_where_minutes_are_missing() -> None:
-    minutes = [make_minute(NOON - timedelta(minutes=back), used=used) for back, used in ((60, 0), (59, 0.5), (1, 1))]
-    drawn = chart("Capacity", CAPACITY, minutes, Period(NOON, timedelta(hours=1)), top=100)
+    for back, used in ((59, 0), (58, 0.5), (0, 1)):
+        make_minute(NOON - timedelta(minutes=back), used=used)
+    drawn, *_ = charts_at_noon("hour")
     used = drawn.lines[0]
-    x = WIDTH / 60
+    first, second, last = (round(WIDTH * (place + 0.5) / 60, 1) for place in (0, 1, 59))
     assert used.paths == [
-        f"M0.0,{HEIGHT}.0 L{round(x, 1)},{HEIGHT / 2}",
-        f"M{round(59 * x, 1)},0.0 L{round(59 * x, 1)},0.0",
+        f"M{first},{HEIGHT}.0 L{second},{HEIGHT / 2}",
+        f"M{last - 1},0.0 L{last + 1},0.0",
     ]
-    assert used.latest == "100 %"
+    assert used.total == "100 %"
     assert [it.label for it in drawn.levels] == ["0 %", "50 %", "100 %"]
-    assert [it.label for it in drawn.times] == ["11:00", "11:15", "11:30", "11:45", "12:00"]
-    assert drawn.hovers[1].title == "11:01: drains in use 50 %, database wait 0 %, processors 0 %"
+    assert [it.label for it in drawn.times] == ["13:01", "13:16", "13:31", "13:46"]
+    assert drawn.hovers[1].title == "13:02 to 13:03: drains in use 50 %, database wait 0 %, processors 0 %"
+
+
+def test_chart_of_a_day_shows_the_busiest_minute_of_five() -> None:
+    for back, used in ((9, 0.2), (8, 0.7), (7, 0.1)):
+        make_minute(NOON - timedelta(minutes=back), used=used)
+    drawn, *_ = charts_at_noon("day")
+    assert [it.title for it in drawn.hovers if "70 %" in it.title] == [
+        "13:50 to 13:55: drains in use 70 %, database wait 0 %, processors 0 %"
+    ]
 
 
 def test_chart_of_higher_figures_grows() -> None:
-    minutes = [make_minute(NOON, seconds_behind=1_234.0)]
-    drawn = chart("Wait", DELAY, minutes, Period(NOON, timedelta(hours=1)), top=10)
-    assert [it.label for it in drawn.levels] == ["0 s", "1,000 s", "2,000 s"]
-
-
-@pytest.mark.parametrize(("value", "top"), [(0, 1), (1, 1), (1.1, 2), (3, 5), (99, 100), (100, 100), (1234, 2000)])
-def test_nice_top_is_a_round_number_not_below_the_value(value: float, top: float) -> None:
-    assert nice_top(value) == top
+    make_minute(NOON, seconds_behind=1_234.0)
+    assert [it.label for it in charts_at_noon("hour")[2].levels] == ["0 s", "1,000 s", "2,000 s"]

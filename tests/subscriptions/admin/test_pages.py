@@ -142,6 +142,43 @@ def test_new_key_is_shown_once():
     assert keys.find_key(text[text.index("wp_", 3) :][:46]) == key
 
 
+def test_rotated_key_is_shown_once_and_the_old_one_ends():
+    key, text = make_key(make_tenant(), name="backend")
+    client = staff("view_apikey", "add_apikey")
+    confirmation = act(client, "apikey", "rotate", key)
+    assert "backend" in confirmation.text
+    assert ApiKey.objects.count() == 1
+    shown = act(client, "apikey", "rotate", key, confirmed="yes")
+    created = ApiKey.objects.exclude(pk=key.pk).get()
+    assert created.key_prefix in shown.text
+    assert shown["Cache-Control"].startswith("no-store")
+    key.refresh_from_db()
+    assert key.expires_at is not None
+    assert keys.find_key(text) == key
+
+
+@pytest.mark.parametrize(
+    ("given", "scopes"),
+    [
+        ({"role": "viewer"}, ["read"]),
+        ({"role": "operator", "scopes": ["read"]}, ["read"]),
+    ],
+)
+def test_new_key_has_the_scopes_of_its_role(given, scopes):
+    body = {"name": "on call", "expires_at_0": "", "expires_at_1": "", **given}
+    staff("view_apikey", "add_apikey").post(reverse("admin:subscriptions_apikey_add"), body)
+    key = ApiKey.objects.get()
+    assert (key.role, key.scopes) == (given["role"], scopes)
+
+
+@pytest.mark.parametrize("given", [{}, {"role": "viewer", "scopes": ["manage"]}])
+def test_key_without_scopes_or_beyond_its_role_is_refused(given):
+    body = {"name": "on call", "expires_at_0": "", "expires_at_1": "", **given}
+    shown = staff("view_apikey", "add_apikey").post(reverse("admin:subscriptions_apikey_add"), body)
+    assert "scopes" in shown.context["adminform"].form.errors
+    assert not ApiKey.objects.exists()
+
+
 def test_revoked_key_is_invalid():
     key, text = make_key()
     act(staff("view_apikey", "change_apikey"), "apikey", "revoke", key)

@@ -84,7 +84,7 @@ class AuditEntryAdmin(AdminList):
         shown = f"{reverse('admin:webhooks_auditentry_export')}?{request.GET.urlencode()}"
         return super().changelist_view(request, {**(extra_context or {}), "export": shown})
 
-    at = column("Time (UTC)", lambda entry: when(entry.created_at))
+    at = column("Time", lambda entry: when(entry.created_at))
 
     @admin.display(description="Who")
     def who(self, entry: AuditEntry) -> str:

@@ -73,7 +73,10 @@ def shortened(text: str) -> str:
 
 
 def when(moment: datetime | None) -> SafeString | str:
-    """Return a time in UTC to the second, with its microseconds in the tooltip."""
+    """Return a time in UTC to the second, with its microseconds in the tooltip.
+
+    ``webhooks/times.js`` writes it in the zone of the viewer.
+    """
     if moment is None:
         return NOTHING
     at = moment.astimezone(UTC)
@@ -81,7 +84,7 @@ def when(moment: datetime | None) -> SafeString | str:
         '<time class="wp-time" datetime="{}" title="{}">{}</time>',
         at.isoformat(),
         at.isoformat(sep=" ", timespec="microseconds"),
-        at.strftime("%Y-%m-%d %H:%M:%S"),
+        at.strftime("%Y-%m-%d %H:%M:%S UTC"),
     )
 
 

@@ -79,4 +79,4 @@ class JobAdmin(AdminList):
     progress = column(
         "Progress", lambda row: format_html("{} {} / {}", progress_bar(row), f"{row.done:,}", f"{row.total:,}")
     )
-    created = column("Requested (UTC)", lambda row: when(row.created_at))
+    created = column("Requested", lambda row: when(row.created_at))

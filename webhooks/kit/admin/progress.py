@@ -6,7 +6,7 @@ from typing import Any
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from webhooks.kit.admin.display import Tone, pill
+from webhooks.kit.admin.display import Tone, pill, when
 from webhooks.kit.jobs.duration import duration
 from webhooks.kit.jobs.sliced_jobs import CANCELLED, FINISHED, RUNNING
 
@@ -23,15 +23,16 @@ def progress_bar(job: Any) -> SafeString:
     is_done = job.state == FINISHED or not job.total
     percent = 100 if is_done else min(100, round(100 * job.done / job.total))
     return format_html(
-        '<span class="wp-progress" role="progressbar" aria-valuenow="{0}"><span style="width: {0}%"></span></span>',
+        '<span class="wp-progress" role="progressbar" aria-label="Progress" aria-valuenow="{0}">'
+        '<span style="width: {0}%"></span></span>',
         percent,
     )
 
 
-def rate_and_time(job: Any) -> str:
+def rate_and_time(job: Any) -> SafeString | str:
     """Return the rate of a job, and how long it will take or when it ended."""
     rate = f"Up to {job.rate:,} per second"
     if job.finished_at is not None:
-        return f"{rate}; ended {job.finished_at:%Y-%m-%d %H:%M:%S} UTC"
+        return format_html("{}; ended {}", rate, when(job.finished_at))
     left = max(job.total - job.done, 0) / job.rate
     return f"{rate}; about {duration(timedelta(seconds=left))} left" if left >= 1 else rate

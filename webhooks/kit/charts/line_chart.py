@@ -1,6 +1,6 @@
 """Compute the shapes of a line chart over a time axis, in the coordinates of its SVG. Pure.
 
-The template ``webhooks/admin/charts.html`` draws them.
+The template ``webhooks/admin/chart.html`` draws them.
 """
 
 from collections.abc import Callable, Sequence

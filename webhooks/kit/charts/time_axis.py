@@ -22,6 +22,7 @@ PERIODS = ("hour", "day", "week", "month", "year")
 FIVE_MINUTES, HOUR, DAY = timedelta(minutes=5), timedelta(hours=1), timedelta(days=1)
 QUARTERS = (0, 6, 12, 18)  # o'clock
 WEEKS = 52
+FINE_TICKS = 4  # labelled edges of a fine axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,17 @@ def time_axis(name: str, now: datetime, zone: ZoneInfo) -> TimeAxis:
         edges = _local_edges(last, days, hours, zone, now)
         previous = _local_edges(last - timedelta(days=days), days, hours, zone, None)[: len(edges)]
     return TimeAxis(name, zone, edges, previous, list(_ticks(name, edges, zone)))
+
+
+def fine_axis(length: timedelta, step: timedelta, now: datetime, zone: ZoneInfo) -> TimeAxis:
+    """Return the steps of the time up to ``now``, for values that are kept for each minute; it has no time before."""
+    seconds = int(step.total_seconds())
+    end = datetime.fromtimestamp((int(now.timestamp()) // seconds + 1) * seconds, UTC)
+    count = length // step
+    edges = [end - step * back for back in range(count, -1, -1)]
+    marked = range(0, count, count // FINE_TICKS)
+    ticks = [Tick(number, f"{edges[number].astimezone(zone):%H:%M}") for number in marked]
+    return TimeAxis("hour", zone, edges, [], ticks)
 
 
 def _local_edges(last: date, days: int, hours: Sequence[int], zone: ZoneInfo, now: datetime | None) -> list[datetime]:

@@ -37,3 +37,10 @@ def test_invalid_arguments_are_rejected_and_write_nothing(arguments):
         run(*arguments)
     assert Tenant.objects.count() == 1
     assert not ApiKey.objects.exists()
+
+
+def test_name_of_another_tenant_is_pointed_out_beside_the_line():
+    other, errors = make_tenant(name="Acme"), StringIO()
+    call_command("tenant", "Acme", stdout=StringIO(), stderr=errors)
+    assert other.public_id in errors.getvalue()
+    assert "--uid" in errors.getvalue()

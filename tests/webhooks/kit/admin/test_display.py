@@ -22,7 +22,7 @@ def test_missing_value_is_shown_as_nothing() -> None:
 def test_time_is_shown_in_utc_with_microseconds_in_the_tooltip() -> None:
     east = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=timezone(timedelta(hours=2)))
     shown = when(east)
-    assert ">2026-01-02 01:04:05<" in shown
+    assert ">2026-01-02 01:04:05 UTC<" in shown
     assert f'title="{east.astimezone(UTC).isoformat(sep=" ", timespec="microseconds")}"' in shown
 
 

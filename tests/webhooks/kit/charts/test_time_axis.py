@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from webhooks.kit.charts.time_axis import PERIODS, time_axis
+from webhooks.kit.charts.time_axis import PERIODS, fine_axis, time_axis
 
 BERLIN, KOLKATA, UTC_ZONE = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Kolkata"), ZoneInfo("UTC")
 NOON = datetime(2026, 5, 4, 12, 3, tzinfo=UTC)
@@ -75,3 +75,11 @@ def test_week_before_is_compared_by_the_same_clock_times() -> None:
     before = [it.astimezone(BERLIN) for it in axis.previous]
     now = [it.astimezone(BERLIN) for it in axis.edges]
     assert [(it.weekday(), it.hour) for it in before] == [(it.weekday(), it.hour) for it in now]
+
+
+def test_fine_axis_has_a_period_for_each_step_up_to_the_present() -> None:
+    axis = fine_axis(HOUR, timedelta(minutes=1), NOON, BERLIN)
+    assert (len(axis.edges), axis.previous) == (61, [])
+    assert axis.edges[-2] <= NOON < axis.edges[-1]
+    assert [tick.label for tick in axis.ticks] == ["13:04", "13:19", "13:34", "13:49"]
+    assert axis.label(0) == "13:04 to 13:05"

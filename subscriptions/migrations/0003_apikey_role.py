@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     """Add a column."""
 
-    dependencies = [("subscriptions", "0001_initial")]
+    dependencies = [("subscriptions", "0002_archive_and_usage")]
 
     operations = [
         migrations.AddField(

@@ -1,0 +1,1 @@
+"""Format values on the admin's pages of every app."""
