@@ -75,6 +75,7 @@ ROOMS = {
     "webhooks.inbound_urls webhooks.readers webhooks.sources.kinds",
     "webhooks.admin": f"{GROUND} {RECEIVER} {WORK} {AUDIT} webhooks.schemes webhooks.senders webhooks.api "
     "webhooks.readers webhooks.sources.kinds",
+    "webhooks.templatetags": "webhooks.kit",
     "webhooks.management": "webhooks.kit webhooks.processing webhooks.api",
     "webhooks.apps": "webhooks.kit webhooks.checks webhooks.defaults webhooks.host.project webhooks.host.logs "
     "webhooks.processing",
@@ -192,7 +193,8 @@ ROOMS = {
 }
 PURE = ("webhooks.wire", "webhooks.schemes", "webhooks.senders", "delivery.schedules.expressions")
 FORBIDDEN_IN_PURE = ("django", "rest_framework", "celery", "requests", "urllib3", "pycurl", "socket", "time")
-THIN = ("admin", "api", "urls", "tasks", "management", "portal")  # rooms without rules, which nothing else imports
+# Rooms without rules, which nothing else imports.
+THIN = ("admin", "templatetags", "api", "urls", "tasks", "management", "portal")
 # Folders of plug-ins, one file a kind: of any length.
 PLUGINS = {"webhooks.schemes", "webhooks.sources.kinds", "delivery.destinations", "delivery.alerts.conditions"}
 MOST_MODULES = 14  # side by side in one folder

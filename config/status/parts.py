@@ -1,8 +1,8 @@
 """Say of each part of the platform whether it works: database, broker, programs, sources, schedules, alerts.
 
 Programs write a sign of life every few seconds (``delivery.load.processes``); where they do not, because another
-supervisor than ours runs them, what they have done tells. Each is a look at a few rows by an index, or the cached response of the readiness probe, so a page may ask every few
-seconds.
+supervisor than ours runs them, what they have done tells. Each is a look at a few rows by an index, or the cached
+response of the readiness probe, so a page may ask every few seconds.
 """
 
 from collections.abc import Callable
@@ -47,7 +47,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the parts are judged by."""
+    """Hold what the parts are judged by."""
 
     status: PlatformStatus
     programs: Processes

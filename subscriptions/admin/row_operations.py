@@ -65,7 +65,7 @@ class Button:
 
 
 class Operations(Generic[R]):
-    """The operations on the rows of one table, by name, in the order of their buttons."""
+    """Keep the operations on the rows of one table, by name, in the order of their buttons."""
 
     def __init__(self, rows: Callable[[], QuerySet[R]]) -> None:
         """``rows`` returns the rows that can be operated on."""

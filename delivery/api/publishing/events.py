@@ -35,8 +35,8 @@ from delivery.reading import expand, queries
 from subscriptions.api.authentication import principal
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Scope
+from webhooks.kit.bodies.payloads import hide_payloads
 from webhooks.kit.rest.errors import Conflict
-from webhooks.kit.rest.payloads import hide_payloads
 from webhooks.kit.rest.resources import ReadOnlyResource
 
 DATA = ("data", "data_base64")  # members of a CloudEvent that hold the payload

@@ -25,10 +25,10 @@ from rest_framework.serializers import BaseSerializer, Serializer
 from rest_framework.viewsets import GenericViewSet
 
 from webhooks.kit.audit.operation import current_operation
+from webhooks.kit.bodies.payloads import hide_payloads, may_see_payloads
 from webhooks.kit.rest.errors import PreconditionFailed
 from webhooks.kit.rest.lookup import find, require
 from webhooks.kit.rest.pages import CursorPages
-from webhooks.kit.rest.payloads import hide_payloads, may_see_payloads
 from webhooks.kit.rest.query_params import QueryParams
 from webhooks.kit.rest.strict_views import StrictView
 from webhooks.kit.rows import is_uid, uid_format

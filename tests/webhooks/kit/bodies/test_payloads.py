@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from webhooks.kit.rest.payloads import HIDDEN, hide_payloads, may_see_payloads
+from webhooks.kit.bodies.payloads import HIDDEN, hide_payloads, may_see_payloads
 
 
 @pytest.mark.parametrize(
