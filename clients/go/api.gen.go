@@ -1687,6 +1687,30 @@ func (e RequestRepeat) Valid() bool {
 	}
 }
 
+// Defines values for RoleEnum.
+const (
+	RoleEnumAdministrator RoleEnum = "administrator"
+	RoleEnumOperator      RoleEnum = "operator"
+	RoleEnumSupport       RoleEnum = "support"
+	RoleEnumViewer        RoleEnum = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the RoleEnum enum.
+func (e RoleEnum) Valid() bool {
+	switch e {
+	case RoleEnumAdministrator:
+		return true
+	case RoleEnumOperator:
+		return true
+	case RoleEnumSupport:
+		return true
+	case RoleEnumViewer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ScheduleActionAfterCompletion.
 const (
 	ScheduleActionAfterCompletionDelete ScheduleActionAfterCompletion = "delete"
@@ -4387,6 +4411,14 @@ type ApiKey struct {
 	// RevokedAt When the key was revoked.
 	RevokedAt *time.Time `json:"revoked_at"`
 
+	// Role Role of the key, the same as of users of the admin: `viewer` (sees no payloads), `support`, `operator` or `administrator`. An operation needs the scope and the role. Null: the scopes alone decide.
+	//
+	// * `viewer` - Viewer
+	// * `support` - Support
+	// * `operator` - Operator
+	// * `administrator` - Administrator
+	Role *RoleEnum `json:"role"`
+
 	// Scopes What the key allows, one or more scopes.
 	Scopes []ApiKeyScope `json:"scopes"`
 
@@ -4411,8 +4443,16 @@ type ApiKeyCreateRequest struct {
 	// Platform Whether to create a platform key, which acts for every tenant. Needs a platform key itself, and names no tenant. Default: false.
 	Platform *bool `json:"platform,omitempty"`
 
-	// Scopes What the key allows, one or more scopes.
-	Scopes []ApiKeyScope `json:"scopes"`
+	// Role Role of the key, the same as of users of the admin: `viewer` (sees no payloads), `support`, `operator` or `administrator`. An operation needs the scope and the role. Null: the scopes alone decide.
+	//
+	// * `viewer` - Viewer
+	// * `support` - Support
+	// * `operator` - Operator
+	// * `administrator` - Administrator
+	Role *RoleEnum `json:"role,omitempty"`
+
+	// Scopes What the key allows, one or more scopes; required without a `role`. Default: all that the role has, which is `read` for `viewer` and `support`, every scope for the others.
+	Scopes *[]ApiKeyScope `json:"scopes,omitempty"`
 }
 
 // ApiKeyPage A page of ApiKey objects.
@@ -4470,6 +4510,14 @@ type ApiKeyWithSecret struct {
 
 	// RevokedAt When the key was revoked.
 	RevokedAt *time.Time `json:"revoked_at"`
+
+	// Role Role of the key, the same as of users of the admin: `viewer` (sees no payloads), `support`, `operator` or `administrator`. An operation needs the scope and the role. Null: the scopes alone decide.
+	//
+	// * `viewer` - Viewer
+	// * `support` - Support
+	// * `operator` - Operator
+	// * `administrator` - Administrator
+	Role *RoleEnum `json:"role"`
 
 	// Scopes What the key allows, one or more scopes.
 	Scopes []ApiKeyScope `json:"scopes"`
@@ -8672,7 +8720,7 @@ type Problem struct {
 	// Allowed What the plan allows.
 	Allowed *int `json:"allowed,omitempty"`
 
-	// Code Kind of problem, for programs: the same on every platform. `invalid`: invalid request. `parse_error`: unreadable request. `malformed_request`: malformed request. `not_authenticated`: no api key. `authentication_failed`: invalid api key. `plan_exceeded`: limit of the plan reached. `permission_denied`: not allowed. `insufficient_scope`: missing scope. `platform_key_required`: platform key required. `endpoint_key_refused`: key of one endpoint. `sender_refused`: sender not allowed. `not_found`: not found. `unknown_tenant`: unknown tenant. `method_not_allowed`: method not allowed. `not_acceptable`: media type not available. `too_slow`: request too slow. `conflict`: conflict. `gone`: no longer kept. `length_required`: length required. `stale`: changed meanwhile. `too_large`: too large. `uri_too_long`: uri too long. `unsupported_media_type`: media type not supported. `idempotency_key_reused`: idempotency-key used before. `headers_too_large`: headers too large. `rate_limited`: too many requests. `throttled`: too many requests. `too_many_expensive_requests`: too many expensive requests. `error`: internal error. `transfer_coding_unsupported`: transfer coding not supported. `unavailable`: unavailable. `statement_timeout`: takes too long. `too_many_requests_in_progress`: too many requests in progress. `too_many_connections`: too many connections. `message_incomplete`: incomplete message. `signature_invalid`: signature not valid.
+	// Code Kind of problem, for programs: the same on every platform. `invalid`: invalid request. `parse_error`: unreadable request. `malformed_request`: malformed request. `not_authenticated`: no api key. `authentication_failed`: invalid api key. `plan_exceeded`: limit of the plan reached. `permission_denied`: not allowed. `insufficient_scope`: missing scope. `insufficient_role`: role too small. `platform_key_required`: platform key required. `endpoint_key_refused`: key of one endpoint. `sender_refused`: sender not allowed. `not_found`: not found. `unknown_tenant`: unknown tenant. `method_not_allowed`: method not allowed. `not_acceptable`: media type not available. `too_slow`: request too slow. `conflict`: conflict. `gone`: no longer kept. `length_required`: length required. `stale`: changed meanwhile. `too_large`: too large. `uri_too_long`: uri too long. `unsupported_media_type`: media type not supported. `idempotency_key_reused`: idempotency-key used before. `headers_too_large`: headers too large. `rate_limited`: too many requests. `throttled`: too many requests. `too_many_expensive_requests`: too many expensive requests. `error`: internal error. `transfer_coding_unsupported`: transfer coding not supported. `unavailable`: unavailable. `statement_timeout`: takes too long. `too_many_requests_in_progress`: too many requests in progress. `too_many_connections`: too many connections. `message_incomplete`: incomplete message. `signature_invalid`: signature not valid.
 	Code string `json:"code"`
 
 	// Detail What is wrong with this request.
@@ -9422,6 +9470,12 @@ type RequestPreview struct {
 // * `http_1_1_required` - http_1_1_required
 // * `unauthorized` - unauthorized
 type RequestRepeat string
+
+// RoleEnum * `viewer` - Viewer
+// * `support` - Support
+// * `operator` - Operator
+// * `administrator` - Administrator
+type RoleEnum string
 
 // SampleRecord A record of another system, as the source would receive it.
 type SampleRecord struct {
