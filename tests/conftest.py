@@ -104,7 +104,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Spare the garbage collector what all tests share: walking it took a tenth of their time."""
+    """Spare the garbage collector what all tests share."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)

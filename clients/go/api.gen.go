@@ -979,6 +979,30 @@ func (e EventTransformerTextsEscape) Valid() bool {
 	}
 }
 
+// Defines values for KeyRole.
+const (
+	KeyRoleAdministrator KeyRole = "administrator"
+	KeyRoleOperator      KeyRole = "operator"
+	KeyRoleSupport       KeyRole = "support"
+	KeyRoleViewer        KeyRole = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the KeyRole enum.
+func (e KeyRole) Valid() bool {
+	switch e {
+	case KeyRoleAdministrator:
+		return true
+	case KeyRoleOperator:
+		return true
+	case KeyRoleSupport:
+		return true
+	case KeyRoleViewer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for LimitSetBy.
 const (
 	LimitSetByPlan    LimitSetBy = "plan"
@@ -1681,30 +1705,6 @@ func (e RequestRepeat) Valid() bool {
 	case RequestRepeatStreamRefused:
 		return true
 	case RequestRepeatUnauthorized:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for RoleEnum.
-const (
-	RoleEnumAdministrator RoleEnum = "administrator"
-	RoleEnumOperator      RoleEnum = "operator"
-	RoleEnumSupport       RoleEnum = "support"
-	RoleEnumViewer        RoleEnum = "viewer"
-)
-
-// Valid indicates whether the value is a known member of the RoleEnum enum.
-func (e RoleEnum) Valid() bool {
-	switch e {
-	case RoleEnumAdministrator:
-		return true
-	case RoleEnumOperator:
-		return true
-	case RoleEnumSupport:
-		return true
-	case RoleEnumViewer:
 		return true
 	default:
 		return false
@@ -4417,7 +4417,7 @@ type ApiKey struct {
 	// * `support` - Support
 	// * `operator` - Operator
 	// * `administrator` - Administrator
-	Role *RoleEnum `json:"role"`
+	Role *KeyRole `json:"role"`
 
 	// Scopes What the key allows, one or more scopes.
 	Scopes []ApiKeyScope `json:"scopes"`
@@ -4449,7 +4449,7 @@ type ApiKeyCreateRequest struct {
 	// * `support` - Support
 	// * `operator` - Operator
 	// * `administrator` - Administrator
-	Role *RoleEnum `json:"role,omitempty"`
+	Role *KeyRole `json:"role,omitempty"`
 
 	// Scopes What the key allows, one or more scopes; required without a `role`. Default: all that the role has, which is `read` for `viewer` and `support`, every scope for the others.
 	Scopes *[]ApiKeyScope `json:"scopes,omitempty"`
@@ -4517,7 +4517,7 @@ type ApiKeyWithSecret struct {
 	// * `support` - Support
 	// * `operator` - Operator
 	// * `administrator` - Administrator
-	Role *RoleEnum `json:"role"`
+	Role *KeyRole `json:"role"`
 
 	// Scopes What the key allows, one or more scopes.
 	Scopes []ApiKeyScope `json:"scopes"`
@@ -8035,6 +8035,12 @@ type JsonWebKeySet struct {
 	Keys []JsonWebKey `json:"keys"`
 }
 
+// KeyRole * `viewer` - Viewer
+// * `support` - Support
+// * `operator` - Operator
+// * `administrator` - Administrator
+type KeyRole string
+
 // LaneBehind An endpoint with a delivery that has been due for more than 5 s, and why.
 type LaneBehind struct {
 	// Because Why it is behind.
@@ -9470,12 +9476,6 @@ type RequestPreview struct {
 // * `http_1_1_required` - http_1_1_required
 // * `unauthorized` - unauthorized
 type RequestRepeat string
-
-// RoleEnum * `viewer` - Viewer
-// * `support` - Support
-// * `operator` - Operator
-// * `administrator` - Administrator
-type RoleEnum string
 
 // SampleRecord A record of another system, as the source would receive it.
 type SampleRecord struct {

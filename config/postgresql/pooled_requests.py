@@ -50,7 +50,7 @@ def shares_sessions(parameters: dict[str, Any]) -> bool:
     ours = {**parameters, "autocommit": True, "prepare_threshold": None}
     with psycopg.connect(**ours) as one:
         first = _session(one)
-        if first == one.info.backend_pid:  # of the server's own greeting: there is no pooler
+        if first == one.info.backend_pid:  # as the server itself names it: there is no pooler
             return False
         with psycopg.connect(**ours) as other:
             for _ in range(ROUNDS):

@@ -28,7 +28,7 @@ OWN_APP = InstalledVersion._meta.app_label
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the operator wants: where to back up (None: nowhere), and how long a migration may wait for a lock."""
+    """Hold what the operator wants: where to back up (None: nowhere), and how long a migration may wait for a lock."""
 
     backup: Path | None = None
     patience: float = PATIENCE
@@ -42,7 +42,7 @@ def findings(pending: list[PendingMigration], options: Options) -> Iterator[Find
 
 
 def needs_backup(pending: list[PendingMigration]) -> bool:
-    """Return whether the upgrade changes what somebody may want to have back."""
+    """Return whether the upgrade changes a database that has content."""
     return bool(pending) and not is_empty_database()
 
 

@@ -64,8 +64,8 @@ def is_installed(heads: Heads) -> bool:
 def begin(before: Heads, backup: str) -> InstalledVersion:
     """Return the record of this upgrade, that of an interrupted one if there is any.
 
-    ``before``: the migrations that the database has. If no record has them, one is made of them too: somebody has
-    migrated by hand, or with a version that did not record it. ``backup``: its directory, of the state before.
+    ``before``: the migrations that the database has. If no record has them, one is made of them too: they were
+    applied by hand, or by a version that made no records. ``backup``: its directory, of the state before.
     """
     newest = versions().first()
     if newest is not None and newest.installed_at is None:

@@ -139,6 +139,7 @@ VARYING = {
     "connect_ms": 2,
     "tls_ms": 9,
     "first_byte_ms": 30,
+    "resolved_ms": 1,
     "total_ms": 42,
     "p50": 42,
     "p90": 42,

@@ -1503,6 +1503,15 @@ class JsonWebKeySet(TypedDict):
     """
 
 
+KeyRole: TypeAlias = Literal["viewer", "support", "operator", "administrator"]
+"""
+* `viewer` - Viewer
+* `support` - Support
+* `operator` - Operator
+* `administrator` - Administrator
+"""
+
+
 class LaneBehind(TypedDict):
     """
     An endpoint with a delivery that has been due for more than 5 s, and why.
@@ -2521,15 +2530,6 @@ RequestRepeat: TypeAlias = Literal["connection_closed", "stream_refused", "http_
 * `stream_refused` - stream_refused
 * `http_1_1_required` - http_1_1_required
 * `unauthorized` - unauthorized
-"""
-
-
-RoleEnum: TypeAlias = Literal["viewer", "support", "operator", "administrator"]
-"""
-* `viewer` - Viewer
-* `support` - Support
-* `operator` - Operator
-* `administrator` - Administrator
 """
 
 
@@ -4852,7 +4852,7 @@ class ApiKey(TypedDict):
     """
     What the key allows, one or more scopes.
     """
-    role: RoleEnum | None
+    role: KeyRole | None
     """
     Role of the key, the same as of users of the admin: `viewer` (sees no payloads), `support`, `operator` or `administrator`. An operation needs the scope and the role. Null: the scopes alone decide.
 
@@ -4896,7 +4896,7 @@ class ApiKeyCreateRequest(TypedDict, closed=True):
     """
     What the key allows, one or more scopes; required without a `role`. Default: all that the role has, which is `read` for `viewer` and `support`, every scope for the others.
     """
-    role: NotRequired[RoleEnum | None]
+    role: NotRequired[KeyRole | None]
     """
     Role of the key, the same as of users of the admin: `viewer` (sees no payloads), `support`, `operator` or `administrator`. An operation needs the scope and the role. Null: the scopes alone decide.
 
@@ -4967,7 +4967,7 @@ class ApiKeyWithSecret(TypedDict):
     """
     What the key allows, one or more scopes.
     """
-    role: RoleEnum | None
+    role: KeyRole | None
     """
     Role of the key, the same as of users of the admin: `viewer` (sees no payloads), `support`, `operator` or `administrator`. An operation needs the scope and the role. Null: the scopes alone decide.
 

@@ -3669,7 +3669,7 @@ export interface components {
              *     * `operator` - Operator
              *     * `administrator` - Administrator
              */
-            role: components["schemas"]["RoleEnum"] | null;
+            role: components["schemas"]["KeyRole"] | null;
             /** @description What the key allows, one or more scopes. */
             scopes: components["schemas"]["ApiKeyScope"][];
             /** @description Id of the tenant it belongs to; null: a platform key, for all tenants. */
@@ -3701,7 +3701,7 @@ export interface components {
              *     * `operator` - Operator
              *     * `administrator` - Administrator
              */
-            role?: components["schemas"]["RoleEnum"] | null;
+            role?: components["schemas"]["KeyRole"] | null;
             /** @description What the key allows, one or more scopes; required without a `role`. Default: all that the role has, which is `read` for `viewer` and `support`, every scope for the others. */
             scopes?: components["schemas"]["ApiKeyScope"][];
         };
@@ -3781,7 +3781,7 @@ export interface components {
              *     * `operator` - Operator
              *     * `administrator` - Administrator
              */
-            role: components["schemas"]["RoleEnum"] | null;
+            role: components["schemas"]["KeyRole"] | null;
             /** @description What the key allows, one or more scopes. */
             scopes: components["schemas"]["ApiKeyScope"][];
             /** @description Id of the tenant it belongs to; null: a platform key, for all tenants. */
@@ -7158,6 +7158,14 @@ export interface components {
             /** @description Keys that sign now, newest first; empty for `v1`. */
             keys: components["schemas"]["JsonWebKey"][];
         };
+        /**
+         * @description * `viewer` - Viewer
+         *     * `support` - Support
+         *     * `operator` - Operator
+         *     * `administrator` - Administrator
+         * @enum {string}
+         */
+        KeyRole: "viewer" | "support" | "operator" | "administrator";
         /** @description An endpoint with a delivery that has been due for more than 5 s, and why. */
         LaneBehind: {
             /**
@@ -8537,14 +8545,6 @@ export interface components {
          * @enum {string}
          */
         RequestRepeat: "connection_closed" | "stream_refused" | "http_1_1_required" | "unauthorized";
-        /**
-         * @description * `viewer` - Viewer
-         *     * `support` - Support
-         *     * `operator` - Operator
-         *     * `administrator` - Administrator
-         * @enum {string}
-         */
-        RoleEnum: "viewer" | "support" | "operator" | "administrator";
         /** @description A record of another system, as the source would receive it. */
         SampleRecord: {
             /** @description Start of the body as text, up to 16 KiB. */
@@ -14991,7 +14991,7 @@ export interface operations {
                      *       "sent": true,
                      *       "timing": {
                      *         "first_byte_ms": 30,
-                     *         "resolved_ms": 3,
+                     *         "resolved_ms": 1,
                      *         "total_ms": 42
                      *       }
                      *     }

@@ -67,7 +67,7 @@ class AlertRuleAdmin(AdminList):
         rules.delete_rule(obj)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """List the rules only: their alerts stay, so nobody needs a permission to delete those."""
+        """List the rules only: their alerts stay, so no permission to delete those is needed."""
         shown = [str(it) for it in objs]
         return shown, {str(self.opts.verbose_name_plural): len(shown)}, set(), []
 

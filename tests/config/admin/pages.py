@@ -31,7 +31,7 @@ def make_rows() -> tuple[Tenant, dict[type[Model], Any]]:
     Lane.objects.get_or_create(endpoint=rows.endpoint(), defaults={"tenant": tenant})
     make_drain_report(), make_heartbeat("worker")
     make_roles()
-    User.objects.create_user("somebody", password="x" * 12)
+    User.objects.create_user("colleague", password="x" * 12)
     user = User.objects.create_user("with a second factor", password="x" * 12)
     StaticDevice.objects.create(user=user, name="codes"), TOTPDevice.objects.create(user=user, name="phone")
     found = {model: model._default_manager.first() for model in admin.site._registry if model not in WITHOUT_ROWS}
@@ -56,7 +56,7 @@ def signed_in(role: Role) -> Client:
 
 @dataclass
 class Form:
-    """A form of a page, with the values that a browser sends if nobody changes them."""
+    """A form of a page, with the values that a browser sends if they are not changed."""
 
     action: str
     values: dict[str, list[str]] = field(default_factory=dict)

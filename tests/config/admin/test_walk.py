@@ -260,7 +260,7 @@ def actions_of(model: type[Model]) -> list[str]:
 
 
 def _may_be_deleted(page: Any) -> bool:
-    """Return whether a page lets anybody delete rows."""
+    """Return whether rows can be deleted on a page."""
     label = f"{page.opts.app_label}.{page.opts.model_name}"
     return f"{label}.delete_selected" in ACTIONS
 

@@ -1,4 +1,4 @@
-"""What a migration does to processes of the version before, by its operations."""
+"""Test what a migration does to processes of the version before, by its operations."""
 
 from typing import Any
 
