@@ -157,6 +157,30 @@ func (e AlertState) Valid() bool {
 	}
 }
 
+// Defines values for ApiKeyRole.
+const (
+	ApiKeyRoleAdministrator ApiKeyRole = "administrator"
+	ApiKeyRoleOperator      ApiKeyRole = "operator"
+	ApiKeyRoleSupport       ApiKeyRole = "support"
+	ApiKeyRoleViewer        ApiKeyRole = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the ApiKeyRole enum.
+func (e ApiKeyRole) Valid() bool {
+	switch e {
+	case ApiKeyRoleAdministrator:
+		return true
+	case ApiKeyRoleOperator:
+		return true
+	case ApiKeyRoleSupport:
+		return true
+	case ApiKeyRoleViewer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ApiKeyScope.
 const (
 	ApiKeyScopeConsume ApiKeyScope = "consume"
@@ -973,30 +997,6 @@ const (
 func (e EventTransformerTextsEscape) Valid() bool {
 	switch e {
 	case EventTransformerTextsEscapeHtml:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for KeyRole.
-const (
-	KeyRoleAdministrator KeyRole = "administrator"
-	KeyRoleOperator      KeyRole = "operator"
-	KeyRoleSupport       KeyRole = "support"
-	KeyRoleViewer        KeyRole = "viewer"
-)
-
-// Valid indicates whether the value is a known member of the KeyRole enum.
-func (e KeyRole) Valid() bool {
-	switch e {
-	case KeyRoleAdministrator:
-		return true
-	case KeyRoleOperator:
-		return true
-	case KeyRoleSupport:
-		return true
-	case KeyRoleViewer:
 		return true
 	default:
 		return false
@@ -4417,7 +4417,7 @@ type ApiKey struct {
 	// * `support` - Support
 	// * `operator` - Operator
 	// * `administrator` - Administrator
-	Role *KeyRole `json:"role"`
+	Role *ApiKeyRole `json:"role"`
 
 	// Scopes What the key allows, one or more scopes.
 	Scopes []ApiKeyScope `json:"scopes"`
@@ -4449,7 +4449,7 @@ type ApiKeyCreateRequest struct {
 	// * `support` - Support
 	// * `operator` - Operator
 	// * `administrator` - Administrator
-	Role *KeyRole `json:"role,omitempty"`
+	Role *ApiKeyRole `json:"role,omitempty"`
 
 	// Scopes What the key allows, one or more scopes; required without a `role`. Default: all that the role has, which is `read` for `viewer` and `support`, every scope for the others.
 	Scopes *[]ApiKeyScope `json:"scopes,omitempty"`
@@ -4466,6 +4466,12 @@ type ApiKeyPage struct {
 	// Previous URL of the page before; null: this is the first.
 	Previous *string `json:"previous"`
 }
+
+// ApiKeyRole * `viewer` - Viewer
+// * `support` - Support
+// * `operator` - Operator
+// * `administrator` - Administrator
+type ApiKeyRole string
 
 // ApiKeyRotationRequest The rotation of an API key.
 type ApiKeyRotationRequest struct {
@@ -4517,7 +4523,7 @@ type ApiKeyWithSecret struct {
 	// * `support` - Support
 	// * `operator` - Operator
 	// * `administrator` - Administrator
-	Role *KeyRole `json:"role"`
+	Role *ApiKeyRole `json:"role"`
 
 	// Scopes What the key allows, one or more scopes.
 	Scopes []ApiKeyScope `json:"scopes"`
@@ -8034,12 +8040,6 @@ type JsonWebKeySet struct {
 	// Keys Keys that sign now, newest first; empty for `v1`.
 	Keys []JsonWebKey `json:"keys"`
 }
-
-// KeyRole * `viewer` - Viewer
-// * `support` - Support
-// * `operator` - Operator
-// * `administrator` - Administrator
-type KeyRole string
 
 // LaneBehind An endpoint with a delivery that has been due for more than 5 s, and why.
 type LaneBehind struct {

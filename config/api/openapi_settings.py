@@ -84,7 +84,7 @@ SPECTACULAR_SETTINGS = {
         "AuditAction": "webhooks.models.AuditEntry.Action",
         "AuditActorType": "webhooks.models.AuditEntry.Actor",
         "AuditOrigin": "webhooks.models.AuditEntry.Origin",
-        "KeyRole": "subscriptions.tenants.roles.Role",
+        "ApiKeyRole": "subscriptions.tenants.roles.Role",
         "MaskingAction": "webhooks.wire.masking.masks.ACTIONS",
         "MaskOwner": "delivery.reading.requests.shaping.OWNERS",
         "EndpointState": "subscriptions.models.Endpoint.State",

@@ -181,6 +181,15 @@ class AlertTest(TypedDict):
     """
 
 
+ApiKeyRole: TypeAlias = Literal["viewer", "support", "operator", "administrator"]
+"""
+* `viewer` - Viewer
+* `support` - Support
+* `operator` - Operator
+* `administrator` - Administrator
+"""
+
+
 class ApiKeyRotationRequest(TypedDict, closed=True):
     """
     The rotation of an API key.
@@ -203,6 +212,66 @@ ApiKeyScope: TypeAlias = Literal["publish", "manage", "read", "consume"]
 * `read` - Read
 * `consume` - Pull and acknowledge messages
 """
+
+
+class ApiKeyWithSecret(TypedDict):
+    """
+    A new API key with its value, which is not shown again.
+    """
+
+    id: str
+    """
+    Id, beginning with `key_`.
+    """
+    tenant: str | None
+    """
+    Id of the tenant it belongs to; null: a platform key, for all tenants.
+    """
+    endpoint: str | None
+    """
+    The only endpoint that the key may read or change, with its subscriptions, secrets, deliveries and statistics: id or `uid`; returned as the id. Null: everything of the tenant. Such a key cannot publish.
+    """
+    name: str
+    """
+    What the key is for.
+    """
+    prefix: str
+    """
+    First characters of the key, to tell keys apart.
+    """
+    scopes: list[ApiKeyScope]
+    """
+    What the key allows, one or more scopes.
+    """
+    role: ApiKeyRole | None
+    """
+    Role of the key, the same as of users of the admin: `viewer` (sees no payloads), `support`, `operator` or `administrator`. An operation needs the scope and the role. Null: the scopes alone decide.
+
+    * `viewer` - Viewer
+    * `support` - Support
+    * `operator` - Operator
+    * `administrator` - Administrator
+    """
+    created_at: str
+    """
+    When it was created.
+    """
+    expires_at: str | None
+    """
+    When the key stops working; null: never.
+    """
+    revoked_at: str | None
+    """
+    When the key was revoked.
+    """
+    last_used_at: str | None
+    """
+    When the key was last used, to the minute.
+    """
+    key: str
+    """
+    Value of the key, `wp_...`. Store it now: it is not shown again.
+    """
 
 
 class Archive(TypedDict):
@@ -1501,15 +1570,6 @@ class JsonWebKeySet(TypedDict):
     """
     Keys that sign now, newest first; empty for `v1`.
     """
-
-
-KeyRole: TypeAlias = Literal["viewer", "support", "operator", "administrator"]
-"""
-* `viewer` - Viewer
-* `support` - Support
-* `operator` - Operator
-* `administrator` - Administrator
-"""
 
 
 class LaneBehind(TypedDict):
@@ -4852,7 +4912,7 @@ class ApiKey(TypedDict):
     """
     What the key allows, one or more scopes.
     """
-    role: KeyRole | None
+    role: ApiKeyRole | None
     """
     Role of the key, the same as of users of the admin: `viewer` (sees no payloads), `support`, `operator` or `administrator`. An operation needs the scope and the role. Null: the scopes alone decide.
 
@@ -4896,7 +4956,7 @@ class ApiKeyCreateRequest(TypedDict, closed=True):
     """
     What the key allows, one or more scopes; required without a `role`. Default: all that the role has, which is `read` for `viewer` and `support`, every scope for the others.
     """
-    role: NotRequired[KeyRole | None]
+    role: NotRequired[ApiKeyRole | None]
     """
     Role of the key, the same as of users of the admin: `viewer` (sees no payloads), `support`, `operator` or `administrator`. An operation needs the scope and the role. Null: the scopes alone decide.
 
@@ -4935,66 +4995,6 @@ class ApiKeyPage(TypedDict):
     previous: str | None
     """
     URL of the page before; null: this is the first.
-    """
-
-
-class ApiKeyWithSecret(TypedDict):
-    """
-    A new API key with its value, which is not shown again.
-    """
-
-    id: str
-    """
-    Id, beginning with `key_`.
-    """
-    tenant: str | None
-    """
-    Id of the tenant it belongs to; null: a platform key, for all tenants.
-    """
-    endpoint: str | None
-    """
-    The only endpoint that the key may read or change, with its subscriptions, secrets, deliveries and statistics: id or `uid`; returned as the id. Null: everything of the tenant. Such a key cannot publish.
-    """
-    name: str
-    """
-    What the key is for.
-    """
-    prefix: str
-    """
-    First characters of the key, to tell keys apart.
-    """
-    scopes: list[ApiKeyScope]
-    """
-    What the key allows, one or more scopes.
-    """
-    role: KeyRole | None
-    """
-    Role of the key, the same as of users of the admin: `viewer` (sees no payloads), `support`, `operator` or `administrator`. An operation needs the scope and the role. Null: the scopes alone decide.
-
-    * `viewer` - Viewer
-    * `support` - Support
-    * `operator` - Operator
-    * `administrator` - Administrator
-    """
-    created_at: str
-    """
-    When it was created.
-    """
-    expires_at: str | None
-    """
-    When the key stops working; null: never.
-    """
-    revoked_at: str | None
-    """
-    When the key was revoked.
-    """
-    last_used_at: str | None
-    """
-    When the key was last used, to the minute.
-    """
-    key: str
-    """
-    Value of the key, `wp_...`. Store it now: it is not shown again.
     """
 
 

@@ -3669,7 +3669,7 @@ export interface components {
              *     * `operator` - Operator
              *     * `administrator` - Administrator
              */
-            role: components["schemas"]["KeyRole"] | null;
+            role: components["schemas"]["ApiKeyRole"] | null;
             /** @description What the key allows, one or more scopes. */
             scopes: components["schemas"]["ApiKeyScope"][];
             /** @description Id of the tenant it belongs to; null: a platform key, for all tenants. */
@@ -3701,7 +3701,7 @@ export interface components {
              *     * `operator` - Operator
              *     * `administrator` - Administrator
              */
-            role?: components["schemas"]["KeyRole"] | null;
+            role?: components["schemas"]["ApiKeyRole"] | null;
             /** @description What the key allows, one or more scopes; required without a `role`. Default: all that the role has, which is `read` for `viewer` and `support`, every scope for the others. */
             scopes?: components["schemas"]["ApiKeyScope"][];
         };
@@ -3720,6 +3720,14 @@ export interface components {
              */
             previous: string | null;
         };
+        /**
+         * @description * `viewer` - Viewer
+         *     * `support` - Support
+         *     * `operator` - Operator
+         *     * `administrator` - Administrator
+         * @enum {string}
+         */
+        ApiKeyRole: "viewer" | "support" | "operator" | "administrator";
         /** @description The rotation of an API key. */
         ApiKeyRotationRequest: {
             /**
@@ -3781,7 +3789,7 @@ export interface components {
              *     * `operator` - Operator
              *     * `administrator` - Administrator
              */
-            role: components["schemas"]["KeyRole"] | null;
+            role: components["schemas"]["ApiKeyRole"] | null;
             /** @description What the key allows, one or more scopes. */
             scopes: components["schemas"]["ApiKeyScope"][];
             /** @description Id of the tenant it belongs to; null: a platform key, for all tenants. */
@@ -7158,14 +7166,6 @@ export interface components {
             /** @description Keys that sign now, newest first; empty for `v1`. */
             keys: components["schemas"]["JsonWebKey"][];
         };
-        /**
-         * @description * `viewer` - Viewer
-         *     * `support` - Support
-         *     * `operator` - Operator
-         *     * `administrator` - Administrator
-         * @enum {string}
-         */
-        KeyRole: "viewer" | "support" | "operator" | "administrator";
         /** @description An endpoint with a delivery that has been due for more than 5 s, and why. */
         LaneBehind: {
             /**

@@ -90,6 +90,7 @@ class AlertRuleAdmin(AdminList):
             return HttpResponseNotAllowed(["POST"])
         rule = get_object_or_404(AlertRule, pk=pk, deleted_at=None)
         sent = trial.send_test(rule)
+        self.log_change(request, rule, f"Test messages sent: {sent}.")
         if sent:
             messages.success(request, f"Test messages being sent: {sent}")
         else:
