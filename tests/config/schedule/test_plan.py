@@ -6,6 +6,8 @@ from django.db import connection
 from config.schedule.plan import KEEP_ALIVE, SAFETY, Schedule, periodic_tasks
 from delivery.alerts.evaluate import HAS_DUE_RULES
 from delivery.sql.due import HAS_DRAIN_WORK, become_resident, end_residence
+from delivery.sql.figures.delivery_hours import HAS_HOURS_TO_COUNT
+from delivery.sql.figures.usage_hours import HAS_HOURS_TO_PUBLISH
 from webhooks.kit.periodic_task import PeriodicTask
 
 OFTEN = PeriodicTask("often", 1.0, "one", "often has work")
@@ -82,6 +84,8 @@ def test_conditions_of_all_tasks_are_one_statement() -> None:
     found = dict(zip(conditions, row, strict=True))
     assert found.pop(HAS_DRAIN_WORK) is True  # no drain waits
     assert found.pop(HAS_DUE_RULES) is True  # the rules that are there from the start
+    assert found.pop(HAS_HOURS_TO_COUNT) is True  # none was counted yet
+    assert found.pop(HAS_HOURS_TO_PUBLISH) is True  # nor published
     assert not any(found.values())
 
 
