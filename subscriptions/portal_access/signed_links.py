@@ -9,15 +9,17 @@ import time
 from hashlib import sha256
 from typing import Any
 
-import jwt
 import structlog
 from django.conf import settings
+from joserfc import jwt
+from joserfc.errors import BadSignatureError, InvalidClaimError, JoseError, MissingClaimError
+from joserfc.jwk import OctKey
 
 from subscriptions.errors import Invalid
 
 SIGNED = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 AUDIENCE = "waypost-portal"
-REQUIRED = ("aud", "exp", "jti", "sub")
+EXPLAINED = {"aud": f"Must be {AUDIENCE}.", "sub": "Must be a string.", "jti": "Must be a string."}
 MAX_LENGTH = 8_192  # characters of a token
 MAX_LIFETIME = 300  # seconds until it expires
 CLOCK_SKEW = 60  # seconds by which the clocks of two machines may differ
@@ -42,11 +44,11 @@ def verify(token: str) -> tuple[dict[str, Any], str] | None:
     for key in settings.WAYPOST_PORTAL_KEYS:
         try:
             claims = _decode(token, key)
-        except jwt.InvalidSignatureError:
+        except BadSignatureError:
             continue
         except Invalid:
             raise
-        except (jwt.InvalidTokenError, ValueError, RecursionError, OverflowError) as error:
+        except (JoseError, ValueError, RecursionError, OverflowError) as error:
             _log.warning("signed link refused", reason=str(error)[:200])
             return None
         return claims, key_name(key)
@@ -60,20 +62,20 @@ def key_name(key: str) -> str:
 
 
 def _decode(token: str, key: str) -> dict[str, Any]:
-    """Return the claims. Raises Invalid for those of a valid signature, and the errors of PyJWT."""
-    options: Any = {"require": list(REQUIRED)}
+    """Return the claims. Raises Invalid for those of a valid signature, and the errors of joserfc."""
+    claims: dict[str, Any] = dict(jwt.decode(token, OctKey.import_key(key), algorithms=["HS256"]).claims)
+    is_needed: Any = {"essential": True}
+    registry = jwt.JWTClaimsRegistry(
+        leeway=CLOCK_SKEW, aud={"essential": True, "value": AUDIENCE}, exp=is_needed, jti=is_needed, sub=is_needed
+    )
     try:
-        claims: dict[str, Any] = jwt.decode(
-            token, key, algorithms=["HS256"], audience=AUDIENCE, leeway=CLOCK_SKEW, options=options
-        )
-    except jwt.MissingRequiredClaimError as error:
+        registry.validate(claims)
+    except MissingClaimError as error:
         raise Invalid(error.claim, "Is required.") from None
-    except jwt.InvalidAudienceError:
-        raise Invalid("aud", f"Must be {AUDIENCE}.") from None
-    except jwt.exceptions.InvalidSubjectError:
-        raise Invalid("sub", "Must be a string.") from None
-    except jwt.exceptions.InvalidJTIError:
-        raise Invalid("jti", "Must be a string.") from None
+    except InvalidClaimError as error:
+        if error.claim not in EXPLAINED:
+            raise
+        raise Invalid(error.claim, EXPLAINED[error.claim]) from None
     claims["exp"] = int(claims["exp"])
     if claims["exp"] > time.time() + MAX_LIFETIME + CLOCK_SKEW:
         raise Invalid("exp", f"Must be at most {MAX_LIFETIME} seconds from now.")

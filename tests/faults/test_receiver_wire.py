@@ -1,6 +1,7 @@
 """Test unusual requests: each is stored as signed or rejected, and the next message is received."""
 
 import gzip
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -61,7 +62,7 @@ def say(server: Server, text: bytes, *, end: bool = False) -> list[int]:
         if end:
             wire.shutdown(socket.SHUT_WR)
         responses = b"".join(iter(lambda: wire.recv(65536), b""))
-    return [int(response[2:5]) for response in responses.split(b"HTTP/1.")[1:]]
+    return [int(status) for status in re.findall(rb"HTTP/1\.[01] (\d{3}) ", responses)]
 
 
 CLOSE = ("Connection", "close")
