@@ -39,7 +39,7 @@ class Hazard(NamedTuple):
     table: str = ""
 
 
-# What has no effect on the database. ``default`` is Python's: Django drops it again after the column was added.
+# Options of a field that change nothing in the database: a Python ``default`` is dropped once the column is there.
 NOT_IN_DATABASE = {*models.Field.non_db_attrs, "default", "related_name", "auto_now", "auto_now_add", "serialize"}
 SAFE = (
     *(ops.CreateModel, ops.AlterModelOptions, ops.AlterModelManagers, ops.AlterModelTableComment),

@@ -18,10 +18,10 @@ class Role(models.TextChoices):
     ADMINISTRATOR = "administrator", "Administrator"
 
 
-# What support sees, and viewers do not.
+# Permissions of support that viewers lack.
 _SENSITIVE = {"view_payload", "view_auditentry"}  # of each app
 
-# What operators change.
+# Permissions that operators have and support lacks.
 _WORK = {
     *(f"delivery.change_{it}" for it in ("delivery", "event", "deadletter", "lane", "schedule", "alertrule")),
     *(f"delivery.change_{it}" for it in ("replay", "deadletterjob", "broadcast")),  # cancel jobs
@@ -31,7 +31,7 @@ _WORK = {
     *(f"subscriptions.{verb}_{it}" for verb in ("add", "change") for it in ("endpoint", "subscription", "eventtype")),
 }
 
-# What not even administrators change.
+# Permissions that no role has, administrators included.
 _FIXED = {f"webhooks.{verb}_auditentry" for verb in ("add", "change", "delete")}
 
 

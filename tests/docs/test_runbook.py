@@ -11,7 +11,7 @@ from tests.docs.blocks import ROOT
 from tests.docs.test_commands import check_program
 from webhooks.kit.notify import BROKER, DATABASE
 
-PAGES = {"operate.md": "## By symptom", "upgrade.md": "### What it does on a busy platform"}
+PAGES = {"operate.md": "## By symptom", "upgrade.md": "### On a busy platform"}
 OTHERS = {"kill -USR1", "GET /endpoints/.../status/", *(f"{it.name} unavailable" for it in (BROKER, DATABASE))}
 
 
