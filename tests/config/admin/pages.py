@@ -25,6 +25,7 @@ WITHOUT_ROWS = {DrainReport, Heartbeat, Usage}  # a report in place of the list
 
 def make_rows() -> tuple[Tenant, dict[type[Model], Any]]:
     """Return a tenant, and a row of each table that has a page."""
+    assert Tenant in admin.site._registry
     tenant = make_tenant(name="Acme")
     rows = TenantRows(tenant)
     rows.all()

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.contrib import admin
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
@@ -67,6 +68,8 @@ def shop(transactional_db: None, settings: Any, tmp_path: Path, monkeypatch: pyt
     (folder / "__init__.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
     settings.MIGRATION_MODULES = {"shop": folder.name}
+    for owner in (admin, admin.sites):  # installing an app lets unfold put an empty one in its place
+        monkeypatch.setattr(owner, "site", admin.site)
     settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, APP]
     made = Shop(folder)
     made.add("0001_initial", ITEM)

@@ -38,10 +38,10 @@ def lines_of(*requests: tuple[str, str, dict[str, str]], ratio: float = 1.0) -> 
     """Send requests, and return the lines of the log."""
     written = Written()
     log = AccessLog(ratio, as_json=True, write=written)
-    with serving(WebApplication(log)) as port:
+    with serving(WebApplication(log), is_forced=False) as port:
         for method, path, headers in requests:
             send(port, method, path, b"{}" if method == "POST" else None, headers={**JSON, **headers})
-        log.flush()
+    log.flush()  # now that the server has ended: a line is recorded after its response was sent
     return written.lines()
 
 
@@ -84,9 +84,9 @@ def test_platform_key_has_the_tenant_that_it_names() -> None:
 def test_refused_request_has_a_line_with_the_id_of_its_response(raw: bytes, method: str, path: str) -> None:
     written = Written()
     log = AccessLog(1.0, as_json=True, write=written)
-    with serving(WebApplication(log)) as port:
+    with serving(WebApplication(log), is_forced=False) as port:
         received = exchange(port, raw)
-        log.flush()
+    log.flush()
     [line] = written.lines()
     assert (line["method"], line["path"], line["client"]) == (method, path, "127.0.0.1")
     assert received.startswith(b"HTTP/1.1 %d " % line["status"])

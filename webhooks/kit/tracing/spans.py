@@ -45,16 +45,21 @@ def start(name: str, parent: str | None, kind: SpanKind, attributes: Attributes,
 
 
 def end(span: Span, stages: Sequence[Stage], *, error: str = "", ended: float | None = None) -> None:
-    """End a span with these parts. ``error``: the class of a failure; empty: none."""
+    """End a span with these parts. ``error``: the class of a failure; empty: none.
+
+    None ends before it began, or begins before the span, though times are read at several places and clocks are set.
+    """
+    first = getattr(span, "start_time", None) or 0
     if stages and span.is_recording():
         inside = trace.set_span_in_context(span)
         for stage in stages:
-            part = Switch.tracer.start_span(stage.name, inside, start_time=int(stage.began * SECOND))
-            part.end(int(stage.ended * SECOND))
+            began = max(int(stage.began * SECOND), first)
+            part = Switch.tracer.start_span(stage.name, inside, start_time=began)
+            part.end(max(int(stage.ended * SECOND), began))
     if error:
         span.set_attribute("error.type", error)
         span.set_status(Status(StatusCode.ERROR, error))
-    span.end(None if ended is None else int(ended * SECOND))
+    span.end(max(time.time_ns() if ended is None else int(ended * SECOND), first))
 
 
 @contextmanager
