@@ -24,6 +24,7 @@ from subscriptions.tenants.tenants import named_tenants
 from tests import history, pgbouncer_server
 from tests.api.checked_responses import checked_request
 from tests.clients.tools import absence
+from tests.clock import time_of_test
 from tests.dns_server import DnsServer, dns_server
 from tests.static_files import add_files_once
 from tests.threads import ClosingThreads, SynchronousWriters
@@ -90,6 +91,12 @@ def dns(monkeypatch: pytest.MonkeyPatch) -> Iterator[DnsServer]:
         monkeypatch.setattr(resolver, "resolver", lambda: own)
         yield server
         own.close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Let each test have a time of its own."""
+    time_of_test.cache_clear()
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:

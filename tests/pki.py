@@ -65,7 +65,7 @@ def _built(subject: x509.Name, issuer: x509.Name, key: Any, signer: Any, extensi
     return (
         x509.CertificateBuilder(issuer, subject, key.public_key(), x509.random_serial_number())
         .not_valid_before(dates.get("since", now - timedelta(hours=1)))
-        .not_valid_after(dates.get("until", now + timedelta(hours=1)))
+        .not_valid_after(dates.get("until", now + timedelta(days=1)))
         .add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
         .sign(signer, hashes.SHA256())
     )

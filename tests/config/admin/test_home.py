@@ -20,13 +20,12 @@ from delivery.lifecycle.usage import fold
 from delivery.models import Alert, AlertRule, Lane, UsageIncrement
 from delivery.sending.attempt_stats import AttemptStats
 from delivery.transports.outcome import Failure, Outcome
+from tests.clock import time_of_test
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event
 from tests.delivery.factories_load import make_heartbeat
 from tests.factories import make_endpoint, make_tenant
 
 pytestmark = pytest.mark.django_db
-
-NOW = datetime.now(UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -51,20 +50,22 @@ def shown(client: Client, **query: str) -> str:
 
 def make_failing(failures: int = 9) -> Any:
     endpoint = make_endpoint(make_tenant())
-    lane = {"tenant": endpoint.tenant, "failing_since": NOW, "failures": failures, "open_count": 2}
+    lane = {"tenant": endpoint.tenant, "failing_since": time_of_test(), "failures": failures, "open_count": 2}
     Lane.objects.update_or_create(endpoint=endpoint, defaults=lane)
     stats = AttemptStats()
-    stats.add(endpoint.pk, [Outcome(NOW.timestamp(), 10, 503, Failure.STATUS)] * failures)
+    stats.add(endpoint.pk, [Outcome(time_of_test().timestamp(), 10, 503, Failure.STATUS)] * failures)
     stats.write()
     return endpoint
 
 
 def test_page_names_the_failing_endpoint_why_it_fails_and_what_waits() -> None:
     endpoint = make_failing()
-    UsageIncrement.objects.create(tenant_id=endpoint.tenant_id, day=NOW.date(), type="a", events=4, deliveries=4)
+    UsageIncrement.objects.create(
+        tenant_id=endpoint.tenant_id, day=time_of_test().date(), type="a", events=4, deliveries=4
+    )
     fold()
     late = make_endpoint(make_tenant())
-    make_delivery(make_event(late.tenant), late, next_attempt_at=NOW - timedelta(minutes=17))
+    make_delivery(make_event(late.tenant), late, next_attempt_at=time_of_test() - timedelta(minutes=17))
     for _ in range(3):
         make_dead_letter(make_delivery(make_event(late.tenant), late))
     measure_backlog()
@@ -114,8 +115,8 @@ def test_firing_alerts_are_listed_the_most_urgent_first() -> None:
             subject="ep_1",
             subject_name="https://a.example",
             state="firing",
-            since=NOW,
-            last_true_at=NOW,
+            since=time_of_test(),
+            last_true_at=time_of_test(),
             message="Too many.",
         )
     text = shown(staff("view_delivery"))
@@ -178,7 +179,7 @@ def test_programs_are_judged_by_their_signs_of_life() -> None:
     measure_backlog()
     for role in ("web", "worker", "beat", "drain"):
         make_heartbeat(role)
-    make_heartbeat("worker", machine="machine-2", reported_at=NOW - timedelta(minutes=5))
+    make_heartbeat("worker", machine="machine-2", reported_at=time_of_test() - timedelta(minutes=5))
     found = states_by_name()
     assert {name: found[name].state for name in ("Web servers", "Workers", "Periodic tasks")} == {
         "Web servers": "1 running",
@@ -203,7 +204,7 @@ def test_programs_are_judged_by_their_signs_of_life() -> None:
 )
 def test_program_that_is_silent_everywhere_is_bad(role: str, name: str) -> None:
     measure_backlog()
-    make_heartbeat(role, reported_at=NOW - timedelta(minutes=5))
+    make_heartbeat(role, reported_at=time_of_test() - timedelta(minutes=5))
     found = states_by_name()[name]
     assert found.tone == "bad"
     assert found.state.startswith("silent for")

@@ -1,6 +1,6 @@
 """Send events again in the admin: the page counts, POST creates the replay, and the permission is required."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from delivery.models import Event, Replay
 from subscriptions.models import Tenant
+from tests.clock import time_of_test
 from tests.delivery.admin.rows import operator
 from tests.delivery.factories import make_event
 from tests.factories import make_endpoint, make_subscription, make_tenant
@@ -17,7 +18,6 @@ pytestmark = pytest.mark.django_db
 
 LIST = "admin:delivery_event_changelist"
 PAGE = "admin:delivery_event_replay"
-AGO = datetime.now(UTC) - timedelta(hours=1)
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def tenant() -> Tenant:
 
 
 def past(tenant: Tenant, **changes: Any) -> Event:
-    return make_event(tenant, created_at=AGO, **changes)
+    return make_event(tenant, created_at=time_of_test() - timedelta(hours=1), **changes)
 
 
 def select(client: Client, *events: Event) -> Any:

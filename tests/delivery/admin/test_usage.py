@@ -1,6 +1,6 @@
 """Check the page of usage: by day, tenant and type."""
 
-from datetime import UTC, date, datetime
+from datetime import date
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -10,11 +10,10 @@ from django.urls import reverse
 from delivery.admin.usage import daily_bars
 from delivery.lifecycle.usage import UsageRow
 from delivery.models import Usage
+from tests.clock import time_of_test
 from tests.factories import make_plan, make_tenant
 
 pytestmark = pytest.mark.django_db
-
-TODAY = datetime.now(UTC).date()
 
 
 def staff(*permissions):
@@ -32,7 +31,7 @@ def page(client, **query):
 
 
 def make_usage(tenant, kind="order.paid", events=1234):
-    Usage.objects.create(tenant_id=tenant.pk, day=TODAY, type=kind, events=events, deliveries=2)
+    Usage.objects.create(tenant_id=tenant.pk, day=time_of_test().date(), type=kind, events=events, deliveries=2)
 
 
 def test_month_is_shown_by_day_and_by_tenant_largest_first():

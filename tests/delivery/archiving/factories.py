@@ -1,16 +1,16 @@
 """Set up an archive in a folder, and events that are due for it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from delivery.models import Delivery, Event, Replay
 from delivery.replaying.replays import ReplayFilter, run_slices, start
 from subscriptions.models import Endpoint, Tenant
+from tests.clock import hour_of_test
 from tests.delivery.factories import make_attempt, make_delivery, make_event
 
 DAYS = 30  # retention of the tenants of these tests
-HOUR = (datetime.now(UTC) - timedelta(days=DAYS + 2)).replace(minute=0, second=0, microsecond=0)
 
 
 def file_storage(folder: Path) -> dict[str, Any]:
@@ -18,9 +18,9 @@ def file_storage(folder: Path) -> dict[str, Any]:
     return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(folder)}}
 
 
-def at(minute: float, *, hour: int = 0) -> datetime:
+def at(minute: float = 0, *, hour: int = 0) -> datetime:
     """Return a time that is past the retention: so many minutes after the beginning of an hour."""
-    return HOUR + timedelta(hours=hour, minutes=minute)
+    return hour_of_test(ago=timedelta(days=DAYS + 2)) + timedelta(hours=hour, minutes=minute)
 
 
 def old_event(tenant: Tenant, minute: float = 5, *, hour: int = 0, **changes: Any) -> Event:

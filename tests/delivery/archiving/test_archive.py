@@ -18,7 +18,7 @@ from delivery.lifecycle.erase import erase
 from delivery.lifecycle.retention import DeletedRows, apply_retention
 from delivery.models import Archive, Attempt, DeadLetter, Delivery, Event
 from subscriptions.models import Endpoint
-from tests.delivery.archiving.factories import DAYS, HOUR, at, file_storage, old_delivery, old_event
+from tests.delivery.archiving.factories import DAYS, at, file_storage, old_delivery, old_event
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event
 from tests.factories import make_endpoint, make_tenant
 from tests.threads import in_threads
@@ -57,8 +57,8 @@ def test_events_of_an_hour_are_in_one_object_with_its_row(folder: Path, endpoint
     (path,) = objects(folder)
     row = Archive.objects.get()
     assert str(path.relative_to(folder)) == row.key
-    assert row.key.startswith(f"{endpoint.tenant.public_id}/{HOUR:%Y/%m/%d/%H}-")
-    assert (row.begins_at, row.events, row.deliveries) == (HOUR, 2, 2)
+    assert row.key.startswith(f"{endpoint.tenant.public_id}/{at():%Y/%m/%d/%H}-")
+    assert (row.begins_at, row.events, row.deliveries) == (at(), 2, 2)
     assert row.types == {"order.created": 1, "order.paid": 1}
     assert (row.bytes, row.sha256) == (path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest())
     lines = documents(path)
@@ -109,7 +109,7 @@ def test_late_event_of_an_hour_gets_a_further_object(folder: Path, endpoint: End
     apply_retention()
     Delivery.objects.filter(pk=late.pk).update(state="delivered")
     apply_retention()
-    assert list(Archive.objects.values_list("begins_at", "events")) == [(HOUR, 1), (HOUR, 1)]
+    assert list(Archive.objects.values_list("begins_at", "events")) == [(at(), 1), (at(), 1)]
     assert len(objects(folder)) == 2
 
 
@@ -171,7 +171,7 @@ def test_what_cannot_be_written_is_not_deleted(settings: Any, tmp_path: Path, en
     settings.STORAGES = {**settings.STORAGES, "archive": backend}
     old_delivery(endpoint)
     with pytest.raises(storage.ArchiveDown):
-        storage.write_object(endpoint.tenant_id, HOUR, b"content")
+        storage.write_object(endpoint.tenant_id, at(), b"content")
     assert apply_retention() == DeletedRows()
     assert (Event.objects.count(), Delivery.objects.count(), Archive.objects.count()) == (1, 1, 0)
     settings.STORAGES = {**settings.STORAGES, "archive": file_storage(tmp_path)}
@@ -181,9 +181,9 @@ def test_what_cannot_be_written_is_not_deleted(settings: Any, tmp_path: Path, en
 
 def test_part_of_an_object_that_a_crash_left_is_replaced(folder: Path, endpoint: Endpoint) -> None:
     content = storage.compress(b"{}\n")
-    key = storage.write_object(endpoint.tenant_id, HOUR, content)
+    key = storage.write_object(endpoint.tenant_id, at(), content)
     (folder / key).write_bytes(content[:5])
-    assert storage.write_object(endpoint.tenant_id, HOUR, content) == key
+    assert storage.write_object(endpoint.tenant_id, at(), content) == key
     assert (folder / key).read_bytes() == content
     assert len(objects(folder)) == 1
 

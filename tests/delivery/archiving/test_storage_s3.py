@@ -14,7 +14,7 @@ from delivery.archiving import storage
 from delivery.archiving.verify import fault_of
 from delivery.lifecycle.retention import apply_retention
 from delivery.models import Archive, Event
-from tests.delivery.archiving.factories import DAYS, HOUR, old_delivery
+from tests.delivery.archiving.factories import DAYS, at, old_delivery
 from tests.factories import make_endpoint, make_tenant
 
 pytestmark = [
@@ -65,7 +65,7 @@ def test_events_are_archived_in_the_bucket_and_read_from_it(bucket: Any) -> None
 
 def test_writing_again_leaves_one_object(bucket: Any) -> None:
     tenant = make_tenant()
-    keys = {storage.write_object(tenant.id, HOUR, b"content") for _ in range(3)}
+    keys = {storage.write_object(tenant.id, at(), b"content") for _ in range(3)}
     assert names(bucket) == [f"{PREFIX}/{key}" for key in keys]
 
 

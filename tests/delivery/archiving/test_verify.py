@@ -12,7 +12,7 @@ from delivery.archiving import storage, verify
 from delivery.lifecycle.retention import apply_retention
 from delivery.models import Archive
 from subscriptions.models import Tenant
-from tests.delivery.archiving.factories import DAYS, HOUR, at, file_storage, old_event
+from tests.delivery.archiving.factories import DAYS, at, file_storage, old_event
 from tests.factories import make_tenant
 
 pytestmark = pytest.mark.django_db
@@ -57,7 +57,7 @@ def test_verify_compares_the_number_of_events(folder: Path, tenant: Tenant) -> N
 def test_orphans_are_old_objects_without_a_row(folder: Path, tenant: Tenant) -> None:
     old_event(tenant)
     apply_retention()
-    left, young = (storage.write_object(tenant.id, HOUR, content) for content in (b"left", b"young"))
+    left, young = (storage.write_object(tenant.id, at(), content) for content in (b"left", b"young"))
     for key in (left, Archive.objects.get().key):
         aged(folder / key)
     assert list(verify.orphans(tenant.id)) == [left]

@@ -1,6 +1,6 @@
 """The backlog as measured agrees with counts over the tables."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.db.models import Count, Min, Q
@@ -10,18 +10,20 @@ from delivery.figures.measure import measure_backlog, measure_if_due
 from delivery.figures.worst import worst_endpoints, worst_tenants
 from delivery.models import PLATFORM, Backlog, DeadLetter, Delivery, Figures, Lane
 from subscriptions.models import Endpoint
+from tests.clock import time_of_test
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event
 from tests.delivery.figures.bulk import insert_dead_letters, insert_deliveries
 from tests.factories import make_endpoint, make_tenant
 
 pytestmark = pytest.mark.django_db
 
-NOW = datetime.now(UTC)
-AGO = NOW - timedelta(minutes=17)
+
+def ago() -> datetime:
+    return time_of_test() - timedelta(minutes=17)
 
 
 def test_backlog_agrees_with_the_tables_with_a_hundred_thousand_deliveries() -> None:
-    endpoints = [make_endpoint(make_tenant()) for _ in range(4)]
+    endpoints, now = [make_endpoint(make_tenant()) for _ in range(4)], time_of_test()
     numbers = {
         "pending": (20_000, 30_000, 9_148, 0),
         "delivered": (10_000, 10_000, 5_000, 0),
@@ -29,15 +31,15 @@ def test_backlog_agrees_with_the_tables_with_a_hundred_thousand_deliveries() -> 
     }
     for state, by_endpoint in numbers.items():
         for endpoint, number in zip(endpoints, by_endpoint, strict=True):
-            insert_deliveries(endpoint.tenant_id, endpoint.pk, state, number, AGO)
-    insert_deliveries(endpoints[0].tenant_id, endpoints[0].pk, "pending", 4_178, NOW, due=NOW + timedelta(hours=1))
-    insert_dead_letters([endpoints[3].pk], AGO)
+            insert_deliveries(endpoint.tenant_id, endpoint.pk, state, number, ago())
+    insert_deliveries(endpoints[0].tenant_id, endpoints[0].pk, "pending", 4_178, now, due=now + timedelta(hours=1))
+    insert_dead_letters([endpoints[3].pk], ago())
     assert Delivery.objects.count() == 100_000
     measure_backlog()
     total = waiting(PLATFORM)
     counted = Delivery.objects.aggregate(
         pending=Count("pk", filter=Q(state="pending")),
-        due=Count("pk", filter=Q(state="pending", next_attempt_at__lte=NOW)),
+        due=Count("pk", filter=Q(state="pending", next_attempt_at__lte=now)),
         oldest=Min("next_attempt_at", filter=Q(state="pending")),
     )
     assert (total.pending, total.due, total.oldest_due_at) == (counted["pending"], counted["due"], counted["oldest"])
@@ -47,28 +49,28 @@ def test_backlog_agrees_with_the_tables_with_a_hundred_thousand_deliveries() -> 
     assert [by_tenant[it.pk].pending for it in endpoints[:3]] == [24_178, 30_000, 9_148]
     # None drops out, though it leads by one figure only.
     for order in ("failures", "late", "pending", "dead"):
-        assert endpoints[3] in [it for it, _ in worst_endpoints("hour", AGO, NOW, order)]
-        assert endpoints[3].tenant in [it for it, _ in worst_tenants("hour", AGO, NOW, order)]
-    assert worst_endpoints("hour", AGO, NOW, "dead")[0][0] == endpoints[3]
-    assert worst_endpoints("hour", AGO, NOW, "pending")[0][0] == endpoints[1]
-    assert worst_tenants("hour", AGO, NOW, "pending")[0][1].pending == 30_000
+        assert endpoints[3] in [it for it, _ in worst_endpoints("hour", ago(), now, order)]
+        assert endpoints[3].tenant in [it for it, _ in worst_tenants("hour", ago(), now, order)]
+    assert worst_endpoints("hour", ago(), now, "dead")[0][0] == endpoints[3]
+    assert worst_endpoints("hour", ago(), now, "pending")[0][0] == endpoints[1]
+    assert worst_tenants("hour", ago(), now, "pending")[0][1].pending == 30_000
 
 
 def test_oldest_due_delivery_counts_behind_an_open_breaker() -> None:
     endpoint = make_endpoint(make_tenant())
-    later = NOW + timedelta(minutes=10)
+    later = time_of_test() + timedelta(minutes=10)
     Lane.objects.update_or_create(
         endpoint=endpoint, defaults={"tenant": endpoint.tenant, "circuit_open_until": later, "due_at": later}
     )
-    make_delivery(make_event(endpoint.tenant), endpoint, next_attempt_at=AGO)
+    make_delivery(make_event(endpoint.tenant), endpoint, next_attempt_at=ago())
     measure_backlog()
-    assert waiting(PLATFORM).oldest_due_at == AGO
-    assert waiting(endpoint.tenant_id).oldest_due_at == AGO
+    assert waiting(PLATFORM).oldest_due_at == ago()
+    assert waiting(endpoint.tenant_id).oldest_due_at == ago()
 
 
 def test_deliveries_of_a_paused_endpoint_are_pending_and_not_due() -> None:
     endpoint = make_endpoint(make_tenant())
-    make_delivery(make_event(endpoint.tenant), endpoint, next_attempt_at=AGO)
+    make_delivery(make_event(endpoint.tenant), endpoint, next_attempt_at=ago())
     Endpoint.objects.filter(pk=endpoint.pk).update(state="paused")
     measure_backlog()
     now = waiting(endpoint.pk)
@@ -77,7 +79,7 @@ def test_deliveries_of_a_paused_endpoint_are_pending_and_not_due() -> None:
 
 def test_replayed_dead_letters_are_not_counted() -> None:
     endpoint = make_endpoint(make_tenant())
-    for changes in ({"cause": "responded_410"}, {"cause": "responded_410", "closed_at": NOW}, {"cause": "exhausted"}):
+    for changes in ({"cause": "responded_410"}, {"cause": "responded_410", "closed_at": ago()}, {"cause": "exhausted"}):
         make_dead_letter(make_delivery(make_event(endpoint.tenant), endpoint), **changes)
     measure_backlog()
     assert waiting(PLATFORM).causes == {"responded_410": 1, "exhausted": 1}

@@ -1,6 +1,6 @@
 """Usage of each hour is published once, complete, for the platform's own tenant, also after a downtime."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -11,12 +11,14 @@ from delivery.figures import usage_events
 from delivery.figures.usage_events import publish_usage
 from delivery.lifecycle.usage import fold
 from delivery.models import Event, Figures, UsageHour, UsageIncrement
+from delivery.sql.figures.usage_hours import LAST_HOUR
 from subscriptions.event_types.operational import TYPES
 from subscriptions.event_types.schemas import check_examples
 from subscriptions.models import Tenant
 from tests.factories import make_endpoint, make_subscription, make_tenant
 from tests.factories_receiver import make_source
 from tests.threads import in_threads
+from webhooks.kit.sql import run
 from webhooks.models import SourceHour
 
 pytestmark = pytest.mark.django_db
@@ -26,8 +28,9 @@ HOUR = timedelta(hours=1)
 
 
 def last_hour() -> datetime:
-    """Return the last hour that is over for half an hour."""
-    return (datetime.now(UTC) - timedelta(minutes=30)).replace(minute=0, second=0, microsecond=0) - HOUR
+    """Return the last hour that is over for half an hour: the same one during a transaction."""
+    [[hour]] = run(f"SELECT {LAST_HOUR}", {})
+    return hour
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from delivery.replaying.replays import ReplayFilter, run_slices, start
 from delivery.sql.claim import ClaimRequest, claim_deliveries
 from delivery.sql.settle import Settlement, settle_attempts
 from subscriptions.models import Endpoint, Tenant
+from tests.clock import time_of_test
 from tests.delivery.factories import make_attempt, make_dead_letter, make_delivery, make_event, make_replay
 from tests.factories import make_endpoint, make_subscription, make_tenant
 from tests.threads import in_threads
@@ -22,8 +23,13 @@ from webhooks.wire.ids import new_id
 
 pytestmark = pytest.mark.django_db
 
-NOW = datetime.now(UTC)
-OLD, YOUNG = NOW - timedelta(days=31), NOW - timedelta(days=29)
+
+def old() -> datetime:
+    return time_of_test() - timedelta(days=31)
+
+
+def young() -> datetime:
+    return time_of_test() - timedelta(days=29)
 
 
 @pytest.fixture
@@ -32,9 +38,10 @@ def endpoint() -> Endpoint:
 
 
 def make_old_delivery(
-    endpoint: Endpoint, state: str = "delivered", created_at: datetime = OLD, **changes: Any
+    endpoint: Endpoint, state: str = "delivered", created_at: datetime | None = None, **changes: Any
 ) -> Delivery:
-    delivery = make_delivery(make_event(endpoint.tenant, created_at=created_at), endpoint, state=state, **changes)
+    event = make_event(endpoint.tenant, created_at=created_at or old())
+    delivery = make_delivery(event, endpoint, state=state, **changes)
     make_attempt(delivery)
     return delivery
 
@@ -46,9 +53,9 @@ def remaining() -> tuple[int, ...]:
 def test_retention_deletes_old_events_with_everything_below_them(endpoint: Endpoint) -> None:
     make_old_delivery(endpoint)
     make_old_delivery(endpoint, "cancelled")
-    make_dead_letter(make_old_delivery(endpoint), failed_at=OLD)
-    make_event(endpoint.tenant, created_at=OLD)  # without deliveries
-    kept = make_old_delivery(endpoint, created_at=YOUNG)
+    make_dead_letter(make_old_delivery(endpoint), failed_at=old())
+    make_event(endpoint.tenant, created_at=old())  # without deliveries
+    kept = make_old_delivery(endpoint, created_at=young())
     assert apply_retention() == DeletedRows(events=4, deliveries=3, attempts=3, dead_letters=1)
     assert Delivery.objects.get() == kept
     assert remaining() == (1, 1, 1, 0)
@@ -63,8 +70,8 @@ def test_retention_keeps_unfinished_deliveries_of_any_age(endpoint: Endpoint, st
 
 
 def test_retention_keeps_deliveries_replayed_or_dead_lettered_since(endpoint: Endpoint) -> None:
-    make_old_delivery(endpoint, started_at=YOUNG)
-    make_dead_letter(make_old_delivery(endpoint), failed_at=YOUNG)
+    make_old_delivery(endpoint, started_at=young())
+    make_dead_letter(make_old_delivery(endpoint), failed_at=young())
     assert apply_retention() == DeletedRows()
 
 
@@ -92,7 +99,7 @@ def test_retention_continues_in_batches_past_rows_that_stay(
     monkeypatch.setattr(retention, "DELIVERY_BATCH", 3)
     for state in ["pending", "delivered", "pending", "pending", "delivered", "delivered", "delivered"]:
         make_old_delivery(endpoint, state)
-    crowd = make_event(endpoint.tenant, created_at=OLD)
+    crowd = make_event(endpoint.tenant, created_at=old())
     for _ in range(7):
         make_delivery(crowd, make_endpoint(endpoint.tenant), state="delivered")
     assert apply_retention()[:2] == (5, 11)
@@ -111,12 +118,12 @@ def test_retention_beyond_its_budget_continues_with_the_next_call(
 
 def test_retention_deletes_ended_replays_and_keeps_running_ones(endpoint: Endpoint) -> None:
     long_ago = timezone.now() - timedelta(days=200)
-    make_replay(endpoint.tenant, state="finished", finished_at=OLD)
+    make_replay(endpoint.tenant, state="finished", finished_at=old())
     make_replay(None, state="cancelled", finished_at=long_ago)
     kept = [
         make_replay(endpoint.tenant, created_at=long_ago),
-        make_replay(endpoint.tenant, state="finished", finished_at=YOUNG),
-        make_replay(None, state="finished", finished_at=YOUNG),
+        make_replay(endpoint.tenant, state="finished", finished_at=young()),
+        make_replay(None, state="finished", finished_at=young()),
     ]
     assert apply_retention() == DeletedRows(replays=2)
     assert {*Replay.objects.all()} == {*kept}
@@ -152,7 +159,7 @@ def test_retention_beside_drains_and_replays_loses_no_delivery(monkeypatch: pyte
     make_subscription(endpoint)
     for number in range(60):
         make_old_delivery(endpoint, ("delivered", "pending")[number % 2])
-        make_event(tenant, created_at=OLD)
+        make_event(tenant, created_at=old())
     row = start(tenant, ReplayFilter(scope="events"), rate=10_000, by="ops")
     works: list[Callable[[], Any]] = [
         apply_retention,

@@ -11,6 +11,7 @@ from delivery.models import Lane
 from subscriptions.endpoints.state import pause
 from subscriptions.errors import StateConflict
 from subscriptions.models import Endpoint
+from tests.clock import from_now
 from tests.factories import make_endpoint
 
 pytestmark = pytest.mark.django_db
@@ -54,9 +55,9 @@ def test_successful_test_does_not_end_a_pause_that_the_endpoint_asked_for() -> N
     assert not is_due()
 
 
-@pytest.mark.parametrize("changes", [{"state": "paused"}, {"state": "disabled"}, {"deleted_at": timezone.now()}])
+@pytest.mark.parametrize("changes", [{"state": "paused"}, {"state": "disabled"}, {"deleted_at": timedelta()}])
 def test_endpoint_that_is_not_active_is_refused(changes: dict[str, Any]) -> None:
-    endpoint = make_endpoint(**changes)
+    endpoint = make_endpoint(**from_now(changes))
     make_open_lane(endpoint)
     with pytest.raises(StateConflict):
         retry_endpoint(endpoint)

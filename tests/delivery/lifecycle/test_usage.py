@@ -1,4 +1,4 @@
-from datetime import UTC, date, datetime
+from datetime import date
 
 import pytest
 from django.db import transaction
@@ -6,6 +6,7 @@ from django.db import transaction
 from delivery.lifecycle import usage
 from delivery.models import Delivery, Event, Usage, UsageIncrement
 from delivery.publishing.publisher import publish
+from tests.clock import time_of_test
 from tests.factories import make_client, make_endpoint, make_subscription, make_tenant
 from tests.routes import ApiRoute, RouteCases
 from tests.threads import in_threads
@@ -13,11 +14,15 @@ from tests.threads import in_threads
 pytestmark = pytest.mark.django_db
 
 API = "/api/v1/usage/"
-TODAY = datetime.now(UTC).date()
+
+
+def today():
+    return time_of_test().date()
 
 
 def used(tenant=None, **changes):
-    usage_filter = usage.UsageFilter(**{"tenant_id": tenant and tenant.pk, "first": TODAY, "last": TODAY, **changes})
+    fields = {"tenant_id": tenant and tenant.pk, "first": today(), "last": today(), **changes}
+    usage_filter = usage.UsageFilter(**fields)
     return {(row.day, row.type): row[3:] for row in usage.report(usage_filter, 1000)}
 
 
@@ -40,14 +45,14 @@ def test_publish_counts_events_and_deliveries():
     for _ in range(2):
         make_subscription(make_endpoint(tenant), event_types=["order.paid"])
     publish(tenant, [{"type": kind, "data": 1} for kind in ("order.paid", "order.paid", "order.sent")])
-    assert used(tenant) == {(TODAY, "order.paid"): (2, 4), (TODAY, "order.sent"): (1, 0)}
+    assert used(tenant) == {(today(), "order.paid"): (2, 4), (today(), "order.sent"): (1, 0)}
 
 
 def test_repeat_is_not_counted():
     tenant = make_tenant()
     for _ in range(2):
         publish(tenant, [{"type": "a", "id": "1", "data": 1}])
-    assert used(tenant) == {(TODAY, "a"): (1, 0)}
+    assert used(tenant) == {(today(), "a"): (1, 0)}
 
 
 def test_rolled_back_event_is_not_counted():
@@ -66,7 +71,7 @@ def test_fold_keeps_the_totals():
         usage.fold()
         assert used(tenant) == before
         assert not UsageIncrement.objects.exists()
-    assert used(tenant) == {(TODAY, "a"): (3, 0), (TODAY, "b"): (3, 0)}
+    assert used(tenant) == {(today(), "a"): (3, 0), (today(), "b"): (3, 0)}
     assert Usage.objects.count() == 2
 
 
@@ -76,7 +81,7 @@ def test_retention_keeps_the_totals():
     usage.fold()
     Delivery.objects.all().delete()
     Event.objects.all().delete()
-    assert used(tenant) == {(TODAY, "a"): (1, 0)}
+    assert used(tenant) == {(today(), "a"): (1, 0)}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -92,9 +97,9 @@ def test_publish_and_fold_at_once_count_each_event_once():
             usage.fold()
 
     in_threads(publishes, folds, publishes, folds)
-    assert used(tenant) == {(TODAY, "a"): (40, 0)}
+    assert used(tenant) == {(today(), "a"): (40, 0)}
     usage.fold()
-    assert used(tenant) == {(TODAY, "a"): (40, 0)}
+    assert used(tenant) == {(today(), "a"): (40, 0)}
 
 
 # Reports
@@ -152,9 +157,9 @@ def test_report_row_names_what_it_distinguishes(tenant):
 
 def test_report_without_a_period_covers_this_month():
     tenant = make_tenant()
-    make_usage(tenant, TODAY)
+    make_usage(tenant, today())
     make_usage(tenant, date(2020, 1, 1))
-    assert [row["date"] for row in read(make_client(tenant))] == [TODAY.isoformat()]
+    assert [row["date"] for row in read(make_client(tenant))] == [today().isoformat()]
 
 
 def test_report_for_an_operator_covers_all_tenants_or_the_named_one(tenant):

@@ -1,6 +1,6 @@
 """Explanations: for an event and each endpoint, why it was or was not delivered."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,12 +12,15 @@ from delivery.reading import explain as explain_module
 from delivery.reading.explain import MAX_REASONS, Explanation, endpoints_for, explain
 from subscriptions.event_types.json_schema.schema_check import current_snapshot
 from subscriptions.models import Endpoint, Subscription, Tenant
+from tests.clock import time_of_test
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event
 from tests.factories import make_endpoint, make_subscription, make_tenant
 
 pytestmark = pytest.mark.django_db
 
-EARLIER = timezone.now() - timedelta(days=1)
+
+def earlier() -> datetime:
+    return time_of_test() - timedelta(days=1)
 
 
 @pytest.fixture
@@ -26,12 +29,12 @@ def tenant() -> Tenant:
 
 
 def old_endpoint(tenant: Tenant, **changes: Any) -> Endpoint:
-    return make_endpoint(tenant, created_at=EARLIER, **changes)
+    return make_endpoint(tenant, created_at=earlier(), **changes)
 
 
 def old_subscription(endpoint: Endpoint, **changes: Any) -> Subscription:
-    made = make_subscription(endpoint, created_at=EARLIER, **changes)
-    Subscription.objects.filter(pk=made.pk).update(updated_at=EARLIER)
+    made = make_subscription(endpoint, created_at=earlier(), **changes)
+    Subscription.objects.filter(pk=made.pk).update(updated_at=earlier())
     return made
 
 
@@ -69,11 +72,11 @@ class TestNotSent:
         assert (reason.subscription, reason.detail) == (made, "The pattern does not match at data.total.")
 
     def test_explain_names_a_subscription_or_endpoint_created_later(self, tenant: Tenant) -> None:
-        event = make_event(tenant, created_at=EARLIER + timedelta(hours=1))
+        event = make_event(tenant, created_at=earlier() + timedelta(hours=1))
         endpoint = old_endpoint(tenant)
         made = make_subscription(endpoint)
         assert codes(event) == ["created_later"]
-        Subscription.objects.filter(pk=made.pk).update(created_at=EARLIER)
+        Subscription.objects.filter(pk=made.pk).update(created_at=earlier())
         assert codes(event) == ["changed_later"]
         made.delete()
         assert codes(event) == ["no_subscription"]

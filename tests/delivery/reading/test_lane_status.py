@@ -10,6 +10,7 @@ from delivery.models import Lane
 from delivery.reading import lane_status as module
 from delivery.reading.lane_status import lane_status
 from subscriptions.models import Endpoint
+from tests.clock import from_now
 from tests.delivery.factories import make_attempt, make_delivery, make_event
 from tests.factories import make_endpoint
 from webhooks.wire.ids import new_id
@@ -34,21 +35,21 @@ def test_status_of_an_endpoint_without_a_lane_is_idle(endpoint: Endpoint) -> Non
 @pytest.mark.parametrize(
     ("lane", "state", "breaker"),
     [
-        ({"due_at": timezone.now()}, "ready", "closed"),
+        ({"due_at": timedelta()}, "ready", "closed"),
         ({"owner": new_id()}, "active", "closed"),
         ({"endpoint_inactive": True}, "endpoint_inactive", "closed"),
         (
-            {"circuit_open_until": timezone.now() + timedelta(hours=1), "open_count": 1, "endpoint_inactive": True},
+            {"circuit_open_until": timedelta(hours=1), "open_count": 1, "endpoint_inactive": True},
             "circuit_open",
             "open",
         ),
-        ({"circuit_open_until": timezone.now() - timedelta(hours=1), "open_count": 1}, "idle", "half_open"),
-        ({"wait_until": timezone.now() + timedelta(hours=1), "owner": new_id()}, "pause_requested", "closed"),
-        ({"wait_until": timezone.now() - timedelta(hours=1)}, "idle", "closed"),
+        ({"circuit_open_until": timedelta(hours=-1), "open_count": 1}, "idle", "half_open"),
+        ({"wait_until": timedelta(hours=1), "owner": new_id()}, "pause_requested", "closed"),
+        ({"wait_until": timedelta(hours=-1)}, "idle", "closed"),
         (
             {
-                "wait_until": timezone.now() + timedelta(hours=1),
-                "circuit_open_until": timezone.now() + timedelta(hours=2),
+                "wait_until": timedelta(hours=1),
+                "circuit_open_until": timedelta(hours=2),
                 "open_count": 1,
             },
             "circuit_open",
@@ -57,7 +58,7 @@ def test_status_of_an_endpoint_without_a_lane_is_idle(endpoint: Endpoint) -> Non
     ],
 )
 def test_status_is_the_most_severe_state(endpoint: Endpoint, lane: dict[str, Any], state: str, breaker: str) -> None:
-    make_lane(endpoint, **lane)
+    make_lane(endpoint, **from_now(lane))
     now = lane_status(endpoint)
     assert (now.state, now.breaker) == (state, breaker)
 

@@ -8,16 +8,16 @@ from django.utils import timezone
 
 from delivery.models import Delivery
 from delivery.reading.lanes_behind import BehindBecause, lane_behind, lanes_behind
+from tests.clock import from_now
 from tests.delivery.factories import make_delivery, make_event
 from tests.delivery.factories_load import make_lane_behind
 from webhooks.wire.ids import new_id
 
 pytestmark = pytest.mark.django_db
-NOW = timezone.now()
 
 
 def leased(**changes: Any) -> dict[str, Any]:
-    return {"owner": new_id(), "due_at": timezone.now() + timedelta(seconds=8), **changes}
+    return {"owner": new_id(), "due_at": timedelta(seconds=8), **changes}
 
 
 def test_lane_with_deliveries_due_for_less_than_the_limit_is_not_behind() -> None:
@@ -42,12 +42,12 @@ def test_lanes_are_sorted_by_how_far_they_are_behind() -> None:
 @pytest.mark.parametrize(
     ("lane", "endpoint", "because"),
     [
-        ({"circuit_open_until": NOW + timedelta(hours=1), "open_count": 3}, {}, BehindBecause.CIRCUIT_OPEN),
-        ({"circuit_open_until": NOW - timedelta(hours=1), "open_count": 3}, {}, BehindBecause.PROBING),
-        ({"wait_until": NOW + timedelta(hours=1), "open_count": 3}, {}, BehindBecause.PAUSE_REQUESTED),
-        ({"wait_until": NOW - timedelta(hours=1)}, {}, BehindBecause.NO_DRAIN),
-        (leased(next_slot_at=NOW + timedelta(hours=1)), {"rate_limit": 5}, BehindBecause.RATE_LIMIT),
-        (leased(next_slot_at=NOW - timedelta(hours=1)), {"rate_limit": 5}, BehindBecause.DRAIN_BUSY),
+        ({"circuit_open_until": timedelta(hours=1), "open_count": 3}, {}, BehindBecause.CIRCUIT_OPEN),
+        ({"circuit_open_until": timedelta(hours=-1), "open_count": 3}, {}, BehindBecause.PROBING),
+        ({"wait_until": timedelta(hours=1), "open_count": 3}, {}, BehindBecause.PAUSE_REQUESTED),
+        ({"wait_until": timedelta(hours=-1)}, {}, BehindBecause.NO_DRAIN),
+        (leased(next_slot_at=timedelta(hours=1)), {"rate_limit": 5}, BehindBecause.RATE_LIMIT),
+        (leased(next_slot_at=timedelta(hours=-1)), {"rate_limit": 5}, BehindBecause.DRAIN_BUSY),
         ({}, {}, BehindBecause.NO_DRAIN),
         (leased(), {}, BehindBecause.DRAIN_BUSY),
         (leased(concurrency=1), {}, BehindBecause.WINDOW_FULL),
@@ -55,7 +55,7 @@ def test_lanes_are_sorted_by_how_far_they_are_behind() -> None:
     ],
 )
 def test_reason_is_the_first_that_applies(lane: dict[str, Any], endpoint: dict[str, Any], because: str) -> None:
-    row = make_lane_behind(lane=lane, **endpoint)
+    row = make_lane_behind(lane=from_now(lane), **endpoint)
     if because == BehindBecause.WINDOW_FULL:
         event = make_event(row.tenant)
         make_delivery(event, row.endpoint, state="sending", claimed_until=timezone.now() + timedelta(seconds=30))
@@ -66,7 +66,7 @@ def test_reason_is_the_first_that_applies(lane: dict[str, Any], endpoint: dict[s
 
 
 def test_reason_of_an_ordered_lane_is_the_failed_delivery_that_blocks_it() -> None:
-    row = make_lane_behind(60, lane=leased(), ordering="endpoint")
+    row = make_lane_behind(60, lane=from_now(leased()), ordering="endpoint")
     Delivery.objects.update(order_key="")
     event = make_event(row.tenant, created_at=timezone.now() - timedelta(seconds=90))  # the oldest
     retry_at = timezone.now() + timedelta(minutes=5)

@@ -13,13 +13,12 @@ from delivery.models import Attempt, DeadLetter, Delivery, Event, Replay
 from delivery.reading import queries
 from delivery.reading.list_filters import ATTEMPTS, DEAD_LETTERS, DELIVERIES, EVENTS, REPLAYS, Conditions, matching
 from subscriptions.models import Endpoint
+from tests.clock import from_now, time_of_test
 from tests.delivery.factories import key_at, make_dead_letter, make_delivery, make_event
 from tests.factories import make_endpoint, make_tenant
 from webhooks.wire.ids import new_id
 
 pytestmark = pytest.mark.django_db
-
-NOW = datetime.now(UTC)
 
 
 def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
@@ -55,7 +54,8 @@ def endpoint() -> Endpoint:
     endpoints = [make_endpoint(make_tenant()) for _ in range(3)]
     for endpoint in endpoints:
         owner, count = {"tenant": endpoint.tenant}, range(1_000)
-        keys = [(key_at(NOW - timedelta(seconds=age)), NOW - timedelta(seconds=age)) for age in count]
+        times = [time_of_test() - timedelta(seconds=age) for age in count]
+        keys = [(key_at(at), at) for at in times]
         common = {"source": "/s", "type": "t", "digest": b"", "body": b""} | owner
         Event.objects.bulk_create(Event(id=key, created_at=at, event_id=str(key), **common) for key, at in keys)
         common = {"endpoint": endpoint, "state": "delivered"} | owner
@@ -73,7 +73,7 @@ def endpoint() -> Endpoint:
 def test_each_list_reads_its_index(endpoint: Endpoint, subtests: pytest.Subtests) -> None:
     plan_without("sort")
     tenant = endpoint.tenant_id
-    window: Any = {"since": NOW - timedelta(minutes=5), "until": NOW - timedelta(minutes=2)}
+    window: Any = {"since": time_of_test() - timedelta(minutes=5), "until": time_of_test() - timedelta(minutes=2)}
     for rows, index in [
         (queries.events(tenant), "event_by_tenant"),
         (queries.events(None), "delivery_event_pkey"),
@@ -107,7 +107,7 @@ def test_list_of_one_parent_reads_the_parents_index_and_sorts(endpoint: Endpoint
             assert index_of(rows) == index
 
 
-ALONG: list[dict[str, Any]] = [{}, {"since": NOW - timedelta(minutes=5)}, {"until": NOW - timedelta(minutes=5)}]
+ALONG: list[dict[str, Any]] = [{}, {"since": timedelta(minutes=-5)}, {"until": timedelta(minutes=-5)}]
 GIVEN = {
     "type": "rare",
     "subject": "s",
@@ -128,7 +128,7 @@ def lists(endpoint: Endpoint) -> Iterator[tuple[QuerySet[Any], Conditions]]:
     tenant = endpoint.tenant_id
     event = Event.objects.filter(tenant=tenant)[7]
     delivery = Delivery.objects.filter(tenant=tenant)[7]
-    for along in ALONG:
+    for along in map(from_now, ALONG):
         yield queries.events(tenant, **along), EVENTS
         for more in ({}, {"endpoint": endpoint}, {"event": event}, {"state": "dead"}):
             yield queries.deliveries(tenant, **more, **along), DELIVERIES
@@ -168,23 +168,23 @@ def test_each_filter_names_a_column_of_its_list(subtests: pytest.Subtests) -> No
 
 def test_within_finds_rows_whose_key_another_clock_made() -> None:
     tenant = make_tenant()
-    event = make_event(tenant, created_at=NOW)
-    Event.objects.filter(pk=event.pk).update(created_at=NOW - timedelta(seconds=30))
-    around = {"since": NOW - timedelta(seconds=31), "until": NOW - timedelta(seconds=29)}
+    event = make_event(tenant, created_at=time_of_test())
+    Event.objects.filter(pk=event.pk).update(created_at=time_of_test() - timedelta(seconds=30))
+    around = {"since": time_of_test() - timedelta(seconds=31), "until": time_of_test() - timedelta(seconds=29)}
     assert [*queries.events(tenant.pk, **around)] == [event]
-    assert not queries.events(tenant.pk, since=NOW - timedelta(seconds=1))
+    assert not queries.events(tenant.pk, since=time_of_test() - timedelta(seconds=1))
 
 
 def test_within_includes_since_and_excludes_until() -> None:
     tenant = make_tenant()
-    letter = make_dead_letter(make_delivery(make_event(tenant), make_endpoint(tenant)), failed_at=NOW)
-    assert [*queries.dead_letters(tenant.pk, since=NOW)] == [letter]
-    assert not queries.dead_letters(tenant.pk, until=NOW)
+    letter = make_dead_letter(make_delivery(make_event(tenant), make_endpoint(tenant)), failed_at=time_of_test())
+    assert [*queries.dead_letters(tenant.pk, since=time_of_test())] == [letter]
+    assert not queries.dead_letters(tenant.pk, until=time_of_test())
 
 
 @pytest.mark.parametrize("slack", [-(2**60), 0, 2**60])
 def test_place_accepts_every_instant(slack: int) -> None:
-    places = [queries.place(moment, slack) for moment in (datetime.min.replace(tzinfo=UTC), NOW)]
+    places = [queries.place(moment, slack) for moment in (datetime.min.replace(tzinfo=UTC), time_of_test())]
     assert places == sorted(places)
 
 
@@ -196,5 +196,5 @@ def test_place_sorts_as_keys_made_at_the_same_instant() -> None:
 
 def test_latest_are_the_newest_first() -> None:
     tenant = make_tenant()
-    events = [make_event(tenant, created_at=NOW + timedelta(seconds=second)) for second in range(4)]
+    events = [make_event(tenant, created_at=time_of_test() + timedelta(seconds=second)) for second in range(4)]
     assert queries.latest(Event.objects.all(), 2) == events[:1:-1]

@@ -11,13 +11,16 @@ from delivery.publishing.publisher import publish
 from delivery.replaying import backfill
 from delivery.replaying.replays import ReplayFilter, preview, run_slices, start
 from subscriptions.models import Endpoint, Subscription, Tenant
+from tests.clock import from_now, time_of_test
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event
 from tests.factories import make_endpoint, make_subscription, make_tenant
 from tests.threads import in_threads
 
 pytestmark = pytest.mark.django_db
 
-AGO = datetime.now(UTC) - timedelta(hours=1)
+
+def ago() -> datetime:
+    return time_of_test() - timedelta(hours=1)
 
 
 @pytest.fixture
@@ -42,15 +45,15 @@ def replayed(tenant: Tenant, of: str = "events", **conditions: Any) -> Replay:
 
 def ended(tenant: Tenant, endpoint: Endpoint, state: str = "delivered", **changes: Any) -> Delivery:
     """Create a delivery that ended in this state an hour ago."""
-    delivery = make_delivery(make_event(tenant, created_at=AGO, **changes), endpoint, state=state, attempts=3, step=3)
+    delivery = make_delivery(make_event(tenant, created_at=ago(), **changes), endpoint, state=state, attempts=3, step=3)
     if state == "dead":
-        make_dead_letter(delivery, failed_at=AGO)
+        make_dead_letter(delivery, failed_at=ago())
     return delivery
 
 
 def events_before_their_subscription(tenant: Tenant, count: int = 3, **changes: Any) -> Subscription:
     for _ in range(count):
-        make_event(tenant, created_at=AGO)
+        make_event(tenant, created_at=ago())
     return make_subscription(make_endpoint(tenant), **changes)
 
 
@@ -71,7 +74,7 @@ class TestMissing:
         assert sum(increment.deliveries for increment in UsageIncrement.objects.filter(tenant_id=tenant.pk)) == 3
 
     def test_missing_events_are_selected_by_the_current_subscription(self, tenant: Tenant) -> None:
-        make_event(tenant, created_at=AGO, data={"total": 500})
+        make_event(tenant, created_at=ago(), data={"total": 500})
         subscription = events_before_their_subscription(
             tenant,
             2,
@@ -79,7 +82,7 @@ class TestMissing:
             pattern={"data": {"total": [{"numeric": [">", 100]}]}},
             transformer={"input_paths": {"n": "$.data.total"}, "template": '{"sum": <n>}'},
         )
-        make_event(tenant, created_at=AGO, type="invoice.sent", data={"total": 500})
+        make_event(tenant, created_at=ago(), type="invoice.sent", data={"total": 500})
         assert replayed(tenant, "missing").replayed == 1
         delivery = Delivery.objects.get()
         assert (delivery.endpoint_id, bytes(delivery.body or b"")) == (subscription.endpoint_id, b'{"sum": 500}')
@@ -94,7 +97,7 @@ class TestMissing:
 
     def test_forced_replay_ignores_the_subscriptions(self, tenant: Tenant) -> None:
         endpoint = make_endpoint(tenant)
-        make_event(tenant, created_at=AGO)
+        make_event(tenant, created_at=ago())
         assert replayed(tenant, "missing", endpoint=endpoint.id).replayed == 0
         assert replayed(tenant, "missing", endpoint=endpoint.id, force=True).replayed == 1
 
@@ -179,22 +182,23 @@ class TestSelection:
             ({"type": "order.paid"}, 1),
             ({"source": "/other"}, 1),
             ({"subject": "a"}, 1),
-            ({"since": AGO - timedelta(minutes=1)}, 1),
-            ({"until": AGO - timedelta(minutes=1)}, 1),
+            ({"since": timedelta(minutes=-61)}, 1),
+            ({"until": timedelta(minutes=-61)}, 1),
             ({"type": "order.paid", "source": "/other"}, 0),
         ],
     )
     def test_each_filter_field_selects(self, tenant: Tenant, given: dict[str, Any], found: int) -> None:
         make_subscription(make_endpoint(tenant))
-        make_event(tenant, created_at=AGO - timedelta(hours=1), type="order.paid", subject="a")
-        make_event(tenant, created_at=AGO, type="order.lost", source="/other")
+        make_event(tenant, created_at=ago() - timedelta(hours=1), type="order.paid", subject="a")
+        make_event(tenant, created_at=ago(), type="order.lost", source="/other")
+        given = from_now(given)
         assert preview(tenant, ReplayFilter(**given, scope="events")).total == found
         assert replayed(tenant, **given).replayed == found
 
     def test_ids_select_events(self, tenant: Tenant) -> None:
         make_subscription(make_endpoint(tenant))
-        event = make_event(tenant, created_at=AGO)
-        make_event(tenant, created_at=AGO)
+        event = make_event(tenant, created_at=ago())
+        make_event(tenant, created_at=ago())
         assert replayed(tenant, ids=(event.id,)).replayed == 1
         assert Delivery.objects.get().event_id == event.id
 
@@ -277,7 +281,7 @@ class TestSlices:
         self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         made = [make_subscription(make_endpoint(tenant)) for _ in range(7)]
-        events = [make_event(tenant, created_at=AGO + timedelta(seconds=number)) for number in range(2)]
+        events = [make_event(tenant, created_at=ago() + timedelta(seconds=number)) for number in range(2)]
         self.small_slices(monkeypatch, deliveries=3)
         row = start(tenant, ReplayFilter(scope="events"), by="ops")
         self.one_slice(row)
@@ -292,7 +296,7 @@ class TestSlices:
         for _ in range(4):
             make_subscription(make_endpoint(tenant), pattern=branches)
         for number in range(3):
-            make_event(tenant, created_at=AGO + timedelta(seconds=number))
+            make_event(tenant, created_at=ago() + timedelta(seconds=number))
         self.small_slices(monkeypatch, steps=10)
         row = start(tenant, ReplayFilter(scope="events"), by="ops")
         self.one_slice(row)
@@ -307,7 +311,7 @@ class TestSlices:
             make_subscription(
                 make_endpoint(tenant), transformer={"input_paths": {"d": "$.data"}, "template": "[<d>, <d>]"}
             )
-        make_event(tenant, created_at=AGO, data="x" * 1_000)
+        make_event(tenant, created_at=ago(), data="x" * 1_000)
         self.small_slices(monkeypatch, bytes=5_000)
         row = start(tenant, ReplayFilter(scope="events"), by="ops")
         self.one_slice(row)
@@ -318,7 +322,7 @@ class TestSlices:
     def test_erased_event_at_the_cursor_is_left_out(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
         for _ in range(4):
             make_subscription(make_endpoint(tenant))
-        first, second = (make_event(tenant, created_at=AGO + timedelta(seconds=number)) for number in range(2))
+        first, second = (make_event(tenant, created_at=ago() + timedelta(seconds=number)) for number in range(2))
         self.small_slices(monkeypatch, deliveries=3)
         row = start(tenant, ReplayFilter(scope="events"), by="ops")
         self.one_slice(row).save()
@@ -331,7 +335,7 @@ class TestSlices:
         self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for number in range(20):
-            make_event(tenant, created_at=AGO + timedelta(seconds=number))
+            make_event(tenant, created_at=ago() + timedelta(seconds=number))
         make_subscription(make_endpoint(tenant))
         assert preview(tenant, ReplayFilter(scope="events")) == (20, False, False)
         monkeypatch.setattr(backfill, "COUNT_STEPS", 100)

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
-from django.utils import timezone
 
 from tests.bodies import store_body
+from tests.clock import from_now, time_of_test
 from tests.factories_receiver import id_at, make_receipt, make_source
 from webhooks.kit.bodies.claim_check import INLINE_MAX
 from webhooks.models import LatestSequence, Receipt, Rejection, SlowSource, Source, SourceHour, SourceSecret
@@ -16,26 +16,24 @@ from webhooks.processing import sweep
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver")]
 
-NOW = timezone.now()
-
 
 def days_ago(days: float) -> datetime:
-    return NOW - timedelta(days=days)
+    return time_of_test() - timedelta(days=days)
 
 
 @pytest.mark.parametrize(
     ("age", "changes", "stays"),
     [
-        (29, {"due_at": None, "processed_at": NOW}, True),
-        (31, {"due_at": None, "processed_at": NOW}, False),
+        (29, {"due_at": None, "processed_at": timedelta()}, True),
+        (31, {"due_at": None, "processed_at": timedelta()}, False),
         (400, {}, True),
-        (400, {"due_at": None, "dead_at": days_ago(89)}, True),
-        (400, {"due_at": None, "dead_at": days_ago(91)}, False),
+        (400, {"due_at": None, "dead_at": timedelta(days=-89)}, True),
+        (400, {"due_at": None, "dead_at": timedelta(days=-91)}, False),
     ],
     ids=["young", "old", "pending", "dead lately", "dead long ago"],
 )
 def test_sweep_deletes_receipts_past_their_retention(age: float, changes: dict, stays: bool) -> None:
-    make_receipt(id=id_at(days_ago(age)), **changes)
+    make_receipt(id=id_at(days_ago(age)), **from_now(changes))
     sweep.sweep()
     assert Receipt.objects.exists() == stays
 
@@ -47,7 +45,7 @@ def large(moment: datetime, **changes) -> Receipt:
 
 
 def test_sweep_deletes_the_object_of_an_expired_receipt_only(claims: Path) -> None:
-    large(days_ago(31), due_at=None, processed_at=NOW)
+    large(days_ago(31), due_at=None, processed_at=time_of_test())
     pending = large(days_ago(31))
     sweep.sweep()
     assert [path for path in claims.rglob("*") if path.is_file()] == [claims / pending.body_key]
@@ -57,7 +55,7 @@ def test_sweep_deletes_more_than_one_batch(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(sweep, "BATCH", 3)
     source = make_source()
     for _ in range(10):
-        make_receipt(source, id=id_at(days_ago(31)), due_at=None, processed_at=NOW)
+        make_receipt(source, id=id_at(days_ago(31)), due_at=None, processed_at=time_of_test())
     sweep.sweep()
     assert not Receipt.objects.exists()
 
@@ -68,7 +66,7 @@ def test_sweep_deletes_an_orphaned_object_after_a_day(claims: Path) -> None:
         store_body(iter([bytes(INLINE_MAX + 1)]), id_at(days_ago(age)), lambda chunk: None)
     named = large(days_ago(1.1))
     folder = named.body_key.split("/")[1]
-    assert sweep.remove_orphans_of(folder, NOW) == 1
+    assert sweep.remove_orphans_of(folder, time_of_test()) == 1
     assert len([path for path in claims.rglob("*") if path.is_file()]) == 2
     assert named.read() == bytes(INLINE_MAX + 1)
 
@@ -76,7 +74,7 @@ def test_sweep_deletes_an_orphaned_object_after_a_day(claims: Path) -> None:
 def test_sweep_keeps_foreign_files(claims: Path) -> None:
     storages["claims"].save("receipts/2020-01-01/readme.txt", ContentFile(b"hello"))
     storages["claims"].save("elsewhere/0190", ContentFile(b"hello"))
-    assert sweep.remove_orphans(NOW) == 0
+    assert sweep.remove_orphans(time_of_test()) == 0
     assert len([path for path in claims.rglob("*") if path.is_file()]) == 2
 
 
@@ -91,7 +89,7 @@ def test_sweep_visits_the_folder_of_every_day(claims: Path) -> None:
         path.mkdir()
         (path / name).write_bytes(content)
     folders = len(list((claims / "receipts").iterdir()))
-    assert sum(sweep.remove_orphans(NOW + timedelta(minutes=minute)) for minute in range(folders)) == 5
+    assert sum(sweep.remove_orphans(time_of_test() + timedelta(minutes=minute)) for minute in range(folders)) == 5
 
 
 def test_sweep_without_a_storage_folder_does_nothing() -> None:

@@ -11,12 +11,12 @@ from delivery.models import HourlyStats
 from delivery.sending.attempt_stats import AttemptStats
 from delivery.transports.outcome import Failure, Outcome
 from subscriptions.models import Endpoint
+from tests.clock import day_of_test
 from tests.factories import make_client, make_endpoint, make_tenant
 from tests.routes import ApiRoute, RouteCases
 
 pytestmark = pytest.mark.django_db
 
-DAY = (datetime.now(UTC) - timedelta(days=5)).replace(hour=0, minute=0, second=0, microsecond=0)
 API = "/api/v1/"
 
 
@@ -37,12 +37,12 @@ def attempted(endpoint: Endpoint, at: datetime, number: int, **changes: Any) -> 
 
 
 def test_history_has_each_day_and_the_total_also_after_hours_are_gone() -> None:
-    endpoint = make_endpoint(make_tenant())
-    attempted(endpoint, DAY, 3)
-    attempted(endpoint, DAY + timedelta(days=1), 2, status=503, failure=Failure.STATUS)
+    endpoint, day = make_endpoint(make_tenant()), day_of_test(ago=timedelta(days=5))
+    attempted(endpoint, day, 3)
+    attempted(endpoint, day + timedelta(days=1), 2, status=503, failure=Failure.STATUS)
     roll_up()
     HourlyStats.objects.all().delete()
-    window = f"?from={DAY:%Y-%m-%d}&to={DAY + timedelta(days=2):%Y-%m-%d}"
+    window = f"?from={day:%Y-%m-%d}&to={day + timedelta(days=2):%Y-%m-%d}"
     client = make_client(endpoint.tenant)
     for path in (f"endpoints/{endpoint.public_id}/history/", "history/"):
         found = client.get(f"{API}{path}{window}").json()

@@ -14,7 +14,7 @@ from delivery.archiving import storage
 from delivery.lifecycle.retention import apply_retention
 from delivery.models import Archive
 from subscriptions.models import Tenant
-from tests.delivery.archiving.factories import DAYS, HOUR, file_storage, old_event
+from tests.delivery.archiving.factories import DAYS, at, file_storage, old_event
 from tests.factories import make_tenant
 
 pytestmark = pytest.mark.django_db
@@ -43,13 +43,13 @@ def test_list_shows_the_hours_of_a_tenant(folder: Path, tenant: Tenant) -> None:
     old_event(make_tenant(retention_days=DAYS))
     apply_retention()
     lines = run("list", "--tenant", "acme")[0].splitlines()
-    assert [line.split()[0] for line in lines] == [f"{HOUR:%Y-%m-%dT%HZ}", f"{HOUR + timedelta(hours=1):%Y-%m-%dT%HZ}"]
+    assert [line.split()[0] for line in lines] == [f"{at():%Y-%m-%dT%HZ}", f"{at(hour=1):%Y-%m-%dT%HZ}"]
     row = Archive.objects.filter(tenant=tenant).order_by("id").first()
     assert row is not None
     assert lines[0].split()[1:4] == [tenant.public_id, "1", "events"]
     assert lines[0].split()[-2:] == [row.sha256, row.key]
     assert len(run("list")[0].splitlines()) == 3
-    assert run("list", "--until", f"{HOUR:%Y-%m-%dT%H:%M}")[0] == ""
+    assert run("list", "--until", f"{at():%Y-%m-%dT%H:%M}")[0] == ""
 
 
 def test_verify_says_that_all_objects_are_what_was_written(folder: Path, tenant: Tenant) -> None:
@@ -71,7 +71,7 @@ def test_verify_fails_and_names_a_changed_object(folder: Path, tenant: Tenant) -
 
 
 def test_verify_removes_orphans_only_when_told(folder: Path, tenant: Tenant) -> None:
-    key = storage.write_object(tenant.id, HOUR, b"left")
+    key = storage.write_object(tenant.id, at(), b"left")
     then = (timezone.now() - timedelta(days=2)).timestamp()
     os.utime(folder / key, (then, then))
     assert f"{key} has no row\n" in run("verify", "--tenant", "acme")[0]

@@ -28,6 +28,7 @@ from delivery.transports.http.sender import HttpSender
 from delivery.transports.outcome import Failure, Outcome
 from subscriptions.endpoints.http.certificates import TlsFiles
 from tests import receiver as scripts
+from tests.clock import from_now
 from tests.delivery.factories_lanes import make_in_flight
 from tests.pki import Authority, Issued
 from tests.ports import free_port
@@ -526,17 +527,17 @@ class TestTls:
     @pytest.mark.parametrize(
         ("dates", "host", "failure"),
         [
-            ({"until": datetime.now(UTC) - timedelta(minutes=1)}, "localhost", Failure.TLS_EXPIRED),
-            ({"since": datetime.now(UTC) + timedelta(minutes=30)}, "localhost", Failure.TLS_EXPIRED),
+            ({"until": timedelta(minutes=-1)}, "localhost", Failure.TLS_EXPIRED),
+            ({"since": timedelta(minutes=30)}, "localhost", Failure.TLS_EXPIRED),
             ({}, "127.0.0.1", Failure.TLS_NAME),
             ({}, "localhost", None),
         ],
     )
     def test_certificate_is_refused_for_its_reason(
-        self, sender: HttpSender, tmp_path: Path, dates: dict[str, datetime], host: str, failure: Failure | None
+        self, sender: HttpSender, tmp_path: Path, dates: dict[str, timedelta], host: str, failure: Failure | None
     ) -> None:
         authority = Authority()
-        issued = authority.issue("localhost", address="127.0.0.9", **dates)
+        issued = authority.issue("localhost", address="127.0.0.9", **from_now(dates))
         (tmp_path / "server.pem").write_text(issued.key + issued.pem)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(tmp_path / "server.pem")

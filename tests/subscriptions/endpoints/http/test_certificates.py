@@ -1,6 +1,6 @@
 """The ``tls`` of an endpoint: a value that no TLS library would accept is rejected when it is saved."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa, x448
@@ -11,9 +11,8 @@ from tests.pki import Authority, key_pem
 
 AUTHORITY = Authority()
 OURS = AUTHORITY.issue("us")
-NOW = datetime.now(UTC)
-EXPIRED = AUTHORITY.issue(since=NOW - timedelta(days=2), until=NOW - timedelta(days=1))
-NOT_YET = AUTHORITY.issue(since=NOW + timedelta(days=1), until=NOW + timedelta(days=2))
+EXPIRED = AUTHORITY.issue(since=datetime(2020, 1, 1, tzinfo=UTC), until=datetime(2020, 1, 2, tzinfo=UTC))
+NOT_YET = AUTHORITY.issue(since=datetime(2999, 1, 1, tzinfo=UTC), until=datetime(2999, 1, 2, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
