@@ -219,8 +219,9 @@ def slow(seconds: float, then: int = 200) -> Respond:
 
 
 def hang(exchange: Exchange) -> None:
-    """Never respond."""
+    """Never respond; when the server closes, so does the connection."""
     exchange.pause()
+    exchange.close_connection = True
 
 
 def drip_head(exchange: Exchange) -> None:

@@ -114,6 +114,7 @@ class Drain:
         self._has_stopped = False  # whether deliveries were stopped that may be held
         self._is_waiting = False  # whether the drain stays although there is nothing to do
         self._turned_at = self._worked_at = time.monotonic()
+        self._has_looked = False  # for something to do
 
     @property
     def attempts(self) -> int:
@@ -128,6 +129,7 @@ class Drain:
         self._prepare_connection()
         while not stopping() and time.monotonic() < until and not self._is_over(idle_timeout, stay):
             self._run_steps(*steps, self._settling.write_stats, self._report)
+            self._has_looked = True
             self._wait()
         self._finish(FINISH_WITHIN_ON_STOP if stopping() else FINISH_WITHIN)
 
@@ -336,8 +338,10 @@ class Drain:
     def _is_over(self, idle_timeout: float, stay: Callable[[], bool]) -> bool:
         """Return whether there was nothing to do for ``idle_timeout`` seconds, and ``stay`` lets this drain end."""
         lanes = self._lanes
-        if self._has_work() or lanes.is_contended or lanes.batches or any(lane.may_have_more for lane in lanes):
+        may_have_work = lanes.is_contended or lanes.batches or any(lane.may_have_more for lane in lanes)
+        if not self._has_looked or self._has_work() or may_have_work:
             self._worked_at, self._is_waiting = time.monotonic(), False
+            return False
         if time.monotonic() - self._worked_at <= idle_timeout:
             return False
         try:

@@ -63,10 +63,10 @@ class Recipe:
         return str(done.stdout)
 
     def drain(self, count: int = 1) -> list[Arrival]:
-        """Drain until so many requests have arrived, and until nothing is due; return them."""
+        """Drain until so many requests have arrived, and until nothing is due or for a second; return them."""
 
         def has_drained() -> bool:
-            deliver_due(idle_timeout=0.1, seconds=20.0, stopping=lambda: False)
+            deliver_due(idle_timeout=0.1, seconds=1.0, stopping=lambda: False)
             return len(self.receiver.arrivals) >= count
 
         wait_until(has_drained, f"{count} requests")  # lanes are marked due after the response to publishing

@@ -71,7 +71,7 @@ def publish_over_http(tenant: Any, **headers: str) -> str:
     """Publish an event by the native view, and return its id."""
     _, key = make_key(tenant)
     given = {"Authorization": f"Bearer {key}", "Content-Type": "application/json", **headers}
-    with serving(WebApplication()) as port:
+    with serving(WebApplication(), is_forced=False) as port:
         status, _, body = send(port, "POST", "/api/v1/events/", BODY, headers=given)
     assert status == 202
     return str(json.loads(body)["id"])
@@ -125,7 +125,7 @@ def test_event_without_a_trace_begins_one(receiver: Receiver, traces: Traces) ->
 def test_received_message_is_followed_to_what_its_handler_publishes(receiver: Receiver, traces: Traces) -> None:
     endpoint = make_subscription(make_endpoint(url=receiver.url("/orders"))).endpoint
     source = make_source(tenant_id=endpoint.tenant_id, handlers=[{"handler": "publish"}])
-    with serving(WebApplication()) as port:
+    with serving(WebApplication(), is_forced=False) as port:
         headers = {**signed(BODY), "Content-Type": "application/json", "traceparent": TRACEPARENT}
         assert send(port, "POST", f"/in/{source.public_id}/", BODY, headers=headers)[0] < 300
     process_due()
@@ -154,7 +154,7 @@ def test_event_that_is_published_again_in_another_trace_is_a_repeat() -> None:
     event = {"type": "order.paid", "id": "1", "source": "/", "data": {}}
     _, key = make_key(tenant)
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-    with serving(WebApplication()) as port:
+    with serving(WebApplication(), is_forced=False) as port:
         body = json.dumps(event).encode()
         for trace, is_repeat in ((TRACEPARENT, False), (TRACEPARENT.replace("c-b", "d-b"), True)):
             found = json.loads(

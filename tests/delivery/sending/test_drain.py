@@ -1386,6 +1386,11 @@ class TestRunning:
             publish(tenant, [{"type": "order.created", "data": n} for n in range(200)])
             wait_until(lambda: Lane.objects.values("owner").distinct().count() == 2, "both to lease lanes")
 
+    def test_drain_that_may_not_be_idle_looks_for_work_before_it_ends(self, receiver: Receiver) -> None:
+        """Connecting to the database may take longer than a drain may be idle."""
+        publish_to(subscribed(receiver.url()))
+        assert run_drain(idle_timeout=0.0) == 1
+
     def test_drain_restores_the_plan_settings_of_its_connection(self) -> None:
         run_drain()
         with connection.cursor() as cursor:
