@@ -1,6 +1,7 @@
 """Test that the labels of a message mean the same in every form of body: small, large, compressed, as a form."""
 
 import gzip
+from collections.abc import Callable
 from urllib.parse import urlencode
 
 import orjson
@@ -68,9 +69,11 @@ def test_large_message_with_a_repeated_id_is_a_duplicate_and_leaves_no_object() 
     assert storages["claims"].listdir(folder)[1] == [receipt.body_key.rpartition("/")[2]]
 
 
-@pytest.mark.parametrize("body", [b"\x1f\x8b broken", gzip.compress(bytes(300 * 1024**2))], ids=["broken", "bomb"])
-def test_body_that_cannot_be_decompressed_is_stored_without_labels(body: bytes) -> None:
-    assert post(json_source(), body, {"Content-Encoding": "gzip"}).status_code == 202
+@pytest.mark.parametrize(
+    "make_body", [lambda: b"\x1f\x8b broken", lambda: gzip.compress(bytes(300 * 1024**2))], ids=["broken", "bomb"]
+)
+def test_body_that_cannot_be_decompressed_is_stored_without_labels(make_body: Callable[[], bytes]) -> None:
+    assert post(json_source(), make_body(), {"Content-Encoding": "gzip"}).status_code == 202
     receipt = Receipt.objects.get()
     assert (receipt.message_id, receipt.event_type) == (receipt.public_id, "")
 
