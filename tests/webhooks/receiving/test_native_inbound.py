@@ -18,6 +18,7 @@ from tests.factories_receiver import make_source, signed
 from tests.webhooks.receiving import shells
 from tests.webhooks.receiving.shells import Shell
 from webhooks.kit.bodies.claim_check import FLUSH_BYTES, INLINE_MAX
+from webhooks.kit.caches import timed_cache
 from webhooks.kit.fair.threads import FairThreads
 from webhooks.kit.native_request import NativeRequest, NativeResponse
 from webhooks.models import Receipt, Rejection, Source
@@ -75,7 +76,8 @@ def test_requests_for_a_source_that_is_not_cached_share_one_query(shell: Shell) 
 
 
 @native
-def test_unknown_id_is_looked_up_once_a_second(shell: Shell) -> None:
+def test_unknown_id_is_looked_up_once_a_second(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timed_cache, "monotonic", lambda: 1000.0)
     unknown = public("src", new_id())
     with CaptureQueriesContext(connection) as queries:
         for _ in range(5):
