@@ -11188,6 +11188,49 @@ type Tenant struct {
 	UnknownEventTypes *UnknownEventTypes `json:"unknown_event_types"`
 }
 
+// TenantCreated A new tenant, with what may be a mistake in it.
+type TenantCreated struct {
+	// ArchivesEvents Whether events are archived before retention deletes them, where the platform has an archive.
+	ArchivesEvents bool `json:"archives_events"`
+
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Id Id, beginning with `tnt_`.
+	Id string `json:"id"`
+
+	// IsPlatform Whether this is the platform's own tenant, whose endpoints receive the operational events of all tenants. At most one is.
+	IsPlatform bool `json:"is_platform"`
+
+	// Labels Names with values, by which lists and broadcasts select: `{"plan": "gold"}`. Up to 32; each name and value up to 64 letters, digits, `.`, `_` and `-`. Default: `{}`.
+	Labels map[string]string `json:"labels"`
+
+	// Metadata JSON object for your own use, up to 8 KiB and 4 levels deep. Default: `{}`.
+	Metadata map[string]interface{} `json:"metadata"`
+
+	// Name Name shown in lists.
+	Name string `json:"name"`
+
+	// Plan Plan of the tenant: id or `uid`; returned as the id. Null: the default plan.
+	Plan *string `json:"plan"`
+
+	// RetentionDays Days an event and its finished deliveries are kept.
+	RetentionDays int `json:"retention_days"`
+
+	// Uid Your own id, accepted wherever the id is. Up to 256 letters, digits, `.`, `_` and `-`.
+	Uid *string `json:"uid"`
+
+	// UnknownEventTypes What happens to a published event whose type is not in the catalogue; empty: as the platform says (WAYPOST_UNKNOWN_EVENT_TYPES).
+	//
+	// * `accept` - Accept
+	// * `warn` - Accept with a warning
+	// * `refuse` - Reject
+	UnknownEventTypes *UnknownEventTypes `json:"unknown_event_types"`
+
+	// Warnings What may be a mistake: other tenants have this name, which need not be unique; the warning has their ids. Left out if there are none.
+	Warnings *[]string `json:"warnings,omitempty"`
+}
+
 // TenantLimit A limit that applies to a tenant.
 type TenantLimit struct {
 	// Allowed The limit; null: no limit.
@@ -17872,7 +17915,7 @@ func (c *Client) ListTenants(ctx context.Context, params *ListTenantsParams) Lis
 }
 
 // CreateTenant performs POST /api/v1/tenants: create a tenant.
-func (c *Client) CreateTenant(ctx context.Context, body TenantRequest, params *CreateTenantParams) (*Tenant, error) {
+func (c *Client) CreateTenant(ctx context.Context, body TenantRequest, params *CreateTenantParams) (*TenantCreated, error) {
 	if params == nil {
 		params = &CreateTenantParams{}
 	}
@@ -17880,7 +17923,7 @@ func (c *Client) CreateTenant(ctx context.Context, body TenantRequest, params *C
 	request.body = body
 	request.setHeader("Waypost-Tenant", params.WaypostTenant)
 	request.setHeader("Idempotency-Key", params.IdempotencyKey)
-	return receive[*Tenant](ctx, c, request)
+	return receive[*TenantCreated](ctx, c, request)
 }
 
 // DeleteTenant performs DELETE /api/v1/tenants/{ref}: delete a tenant.
@@ -17919,7 +17962,7 @@ func (c *Client) ChangeTenant(ctx context.Context, ref string, body TenantUpdate
 }
 
 // ReplaceTenant performs PUT /api/v1/tenants/{ref}: replace a tenant.
-func (c *Client) ReplaceTenant(ctx context.Context, ref string, body TenantRequest, params *ReplaceTenantParams) (*Tenant, error) {
+func (c *Client) ReplaceTenant(ctx context.Context, ref string, body TenantRequest, params *ReplaceTenantParams) (*TenantCreated, error) {
 	if params == nil {
 		params = &ReplaceTenantParams{}
 	}
@@ -17927,7 +17970,7 @@ func (c *Client) ReplaceTenant(ctx context.Context, ref string, body TenantReque
 	request.body = body
 	request.setHeader("Waypost-Tenant", params.WaypostTenant)
 	request.setHeader("If-Match", params.IfMatch)
-	return receive[*Tenant](ctx, c, request)
+	return receive[*TenantCreated](ctx, c, request)
 }
 
 // GetTenantLimits performs GET /api/v1/tenants/{ref}/limits: get a tenant's limits.

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.response import Response
 
 from subscriptions.api.authentication import PlatformWrites
-from subscriptions.api.serializers.tenants import TenantSerializer
+from subscriptions.api.serializers.tenants import TenantCreatedSerializer, TenantSerializer
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Tenant
 from subscriptions.tenants import tenants
@@ -27,7 +27,10 @@ class TenantFilters(ConfiguredFilters):
     )
 
 
-@extend_schema_view(update=extend_schema(responses={200: TenantSerializer, 201: TenantSerializer}))
+@extend_schema_view(
+    create=extend_schema(responses={201: TenantCreatedSerializer}),
+    update=extend_schema(responses={200: TenantSerializer, 201: TenantCreatedSerializer}),
+)
 class Tenants(TenantScoped[Tenant], Resource[Tenant]):
     """Operators keep tenants; a tenant sees itself."""
 
@@ -40,7 +43,9 @@ class Tenants(TenantScoped[Tenant], Resource[Tenant]):
         "create": (
             "Create a tenant",
             "Creates a tenant: one of your customers, with its own endpoints, events and keys. Operators "
-            "only. Give `uid` your own id of the customer; it is accepted wherever the tenant's id is.",
+            "only. Give `uid` your own id of the customer; it is accepted wherever the tenant's id is. Names need not "
+            "be unique: the same request again creates another tenant, and `warnings` names the one that has the name "
+            "already. With a `uid` it is a 409, and with *Replace a tenant* nothing is created twice.",
         ),
         "retrieve": ("Get a tenant", "Returns one tenant, by id or `uid`."),
         "update": (
@@ -69,7 +74,8 @@ class Tenants(TenantScoped[Tenant], Resource[Tenant]):
     tenant_path = "pk"
 
     def create_row(self, fields: dict[str, Any]) -> Response:
-        return self.created(tenants.create_tenant(**fields))
+        created = tenants.create_tenant(**fields)
+        return self.created(created, warnings=tenants.name_warnings(created))
 
     def change_row(self, row: Tenant, fields: dict[str, Any]) -> Tenant:
         return tenants.change_tenant(row, fields)

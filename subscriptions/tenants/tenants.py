@@ -80,6 +80,12 @@ def of_same_name(tenant: Tenant) -> QuerySet[Tenant]:
     return rows.order_by("id")[:SHOWN_NAMESAKES]
 
 
+def name_warnings(tenant: Tenant) -> list[str]:
+    """Return what to tell whoever has created or renamed a tenant: that its name is also that of others."""
+    others = ", ".join(it.public_id for it in of_same_name(tenant))
+    return [f"name: This is also the name of {others}; a uid tells tenants apart."] if others else []
+
+
 def delete_tenant(tenant: Tenant) -> None:
     """Delete a tenant with its endpoints and subscriptions, end its keys within a second, and free its uid. Idempotent.
 

@@ -9626,6 +9626,65 @@ class Tenant(TypedDict):
     """
 
 
+class TenantCreated(TypedDict):
+    """
+    A new tenant, with what may be a mistake in it.
+    """
+
+    id: str
+    """
+    Id, beginning with `tnt_`.
+    """
+    uid: str | None
+    """
+    Your own id, accepted wherever the id is. Up to 256 letters, digits, `.`, `_` and `-`.
+    """
+    name: str
+    """
+    Name shown in lists.
+    """
+    plan: str | None
+    """
+    Plan of the tenant: id or `uid`; returned as the id. Null: the default plan.
+    """
+    metadata: dict[str, Any]
+    """
+    JSON object for your own use, up to 8 KiB and 4 levels deep. Default: `{}`.
+    """
+    labels: dict[str, str]
+    """
+    Names with values, by which lists and broadcasts select: `{"plan": "gold"}`. Up to 32; each name and value up to 64 letters, digits, `.`, `_` and `-`. Default: `{}`.
+    """
+    is_platform: bool
+    """
+    Whether this is the platform's own tenant, whose endpoints receive the operational events of all tenants. At most one is.
+    """
+    retention_days: int
+    """
+    Days an event and its finished deliveries are kept.
+    """
+    archives_events: bool
+    """
+    Whether events are archived before retention deletes them, where the platform has an archive.
+    """
+    unknown_event_types: UnknownEventTypes | None
+    """
+    What happens to a published event whose type is not in the catalogue; empty: as the platform says (WAYPOST_UNKNOWN_EVENT_TYPES).
+
+    * `accept` - Accept
+    * `warn` - Accept with a warning
+    * `refuse` - Reject
+    """
+    created_at: str
+    """
+    When it was created.
+    """
+    warnings: NotRequired[list[str]]
+    """
+    What may be a mistake: other tenants have this name, which need not be unique; the warning has their ids. Left out if there are none.
+    """
+
+
 class TenantPage(TypedDict):
     """
     A page of Tenant objects.

@@ -514,9 +514,9 @@ class Operations(ClientBase):
 
     def create_tenant(
         self, body: models.TenantRequest, *, tenant: str | None = None, idempotency_key: str | None = None
-    ) -> models.Tenant:
+    ) -> models.TenantCreated:
         """Create a tenant: ``POST /tenants``."""
-        result: models.Tenant = self._call(
+        result: models.TenantCreated = self._call(
             "POST", "/tenants", headers={"Waypost-Tenant": tenant, "Idempotency-Key": idempotency_key}, body=body
         )
         return result

@@ -2920,7 +2920,7 @@ export interface paths {
         put?: never;
         /**
          * Create a tenant
-         * @description Creates a tenant: one of your customers, with its own endpoints, events and keys. Operators only. Give `uid` your own id of the customer; it is accepted wherever the tenant's id is.
+         * @description Creates a tenant: one of your customers, with its own endpoints, events and keys. Operators only. Give `uid` your own id of the customer; it is accepted wherever the tenant's id is. Names need not be unique: the same request again creates another tenant, and `warnings` names the one that has the name already. With a `uid` it is a 409, and with *Replace a tenant* nothing is created twice.
          */
         post: operations["create_tenant"];
         delete?: never;
@@ -10240,6 +10240,46 @@ export interface components {
              *     * `refuse` - Reject
              */
             unknown_event_types: components["schemas"]["UnknownEventTypes"] | null;
+        };
+        /** @description A new tenant, with what may be a mistake in it. */
+        TenantCreated: {
+            /** @description Whether events are archived before retention deletes them, where the platform has an archive. */
+            archives_events: boolean;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+            /** @description Id, beginning with `tnt_`. */
+            id: string;
+            /** @description Whether this is the platform's own tenant, whose endpoints receive the operational events of all tenants. At most one is. */
+            is_platform: boolean;
+            /** @description Names with values, by which lists and broadcasts select: `{"plan": "gold"}`. Up to 32; each name and value up to 64 letters, digits, `.`, `_` and `-`. Default: `{}`. */
+            labels: {
+                [key: string]: string;
+            };
+            /** @description JSON object for your own use, up to 8 KiB and 4 levels deep. Default: `{}`. */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** @description Name shown in lists. */
+            name: string;
+            /** @description Plan of the tenant: id or `uid`; returned as the id. Null: the default plan. */
+            plan: string | null;
+            /** @description Days an event and its finished deliveries are kept. */
+            retention_days: number;
+            /** @description Your own id, accepted wherever the id is. Up to 256 letters, digits, `.`, `_` and `-`. */
+            uid: string | null;
+            /**
+             * @description What happens to a published event whose type is not in the catalogue; empty: as the platform says (WAYPOST_UNKNOWN_EVENT_TYPES).
+             *
+             *     * `accept` - Accept
+             *     * `warn` - Accept with a warning
+             *     * `refuse` - Reject
+             */
+            unknown_event_types: components["schemas"]["UnknownEventTypes"] | null;
+            /** @description What may be a mistake: other tenants have this name, which need not be unique; the warning has their ids. Left out if there are none. */
+            warnings?: string[];
         };
         /** @description A limit that applies to a tenant. */
         TenantLimit: {
@@ -22519,7 +22559,7 @@ export interface operations {
                      *       "unknown_event_types": null
                      *     }
                      */
-                    "application/json": components["schemas"]["Tenant"];
+                    "application/json": components["schemas"]["TenantCreated"];
                 };
             };
         };
@@ -22639,7 +22679,7 @@ export interface operations {
                      *       "unknown_event_types": null
                      *     }
                      */
-                    "application/json": components["schemas"]["Tenant"];
+                    "application/json": components["schemas"]["TenantCreated"];
                 };
             };
         };

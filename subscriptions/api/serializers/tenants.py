@@ -1,5 +1,7 @@
 """Serialize tenants."""
 
+from rest_framework import serializers
+
 from subscriptions.api.fields.own import Metadata, Uid
 from subscriptions.models import Plan, Tenant
 from webhooks.kit.rest.labels import Labels
@@ -29,3 +31,18 @@ class TenantSerializer(StrictModelSerializer):
         fields = ["id", "uid", "name", "plan", "metadata", "labels", "is_platform", "retention_days"]
         fields += ["archives_events", "unknown_event_types", "created_at"]
         read_only_fields = ["created_at"]
+
+
+class TenantCreatedSerializer(TenantSerializer):
+    """A new tenant, with what may be a mistake in it."""
+
+    may_be_absent = frozenset({"warnings"})  # read by config.api.openapi
+    warnings = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="What may be a mistake: other tenants have this name, which need not be unique; the warning has "
+        "their ids. Left out if there are none.",
+    )
+
+    class Meta(TenantSerializer.Meta):
+        fields = [*TenantSerializer.Meta.fields, "warnings"]

@@ -38,6 +38,26 @@ def test_platform_key_creates_changes_and_deletes_tenants():
     assert operator.post(f"{API}tenants/", {"name": "Acme", "uid": "acme"}).status_code == 201
 
 
+def test_tenant_with_a_name_that_is_taken_is_created_with_a_warning_that_names_the_other():
+    operator, first = make_client(), make_tenant(name="Acme")
+    created = operator.post(f"{API}tenants/", {"name": "Acme"})
+    assert created.status_code == 201
+    assert created.json()["warnings"] == [
+        f"name: This is also the name of {first.public_id}; a uid tells tenants apart."
+    ]
+    assert "warnings" not in operator.get(f"{API}tenants/{created.json()['id']}/").json()
+    assert "warnings" not in operator.post(f"{API}tenants/", {"name": "Another"}).json()
+
+
+def test_tenant_that_is_put_by_its_uid_is_created_once_and_warned_of_then():
+    operator = make_client()
+    make_tenant(name="Acme")
+    first, second = (operator.put(f"{API}tenants/acme/", {"name": "Acme"}) for _ in range(2))
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert "warnings" in first.json()
+    assert first.json()["id"] == second.json()["id"]
+
+
 def test_tenant_reads_only_itself():
     tenant = make_tenant()
     make_tenant()
