@@ -90,6 +90,7 @@ WAYPOST_OIDC_ROLES_CLAIM = env.text("WAYPOST_OIDC_ROLES_CLAIM", "groups")  # lis
 OIDC_RP_CLIENT_ID = env.text("WAYPOST_OIDC_CLIENT_ID", "")
 OIDC_RP_CLIENT_SECRET = env.text("WAYPOST_OIDC_CLIENT_SECRET", "")
 WAYPOST_AUDIT_DAYS = env.integer("WAYPOST_AUDIT_DAYS", 400, maximum=36_500)  # that entries are kept; 0: for good
+WAYPOST_AUDIT_EACH_LOOK = env.flag("WAYPOST_AUDIT_EACH_LOOK", False)  # of tenants' own keys too, at payloads
 WAYPOST_METRICS_BY = env.choice("WAYPOST_METRICS_BY", ("none", "tenant", "endpoint"), "none")  # labels of metrics
 WAYPOST_PORTAL_FRAME_ANCESTORS = env.origins("WAYPOST_PORTAL_FRAME_ANCESTORS")  # whose pages may embed the portal
 WAYPOST_PORTAL_KEYS = env.signing_keys("WAYPOST_PORTAL_KEYS")  # with which your application signs links to the portal
@@ -267,6 +268,6 @@ UNFOLD = {
     "ACCOUNT": {"navigation": [{"title": "Second factor", "link": reverse_lazy("second-factor")}]},
     "GLOBAL_CALLBACK": "config.admin.theme.context",
     "STYLES": ["config.admin.theme.stylesheet", "config.admin.theme.forms_and_lists"],
-    "SCRIPTS": ["config.admin.theme.find_script"],
+    "SCRIPTS": ["config.admin.theme.find_script", "config.admin.theme.keys_script"],
     "DASHBOARD_CALLBACK": "config.admin.home.home",
 }

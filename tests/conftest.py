@@ -29,6 +29,7 @@ from tests.dns_server import DnsServer, dns_server
 from tests.static_files import add_files_once
 from tests.threads import ClosingThreads, SynchronousWriters
 from tests.written_tables import delete_written
+from webhooks.audit.key_looks import key_looks
 from webhooks.kit.fair import threads
 from webhooks.outgoing import resolver
 from webhooks.receiving import rejections
@@ -51,6 +52,7 @@ def no_counting_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """Write counts only when the test does, not from a thread that outlives the test."""
     monkeypatch.setattr("webhooks.kit.hourly_counts.HourlyCounts.start_thread", lambda counts: None)
     source_counts.clear()
+    key_looks.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -104,7 +104,7 @@ ROOMS = {
     "subscriptions.tasks": "webhooks.kit subscriptions.schedule subscriptions.tenants subscriptions.inspectors "
     "subscriptions.portal_access",
     "subscriptions.api": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types "
-    "subscriptions.inspectors subscriptions.connectors subscriptions.portal_access",
+    "subscriptions.inspectors subscriptions.connectors subscriptions.portal_access webhooks.audit",
     "subscriptions.admin": f"{GROUND} {TENANCY} webhooks.audit subscriptions.search subscriptions.validation "
     "subscriptions.event_types subscriptions.inspectors subscriptions.connectors",
     "subscriptions.management": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types "

@@ -12,6 +12,7 @@ DEFAULTS: dict[str, Any] = {
     "WAYPOST_HANDLERS": {},  # that a source may name: name -> dotted path
     "WAYPOST_HANDLER_WAITS": 50,  # requests of a source and web process that wait for handlers
     "WAYPOST_AUDIT_DAYS": 400,  # entries of the audit are kept; 0: for good
+    "WAYPOST_AUDIT_EACH_LOOK": False,  # looks of tenants' own keys at payloads are counted
     "WAYPOST_TRUSTED_PROXIES": [],  # whose X-Forwarded-* headers are used
     "WAYPOST_DROPS_UNDERSCORES": False,  # the server may keep header names with underscores
     "WAYPOST_TRACES": 0.0,  # part of the traces that begin here; 0: no span is made

@@ -1,6 +1,6 @@
 """Collect the models of the receiver for Django; each is defined in the room of its subject."""
 
-from webhooks.audit.models import AuditEntry
+from webhooks.audit.models import AuditEntry, KeyLooks
 from webhooks.encryption.models import EncryptionKey
 from webhooks.processing.models import LatestSequence, ReceiptReplay, SlowSource
 from webhooks.readers.models import SourcePartition
@@ -10,6 +10,7 @@ from webhooks.sources.models import Source, SourceHour, SourceSecret
 __all__ = [
     "AuditEntry",
     "EncryptionKey",
+    "KeyLooks",
     "LatestSequence",
     "Receipt",
     "ReceiptReplay",

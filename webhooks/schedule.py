@@ -12,5 +12,6 @@ BEAT_SCHEDULE = beat_schedule(
         "webhooks.replay_receipts": 2,
         "webhooks.sweep": 60,
         "webhooks.delete_expired_audit": 600,
+        "webhooks.record_key_looks": 300,
     }
 )

@@ -1,5 +1,6 @@
 """List the periodic tasks of the receiver."""
 
+from webhooks.audit.key_looks import record_ended_hours
 from webhooks.audit.retention import delete_expired_entries
 from webhooks.encryption.check import with_keys
 from webhooks.kit.periodic_task import periodic_task
@@ -17,4 +18,5 @@ PERIODIC_TASKS = [
     periodic_task("webhooks.replay_receipts", run_slices, BEAT_SCHEDULE, has_work=HAS_RUNNING, is_operation=True),
     periodic_task("webhooks.sweep", sweep, BEAT_SCHEDULE, is_operation=True),
     periodic_task("webhooks.delete_expired_audit", delete_expired_entries, BEAT_SCHEDULE),
+    periodic_task("webhooks.record_key_looks", record_ended_hours, BEAT_SCHEDULE),
 ]

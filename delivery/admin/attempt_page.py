@@ -50,7 +50,7 @@ class AttemptPage:
             "body": payload(sent.body) if sees and sent and sent.body is not None else "",
             "curl": sent.curl if sees and sent and sent.curl and len(sent.curl) <= MAX_CURL else "",
             "response": (text + "…" if is_cut else text) if sees else "",
-            "response_headers": response_headers(attempt),
+            "response_headers": response_headers(attempt) if sees else [],
             **self._neighbours(delivery, attempt.number),
         }
         return TemplateResponse(request, "delivery/admin/attempt.html", context)

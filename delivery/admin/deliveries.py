@@ -10,6 +10,7 @@ from django.urls import URLPattern, path
 
 from delivery.admin.attempt_page import AttemptPage
 from delivery.admin.display import find, last_result, payload, state_pill, trace_link
+from delivery.admin.finding.find_page import SEES_PAYLOADS
 from delivery.admin.operations import MAY_OPERATE, OPERATIONS, OperationPage, operation_path
 from delivery.admin.time_filter import TimeRangeFilter
 from delivery.lifecycle.cancel import UNFINISHED
@@ -22,7 +23,7 @@ from delivery.reading.timeline import timeline
 from delivery.sql.claim import ENCRYPTED_FORMS
 from subscriptions.search import find_endpoints
 from webhooks.audit.looks import HIDDEN, may_see_payload
-from webhooks.kit.admin.display import column, link, when
+from webhooks.kit.admin.display import column, link, may, when
 from webhooks.kit.admin.filters import ChoicesFilter, RelatedFilter
 from webhooks.kit.admin.lists import AdminList
 
@@ -77,7 +78,7 @@ class DeliveryAdmin(AdminList):
         )
 
     def find_text(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
-        if events := find_events(term):
+        if events := find_events(term, by_value=may(SEES_PAYLOADS)):
             return rows.filter(event__in=events)
         return rows.filter(pk__in=newest_of_endpoints(Delivery, find_endpoints(term)))
 

@@ -10,7 +10,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 
 from delivery.admin.display import payload, trace_link
-from delivery.admin.finding.find_page import FindPage
+from delivery.admin.finding.find_page import SEES_PAYLOADS, FindPage
 from delivery.admin.replaying.replay_events import ReplayEventsPage, query_from_filters
 from delivery.admin.replaying.replay_page import MAY_REPLAY
 from delivery.admin.time_filter import TimeRangeFilter
@@ -18,7 +18,7 @@ from delivery.models import Delivery, Event, Replay
 from delivery.reading.explain import endpoints_for, explain
 from delivery.reading.finding.events import find_events
 from webhooks.audit.looks import HIDDEN, may_see_payload
-from webhooks.kit.admin.display import column, link, when
+from webhooks.kit.admin.display import column, link, may, when
 from webhooks.kit.admin.filters import RelatedFilter
 from webhooks.kit.admin.lists import AdminList
 
@@ -47,7 +47,7 @@ class EventAdmin(AdminList):
         return rows.select_related("tenant").defer("body", "original", "digest")
 
     def find_text(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
-        return rows.filter(id__in=find_events(term))
+        return rows.filter(id__in=find_events(term, by_value=may(SEES_PAYLOADS)))
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm(MAY_REPLAY))

@@ -24,6 +24,7 @@ from delivery.replaying.resend import resend
 from subscriptions.errors import StateConflict
 from webhooks.kit.admin.display import link
 from webhooks.kit.admin.lists import AdminList
+from webhooks.kit.audit.operation import begin, report
 from webhooks.wire import ids
 
 MAY_OPERATE = "delivery.change_delivery"
@@ -133,9 +134,8 @@ class OperationPage:
 
     def _run(self, request: HttpRequest, operation: Operation, selected: list[Delivery]) -> HttpResponse:
         user = f"admin:{request.user.get_username()}"
-        changed = [delivery for delivery in selected if operation.run(delivery, user)]
-        for delivery in changed:
-            self.model_admin.log_change(request, delivery, f"{operation.success}.")
+        changed = [delivery for delivery in selected if self._is_changed(request, operation, delivery, user)]
+        report(operation.title, len(changed), len(selected) - len(changed))
         if changed:
             messages.success(request, f"{operation.success}: {_counted(len(changed))}")
         if unchanged := len(selected) - len(changed):
@@ -143,6 +143,14 @@ class OperationPage:
         if len(selected) == 1:
             return redirect("admin:delivery_delivery_change", selected[0].pk)
         return redirect(LIST_URL_NAME)
+
+    def _is_changed(self, request: HttpRequest, operation: Operation, delivery: Delivery, user: str) -> bool:
+        """Run the operation on one delivery, and log that it changed it."""
+        begin(delivery, done := f"{operation.success}.")
+        if not operation.run(delivery, user):
+            return False
+        self.model_admin.log_change(request, delivery, done)
+        return True
 
     def _confirm(self, request: HttpRequest, operation: Operation, selected: list[Delivery]) -> HttpResponse:
         changing = [delivery for delivery in selected if operation.applies_to(delivery)]

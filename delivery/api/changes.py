@@ -22,6 +22,7 @@ from delivery.replaying.resend import resend
 from subscriptions.api.authentication import principal
 from subscriptions.api.tenancy import TenantScoped, tenant_of
 from subscriptions.models import Scope, Tenant
+from webhooks.kit.audit.operation import report
 from webhooks.kit.rest.errors import Conflict
 from webhooks.kit.rest.selection import BulkResultSerializer, SelectionCountSerializer
 
@@ -45,6 +46,8 @@ class DeliveryChange(TenantScoped[Delivery]):
         delivery.refresh_from_db()
         if not is_changed and delivery.state != self.result:
             raise Conflict({"state": [f"Already {delivery.state}; resend it or create a replay."]})
+        if not is_changed:
+            report(f"{delivery.state} already", 0, 1)
         return Response(self.get_serializer(delivery).data)
 
 
@@ -148,6 +151,7 @@ class DeliveriesCancel(TenantScoped[Delivery]):
     def post(self, request: Request) -> Response:
         tenant = tenant_of(request)
         cancelled = cancel_matching(tenant, read_filter(request, tenant, self.body()), principal(request).label)
+        report("cancelled", cancelled.total)
         return Response(cancelled._asdict())
 
 

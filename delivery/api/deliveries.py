@@ -89,7 +89,7 @@ class EventDeliveries(DeliveryList, ListView[Delivery]):
     query_params = EventDeliveryFilters
 
     def query(self, tenant_id: UUID | None, **arguments: Any) -> QuerySet[Delivery]:
-        event = require_event(queries.events(tenant_id), self.kwargs["ref"], tenant_id=tenant_id)
+        event = self.subject = require_event(queries.events(tenant_id), self.kwargs["ref"], tenant_id=tenant_id)
         return queries.deliveries(tenant_id, event=event, **arguments)
 
 
@@ -106,7 +106,7 @@ class DeliveryAttempts(TenantScoped[Attempt], ListView[Attempt]):
 
     def select(self, tenant_id: UUID | None, **arguments: Any) -> QuerySet[Attempt]:
         deliveries = limited_to_endpoint(self.request, queries.deliveries(tenant_id), "endpoint_id")
-        delivery = require(deliveries, self.kwargs["ref"])
+        delivery = self.subject = require(deliveries, self.kwargs["ref"])
         return queries.within(delivery.history.all(), "started_at", arguments.get("since"), arguments.get("until"))
 
 
@@ -170,4 +170,5 @@ class DeliveryRequest(TenantScoped[Delivery]):
 def _delivery(view: TenantScoped[Any]) -> Delivery:
     """Return the delivery that the path names. Raises NotFound."""
     rows = queries.deliveries(view.tenant_id()).select_related("event", "endpoint__http", "endpoint__destination")
-    return require(limited_to_endpoint(view.request, rows, "endpoint_id"), view.kwargs["ref"])
+    found = view.subject = require(limited_to_endpoint(view.request, rows, "endpoint_id"), view.kwargs["ref"])
+    return found

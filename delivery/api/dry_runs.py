@@ -21,6 +21,7 @@ from subscriptions.api.tenancy import tenant_of
 from subscriptions.models import Endpoint, Scope, Subscription, Tenant
 from subscriptions.routing.compiled_patterns import compile_pattern, compile_transformer
 from subscriptions.routing.targets import load_targets
+from webhooks.kit.bodies.payloads import record_look_at
 from webhooks.kit.rest.serializers import JsonField, ListField, ReferenceField, StrictSerializer
 from webhooks.kit.rest.strict_views import StrictView
 from webhooks.wire.errors import InvalidEvent
@@ -188,7 +189,7 @@ class DryRuns(StrictView):
         serializer = DryRunSerializer(data=request.data, context={"tenant": tenant, "request": request})
         serializer.is_valid(raise_exception=True)
         fields = serializer.validated_data
-        subjects = list(_subjects(tenant, fields))
+        subjects = list(_subjects(request, tenant, fields))
         arguments = _dry_run_arguments(tenant, fields)
         budget = StepBudget(MAX_STEPS)
         try:
@@ -198,9 +199,9 @@ class DryRuns(StrictView):
         return Response({"data": DryRunResultSerializer(results, many=True).data})
 
 
-def event_of(tenant: Tenant, written: Any) -> dry_run.DryRunEvent:
-    """Return the event of the field ``event``. Raises ValidationError."""
-    return _subject(tenant, written, lambda detail: {"event": detail})
+def event_of(request: Request, tenant: Tenant, written: Any) -> dry_run.DryRunEvent:
+    """Return the event of the field ``event``; a stored one is looked at. Raises ValidationError."""
+    return _subject(request, tenant, written, lambda detail: {"event": detail})
 
 
 def _dry_run_arguments(tenant: Tenant, fields: dict[str, Any]) -> dict[str, Any]:
@@ -218,22 +219,23 @@ def _dry_run_arguments(tenant: Tenant, fields: dict[str, Any]) -> dict[str, Any]
     }
 
 
-def _subjects(tenant: Tenant, fields: dict[str, Any]) -> Iterator[dry_run.DryRunEvent]:
+def _subjects(request: Request, tenant: Tenant, fields: dict[str, Any]) -> Iterator[dry_run.DryRunEvent]:
     """Yield the events. Raises a ValidationError that names the field of an invalid one."""
     if "event" in fields:
-        yield event_of(tenant, fields["event"])
+        yield event_of(request, tenant, fields["event"])
         return
     for place, each in enumerate(fields["events"]):
-        yield _subject(tenant, each, lambda detail, place=place: {"events": {str(place): detail}})
+        yield _subject(request, tenant, each, lambda detail, place=place: {"events": {str(place): detail}})
 
 
-def _subject(tenant: Tenant, written: Any, named: Any) -> dry_run.DryRunEvent:
+def _subject(request: Request, tenant: Tenant, written: Any, named: Any) -> dry_run.DryRunEvent:
     if isinstance(written, str):
         row = find_event(
             queries.events(tenant.pk).defer(None).defer("original", "digest"), written, tenant_id=tenant.pk
         )
         if row is None:
             raise ValidationError(named(["No event with this id."]), code="unknown")
+        record_look_at(request, row)
         return dry_run.stored_event(row.pk, bytes(row.body))
     if not isinstance(written, dict):
         raise ValidationError(named([ONE]))

@@ -139,7 +139,7 @@ class EventExplanation(TenantScoped[Endpoint], ListView[Endpoint]):
 
     def select(self, tenant_id: UUID | None, **arguments: Any) -> QuerySet[Endpoint]:
         rows = queries.events(tenant_id).defer(None).defer("original", "digest")
-        self.event = require_event(rows, self.kwargs["ref"], tenant_id=tenant_id)
+        self.event = self.subject = require_event(rows, self.kwargs["ref"], tenant_id=tenant_id)
         endpoints = endpoints_for(self.event)
         return endpoints.filter(pk=arguments["endpoint"].pk) if "endpoint" in arguments else endpoints
 

@@ -21,7 +21,8 @@ from subscriptions.api.authentication import Principal, act_as
 from subscriptions.api.conventions.expensive_requests import ExpensiveRequests
 from subscriptions.api.conventions.idempotency import Idempotency
 from subscriptions.models import Capability, PortalLink, Scope
-from webhooks.audit.entries import is_recorded, record
+from webhooks.audit.entries import record_end
+from webhooks.audit.looks import share_looks
 from webhooks.audit.models import AuditEntry
 from webhooks.kit.audit.operation import current_operation
 
@@ -128,6 +129,7 @@ class Portal:
             raise Forbidden(frozenset({PAYLOADS}))
         request = self._build(method, reverse(name, args=path), query or {}, body, idempotency_key)
         act_as(request, self._principal(operation))
+        share_looks(self._request, request)
         if operation.is_change:
             _begin_change(f"{method} {name}")
         response = _rendered(_chain(request))
@@ -143,7 +145,16 @@ class Portal:
             scopes.add(Scope.READ)
         link = self.link
         label = f"portal: {link.user or link.public_id}"
-        return Principal(link.pk, link.tenant_id, frozenset(scopes), label, link.tenant, link.endpoint_id, "portal")
+        return Principal(
+            link.pk,
+            link.tenant_id,
+            frozenset(scopes),
+            label,
+            link.tenant,
+            link.endpoint_id,
+            "portal",
+            hides_payloads=not self.shows_payloads,
+        )
 
     def _build(self, method: str, path: str, query: Mapping[str, Any], body: Any, key: str) -> WSGIRequest:
         content = b"" if body is None else orjson.dumps(body)
@@ -180,8 +191,8 @@ def _begin_change(name: str) -> None:
 
 def _end_change() -> None:
     """Write an entry of the audit about a change of no row that has entries, such as a test delivery."""
-    if (done := current_operation()) is not None and not is_recorded(done):
-        record(done, AuditEntry.Action.PERFORMED)
+    if (done := current_operation()) is not None:
+        record_end(done)
 
 
 def cursor_of(link: str | None) -> str:

@@ -89,6 +89,8 @@ class Principal:
     """Kind of the caller in the audit: a key, or a user of the portal."""
     role: str | None = None
     """Role of the key; None: its scopes alone decide."""
+    hides_payloads: bool = False
+    """Whether the caller sees no payloads although it has no role: a session of the portal without the capability."""
 
     @property
     def is_platform(self) -> bool:
@@ -96,6 +98,8 @@ class Principal:
 
     def may(self, permission: str) -> bool:
         """Return whether the caller's role includes a permission; without a role every one."""
+        if self.hides_payloads and permission.endswith(".view_payload"):
+            return False
         return self.role is None or allows(self.role, permission)
 
 
@@ -148,6 +152,13 @@ def principal(request: Request) -> Principal:
     if not isinstance(request.auth, Principal):
         raise NotAuthenticated
     return request.auth
+
+
+def require_permission(request: Request, permission: str) -> None:
+    """Check a permission that only this use of an operation needs. Raises InsufficientRole."""
+    caller = principal(request)
+    if not caller.may(permission):
+        raise InsufficientRole(permission, caller.role or caller.actor_type)
 
 
 def principal_of(key: ApiKey) -> Principal:

@@ -35,6 +35,7 @@ from subscriptions.api.tenancy import TenantScoped, tenant_of
 from subscriptions.endpoints.endpoints import delete_endpoint
 from subscriptions.errors import AlreadyExists, Invalid
 from subscriptions.models import Endpoint, Scope, Subscription, Tenant
+from webhooks.kit.audit.operation import report
 from webhooks.kit.rest.errors import TooManyRequests
 from webhooks.kit.rest.query_params import QueryParams
 from webhooks.kit.rest.resources import NO_STORE
@@ -182,6 +183,7 @@ class Selected(TenantScoped[M]):
                 break
             delete(row)
             total += 1
+        report("deleted", total)
         return Response({"total": total, "has_more": has_more})
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission
 from django.urls import resolve
+from rest_framework.test import APIClient
 
 from subscriptions.api.authentication import required_permission
 from subscriptions.api.tenancy import HEADER
@@ -22,12 +23,16 @@ from tests.api.operations import Operation, operations
 from tests.api.tenant_rows import TenantRows
 from tests.api.test_authorization import unknown_ids
 from tests.delivery.factories import make_attempt, make_dead_letter, make_delivery, make_event
+from tests.delivery.schedules.factories import make_schedule
 from tests.factories import client_with, make_endpoint, make_key, make_subscription, make_tenant
 from tests.factories_receiver import make_receipt, make_source
+from webhooks.audit.models import AuditEntry
+from webhooks.models import Rejection
 
 pytestmark = pytest.mark.django_db
 
 SECRET = "only-for-support"
+SET_UP = {"/schedules/", "/schedules/{ref}/", "/audit/", "/audit/export/"}  # show what is set up, and was not sent yet
 AUTHENTICATED = [it for it in operations() if it.needs_key]
 EACH = pytest.mark.parametrize("operation", AUTHENTICATED, ids=str)
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "roles.md"
@@ -123,6 +128,8 @@ class PayloadRows(TenantRows):
         receipt = make_receipt(
             make_source(tenant_id=tenant.pk), body=SECRET.encode(), size=len(SECRET), headers={"x-note": SECRET}
         )
+        rejection = Rejection.objects.create(source=receipt.source, reason="no_match", headers={"x-note": SECRET})
+        schedule = make_schedule(tenant, event={"type": "order.paid", "data": {"note": SECRET}})
         inspector = create_inspector(tenant)
         keep_request(inspector, Arrival("POST", "/", {"x-note": SECRET}, SECRET.encode()))
         self.ids = {
@@ -132,6 +139,8 @@ class PayloadRows(TenantRows):
             "dead-letters": letter.public_id,
             "receipts": receipt.public_id,
             "inspectors": inspector.public_id,
+            "rejections": rejection.public_id,
+            "schedules": schedule.public_id,
         }
 
     def id_of(self, kind: str) -> str:
@@ -143,13 +152,17 @@ def operations_that_show(text: str, tenant: Tenant, rows: TenantRows, role: Role
     client = client_with(make_key(tenant, role=role)[1])
     found = set()
     for operation in AUTHENTICATED:
-        if operation.method == "get":
-            included = "?include=event,attempts" if operation.path.endswith(("deliveries/", "dead-letters/")) else ""
-            response = client.get(operation.path.format_map(rows.ids_in(operation.path)) + included)
-            content = b"".join(response.streaming_content) if response.streaming else response.content
-            if text in content.decode(errors="replace"):
-                found.add(operation.path.removeprefix("/api/v1"))
+        if operation.method == "get" and text in read(client, operation, rows):
+            found.add(operation.path.removeprefix("/api/v1"))
     return found
+
+
+def read(client: APIClient, operation: Operation, rows: TenantRows) -> str:
+    """Return the response to a reading operation, with everything that it includes."""
+    included = "?include=event,attempts" if operation.path.endswith(("deliveries/", "dead-letters/")) else ""
+    response = client.get(operation.path.format_map(rows.ids_in(operation.path)) + included)
+    content = b"".join(response.streaming_content) if response.streaming else response.content
+    return content.decode(errors="replace")
 
 
 def test_payloads_are_shown_to_support_and_hidden_from_viewers() -> None:
@@ -160,8 +173,36 @@ def test_payloads_are_shown_to_support_and_hidden_from_viewers() -> None:
         *("/deliveries/", "/deliveries/{ref}/", "/deliveries/{ref}/request/"),
         *("/deliveries/{ref}/attempts/", "/deliveries/{ref}/attempts/{attempt}/", "/dead-letters/"),
         *("/receipts/", "/receipts/{ref}/", "/receipts/{ref}/body/", "/inspectors/{ref}/requests/"),
+        *("/rejections/", "/rejections/{ref}/"),
+        *SET_UP,
     }
     assert operations_that_show(SECRET, tenant, rows, Role.VIEWER) == set()
+
+
+def test_each_response_that_shows_a_payload_is_a_look_and_no_other() -> None:
+    tenant = make_tenant()
+    rows = PayloadRows(tenant)
+    shown = operations_that_show(SECRET, tenant, rows, Role.SUPPORT)
+    client = client_with(make_key(tenant, role=Role.SUPPORT)[1])
+    looked = set()
+    for operation in AUTHENTICATED:
+        if operation.method == "get":
+            before = AuditEntry.objects.filter(action="viewed").count()
+            read(client, operation, rows)
+            if AuditEntry.objects.filter(action="viewed").count() > before:
+                looked.add(operation.path.removeprefix("/api/v1"))
+    assert looked == shown - SET_UP
+
+
+@pytest.mark.parametrize("path", ["events", "deliveries", "dead-letters"])
+def test_value_of_a_payload_finds_nothing_for_viewers(path: str) -> None:
+    tenant = make_tenant()
+    address = f"/api/v1/{path}/?value={SECRET}"
+    refused = client_with(make_key(tenant, role=Role.VIEWER)[1]).get(address)
+    assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_role")
+    assert refused.json()["permission"] == "delivery.view_payload"
+    for key in (make_key(tenant, role=Role.SUPPORT), make_key(tenant)):
+        assert client_with(key[1]).get(address).status_code == 200
 
 
 def test_viewer_sees_that_something_is_hidden_and_the_rest() -> None:

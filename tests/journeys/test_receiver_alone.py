@@ -63,7 +63,7 @@ def test_page_followed_in_a_new_project_handles_an_order(tmp_path: Path, databas
     project.run("manage.py", "test", "orders", "--noinput")
     assert (
         project.run("-c", SCHEDULE) == "webhooks.delete_expired_audit webhooks.process_due webhooks.read_sources "
-        "webhooks.replay_receipts webhooks.sweep\n"
+        "webhooks.record_key_looks webhooks.replay_receipts webhooks.sweep\n"
     )
     assert project.run("manage.py", "shell", "--verbosity", "0", "-c", ORDERS) == "[('A-1', 42)]\n"
     assert project.run("manage.py", "shell", "--verbosity", "0", "-c", ADMIN) == "shown\n"

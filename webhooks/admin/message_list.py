@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from webhooks.audit.looks import may_see_payload
 from webhooks.kit.admin.display import code, column, link, when
 from webhooks.kit.admin.filters import RelatedFilter
 from webhooks.kit.admin.lists import AdminList
@@ -20,6 +21,13 @@ class MessageList(AdminList):
     """List rows that belong to a source and have request headers."""
 
     list_select_related = ("source",)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Leave out the body and the headers for users who may not see payloads, and record who sees them."""
+        sets = super().get_fieldsets(request, obj)
+        if obj is None or may_see_payload(request, obj):
+            return sets
+        return [it for it in sets if it[0] != "Body" and not str(it[0]).startswith("Headers")]
 
     source_link = column("Source", lambda row: link(row.source, str(row.source)))
     headers_block = column(

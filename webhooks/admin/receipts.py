@@ -16,6 +16,7 @@ from webhooks.admin.message_list import SOURCE_FILTER, MessageList, ReceivedFilt
 from webhooks.admin.replay_page import PERMISSION, ReplayRequest, check_may_replay, confirm_replay, may_replay
 from webhooks.audit.looks import may_see_payload
 from webhooks.kit.admin.display import NOTHING, code, column, may, pill, size, when
+from webhooks.kit.audit.operation import begin, report
 from webhooks.models import Receipt
 from webhooks.processing.receipts import attempts_of, by_event_type, by_message_id
 from webhooks.processing.replays import ReceiptCount, replay_now
@@ -102,13 +103,6 @@ class ReceiptAdmin(MessageList):
     def has_replay_permission(self, request: HttpRequest) -> bool:
         return may_replay(request)
 
-    def get_fieldsets(self, request: HttpRequest, obj: Receipt | None = None) -> Any:
-        """Leave out the body and the headers for users who may not see payloads, and record who sees them."""
-        sets = super().get_fieldsets(request, obj)
-        if obj is None or may_see_payload(request, obj):
-            return sets
-        return [it for it in sets if it[0] != "Body" and not str(it[0]).startswith("Headers")]
-
     def body(self, request: HttpRequest, pk: Any) -> HttpResponseBase:
         """Respond with the body as a file."""
         receipt = get_object_or_404(Receipt, pk=pk)
@@ -138,9 +132,13 @@ class ReceiptAdmin(MessageList):
         check_may_replay(request)
 
         def run() -> tuple[ReceiptCount, str]:
-            replayed = replay_now(receipts)
-            for receipt in receipts:
+            settled = [receipt for receipt in receipts if receipt.state != "pending"]  # others run anyway
+            if settled:
+                begin(settled[0], "replayed")
+            replayed = replay_now(settled)
+            for receipt in settled:
                 self.log_change(request, receipt, "replayed")
+            report("replayed", replayed, len(receipts) - replayed)
             return ReceiptCount(replayed), back
 
         settled = ReceiptCount(sum(receipt.state != "pending" for receipt in receipts))

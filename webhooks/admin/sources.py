@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from django.contrib import admin
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.contrib import admin, messages
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
@@ -20,6 +20,7 @@ from webhooks.admin.source_reading import reading_page, reading_panel
 from webhooks.admin.test_message import test_message_page
 from webhooks.kit.admin.display import code, column, pill, when
 from webhooks.kit.admin.lists import AdminList
+from webhooks.kit.audit.operation import report
 from webhooks.models import Source, SourcePartition
 from webhooks.processing.receipt_filter import ReceiptFilter
 from webhooks.processing.replays import ReceiptCount, preview, start
@@ -38,6 +39,7 @@ class SourceAdmin(AdminList):
 
     list_display = ("public_id", "name", "external_id", "kind", "sender", "scheme", "state", "created")
     search_help_text = "Search by ID or external ID (exact), or part of the name"
+    searches_names = True
     fieldsets = (
         (f"Last {HOURS} hours", {"fields": ("status",)}),
         ("Reading", {"fields": ("kind", "reading", "settings_block")}),
@@ -105,9 +107,6 @@ class SourceAdmin(AdminList):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(MAY_ADD)
 
-    def find_text(self, rows: QuerySet[Source], term: str) -> QuerySet[Source]:
-        return rows.filter(Q(uid=term) | Q(name__icontains=term))
-
     @hide_secrets
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Create a source, in place of Django's own form."""
@@ -162,9 +161,17 @@ class SourceAdmin(AdminList):
         self._set_state(request, selected, Source.State.ACTIVE, "resumed")
 
     def _set_state(self, request: HttpRequest, selected: QuerySet[Source], state: str, done: str) -> None:
-        for source in selected.filter(deleted_at=None):
+        changed = 0
+        for source in selected.filter(deleted_at=None, paused_at__isnull=state == Source.State.PAUSED):
             change_source(source, {"state": state})
             self.log_change(request, source, done)
+            changed += 1
+        unchanged = selected.count() - changed
+        report(done, changed, unchanged)
+        if changed:
+            messages.success(request, f"{done.capitalize()}: {changed}")
+        if unchanged:
+            messages.warning(request, f"No change: {unchanged}")
 
     @admin.display(description="Status")
     def status(self, source: Source) -> SafeString:

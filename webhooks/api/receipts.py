@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from webhooks.api.filters import OfSourceFilters
 from webhooks.api.serializers.receipts import ReceiptAttemptsSerializer, ReceiptSerializer
 from webhooks.api.tenancy import TenantScoped
+from webhooks.kit.bodies.payloads import record_look_at
 from webhooks.kit.rest.errors import Conflict
 from webhooks.kit.rest.query_params import BooleanFilter, ChoiceFilter, TextFilter
 from webhooks.kit.rest.resources import ReadOnlyResource
@@ -77,6 +78,7 @@ class BelowReceipt(TenantScoped[Receipt]):
     """A view below one receipt, which ``get_object`` returns."""
 
     queryset = SHOWN
+    payload_fields = ("headers",)
     serializer_class = ReceiptSerializer
 
 
@@ -96,8 +98,10 @@ class ReceiptBody(BelowReceipt):
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     def get(self, request: Request, ref: str) -> FileResponse:
+        receipt = self.get_object()
+        record_look_at(request, receipt)
         try:
-            return download_body(self.get_object())
+            return download_body(receipt)
         except OSError as error:
             raise StorageUnavailable from error
 

@@ -37,5 +37,6 @@ class Rejections(TenantScoped[Rejection], ReadOnlyResource[Rejection]):
     }
 
     queryset = Rejection.objects.all()
+    payload_fields = ("headers",)
     serializer_class = RejectionSerializer
     query_params = RejectionFilters

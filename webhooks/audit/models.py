@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from webhooks.kit.rows import Row
+from webhooks.kit.rows import KeyedRow, Row
 
 
 class AuditEntry(Row):
@@ -71,3 +71,23 @@ class AuditEntry(Row):
 
     def __str__(self) -> str:
         return f"{self.object_type} {self.object_name or self.object_key}: {self.action}"
+
+
+class KeyLooks(KeyedRow):
+    """Looks of a tenant's own API key at payloads of one type in one hour, until ``key_looks`` makes them an entry."""
+
+    key_id = models.UUIDField()
+    tenant_id = models.UUIDField()
+    key_name = models.CharField(max_length=256)
+    object_type = models.CharField(max_length=32)
+    starts_at = models.DateTimeField()
+    looks = models.BigIntegerField()
+
+    class Meta:
+        app_label = "webhooks"
+        constraints = [
+            models.UniqueConstraint(fields=["starts_at", "key_id", "object_type"], name="unique_looks_of_key_in_hour")
+        ]  # also the index of the hours that have ended
+
+    def __str__(self) -> str:
+        return f"{self.key_name} {self.object_type} {self.starts_at:%Y-%m-%d %H:00}"

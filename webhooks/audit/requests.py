@@ -1,7 +1,8 @@
 """Make an operation of each request that changes something, and see to it that the operation has an entry.
 
-Triggers write the entries of what is changed. A request that succeeded without changing an audited row, such as a test
-delivery, gets an entry of its own afterwards.
+Triggers write the entries of what is changed. A request of the REST API that succeeded without changing an audited row,
+such as a test delivery, gets an entry of its own afterwards; a page of the admin says what it did (``record_about``,
+``report``), since one that only leads to another does nothing.
 """
 
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import structlog
 from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, ResolverMatch, resolve
 
-from webhooks.audit.entries import is_recorded, record
+from webhooks.audit.entries import record_end
 from webhooks.audit.models import AuditEntry
 from webhooks.kit.audit.operation import Operation, running
 
@@ -31,8 +32,8 @@ class Audit:
             return self.get_response(request)
         with running(operation_of(request)) as operation:
             response = self.get_response(request)
-            if _is_done(operation, response) and not is_recorded(operation):
-                record(operation, AuditEntry.Action.PERFORMED)
+            if _is_done(operation, response):
+                record_end(operation)
         return response
 
 
@@ -64,4 +65,4 @@ def _is_done(operation: Operation, response: HttpResponse) -> bool:
     """Return whether the request did something: a page that is shown again, with errors or to confirm, did not."""
     if not operation.is_audited or response.status_code >= 400 or operation.actor_type == AuditEntry.Actor.ANONYMOUS:
         return False
-    return operation.origin == "api" or response.status_code >= 300
+    return operation.origin == "api" or operation.changed is not None or response.status_code >= 300

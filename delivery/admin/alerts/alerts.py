@@ -1,5 +1,6 @@
 """Show alerts, those that fire first; acknowledge and snooze them after a confirmation page."""
 
+from collections import Counter
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from subscriptions.models import Tenant
 from webhooks.kit.admin.display import NOTHING, Tone, column, link, pill, when
 from webhooks.kit.admin.filters import ChoicesFilter, RelatedFilter
 from webhooks.kit.admin.lists import AdminList
+from webhooks.kit.audit.operation import begin, report
 
 MAY_ACKNOWLEDGE = "delivery.acknowledge_alert"
 SNOOZES = {"snooze-hour": 60, "snooze-day": 1_440}  # minutes
@@ -90,7 +92,8 @@ class AlertAdmin(AdminList):
             raise PermissionDenied
         alert = get_object_or_404(Alert.objects.select_related("rule"), pk=pk)
         if request.method == "POST":
-            self._operate(request, alert, operation)
+            changed = self._operate(request, alert, operation)
+            report(TITLES[operation], int(changed), int(not changed))
             return redirect("admin:delivery_alert_change", pk)
         context = {
             **self.admin_site.each_context(request),
@@ -104,8 +107,14 @@ class AlertAdmin(AdminList):
         }
         return TemplateResponse(request, "delivery/admin/alert_operation.html", context)
 
-    def _operate(self, request: HttpRequest, alert: Alert, operation: str) -> None:
+    def _operate(self, request: HttpRequest, alert: Alert, operation: str) -> bool:
+        """Acknowledge or snooze an alert; return whether that changed it."""
+        begin(alert, f"{TITLES[operation]}.")
         user = f"admin:{request.user.get_username()}"
+        is_known = operation == "acknowledge" and alert.acknowledged_at is not None  # the first one stays
+        if is_known:
+            messages.warning(request, f"{alert}: no change")
+            return False
         try:
             if operation == "acknowledge":
                 acknowledge(alert, user)
@@ -113,9 +122,10 @@ class AlertAdmin(AdminList):
                 snooze(alert, SNOOZES[operation], user)
         except StateConflict as error:
             messages.warning(request, f"{alert}: {error.message}")
-            return
+            return False
         self.log_change(request, alert, f"{TITLES[operation]}.")
         messages.success(request, f"{TITLES[operation]}: {alert}")
+        return True
 
     def has_acknowledge_permission(self, request: HttpRequest) -> bool:
         """Return whether the user may acknowledge alerts (read by the admin for the action)."""
@@ -124,8 +134,8 @@ class AlertAdmin(AdminList):
     @admin.action(description="Acknowledge selected", permissions=["acknowledge"])
     def acknowledge_selected(self, request: HttpRequest, selected: QuerySet[Alert]) -> None:
         """Acknowledge the selected alerts."""
-        for alert in selected:
-            self._operate(request, alert, "acknowledge")
+        counted = Counter(self._operate(request, alert, "acknowledge") for alert in selected)
+        report(TITLES["acknowledge"], counted[True], counted[False])
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

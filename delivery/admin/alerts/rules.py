@@ -14,6 +14,7 @@ from delivery.admin.alerts.alerts import SEVERITY_TONES
 from delivery.admin.alerts.forms import AlertRuleForm
 from delivery.alerts import rules, trial
 from delivery.models import Alert, AlertRule
+from subscriptions.admin.actions import run_for_each
 from subscriptions.errors import Invalid
 from webhooks.kit.admin.display import column, link, pill, when
 from webhooks.kit.admin.filters import ChoicesFilter, RelatedFilter
@@ -33,7 +34,8 @@ class AlertRuleAdmin(AdminList):
     )
     list_select_related = ("tenant",)
     list_filter = (("tenant", RelatedFilter), ("severity", ChoicesFilter), "enabled")
-    search_help_text = "Search by ID or external ID (exact)"
+    search_help_text = "Search by ID or external ID (exact), or part of the name"
+    searches_names = True
     form = AlertRuleForm
     raw_id_fields = ("tenant",)
     actions = ("enable_selected", "disable_selected")
@@ -108,14 +110,7 @@ class AlertRuleAdmin(AdminList):
         self._set_enabled(request, selected, False, "switched off")
 
     def _set_enabled(self, request: HttpRequest, selected: QuerySet[AlertRule], enabled: bool, done: str) -> None:
-        for rule in selected:
-            try:
-                rules.change_rule(rule, {"enabled": enabled})
-            except Invalid as error:
-                messages.error(request, f"{rule}: {error.message}")
-                continue
-            self.log_change(request, rule, f"{done.capitalize()}.")
-            messages.success(request, f"Rule {done}: {rule}")
+        run_for_each(self, request, selected, lambda rule: rules.change_rule(rule, {"enabled": enabled}), done)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

@@ -19,6 +19,7 @@ from delivery.admin.replaying.letter_filter import LetterSelection, lines_of, re
 from delivery.models import DeadLetter, DeadLetterJob
 from delivery.replaying import closing
 from webhooks.kit.admin.lists import AdminList
+from webhooks.kit.audit.operation import begin, report
 
 MAY_CHANGE = "delivery.change_deadletter"
 LIST_URL_NAME = "admin:delivery_deadletter_changelist"
@@ -85,10 +86,12 @@ class DeadLetterChangePage:
             return redirect(LIST_URL_NAME)
         by = f"admin:{request.user.get_username()}"
         word = "Discarded" if operation == "discard" else "Acknowledged"
+        begin(letter, f"{word}. {note}".strip())
         if closing.change(operation, [letter.pk], by, note):
             self.model_admin.log_change(request, letter, f"{word}. {note}".strip())
             messages.success(request, f"{word}: {letter.public_id}")
         else:
+            report(DeadLetterJob.Operation(operation).label, 0, 1)
             messages.warning(request, f"Not changed: {letter.public_id} is {letter.state} already.")
         return redirect("admin:delivery_deadletter_change", letter.pk)
 

@@ -16,6 +16,7 @@ from django.utils.http import urlencode
 
 from delivery.admin.dead_letters.dead_letter_changes import MAY_CHANGE, DeadLetterChangePage, change_path
 from delivery.admin.display import find, last_result, state_pill
+from delivery.admin.finding.find_page import SEES_PAYLOADS
 from delivery.admin.replaying.letter_filter import query_from_filters
 from delivery.admin.replaying.replay_dead_letters import ReplayDeadLettersPage
 from delivery.admin.replaying.replay_page import MAY_REPLAY
@@ -25,7 +26,7 @@ from delivery.reading.finding.events import find_events
 from delivery.reading.finding.of_endpoints import newest_of_endpoints
 from delivery.reading.list_filters import DEAD_LETTERS
 from subscriptions.search import find_endpoints
-from webhooks.kit.admin.display import NOTHING, column, link, pill, when
+from webhooks.kit.admin.display import NOTHING, column, link, may, pill, when
 from webhooks.kit.admin.filters import ChoicesFilter, OneOfFilter, RelatedFilter
 from webhooks.kit.admin.lists import AdminList
 
@@ -84,7 +85,7 @@ class DeadLetterAdmin(AdminList):
         )
 
     def find_text(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
-        if events := find_events(term):
+        if events := find_events(term, by_value=may(SEES_PAYLOADS)):
             deliveries = Delivery.objects.filter(event__in=events)
             return rows.filter(delivery__in=list(deliveries.values_list("id", flat=True)))
         return rows.filter(pk__in=newest_of_endpoints(DeadLetter, find_endpoints(term)))

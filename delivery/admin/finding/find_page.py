@@ -17,6 +17,7 @@ from delivery.reading.finding.find import LIMIT, FoundRows, find
 from subscriptions.models import Endpoint, Tenant
 from webhooks.kit.admin.lists import AdminList
 
+SEES_PAYLOADS = "delivery.view_payload"  # permission
 MEMBER = "q"  # query parameter
 
 
@@ -54,7 +55,7 @@ class FindPage:
     def view(self, request: HttpRequest) -> HttpResponse:
         """Show what the text names; redirect to the page of the one row, if there is just one."""
         text = request.GET.get(MEMBER, "").strip()
-        groups = list(_groups(request, find(text)))
+        groups = list(_groups(request, find(text, by_value=request.user.has_perm(SEES_PAYLOADS))))
         hits = [hit for group in groups for hit in group.hits]
         if len(hits) == 1:
             return redirect(hits[0].path)

@@ -1,6 +1,6 @@
 """Show schedules with their next occurrences; create, change, delete, run, pause and resume them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import UUID
 
@@ -17,10 +17,12 @@ from delivery.admin.schedules.forms import ScheduleForm
 from delivery.models import Schedule
 from delivery.schedules import schedules
 from delivery.schedules.preview import preview
+from subscriptions.admin.actions import run_for_each
 from subscriptions.errors import Invalid
 from webhooks.kit.admin.display import column, link, when
 from webhooks.kit.admin.filters import ChoicesFilter, RelatedFilter
 from webhooks.kit.admin.lists import AdminList
+from webhooks.kit.audit.operation import report
 
 MAY_CHANGE, MAY_ADD, MAY_DELETE = (f"delivery.{it}_schedule" for it in ("change", "add", "delete"))
 PREVIEWED = ("expression", "timezone")
@@ -58,7 +60,9 @@ class ScheduleAdmin(AdminList):
         general = (("uid", "group"), "description", "action_after_completion")
         first = ("tenant",) if obj is None else (("public_id", "tenant_link"), ("next_column", "last_column"))
         status = () if obj is None else ("last_error",)
-        return [(None, {"fields": (*first, *status, *when_fields, "event", *general)})]
+        shows_event = self.has_change_permission(request) or request.user.has_perm("delivery.view_payload")
+        event = ("event",) if shows_event else ()  # it has the payload of each event
+        return [(None, {"fields": (*first, *status, *when_fields, *event, *general)})]
 
     def save_model(self, request: HttpRequest, obj: Schedule, form: ScheduleForm, change: bool) -> None:
         obj.pk = form.write().pk
@@ -90,36 +94,29 @@ class ScheduleAdmin(AdminList):
         if result.error is not None:
             text = f"Not published: {result.error.attribute or 'the event'} {result.error.reason}"
             messages.error(request, text)
+            report(text, 0, 1)
             return
         self.log_change(request, row, "Run by hand.")
         messages.success(request, f"Event published: {result.id}")
 
-    def _pause(self, request: HttpRequest, row: Schedule) -> None:
-        self._set_state(request, row, Schedule.State.PAUSED, "paused")
+    def _pause(self, request: HttpRequest, *rows: Schedule) -> None:
+        self._set_state(request, rows, Schedule.State.PAUSED, "paused")
 
-    def _resume(self, request: HttpRequest, row: Schedule) -> None:
-        self._set_state(request, row, Schedule.State.ACTIVE, "resumed")
+    def _resume(self, request: HttpRequest, *rows: Schedule) -> None:
+        self._set_state(request, rows, Schedule.State.ACTIVE, "resumed")
 
-    def _set_state(self, request: HttpRequest, row: Schedule, state: str, done: str) -> None:
-        try:
-            schedules.change_schedule(row, {"state": state})
-        except Invalid as error:
-            messages.error(request, f"{row}: {error.message}")
-            return
-        self.log_change(request, row, f"{done.capitalize()}.")
-        messages.success(request, f"Schedule {done}: {row}")
+    def _set_state(self, request: HttpRequest, rows: Iterable[Schedule], state: str, done: str) -> None:
+        run_for_each(self, request, rows, lambda row: schedules.change_schedule(row, {"state": state}), done)
 
     @admin.action(description="Pause selected", permissions=["change"])
     def pause_selected(self, request: HttpRequest, selected: QuerySet[Schedule]) -> None:
         """Pause the selected schedules."""
-        for row in selected:
-            self._pause(request, row)
+        self._pause(request, *selected)
 
     @admin.action(description="Resume selected", permissions=["change"])
     def resume_selected(self, request: HttpRequest, selected: QuerySet[Schedule]) -> None:
         """Resume the selected schedules."""
-        for row in selected:
-            self._resume(request, row)
+        self._resume(request, *selected)
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None

@@ -15,6 +15,7 @@ from delivery.replaying import closing
 from delivery.replaying.resend import resend
 from subscriptions.api.authentication import principal
 from subscriptions.api.tenancy import TenantScoped
+from webhooks.kit.audit.operation import report
 from webhooks.kit.rest.errors import Conflict
 
 
@@ -77,6 +78,7 @@ class DeadLetterDiscard(DeadLetterChange):
             letter.refresh_from_db(fields=["closed_at", "is_discarded"])
             if letter.state == DeadLetter.State.REPLAYED:
                 raise Conflict({"state": ["Already replayed; cancel the delivery instead."]})
+            report(f"{letter.state} already", 0, 1)
         return self.changed(letter)
 
 
@@ -100,4 +102,5 @@ class DeadLetterAcknowledge(DeadLetterChange):
             letter.refresh_from_db(fields=["closed_at", "is_discarded"])
             if letter.closed_at is not None:
                 raise Conflict({"state": [f"Already {letter.state}."]})
+            report(f"{letter.state} already", 0, 1)
         return self.changed(letter)

@@ -78,7 +78,7 @@ class ConnectorPreviews(StrictView):
         serializer = ConnectorPreviewSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         fields: dict[str, Any] = serializer.validated_data
-        event = event_of(tenant, fields["event"]) if "event" in fields else sample_event(connector)
+        event = event_of(request, tenant, fields["event"]) if "event" in fields else sample_event(connector)
         try:
             shown = preview(
                 connector,

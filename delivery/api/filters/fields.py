@@ -16,6 +16,7 @@ from delivery.reading import queries
 from delivery.reading.finding.events import events_with_value
 from delivery.reading.known_schedules import may_have_published
 from delivery.reading.known_sources import source_objection
+from subscriptions.api.authentication import require_permission
 from subscriptions.api.tenancy import limited_to_endpoint
 from subscriptions.models import Endpoint
 from webhooks.kit.rest.lookup import find
@@ -155,6 +156,11 @@ class ValueFilter(TextFilter):
     def __init__(self, key: str, **options: Any) -> None:
         super().__init__(**{"max_length": 1_300, "help_text": VALUE_HELP, **options})
         self.key = key
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the value. Raises InsufficientRole for a caller who may not see payloads: finding is seeing."""
+        require_permission(self.context["view"].request, "delivery.view_payload")
+        return super().to_internal_value(data)
 
     def condition(self, value: str) -> Q:
         """Return the condition: the events were looked up, the newest 1,000."""

@@ -35,7 +35,7 @@ from delivery.reading import expand, queries
 from subscriptions.api.authentication import principal
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Scope
-from webhooks.kit.bodies.payloads import hide_payloads
+from webhooks.kit.bodies.payloads import hide_payloads, record_look_at
 from webhooks.kit.rest.errors import Conflict
 from webhooks.kit.rest.resources import ReadOnlyResource
 
@@ -86,6 +86,8 @@ class Events(IncludingList[Event], PublishingView, ReadOnlyResource[Event]):
         fields = dict(self.get_serializer(event).data)
         if not self.shows_payloads(request):
             return HttpResponse(orjson.dumps({**fields, **without_payload(event)}), JSON)
+        if event.payload_deleted_at is None:
+            record_look_at(request, event)
         return HttpResponse(
             orjson.dumps({**fields, "warnings": event.warnings, "event": orjson.Fragment(bytes(event.body))}), JSON
         )

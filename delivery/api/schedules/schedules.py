@@ -88,6 +88,7 @@ class Schedules(OwnedResource[Schedule]):
     }
 
     queryset = Schedule.objects.all()
+    hidden_fields = ("event.data",)
     serializer_class = ScheduleSerializer
     query_params = ScheduleFilters
     creates_by_put = True

@@ -36,9 +36,12 @@ def events_with_own_id(text: str) -> list[UUID]:
     return list(rows.order_by("-id").values_list("id", flat=True)[:MAX_FOUND])
 
 
-def find_events(text: str) -> list[UUID]:
-    """Return the newest events of all tenants that have this own id, value, type or subject, in this order."""
-    return events_with_own_id(text) or events_with_value(None, text) or _newest(text)
+def find_events(text: str, *, by_value: bool) -> list[UUID]:
+    """Return the newest events of all tenants that have this own id, value, type or subject, in this order.
+
+    ``by_value``: whether the one who searches may see payloads: finding a value is seeing it.
+    """
+    return events_with_own_id(text) or (by_value and events_with_value(None, text)) or _newest(text)
 
 
 def newest_events() -> QuerySet[Event]:

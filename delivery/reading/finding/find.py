@@ -46,13 +46,16 @@ class FoundRows(NamedTuple):
     by: str
 
 
-def find(text: str) -> list[FoundRows]:
-    """Return what a text names, the most specific first; empty: nothing."""
+def find(text: str, *, by_value: bool) -> list[FoundRows]:
+    """Return what a text names, the most specific first; empty: nothing.
+
+    ``by_value``: whether events are also found by values of their payload.
+    """
     term = text.strip().replace("\0", "")[:MAX_TERM]
     if not term:
         return []
     by_id = _by_id(term)
-    return by_id if by_id is not None else [it for it in _by_text(term) if it.rows]
+    return by_id if by_id is not None else [it for it in _by_text(term, by_value) if it.rows]
 
 
 def models_by_prefix() -> dict[str, type[Row]]:
@@ -75,13 +78,14 @@ def _by_id(term: str) -> list[FoundRows] | None:
     return [it for it in found if it.rows] or None
 
 
-def _by_text(term: str) -> Iterator[FoundRows]:
+def _by_text(term: str, by_value: bool) -> Iterator[FoundRows]:
     yield _found(Tenant, find_tenants(term, LIMIT), "name or external ID")
     yield _found(Endpoint, find_endpoints(term, LIMIT), "URL, description or external ID")
     yield from _by_uid(term)
     types = EventType.objects.filter(name__icontains=term).order_by("name")[:LIMIT]
     yield FoundRows(EventType, list(types), "name")
-    yield _found(Event, find_events(term)[:LIMIT], "own ID, type, subject or value")
+    found = find_events(term, by_value=by_value)[:LIMIT]
+    yield _found(Event, found, "own ID, type, subject or value" if by_value else "own ID, type or subject")
 
 
 def _by_uid(term: str) -> Iterator[FoundRows]:

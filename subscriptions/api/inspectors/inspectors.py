@@ -47,7 +47,7 @@ class Inspectors(OwnedResource[Inspector]):
     }
 
     queryset = _live()
-    payload_fields = ("page_url",)
+    hidden_fields = ("page_url",)
     serializer_class = InspectorSerializer
     create_serializer_class = InspectorCreateSerializer
     http_method_names = ("get", "post", "patch", "delete", "head", "options")
@@ -76,10 +76,11 @@ class InspectorRequests(TenantScoped[InspectedRequest], ListView[InspectedReques
 
     queryset = InspectedRequest.objects.all()
     required_permissions = {"GET": "subscriptions.view_payload"}
+    payload_fields = ("id",)  # all of a request is
     serializer_class = InspectedRequestSerializer
     tenant_path = "inspector__tenant_id"
 
     def rows(self, tenant_id: Any) -> QuerySet[InspectedRequest]:
         owned = _live() if tenant_id is None else _live().filter(tenant=tenant_id)
-        inspector = require(owned, self.kwargs["ref"], of_all_tenants=tenant_id is None)
+        inspector = self.subject = require(owned, self.kwargs["ref"], of_all_tenants=tenant_id is None)
         return super().rows(tenant_id).filter(inspector=inspector)

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 from subscriptions.inspectors.inspectors import find_inspector, url_of
 from subscriptions.inspectors.shown_requests import shown_requests
 from subscriptions.models import InspectedRequest, Inspector
+from webhooks.audit.looks import record_open_look
 from webhooks.wire.ids import parse
 
 HEADERS = {
@@ -28,6 +29,7 @@ def page(request: HttpRequest, page_token: str) -> HttpResponse:
     inspector = find_inspector(page_token=page_token)
     if inspector is None:
         return _headed(render(request, "subscriptions/inspectors/expired.html", status=404))
+    record_open_look(request, inspector)
     context = {
         **_settings_of(inspector),
         "url": url_of(inspector),

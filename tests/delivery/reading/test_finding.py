@@ -10,6 +10,7 @@ from delivery.lifecycle.erase import erase
 from delivery.lifecycle.retention import apply_retention
 from delivery.models import Event, EventValue
 from delivery.publishing import publish
+from delivery.reading.finding.events import find_events
 from delivery.reading.finding.find import find
 from delivery.sql.finding.event_values import FIND_BY_VALUE, digest_of
 from subscriptions.models import Tenant
@@ -34,7 +35,7 @@ def publish_order(tenant: Tenant, data: Any = ORDER, **attributes: str) -> Event
 
 def found(text: str) -> list[str]:
     """Return the public ids of what a text names."""
-    return [row.public_id for it in find(text) for row in it.rows]
+    return [row.public_id for it in find(text, by_value=True) for row in it.rows]
 
 
 def test_every_kind_of_id_leads_to_its_row(tenant: Tenant) -> None:
@@ -82,6 +83,14 @@ def test_event_is_found_by_value_at_an_indexed_path(tenant: Tenant, text: str) -
     publish_order(tenant, {"order": {"id": "B-1"}})
     make_client(tenant)
     assert found(text) == [event.public_id]
+
+
+def test_event_is_found_by_no_value_for_those_who_may_not_see_payloads(tenant: Tenant) -> None:
+    make_event_type(tenant, name="order.paid", indexed_paths=PATHS)
+    event = publish_order(tenant)
+    assert find_events("A-4711", by_value=True) == [event.pk]
+    assert find_events("A-4711", by_value=False) == []
+    assert find("A-4711", by_value=False) == []
 
 
 def test_path_narrows_the_search_to_its_values(tenant: Tenant) -> None:

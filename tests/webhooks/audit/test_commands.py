@@ -7,7 +7,7 @@ from webhooks.kit.audit.commands import AuditedCommand
 
 CHANGING = (
     *("tenant", "platform_key", "source", "replay", "import_event_types", "import_svix"),
-    *("createsuperuser", "changepassword"),
+    *("createsuperuser", "changepassword", "backup"),
 )
 
 

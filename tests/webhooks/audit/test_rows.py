@@ -22,7 +22,13 @@ from webhooks.wire.ids import first_id_at
 pytestmark = pytest.mark.django_db
 
 NO_WRITES_OF_PEOPLE = {  # counted, measured, derived or stored by the system, or its own work
-    *("webhooks_auditentry", "webhooks_encryptionkey", "webhooks_sourcehour", "webhooks_latestsequence"),
+    *(
+        "webhooks_auditentry",
+        "webhooks_keylooks",
+        "webhooks_encryptionkey",
+        "webhooks_sourcehour",
+        "webhooks_latestsequence",
+    ),
     *("webhooks_slowsource", "webhooks_rejection", "subscriptions_storedresponse", "subscriptions_oauthtoken"),
     *("delivery_alertmessage", "delivery_pendingshare", "delivery_hourlystats", "delivery_lane"),
     *(

@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from webhooks.kit.admin.display import column, when
 from webhooks.kit.admin.lists import AdminList
 from webhooks.kit.admin.progress import progress_bar, rate_and_time, state_pill
+from webhooks.kit.audit.operation import begin, report
 from webhooks.kit.jobs.sliced_jobs import cancel
 
 
@@ -72,6 +73,8 @@ class JobAdmin(AdminList):
             self.log_change(request, row, "Cancelled.")
             messages.success(request, f"{self.noun.capitalize()} cancelled: {row.public_id}")
         else:
+            begin(row, "Cancel")
+            report("Cancel", 0, 1)
             messages.warning(request, f"{self.noun.capitalize()} had ended already: {row.public_id}")
         return redirect(f"admin:{self.url_prefix}_change", pk)
 

@@ -48,13 +48,32 @@ else:
     ListPaginator = BoundedPaginator
 
 
-class AdminList(ModelAdmin):  # type: ignore[misc]
+class AuditedAdmin:
+    """Show the audit as the history of a row, and record the operations on it there. A base before a ModelAdmin."""
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show what the audit has recorded of a row, in place of what was done in the admin only."""
+        page: HttpResponse = import_string(HISTORY_PAGE)(self, request, object_id)
+        return page
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
+        """Record an operation on a row, also in the audit, unless the operation has an entry about it."""
+        import_string(RECORD_OPERATION)(obj, message)
+        logged: LogEntry = super().log_change(request, obj, message)  # type: ignore[misc]
+        return logged
+
+
+class AdminList(AuditedAdmin, ModelAdmin):  # type: ignore[misc]
     """Show rows that are not added, changed or deleted here; a subclass grants more.
 
     ``search_columns`` maps the prefix of a TypeID to the column that is searched for it; without it, the row's own id.
     """
 
     search_columns: ClassVar[Mapping[str, str]] = {}
+    searches_names: ClassVar[bool] = False
+    """Whether a part of the name finds a row: of small tables. ``search_help_text`` has to say so."""
     search_help_text = "Search by ID (exact)"
     search_fields = ("id",)  # shows the search box; get_search_results decides
     ordering: tuple[str, ...] = ("-id",)
@@ -78,6 +97,12 @@ class AdminList(ModelAdmin):  # type: ignore[misc]
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        """Allow the conditions of the list's own filters: any other column would tell what it hides, bit by bit."""
+        names = [it[0] if isinstance(it, tuple) else getattr(it, "parameter_name", it) for it in self.list_filter]
+        declared = any(lookup == name or lookup.startswith((f"{name}__", f"{name}_")) for name in names)
+        return declared and bool(super().lookup_allowed(lookup, value, request))
+
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         show_to(request.user)
         page: HttpResponse = super().changelist_view(request, extra_context)
@@ -94,22 +119,10 @@ class AdminList(ModelAdmin):  # type: ignore[misc]
         page: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
         return page
 
-    def history_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Show what the audit has recorded of a row, in place of what was done in the admin only."""
-        page: HttpResponse = import_string(HISTORY_PAGE)(self, request, object_id)
-        return page
-
-    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
-        """Record an operation on a row, also in the audit, unless the operation has an entry about it."""
-        import_string(RECORD_OPERATION)(obj, message)
-        logged: LogEntry = super().log_change(request, obj, message)
-        return logged
-
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
+        show_to(getattr(request, "user", None))  # a search may ask what the user may see
         term = search_term.strip().replace("\0", "")
         return (self.find(queryset, term) if term else queryset), False
 
@@ -126,8 +139,12 @@ class AdminList(ModelAdmin):  # type: ignore[misc]
         return found if found.exists() else self.find_text(rows, term)
 
     def find_text(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
-        """Return the rows with this uid, if the table has one; a subclass searches other indexed columns."""
-        return find_by_uid(rows, term)
+        """Return the rows with this uid, and those of which a part of the name is searched for.
+
+        A subclass searches other columns: indexed ones, if the table is large.
+        """
+        found = find_by_uid(rows, term)
+        return found | rows.filter(name__icontains=term) if self.searches_names else found
 
     @admin.display(description="ID")
     def public_id(self, row: Any) -> str:

@@ -43,17 +43,50 @@ class Operation:
     id: UUID = field(default_factory=new_id)
     is_audited: bool = True
     """False: it changes nothing that has entries, such as a preview, or publishes."""
+    note: str = ""
+    """What is done to the object, in the words of a page; the entries of triggers on tables of work have it."""
+    changed: int | None = None
+    """How many objects it has changed, and ``unchanged``: left as they were; None: it does not say."""
+    unchanged: int = 0
 
     def about(self, row: Any) -> None:
         """Name the row that the operation is about."""
         self.object_type, self.object_key = row._meta.model_name, str(row.pk)
-        self.object_name = str(getattr(row, "name", "") or getattr(row, "uid", "") or "")[:256]
+        names = (getattr(row, it, "") for it in ("name", "uid", "username"))
+        self.object_name = str(next(filter(None, names), ""))[:256]
         own = row.pk if row._meta.model_name == "tenant" else getattr(row, "tenant_id", None)
         self.tenant_id = own or self.tenant_id
+
+    def about_none(self) -> None:
+        """Name no row: the operation is about several."""
+        self.object_type = self.object_key = self.object_name = ""
 
     def as_json(self) -> str:
         """Return the operation as the triggers read it."""
         return json.dumps(asdict(self), default=lambda it: it and str(it))
+
+
+def begin(row: Any, note: str) -> None:
+    """Tell the audit which row the current operation changes next, and what is done to it."""
+    if (operation := current_operation()) is not None:
+        operation.about(row)
+        operation.note = note
+
+
+def report(note: str, changed: int, unchanged: int = 0) -> None:
+    """Tell the audit what the current operation has done to how many rows, and how many it has left as they were.
+
+    The last entry of the operation says it, unless a single row was changed, which has an entry of its own.
+    """
+    if (operation := current_operation()) is not None:
+        operation.note, operation.changed, operation.unchanged = note, changed, unchanged
+
+
+def name_caller(operation: Operation, caller: Any) -> None:
+    """Name the caller of the REST API (``request.auth``) as the one who does it."""
+    operation.actor_type = str(getattr(caller, "actor_type", "key"))
+    operation.actor_id, operation.actor_name = str(getattr(caller, "key_id", "")), str(getattr(caller, "label", ""))
+    operation.tenant_id = operation.actor_tenant_id = getattr(caller, "tenant_id", None)
 
 
 _current: ContextVar[Operation | None] = ContextVar("operation", default=None)

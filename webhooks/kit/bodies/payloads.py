@@ -1,15 +1,45 @@
-"""Hide payloads in responses to callers whose role may not see them.
+"""Hide payloads in responses to callers whose role may not see them, and have each look at one recorded.
 
 A view names the fields that hold payloads in ``payload_fields``, as paths from a row: ``attempts.response``. A hidden
-text says that it is hidden; a hidden list or object is empty, so that the form of the response is the same.
+text says that it is hidden; a hidden list or object is empty, so that the form of the response is the same. What a look
+is, and which are counted only, is in ``webhooks.audit.looks``.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
+from django.db.models import Model
+from django.utils.module_loading import import_string
 from rest_framework.request import Request
 
+RECORD_LOOK = "webhooks.audit.looks.record_caller_look"  # room above: wired by name
 HIDDEN = "Hidden: the role of this API key may not see payloads."
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Describe a response that shows payloads.
+
+    ``row``: what the payload belongs to, if it is one row; ``ids``: the public ids of a list's rows that show one.
+    """
+
+    object_type: str
+    row: Model | None = None
+    ids: Sequence[str] = ()
+    tenant_id: UUID | None = None
+    """Tenant of the rows of a list; None: they may be of several."""
+
+
+def record_look(request: Request, look: Look) -> None:
+    """Record that the response to a caller shows payloads."""
+    import_string(RECORD_LOOK)(request._request, request.auth, look)
+
+
+def record_look_at(request: Request, row: Model) -> None:
+    """Record that the response to a caller shows the payload of this row."""
+    record_look(request, Look(str(row._meta.model_name), row))
 
 
 def may_see_payloads(request: Request, app: str) -> bool:
@@ -20,9 +50,28 @@ def may_see_payloads(request: Request, app: str) -> bool:
 
 def hide_payloads(content: Any, paths: Collection[str]) -> None:
     """Hide the fields at these paths of a row, or of each row of a page."""
-    is_page = isinstance(content, dict) and isinstance(content.get("data"), list)
     for path in paths:
-        _hide(content["data"] if is_page else content, path.split("."))
+        _hide(_rows(content), path.split("."))
+
+
+def with_payloads(content: Any, paths: Iterable[str]) -> list[Any]:
+    """Return the rows of a page, or the one row, that have anything at these paths."""
+    rows, steps = _rows(content), [path.split(".") for path in paths]
+    return [row for row in (rows if isinstance(rows, list) else [rows]) if any(_has(row, it) for it in steps)]
+
+
+def _rows(content: Any) -> Any:
+    is_page = isinstance(content, dict) and isinstance(content.get("data"), list)
+    return content["data"] if is_page else content
+
+
+def _has(content: Any, steps: list[str]) -> bool:
+    if isinstance(content, list):
+        return any(_has(each, steps) for each in content)
+    if not isinstance(content, dict):
+        return False
+    value = content.get(steps[0])
+    return _has(value, steps[1:]) if steps[1:] else bool(value)
 
 
 def _hide(content: Any, steps: list[str]) -> None:

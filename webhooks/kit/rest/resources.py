@@ -1,12 +1,12 @@
 """Declare the resources of the REST API: the scope of a tenant, lists, reading, and writing with ``If-Match``.
 
 Everything a view serves starts from the tenant of the request; rows of other tenants do not exist (404). Each app says
-how a request names its tenant (``tenant_id``). Every response about one row has its entity tag. A change with an
-``If-Match`` header happens only if the row still has that tag (RFC 9110, section 13.1.1): the row is locked, compared
-and changed in one transaction. Without the header the last change wins.
+how a request names its tenant (``tenant_id``). A change with an ``If-Match`` header happens only if the row still has
+that tag (RFC 9110, section 13.1.1), which every response about one row has: the row is locked, compared and changed in
+one transaction. Without the header the last change wins.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
@@ -25,7 +25,14 @@ from rest_framework.serializers import BaseSerializer, Serializer
 from rest_framework.viewsets import GenericViewSet
 
 from webhooks.kit.audit.operation import current_operation
-from webhooks.kit.bodies.payloads import hide_payloads, may_see_payloads
+from webhooks.kit.bodies.payloads import (
+    Look,
+    hide_payloads,
+    may_see_payloads,
+    record_look,
+    record_look_at,
+    with_payloads,
+)
 from webhooks.kit.rest.errors import PreconditionFailed
 from webhooks.kit.rest.lookup import find, require
 from webhooks.kit.rest.pages import CursorPages
@@ -55,8 +62,12 @@ class ScopedView(StrictView, GenericAPIView[M]):
 
     payload_fields: ClassVar[Collection[str]] = ()
     """The fields that hold payloads, which callers whose role may not see them get hidden (see payloads)."""
+    hidden_fields: ClassVar[Collection[str]] = ()
+    """Further fields to hide from them: what is set up to be a payload, or leads to one. Showing them is no look."""
     required_permissions: ClassVar[Mapping[str, str]] = {}
     """The permission that a caller with a role needs for a method, if it is not that to view or change these rows."""
+    subject: Model | None = None
+    """What the payloads in the response belong to, if that is one row: the one that the path names."""
 
     def tenant_id(self) -> UUID | None:
         """Return the tenant of the request; None: all tenants, for platform keys."""
@@ -80,21 +91,33 @@ class ScopedView(StrictView, GenericAPIView[M]):
         rows: Any = self.get_queryset()  # of a model with an id and perhaps a uid
         found: M = require(rows, self.kwargs["ref"], of_all_tenants=self.tenant_id() is None)
         self.check_object_permissions(self.request, found)
+        self.subject = found
         if (operation := current_operation()) is not None:
             operation.about(found)
         return found
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Response:
-        """Hide payloads, and name the new resource in ``Location`` of every 201 (RFC 9110, section 15.3.2)."""
+        """Hide payloads or record the look, and name the new resource in ``Location`` (RFC 9110, section 15.3.2)."""
         finished: Any = super().finalize_response(request, response, *args, **kwargs)
         row = getattr(finished, "data", None)
-        if self.payload_fields and not self.shows_payloads(request):
-            hide_payloads(row, self.payload_fields)
+        if (self.payload_fields or self.hidden_fields) and not self.shows_payloads(request):
+            hide_payloads(row, (*self.payload_fields, *self.hidden_fields))
+        elif self.payload_fields and finished.status_code < 300 and request.method != "HEAD":
+            self._record_look(request, with_payloads(row, self.payload_fields))
         if finished.status_code == status.HTTP_201_CREATED and isinstance(row, Mapping) and "id" in row:
             path = request.path if request.method == "POST" else request.path.rstrip("/").rpartition("/")[0] + "/"
             finished.headers.setdefault("Location", request.build_absolute_uri(f"{path}{row['id']}/"))
         found: Response = finished
         return found
+
+    def _record_look(self, request: Request, shown: list[Any]) -> None:
+        """Record that the response shows these rows with payloads, if any."""
+        if shown and self.subject is not None:
+            record_look_at(request, self.subject)
+        elif shown:
+            model: Any = super().get_queryset().model
+            ids = [str(row["id"]) for row in shown]
+            record_look(request, Look(str(model._meta.model_name), ids=ids, tenant_id=self.tenant_id()))
 
     def shows_payloads(self, request: Request) -> bool:
         """Return whether the caller may see the payloads of these rows."""
@@ -277,8 +300,8 @@ class Resource(ReadOnlyResource[M]):
         """Return the entity tag of the row as it is shown."""
         return etag_of(orjson.dumps(self.get_serializer(row).data, default=str, option=orjson.OPT_SORT_KEYS))
 
-    def created(self, row: M, **secrets: str) -> Response:
+    def created(self, row: M, *, warnings: Sequence[str] = (), **secrets: str) -> Response:
         """Return the response to a creation; ``secrets`` are shown in it and never again."""
-        body = {**self.get_serializer(row).data, **secrets}
+        body = {**self.get_serializer(row).data, **secrets, **({"warnings": warnings} if warnings else {})}
         headers = {"ETag": self.tag(row), **(NO_STORE if secrets else {})}
         return Response(body, status.HTTP_201_CREATED, headers=headers)

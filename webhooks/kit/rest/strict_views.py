@@ -10,7 +10,7 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from webhooks.kit.audit.operation import current_operation
+from webhooks.kit.audit.operation import current_operation, name_caller
 from webhooks.kit.rest.query_params import QueryParams
 from webhooks.kit.rest.serializers import json_type
 
@@ -43,12 +43,7 @@ class StrictView(APIView):
         operation, key = current_operation(), request.auth
         if operation is None or key is None:
             return
-        operation.actor_type, operation.actor_id = getattr(key, "actor_type", "key"), str(getattr(key, "key_id", ""))
-        operation.actor_name, operation.actor_tenant_id = (
-            str(getattr(key, "label", "")),
-            getattr(key, "tenant_id", None),
-        )
-        operation.tenant_id = operation.actor_tenant_id
+        name_caller(operation, key)
         operation.is_audited = self.is_audited
 
     def reads_parameters(self, request: Request) -> bool:
