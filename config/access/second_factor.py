@@ -15,6 +15,8 @@ from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from webhooks.audit.entries import record_about
+
 RECOVERY_CODES = 8
 CODE_BYTES = 5  # 8 characters of base32
 
@@ -49,6 +51,21 @@ def page(request: HttpRequest) -> HttpResponse:
     return _page(request, form=form, is_new=is_new, device=device)
 
 
+def has_second_factor(user: Any) -> bool:
+    """Return whether a user has set up a second factor."""
+    return bool(TOTPDevice.objects.filter(user=user, confirmed=True).exists())
+
+
+def remove_second_factor(user: Any) -> None:
+    """Delete the authenticator and the recovery codes of a user."""
+    TOTPDevice.objects.filter(user=user).delete()
+    StaticDevice.objects.filter(user=user).delete()
+
+
+def _record(user: Any, note: str) -> None:
+    record_about(user, note)
+
+
 def _device_of(user: Any) -> tuple[TOTPDevice, bool]:
     """Return the user's authenticator, and whether it still has to be confirmed."""
     confirmed = TOTPDevice.objects.filter(user=user, confirmed=True).first()
@@ -66,12 +83,13 @@ def _confirmed(request: HttpRequest, device: TOTPDevice) -> HttpResponse:
     codes = [b32encode(secrets.token_bytes(CODE_BYTES)).decode().lower() for _ in range(RECOVERY_CODES)]
     StaticToken.objects.bulk_create(StaticToken(device=recovery, token=code) for code in codes)
     request.session[DEVICE_ID_SESSION_KEY] = device.persistent_id
+    _record(request.user, "second factor set up")
     return _page(request, codes=codes)
 
 
 def _removed(request: HttpRequest) -> HttpResponse:
-    TOTPDevice.objects.filter(user=request.user).delete()
-    StaticDevice.objects.filter(user=request.user).delete()
+    remove_second_factor(request.user)
+    _record(request.user, "second factor removed")
     messages.success(request, "Your second factor is removed.")
     return redirect("second-factor")
 

@@ -19,6 +19,11 @@ def find_script(_request: HttpRequest) -> str:
     return static("webhooks/find.js")
 
 
+def keys_script(_request: HttpRequest) -> str:
+    """Return the address of the script that lets the keys reach every control."""
+    return static("config/keys.js")
+
+
 def favicon(_request: HttpRequest) -> str:
     """Return the address of the icon."""
     return static("config/favicon.svg")

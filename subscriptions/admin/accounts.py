@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 
-from subscriptions.admin.actions import confirm_rotation, run_for_each, show_once
+from subscriptions.admin.actions import confirm_action, is_confirmed, run_for_each, show_once
 from subscriptions.admin.forms import KeyForm, PlanForm, TenantForm
 from subscriptions.admin.tenant_operations import TENANTS
 from subscriptions.models import ApiKey, Plan, Tenant
@@ -18,8 +18,6 @@ from webhooks.kit.admin.display import NOTHING, column, link, when
 from webhooks.kit.admin.filters import RelatedFilter
 from webhooks.kit.admin.lists import AdminList
 from webhooks.kit.rows import find_by_uid
-
-BY_ID_OR_UID = "Search by ID or external ID (exact)"
 
 
 @admin.register(Tenant)
@@ -121,7 +119,8 @@ class PlanAdmin(AdminList):
             "updated",
         ),
     )
-    search_help_text = BY_ID_OR_UID
+    search_help_text = "Search by ID or external ID (exact), or part of the name"
+    searches_names = True
     form = PlanForm
     readonly_fields = ("public_id", "created", "updated")
     fields = (
@@ -158,6 +157,8 @@ class ApiKeyAdmin(AdminList):
     )
     list_select_related = ("tenant",)
     list_filter = (("tenant", RelatedFilter),)
+    search_help_text = "Search by ID (exact), or part of the name"
+    searches_names = True
     form = KeyForm
     raw_id_fields = ("tenant",)
     actions = ("rotate", "revoke")
@@ -186,9 +187,9 @@ class ApiKeyAdmin(AdminList):
     @admin.action(permissions=["add"], description="Rotate: the old key works for a day more")
     def rotate(self, request: HttpRequest, selected: QuerySet[ApiKey]) -> HttpResponse:
         """Ask, then replace the selected keys and show the new ones once."""
-        if request.POST.get("confirmed") != "yes":
+        if not is_confirmed(request):
             note = "Each gets a successor with the same name, role and scopes. The old key works for 24 h more."
-            return confirm_rotation(self, request, selected, "Rotate API key", note)
+            return confirm_action(self, request, selected, "Rotate API key", note, is_destructive=False)
         texts: list[tuple[str, str]] = []
         run_for_each(
             self,
@@ -200,6 +201,10 @@ class ApiKeyAdmin(AdminList):
         return show_once(self, request, "New API keys", texts)
 
     @admin.action(permissions=["revoke"], description="Revoke")
-    def revoke(self, request: HttpRequest, selected: QuerySet[ApiKey]) -> None:
-        """Revoke the selected keys."""
+    def revoke(self, request: HttpRequest, selected: QuerySet[ApiKey]) -> HttpResponse | None:
+        """Ask, then revoke the selected keys."""
+        if not is_confirmed(request):
+            note = "Requests with them get 401 within a second. That cannot be undone; rotate a key to replace it."
+            return confirm_action(self, request, selected, "Revoke", note)
         run_for_each(self, request, selected, keys.revoke_key, "revoked")
+        return None

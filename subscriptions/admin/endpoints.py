@@ -13,12 +13,13 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from subscriptions.admin.actions import confirm_rotation, run_for_each, show_once
+from subscriptions.admin.actions import confirm_action, is_confirmed, run_for_each, show_once
 from subscriptions.admin.connector_form import connector_page
 from subscriptions.admin.endpoint_form import MAY_ADD, MAY_CHANGE, add_page, settings_page
 from subscriptions.admin.endpoint_masks import masks_page
 from subscriptions.admin.endpoint_operations.edit import edit_page
 from subscriptions.admin.endpoint_operations.operation import buttons, operation_page
+from subscriptions.admin.endpoint_operations.states import DisableForm
 from subscriptions.admin.endpoint_results import results_page, shown_results
 from subscriptions.admin.endpoint_secrets import secrets_page
 from subscriptions.connectors.catalogue import find_connector
@@ -228,22 +229,24 @@ class EndpointAdmin(AdminList):
         run_for_each(self, request, selected, lambda row: state.enable(row, by_operator=True), "enabled")
 
     @admin.action(permissions=["operate"], description="Disable (operator lock)")
-    def disable(self, request: HttpRequest, selected: QuerySet[Endpoint]) -> None:
-        """Disable the selected endpoints so that their owners cannot enable them."""
-        reason = Endpoint.DisabledReason.OPERATOR
-        run_for_each(self, request, selected, lambda row: state.disable(row, reason), "disabled")
+    def disable(self, request: HttpRequest, selected: QuerySet[Endpoint]) -> HttpResponse | None:
+        """Ask why, then disable the selected endpoints so that their owners cannot enable them."""
+        form = DisableForm(request.POST if is_confirmed(request) else None)
+        if not form.is_valid():
+            note = (
+                "Nothing is sent until an operator enables them. Deliveries wait up to seven days, then they are dead."
+            )
+            return confirm_action(self, request, selected, "Disable", note, form)
+        reason, text = Endpoint.DisabledReason.OPERATOR, form.cleaned_data["reason"]
+        run_for_each(self, request, selected, lambda row: state.disable(row, reason, text), f"disabled: {text}")
+        return None
 
     @admin.action(permissions=["rotate"], description="Rotate signing secret")
     def rotate(self, request: HttpRequest, selected: QuerySet[Endpoint]) -> HttpResponse:
         """Ask, then rotate the signing secrets and show the new ones once."""
-        if request.POST.get("confirmed") != "yes":
-            return confirm_rotation(
-                self,
-                request,
-                selected,
-                "Rotate signing secret",
-                "Both secrets sign for 24 h.",
-            )
+        if not is_confirmed(request):
+            note = "Both secrets sign for 24 h."
+            return confirm_action(self, request, selected, "Rotate signing secret", note, is_destructive=False)
         texts: list[tuple[str, str]] = []
         run_for_each(
             self, request, selected, lambda row: texts.append((str(row), rotate_secret(row)[1])), "secret rotated"

@@ -2,9 +2,9 @@
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
-from subscriptions.admin.actions import run_for_each
+from subscriptions.admin.actions import confirm_action, is_confirmed, run_for_each
 from subscriptions.models import Grant
 from subscriptions.routing.grants import end_grant
 from webhooks.kit.admin.display import column, pill, when
@@ -34,6 +34,10 @@ class GrantAdmin(AdminList):
         return request.user.has_perm("subscriptions.change_grant")
 
     @admin.action(permissions=["operate"], description="End")
-    def end(self, request: HttpRequest, selected: QuerySet[Grant]) -> None:
-        """End the selected grants, so that nothing more is shared by them."""
+    def end(self, request: HttpRequest, selected: QuerySet[Grant]) -> HttpResponse | None:
+        """Ask, then end the selected grants, so that nothing more is shared by them."""
+        if not is_confirmed(request):
+            note = "No further event is shared by them. That cannot be undone; the owner can create new grants."
+            return confirm_action(self, request, selected, "End", note)
         run_for_each(self, request, selected, end_grant, "ended")
+        return None

@@ -26,7 +26,8 @@ class InspectorAdmin(AdminList):
     list_select_related = ("tenant",)
     list_filter = (("tenant", RelatedFilter),)
     search_columns = {"insp": "pk", "tnt": "tenant_id"}
-    search_help_text = "Search by ID of an inspector or a tenant (exact)"
+    search_help_text = "Search by ID of an inspector or a tenant (exact), or part of the name"
+    searches_names = True
     fields = (("public_id", "name"), ("tenant_link", "responds"), ("end", "live_page"), "address")
     readonly_fields = ("public_id", "name", "tenant_link", "responds", "end", "live_page", "address")
     change_form_after_template = "subscriptions/admin/inspector.html"

@@ -15,6 +15,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from subscriptions.errors import Invalid
+from webhooks.kit.audit.operation import begin, report
 
 CHANGE = "subscriptions.change_endpoint"  # permission
 R = TypeVar("R", bound=Model)
@@ -98,6 +99,7 @@ class Operations(Generic[R]):
         back = reverse(_url_name(row, "change"), args=[row.pk])
         if request.method == "POST" and (form is None or form.is_valid()):
             fields = form.cleaned_data if form else {}
+            begin(row, operation.title.rstrip("…"))
             _run(model_admin, request, row, partial(operation.run, row, fields))
             return redirect(back)
         context = {
@@ -132,6 +134,7 @@ def _run(model_admin: Any, request: HttpRequest, row: Model, run: Callable[[], s
         done = run()
     except Invalid as error:
         messages.error(request, f"{row}: {error.message}")
+        report(f"refused: {error.message}", 0, 1)
         return
     model_admin.log_change(request, row, done)
     messages.success(request, f"{row}: {done}")

@@ -36,6 +36,7 @@ def make_rows() -> tuple[Tenant, dict[type[Model], Any]]:
     user = User.objects.create_user("with a second factor", password="x" * 12)
     StaticDevice.objects.create(user=user, name="codes"), TOTPDevice.objects.create(user=user, name="phone")
     found = {model: model._default_manager.first() for model in admin.site._registry if model not in WITHOUT_ROWS}
+    found |= {User: user}
     found |= {AlertRule: AlertRule.objects.filter(tenant=tenant).first()}  # others are built in
     assert [model for model, row in found.items() if row is None] == []
     return tenant, found

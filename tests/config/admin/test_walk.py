@@ -12,6 +12,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Model
 from django.http import HttpResponse
@@ -19,9 +20,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from config.admin.users import USERS
 from delivery.admin import operations
 from delivery.models import Alert, AlertRule, DeadLetter, Delivery, Event, Lane, Schedule
 from subscriptions.admin.endpoint_operations.operation import ENDPOINTS
+from subscriptions.admin.row_operations import Operations
 from subscriptions.admin.tenant_operations import TENANTS
 from subscriptions.models import Endpoint, HttpSettings, Role, Tenant
 from subscriptions.tenants.roles import OURS, allows
@@ -52,6 +55,7 @@ PAGES = {
     "delivery_schedule_run": "delivery.change_schedule",
     "delivery_schedule_pause": "delivery.change_schedule",
     "delivery_schedule_resume": "delivery.change_schedule",
+    "auth_user_operation": BY_OPERATION,
     "subscriptions_endpoint_edit": CHANGE_ENDPOINT,
     "subscriptions_endpoint_masks": CHANGE_ENDPOINT,
     "subscriptions_endpoint_operation": BY_OPERATION,
@@ -126,7 +130,7 @@ def verbs(rows: dict[type[Model], Any]) -> Iterator[Verb]:
             name = str(pattern.name or "")
             if not name or name.removeprefix(f"{model._meta.app_label}_{model._meta.model_name}_") in OF_DJANGO:
                 continue
-            if name in OF_OTHER_KINDS or model._meta.app_label not in OURS:
+            if name in OF_OTHER_KINDS or model._meta.app_label not in (*OURS, "auth"):
                 continue
             yield from _variants(name, rows.get(model), rows)
 
@@ -134,8 +138,8 @@ def verbs(rows: dict[type[Model], Any]) -> Iterator[Verb]:
 def _variants(name: str, row: Any, rows: dict[type[Model], Any]) -> Iterator[Verb]:
     assert name in PAGES, f"say in PAGES which permission {name} needs"
     if PAGES[name] == BY_OPERATION:
-        registered = ENDPOINTS if row._meta.model is Endpoint else TENANTS
-        for it in registered.by_name.values():
+        registered: dict[type[Model], Operations[Any]] = {Endpoint: ENDPOINTS, Tenant: TENANTS, User: USERS}
+        for it in registered[row._meta.model].by_name.values():
             if it.run is not None:
                 yield Verb(name, it.permission, reverse(f"admin:{name}", args=[row.pk, it.name]), row, it.name)
     elif name in (queries := queries_of(rows)):

@@ -1,13 +1,15 @@
 """The search box of every page of the admin, and the page of results."""
 
 import pytest
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from delivery.models import Delivery
+from delivery.models import DeadLetter, Delivery, Event
+from delivery.publishing.publisher import publish
 from tests.delivery.admin.rows import make_letter, operator
-from tests.delivery.factories import make_event
-from tests.factories import make_endpoint, make_tenant
+from tests.delivery.factories import make_dead_letter, make_delivery, make_event
+from tests.factories import make_endpoint, make_event_type, make_tenant
 
 pytestmark = pytest.mark.django_db
 PAGE = "admin:delivery_event_find"
@@ -53,6 +55,47 @@ def test_unknown_text_says_what_can_be_found() -> None:
     page = operator().get(reverse(PAGE), {"q": "<nothing>"}).content.decode()
     assert "Nothing has this ID" in page
     assert "<nothing>" not in page
+
+
+@pytest.fixture
+def by_value() -> str:
+    """Return an indexed value of an event that has a dead letter."""
+    tenant = make_tenant()
+    make_event_type(tenant, name="order.paid", indexed_paths=["data.order"])
+    publish(tenant, [{"type": "order.paid", "data": {"order": "A-4711"}}])
+    make_dead_letter(make_delivery(Event.objects.get(), make_endpoint(tenant), state="dead"))
+    return "A-4711"
+
+
+@pytest.mark.parametrize("sees", [True, False])
+def test_search_by_a_value_of_the_payload_finds_nothing_for_those_who_may_not_see_it(by_value: str, sees: bool) -> None:
+    client = operator()
+    if not sees:
+        User.objects.get().user_permissions.remove(Permission.objects.get(name__contains="payloads of events"))
+    event = Event.objects.get()
+    assert (client.get(reverse(PAGE), {"q": by_value}).status_code == 302) is sees
+    for model, row in (
+        ("event", event),
+        ("delivery", event.deliveries.get()),
+        ("deadletter", DeadLetter.objects.get()),
+    ):
+        page = client.get(reverse(f"admin:delivery_{model}_changelist"), {"q": by_value})
+        assert (row in page.context["cl"].result_list) is sees, model
+
+
+@pytest.mark.parametrize("sees", [True, False])
+def test_picker_of_events_finds_no_value_for_those_who_may_not_see_it(by_value: str, sees: bool) -> None:
+    client = operator()
+    if not sees:
+        User.objects.get().user_permissions.remove(Permission.objects.get(name__contains="payloads of events"))
+    asked = {"app_label": "delivery", "model_name": "delivery", "field_name": "event", "term": by_value}
+    found = client.get(reverse("admin:autocomplete"), asked).json()["results"]
+    assert (len(found) == 1) is sees
+
+
+@pytest.mark.parametrize("condition", ["body__contains", "original__gt", "event_id__startswith", "tenant__name"])
+def test_list_takes_no_condition_on_a_column_that_is_none_of_its_filters(condition: str) -> None:
+    assert operator().get(reverse("admin:delivery_event_changelist"), {condition: "A"}).status_code == 400
 
 
 def test_page_without_login_redirects_to_it() -> None:

@@ -7,6 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from subscriptions.models import ApiKey, Endpoint, EventType, Plan, Tenant
+from subscriptions.routing.grants import create_grant
 from subscriptions.tenants import keys
 from tests.factories import make_endpoint, make_event_type, make_key, make_plan, make_subscription, make_tenant
 from webhooks.kit.encryption import decrypt
@@ -84,10 +85,37 @@ def test_search_for_unknown_term_finds_nothing(term):
 )
 def test_operator_changes_state_of_endpoint_and_it_is_logged(action, state, becomes):
     endpoint = make_endpoint(state=state)
-    act(staff("view_endpoint", "change_endpoint"), "endpoint", action, endpoint)
+    asked = {"confirmed": "yes", "reason": "It floods the log"} if action == "disable" else {}
+    act(staff("view_endpoint", "change_endpoint"), "endpoint", action, endpoint, **asked)
     endpoint.refresh_from_db()
     assert endpoint.state == becomes
     assert LogEntry.objects.get().object_id == str(endpoint.pk)
+
+
+@pytest.mark.parametrize(("model", "action"), [("endpoint", "disable"), ("apikey", "revoke"), ("grant", "end")])
+def test_action_that_hurts_asks_first(model, action):
+    made = {
+        "endpoint": make_endpoint,
+        "apikey": lambda: make_key(make_tenant())[0],
+        "grant": lambda: create_grant(make_tenant(), make_tenant(), event_types=["order.*"]),
+    }
+    row = made[model]()
+    asked = act(staff(f"view_{model}", f"change_{model}"), model, action, row)
+    assert asked.status_code == 200
+    assert row.public_id in asked.text
+    assert 'name="confirmed" value="yes"' in asked.text
+    row.refresh_from_db()
+    assert getattr(row, "state", "active") == "active"
+    assert getattr(row, "revoked_at", None) is None
+    assert getattr(row, "ended_at", None) is None
+
+
+def test_disabling_without_a_reason_asks_again():
+    endpoint = make_endpoint()
+    asked = act(staff("view_endpoint", "change_endpoint"), "endpoint", "disable", endpoint, confirmed="yes")
+    assert "This field is required." in asked.text
+    endpoint.refresh_from_db()
+    assert endpoint.state == "active"
 
 
 def test_rejected_action_is_reported_and_not_logged():
@@ -181,7 +209,7 @@ def test_key_without_scopes_or_beyond_its_role_is_refused(given):
 
 def test_revoked_key_is_invalid():
     key, text = make_key()
-    act(staff("view_apikey", "change_apikey"), "apikey", "revoke", key)
+    act(staff("view_apikey", "change_apikey"), "apikey", "revoke", key, confirmed="yes")
     assert keys.find_key(text) is None
 
 

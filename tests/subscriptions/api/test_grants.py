@@ -135,7 +135,7 @@ class TestSubscriptions:
 def test_admin_lists_and_ends_grants(admin_client: Client, grant: Grant) -> None:
     page = "/admin/subscriptions/grant/"
     assert grant.public_id in admin_client.get(page).content.decode()
-    admin_client.post(page, {"action": "end", "_selected_action": [str(grant.pk)]})
+    admin_client.post(page, {"action": "end", "_selected_action": [str(grant.pk)], "confirmed": "yes"})
     grant.refresh_from_db()
     assert grant.ended_at is not None
     assert "ended" in admin_client.get(f"{page}{grant.pk}/change/").content.decode()
