@@ -59,7 +59,7 @@ def test_ordinary_requests_share_a_connection(port: int) -> None:
 
 
 def test_head_request_gets_its_response_on_a_connection_that_stays_open(port: int) -> None:
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as wire:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as wire:
         for _ in range(2):
             wire.sendall(b"HEAD /a HTTP/1.1\r\nHost: a\r\n\r\n")
             assert wire.recv(4096).endswith(b"\r\n\r\n")

@@ -70,7 +70,7 @@ def results(tenant: Tenant, receiver: Receiver) -> Endpoint:
 def run_all() -> None:
     """Deliver, publish pending results, route them, and deliver those."""
     for _ in range(2):
-        deliver_due(idle_timeout=0.05, seconds=30.0, stopping=lambda: False)
+        deliver_due(idle_timeout=0.05, seconds=60.0, stopping=lambda: False)
         publish_results.run()
         deferred.run()
 
@@ -137,13 +137,13 @@ def expire(delivery: Delivery) -> None:
 def delete(delivery: Delivery) -> None:
     delete_endpoint(delivery.endpoint)
     mark_lanes_due([delivery.endpoint_id])
-    deliver_due(idle_timeout=0.05, seconds=30.0, stopping=lambda: False)
+    deliver_due(idle_timeout=0.05, seconds=60.0, stopping=lambda: False)
 
 
 def respond_410(delivery: Delivery) -> None:
     disable(delivery.endpoint, Endpoint.DisabledReason.RESPONDED_410)
     mark_lanes_due([delivery.endpoint_id])
-    deliver_due(idle_timeout=0.05, seconds=30.0, stopping=lambda: False)
+    deliver_due(idle_timeout=0.05, seconds=60.0, stopping=lambda: False)
 
 
 ENDS: dict[str, Callable[[Delivery], object]] = {
@@ -221,7 +221,7 @@ def test_results_that_no_endpoint_receives_are_not_stored(tenant: Tenant, receiv
     make_subscription(make_endpoint(tenant, url=receiver.url("/in")))
     make_subscription(make_endpoint(tenant), event_types=["waypost.*", "waypost.delivery.*", "*"])
     publish(tenant, [PLAIN])
-    deliver_due(idle_timeout=0.05, seconds=30.0, stopping=lambda: False)
+    deliver_due(idle_timeout=0.05, seconds=60.0, stopping=lambda: False)
     cancel(make_delivery(make_event(tenant), make_endpoint(tenant)), "ops")
     assert not PendingResult.objects.exists()
 
@@ -234,7 +234,7 @@ def test_settling_without_results_takes_no_transaction_and_no_more_statements(
     monkeypatch.setattr(settling, "add_success_results", pending.append)
     make_subscription(make_endpoint(tenant, url=receiver.url("/in"), on_failure=make_endpoint(tenant)))
     publish(tenant, [PLAIN])
-    deliver_due(idle_timeout=0.05, seconds=30.0, stopping=lambda: False)
+    deliver_due(idle_timeout=0.05, seconds=60.0, stopping=lambda: False)
     assert len(receiver.arrivals) == 1
     assert pending == []
 
@@ -338,7 +338,7 @@ def test_attempt_under_a_claim_that_has_ended_stores_no_result(
     publish(tenant, [PLAIN])
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(settling, "settle_attempts", steal)
-        deliver_due(idle_timeout=0.05, seconds=30.0, stopping=lambda: False)
+        deliver_due(idle_timeout=0.05, seconds=60.0, stopping=lambda: False)
     assert not PendingResult.objects.exists()
 
 

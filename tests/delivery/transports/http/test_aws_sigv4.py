@@ -139,7 +139,7 @@ def test_curl_command_signs_by_itself(receiver: Receiver) -> None:
     assert "--aws-sigv4 aws:amz:eu-central-1:lambda --user 'AKIAIOSFODNN7EXAMPLE:***'" in command
     assert "authorization" not in command
     command = command.replace("***", SECRET)
-    subprocess.run(["sh", "-c", f"{command} --silent"], check=True, timeout=20)
+    subprocess.run(["sh", "-c", f"{command} --silent"], check=True)
     sent, repeated = receiver.arrivals
     assert verifies(repeated)
     own = ("authorization", "x-amz-date", "accept")
