@@ -2,25 +2,27 @@
 
 ``run`` is a task of the workers; a web process runs it while they do not (``is_neglected``), so that an alert about
 missing workers needs none of them. Any number of processes may run it side by side, on any machine. One transaction
-locks a rule, looks where its condition holds, changes the alerts and stores the messages about that: either all is
-committed or nothing, so a crash between any two statements neither loses nor repeats a message. A rule that another
-process has locked is skipped. The operator's rules go first, since the others may be many.
+locks the rules that are due, looks where their conditions hold, changes the alerts and stores the messages about that:
+either all is committed or nothing, so a crash between any two statements neither loses nor repeats a message. A rule
+that another process has locked is skipped. The operator's rules go first, since the others may be many.
 
-Failure: a rule whose condition cannot be evaluated has the reason in ``last_error``, and is tried again; the others
-go on.
+Rules that are due within EARLY seconds are evaluated with those that are due, so that they stay together. One statement
+finds which conditions hold nowhere (``Condition.may_hold``).
+
+Failure: if one rule of a transaction cannot be evaluated, each of them is evaluated in a transaction of its own. A rule
+whose condition cannot be evaluated has the reason in ``last_error``, and is tried again; the others go on.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Q
 
-from delivery import metrics, telemetry
-from delivery.alerts.announce import announce
+from delivery import telemetry
+from delivery.alerts.announce import store_changes, unfinished_alerts
 from delivery.alerts.transitions import Transitions, decide
 from delivery.models import Alert, AlertRule
 from webhooks.kit import sql
@@ -33,25 +35,54 @@ NEGLECTED_AFTER = 30.0  # seconds that due rules wait, and none is evaluated, un
 IS_NEGLECTED = """SELECT EXISTS (SELECT FROM delivery_alertrule WHERE due_at <= now() - %(after)s * interval '1 second')
    AND NOT EXISTS (SELECT FROM delivery_alertrule WHERE evaluated_at > now() - %(after)s * interval '1 second')"""
 RUN_SECONDS = 4.0  # one run of the task; what is due then waits for the next
+BATCH = 50  # rules that are evaluated in one transaction, at most
+BATCH_SECONDS = 1.0  # until no further rule of a batch is evaluated, and the messages of the others are made
+EARLY = 2.0  # seconds by which a rule is evaluated before it is due, with others that are
+WITH_FOR_MINUTES = 10.0  # seconds at least between two evaluations of a rule whose condition has to hold for minutes
 STATEMENT_SECONDS = 5  # for one statement of a condition
 RETRY_AFTER = 30.0  # seconds until a rule whose evaluation failed
 MAX_FINDINGS = 1_000  # subjects of one rule
-STATE = Alert.State
-COLUMNS = (
-    *("subject_name", "state", "since", "last_true_at", "value", "message", "step", "announced_step", "announced_at"),
-    *("is_end_due", "fired_at", "resolved_at", "snoozed_until"),
+
+# Index: alert_rule_due, for the operator's rules and for the others.
+LOCK_DUE_RULES = """
+WITH operators AS (
+    SELECT * FROM delivery_alertrule
+     WHERE due_at <= clock_timestamp() + %(early)s * interval '1 second' AND enabled AND deleted_at IS NULL
+       AND tenant_id IS NULL
+     ORDER BY due_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
+), others AS (
+    SELECT * FROM delivery_alertrule
+     WHERE due_at <= clock_timestamp() + %(early)s * interval '1 second' AND enabled AND deleted_at IS NULL
+       AND tenant_id IS NOT NULL
+     ORDER BY due_at LIMIT %(limit)s - (SELECT count(*) FROM operators) FOR NO KEY UPDATE SKIP LOCKED
 )
-NOT_AT_ONCE = ("last_true_at", "value", "message")
-SEEN_EVERY = timedelta(seconds=20)  # how often those are stored at least
+SELECT * FROM operators UNION ALL SELECT * FROM others
+"""
+STORE_RULES = """
+UPDATE delivery_alertrule r
+   SET evaluated_at = %(now)s::timestamptz, last_error = '', due_at = evaluated.due_at,
+       firing_message_at = evaluated.firing_message_at, resolved_message_at = evaluated.resolved_message_at
+  FROM unnest(%(ids)s::uuid[], %(due_at)s::timestamptz[], %(firing)s::timestamptz[], %(resolved)s::timestamptz[])
+       AS evaluated (id, due_at, firing_message_at, resolved_message_at)
+ WHERE r.id = ANY(ARRAY[evaluated.id])
+"""
+
+
+class Evaluated(NamedTuple):
+    """The number of rules that a batch has evaluated, and whether more may be due."""
+
+    number: int
+    are_more: bool
 
 
 def run(*, seconds: float = RUN_SECONDS) -> int:
     """Evaluate the rules that are due, for so many seconds; return how many were."""
     until = time.monotonic() + seconds
-    evaluated = 0
-    while time.monotonic() < until and run_next():
-        evaluated += 1
-    return evaluated
+    count, are_more = 0, True
+    while are_more and time.monotonic() < until:
+        evaluated, are_more = run_batch()
+        count += evaluated
+    return count
 
 
 def is_neglected() -> bool:
@@ -63,122 +94,116 @@ def is_neglected() -> bool:
     return bool(found)
 
 
-def run_next() -> bool:
-    """Evaluate the next rule that is due and not locked by another process; return False if there is none."""
-    rule: AlertRule | None = None
+def run_batch() -> Evaluated:
+    """Evaluate the next rules that are due and not locked by another process."""
+    rules: list[AlertRule] = []
     try:
         with transaction.atomic():
-            rule = _lock_next()
+            rules = _lock_due()
+            if not rules:
+                return Evaluated(0, are_more=False)
+            count = len(evaluate(rules, database_now(), within=BATCH_SECONDS))
+        return Evaluated(count, are_more=count < len(rules) or len(rules) >= BATCH)
+    except Exception:  # of one condition; the other rules must go on
+        if not rules:
+            raise
+    return Evaluated(sum(run_one(rule.pk) for rule in rules), are_more=len(rules) >= BATCH)
+
+
+def run_one(rule_id: UUID) -> bool:
+    """Evaluate a rule by itself, unless another process has locked it or it is off by now; return whether it was."""
+    try:
+        with transaction.atomic():
+            rows = AlertRule.objects.filter(pk=rule_id, enabled=True, deleted_at=None)
+            rule = rows.select_for_update(skip_locked=True, of=("self",), no_key=True).first()
             if rule is None:
                 return False
-            evaluate(rule, database_now())
-    except Exception as error:  # of one condition; the other rules must go on
-        if rule is None:
-            raise
-        _fail(rule.pk, error)
+            evaluate([rule], database_now())
+    except Exception as error:  # of its condition
+        _fail(rule_id, error)
     return True
 
 
-def _lock_next() -> AlertRule | None:
-    due = AlertRule.objects.filter(due_at__lte=database_now(), enabled=True, deleted_at=None)
-    locked = due.select_for_update(skip_locked=True, of=("self",), no_key=True)
-    return locked.filter(tenant=None).order_by("due_at").first() or locked.order_by("due_at").first()
+def _lock_due() -> list[AlertRule]:
+    return list(AlertRule.objects.raw(LOCK_DUE_RULES, {"limit": BATCH, "early": EARLY}))
 
 
-def evaluate(rule: AlertRule, now: datetime) -> Transitions:
-    """Evaluate a rule within the transaction that has locked it, and set when it is due again."""
-    condition = CONDITIONS[rule.condition]
-    findings = find(rule, condition, now)
-    alerts = list(rule.alerts.filter(~Q(state=STATE.RESOLVED) | Q(is_end_due=True)))
-    open_alerts = {it.subject: it for it in alerts if it.state != STATE.RESOLVED}
+def evaluate(rules: Sequence[AlertRule], now: datetime, *, within: float = RUN_SECONDS) -> list[Transitions]:
+    """Evaluate rules within the transaction that has locked them, and set when they are due again.
+
+    Returns what has changed for each; after ``within`` seconds the rules that are left stay due, and are left out. The
+    first one is always evaluated.
+    """
+    findings = _find_all(rules, now, within)
+    evaluated = rules[: len(findings)]
+    alerts = unfinished_alerts(evaluated)
+    changes = [_change(it, alerts.get(it.pk, []), found, now) for it, found in zip(evaluated, findings, strict=True)]
+    for rule in evaluated:
+        rule.evaluated_at, rule.last_error = now, ""
+        rule.due_at = now + timedelta(seconds=seconds_between(rule))
+    sql.run(
+        STORE_RULES,
+        {
+            "now": now,
+            "ids": [it.pk for it in evaluated],
+            "due_at": [it.due_at for it in evaluated],
+            "firing": [it.firing_message_at for it in evaluated],
+            "resolved": [it.resolved_message_at for it in evaluated],
+        },
+    )
+    return changes
+
+
+def seconds_between(rule: AlertRule) -> float:
+    """Return the seconds between two evaluations of a rule."""
+    every = CONDITIONS[rule.condition].every
+    return max(every, WITH_FOR_MINUTES) if rule.for_minutes else every
+
+
+def _find_all(rules: Sequence[AlertRule], now: datetime, within: float) -> list[list[Finding]]:
+    until = time.monotonic() + within
+    _limit_statements()
+    may_hold = _conditions_that_may_hold({it.condition for it in rules})
+    findings: list[list[Finding]] = []
+    for rule in rules:
+        if findings and time.monotonic() >= until:
+            break
+        findings.append(CONDITIONS[rule.condition].find(question_of(rule, now)) if rule.condition in may_hold else [])
+    return findings
+
+
+def _conditions_that_may_hold(names: Iterable[str]) -> set[str]:
+    """Return those of these conditions that may hold anywhere, by one statement."""
+    expressions = {name: CONDITIONS[name].may_hold for name in sorted(names)}
+    asked = {name: text for name, text in expressions.items() if text}
+    holds: Sequence[Any] = sql.run(f"SELECT {', '.join(asked.values())}", {})[0] if asked else ()
+    return {*expressions} - {name for name, may_hold in zip(asked, holds, strict=True) if not may_hold}
+
+
+def _change(rule: AlertRule, alerts: Sequence[Alert], findings: Sequence[Finding], now: datetime) -> Transitions:
+    """Store what follows from the findings of a rule. ``alerts``: those that are not over."""
+    open_alerts = {it.subject: it for it in alerts if it.state != Alert.State.RESOLVED}
     are_all = len(findings) < MAX_FINDINGS
     changes = decide(open_alerts, findings, now, rule.for_minutes, rule.keep_minutes, are_all=are_all)
-    store(rule, alerts, changes, now)
-    rule.evaluated_at, rule.last_error = now, ""
-    rule.due_at = now + timedelta(seconds=condition.every)
-    rule.save(update_fields=["evaluated_at", "last_error", "due_at", "firing_message_at", "resolved_message_at"])
+    store_changes(rule, alerts, changes, now)
     return changes
 
 
 def find(rule: AlertRule, condition: Condition, now: datetime) -> list[Finding]:
     """Return where the condition of a rule holds."""
+    _limit_statements()
+    return condition.find(question_of(rule, now))
+
+
+def _limit_statements() -> None:
+    """End statements of this transaction from now on that take longer than STATEMENT_SECONDS."""
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
-    return condition.find(question_of(rule, now))
 
 
 def question_of(rule: AlertRule, now: datetime) -> Question:
     """Return what the condition of a rule is asked."""
     return Question(rule.tenant_id, rule.settings, now, rule.enabled_at, MAX_FINDINGS)
-
-
-def store(rule: AlertRule, alerts: Sequence[Alert], changes: Transitions, now: datetime) -> None:
-    """Store the changes of alerts and the messages that are due. ``alerts``: those that are not over."""
-    stored = {it.pk: _stored_columns(it) for it in alerts}
-    seen_at = {it.pk: it.last_true_at for it in alerts}
-    new = Alert.objects.bulk_create(_new(rule, finding, state, now) for finding, state in changes.begun)
-    for alert, finding, state in changes.held:
-        _hold(cast(Alert, alert), finding, state, now)
-    for alert in changes.ended:
-        _end(cast(Alert, alert), now)
-    dropped = {cast(Alert, it).pk for it in changes.dropped}
-    if dropped:
-        Alert.objects.filter(pk__in=dropped).delete()
-    current = [*(it for it in alerts if it.pk not in dropped), *new]
-    for made in announce(rule, current, now):
-        metrics.alert_message(made.occasion.value)
-        telemetry.alerts_announced(rule, made.occasion.value, made.data["count"])
-    new_keys = {it.pk for it in new}
-    changed = [
-        it
-        for it in current
-        if it.pk in new_keys or _stored_columns(it) != stored[it.pk] or it.last_true_at - seen_at[it.pk] > SEEN_EVERY
-    ]
-    Alert.objects.bulk_update(changed, COLUMNS)
-
-
-def _stored_columns(alert: Alert) -> tuple[object, ...]:
-    """Return the columns of which every change is stored; the others change with every evaluation."""
-    return tuple(getattr(alert, name) for name in COLUMNS if name not in NOT_AT_ONCE)
-
-
-def _new(rule: AlertRule, finding: Finding, state: str, now: datetime) -> Alert:
-    alert = Alert(
-        rule=rule,
-        tenant_id=rule.tenant_id,
-        about_tenant_id=finding.tenant_id,
-        subject_type=finding.subject_type,
-        subject=finding.subject[:256],
-        since=finding.since or now,
-    )
-    _hold(alert, finding, state, now)
-    return alert
-
-
-def _hold(alert: Alert, finding: Finding, state: str, now: datetime) -> None:
-    if state == STATE.FIRING and alert.fired_at is None:
-        alert.fired_at = now
-    if finding.since is not None:
-        alert.since = min(alert.since, finding.since)
-    alert.state, alert.last_true_at = state, now
-    alert.subject_name, alert.message = finding.name[:256], finding.message[:1024]
-    alert.value, alert.step = finding.value, max(alert.step, finding.step)
-
-
-def _end(alert: Alert, now: datetime) -> None:
-    alert.state, alert.resolved_at = STATE.RESOLVED, now
-    alert.is_end_due = alert.announced_step >= 0
-
-
-def end_alerts(rule: AlertRule, now: datetime) -> None:
-    """Resolve all alerts of a rule that is switched off or deleted, with the message about that."""
-    alerts = list(rule.alerts.filter(~Q(state=STATE.RESOLVED) | Q(is_end_due=True)))
-    changes = Transitions(
-        ended=[it for it in alerts if it.state == STATE.FIRING],
-        dropped=[it for it in alerts if it.state == STATE.PENDING],
-    )
-    rule.resolved_message_at = None
-    store(rule, alerts, changes, now)
 
 
 def _fail(rule_id: UUID, error: Exception) -> None:

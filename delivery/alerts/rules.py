@@ -11,8 +11,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
+from delivery.alerts.announce import end_alerts
 from delivery.alerts.channel_rows import set_channels
-from delivery.alerts.evaluate import end_alerts
 from delivery.models import Alert, AlertRule
 from subscriptions.errors import Invalid, InvalidParts, StateConflict, uid_in_use
 from subscriptions.models import Tenant

@@ -8,6 +8,7 @@ from webhooks.kit.conditions.condition import Condition, Finding, PastFinding, Q
 from webhooks.kit.kinds.setting import Setting
 from webhooks.models import Receipt, SourceHour
 
+HAS_DEAD = "EXISTS (SELECT FROM webhooks_receipt WHERE dead_at IS NOT NULL)"  # index: receipt_dead
 SHOWN = 1_000  # receipts beyond the limit that are counted
 MINUTES = Setting(
     "minutes",
@@ -71,4 +72,5 @@ CONDITION = Condition(
     every=10.0,
     past=past,
     check=check_source,
+    may_hold=HAS_DEAD,
 )

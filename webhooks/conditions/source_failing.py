@@ -3,6 +3,7 @@
 from webhooks.conditions.of_source import SOURCE, check_source, finding, partitions_of
 from webhooks.kit.conditions.condition import Condition, Finding, Question, ago
 
+HAS_FAILING = "EXISTS (SELECT FROM webhooks_sourcepartition WHERE failing_since IS NOT NULL)"
 REASON_LENGTH = 300  # characters
 
 
@@ -24,4 +25,5 @@ CONDITION = Condition(
     (SOURCE,),
     minutes=5,
     check=check_source,
+    may_hold=HAS_FAILING,
 )

@@ -26,6 +26,7 @@ SECONDS = Setting(
     maximum=2_592_000,
     example="300",
 )
+HAS_LAG = "EXISTS (SELECT FROM webhooks_sourcepartition WHERE lag_records > 0 OR lag_seconds > 0)"
 
 
 def find(question: Question) -> list[Finding]:
@@ -54,4 +55,5 @@ CONDITION = Condition(
     every=10.0,
     minutes=5,
     check=check_source,
+    may_hold=HAS_LAG,
 )

@@ -17,6 +17,7 @@ BYTES = Setting(
     example="1024",
 )
 MIB = 1024**2
+HAS_WARNING = "EXISTS (SELECT FROM webhooks_sourcepartition WHERE warning <> '' OR lag_bytes > 0)"
 
 
 def find(question: Question) -> list[Finding]:
@@ -38,4 +39,5 @@ CONDITION = Condition(
     (BYTES, SOURCE),
     every=10.0,
     check=check_source,
+    may_hold=HAS_WARNING,
 )

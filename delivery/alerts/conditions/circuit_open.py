@@ -1,5 +1,6 @@
 """Find endpoints whose circuit breaker is open."""
 
+from delivery.alerts.conditions.endpoint_failing import HAS_FAILING_LANES
 from delivery.alerts.conditions.of_endpoint import ENDPOINT, check_endpoint, conditions_on, finding
 from delivery.models import Lane
 from subscriptions.models import Endpoint
@@ -30,4 +31,5 @@ CONDITION = Condition(
     (ENDPOINT,),
     minutes=1,
     check=check_endpoint,
+    may_hold=HAS_FAILING_LANES,
 )

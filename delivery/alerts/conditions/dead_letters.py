@@ -9,6 +9,7 @@ from subscriptions.models import Tenant
 from webhooks.kit.conditions.condition import Condition, Finding, Question, above
 from webhooks.kit.kinds.setting import Setting
 
+HAS_OPEN = "EXISTS (SELECT FROM delivery_deadletter WHERE closed_at IS NULL AND acknowledged_at IS NULL)"
 SHOWN = 1_000  # dead letters beyond the limit that are counted
 MINUTES = Setting(
     "minutes",
@@ -53,4 +54,5 @@ CONDITION = Condition(
     (above(0, "Dead letters that are allowed."), MINUTES, ENDPOINT),
     every=10.0,
     check=check_endpoint,
+    may_hold=HAS_OPEN,
 )

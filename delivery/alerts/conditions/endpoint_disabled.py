@@ -9,6 +9,7 @@ REASONS: dict[str, str] = {
     Endpoint.DisabledReason.RESPONDED_410: "it responded 410 Gone",
     Endpoint.DisabledReason.FAILING: "its attempts have failed for days",
 }
+HAS_DISABLED = """EXISTS (SELECT FROM subscriptions_endpoint WHERE state = 'disabled' AND deleted_at IS NULL)"""
 
 
 def find(question: Question) -> list[Finding]:
@@ -28,5 +29,7 @@ CONDITION = Condition(
     "The platform has disabled an endpoint, because it failed for days or responded 410 Gone.",
     find,
     (ENDPOINT,),
+    every=10.0,
     check=check_endpoint,
+    may_hold=HAS_DISABLED,
 )

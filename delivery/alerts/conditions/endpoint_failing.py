@@ -11,6 +11,7 @@ from subscriptions.models import Endpoint
 from webhooks.kit.conditions.condition import Condition, Finding, PastFinding, Question, ago
 
 MIN_FAILURES = 2  # in a row: one failed attempt is no outage
+HAS_FAILING_LANES = "EXISTS (SELECT FROM delivery_lane WHERE failing_since IS NOT NULL)"  # index: lane_failing
 
 
 def find(question: Question) -> list[Finding]:
@@ -43,4 +44,5 @@ CONDITION = Condition(
     minutes=5,
     past=past,
     check=check_endpoint,
+    may_hold=HAS_FAILING_LANES,
 )

@@ -1,7 +1,7 @@
 """Find endpoints with a delivery that has been due for long."""
 
 from delivery.alerts.conditions.of_endpoint import ENDPOINT, check_endpoint, endpoint_of, finding
-from delivery.sql.load.lanes_behind import find_lanes_behind
+from delivery.sql.load.lanes_behind import HAS_DUE_LANES, find_lanes_behind
 from subscriptions.models import Endpoint
 from webhooks.kit.conditions.condition import Condition, Finding, Question, ago
 from webhooks.kit.kinds.setting import Setting
@@ -44,4 +44,5 @@ CONDITION = Condition(
     (MINUTES, ENDPOINT),
     every=10.0,
     check=check_endpoint,
+    may_hold=HAS_DUE_LANES,
 )

@@ -1,6 +1,7 @@
 """Find tenants whose schedules are late."""
 
 from delivery.models import ScheduleQueue
+from delivery.sql.schedules.queues import HAS_DUE_SCHEDULES
 from subscriptions.models import Tenant
 from webhooks.kit.conditions.condition import Condition, Finding, Question, ago
 from webhooks.kit.kinds.setting import Setting
@@ -45,4 +46,5 @@ CONDITION = Condition(
     find,
     (MINUTES,),
     every=10.0,
+    may_hold=HAS_DUE_SCHEDULES,
 )

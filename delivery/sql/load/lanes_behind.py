@@ -45,6 +45,9 @@ SELECT behind.endpoint_id, behind.next_attempt_at, extract(epoch FROM now() - be
   FROM behind LEFT JOIN sending ON sending.endpoint_id = behind.endpoint_id
  ORDER BY behind.next_attempt_at
 """
+# Readers: alert rules. Indexes: lane_due and lane_pulled. Without such a lane none is behind.
+HAS_DUE_LANES = """(EXISTS (SELECT FROM delivery_lane WHERE due_at IS NOT NULL)
+                    OR EXISTS (SELECT FROM delivery_lane WHERE is_pulled))"""
 
 
 class LaneBehindRow(NamedTuple):

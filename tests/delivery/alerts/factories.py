@@ -60,7 +60,7 @@ def make_subscriber(tenant: Tenant, **fields: Any) -> Endpoint:
 def run_rule(rule: AlertRule, *, minutes: float = 0.0) -> AlertRule:
     """Evaluate a rule as if so many minutes had passed; return it as stored."""
     row = AlertRule.objects.get(pk=rule.pk)
-    evaluate(row, database_now() + timedelta(minutes=minutes))
+    evaluate([row], database_now() + timedelta(minutes=minutes))
     row.refresh_from_db()
     return row
 

@@ -11,9 +11,9 @@ import pytest
 from django.db import connection, transaction
 
 from delivery.alerts import evaluate as evaluation
-from delivery.alerts.evaluate import run, run_next
+from delivery.alerts.evaluate import EARLY, WITH_FOR_MINUTES, run, run_batch
 from delivery.alerts.rules import change_rule, create_rule
-from delivery.models import Alert, AlertRule, Event
+from delivery.models import Alert, AlertRule, Event, Lane
 from subscriptions.models import Tenant
 from tests.database_url import database_url
 from tests.delivery.alerts.factories import (
@@ -26,6 +26,7 @@ from tests.delivery.alerts.factories import (
     run_rule,
 )
 from tests.factories import make_endpoint, make_tenant
+from tests.statements import before_statements
 from webhooks.kit.conditions import registry
 from webhooks.kit.conditions.condition import Condition, Finding
 from webhooks.kit.sql import database_now
@@ -182,8 +183,94 @@ def test_condition_that_raises_is_noted_and_the_next_rule_is_evaluated(
     broken.refresh_from_db()
     good.refresh_from_db()
     assert "division by zero" in broken.last_error
+    assert broken.due_at is not None
     assert broken.due_at > database_now()
     assert good.evaluated_at is not None
+
+
+def test_rules_that_are_due_soon_are_evaluated_with_those_that_are_due(tenant: Tenant) -> None:
+    AlertRule.objects.exclude(tenant=tenant).update(due_at=None)
+    due, soon, later = (make_rule(tenant) for _ in range(3))
+    for rule, seconds in ((soon, EARLY / 2), (later, 2 * EARLY + 10)):
+        AlertRule.objects.filter(pk=rule.pk).update(due_at=database_now() + timedelta(seconds=seconds))
+    assert run_batch() == (2, False)
+    assert evaluated(due, soon, later) == [True, True, False]
+    assert len(set(AlertRule.objects.filter(pk__in=[due.pk, soon.pk]).values_list("due_at", flat=True))) == 1
+
+
+def test_rules_that_find_nothing_take_as_many_statements_however_many_they_are(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    AlertRule.objects.update(due_at=None)
+    Lane.objects.all().delete()
+    statements: list[Any] = []
+    before_statements(monkeypatch, statements.append)
+    counts = []
+    for number in (1, 12):
+        for _ in range(number):
+            make_rule(tenant)
+        statements.clear()
+        assert run_batch().number == number
+        counts.append(len(statements))
+        AlertRule.objects.update(due_at=None)
+    assert counts[0] == counts[1] < 12
+
+
+def test_rules_of_the_operator_are_evaluated_before_those_of_tenants(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "BATCH", 1)
+    AlertRule.objects.update(due_at=None)
+    theirs, ours = make_rule(tenant), create_rule(None, name="All", condition="endpoint_failing")
+    AlertRule.objects.filter(pk=theirs.pk).update(due_at=database_now() - timedelta(minutes=5))
+    assert run_batch() == (1, True)
+    assert evaluated(theirs, ours) == [False, True]
+    assert run() == 1
+    assert evaluated(theirs, ours) == [True, True]
+
+
+def test_rules_for_which_a_batch_has_no_time_stay_due(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "BATCH_SECONDS", 0.0)
+    AlertRule.objects.exclude(tenant=tenant).update(due_at=None)
+    rules = [make_rule(tenant) for _ in range(3)]
+    assert run_batch() == (1, True)
+    assert evaluated(*rules) == [True, False, False]
+    assert run() == 2
+
+
+def test_condition_that_may_hold_nowhere_is_not_evaluated_and_its_alerts_end(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Any] = []
+
+    def find(question: Any) -> list[Finding]:
+        looks.append(question)
+        return [Finding("platform", "one", "One", "It holds.")]
+
+    gated = Condition("gated", "Gated", "Holds.", find, may_hold="EXISTS (SELECT FROM delivery_lane)")
+    monkeypatch.setitem(registry._conditions, "gated", gated)
+    rule = make_rule(tenant, condition="gated")
+    make_failing(make_endpoint(tenant))
+    run_rule(rule)
+    assert (len(looks), states(rule)) == (1, ["firing"])
+    Lane.objects.all().delete()
+    run_rule(rule)
+    assert (len(looks), states(rule)) == (1, ["resolved"])
+
+
+def test_rule_that_waits_for_minutes_is_evaluated_less_often(tenant: Tenant) -> None:
+    at_once, after_minutes = run_rule(make_rule(tenant)), run_rule(make_rule(tenant, for_minutes=5))
+    assert [seconds_until_due(it) for it in (at_once, after_minutes)] == [5.0, WITH_FOR_MINUTES]
+
+
+def seconds_until_due(rule: AlertRule) -> float:
+    assert rule.due_at is not None
+    assert rule.evaluated_at is not None
+    return (rule.due_at - rule.evaluated_at).total_seconds()
+
+
+def evaluated(*rules: AlertRule) -> list[bool]:
+    return [AlertRule.objects.get(pk=it.pk).evaluated_at is not None for it in rules]
 
 
 def test_findings_beyond_the_limit_end_no_alert(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,10 +298,10 @@ class TestSideBySide:
         return make_rule(tenant)
 
     def test_rule_that_another_process_has_locked_is_skipped(self, only_rule: AlertRule) -> None:
-        results: list[bool] = []
+        results: list[int] = []
 
         def other() -> None:
-            results.append(run_next())
+            results.append(run_batch().number)
             connection.close()
 
         with transaction.atomic():
@@ -222,8 +309,8 @@ class TestSideBySide:
             thread = threading.Thread(target=other)
             thread.start()
             thread.join(timeout=30)
-        assert results == [False]
-        assert run_next()
+        assert results == [0]
+        assert run_batch().number == 1
 
     def test_many_at_once_make_one_message(self, only_rule: AlertRule) -> None:
         def other() -> None:
@@ -245,14 +332,14 @@ class TestSideBySide:
             "import os, signal, django; django.setup()\n"
             "from delivery.alerts import evaluate\n"
             "evaluate.telemetry.alerts_announced = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
-            "evaluate.run_next()\n"
+            "evaluate.run_batch()\n"
         )
         environment = {**os.environ, "DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "config.settings"}
         done = subprocess.run([sys.executable, "-c", script], env=environment, timeout=120, check=False)
         assert done.returncode == -9
         assert only_rule.tenant is not None
         assert occasions(only_rule.tenant) == []
-        assert run_next()
+        assert run_batch().number == 1
         assert occasions(only_rule.tenant) == [("firing", 1)]
 
     @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from tests.factories_receiver import make_receipt, make_source
 from tests.pki import Authority
 from webhooks.conditions import CONDITIONS
 from webhooks.conditions.source_expiring import LATEST, WITH_CERTIFICATES
+from webhooks.kit import sql
 from webhooks.kit.conditions.condition import Finding, Question
 from webhooks.kit.kinds.setting import InvalidSettings, check_settings
 from webhooks.kit.sql import database_now
@@ -31,7 +32,11 @@ def question(name: str, tenant_id: UUID | None, since_hours: float = 48, **given
 
 
 def ask(name: str, tenant_id: UUID | None, **given: Any) -> list[Finding]:
-    return BY_NAME[name].find(question(name, tenant_id, **given))
+    condition = BY_NAME[name]
+    found = condition.find(question(name, tenant_id, **given))
+    if found and condition.may_hold:
+        assert sql.run(f"SELECT {condition.may_hold}", {}) == [(True,)], name
+    return found
 
 
 def subjects(findings: list[Finding]) -> list[str]:

@@ -68,7 +68,9 @@ class Condition:
 
     ``find``: return where it holds, those first that began first. ``past``: the same for the hours from one time to
     another, from hourly figures; None: there are none. ``check``: raise InvalidSettings for settings that name what
-    does not exist. ``every``: seconds between two evaluations. ``minutes``: a sensible ``for_minutes``.
+    does not exist. ``every``: seconds between two evaluations. ``minutes``: a sensible ``for_minutes``. ``may_hold``:
+    an SQL expression without parameters, a look into a small index or table; while it is false the condition holds
+    nowhere, with any settings, and ``find`` is not called. Empty: ``find`` is always called.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Condition:
     is_for_operators: bool = False
     past: Callable[[Question, datetime, datetime], list[PastFinding]] | None = None
     check: Callable[[Question], object] | None = None
+    may_hold: str = ""
 
 
 def above(default: int, help_text: str, *, maximum: int = 1_000_000_000, minimum: int = 0) -> Setting:

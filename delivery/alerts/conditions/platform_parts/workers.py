@@ -2,6 +2,7 @@
 
 from delivery.load.assessment import Busy, BusyBecause
 from delivery.reading.platform_load import platform_load
+from delivery.sql.load.lanes_behind import HAS_DUE_LANES
 from webhooks.kit.conditions.condition import Condition, Finding, Question
 from webhooks.kit.kinds.setting import Setting
 
@@ -43,4 +44,5 @@ CONDITION = Condition(
     (SECONDS,),
     every=10.0,
     is_for_operators=True,
+    may_hold=HAS_DUE_LANES,
 )

@@ -24,6 +24,7 @@ from tests.delivery.factories import make_dead_letter, make_delivery, make_event
 from tests.delivery.factories_load import make_drain_report, make_lane_behind
 from tests.factories import make_endpoint, make_key, make_plan, make_secret, make_tenant
 from tests.pki import Authority, Issued
+from webhooks.kit import sql
 from webhooks.kit.conditions.condition import Condition, Finding, Question
 from webhooks.kit.encryption import encrypt
 from webhooks.kit.kinds.setting import InvalidSettings, check_settings
@@ -34,8 +35,12 @@ BY_NAME = {it.name: it for it in CONDITIONS}
 
 
 def ask(name: str, tenant: Tenant | None, *, since_hours: float = 48, **given: Any) -> list[Finding]:
-    """Return where a condition holds for a tenant; None: for the operator."""
-    return BY_NAME[name].find(question(BY_NAME[name], tenant, since_hours, given))
+    """Return where a condition holds for a tenant; None: for the operator. It may hold then, as it says."""
+    condition = BY_NAME[name]
+    found = condition.find(question(condition, tenant, since_hours, given))
+    if found and condition.may_hold:
+        assert sql.run(f"SELECT {condition.may_hold}", {}) == [(True,)], name
+    return found
 
 
 def question(condition: Condition, tenant: Tenant | None, since_hours: float, given: dict[str, Any]) -> Question:
