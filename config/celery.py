@@ -15,8 +15,10 @@ from celery.platforms import SecurityWarning
 from celery.signals import beat_init, celeryd_init, setup_logging, worker_before_create_process
 from django.conf import settings
 
+from config.broker import use_one_client
 from config.local import embedded
 from config.ops.worker_watchdog import BrokerWatchdog
+from config.postgresql.worker_connections import keep_connections
 from config.schedule.plan import periodic_tasks
 from webhooks.kit.periodic_task import beat_schedule
 from webhooks.kit.process.open_files import raise_limit
@@ -31,6 +33,8 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.set_default()  # for every thread; otherwise a task sent from a web thread uses an app without a broker
 app.steps["consumer"].add(BrokerWatchdog)
+keep_connections(app)
+use_one_client()
 
 
 @app.on_after_finalize.connect

@@ -61,4 +61,6 @@ class SideConnection:
 
     def _parameters(self) -> dict[str, Any]:
         ours = {"application_name": self._session, "connect_timeout": CONNECT_WITHIN, "autocommit": True}
-        return connection.get_connection_params() | ours
+        # Without these two, which Django sets otherwise, nothing is prepared: each statement would be planned anew.
+        prepared = {"cursor_factory": psycopg.Cursor, "prepare_threshold": 0}
+        return connection.get_connection_params() | ours | prepared

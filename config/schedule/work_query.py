@@ -16,9 +16,13 @@ SESSION = "waypost-schedule"  # name in pg_stat_activity
 
 
 class WorkQuery:
-    """Evaluate SQL expressions, many in one statement."""
+    """Evaluate SQL expressions, many in one statement: all that were ever asked, so that it is always the same one.
+
+    The server keeps the plan of each statement.
+    """
 
     def __init__(self) -> None:
+        self._known: dict[str, None] = {}  # in the order in which they were first asked
         self._connection = SideConnection(SESSION)
         self._database = Availability("database")
 
@@ -26,8 +30,10 @@ class WorkQuery:
         """Return whether each of these SQL expressions is true; False for all while the database is away."""
         if not conditions:
             return []
-        row: Any = self._try(f"SELECT {', '.join(conditions)}")
-        return [False] * len(conditions) if row is None else [bool(value) for value in row]
+        self._known |= dict.fromkeys(conditions)
+        row = self._try(f"SELECT {', '.join(self._known)}")
+        found = {} if row is None else dict(zip(self._known, row, strict=True))
+        return [bool(found.get(each)) for each in conditions]
 
     def write_heartbeat(self, heart: Heart) -> None:
         """Write that the schedule is alive, if that is due."""

@@ -246,6 +246,8 @@ class LeasedLanes:
 
         Lanes that are half-open get a probe, as the attempts that were in flight when the breaker opened may hang.
         """
+        if not (self._lanes or self.batches.undeliverable):
+            return
         known = load_targets([*self._lanes, *self.batches.undeliverable])
         now = self._clock.now()
         to_probe: dict[UUID, bool] = {}

@@ -35,6 +35,15 @@ def test_query_returns_whether_each_condition_holds(query: WorkQuery) -> None:
     assert query(["1 = 1", "1 = 2", "EXISTS (SELECT 1 WHERE false)"]) == [True, False, False]
 
 
+def test_query_sends_one_statement_whatever_is_asked_and_the_server_keeps_its_plan(query: WorkQuery) -> None:
+    assert query(["1 = 1", "1 = 2"]) == [True, False]
+    assert [query([each]) for each in ("1 = 2", "1 = 1")] == [[False], [True]]
+    [prepared] = query._connection.execute(
+        "SELECT count(*) FROM pg_prepared_statements WHERE statement ~ '^SELECT 1 = 1'"
+    )
+    assert prepared == (1,)
+
+
 def test_query_of_no_conditions_opens_no_connection(query: WorkQuery, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(connection.settings_dict, "PORT", "1")
     with capture_logs() as lines:
