@@ -70,7 +70,8 @@ class Launch:
     def attach(self) -> None:
         """Start the servers again whose keeper was killed. Raises CannotRun."""
         for server in self.servers:
-            self._attach(server)
+            if not embedded.is_kept(server, self.data):
+                self._attach(server)
         self.await_servers()
 
     def leave(self, within: float) -> None:

@@ -1,10 +1,13 @@
 """Run the web server: uvicorn with the platform's protocol and application (``python -m config.web``)."""
 
 import argparse
+import asyncio
 import gc
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import django
@@ -24,6 +27,7 @@ from webhooks.kit.process.open_files import free_for_connections, raise_limit
 BACKLOG = 4096  # connections that wait to be accepted
 KEEP_ALIVE = 75  # seconds; longer than the idle timeout of common proxies, so that they close first
 SWITCH_INTERVAL = 0.001  # seconds until a thread that computes lets the event loop run; Python's default is 0.005
+TICK = 1.0  # seconds until the header Date is made anew
 STOP_WITHIN = 8  # seconds for requests in progress, when the server is stopped
 
 OPTIONS: dict[str, Any] = {  # of uvicorn
@@ -40,6 +44,27 @@ OPTIONS: dict[str, Any] = {  # of uvicorn
     "timeout_keep_alive": KEEP_ALIVE,
     "timeout_graceful_shutdown": STOP_WITHIN,
 }
+
+
+class QuietServer(uvicorn.Server):
+    """uvicorn's server, which looks whether it is to stop once a second and when it is told to, not ten times."""
+
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    async def main_loop(self) -> None:
+        """Keep the header Date, until the server is to stop."""
+        self._is_told = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK):
+                    await self._is_told.wait()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop: the handler of signals."""
+        super().handle_exit(sig, frame)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._is_told.set)
 
 
 def main() -> None:
@@ -60,7 +85,7 @@ def main() -> None:
         server["app"] = "config.web.server:create_probes"
         uvicorn.run(**server, host=settings.WAYPOST_METRICS_HOST, port=settings.WAYPOST_METRICS_PORT)
     elif options.listener is not None:
-        uvicorn.Server(uvicorn.Config(**server)).run([socket.socket(fileno=options.listener)])
+        QuietServer(uvicorn.Config(**server)).run([socket.socket(fileno=options.listener)])
     else:
         uvicorn.run(**server, host=options.host, port=options.port, workers=options.workers)
 

@@ -18,7 +18,7 @@ from urllib.parse import quote
 from config.local.embedded.place import EmbeddedError, Place
 from config.local.embedded.postgres import Postgres
 from config.local.embedded.server import Server
-from config.local.embedded.user_lock import attach, leave
+from config.local.embedded.user_lock import attach, is_kept, leave
 from config.local.embedded.valkey import Valkey
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "broker_url",
     "database_url",
     "discard",
+    "is_kept",
     "leave",
 ]
 

@@ -91,10 +91,13 @@ def test_server_listens_on_no_network_address(server: Server, data: Path) -> Non
 
 @pytest.mark.parametrize("server", [POSTGRES, VALKEY], ids=lambda server: server.name)
 def test_leave_of_the_last_user_stops_the_server(server: Server, data: Path) -> None:
+    assert not embedded.is_kept(server, data)
     embedded.attach(server, data)
     pid = pid_of(server, data)
+    assert embedded.is_kept(server, data)
     assert embedded.leave(server, data)
     assert not psutil.pid_exists(pid)
+    assert not embedded.is_kept(server, data)
 
 
 def test_leave_keeps_the_server_while_another_process_is_attached(
