@@ -21,7 +21,7 @@ from delivery.sending.attempt_stats import stats_by_hour
 from subscriptions.admin.actions import run_for_each
 from subscriptions.admin.endpoint_operations.operation import buttons
 from subscriptions.search import find_endpoints
-from webhooks.kit.admin.display import NOTHING, Tone, column, link, pill, when
+from webhooks.kit.admin.display import NOTHING, Tone, column, link, pill, shortened, when
 from webhooks.kit.admin.filters import BooleanFilter, RelatedFilter
 from webhooks.kit.admin.lists import AdminList
 
@@ -47,7 +47,7 @@ HEALTH_TONES: dict[Health, Tone] = {
 class QueueAdmin(AdminList):
     """Show the queues of endpoints."""
 
-    list_display = ("endpoint_link", "tenant_link", "state", "failures_in_row", "failing", "due", "circuit_open")
+    list_display = ("endpoint_name", "tenant_link", "state", "failures_in_row", "failing", "due", "circuit_open")
     list_select_related = (
         "endpoint__tenant",
         "endpoint__http",
@@ -99,6 +99,7 @@ class QueueAdmin(AdminList):
         """Make the retries of the selected queues due, and probe their endpoints."""
         run_for_each(self, request, queryset, lambda lane: retry_endpoint(lane.endpoint), "retried")
 
+    endpoint_name = column("Endpoint", lambda lane: shortened(str(lane.endpoint)))  # links to the queue
     endpoint_link = column("Endpoint", lambda lane: link(lane.endpoint, str(lane.endpoint)))
     tenant_link = column("Tenant", lambda lane: link(lane.endpoint.tenant, lane.endpoint.tenant.name))
 
