@@ -2,14 +2,14 @@
 
 import os
 import sys
-
-from django.core.management import execute_from_command_line
-from django.db import InterfaceError, OperationalError
+from importlib import import_module
 
 from config.env import Misconfigured
 from config.local import launch
 from config.local.embedded import EmbeddedError
 from webhooks.version import VERSION
+
+RUN = "config.management.run"  # loaded when `up` has started the servers, which start meanwhile
 
 
 def main() -> None:
@@ -20,8 +20,8 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
         launch.begin(sys.argv[1:])
-        execute_from_command_line(sys.argv)
-    except (Misconfigured, EmbeddedError, launch.CannotRun, OperationalError, InterfaceError) as error:
+        import_module(RUN).run(sys.argv)
+    except (Misconfigured, EmbeddedError, launch.CannotRun) as error:
         sys.exit(f"waypost: {str(error).splitlines()[0]}")
 
 

@@ -4,6 +4,7 @@ An empty variable counts as not set. `NAME_FILE` may name a file that contains t
 Kubernetes provide secrets. An error never repeats a value, which may be a secret.
 """
 
+import base64
 import contextlib
 import ipaddress
 import os
@@ -15,10 +16,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
 MIN_SIGNING_KEY = 32  # bytes
+FERNET_KEY = 32  # bytes; the library is not loaded here, since the keepers of embedded servers read settings too
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
 
@@ -284,14 +285,18 @@ def create_directory(path: Path) -> Path:
 
 def fernet_keys(name: str, *, keep_in: Path | None) -> list[str]:
     """Return the keys that encrypt secrets at rest: the first key encrypts, each key decrypts."""
-    value = secret(name, keep_in=keep_in, make=lambda: Fernet.generate_key().decode())
+    value = secret(name, keep_in=keep_in, make=lambda: base64.urlsafe_b64encode(os.urandom(FERNET_KEY)).decode())
     keys = [key.strip() for key in value.split(",") if key.strip()]
-    for key in keys:
-        try:
-            Fernet(key)
-        except ValueError:
-            raise Misconfigured(f"{name} must list keys of 32 bytes in URL-safe base64") from None
+    if not all(map(_is_fernet_key, keys)):
+        raise Misconfigured(f"{name} must list keys of {FERNET_KEY} bytes in URL-safe base64")
     return keys
+
+
+def _is_fernet_key(text: str) -> bool:
+    try:
+        return len(base64.urlsafe_b64decode(text)) == FERNET_KEY
+    except ValueError:
+        return False
 
 
 def signing_keys(name: str) -> list[str]:

@@ -6,11 +6,11 @@ share that memory and start at once. It keeps no thread and no connection, which
 
 import gc
 import os
-import secrets
 import signal
 import sys
 import urllib.request
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -19,13 +19,13 @@ from pathlib import Path
 import kombu.transport.redis  # noqa: F401 (loaded for the programs, like the modules above)
 import structlog
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.db import Error, connection
 from django.utils.module_loading import import_string
 from kombu.connection import Connection as BrokerConnection
 
 from config import env, machine
 from config.celery import app
+from config.local.first_login import FirstLogin
 from config.local.forked import ForkedProcess
 from config.local.launch import PROGRAMS, CannotRun, Launch, address
 from config.local.process_guard import PULSES, ProcessGuard
@@ -74,9 +74,10 @@ PROGRAM_MODULES = (  # what the programs import when they run
 
 def run(launch: Launch) -> None:
     """Run the platform until SIGINT or SIGTERM. Raises CannotRun."""
-    load_programs()
     launch.await_servers()
-    login = _prepare()
+    preparation = Preparation(Path(settings.WAYPOST_DATA))
+    load_programs()
+    login = preparation.login()
     listener = None if launch.listener is None else launch.listener.fileno()
     children = programs(launch.host, launch.port, listener, launch.programs)
     supervisor = Supervisor(children, ProcessGuard(launch.family), sys.stdout.isatty())
@@ -101,30 +102,41 @@ def load_programs() -> None:
 # --- before the programs start ---------------------------------------------------------------------------------
 
 
-def _prepare() -> str:
-    """Migrate, create the login and return it, in a fork: the connections and the migrations are gone with it."""
-    context = get_context("fork")
-    reader, writer = context.Pipe(duplex=False)
-    process = context.Process(target=_prepare_and_report, args=(Path(settings.WAYPOST_DATA), writer))
-    process.start()
-    writer.close()
-    try:
-        login, error = reader.recv()
-    except EOFError:
-        login, error = "", "the preparation of the database ended without a result"
-    process.join()
-    if error:
-        raise CannotRun(error)
-    return str(login)
+class Preparation:
+    """Migrate and create the login in a fork, while this process loads the programs.
+
+    The connections and the migrations are gone with the fork.
+    """
+
+    def __init__(self, data: Path) -> None:
+        context = get_context("fork")
+        self._reader, writer = context.Pipe(duplex=False)
+        self._process = context.Process(target=_prepare_and_report, args=(data, writer))
+        self._process.start()
+        writer.close()
+
+    def login(self) -> str:
+        """Wait for the end, and return the login. Raises CannotRun."""
+        try:
+            login, error = self._reader.recv()
+        except EOFError:
+            login, error = "", "the preparation of the database ended without a result"
+        self._reader.close()
+        self._process.join()
+        if error:
+            raise CannotRun(error)
+        return str(login)
 
 
 def _prepare_and_report(data: Path, writer: "Connection[tuple[str, str], None]") -> None:
     try:
         _check_servers()
-        _migrate()
-        if problem := keys_problem():
-            raise CannotRun(problem)
-        writer.send((_login(data), ""))
+        with ThreadPoolExecutor(1) as beside:  # hashing takes half a second of a processor, and no interpreter's lock
+            login = FirstLogin(data, beside)
+            _migrate()
+            if problem := keys_problem():
+                raise CannotRun(problem)
+            writer.send((login.created(), ""))
     except CannotRun as error:
         writer.send(("", str(error)))
 
@@ -156,17 +168,6 @@ def _migrate() -> None:
     migrate_at_start: Callable[[Callable[[str], None]], str] = import_string(MIGRATE)
     if problem := migrate_at_start(lambda line: log.info("migrating", step=line.strip())):
         raise CannotRun(problem)
-
-
-def _login(data: Path) -> str:
-    """Create the first admin user, and return its login for as long as its password file exists."""
-    users = get_user_model().objects
-    kept = data / "secrets" / "admin_password"
-    if not users.filter(is_superuser=True).exists():
-        users.create_superuser("admin", password=env.read_or_create(kept, lambda: secrets.token_urlsafe(12)))
-    if not kept.exists():
-        return ""
-    return f"admin, password in {kept}" if settings.IN_PRODUCTION else f"admin / {kept.read_text().strip()}"
 
 
 # --- the programs ----------------------------------------------------------------------------------------------
