@@ -270,4 +270,5 @@ UNFOLD = {
     "STYLES": ["config.admin.theme.stylesheet", "config.admin.theme.forms_and_lists"],
     "SCRIPTS": ["config.admin.theme.find_script", "config.admin.theme.keys_script"],
     "DASHBOARD_CALLBACK": "config.admin.home.home",
+    "SIDEBAR": {"navigation": "config.admin.navigation.navigation"},
 }

@@ -21,6 +21,7 @@ from webhooks.kit.admin.lists import AdminList
 from webhooks.kit.charts.line_chart import Chart, Series, chart, nice_top
 from webhooks.kit.charts.time_axis import TimeAxis, fine_axis
 from webhooks.kit.charts.viewer_zone import viewer_zone, zone_label
+from webhooks.kit.jobs.duration import duration
 
 PERIODS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 STEPS = {
@@ -53,7 +54,10 @@ class CapacityAdmin(AdminList):
             "verdict": WORDS[status.load.assessment.busy],
             "tone": TONES[status.load.assessment.busy],
             "drains": [_drain(it) for it in status.load.drains],
-            "behind": [(it, "warn" if it.because in OURS else "info") for it in status.load.behind],
+            "behind": [
+                (it, "warn" if it.because in OURS else "info", duration(timedelta(seconds=it.seconds)))
+                for it in status.load.behind
+            ],
             "charts": charts(recent_minutes(PERIODS[period]), status.load.at, period, zone),
             "at": when(status.load.at),
             "zone_label": zone_label(zone, status.load.at),

@@ -12,7 +12,7 @@ from delivery.admin.time_filter import TimeRangeFilter
 from delivery.archiving.storage import is_on
 from delivery.models import Archive, Replay
 from subscriptions.models import Tenant
-from webhooks.kit.admin.display import column, link, when
+from webhooks.kit.admin.display import column, link, size, when
 from webhooks.kit.admin.filters import RelatedFilter
 from webhooks.kit.admin.lists import AdminList
 from webhooks.wire.ids import public
@@ -24,18 +24,27 @@ MAX_SHOWN_TYPES = 20
 class ArchiveAdmin(AdminList):
     """Show archived hours."""
 
-    list_display = ("public_id", "hour", "tenant_link", "events", "deliveries", "size", "written")
+    list_display = ("public_id", "hour", "tenant_link", "event_count", "delivery_count", "size", "written")
     list_select_related = ("tenant",)
     list_filter = (("tenant", RelatedFilter), ("begins_at", TimeRangeFilter))
-    fields = (("public_id", "tenant_link"), ("hour", "written"), ("events", "deliveries"), "type_list", "key", "digest")
+    fields = (
+        ("public_id", "tenant_link"),
+        ("hour", "written"),
+        ("event_count", "delivery_count"),
+        "type_list",
+        "key",
+        "digest",
+    )
     readonly_fields = (
-        *("public_id", "tenant_link", "hour", "written", "events", "deliveries", "type_list", "key", "digest"),
+        *("public_id", "tenant_link", "hour", "written", "event_count", "delivery_count", "type_list", "key", "digest"),
     )
     list_before_template = "delivery/admin/archives_bar.html"
 
     tenant_link = column("Tenant", lambda row: link(row.tenant, row.tenant.name))
     hour = column("Hour (UTC)", lambda row: f"{row.begins_at:%Y-%m-%d %H}:00")
-    size = column("Bytes", lambda row: f"{row.bytes:,}")
+    event_count = column("Events", lambda row: f"{row.events:,}")
+    delivery_count = column("Deliveries", lambda row: f"{row.deliveries:,}")
+    size = column("Size", lambda row: size(row.bytes))
     written = column("Written (UTC)", lambda row: when(row.created_at))
     digest = column("SHA-256", lambda row: str(row.sha256))
     type_list = column("Types", lambda row: _type_list(row.types))

@@ -131,6 +131,8 @@ class DeliveryAdmin(AdminList):
                 "is_encrypted": delivery.form in ENCRYPTED_FORMS,
                 "payload": payload(_shown_body(delivery)) if sees else HIDDEN,
             }
+            if delivery.state == Delivery.State.DEAD:
+                context["letter"] = next(iter(letters), None)
             if delivery.state in UNFINISHED:
                 context["reasons"] = explain(delivery.event, [delivery.endpoint])[0].reasons
             if self.has_operate_permission(request):

@@ -18,10 +18,14 @@ def hourly_chart(hours: Sequence[StatsSummary]) -> SafeString:
         return format_html("<span>{}</span>", "No attempts")
     bars = format_html_join("", "{}", ((_bar(position, hour, highest),) for position, hour in enumerate(hours)))
     return format_html(
-        '<svg role="img" aria-label="Attempts by hour" width="{}" height="{}" style="max-width:100%">{}</svg>',
+        '<div class="wp-hours" style="width:{0}px"><svg role="img" aria-label="Attempts by hour, at most {3}" '
+        'viewBox="0 0 {0} {1}">{2}</svg><div class="wp-axis"><span>{4} UTC</span>'
+        "<span>highest: {3} in an hour</span><span>now</span></div></div>",
         len(hours) * (WIDTH + GAP),
         HEIGHT + 1,
         bars,
+        f"{highest:,}",
+        f"{hours[0].begins_at:%H:%M}",
     )
 
 
@@ -49,9 +53,9 @@ def _pixels(count: int, highest: int) -> int:
 
 
 def _title(hour: StatsSummary) -> str:
-    text = f"{hour.begins_at:%H:%M} UTC: {hour.attempts} attempts, {hour.failed} failed"
+    text = f"{hour.begins_at:%H:%M} UTC: {hour.attempts:,} attempts, {hour.failed:,} failed"
     if hour.superseded:
-        text += f", {hour.superseded} superseded"
+        text += f", {hour.superseded:,} superseded"
     if not hour.attempts:
         return text
     latency = hour.latency_ms

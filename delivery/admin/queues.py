@@ -1,5 +1,6 @@
 """Show the queue of each endpoint, called a lane in the code: state, rate, backlog, breaker. Retry what waits in it."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -24,6 +25,7 @@ from subscriptions.search import find_endpoints
 from webhooks.kit.admin.display import NOTHING, Tone, column, link, pill, shortened, when
 from webhooks.kit.admin.filters import BooleanFilter, RelatedFilter
 from webhooks.kit.admin.lists import AdminList
+from webhooks.kit.jobs.duration import duration
 
 CHART_HOURS = 24
 LABELS = {
@@ -151,7 +153,8 @@ class QueueAdmin(AdminList):
         if late is None:
             return NOTHING
         tone: Tone = "warn" if late.because in OURS else "info"
-        return format_html("{} {} s: {}", pill(late.label, tone), f"{late.seconds:,.0f}", late.explanation)
+        since = duration(timedelta(seconds=late.seconds))
+        return format_html("{} {}: {}", pill(late.label, tone), since, late.explanation)
 
     @admin.display(description="Blocking delivery (ordered)")
     def blockers(self, lane: Lane) -> str:

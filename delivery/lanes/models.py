@@ -137,4 +137,5 @@ class Lane(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"queue of {ids.public(Endpoint.prefix, self.endpoint_id)}"
+        endpoint = self._state.fields_cache.get("endpoint")  # a name is worth no query
+        return f"queue of {endpoint or ids.public(Endpoint.prefix, self.endpoint_id)}"

@@ -44,6 +44,7 @@ class MessageList(PortalPage):
             context["error"] = error.detail
         context["query"] = _query(request)
         context["endpoints"] = endpoint_names(self)
+        _name_endpoints(context["rows"], context["endpoints"])
         return self.page("messages/list.html", context)
 
 
@@ -120,6 +121,13 @@ def endpoint_names(page: PortalPage) -> list[dict[str, Any]]:
     """Return the endpoints to choose from."""
     found: list[dict[str, Any]] = page.portal.read("endpoint-list", limit=MOST_ENDPOINTS)["data"]
     return found
+
+
+def _name_endpoints(deliveries: list[dict[str, Any]], endpoints: list[dict[str, Any]]) -> None:
+    """Add to each delivery the name of its endpoint; its id if the endpoint is deleted or not among those."""
+    names = {it["id"]: it["description"] or it["address"] for it in endpoints}
+    for delivery in deliveries:
+        delivery["endpoint_name"] = names.get(delivery.get("endpoint"), delivery.get("endpoint"))
 
 
 def indexed_paths(page: PortalPage) -> list[str]:

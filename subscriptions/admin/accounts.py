@@ -14,10 +14,12 @@ from subscriptions.admin.tenant_operations import TENANTS
 from subscriptions.models import ApiKey, Plan, Tenant
 from subscriptions.search import find_tenants
 from subscriptions.tenants import keys, plans, tenants
-from webhooks.kit.admin.display import NOTHING, column, link, when
+from webhooks.kit.admin.display import NOTHING, column, link, pill, size, when
 from webhooks.kit.admin.filters import RelatedFilter
 from webhooks.kit.admin.lists import AdminList
 from webhooks.kit.rows import find_by_uid
+
+NO_LIMIT = "no limit"
 
 
 @admin.register(Tenant)
@@ -30,8 +32,8 @@ class TenantAdmin(AdminList):
         "uid",
         "plan",
         "label_list",
-        "is_platform",
-        "retention_days",
+        "kind",
+        "retention",
         "created",
         "deleted",
     )
@@ -84,6 +86,8 @@ class TenantAdmin(AdminList):
 
     created = column("Created", lambda row: when(row.created_at), order="id")
     deleted = column("Deleted", lambda row: when(row.deleted_at))
+    kind = column("Kind", lambda tenant: pill("platform", "info") if tenant.is_platform else NOTHING)
+    retention = column("Retention", lambda tenant: f"{tenant.retention_days:,} days")
 
     @admin.display(description="Labels")
     def label_list(self, tenant: Tenant) -> str:
@@ -104,20 +108,18 @@ class TenantAdmin(AdminList):
             messages.warning(request, text)
 
 
+def _limit(number: int | None, unit: str = "") -> str:
+    """Return a limit of a plan in words."""
+    return NO_LIMIT if number is None else f"{number:,}{unit}"
+
+
 @admin.register(Plan)
 class PlanAdmin(AdminList):
     """Show, add and edit plans."""
 
     list_display = (
-        *("name", "uid", "is_default", "events_per_month", "publish_rate", "max_endpoints", "max_subscriptions"),
-        *(
-            "max_subscription_bytes",
-            "max_sources",
-            "max_schedules",
-            "max_event_bytes",
-            "max_retention_days",
-            "updated",
-        ),
+        *("name", "uid", "default", "events", "rate", "endpoints", "subscriptions", "sources", "schedules"),
+        *("event_size", "retention", "updated"),
     )
     search_help_text = "Search by ID or external ID (exact), or part of the name"
     searches_names = True
@@ -129,6 +131,16 @@ class PlanAdmin(AdminList):
         *("min_schedule_interval_seconds", "max_event_bytes", "max_retention_days"),
         *("created", "updated"),
     )
+
+    default = column("Default", lambda plan: pill("default", "info") if plan.is_default else NOTHING)
+    events = column("Events per month", lambda plan: _limit(plan.events_per_month))
+    rate = column("Events per second", lambda plan: _limit(plan.publish_rate))
+    endpoints = column("Endpoints", lambda plan: _limit(plan.max_endpoints))
+    subscriptions = column("Subscriptions", lambda plan: _limit(plan.max_subscriptions))
+    sources = column("Sources", lambda plan: _limit(plan.max_sources))
+    schedules = column("Schedules", lambda plan: _limit(plan.max_schedules))
+    event_size = column("Event size", lambda plan: size(plan.max_event_bytes) if plan.max_event_bytes else NO_LIMIT)
+    retention = column("Retention", lambda plan: _limit(plan.max_retention_days, " days"))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("subscriptions.add_plan")
@@ -152,7 +164,7 @@ class ApiKeyAdmin(AdminList):
     """Show, create and revoke API keys."""
 
     list_display = (
-        *("public_id", "key_prefix", "name", "tenant", "role", "scopes"),
+        *("public_id", "key_prefix", "name", "tenant_link", "role", "scopes"),
         *("last_used", "expires", "revoked"),
     )
     list_select_related = ("tenant",)
@@ -172,6 +184,7 @@ class ApiKeyAdmin(AdminList):
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
         return self.list_display if obj else ("tenant", "name", "role", "scopes", "expires_at")
 
+    tenant_link = column("Tenant", lambda row: link(row.tenant, row.tenant.name) if row.tenant else "Platform")
     last_used = column("Last used", lambda row: when(row.last_used_at))
     expires = column("Expires", lambda row: when(row.expires_at))
     revoked = column("Revoked", lambda row: when(row.revoked_at))

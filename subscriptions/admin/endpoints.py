@@ -24,6 +24,7 @@ from subscriptions.admin.endpoint_results import results_page, shown_results
 from subscriptions.admin.endpoint_secrets import secrets_page
 from subscriptions.connectors.catalogue import find_connector
 from subscriptions.endpoints import state
+from subscriptions.endpoints.destinations.registry import HTTP
 from subscriptions.endpoints.signing_secrets import rotate_secret
 from subscriptions.models import Endpoint, HttpSettings, SigningSecret, Subscription
 from subscriptions.search import find_endpoints
@@ -115,6 +116,11 @@ class EndpointAdmin(AdminList):
             path("<uuid:pk>/results/", self.admin_site.admin_view(self.results), name="subscriptions_endpoint_results"),
             *super().get_urls(),
         ]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Endpoint | None = None) -> Any:
+        """Leave out the destination of an endpoint that is called by its URL: that is shown already."""
+        sets = super().get_fieldsets(request, obj)
+        return [it for it in sets if it[0] != "Destination" or obj is None or obj.kind != HTTP]
 
     def secrets(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """Rotate the signing secret, or end an older one."""
@@ -258,9 +264,11 @@ class EndpointAdmin(AdminList):
 class SubscriptionAdmin(AdminList):
     """Show subscriptions."""
 
-    list_display = ("public_id", "tenant", "endpoint", "event_types", "active", "created")
-    list_filter = ("active",)
+    list_display = ("public_id", "types", "receiver", "tenant_link", "active", "created")
+    list_filter = (("tenant", RelatedFilter), ("endpoint", RelatedFilter), "active")
     list_select_related = ("tenant", "endpoint__http", "endpoint__destination")
+    search_columns = {"sub": "pk", "ep": "endpoint_id", "tnt": "tenant_id"}
+    search_help_text = "Search by ID of a subscription, an endpoint or a tenant, or by external ID (exact)"
     fields = (
         ("public_id", "active"),
         *(("tenant", "endpoint"), ("uid", "endpoint_labels"), "grant"),
@@ -268,8 +276,18 @@ class SubscriptionAdmin(AdminList):
         ("created", "updated"),
     )
 
+    types = column("Event types", lambda row: ", ".join(row.event_types))
+    tenant_link = column("Tenant", lambda row: link(row.tenant, row.tenant.name))
     created = column("Created", lambda row: when(row.created_at))
     updated = column("Updated", lambda row: when(row.updated_at))
+
+    @admin.display(description="Endpoint")
+    def receiver(self, subscription: Subscription) -> SafeString | str:
+        """Show the endpoint, or the labels of the endpoints."""
+        if subscription.endpoint is not None:
+            return link(subscription.endpoint, str(subscription.endpoint))
+        labels = subscription.endpoint_labels or {}
+        return ", ".join(f"{name}: {value}" for name, value in labels.items()) or "every endpoint"
 
 
 def _describe(secret: SigningSecret) -> SafeString:

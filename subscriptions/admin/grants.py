@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from subscriptions.admin.actions import confirm_action, is_confirmed, run_for_each
 from subscriptions.models import Grant
 from subscriptions.routing.grants import end_grant
-from webhooks.kit.admin.display import column, pill, when
+from webhooks.kit.admin.display import column, link, pill, when
 from webhooks.kit.admin.lists import AdminList
 
 
@@ -15,7 +15,7 @@ from webhooks.kit.admin.lists import AdminList
 class GrantAdmin(AdminList):
     """Show which tenant may subscribe to which events of another one."""
 
-    list_display = ("public_id", "tenant", "grantee", "event_types", "state_pill", "created")
+    list_display = ("public_id", "tenant_link", "grantee_link", "types", "state_pill", "created")
     list_filter = (("ended_at", admin.EmptyFieldListFilter),)
     list_select_related = ("tenant", "grantee")
     fields = (
@@ -26,6 +26,9 @@ class GrantAdmin(AdminList):
     )
     actions = ("end",)
 
+    tenant_link = column("Tenant", lambda grant: link(grant.tenant, grant.tenant.name))
+    grantee_link = column("Grantee", lambda grant: link(grant.grantee, grant.grantee.name))
+    types = column("Event types", lambda grant: ", ".join(grant.event_types))
     state_pill = column("State", lambda grant: pill("ended", "warn") if grant.ended_at else pill("in force", "good"))
     created = column("Created", lambda row: when(row.created_at))
     ended = column("Ended", lambda grant: when(grant.ended_at))

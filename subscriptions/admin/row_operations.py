@@ -78,14 +78,11 @@ class Operations(Generic[R]):
         self.by_name.update({operation.name: operation for operation in operations})
 
     def buttons(self, request: HttpRequest, row: R) -> list[Button]:
-        """Return the buttons of the operations that the user may run and that apply to the row."""
+        """Return the buttons of the operations that the user may run and that apply, destructive ones last."""
         if getattr(row, "deleted_at", None) is not None:
             return []
-        return [
-            self._button(it, row)
-            for it in self.by_name.values()
-            if request.user.has_perm(it.permission) and it.applies(row)
-        ]
+        offered = [it for it in self.by_name.values() if request.user.has_perm(it.permission) and it.applies(row)]
+        return [self._button(it, row) for it in sorted(offered, key=lambda it: it.is_destructive)]
 
     def page(self, model_admin: Any, request: HttpRequest, pk: Any, name: str) -> HttpResponse:
         """Ask on GET; on POST run the operation and redirect to the row. Raises PermissionDenied and Http404."""

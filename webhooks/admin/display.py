@@ -80,7 +80,7 @@ def secrets_table(secrets: Iterable[SourceSecret], now: datetime) -> SafeString:
         ((name,) for name in ("ID", "Name", "State", "Added", "Expires")),
     )
     rows = format_html_join("", "<tr>" + 5 * "<td>{}</td>" + "</tr>", lines)
-    return format_html('<table class="wp-secrets"><tr>{}</tr>{}</table>', columns, rows)
+    return format_html('<table class="wp-secrets" tabindex="0"><tr>{}</tr>{}</table>', columns, rows)
 
 
 def secret_by_id(key: UUID | None) -> SafeString | str:

@@ -3,15 +3,16 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html_join
 
+from webhooks.admin.owners import owner_link, with_owner_names
 from webhooks.kit.admin.display import column
 from webhooks.kit.admin.filters import ChoicesFilter
 from webhooks.kit.admin.jobs import JobAdmin
 from webhooks.models import ReceiptReplay
 from webhooks.processing.replays import states_of
-from webhooks.wire.ids import public
 
 
 @admin.register(ReceiptReplay)
@@ -24,7 +25,10 @@ class ReceiptReplayAdmin(JobAdmin):
     fields = (("public_id", "owner"), ("filter_lines",), ("requested_by", "created"))
     readonly_fields = tuple(name for line in fields for name in line)
 
-    owner = column("Tenant", lambda row: public("tnt", row.tenant_id) if row.tenant_id else "All tenants")
+    owner = column("Tenant", lambda row: owner_link(row, "All tenants"))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ReceiptReplay]:
+        return with_owner_names(super().get_queryset(request))
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

@@ -14,7 +14,7 @@ class RejectionAdmin(MessageList):
     """Show rejections."""
 
     list_display = (
-        *("public_id", "source_link", "reason_pill", "detail", "remote_address", "bytes", "suppressed_count"),
+        *("public_id", "source_link", "reason_pill", "detail", "remote_address", "bytes", "not_stored"),
         "received",
     )
     list_filter = (*SOURCE_FILTER, ReceivedFilter)
@@ -32,7 +32,7 @@ class RejectionAdmin(MessageList):
         ),
         ("Newest valid message before it", {"fields": ("last_valid", "last_valid_secret")}),
         ("Headers (credentials removed)", {"fields": ("headers_block",)}),
-        ("Counted, not stored", {"fields": ("suppressed_count",)}),
+        ("Before it", {"fields": ("not_stored",)}),
     )
 
     def find_text(self, rows: QuerySet[Rejection], term: str) -> QuerySet[Rejection]:
@@ -41,5 +41,6 @@ class RejectionAdmin(MessageList):
     reason_pill = column("Reason", lambda rejection: pill(rejection.reason, "bad"))
     last_valid_secret = column("Signed with", lambda rejection: secret_by_id(rejection.last_valid_secret_id) or "None")
     last_valid = column("Received", lambda rejection: when(rejection.last_valid_at))
+    not_stored = column("Counted, not stored", lambda rejection: f"{rejection.suppressed_count:,}")
     digest = column("SHA-256", lambda rejection: rejection.sha256 or NOTHING)
     bytes = column("Size", lambda rejection: size(rejection.size))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -13,6 +14,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
 
 from webhooks.admin.display import as_json, secrets_table, state_pill, stats_panel
+from webhooks.admin.owners import owner_link, with_owner_names
 from webhooks.admin.replay_page import ReplayRequest, check_may_replay, confirm_replay
 from webhooks.admin.secret_rotation import secrets_page
 from webhooks.admin.source_editing import MAY_ADD, MAY_CHANGE, add_page, edit_page
@@ -37,7 +39,7 @@ hide_secrets = method_decorator(sensitive_post_parameters())  # in error reports
 class SourceAdmin(AdminList):
     """Show sources, with a page for each thing an operator does to one."""
 
-    list_display = ("public_id", "name", "external_id", "kind", "sender", "scheme", "state", "created")
+    list_display = ("public_id", "name", "external_id", "owner", "kind", "sender", "scheme", "state", "created")
     search_help_text = "Search by ID or external ID (exact), or part of the name"
     searches_names = True
     fieldsets = (
@@ -47,7 +49,7 @@ class SourceAdmin(AdminList):
             "General",
             {
                 "fields": (
-                    *(("public_id", "state"), ("name", "external_id"), "tenant_id"),
+                    *(("public_id", "state"), ("name", "external_id"), "owner"),
                     ("created", "changed"),
                 )
             },
@@ -82,18 +84,20 @@ class SourceAdmin(AdminList):
     actions = ("pause", "resume")
 
     def get_fieldsets(self, request: HttpRequest, obj: Source | None = None) -> Any:
-        """Leave out what only sources that senders post to have, or only those that are read."""
+        """Leave out what only sources that senders post to have, or only those that are read; reading comes first."""
         left_out = {"Reading"} if obj is None or obj.kind == HTTP else {"Verification", "Response", "Address"}
-        return [it for it in super().get_fieldsets(request, obj) if it[0] not in left_out]
+        sets = [it for it in super().get_fieldsets(request, obj) if it[0] not in left_out]
+        return sorted(sets, key=lambda it: it[0] != "Reading")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Source]:
-        """Say of sources that are read whether a partition fails, or has a warning."""
+        """Say who owns each source, and of those that are read whether a partition fails, or has a warning."""
         partitions = SourcePartition.objects.filter(source=OuterRef("pk"))
-        rows: QuerySet[Source] = super().get_queryset(request)
-        return rows.annotate(
+        rows = with_owner_names(super().get_queryset(request))
+        found: QuerySet[Source] = rows.annotate(
             is_failing=Exists(partitions.filter(failing_since__isnull=False)),
             has_warning=Exists(partitions.exclude(warning="")),
         )
+        return found
 
     def get_urls(self) -> list[URLPattern]:
         pages = {"replay": self.replay_failed, "test": self.test, "edit": self.edit, "secrets": self.secrets}
@@ -180,6 +184,7 @@ class SourceAdmin(AdminList):
 
     reading = column("Reading", reading_panel)
     settings_block = column("Settings", lambda source: as_json(source.settings))
+    owner = column("Tenant", lambda source: owner_link(source, "Operator"))
     external_id = column("External ID", lambda source: source.uid or "-")
 
     @admin.display(description="State")
@@ -199,10 +204,11 @@ class SourceAdmin(AdminList):
             else pill("reading", "good")
         )
 
-    address = column(
-        "Address",
-        lambda source: code(reverse("inbound", args=[source.public_id])),
-    )
+    @admin.display(description="URL for the sender")
+    def address(self, source: Source) -> SafeString | str:
+        path = reverse("inbound", args=[source.public_id])
+        return code(f"{getattr(settings, 'PUBLIC_URL', '').rstrip('/')}{path}")
+
     options_block = column("Options", lambda source: as_json(source.options))
     handshake_block = column("Handshake", lambda source: as_json(source.handshake))
     responses_block = column("Responses to other outcomes", lambda source: as_json(source.responses))

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
 
 from delivery.admin.time_filter import TimeRangeFilter
 from delivery.alerts.history import acknowledge, snooze
@@ -21,6 +22,7 @@ from webhooks.kit.admin.display import NOTHING, Tone, column, link, pill, when
 from webhooks.kit.admin.filters import ChoicesFilter, RelatedFilter
 from webhooks.kit.admin.lists import AdminList
 from webhooks.kit.audit.operation import begin, report
+from webhooks.kit.rest.lookup import object_of
 
 MAY_ACKNOWLEDGE = "delivery.acknowledge_alert"
 SNOOZES = {"snooze-hour": 60, "snooze-day": 1_440}  # minutes
@@ -46,12 +48,20 @@ SEVERITY_TONES: dict[str, Tone] = {
 }
 
 
+def _subject(alert: Alert) -> SafeString | str:
+    """Return a link to what an alert is about, such as an endpoint; its name where no page shows it."""
+    name, found = alert.subject_name or alert.subject, object_of(alert.subject)
+    if found is None or found[0] not in admin.site._registry:
+        return name
+    return link(found[0](pk=found[1]), name)
+
+
 @admin.register(Alert)
 class AlertAdmin(AdminList):
     """Show alerts and take them on."""
 
     list_display = (
-        *("public_id", "state_column", "severity_column", "rule_link", "subject_name", "message", "since_column"),
+        *("public_id", "state_column", "severity_column", "rule_link", "subject_link", "message", "since_column"),
         *("ended_column", "acknowledged_by", "tenant_link"),
     )
     list_select_related = ("rule__tenant", "about_tenant")
@@ -66,11 +76,11 @@ class AlertAdmin(AdminList):
     search_help_text = "Search by ID of the alert or its rule (exact)"
     change_form_outer_before_template = "delivery/admin/alert_operations.html"
     fields = (
-        ("public_id", "state_column"),
+        ("message",),
+        ("subject_link", "state_column"),
         ("rule_link", "severity_column"),
-        ("subject", "subject_name"),
-        ("message", "value"),
         ("since_column", "ended_column"),
+        ("public_id", "value"),
         ("acknowledged_column", "acknowledged_by"),
         ("snoozed_column", "snoozed_by"),
         ("tenant_link", "owner_link"),
@@ -154,6 +164,7 @@ class AlertAdmin(AdminList):
     severity_column = column(
         "Severity", lambda row: pill(row.rule.severity, SEVERITY_TONES.get(row.rule.severity, "plain"))
     )
+    subject_link = column("Subject", _subject)
     rule_link = column("Rule", lambda row: link(row.rule, row.rule.name))
     since_column = column("Since", lambda row: when(row.since))
     ended_column = column("Resolved", lambda row: when(row.resolved_at))

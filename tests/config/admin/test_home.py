@@ -102,6 +102,7 @@ def test_empty_platform_says_what_to_do_first() -> None:
     text = shown(staff("view_delivery"))
     assert "First steps" in text
     assert text.count(">to do<") == 5
+    assert reverse("docs") in text
     make_endpoint(make_tenant())
     assert [it.is_done for it in home.first_steps()] == [True, False, True, False, False]
 

@@ -1,5 +1,6 @@
 """Check the admin's page Capacity, and its charts."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -41,7 +42,7 @@ def make_minute(begins_at: datetime, **figures: float) -> LoadMinute:
 
 def test_page_shows_the_decision_drains_and_endpoints_behind_with_links() -> None:
     make_drain_report(minute_load=1.0, load=1.0, turn_size=480, machine_cpu=0.9)
-    lane = make_lane_behind(60)
+    lane = make_lane_behind(75)
     lane.endpoint.description = "<b>Acme</b>"
     lane.endpoint.save()
     make_minute(timezone.now() - timedelta(minutes=1), used=0.5)
@@ -52,6 +53,7 @@ def test_page_shows_the_decision_drains_and_endpoints_behind_with_links() -> Non
     assert reverse("admin:delivery_lane_change", args=[lane.pk]) in text
     assert "&lt;b&gt;Acme&lt;/b&gt;" in text
     assert "Last hour" in text
+    assert re.search(r'<td class="wp-number">1 min \d+ s</td>', text)
 
 
 def test_page_of_an_idle_platform_says_what_is_not_there() -> None:

@@ -10,7 +10,7 @@ from django.urls import reverse
 from delivery.models import Alert, AlertRule, Event
 from tests.delivery.admin.rows import HOSTILE, operator
 from tests.delivery.alerts.factories import make_alert, make_rule, make_subscriber
-from tests.factories import make_tenant
+from tests.factories import make_endpoint, make_tenant
 
 pytestmark = pytest.mark.django_db
 
@@ -49,6 +49,18 @@ def test_list_shows_those_that_fire_first() -> None:
     make_alert(state="resolved", resolved_at=fires.since, subject_name="https://second.example/")
     shown = text(operator(), url("alert_changelist"))
     assert 0 < shown.index("https://first.example/") < shown.index("https://second.example/")
+
+
+def test_list_and_page_link_what_an_alert_is_about() -> None:
+    endpoint = make_endpoint()
+    alert = make_alert(endpoint.tenant, subject=endpoint.public_id, subject_name="Warehouse")
+    other = make_alert(subject="all", subject_name="All tenants")
+    page, client = reverse("admin:subscriptions_endpoint_change", args=[endpoint.pk]), operator()
+    listed = text(client, url("alert_changelist"))
+    assert f'href="{page}" title="Warehouse">Warehouse</a>' in listed
+    assert "All tenants" in listed
+    assert page in text(client, url("alert_change", alert.pk))
+    assert "All tenants" in text(client, url("alert_change", other.pk))
 
 
 def test_page_escapes_what_a_tenant_has_written() -> None:

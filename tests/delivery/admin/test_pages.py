@@ -37,6 +37,14 @@ def test_delivery_page_shows_timeline_from_publishing_to_next_attempt() -> None:
         place = shown.index(part, place)
 
 
+def test_page_of_a_dead_delivery_says_why_and_leads_to_its_dead_letter() -> None:
+    letter = make_letter(cause="responded_410")
+    letter.delivery.refresh_from_db()
+    shown = page(operator("change_delivery"), letter.delivery, "delivery")
+    assert "Failed permanently: The endpoint responded 410 Gone." in shown
+    assert reverse("admin:delivery_deadletter_change", args=[letter.pk]) in shown
+
+
 def test_attempt_page_shows_request_curl_and_response() -> None:
     endpoint = make_endpoint(url="https://example.com/hooks", headers={"x-key": "confidential"})
     delivery = make_delivery(make_event(endpoint.tenant, data={"note": HOSTILE}), endpoint)
@@ -76,6 +84,7 @@ def test_event_page_shows_payload_and_deliveries() -> None:
     shown = page(operator(), event, "event")
     assert "&quot;n&quot;: 1.10" in shown
     assert delivery.public_id in shown
+    assert reverse("admin:subscriptions_endpoint_change", args=[delivery.endpoint_id]) in shown
 
 
 def test_large_payload_is_cut() -> None:

@@ -53,6 +53,12 @@ def test_queue_shows_the_health_of_its_endpoint() -> None:
     assert "responded with 503 and Retry-After" in page
 
 
+def test_queue_is_named_by_its_endpoint_where_that_was_read() -> None:
+    lane = make_open_lane(description="Warehouse")
+    assert str(Lane.objects.select_related("endpoint").get()) == "queue of Warehouse"
+    assert str(Lane.objects.get()) == f"queue of {lane.endpoint.public_id}"
+
+
 def test_queue_of_a_paused_endpoint_is_refused_with_the_reason() -> None:
     lane = make_open_lane(state="paused")
     assert "set its state to active" in retry(operator("change_delivery"), lane)

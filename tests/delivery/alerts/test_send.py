@@ -89,7 +89,9 @@ def test_owner_confirms_by_the_link_of_the_mail_and_stops_by_the_same() -> None:
     path = link_of(address).partition("8000")[2]
     assert link_of(address) in mail.outbox[0].body
     client = Client()
-    assert "Confirm" in client.get(path).content.decode()
+    asked = client.get(path).content.decode()
+    assert "Receive these e-mails" in asked
+    assert 'rel="stylesheet"' in asked
     assert AlertAddress.objects.get().confirmed_at is None
     client.post(path, {"do": "confirm"})
     assert AlertAddress.objects.get().confirmed_at is not None

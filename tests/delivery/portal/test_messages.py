@@ -1,6 +1,7 @@
 """Search in the messages: by id, type, time, state, status, and a value of the payload at an indexed path."""
 
 import pytest
+from django.utils import timezone
 
 from delivery.models import Event
 from delivery.portal.rest import Forbidden, Portal
@@ -109,3 +110,14 @@ def test_deliveries_are_filtered(query, count):
     make_delivery(make_event(tenant, type="order.paid"), endpoint, state="delivered", last_status=204)
     make_delivery(make_event(tenant, type="invoice.sent"), endpoint, state="dead", last_status=503)
     assert found(portal_client(tenant), "/portal/messages/", **query).count('href="/portal/deliveries/') == count
+
+
+def test_each_delivery_in_the_list_names_its_endpoint(tenant):
+    named, unnamed = make_endpoint(tenant, description="Warehouse"), make_endpoint(tenant, url="https://b.example/in")
+    gone = make_endpoint(tenant, deleted_at=timezone.now())
+    for endpoint in (named, unnamed, gone):
+        make_delivery(make_event(tenant), endpoint, state="delivered", last_status=503, last_error="status")
+    text = found(portal_client(tenant), "/portal/messages/")
+    for name in ("Warehouse", "https://b.example/in", gone.public_id):
+        assert f'<td class="name">{name}</td>' in text
+    assert "<td>503 </td>" in text

@@ -118,6 +118,8 @@ def test_chart_describes_its_bars() -> None:
     assert chart.count("<title>") == 24
     assert "2 attempts, 1 failed" in chart
     assert "last error: tls" in chart
+    assert "highest: 2 in an hour" in chart
+    assert f"{NOW - timedelta(hours=23):%H:00} UTC" in chart
 
 
 def test_get_stats_returns_the_total_and_every_hour() -> None:

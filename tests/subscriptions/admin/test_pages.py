@@ -6,7 +6,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from subscriptions.models import ApiKey, Endpoint, EventType, Plan, Tenant
+from subscriptions.models import ApiKey, Endpoint, EventType, Plan, Subscription, Tenant
 from subscriptions.routing.grants import create_grant
 from subscriptions.tenants import keys
 from tests.factories import make_endpoint, make_event_type, make_key, make_plan, make_subscription, make_tenant
@@ -69,6 +69,42 @@ def test_search_finds_row_by_id_or_uid(term):
     response = staff(superuser=True).get(listing("endpoint"), {"q": found.public_id if term == "id" else "main"})
     assert found.public_id in response.text
     assert other.public_id not in response.text
+
+
+def test_subscriptions_are_listed_with_tenant_and_endpoint_and_found_by_either():
+    tenant, other = make_tenant(name="Nordwind"), make_tenant(name="Acme")
+    mine = make_subscription(make_endpoint(tenant, description="Warehouse"), event_types=["order.*", "invoice.paid"])
+    make_subscription(make_endpoint(other, description="Mailer"))
+    client = staff(superuser=True)
+    for query in ({"q": tenant.public_id}, {"q": mine.endpoint.public_id}, {"tenant__id__exact": str(tenant.pk)}):
+        shown = client.get(listing("subscription"), query).text
+        for part in (
+            "order.*, invoice.paid",
+            "Warehouse",
+            reverse("admin:subscriptions_tenant_change", args=[tenant.pk]),
+        ):
+            assert part in shown
+        assert "Mailer" not in shown
+
+
+def test_plans_are_listed_with_separators_units_and_words():
+    make_plan(name="Big", events_per_month=1_000_000_000, max_event_bytes=262_144, max_sources=None, is_default=True)
+    shown = staff(superuser=True).get(listing("plan")).text
+    for part in ("1,000,000,000", 'title="262,144 bytes"', "no limit", ">default</span>"):
+        assert part in shown
+
+
+def test_key_is_listed_with_a_link_to_its_tenant():
+    key, _ = make_key(make_tenant(name="Nordwind"))
+    assert (
+        reverse("admin:subscriptions_tenant_change", args=[key.tenant_id])
+        in staff(superuser=True).get(listing("apikey")).text
+    )
+
+
+def test_subscription_by_labels_is_listed_with_them():
+    Subscription.objects.create(tenant=make_tenant(), endpoint_labels={"region": "eu"}, event_types=["*"])
+    assert "region: eu" in staff(superuser=True).get(listing("subscription")).text
 
 
 @pytest.mark.parametrize("term", ["nothing", "tnt_01m83t2ghzevcannga6my0tf3k", "'"])

@@ -11,10 +11,11 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from webhooks.admin.message_list import ReceivedFilter
+from webhooks.admin.owners import owner_link
 from webhooks.audit.lines import as_line, changes_of
 from webhooks.audit.models import AuditEntry
 from webhooks.audit.objects import audited_models, object_named, public_object_id
-from webhooks.kit.admin.display import NOTHING, Tone, column, pill, when
+from webhooks.kit.admin.display import NOTHING, Tone, column, pill, when, whole_id
 from webhooks.kit.admin.filters import ChoicesFilter
 from webhooks.kit.admin.lists import AdminList
 
@@ -97,14 +98,16 @@ class AuditEntryAdmin(AdminList):
 
     @admin.display(description="Object")
     def object_link(self, entry: AuditEntry) -> SafeString | str:
-        page, name = object_page(entry), entry.object_name or public_object_id(entry)
+        page, public_id = object_page(entry), public_object_id(entry)
+        name = entry.object_name or public_id
         if not name:
             return entry.operation
         model = audited_models().get(entry.object_type)
         kind = model._meta.verbose_name if model else entry.object_type
         if not page:
             return f"{kind} {name}"
-        return format_html('{} <a class="wp-link" href="{}" title="{}">{}</a>', kind, page, name, name)
+        shown = whole_id(name) if name == public_id else name
+        return format_html('{} <a class="wp-link" href="{}" title="{}">{}</a>', kind, page, name, shown)
 
     @admin.display(description="Changed")
     def fields_changed(self, entry: AuditEntry) -> str:
@@ -117,7 +120,7 @@ class AuditEntryAdmin(AdminList):
         head = "<tr><th>Field</th><th>Before</th><th>After</th></tr>"
         return format_html('<table class="wp-table">{}{}</table>', SafeString(head), rows) if rows else NOTHING
 
-    tenant = column("Tenant", lambda entry: str(entry.tenant_id or NOTHING))
+    tenant = column("Tenant", owner_link)
 
 
 def object_page(entry: AuditEntry) -> str:

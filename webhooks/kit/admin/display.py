@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 
 NOTHING = "-"
 SHOWN_CHARACTERS = 44  # of the text of a link
+ID_END = 10  # characters of an ID that a list always shows
 Tone = Literal["plain", "info", "good", "warn", "bad"]
 
 
@@ -61,8 +62,15 @@ def link(row: Any, text: str = "") -> SafeString | str:
     if row is None:
         return NOTHING
     path = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
-    full = text or row.public_id
-    return format_html('<a class="wp-link" href="{}" title="{}">{}</a>', path, full, shortened(full))
+    if not text:
+        return format_html('<a class="wp-link" href="{}">{}</a>', path, whole_id(row.public_id))
+    return format_html('<a class="wp-link" href="{}" title="{}">{}</a>', path, text, shortened(text))
+
+
+def whole_id(text: str) -> SafeString:
+    """Return an ID whose first part a narrow list cuts by its style: IDs made at one time differ at their end."""
+    start, end = text[:-ID_END], text[-ID_END:]
+    return format_html('<span class="wp-id" title="{}"><span class="wp-id-start">{}</span>{}</span>', text, start, end)
 
 
 def shortened(text: str) -> str:

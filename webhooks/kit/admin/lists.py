@@ -15,8 +15,9 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
+from django.utils.safestring import SafeString
 
-from webhooks.kit.admin.display import show_to
+from webhooks.kit.admin.display import show_to, whole_id
 from webhooks.kit.rows import find_by_uid
 from webhooks.wire.ids import parse
 
@@ -147,8 +148,8 @@ class AdminList(AuditedAdmin, ModelAdmin):  # type: ignore[misc]
         return found | rows.filter(name__icontains=term) if self.searches_names else found
 
     @admin.display(description="ID")
-    def public_id(self, row: Any) -> str:
-        return str(row.public_id)
+    def public_id(self, row: Any) -> SafeString:
+        return whole_id(str(row.public_id))
 
 
 def find_by_id_or_uid(rows: QuerySet[Any], reference: str) -> QuerySet[Any]:

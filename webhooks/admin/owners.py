@@ -1,0 +1,40 @@
+"""Show the tenant that owns a row of the receiver. Tenants are rows of another app, which may not be installed."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import OuterRef, QuerySet, Subquery, TextField, Value
+from django.utils.safestring import SafeString
+
+from webhooks.kit.admin.display import NOTHING, link
+from webhooks.kit.rest.lookup import models_by_prefix
+from webhooks.wire.ids import public
+
+TENANT = "tnt"  # prefix of the IDs of tenants
+
+
+def with_owner_names(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """Annotate ``owner_name``, the name of the tenant, so that a list needs no query for each of its rows."""
+    tenants = models_by_prefix().get(TENANT)
+    if tenants is None:
+        return rows.annotate(owner_name=Value("", output_field=TextField()))
+    named = tenants._default_manager.filter(pk=OuterRef("tenant_id")).values("name")
+    return rows.annotate(owner_name=Subquery(named[:1], output_field=TextField()))
+
+
+def owner_link(row: Any, nobody: str = NOTHING) -> SafeString | str:
+    """Return a link to the tenant of a row with its name; its ID where no page shows it, ``nobody`` without a tenant.
+
+    Queries unless the row has an ``owner_name``.
+    """
+    key: UUID | None = row.tenant_id
+    if key is None:
+        return nobody
+    tenants = models_by_prefix().get(TENANT)
+    if tenants is None or tenants not in admin.site._registry:
+        return public(TENANT, key)
+    if "owner_name" in row.__dict__:
+        return link(tenants(pk=key), row.owner_name or public(TENANT, key))
+    owner = tenants._default_manager.filter(pk=key).first()
+    return public(TENANT, key) if owner is None else link(owner, str(owner))
