@@ -58,6 +58,14 @@ ACTIVITIES = {
     "portal-open": gettext_lazy("Opened these pages"),
 }
 """Name of a change, by the method and the name of its operation."""
+ACTIONS = {
+    "created": gettext_lazy("Created"),
+    "changed": gettext_lazy("Changed"),
+    "deleted": gettext_lazy("Deleted"),
+    "performed": gettext_lazy("Changed"),
+    "viewed": gettext_lazy("Looked at a payload"),
+}
+"""Name of what the operator or the system did."""
 HEALTH = {
     "healthy": gettext_lazy("The endpoint accepts deliveries."),
     "rejecting": gettext_lazy("The endpoint responds, and rejects most deliveries."),
@@ -185,9 +193,9 @@ def translated(text: str) -> str:
 
 
 @register.filter
-def activity(operation: str) -> str:
-    """Return what a change is called."""
-    return str(ACTIVITIES.get(operation, operation))
+def activity(entry: dict[str, Any]) -> str:
+    """Return what an entry of the audit is called: by its operation, or by what was done where that is not ours."""
+    return str(ACTIVITIES.get(entry["operation"]) or ACTIONS.get(entry["action"], entry["operation"]))
 
 
 @register.filter

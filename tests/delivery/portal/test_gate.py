@@ -6,6 +6,7 @@ from django.urls import get_resolver
 from delivery.portal import gate, opening
 from delivery.portal.gate import COOKIE, PortalPage, rates
 from delivery.portal.urls import portal_urlpatterns
+from delivery.templatetags.delivery_portal import activity
 from subscriptions.models import Endpoint, PortalLink
 from subscriptions.portal_access.links import create_link, revoke_link
 from tests.delivery.portal.sessions import portal_client, text_of
@@ -181,6 +182,13 @@ def test_changes_are_recorded_with_their_user(tenant):
     page = text_of(client.get("/portal/activity/"))
     assert "Changed an endpoint" in page
     assert "ada@example.com" in page
+
+
+def test_what_the_operator_did_is_shown_in_words():
+    """The names of the operator's pages say nothing to a customer."""
+    assert activity({"operation": "GET admin:delivery_event_change", "action": "viewed"}) == "Looked at a payload"
+    assert activity({"operation": "", "action": "changed"}) == "Changed"
+    assert activity({"operation": "PATCH endpoint-detail", "action": "changed"}) == "Changed an endpoint"
 
 
 def test_reading_pages_leaves_no_entry(tenant):
