@@ -28,7 +28,7 @@ from subscriptions.endpoints.destinations.registry import HTTP
 from subscriptions.endpoints.signing_secrets import rotate_secret
 from subscriptions.models import Endpoint, HttpSettings, SigningSecret, Subscription
 from subscriptions.search import find_endpoints
-from webhooks.kit.admin.display import NOTHING, Tone, column, link, pill, verb, when
+from webhooks.kit.admin.display import NOTHING, Tone, column, json_block, link, pill, verb, when
 from webhooks.kit.admin.filters import RelatedFilter
 from webhooks.kit.admin.lists import AdminList
 from webhooks.kit.rows import find_by_uid
@@ -271,12 +271,14 @@ class SubscriptionAdmin(AdminList):
     search_help_text = "Search by ID of a subscription, an endpoint or a tenant, or by external ID (exact)"
     fields = (
         ("public_id", "active"),
-        *(("tenant", "endpoint"), ("uid", "endpoint_labels"), "grant"),
-        *("event_types", "pattern", "transformer", "description"),
+        *(("tenant", "receiver"), ("uid", "grant")),
+        *("types", "pattern_text", "transformer_text", "description"),
         ("created", "updated"),
     )
 
     types = column("Event types", lambda row: ", ".join(row.event_types))
+    pattern_text = column("Pattern", lambda row: json_block(row.pattern, "None: every event of these types"))
+    transformer_text = column("Transformer", lambda row: json_block(row.transformer, "None: the event as it is"))
     tenant_link = column("Tenant", lambda row: link(row.tenant, row.tenant.name))
     created = column("Created", lambda row: when(row.created_at))
     updated = column("Updated", lambda row: when(row.updated_at))

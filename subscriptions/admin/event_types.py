@@ -51,7 +51,8 @@ class EventTypeAdmin(AdminList):
     fields = (
         ("name", "public_id"),
         ("owner", "group"),
-        ("state", "schema_version", "schema_check"),
+        ("state", "schema_version"),
+        "schema_check",
         "description",
         "paths",
         ("created", "updated"),

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from subscriptions.admin.actions import confirm_action, is_confirmed, run_for_each
 from subscriptions.models import Grant
 from subscriptions.routing.grants import end_grant
-from webhooks.kit.admin.display import column, link, pill, when
+from webhooks.kit.admin.display import column, json_block, link, pill, when
 from webhooks.kit.admin.lists import AdminList
 
 
@@ -21,7 +21,7 @@ class GrantAdmin(AdminList):
     fields = (
         ("public_id", "state_pill"),
         ("tenant", "grantee"),
-        *("event_types", "pattern", "description"),
+        *("types", "pattern_text", "description"),
         ("created", "ended"),
     )
     actions = ("end",)
@@ -29,6 +29,7 @@ class GrantAdmin(AdminList):
     tenant_link = column("Tenant", lambda grant: link(grant.tenant, grant.tenant.name))
     grantee_link = column("Grantee", lambda grant: link(grant.grantee, grant.grantee.name))
     types = column("Event types", lambda grant: ", ".join(grant.event_types))
+    pattern_text = column("Pattern", lambda grant: json_block(grant.pattern, "None: every event of these types"))
     state_pill = column("State", lambda grant: pill("ended", "warn") if grant.ended_at else pill("in force", "good"))
     created = column("Created", lambda row: when(row.created_at))
     ended = column("Ended", lambda grant: when(grant.ended_at))

@@ -102,6 +102,18 @@ def test_key_is_listed_with_a_link_to_its_tenant():
     )
 
 
+def test_page_of_a_subscription_shows_pattern_and_transformer_or_that_there_is_none():
+    plain = make_subscription(make_endpoint())
+    made = make_subscription(make_endpoint(), pattern={"data": {"town": ["Köln"]}}, transformer={"jsonata": "data"})
+    client = staff(superuser=True)
+    shown = client.get(reverse("admin:subscriptions_subscription_change", args=[made.pk])).text
+    assert "Köln" in shown
+    assert "jsonata" in shown
+    shown = client.get(reverse("admin:subscriptions_subscription_change", args=[plain.pk])).text
+    assert "None: every event of these types" in shown
+    assert "None: the event as it is" in shown
+
+
 def test_subscription_by_labels_is_listed_with_them():
     Subscription.objects.create(tenant=make_tenant(), endpoint_labels={"region": "eu"}, event_types=["*"])
     assert "region: eu" in staff(superuser=True).get(listing("subscription")).text

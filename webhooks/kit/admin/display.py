@@ -1,5 +1,6 @@
 """Format values as HTML for the admin's pages. Every text is escaped."""
 
+import json
 from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -104,3 +105,8 @@ def size(count: int) -> SafeString:
 def code(text: str) -> SafeString | str:
     """Return a block of preformatted text."""
     return format_html('<pre class="wp-code" tabindex="0">{}</pre>', text) if text else NOTHING
+
+
+def json_block(value: Any, nothing: str = NOTHING) -> SafeString | str:
+    """Return a value as indented JSON; ``nothing`` for none."""
+    return nothing if value is None else code(json.dumps(value, indent=2, ensure_ascii=False))
