@@ -16,11 +16,13 @@ TENANT = "tnt"  # prefix of the IDs of tenants
 
 def with_owner_names(rows: QuerySet[Any]) -> QuerySet[Any]:
     """Annotate ``owner_name``, the name of the tenant, so that a list needs no query for each of its rows."""
-    tenants = models_by_prefix().get(TENANT)
-    if tenants is None:
-        return rows.annotate(owner_name=Value("", output_field=TextField()))
-    named = tenants._default_manager.filter(pk=OuterRef("tenant_id")).values("name")
-    return rows.annotate(owner_name=Subquery(named[:1], output_field=TextField()))
+    tenants: Any = models_by_prefix().get(TENANT)
+    name: Any = Value("", output_field=TextField())
+    if tenants is not None:
+        named = tenants._default_manager.filter(pk=OuterRef("tenant_id")).values("name")
+        name = Subquery(named[:1], output_field=TextField())
+    found: QuerySet[Any] = rows.annotate(owner_name=name)
+    return found
 
 
 def owner_link(row: Any, nobody: str = NOTHING) -> SafeString | str:
@@ -31,7 +33,7 @@ def owner_link(row: Any, nobody: str = NOTHING) -> SafeString | str:
     key: UUID | None = row.tenant_id
     if key is None:
         return nobody
-    tenants = models_by_prefix().get(TENANT)
+    tenants: Any = models_by_prefix().get(TENANT)
     if tenants is None or tenants not in admin.site._registry:
         return public(TENANT, key)
     if "owner_name" in row.__dict__:

@@ -53,7 +53,8 @@ def _subject(alert: Alert) -> SafeString | str:
     name, found = alert.subject_name or alert.subject, object_of(alert.subject)
     if found is None or found[0] not in admin.site._registry:
         return name
-    return link(found[0](pk=found[1]), name)
+    model: Any = found[0]
+    return link(model(pk=found[1]), name)
 
 
 @admin.register(Alert)
