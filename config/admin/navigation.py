@@ -22,10 +22,9 @@ GROUPS: Mapping[str, Sequence[str]] = {
     "Platform": (
         *("delivery.drainreport", "delivery.heartbeat", "webhooks.auditentry", "delivery.archive", "delivery.erasure"),
     ),
-    "Access": ("auth.user", "auth.group", "otp_totp.totpdevice", "otp_static.staticdevice"),
+    "Access": ("auth.user", "auth.group"),
 }
 """The lists of each group, by the labels of their models, in this order."""
-TITLES = {"otp_totp.totpdevice": "Second factors", "otp_static.staticdevice": "Recovery codes"}  # of other packages
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
@@ -34,11 +33,10 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     A list that no group names is in the last one, so that a new page is never out of reach.
     """
     items = {
-        label: _item(TITLES.get(label, it["name"]), it["admin_url"], request)
+        it["model"]._meta.label_lower: _item(it["name"], it["admin_url"], request)
         for app in admin.site.get_app_list(request)
         for it in app["models"]
         if it.get("admin_url")
-        for label in [it["model"]._meta.label_lower]
     }
     home = reverse("admin:index")
     groups = {"": [_item("Overview", home, request) | {"active": request.path == home}]}

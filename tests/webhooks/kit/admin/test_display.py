@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 
+from django.utils.html import strip_tags
+
 from webhooks.kit.admin.display import NOTHING, code, link, pill, size, when
 from webhooks.models import Source
 
@@ -35,4 +37,11 @@ def test_link_leaves_out_https_and_keeps_other_schemes() -> None:
     row = Source()
     assert ">a.example/x</a>" in link(row, "https://a.example/x")
     assert ">http://a.example/x</a>" in link(row, "http://a.example/x")
-    assert f">{row.public_id}</a>" in link(row)
+
+
+def test_link_by_id_shows_it_whole_in_two_parts_so_that_a_list_can_cut_the_first() -> None:
+    row = Source()
+    shown = link(row)
+    assert f'title="{row.public_id}"' in shown
+    assert strip_tags(shown) == row.public_id
+    assert shown.endswith(f"</span>{row.public_id[-10:]}</span></a>")
