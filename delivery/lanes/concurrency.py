@@ -59,14 +59,14 @@ class ConcurrencyWindow:
             else:
                 self._grow(outcome.duration_ms // 1000)
 
-    def useful(self, waiting: int, unanswered_for: float = 0.0) -> int:
-        """Return how many attempts at once send ``waiting`` deliveries within SENT_WITHIN, or more.
+    def useful(self, waiting: int, unanswered_for: float = 0.0, *, within: float = SENT_WITHIN) -> int:
+        """Return how many attempts at once send ``waiting`` deliveries within so many seconds, or more.
 
-        ``unanswered_for``: seconds without a start or an end of an attempt. Before the first response that is the
-        least that a response takes.
+        ``unanswered_for``: seconds for which an attempt has been in flight without a start or an end of another.
+        Before the first response that is the least that a response takes.
         """
         latency = self.best_latency if self.best_latency < math.inf else unanswered_for
-        return math.ceil(waiting * max(latency, SHORTEST_LATENCY) / SENT_WITHIN)
+        return math.ceil(waiting * max(latency, SHORTEST_LATENCY) / within)
 
     def reset_to_one(self) -> None:
         """Reduce the window to one attempt in flight; when the breaker opens, or the endpoint asks for a pause."""

@@ -44,6 +44,7 @@ MAX_ACTIVE_LANES = 512  # lanes leased by one drain, not counting stuck ones, so
 MAX_LANES = 2_048  # lanes leased by one drain, stuck ones included: a limit on memory
 MAX_LANES_PER_TENANT = 384  # stuck ones included, so that other tenants always find a place
 LEASED_AT_ONCE = 32  # lanes leased in one turn, so that drains which are notified together share them
+MOST_AT_ONCE = 256  # the same while every turn finds more: of many lanes each needs few connections at once
 PART_LEFT = 0.25  # part of the lanes with deliveries that a busy drain leaves at a time to one with more time
 LEFT_FOR = 0.05  # seconds in which a drain leases nothing after that, so that the other one does
 STUCK_AFTER = 1.0  # seconds: a lane with attempts in flight is stuck if none has started or ended for so long
@@ -73,6 +74,7 @@ class LeasedLanes:
         self.is_notified = False
         self.count_held: Callable[[UUID], int] = lambda _: 0  # how many deliveries of an endpoint this drain holds
         self._is_crowded = False  # more lanes are due than one statement looks at
+        self._at_once = LEASED_AT_ONCE
         self._clock = clock
         self._lanes: dict[UUID, LeasedLane] = {}
         self._orphaned_attempts: Counter[UUID] = Counter()  # by endpoint: attempts in flight of lanes that were lost
@@ -124,12 +126,15 @@ class LeasedLanes:
             self._leaving.discard(endpoint_id)
 
     def lease(self) -> None:
-        """Lease due lanes as far as there are places: LEASED_AT_ONCE at most, so that other drains get some too."""
+        """Lease due lanes as far as there are places: LEASED_AT_ONCE at first, so that other drains get some too.
+
+        As long as so many were due, the next turn leases twice as many, up to MOST_AT_ONCE.
+        """
         if time.monotonic() < self._lease_after or not (self.lane_available or self._clock.is_due("lease", POLL_EVERY)):
             return
         self.lane_available = False
         places = self._free_places()
-        limit = min(places, LEASED_AT_ONCE)
+        limit = min(places, self._at_once)
         asked_at = time.monotonic()
         leased: LeaseResult | None = None
         taken = count = 0
@@ -150,7 +155,9 @@ class LeasedLanes:
         self._is_crowded = leased is not None and leased.is_crowded
         if leased is None and self._clock.is_due("clock", READ_CLOCK_EVERY):
             self._set_clock(database_now(), asked_at)
-        if 0 < limit <= count and taken < places:
+        has_more = 0 < limit <= count
+        self._at_once = min(self._at_once * 2, MOST_AT_ONCE) if has_more else LEASED_AT_ONCE
+        if has_more and taken < places:
             self.lane_available = True  # others may be due
             return
         is_full = places <= 0 or taken == places

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from delivery import telemetry
 from delivery.lanes.clock import Clock
+from delivery.lanes.concurrency import SENT_WITHIN
 from delivery.lanes.lane import LeasedLane
 from delivery.lanes.leased_lanes import LeasedLanes
 from delivery.lanes.state_log import StateLog, state_of
@@ -33,6 +34,7 @@ from webhooks.wire.ids import new_id
 SUBMIT_BATCH = 32  # attempts composed before they are sent
 FEWEST_USEFUL = 2  # attempts in flight to one endpoint that are never too many
 ENOUGH_IN_FLIGHT = 256  # attempts in flight in one drain with which it always has something to do
+FEW_LANES = 32  # lanes of one drain; of more, each may take longer, since all of them are sent meanwhile
 
 
 class Dispatcher:
@@ -126,9 +128,12 @@ class Dispatcher:
         if places <= FEWEST_USEFUL or not lane.may_hold(now) or lane.target.kind != HTTP:
             return places
         waiting = self.ahead.count(lane.target.endpoint_id) + lane.in_flight
-        useful = lane.window.useful(waiting, now - lane.last_active_at)
-        share = ENOUGH_IN_FLIGHT // max(len(self._lanes), 1)
-        return max(min(places, max(share, useful, FEWEST_USEFUL) - lane.in_flight), 0)
+        lanes = max(len(self._lanes), 1)
+        unanswered_for = now - lane.last_active_at if lane.in_flight else 0.0
+        useful = lane.window.useful(waiting, unanswered_for, within=SENT_WITHIN * max(lanes / FEW_LANES, 1.0))
+        share = ENOUGH_IN_FLIGHT // lanes
+        fewest = min(FEWEST_USEFUL, max(share, 1))
+        return max(min(places, max(share, useful, fewest) - lane.in_flight), 0)
 
     def _prepare(self, held: Held, lane: LeasedLane, now: float) -> tuple[InFlight, object] | None:
         """Compose the request for a transport, which alone keeps the body; None if there is nothing to send."""

@@ -261,7 +261,7 @@ def test_lanes_of_inactive_endpoints_do_not_end_the_search_for_others(monkeypatc
         make_lane(make_endpoint(state="paused"), due_at=now() - timedelta(hours=1))
     active = make_lane(make_endpoint(), due_at=now())
     lanes = LeasedLanes(Clock())
-    for _ in range(3):
+    for _ in range(2):  # the second time it looks at twice as many
         assert lanes.lane_available
         lanes.lease()
     assert lanes.get(active.endpoint_id) is not None
