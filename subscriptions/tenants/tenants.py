@@ -81,7 +81,7 @@ def of_same_name(tenant: Tenant) -> QuerySet[Tenant]:
 
 
 def name_warnings(tenant: Tenant) -> list[str]:
-    """Return what to tell whoever has created or renamed a tenant: that its name is also that of others."""
+    """Return the warnings for a tenant that was created or renamed: that others have its name."""
     others = ", ".join(it.public_id for it in of_same_name(tenant))
     return [f"name: This is also the name of {others}; a uid tells tenants apart."] if others else []
 

@@ -25,14 +25,16 @@ def with_owner_names(rows: QuerySet[Any]) -> QuerySet[Any]:
     return found
 
 
-def owner_link(row: Any, nobody: str = NOTHING) -> SafeString | str:
-    """Return a link to the tenant of a row with its name; its ID where no page shows it, ``nobody`` without a tenant.
+def owner_link(row: Any, without_tenant: str = NOTHING) -> SafeString | str:
+    """Return a link to the tenant of a row with its name, or its ID where no page shows it.
+
+    ``without_tenant``: what is returned if the row has none.
 
     Queries unless the row has an ``owner_name``.
     """
     key: UUID | None = row.tenant_id
     if key is None:
-        return nobody
+        return without_tenant
     tenants: Any = models_by_prefix().get(TENANT)
     if tenants is None or tenants not in admin.site._registry:
         return public(TENANT, key)
