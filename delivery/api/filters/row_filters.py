@@ -45,6 +45,8 @@ def filter_errors() -> Iterator[None]:
         faults = {name: [ErrorDetail(str(fault), fault.code)] for name, fault in error.faults.items()}
         raise ValidationError({"filter": faults}) from error
     except ValueError as error:
+        if len(error.args) != 2:  # not about a field, but a fault of ours
+            raise
         field, reason = error.args
         raise ValidationError({"filter": {field: [reason]}}) from error
 

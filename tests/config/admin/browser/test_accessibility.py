@@ -45,8 +45,7 @@ def paths() -> list[str]:
     _, rows = make_rows()
     models = list(admin.site._registry)
     with_rows = [it for it in models if it not in WITHOUT_ROWS]
-    # The form of masks is wider than a phone.
-    asking = [it.address for it in verbs(rows) if it.name not in (*ONLY_SHOW, "subscriptions_endpoint_masks")]
+    asking = [it.address for it in verbs(rows) if it.name not in ONLY_SHOW]
     found = [
         reverse("admin:index"),
         reverse("second-factor"),
