@@ -30,8 +30,10 @@ def read_by(app: str) -> set[str]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "settings":
                 names.add(node.attr)
-            if isinstance(node, ast.Call) and ast.unparse(node).startswith("getattr(settings, '"):
-                names.add(ast.literal_eval(node.args[1]))
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "getattr":
+                owner, name, *_ = node.args
+                if ast.unparse(owner) == "settings" and isinstance(name, ast.Constant):
+                    names.add(name.value)
     return {name for name in names if name.isupper() and not OF_DJANGO.match(name)}
 
 
