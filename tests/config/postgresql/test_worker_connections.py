@@ -10,6 +10,7 @@ from django.db import connection, transaction
 
 from config.celery import app
 from config.postgresql.worker_connections import TASKS
+from webhooks.kit.sql import allow_all_plans, force_index_plans
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -52,6 +53,24 @@ def test_celery_closes_connections_after_many_tasks_only() -> None:
 
 def test_tasks_share_a_session() -> None:
     assert run_between_signals(session) == run_between_signals(session)
+
+
+def plan_cache_mode() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW plan_cache_mode")
+        return str(cursor.fetchone()[0])
+
+
+def test_statements_are_planned_anew_in_each_task() -> None:
+    """The settings of one task, as those of a drain, are not those of the next."""
+
+    def drain() -> str:
+        before = plan_cache_mode()
+        force_index_plans()
+        allow_all_plans()
+        return before
+
+    assert [run_between_signals(it) for it in (drain, plan_cache_mode)] == ["force_custom_plan"] * 2
 
 
 def test_task_after_the_end_of_its_session_has_a_new_one() -> None:
