@@ -47,7 +47,7 @@ OPTIONS: dict[str, Any] = {  # of uvicorn
 
 
 class QuietServer(uvicorn.Server):
-    """uvicorn's server, which looks whether it is to stop once a second and when it is told to, not ten times."""
+    """Check whether the server has to stop once a second and at each signal; uvicorn checks ten times a second."""
 
     _loop: asyncio.AbstractEventLoop | None = None
 

@@ -44,7 +44,7 @@ class Operation:
     is_audited: bool = True
     """False: it changes nothing that has entries, such as a preview, or publishes."""
     note: str = ""
-    """What is done to the object, in the words of a page; the entries of triggers on tables of work have it."""
+    """The action in words, as the page shows it. Entries that triggers write for such rows have it too."""
     changed: int | None = None
     """How many objects it has changed, and ``unchanged``: left as they were; None: it does not say."""
     unchanged: int = 0

@@ -67,7 +67,7 @@ class ScopedView(StrictView, GenericAPIView[M]):
     required_permissions: ClassVar[Mapping[str, str]] = {}
     """The permission that a caller with a role needs for a method, if it is not that to view or change these rows."""
     subject: Model | None = None
-    """What the payloads in the response belong to, if that is one row: the one that the path names."""
+    """The row that the path names, if all payloads in the response belong to it."""
 
     def tenant_id(self) -> UUID | None:
         """Return the tenant of the request; None: all tenants, for platform keys."""

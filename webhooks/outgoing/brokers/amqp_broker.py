@@ -70,6 +70,16 @@ def connection_problems(connection: BrokerConnection) -> dict[str, str]:
     return problems
 
 
+def _socket_settings() -> dict[int, int]:
+    """Return the TCP options of a connection, as far as this system has them.
+
+    The library sets each option to the value that it has just read. For TCP_MAXSEG that is refused where the broker has
+    sent something already and the segments are large, as on loopback; 0 is the system's default.
+    """
+    settings = {"TCP_USER_TIMEOUT": USER_TIMEOUT, "TCP_MAXSEG": 0}
+    return {getattr(socket, name): value for name, value in settings.items() if hasattr(socket, name)}
+
+
 def _limited(read: Callable[..., bytes]) -> Callable[..., bytes]:
     """Return a function that reads from the socket as ``read`` does, and refuses to read more than a frame has."""
 
@@ -132,7 +142,7 @@ class Broker(Failing):
             frame_handler=self.frame_handler,
             on_blocked=self._on_blocked,
             on_unblocked=self._on_unblocked,
-            socket_settings={socket.TCP_USER_TIMEOUT: USER_TIMEOUT} if hasattr(socket, "TCP_USER_TIMEOUT") else {},
+            socket_settings=_socket_settings(),
         )
         make = prepared.Transport
 
