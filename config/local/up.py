@@ -10,30 +10,20 @@ import signal
 import sys
 import urllib.request
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import kombu.transport.redis  # noqa: F401 (loaded for the programs, like the modules above)
-import structlog
 from django.conf import settings
-from django.db import Error, connection
-from django.utils.module_loading import import_string
-from kombu.connection import Connection as BrokerConnection
 
 from config import env, machine
 from config.celery import app
-from config.local.first_login import FirstLogin
 from config.local.forked import ForkedProcess
 from config.local.launch import PROGRAMS, CannotRun, Launch, address
+from config.local.preparation import Preparation
 from config.local.process_guard import PULSES, ProcessGuard
 from config.local.stuck import StuckWatch
 from config.local.supervise import Child, CrashLoop, Process, Supervisor
-from config.ops.migrations import missing_migrations
-from config.postgresql.pooled_requests import shares_sessions
-from webhooks.encryption.check import keys_problem
 from webhooks.kit.encryption import decrypt, encrypt
 from webhooks.kit.process.free_memory import return_free_memory
 
@@ -41,8 +31,6 @@ DRAIN_WITHIN = 25.0  # seconds for workers to stop: an attempt may take 15, then
 STOP_WITHIN = 10.0  # seconds for other programs and servers to stop
 ATTACH_EVERY = 2.0  # seconds between two checks that the keepers of the embedded servers run
 READY_EVERY = 0.02  # seconds between two requests of the probe, until it is ready
-MIGRATE = "config.upgrade.run.migrate_at_start"  # loaded in the fork that migrates, which ends: it takes some MiB
-log = structlog.get_logger("waypost.up")
 PROGRAM_MODULES = (  # what the programs import when they run
     "celery.app.amqp",
     "celery.app.control",
@@ -72,12 +60,14 @@ PROGRAM_MODULES = (  # what the programs import when they run
 )
 
 
-def run(launch: Launch) -> None:
-    """Run the platform until SIGINT or SIGTERM. Raises CannotRun."""
+def run(launch: Launch, check: Callable[[], None]) -> None:
+    """Run the platform until SIGINT or SIGTERM. Raises CannotRun, and what `check` raises if the settings are wrong."""
     launch.await_servers()
-    preparation = Preparation(Path(settings.WAYPOST_DATA))
-    load_programs()
-    login = preparation.login()
+    with Preparation(Path(settings.WAYPOST_DATA)) as preparation:
+        check()
+        preparation.permit()
+        load_programs()
+        login = preparation.login()
     listener = None if launch.listener is None else launch.listener.fileno()
     children = programs(launch.host, launch.port, listener, launch.programs)
     supervisor = Supervisor(children, ProcessGuard(launch.family), sys.stdout.isatty())
@@ -97,77 +87,6 @@ def load_programs() -> None:
     decrypt(encrypt(""))  # OpenSSL takes 6 MiB when it is used for the first time
     return_free_memory()
     gc.freeze()
-
-
-# --- before the programs start ---------------------------------------------------------------------------------
-
-
-class Preparation:
-    """Migrate and create the login in a fork, while this process loads the programs.
-
-    The connections and the migrations are gone with the fork.
-    """
-
-    def __init__(self, data: Path) -> None:
-        context = get_context("fork")
-        self._reader, writer = context.Pipe(duplex=False)
-        self._process = context.Process(target=_prepare_and_report, args=(data, writer))
-        self._process.start()
-        writer.close()
-
-    def login(self) -> str:
-        """Wait for the end, and return the login. Raises CannotRun."""
-        try:
-            login, error = self._reader.recv()
-        except EOFError:
-            login, error = "", "the preparation of the database ended without a result"
-        self._reader.close()
-        self._process.join()
-        if error:
-            raise CannotRun(error)
-        return str(login)
-
-
-def _prepare_and_report(data: Path, writer: "Connection[tuple[str, str], None]") -> None:
-    try:
-        _check_servers()
-        with ThreadPoolExecutor(1) as beside:  # hashing takes half a second of a processor, and no interpreter's lock
-            login = FirstLogin(data, beside)
-            _migrate()
-            if problem := keys_problem():
-                raise CannotRun(problem)
-            writer.send((login.created(), ""))
-    except CannotRun as error:
-        writer.send(("", str(error)))
-
-
-def _check_servers() -> None:
-    try:
-        connection.ensure_connection()
-    except Error as error:
-        raise CannotRun(f"DATABASE_URL: {_first_line(error)}") from None
-    if not settings.WAYPOST_EMBEDDED_DATABASE and shares_sessions(connection.get_connection_params()):
-        raise CannotRun(
-            "DATABASE_URL: a pooler in transaction mode keeps no session, which workers need; "
-            "name the server itself in WAYPOST_DIRECT_DATABASE_URL"
-        )
-    try:
-        with BrokerConnection(settings.CELERY_BROKER_URL, connect_timeout=3) as broker:
-            broker.ensure_connection(max_retries=1, interval_start=0, timeout=3)
-    except Exception as error:  # the error's class depends on the broker
-        raise CannotRun(f"REDIS_URL: {_first_line(error)}") from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def _migrate() -> None:
-    if not missing_migrations():
-        return
-    migrate_at_start: Callable[[Callable[[str], None]], str] = import_string(MIGRATE)
-    if problem := migrate_at_start(lambda line: log.info("migrating", step=line.strip())):
-        raise CannotRun(problem)
 
 
 # --- the programs ----------------------------------------------------------------------------------------------

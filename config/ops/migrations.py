@@ -20,6 +20,11 @@ def missing_migrations() -> list[tuple[str, str]]:
     return [(label, name) for label in labels for name in _names(label) if (label, name) not in applied]
 
 
+def is_empty_database() -> bool:
+    """Return whether no migration was ever applied."""
+    return not MigrationRecorder(connection).applied_migrations()
+
+
 def _names(app_label: str) -> list[str]:
     """Return the names of an app's migrations: the modules in its package of migrations."""
     package, _ = MigrationLoader.migrations_module(app_label)

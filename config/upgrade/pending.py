@@ -6,7 +6,6 @@ from django.db import connection
 from django.db.migrations import Migration
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
-from django.db.migrations.recorder import MigrationRecorder
 
 from config.upgrade.hazards import Hazard, Kind, hazards_of, irreversible
 
@@ -73,11 +72,6 @@ def why_offline(migration: Migration, hazards: list[Hazard], rows: dict[str, int
 
 def _note(hazards: list[Hazard]) -> str:
     return "; ".join(it.text for it in hazards if it.kind is not Kind.BREAKS)
-
-
-def is_empty_database() -> bool:
-    """Return whether no migration was ever applied."""
-    return not MigrationRecorder(connection).applied_migrations()
 
 
 def rows_by_table() -> dict[str, int]:

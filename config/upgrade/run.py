@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from django.core.management import call_command
+from django.db import connection
 
 from config.backup.directory import back_up
 from config.backup.postgresql import BackupFailed
 from config.doctor.finding import Finding, Level
+from config.ops.migrations import is_empty_database
 from config.upgrade import checks, versions
 from config.upgrade.apply import CannotApply, Report, announce_begin, announce_end, apply, exclusively
+from config.upgrade.empty_database import create_tables
 from config.upgrade.models import InstalledVersion
-from config.upgrade.pending import PendingMigration, is_empty_database, pending_migrations
+from config.upgrade.pending import PendingMigration, pending_migrations
 
 PATIENCE = 300.0  # seconds that a migration may wait for its lock, pauses between attempts included
 OWN_APP = InstalledVersion._meta.app_label
@@ -72,7 +74,9 @@ def upgrade(options: Options, report: Report) -> None:
 def _install(report: Report) -> None:
     """Create the tables of an empty database, where nothing has to wait."""
     report("the database is empty: its tables are created")
-    call_command("migrate", verbosity=0, interactive=False)
+    announce_begin()
+    create_tables(connection)
+    announce_end()
     versions.complete(versions.begin({}, ""))
 
 

@@ -13,13 +13,14 @@ class Command(BaseCommand):
     """Run the platform."""
 
     help = "Runs the whole platform until Ctrl-C: servers, migrations, web, workers and schedule."
+    requires_system_checks = ()  # they run while an empty database gets its tables
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         launch.add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            up.run(launch.current())
+            up.run(launch.current(), self.check)
         except launch.CannotRun as error:
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:
