@@ -1,9 +1,12 @@
 """Map every URL of the platform to its view."""
 
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 
 from django.contrib import admin
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.templatetags.static import static
 from django.urls import URLPattern, include, path
 from django.views.generic import RedirectView
@@ -25,11 +28,20 @@ def identity_provider_urls() -> list[URLPattern]:
     """Return the routes of the sign-in by an identity provider; none without the extra ``oidc``."""
     if find_spec("mozilla_django_oidc") is None:
         return []
-    provider = import_module("config.access.identity_provider")
     return [
-        path("admin/sign-in/", provider.start, name="oidc_authentication_init"),
-        path("admin/sign-in/callback/", provider.callback, name="oidc_authentication_callback"),
+        path("admin/sign-in/", _identity_provider("start"), name="oidc_authentication_init"),
+        path("admin/sign-in/callback/", _identity_provider("callback"), name="oidc_authentication_callback"),
     ]
+
+
+def _identity_provider(name: str) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Return a view whose module, and the libraries of its extra, are loaded when it is used."""
+
+    def view(request: HttpRequest) -> HttpResponseBase:
+        found: HttpResponseBase = getattr(import_module("config.access.identity_provider"), name)(request)
+        return found
+
+    return view
 
 
 api = [

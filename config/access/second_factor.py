@@ -2,9 +2,9 @@
 
 import secrets
 from base64 import b32encode
+from importlib import import_module
 from typing import Any
 
-import segno
 from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
@@ -98,6 +98,7 @@ def _page(
     request: HttpRequest, *, device: TOTPDevice | None = None, is_new: bool = False, **shown: Any
 ) -> HttpResponse:
     if device is not None and is_new:
+        segno = import_module("segno")  # a MiB that all programs would share, for one page
         qr_code = segno.make(device.config_url, micro=False).svg_inline(scale=5, dark="#111", light="#fff")
         shown |= {"qr_code": SafeString(qr_code), "key": b32encode(device.bin_key).decode()}
     context = {**admin.site.each_context(request), "title": "Second factor", "is_new": is_new, **shown}

@@ -17,9 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from config import env
-from config.local import embedded
+from config.local import embedded, lean_imports
 from config.local.embedded.user_lock import take
-from config.local.lean_imports import load_structlog
 from config.local.process_guard import FAMILY
 from config.local.process_title import PADDING, TITLE_ROOM, set_title
 from config.local.supervise import end_leftovers
@@ -125,8 +124,9 @@ def begin(words: Sequence[str]) -> None:
     if not os.environ.get(FAMILY, "").startswith(f"{family}{PADDING}"):
         _replace_process(family, address(options.host, options.port))
     set_title(["python", *sys.argv])
-    load_structlog()
+    lean_imports.load("structlog")
     _begun.append(_launch(options.host, options.port, data, family, programs))
+    lean_imports.load_all()
 
 
 def _replace_process(family: str, public_url: str) -> None:

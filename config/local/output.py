@@ -5,6 +5,7 @@ the text of a line of JSON.
 """
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -17,14 +18,28 @@ def print_text(names: Sequence[str], name: str, line: str, *, colour: bool) -> N
     prefix = f"{name:<{max(map(len, names))}} |"
     if colour:
         prefix = f"\033[{COLOURS[(['up', *names]).index(name) % len(COLOURS)]}m{prefix}\033[0m"
-    sys.stdout.write(f"{prefix} {line}\n")
-    sys.stdout.flush()
+    _write(f"{prefix} {line}\n")
 
 
 def print_json(name: str, line: str) -> None:
     """Print a line of JSON as it is, and any other line as one."""
-    sys.stdout.write(f"{line if line.startswith('{') and line.endswith('}') else _as_json(name, line)}\n")
-    sys.stdout.flush()
+    _write(f"{line if line.startswith('{') and line.endswith('}') else _as_json(name, line)}\n")
+
+
+def _write(text: str) -> None:
+    """Write to the standard output, or leave it out: nobody reads it any more, or its disk is full.
+
+    The platform works on, and can be stopped: Ctrl-C also ends `tee`, which may read this output.
+    """
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    except OSError:
+        return
 
 
 def _as_json(name: str, line: str) -> str:

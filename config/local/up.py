@@ -25,7 +25,7 @@ from config.local.process_guard import PULSES, ProcessGuard
 from config.local.stuck import StuckWatch
 from config.local.supervise import Child, CrashLoop, Process, Supervisor
 from webhooks.kit.encryption import decrypt, encrypt
-from webhooks.kit.process.free_memory import return_free_memory
+from webhooks.kit.process.free_memory import return_free_memory, return_pages_of_files
 
 DRAIN_WITHIN = 25.0  # seconds for workers to stop: an attempt may take 15, then its result is settled
 STOP_WITHIN = 10.0  # seconds for other programs and servers to stop
@@ -155,6 +155,7 @@ def _supervise(supervisor: Supervisor, launch: Launch, login: str) -> None:
             launch.attach()
             if not ready and (ready := not probes or _is_ready(probes)):
                 supervisor.print_line("up", _announcement(launch, where, login))
+                return_pages_of_files()
     except CrashLoop as error:
         raise CannotRun(str(error)) from None
     finally:

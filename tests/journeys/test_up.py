@@ -32,6 +32,17 @@ def test_up_starts_everything_and_sigterm_stops_it(platform: Platform) -> None:
     assert "Traceback" not in "".join(platform.lines)
 
 
+def test_up_whose_output_nobody_reads_any_more_stops_with_everything(platform: Platform) -> None:
+    """As with `manage.py up | tee log`: Ctrl-C ends both, and `tee` is the faster one."""
+    process = platform.up()
+    platform.until_ready()
+    assert process.stdout
+    process.stdout.close()
+    process.terminate()
+    assert process.wait() == 0
+    assert platform.processes() == []
+
+
 def test_up_on_the_data_of_another_platform_fails_in_one_line(platform: Platform) -> None:
     platform.up()
     platform.until_ready()
