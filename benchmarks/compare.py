@@ -3,6 +3,9 @@
 Both trees run on this machine at the same time and are measured in turns by the rows of this tree: base, ours, ours,
 base, and so on. `comparison.py` has the rule. The table is printed and written to `benchmarks/out/compare.md`. The exit
 status is 1 if a figure became worse or a row of this tree failed, 2 if the commit cannot be run.
+
+`--base-env NAME=VALUE` runs the base with another setting: with HEAD as the commit, the table says what that setting
+costs, or saves.
 """
 
 import argparse
@@ -13,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.bench import Bench
 from benchmarks.comparison import Change, Measured, changes
-from benchmarks.deployment import Deployment
+from benchmarks.deployment import UNCHANGED, Deployment
 from benchmarks.report import number
 from benchmarks.result import Result
 from benchmarks.rows import ROWS, Row, publishing
@@ -34,10 +37,11 @@ def main() -> int:
     rows = [row for row in ROWS if row.name in (arguments.only or CHOSEN)]
     try:
         with place() as where:
-            base = check_out(arguments.commit, where.directory)
-            print(f"This tree and {base.name}: {len(rows)} rows, {arguments.rounds} rounds.", flush=True)
+            base, environment = check_out(arguments.commit, where.directory), dict(arguments.base_env)
+            name = " ".join([base.name, *(f"{key}={value}" for key, value in environment.items())])
+            print(f"This tree and {name}: {len(rows)} rows, {arguments.rounds} rounds.", flush=True)
             sides = {
-                "base": _bench(where, base, quick=not arguments.full),
+                "base": _bench(where, base, quick=not arguments.full, environment=environment),
                 "here": _bench(where, working_tree(), quick=not arguments.full),
             }
             measured = measure_in_turns(rows, sides, arguments.rounds)
@@ -45,7 +49,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     found = [change for one in measured for change in changes(one)]
-    text = table(base.name, found, measured)
+    text = table(name, found, measured)
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "compare.md").write_text(text)
     print("", text, sep="\n")
@@ -57,8 +61,11 @@ def status(found: Sequence[Change], measured: Sequence[Measured]) -> int:
     return int(any(change.verdict == "worse" for change in found) or any("here" in one.failures for one in measured))
 
 
-def _bench(where: Place, tree: Tree, quick: bool) -> Bench:
-    return where.bench(lambda directory: Deployment(directory, where.start, tree.root, tree.python), quick)
+def _bench(where: Place, tree: Tree, quick: bool, environment: Mapping[str, str] = UNCHANGED) -> Bench:
+    def launch(directory: Path) -> Deployment:
+        return Deployment(directory, where.start, tree.root, tree.python, environment)
+
+    return where.bench(launch, quick)
 
 
 class Progress:
@@ -145,8 +152,25 @@ def _parser() -> argparse.ArgumentParser:
         help=f"a row; repeatable (default: {', '.join(CHOSEN)})",
     )
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"pairs of measurements for each row ({ROUNDS})")
+    parser.add_argument(
+        "--base-env",
+        action="append",
+        default=[],
+        type=_variable,
+        metavar="NAME=VALUE",
+        help="an environment variable of the base only; repeatable",
+    )
     parser.add_argument("--full", action="store_true", help="use the sizes of the full run")
     return parser
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name.isidentifier() and equals):
+        raise argparse.ArgumentTypeError("must be NAME=VALUE, such as WAYPOST_METRICS=no")
+    if name in Deployment.FIXED:
+        raise argparse.ArgumentTypeError(f"{name} must not be set: each side has files and servers of its own")
+    return name, value
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import psycopg
@@ -27,6 +29,7 @@ TABLES = [
     *("webhooks_receipt", "subscriptions_subscription", "subscriptions_signingsecret", "subscriptions_secret"),
     *("subscriptions_httpsettings", "subscriptions_endpoint"),
 ]
+UNCHANGED: Mapping[str, str] = MappingProxyType({})  # environment
 FOUND = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname = ANY(%s)"
 NEW_ROUTES = """UPDATE subscriptions_tenant SET routes_version = nextval('subscriptions_routes_version')"""
 DATABASE = """import json; from django.conf import settings
@@ -40,9 +43,20 @@ class Deployment(System):
      + (SELECT count(*) FROM delivery_delivery WHERE state = 'sending')"""  # each has an index of its own
     ATTEMPTS = "SELECT count(*) FROM delivery_attempt"
     EXTERNAL: ClassVar[tuple[str, ...]] = ("DATABASE_URL", "REDIS_URL", "WAYPOST_ENV")
+    FIXED: ClassVar[tuple[str, ...]] = (*EXTERNAL, "WAYPOST_DATA")  # each platform has files and servers of its own
 
-    def __init__(self, directory: Path, start: Start, root: Path = ROOT, python: str = sys.executable) -> None:
-        """Start the platform of the tree `root` and create a tenant. Raises RuntimeError if it does not start."""
+    def __init__(
+        self,
+        directory: Path,
+        start: Start,
+        root: Path = ROOT,
+        python: str = sys.executable,
+        environment: Mapping[str, str] = UNCHANGED,
+    ) -> None:
+        """Start the platform of the tree `root` and create a tenant. Raises RuntimeError if it does not start.
+
+        `environment`: variables of this platform only, none of `FIXED`.
+        """
         directory.chmod(0o711)  # the embedded servers run as another user, if we are root
         self.data = directory / "data"
         self._directory, self._start, self._root, self._python = directory, start, root, python
@@ -52,6 +66,7 @@ class Deployment(System):
             "WAYPOST_ALLOW_NETWORKS": "127.0.0.0/8",
             "WAYPOST_LOG_LEVEL": "WARNING",
             "DJANGO_SETTINGS_MODULE": "config.settings",
+            **environment,
         }
         self.restart()
         self.api_key = self.create_tenant("bench")

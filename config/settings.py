@@ -91,6 +91,7 @@ OIDC_RP_CLIENT_ID = env.text("WAYPOST_OIDC_CLIENT_ID", "")
 OIDC_RP_CLIENT_SECRET = env.text("WAYPOST_OIDC_CLIENT_SECRET", "")
 WAYPOST_AUDIT_DAYS = env.integer("WAYPOST_AUDIT_DAYS", 400, maximum=36_500)  # that entries are kept; 0: for good
 WAYPOST_AUDIT_EACH_LOOK = env.flag("WAYPOST_AUDIT_EACH_LOOK", False)  # of tenants' own keys too, at payloads
+WAYPOST_METRICS = env.flag("WAYPOST_METRICS", True)  # for Prometheus, at /metrics
 WAYPOST_METRICS_BY = env.choice("WAYPOST_METRICS_BY", ("none", "tenant", "endpoint"), "none")  # labels of metrics
 WAYPOST_PORTAL_FRAME_ANCESTORS = env.origins("WAYPOST_PORTAL_FRAME_ANCESTORS")  # whose pages may embed the portal
 WAYPOST_PORTAL_KEYS = env.signing_keys("WAYPOST_PORTAL_KEYS")  # with which your application signs links to the portal

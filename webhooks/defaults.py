@@ -23,6 +23,7 @@ DEFAULTS: dict[str, Any] = {
     "WAYPOST_NAME_SERVERS": [],  # those of resolv.conf
     "WAYPOST_LOOKUPS_PER_TENANT": 16,  # at the same time in one process
     "WAYPOST_CALLS_PER_TENANT": 16,
+    "WAYPOST_METRICS": True,  # are counted
     "WAYPOST_METRICS_BY": "none",  # no labels for tenants and endpoints
     # processes
     "WAYPOST_PREPARE_STATEMENTS": False,  # a pooler in transaction mode may stand before the database

@@ -5,8 +5,10 @@ from typing import Any
 from django.db.backends.signals import connection_created
 
 from webhooks.kit.metrics.database_errors import counting_errors
+from webhooks.kit.metrics.switch import only_if_on
 
 
+@only_if_on
 def connect_signals() -> None:
     """Count the errors of each connection that is opened from now on."""
     connection_created.connect(_count, dispatch_uid="statement_errors")

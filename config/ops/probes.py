@@ -3,7 +3,8 @@
 /healthz    200 while the process runs; checks nothing else, so that a database failure does not restart web processes
 /readyz     200 if database, migrations and encryption keys are ready, else 503; the body has the state of each, and
             of what this machine can do without: the broker, and the programs that run on any machine
-/metrics    the counters of all processes of this machine, and figures of the platform, in the format of Prometheus
+/metrics    the counters of all processes of this machine, and figures of the platform, in the format of Prometheus;
+            404 where the setting WAYPOST_METRICS is off
 
 Anyone who can reach them may request them, so readiness and metrics are computed at most once a second.
 """
@@ -12,7 +13,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.db import connection
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotFound, JsonResponse
 from django.views.decorators.http import require_safe
 from kombu.connection import Connection
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -25,6 +26,7 @@ from webhooks.kit.caches.timed_cache import SingleFlight
 
 BROKER_TIMEOUT = 1.0  # seconds to connect to the broker
 _OK = "ok"
+_NO_METRICS = "There are no metrics: the setting WAYPOST_METRICS is off.\n"
 
 
 @require_safe
@@ -96,5 +98,7 @@ readiness = SingleFlight(_states)  # one entry, under the key ""
 
 @require_safe
 def metrics(_request: HttpRequest) -> HttpResponse:
-    """Return the metrics of this machine's processes, and of the platform."""
+    """Return the metrics of this machine's processes, and of the platform; 404 where they are switched off."""
+    if not settings.WAYPOST_METRICS:
+        return HttpResponseNotFound(_NO_METRICS, content_type="text/plain; charset=utf-8")
     return HttpResponse(exposition.get(""), content_type=CONTENT_TYPE_LATEST)

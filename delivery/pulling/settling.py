@@ -26,6 +26,7 @@ from delivery.sql.pulled.settle_pulled import settle_locked
 from delivery.sql.settle import Settlement
 from delivery.transports.outcome import Failure, Outcome
 from webhooks.kit.metrics.broken_down import breakdown
+from webhooks.kit.metrics.switch import only_if_on
 from webhooks.wire.ids import new_id
 
 MAX_REASON = 16 * 1024  # bytes of a consumer's reason that are recorded
@@ -86,6 +87,7 @@ def settle(attempts: Sequence[PulledAttempt]) -> list[Settlement]:
     return settled
 
 
+@only_if_on
 def _count_for_prometheus(attempts: Iterable[PulledAttempt]) -> None:
     counts = Counter(
         (

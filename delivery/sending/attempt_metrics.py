@@ -16,10 +16,12 @@ from delivery.lanes.lane import LeasedLane
 from delivery.sending.settlement import Ended
 from delivery.sql.claim import Claimed
 from webhooks.kit.metrics.broken_down import breakdown
+from webhooks.kit.metrics.switch import only_if_on
 
 FAST_MS = 1_000  # milliseconds that an attempt to a healthy endpoint takes at most
 
 
+@only_if_on
 def count_attempts(settled: Iterable[tuple[UUID, Sequence[Ended], LeasedLane | None]]) -> None:
     """Count attempts by endpoint; the lane of one is None if it is not leased here any more."""
     outcomes: Counter[tuple[str, ...]] = Counter()

@@ -93,6 +93,35 @@ def test_compare_measures_a_commit_and_this_tree_and_prints_the_table(repository
     assert "Too few rounds to judge" in written
 
 
+def test_variable_of_the_base_reaches_the_base_only_and_is_named(repository: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks.compare", "HEAD", "--rounds", "1", "--only", "hot-endpoint"]
+    variable = "WAYPOST_WEB_WORKERS=several"
+    environment = {**os.environ, "PYTHONPATH": ""}
+    done = run([*command, "--base-env", variable], cwd=repository, env=environment, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f" {variable}: 1 rows, 1 rounds." in done.stdout
+    assert "Warming up, base: FAILED" in done.stdout
+    assert "WAYPOST_WEB_WORKERS must be an integer" in done.stdout
+    assert "Warming up, here: " in done.stdout
+    assert "here: FAILED" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("variable", "problem"),
+    [
+        ("WAYPOST_METRICS", "must be NAME=VALUE, such as WAYPOST_METRICS=no"),
+        ("=no", "must be NAME=VALUE, such as WAYPOST_METRICS=no"),
+        ("DATABASE_URL=postgresql://x/y", "DATABASE_URL must not be set: each side has files and servers of its own"),
+        ("WAYPOST_DATA=/tmp", "WAYPOST_DATA must not be set: each side has files and servers of its own"),
+    ],
+)
+def test_variable_that_cannot_be_set_is_refused(variable: str, problem: str) -> None:
+    command = [sys.executable, "-m", "benchmarks.compare", "HEAD", "--base-env", variable]
+    done = run(command, cwd=ROOT, text=True)
+    assert done.returncode == 2
+    assert done.stderr.endswith(f"argument --base-env: {problem}\n")
+
+
 def test_unknown_commit_is_reported_with_status_2(repository: Path) -> None:
     done = run([sys.executable, "-m", "benchmarks.compare", "nonsense"], cwd=repository, text=True)
     assert done.returncode == 2

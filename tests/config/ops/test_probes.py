@@ -81,6 +81,13 @@ def test_metrics_are_in_the_prometheus_text_format(client: Client) -> None:
     assert response["Content-Type"].startswith("text/plain")
 
 
+@override_settings(WAYPOST_METRICS=False)
+def test_metrics_that_are_switched_off_are_a_404_that_names_the_setting(client: Client) -> None:
+    response = client.get("/metrics")  # no database is allowed in this test
+    assert (response.status_code, response["Content-Type"]) == (404, "text/plain; charset=utf-8")
+    assert response.content.decode() == "There are no metrics: the setting WAYPOST_METRICS is off.\n"
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/status/"])
 def test_probe_rejects_post(client: Client, path: str) -> None:
     assert client.post(path).status_code == 405

@@ -5,6 +5,9 @@ each counter and bucket: too much for code that runs for every event or delivery
 (a tenth of a microsecond), and one thread of the process adds what has gathered, in one step for each series. While
 nothing is counted, the thread sleeps.
 
+Where the setting WAYPOST_METRICS is off, both classes make objects that do nothing: no metric is registered with
+Prometheus, no thread runs, and no file is written.
+
 Failure: what a process has counted within its last second is lost if it is killed.
 """
 
@@ -17,9 +20,11 @@ from collections import Counter as Multiset
 from collections import deque
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import prometheus_client
+
+from webhooks.kit.metrics.switch import ARE_ON
 
 FLUSH_EVERY = 1.0  # seconds
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3_600)
@@ -109,6 +114,10 @@ class GatheredCounter:
     of a series that begins with it.
     """
 
+    def __new__(cls, *_definition: Any, **_options: Any) -> "GatheredCounter":
+        """Return a counter that does nothing where the metrics are switched off."""
+        return object.__new__(cls if ARE_ON else _IdleCounter)
+
     def __init__(self, name: str, help_text: str, labels: Sequence[str] = (), *, series: Iterable[Labels] = ()) -> None:
         self._counter = prometheus_client.Counter(name, help_text, labels)
         self._gathered: deque[tuple[Labels, float]] = deque()
@@ -136,6 +145,16 @@ class GatheredCounter:
         self._gathered = deque()
 
 
+class _IdleCounter(GatheredCounter):
+    """A counter of a process whose metrics are switched off."""
+
+    def __init__(self, *_definition: Any, **_options: Any) -> None:
+        """Register nothing with Prometheus."""
+
+    def add(self, number: float, *labels: str) -> None:
+        """Ignore the number."""
+
+
 class _BatchHistogram(prometheus_client.Histogram):
     """A histogram that observes many values in one step for each bucket."""
 
@@ -149,6 +168,10 @@ class _BatchHistogram(prometheus_client.Histogram):
 
 class GatheredHistogram:
     """Observe values in memory. ``bounds``: the upper bounds of the buckets; for the others see GatheredCounter."""
+
+    def __new__(cls, *_definition: Any, **_options: Any) -> "GatheredHistogram":
+        """Return a histogram that does nothing where the metrics are switched off."""
+        return object.__new__(cls if ARE_ON else _IdleHistogram)
 
     def __init__(
         self,
@@ -188,3 +211,13 @@ class GatheredHistogram:
     def forget(self) -> None:
         """Forget what has gathered."""
         self._gathered = deque()
+
+
+class _IdleHistogram(GatheredHistogram):
+    """A histogram of a process whose metrics are switched off."""
+
+    def __init__(self, *_definition: Any, **_options: Any) -> None:
+        """Register nothing with Prometheus."""
+
+    def observe_all(self, values: Sequence[float], *labels: str) -> None:
+        """Ignore the values."""
