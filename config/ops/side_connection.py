@@ -1,8 +1,8 @@
 """Hold a connection to the database that cannot block its process for long, for the parent of a worker's processes.
 
 It is not Django's, which the children would inherit; and it is not opened as Django's is, which starts an embedded
-server and waits for that. To connect takes CONNECT_WITHIN seconds at most, and a statement STATEMENT_WITHIN, also while
-the server hangs.
+server and waits for that. The heartbeat and the schedule share one. To connect takes CONNECT_WITHIN seconds at most,
+and a statement STATEMENT_WITHIN, also while the server hangs.
 """
 
 import os
@@ -17,6 +17,7 @@ from django.db import connection
 
 CONNECT_WITHIN = 2  # seconds, for each address of the database; libpq rounds less up to it
 STATEMENT_WITHIN = 1.0  # seconds
+SESSION = "waypost-worker"  # name of the shared one in pg_stat_activity
 PLAN_LIFETIME = 60.0  # seconds: plans that were made for an empty table read all of it once it is full
 
 
@@ -26,6 +27,7 @@ class SideConnection:
     def __init__(self, session: str) -> None:
         self._session = session
         self._connection: psycopg.Connection[Any] | None = None
+        self._parents: psycopg.Connection[Any] | None = None  # kept, since its end would warn
         self._planned_at = 0.0
 
     def execute(self, statement: str, parameters: Mapping[str, Any] | None = None) -> "psycopg.Cursor[Any]":
@@ -58,9 +60,14 @@ class SideConnection:
         if self._connection is not None:
             with suppress(OSError, psycopg.Error):
                 os.close(self._connection.fileno())
+            self._parents, self._connection = self._connection, None
 
     def _parameters(self) -> dict[str, Any]:
         ours = {"application_name": self._session, "connect_timeout": CONNECT_WITHIN, "autocommit": True}
         # Without these two, which Django sets otherwise, nothing is prepared: each statement would be planned anew.
         prepared = {"cursor_factory": psycopg.Cursor, "prepare_threshold": 0}
         return connection.get_connection_params() | ours | prepared
+
+
+shared = SideConnection(SESSION)
+"""The connection of this process."""

@@ -17,19 +17,17 @@ from celery.worker.state import maybe_shutdown
 from django.db import Error
 
 from config.local.process_guard import own_name
-from config.ops.side_connection import SideConnection
+from config.ops import side_connection
 from delivery.load import heartbeats, roles
 from delivery.load.heartbeats import Heart
 from delivery.sql.load.heartbeats import WRITE_HEARTBEAT
 from webhooks.kit.process.per_process import PerProcess
 from webhooks.kit.process.pulse import EVERY, pulse
 
-SESSION = "waypost-heartbeat"  # name in pg_stat_activity
 DRAIN_QUEUES = {"delivery"}
 READING = "webhooks.read_sources"  # the task that reads sources
 READER = "reader"
 
-_connection = SideConnection(SESSION)
 _reader = PerProcess(lambda: Heart(roles.READER, READER, is_child=True))
 
 
@@ -84,7 +82,7 @@ def beat(consumer: Any) -> None:
         if isinstance(consumer.pool, SoloPool):
             heart.write()
         elif heart.is_due():
-            _connection.execute(WRITE_HEARTBEAT, heart.row()._asdict())
+            side_connection.shared.execute(WRITE_HEARTBEAT, heart.row()._asdict())
 
 
 def _role(consumer: Any) -> str:
@@ -116,7 +114,7 @@ def _on_reading(task: Any = None, **_signal: Any) -> None:
 
 def _abandon(**_signal: Any) -> None:
     """Leave the connection to the parent, in a new process of the worker."""
-    _connection.abandon()
+    side_connection.shared.abandon()
 
 
 def _stop(**_signal: Any) -> None:
@@ -124,7 +122,7 @@ def _stop(**_signal: Any) -> None:
         heart.stop()
         if heart.role == roles.WORKER:
             Heart(roles.READER, READER).stop()
-    _connection.close()
+    side_connection.shared.close()
 
 
 _connect_signals()  # this module is loaded in workers only (CELERY_WORKER_CONSUMER)

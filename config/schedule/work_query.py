@@ -7,12 +7,10 @@ from typing import Any
 
 import psycopg
 
-from config.ops.side_connection import SideConnection
+from config.ops.side_connection import SideConnection, shared
 from delivery.load.heartbeats import Heart
 from delivery.sql.load.heartbeats import WRITE_HEARTBEAT
 from webhooks.kit.process.availability import Availability
-
-SESSION = "waypost-schedule"  # name in pg_stat_activity
 
 
 class WorkQuery:
@@ -21,9 +19,9 @@ class WorkQuery:
     The server keeps the plan of each statement.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, connection: SideConnection = shared) -> None:
         self._known: dict[str, None] = {}  # in the order in which they were first asked
-        self._connection = SideConnection(SESSION)
+        self._connection = connection
         self._database = Availability("database")
 
     def __call__(self, conditions: list[str]) -> list[bool]:

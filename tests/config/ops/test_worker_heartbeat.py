@@ -9,7 +9,7 @@ from celery.concurrency.solo import TaskPool as SoloPool
 from django.conf import settings
 
 from config.celery import app
-from config.ops import worker_heartbeat
+from config.ops import side_connection, worker_heartbeat
 from config.ops.side_connection import SideConnection
 from config.ops.worker_heartbeat import READING, HeartbeatStep, WatchedConsumer, beat
 from delivery.load import heartbeats, roles
@@ -44,7 +44,7 @@ def test_worker_without_processes_writes_its_heartbeat() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_parent_of_processes_writes_on_a_connection_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     own = SideConnection("heartbeat-test")
-    monkeypatch.setattr(worker_heartbeat, "_connection", own)
+    monkeypatch.setattr(side_connection, "shared", own)
     try:
         beat(consumer_of(object(), "default", "delivery"))
     finally:
@@ -56,7 +56,7 @@ def test_parent_of_processes_writes_on_a_connection_of_its_own(monkeypatch: pyte
 def test_parent_goes_on_while_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     own = SideConnection("heartbeat-test")
     monkeypatch.setattr(own, "_parameters", lambda: {"host": "127.0.0.1", "port": "1"})
-    monkeypatch.setattr(worker_heartbeat, "_connection", own)
+    monkeypatch.setattr(side_connection, "shared", own)
     beat(consumer_of(object(), "default"))
     assert Heartbeat.objects.count() == 0
 

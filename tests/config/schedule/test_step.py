@@ -8,9 +8,9 @@ import pytest
 from django.db import connection
 
 from config.celery import app
+from config.ops.side_connection import SESSION
 from config.schedule.plan import TICK
 from config.schedule.step import ScheduleStep
-from config.schedule.work_query import SESSION
 from tests.factories_receiver import make_receipt, make_source
 from tests.journeys.conftest import Workers, mark_table, workers  # noqa: F401 - fixtures
 from tests.waiting import wait_until

@@ -10,20 +10,22 @@ from django.db import connection
 from structlog.testing import capture_logs
 
 from config.ops import side_connection
-from config.schedule.work_query import SESSION, WorkQuery
+from config.ops.side_connection import SideConnection
+from config.schedule.work_query import WorkQuery
 
+SESSION = "work-query-test"
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
 def query() -> Iterator[WorkQuery]:
-    query = WorkQuery()
+    query = WorkQuery(SideConnection(SESSION))
     yield query
     query.close()
 
 
 def sessions() -> list[int]:
-    """Return the server's processes for schedules."""
+    """Return the server's processes for this test's queries."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s", [SESSION]
