@@ -1,5 +1,6 @@
 """Check the servers, migrate the database and create the first login, in a fork of `manage.py up`."""
 
+import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -29,7 +30,7 @@ class Preparation:
     """Migrate and create the login in a fork, while this process loads the programs.
 
     The connections and the migrations are gone with the fork. An empty database gets its tables at once; one that has
-    content is not changed before `permit`, and not at all if the context ends without it.
+    content is not changed before `permit`. An error in the context, such as Ctrl-C, ends the fork.
     """
 
     def __init__(self, data: Path) -> None:
@@ -43,6 +44,8 @@ class Preparation:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if error is not None:
+            self._process.terminate()  # the server rolls back the migration; the next start goes on from there
         self._here.close()
         self._process.join()
 
@@ -63,6 +66,7 @@ class Preparation:
 
 
 def _prepare(data: Path, parents: "Connection[str, tuple[str, str]]", pipe: "Connection[tuple[str, str], str]") -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to this process too, which its parent ends
     parents.close()  # so that the pipe is at its end when the parent closes it
     try:
         _check_servers()

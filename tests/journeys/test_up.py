@@ -43,6 +43,18 @@ def test_up_whose_output_nobody_reads_any_more_stops_with_everything(platform: P
     assert platform.processes() == []
 
 
+def test_first_start_that_is_interrupted_says_nothing_and_the_next_one_goes_on(platform: Platform) -> None:
+    process = platform.up()
+    assert process.stdout
+    assert any("its tables are created" in line for line in process.stdout)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    output, _ = process.communicate()
+    assert process.returncode == 130
+    assert "Traceback" not in output
+    platform.up()
+    platform.until_ready()
+
+
 def test_up_on_the_data_of_another_platform_fails_in_one_line(platform: Platform) -> None:
     platform.up()
     platform.until_ready()
