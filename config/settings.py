@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from django.urls import reverse_lazy
 
-from config import env, machine
+from config import env, machine, server_urls
 from config.api import openapi_settings
 from config.local import embedded
 from config.ops import logs, storage
@@ -65,7 +65,7 @@ WAYPOST_CALLS_PER_TENANT = env.integer("WAYPOST_CALLS_PER_TENANT", 16, minimum=1
 WAYPOST_TESTS_PER_TENANT = env.integer("WAYPOST_TESTS_PER_TENANT", 3, minimum=1)  # test deliveries, per process
 WAYPOST_ALERT_RULES_PER_TENANT = env.integer("WAYPOST_ALERT_RULES_PER_TENANT", 50)
 WAYPOST_MAIL_FROM = env.text("WAYPOST_MAIL_FROM", "")  # sender of alerts by mail; empty: none is sent
-_MAIL = env.mail("WAYPOST_MAIL_URL")  # the mail server
+_MAIL = server_urls.mail("WAYPOST_MAIL_URL")  # the mail server
 WAYPOST_APPS = env.app_names("WAYPOST_APPS")  # Django apps of yours, with handlers in webhook_handlers
 WAYPOST_HANDLERS = env.dotted_paths("WAYPOST_HANDLERS")  # handlers that a source may name: name=dotted.path,...
 WAYPOST_HANDLER_WAITS = env.integer("WAYPOST_HANDLER_WAITS", 50, minimum=0)  # of a source and web process
@@ -109,11 +109,11 @@ WAYPOST_EMBEDDED_BROKER = not env.text("REDIS_URL", "")
 
 # --- the database: PostgreSQL, where all state is stored ------------------------------------------------------
 
-_DATABASE = env.database(
+_DATABASE = server_urls.database(
     "DATABASE_URL",
     embedded.database_url(WAYPOST_DATA) if WAYPOST_EMBEDDED_DATABASE else None,
 )
-_DIRECT = env.direct_database("WAYPOST_DIRECT_DATABASE_URL", behind="DATABASE_URL")
+_DIRECT = server_urls.direct_database("WAYPOST_DIRECT_DATABASE_URL", behind="DATABASE_URL")
 WAYPOST_POOLED_DATABASE = _DATABASE if _DIRECT else None  # of requests (config.postgresql.pooled_requests)
 DATABASES = {
     "default": {

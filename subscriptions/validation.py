@@ -9,7 +9,7 @@ from typing import Any
 from subscriptions.errors import Invalid
 from subscriptions.json_limits import check_json, strings_in
 from subscriptions.routing.compiled_patterns import compile_pattern, compile_transformer
-from subscriptions.routing.route_table import is_event_type
+from subscriptions.routing.type_names import is_event_type
 from webhooks.kit.jsonata.transformer import MEMBERS as JSONATA_MEMBERS
 from webhooks.kit.jsonata.transformer import check_expression
 from webhooks.kit.rows import has_control_characters, is_uid, uid_format

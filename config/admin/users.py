@@ -10,15 +10,14 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, path
+from django.http import HttpRequest
 from django_otp.plugins.otp_static.admin import StaticDevice
 from django_otp.plugins.otp_totp.admin import TOTPDevice
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from config.access.second_factor import has_second_factor, remove_second_factor
-from subscriptions.admin.row_operations import Operation, Operations
+from subscriptions.admin.row_operations import Operation, Operations, OperationsAdmin
 from webhooks.kit.admin.display import column, when
 from webhooks.kit.admin.lists import AuditedAdmin
 
@@ -49,9 +48,10 @@ USERS.register(
 
 
 @admin.register(User)
-class UsersAdmin(AuditedAdmin, UserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
+class UsersAdmin(OperationsAdmin, AuditedAdmin, UserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
     """Show, add, change and delete users."""
 
+    operations = USERS
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -59,7 +59,6 @@ class UsersAdmin(AuditedAdmin, UserAdmin, ModelAdmin):  # type: ignore[misc,type
     filter_horizontal = ()  # Django's two lists are wider than a phone, and screen readers cannot tell them apart
     list_filter = ("groups", "is_staff", "is_superuser", "is_active")
     readonly_fields = ("second_factor", "last_login", "date_joined")
-    change_form_outer_before_template = "subscriptions/admin/row_buttons.html"
     list_fullwidth = True
     fieldsets = (
         (None, {"fields": ("username", "password", "second_factor")}),
@@ -74,24 +73,6 @@ class UsersAdmin(AuditedAdmin, UserAdmin, ModelAdmin):  # type: ignore[misc,type
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         rows: QuerySet[User] = super().get_queryset(request)
         return rows.prefetch_related("groups", "totpdevice_set")
-
-    def get_urls(self) -> list[URLPattern]:
-        page = self.admin_site.admin_view(self.operation)
-        return [path("<int:pk>/operations/<slug:name>/", page, name="auth_user_operation"), *super().get_urls()]
-
-    def operation(self, request: HttpRequest, pk: int, name: str) -> HttpResponse:
-        """Ask before an operation, and run it."""
-        return USERS.page(self, request, pk, name)
-
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        user = self.get_object(request, object_id)
-        context = dict(extra_context or {})
-        if user is not None and self.has_view_permission(request, user):
-            context["buttons"] = USERS.buttons(request, user)
-        response: HttpResponse = super().change_view(request, object_id, form_url, context)
-        return response
 
     roles = column("Groups", lambda user: ", ".join(it.name for it in user.groups.all()) or "-")
     last_sign_in = column("Last sign-in", lambda user: when(user.last_login), order="last_login")

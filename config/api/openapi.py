@@ -25,8 +25,9 @@ from config.api.openapi_problems import (
     problem_statuses,
 )
 from config.web.request_ids import HEADER
+from webhooks.kit.rest.fields.scalars import ChoiceField
 from webhooks.kit.rest.resources import ListView
-from webhooks.kit.rest.serializers import ChoiceField, StrictSerializer
+from webhooks.kit.rest.serializers import StrictSerializer
 
 METHODS = ("get", "put", "post", "delete", "patch", "options", "head")
 PATH_PARAMETERS = {

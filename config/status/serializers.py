@@ -11,7 +11,7 @@ from delivery.models import Delivery, DrainReport, PublisherReport
 from delivery.reading.lanes_behind import LaneBehind
 from delivery.reading.platform_load import drain_load
 from subscriptions.models import Endpoint, Tenant
-from webhooks.kit.rest.serializers import IdField
+from webhooks.kit.rest.fields.references import IdField
 from webhooks.version import VERSION
 
 BUSY = [

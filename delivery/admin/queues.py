@@ -1,11 +1,10 @@
 """Show the queue of each endpoint, called a lane in the code: state, rate, backlog, breaker. Retry what waits in it."""
 
 from datetime import timedelta
-from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -20,7 +19,9 @@ from delivery.reading.lane_status import LaneStatus, lane_status, state_of
 from delivery.reading.lanes_behind import OURS
 from delivery.sending.attempt_stats import stats_by_hour
 from subscriptions.admin.actions import run_for_each
-from subscriptions.admin.endpoint_operations.operation import buttons
+from subscriptions.admin.endpoint_operations.operation import ENDPOINTS
+from subscriptions.admin.row_operations import ButtonsAdmin
+from subscriptions.models import Endpoint
 from subscriptions.search import find_endpoints
 from webhooks.kit.admin.display import NOTHING, Tone, column, link, pill, shortened, when
 from webhooks.kit.admin.filters import BooleanFilter, RelatedFilter
@@ -46,9 +47,10 @@ HEALTH_TONES: dict[Health, Tone] = {
 
 
 @admin.register(Lane)
-class QueueAdmin(AdminList):
-    """Show the queues of endpoints."""
+class QueueAdmin(ButtonsAdmin, AdminList):
+    """Show the queues of endpoints, with the operations on the endpoint."""
 
+    operations = ENDPOINTS
     list_display = ("endpoint_name", "tenant_link", "state", "failures_in_row", "failing", "due", "circuit_open")
     list_select_related = (
         "endpoint__tenant",
@@ -60,7 +62,6 @@ class QueueAdmin(AdminList):
     actions = ("retry_now",)
     search_columns = {"ep": "pk"}
     search_help_text = "Search by the endpoint's ID (exact), or part of its URL or description"
-    change_form_outer_before_template = "subscriptions/admin/row_buttons.html"
     fields = (
         ("endpoint_link", "state"),
         ("health",),
@@ -83,15 +84,8 @@ class QueueAdmin(AdminList):
     def find_text(self, rows: QuerySet[Lane], term: str) -> QuerySet[Lane]:
         return rows.filter(pk__in=find_endpoints(term))
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        lane = self.get_object(request, object_id)
-        context = dict(extra_context or {})
-        if lane is not None and self.has_view_permission(request, lane):
-            context["buttons"] = buttons(request, lane.endpoint)
-        response: HttpResponse = super().change_view(request, object_id, form_url, context)
-        return response
+    def operated_row(self, shown: Lane) -> Endpoint:
+        return shown.endpoint
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm(MAY_OPERATE))

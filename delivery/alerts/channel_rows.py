@@ -19,8 +19,8 @@ from delivery.operational.operational_events import platform_tenant_id
 from subscriptions.connectors.alerts import alert_transformers
 from subscriptions.errors import Invalid
 from subscriptions.models import Endpoint, Subscription
-from subscriptions.routing.route_table import matching_names
 from subscriptions.routing.subscriptions import create_subscription
+from subscriptions.routing.type_names import matching_names
 from webhooks.kit.encryption import encrypt
 from webhooks.kit.rest.lookup import find
 

@@ -22,7 +22,9 @@ from subscriptions.models import Endpoint, Scope, Subscription, Tenant
 from subscriptions.routing.compiled_patterns import compile_pattern, compile_transformer
 from subscriptions.routing.targets import load_targets
 from webhooks.kit.bodies.payloads import record_look_at
-from webhooks.kit.rest.serializers import JsonField, ListField, ReferenceField, StrictSerializer
+from webhooks.kit.rest.fields.json_values import JsonField, ListField
+from webhooks.kit.rest.fields.references import ReferenceField
+from webhooks.kit.rest.serializers import StrictSerializer
 from webhooks.kit.rest.strict_views import StrictView
 from webhooks.wire.errors import InvalidEvent
 from webhooks.wire.step_budget import BudgetExceeded, StepBudget

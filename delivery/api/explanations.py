@@ -17,10 +17,10 @@ from delivery.reading.explain import DEFERRED, NOT_SENT, endpoints_for, explain,
 from delivery.reading.requests.shaping import ENDPOINT, EVENT_TYPE
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Endpoint, Subscription
+from webhooks.kit.rest.fields.references import IdField
 from webhooks.kit.rest.pages import CursorPages
 from webhooks.kit.rest.query_params import QueryParams
 from webhooks.kit.rest.resources import ListView
-from webhooks.kit.rest.serializers import IdField
 from webhooks.wire.masking.masks import ACTIONS
 
 OUTCOMES = [*Delivery.State.choices, (NOT_SENT, "Not sent"), (DEFERRED, "Not routed yet")]

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from delivery.api.filters.lists import ReplayFilters
-from delivery.api.filters.row_filters import filter_errors, of_own_endpoint, read_row_filter
+from delivery.api.filters.row_filters import FilteredJobView, filter_errors, of_own_endpoint, read_row_filter
 from delivery.api.serializers.replays import (
     ReplayCreateSerializer,
     ReplayDetailSerializer,
@@ -25,24 +25,17 @@ from delivery.replaying import replays
 from delivery.replaying.preview import describe
 from delivery.replaying.replay_status import warnings_before, warnings_of
 from subscriptions.api.authentication import principal
-from subscriptions.api.tenancy import TenantScoped, tenant_of
-from subscriptions.models import Endpoint, Scope, Tenant
+from subscriptions.api.tenancy import tenant_of
+from subscriptions.models import Scope, Tenant
 from webhooks.kit.rest.jobs import cancel_job
 from webhooks.kit.rest.resources import ReadOnlyResource
-from webhooks.wire.ids import public
 
 
-class ReplayView(TenantScoped[Replay]):
+class ReplayView(FilteredJobView[Replay]):
     """A view over the replays of the request's tenant."""
 
     queryset = Replay.objects.all()
     serializer_class = ReplaySerializer
-    endpoint_path = "filter__endpoint"
-
-    def limited(self, rows: QuerySet[Replay]) -> QuerySet[Replay]:
-        """Return those of the one endpoint that the key is limited to, which their filters name."""
-        endpoint_id = principal(self.request).endpoint_id
-        return rows if endpoint_id is None else rows.filter(filter__endpoint=public(Endpoint.prefix, endpoint_id))
 
     def rows(self, tenant_id: UUID | None) -> QuerySet[Replay]:
         return queries.replays(tenant_id)

@@ -21,9 +21,9 @@ from delivery.api.filters.fields import TYPE_HELP, EventTypeArgument
 from delivery.lifecycle import usage
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Tenant
+from webhooks.kit.rest.fields.scalars import ChoiceField
 from webhooks.kit.rest.pages import CursorPages
 from webhooks.kit.rest.query_params import IntegerParam, QueryParams
-from webhooks.kit.rest.serializers import ChoiceField
 from webhooks.wire.ids import public
 
 PAGE = 50

@@ -21,7 +21,7 @@ from delivery.transports.message import Message
 from delivery.transports.outcome import Failure, Outcome
 from delivery.transports.send_failed import SendFailed
 from subscriptions.endpoints.destinations.kind import Connection, DestinationUnavailable, InvalidSettings, Setting
-from webhooks.wire.addresses.parsed_url import ForbiddenAddress, parse
+from webhooks.kit.kinds.setting import url_problem
 
 EVENT, REQUEST_RESPONSE = "Event", "RequestResponse"
 MAX_BYTES = {EVENT: 1024 * 1024, REQUEST_RESPONSE: 6 * 1024 * 1024}  # of a payload
@@ -90,10 +90,7 @@ class Lambda(HttpsKind):
         elif function and not (_FUNCTION.fullmatch(function) or _ARN.fullmatch(function)):
             problems["settings.function"] = "Must be the name or the ARN of a function."
         elif url:
-            try:
-                parse(url, allow_http=True)
-            except ForbiddenAddress as error:
-                problems["settings.function_url"] = str(error)
+            problems |= url_problem(url, "settings.function_url")
         keys = [name for name in _KEYS if connection.credentials.get(name)]
         if len(keys) == 1 or (function and not keys):
             problems |= {f"credentials.{name}": "Is required." for name in _KEYS if name not in keys}

@@ -21,12 +21,12 @@ from delivery.transports.https.kind import (
     call,
     shortened,
     token_for_test,
-    url_problem,
 )
 from delivery.transports.message import Message
 from delivery.transports.outcome import Failure, Outcome
 from delivery.transports.send_failed import SendFailed
 from subscriptions.endpoints.destinations.kind import Connection, DestinationUnavailable, InvalidSettings, Setting
+from webhooks.kit.kinds.setting import url_problem
 from webhooks.wire.cloudevents.http_modes import BATCH
 
 SCOPE = "https://eventgrid.azure.net/.default"

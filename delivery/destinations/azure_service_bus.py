@@ -24,13 +24,13 @@ from delivery.transports.https.kind import (
     call,
     shortened,
     token_for_test,
-    url_problem,
 )
 from delivery.transports.message import Message
 from delivery.transports.order_keys import accepted_key
 from delivery.transports.outcome import Failure, Outcome
 from delivery.transports.send_failed import SendFailed
 from subscriptions.endpoints.destinations.kind import Connection, DestinationUnavailable, InvalidSettings, Setting
+from webhooks.kit.kinds.setting import url_problem
 
 SCOPE = "https://servicebus.azure.net/.default"
 STANDARD, PREMIUM = "standard", "premium"

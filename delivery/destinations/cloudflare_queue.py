@@ -14,11 +14,12 @@ import orjson
 
 from delivery.transports.https import api_responses
 from delivery.transports.https.api_responses import parsed
-from delivery.transports.https.kind import HttpsClient, HttpsKind, HttpsRequest, call_api, url_problem
+from delivery.transports.https.kind import HttpsClient, HttpsKind, HttpsRequest, call_api
 from delivery.transports.message import Message
 from delivery.transports.outcome import Failure, Outcome
 from delivery.transports.send_failed import SendFailed
 from subscriptions.endpoints.destinations.kind import Connection, InvalidSettings, Setting
+from webhooks.kit.kinds.setting import url_problem
 from webhooks.wire.transform.template import is_json_text
 
 URL = "https://api.cloudflare.com/client/v4"

@@ -18,14 +18,15 @@ import orjson
 
 from delivery.transports.https import api_responses
 from delivery.transports.https.api_responses import parsed
-from delivery.transports.https.kind import HttpsClient, HttpsKind, HttpsRequest, call_api, token_for_test, url_problem
+from delivery.transports.https.kind import HttpsClient, HttpsKind, HttpsRequest, call_api, token_for_test
 from delivery.transports.message import Message
 from delivery.transports.order_keys import accepted_key
 from delivery.transports.outcome import Failure, Outcome
 from delivery.transports.send_failed import SendFailed
 from subscriptions.endpoints.destinations.kind import Connection, DestinationUnavailable, InvalidSettings, Setting
 from subscriptions.endpoints.http.oauth_tokens import BearerToken, start_bearer_request
-from webhooks.outgoing.service_account import read_key, token_request
+from webhooks.kit.kinds.setting import url_problem
+from webhooks.outgoing.service_account import key_problem, read_key, token_request
 
 URL = "https://pubsub.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/pubsub"
@@ -74,18 +75,11 @@ class PubSub(HttpsKind):
     )
 
     def check(self, connection: Connection) -> None:
-        problems: dict[str, str] = {}
         text, url = connection.credentials.get("service_account"), connection.settings.get("endpoint_url")
-        if text:
-            try:
-                read_key(text)
-            except ValueError as error:
-                problems[KEY] = str(error)
-        elif not url:
-            problems[KEY] = "Is required."
-        if url:
-            problems |= url_problem(url, "settings.endpoint_url")
-        if KEY not in problems and not _full_name(connection):
+        problems = url_problem(url, "settings.endpoint_url") if url else {}
+        if problem := key_problem(text, is_required=not url):
+            problems[KEY] = problem
+        elif not _full_name(connection):
             problems["settings.topic"] = "Must be the full name of a topic, such as projects/my-project/topics/orders."
         if problems:
             raise InvalidSettings(problems)

@@ -21,7 +21,7 @@ from delivery.transports.message import Message
 from delivery.transports.outcome import Failure, Outcome
 from delivery.transports.send_failed import SendFailed
 from subscriptions.endpoints.destinations.kind import Connection, InvalidSettings, Setting
-from webhooks.wire.addresses.parsed_url import ForbiddenAddress, parse
+from webhooks.kit.kinds.setting import url_problem
 
 MAX_BYTES = 1024 * 1024  # of one message, and of all messages of one request
 MAX_ENTRIES = 10
@@ -51,10 +51,8 @@ class Sqs(HttpsKind):
     )
 
     def check(self, connection: Connection) -> None:
-        try:
-            parse(connection.settings["queue_url"], allow_http=True)
-        except ForbiddenAddress as error:
-            raise InvalidSettings({"settings.queue_url": str(error)}) from None
+        if problems := url_problem(connection.settings["queue_url"], "settings.queue_url"):
+            raise InvalidSettings(problems)
         if not _region(connection.settings):
             text = "Is required: the URL of the queue does not name a region."
             raise InvalidSettings({"settings.region": text})

@@ -21,12 +21,10 @@ from delivery.fan_out.announce import announce
 from delivery.fan_out.budget import SLICE_EVENT_BYTES, slice_budget
 from delivery.fan_out.deliveries import NewDelivery, RoutedEvent, named_deliveries, next_deliveries
 from delivery.fan_out.masking import stored_original
-from delivery.models import DeadLetter, Delivery
-from delivery.operational.dead_letters import dead_letter
+from delivery.fan_out.store_deliveries import store_deliveries
+from delivery.models import Delivery
 from delivery.sql import fan_out as sql
-from delivery.sql.dead_letters import DeadLetterRow
 from delivery.sql.fan_out import DeferredEvent, Head
-from delivery.sql.publish import DeliveryRow, create_deliveries
 from subscriptions.models import Tenant
 from subscriptions.routing.route_table import Route, RouteTable
 from subscriptions.routing.snapshot import current_route_table, direct_routes
@@ -199,18 +197,9 @@ def _store(head: Head, token: UUID, plan: SlicePlan) -> list[tuple[UUID, UUID]] 
         if head.event_id not in remaining:
             return None
         new = [(event_id, it) for event_id, it in plan.deliveries if event_id in remaining]
-        created = create_deliveries(head.tenant_id, None, _rows(new))
-        failed = [it for _, it in new if it.reason is not None and it.key in created]
-        dead_letter([DeadLetterRow(it.key, DeadLetter.Cause.TRANSFORMATION_FAILED, it.reason) for it in failed])
+        created = store_deliveries(head.tenant_id, None, new)
         sql.finish_fan_outs(plan.finished)
         if plan.begun is not None:
             sql.move_cursor(*plan.begun)
         sql.release_claim(token, head.event_id)
     return [(key, endpoint_id) for key, (endpoint_id, state) in created.items() if state == Delivery.State.PENDING]
-
-
-def _rows(new: Sequence[tuple[UUID, NewDelivery]]) -> list[DeliveryRow]:
-    return [
-        DeliveryRow(it.key, event_id, it.endpoint_id, it.body, it.state, it.order_key, it.content_type, it.form)
-        for event_id, it in new
-    ]

@@ -24,7 +24,8 @@ from delivery.fan_out.masking import Original, body_of, encrypt_body, event_for,
 from delivery.fan_out.order_keys import order_key
 from delivery.fan_out.references import REFERENCE_CONTENT_TYPE, reference_body, wants_reference
 from delivery.models import Delivery
-from subscriptions.routing.route_table import Route, RouteTable, matching_names, shared_type
+from subscriptions.routing.route_table import Route, RouteTable
+from subscriptions.routing.type_names import matching_names, shared_type
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.ids import new_id
 from webhooks.wire.step_budget import UNLIMITED_STEPS, BudgetExceeded, StepBudget

@@ -41,7 +41,7 @@ from delivery.sql.figures.delivery_hours import (
 )
 from subscriptions.models import Endpoint, Subscription
 from subscriptions.routing.compiled_patterns import compile_pattern
-from subscriptions.routing.route_table import matching_names
+from subscriptions.routing.type_names import matching_names
 from webhooks.wire.cloudevents.json_format import read_structured
 from webhooks.wire.errors import InvalidEvent
 from webhooks.wire.patterns import InvalidPattern, Pattern

@@ -24,7 +24,7 @@ from delivery.sql.figures.usage_hours import (
     used_in_hour,
 )
 from subscriptions.models import Tenant
-from subscriptions.routing.route_table import USAGE
+from subscriptions.routing.type_names import USAGE
 from webhooks.kit.tenancy import messages_counted
 from webhooks.wire.ids import public
 

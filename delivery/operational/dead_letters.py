@@ -29,7 +29,7 @@ from delivery.sql.dead_letters import (
 )
 from delivery.sql.recovery import RecoveredClaim, void_claims
 from subscriptions.models import Endpoint
-from subscriptions.routing.route_table import OPERATIONAL, matching_names
+from subscriptions.routing.type_names import OPERATIONAL, matching_names
 from webhooks.wire.ids import public
 
 NAMES = list(matching_names("waypost.delivery.dead"))  # what a subscription may name to receive it

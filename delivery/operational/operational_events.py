@@ -18,7 +18,7 @@ from django.db.models import Q
 from delivery.notify import fan_out_starter
 from delivery.sql.fan_out import OperationalEventRow, insert_operational_events
 from subscriptions.models import Tenant
-from subscriptions.routing.route_table import matching_names
+from subscriptions.routing.type_names import matching_names
 from webhooks.wire.cloudevents.attributes import SPECVERSION
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.grammar import timestamp

@@ -14,7 +14,7 @@ from django.db import transaction
 from delivery.notify import result_starter
 from delivery.sql.results import insert_pending_results
 from subscriptions.models import SUCCEEDED
-from subscriptions.routing.route_table import OPERATIONAL, matching_names
+from subscriptions.routing.type_names import OPERATIONAL, matching_names
 
 FAILED = "waypost.delivery.failed"
 NAMES = {True: list(matching_names(SUCCEEDED)), False: list(matching_names(FAILED))}

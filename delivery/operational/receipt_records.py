@@ -16,7 +16,7 @@ from delivery.operational.operational_events import Record, publish_records
 from delivery.operational.record_parts import json_part, text_part
 from delivery.sql.results import subscribing
 from subscriptions.models import Endpoint
-from subscriptions.routing.route_table import matching_names
+from subscriptions.routing.type_names import matching_names
 from webhooks.kit.results import EndedReceipt
 from webhooks.wire.ids import parse, public
 

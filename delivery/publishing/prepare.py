@@ -23,18 +23,18 @@ from subscriptions.event_types.schemas import Violation
 from subscriptions.event_types.unknown_types import check_known
 from subscriptions.masking.keys import keyed_digest, known_keyed_digest
 from subscriptions.models import Tenant
-from subscriptions.routing.route_table import OPERATIONAL, TEST_TYPE, is_event_type
+from subscriptions.routing.type_names import OPERATIONAL, TEST_TYPE, is_event_type
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.json_format import write_structured
 from webhooks.wire.errors import InvalidAttributes, InvalidEvent
 from webhooks.wire.ids import new_id, public
 
-# The sizes that fit into an index entry.
 MAX_EXTENSION_BYTES = 4096  # of any other attribute: in binary mode it is a header, and servers limit these
 MAX_ATTRIBUTES_BYTES = 16 * 1024  # of all names and values
 RESERVED_TYPE = f"must not begin with {OPERATIONAL}, which is reserved for the events of the platform itself"
 UNNAMED_TYPE = "must not contain *, or blanks at the ends, so that subscriptions can name it"
 OF_OTHER_KINDS = (EventLimitExceeded, SchemaMismatch)  # errors that are no fault of an attribute
+# The sizes that fit into an index entry.
 MAX_ATTRIBUTE_BYTES = {"id": 512, "source": 1024, "type": 256, "subject": 1024, "partitionkey": 512}
 
 
@@ -43,10 +43,10 @@ class PreparedEvent:
     """An event that is ready to be stored.
 
     The fan-out sets ``deliveries``, or ``deferred`` (a DeferredFanOut.Reason) if a worker has to create them;
-    ``is_ordered``: whether the event then may go to ordered endpoints. An event with ``deliver_at`` has neither.
+    ``is_ordered``: whether a deferred event may go to ordered endpoints. An event with ``deliver_at`` has neither.
     ``grants``: those that may share it.
 
-    ``values``: path and text of those by which it can be found, as they are stored.
+    ``values``: path and text of each value by which it can be found, as they are stored.
 
     ``event``: as it is stored: masked if its type has masks. ``original`` is what was published then, and
     ``keeps_original`` whether it is stored too, encrypted. ``plain_digest``: of what was published; ``digest``: the

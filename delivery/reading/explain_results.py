@@ -9,7 +9,7 @@ from delivery.models import Delivery, Event, PendingResult
 from delivery.operational.operational_events import SOURCE
 from subscriptions.models import Endpoint
 from subscriptions.routing.explain import NoMatchReason
-from subscriptions.routing.route_table import RESULTS
+from subscriptions.routing.type_names import RESULTS
 from webhooks.wire.ids import parse
 
 MAX_RECORDS = 1_000  # of one event, that an explanation looks at

@@ -24,14 +24,13 @@ from delivery.fan_out.deliveries import (
     unsubscribed_delivery,
 )
 from delivery.fan_out.masking import stored_original
+from delivery.fan_out.store_deliveries import store_deliveries
 from delivery.models import DeadLetter, Delivery, Event, Replay
-from delivery.operational.dead_letters import dead_letter
 from delivery.reading import queries
 from delivery.reading.list_filters import EVENTS, matching
 from delivery.replaying.dead_letters import Slice
 from delivery.replaying.replay_filter import ReplayFilter
-from delivery.sql.dead_letters import DeadLetterRow, ReplayedLetter, replay_dead_letters, replay_finished
-from delivery.sql.publish import DeliveryRow, create_deliveries
+from delivery.sql.dead_letters import ReplayedLetter, replay_dead_letters, replay_finished
 from subscriptions.models import Endpoint, Tenant
 from subscriptions.routing.route_table import RouteTable
 from subscriptions.routing.snapshot import current_route_table, route_to
@@ -220,14 +219,8 @@ def _labelled(row: Replay, selected: ReplayFilter) -> frozenset[UUID] | None:
 
 def _create(row: Replay, deliveries: Sequence[tuple[UUID, NewDelivery]]) -> list[UUID]:
     """Store new deliveries, dead-letter those whose transformation failed; return the endpoint of each pending one."""
-    rows = [
-        DeliveryRow(it.key, event_id, it.endpoint_id, it.body, it.state, it.order_key, it.content_type, it.form)
-        for event_id, it in deliveries
-    ]
-    created = create_deliveries(row.tenant_id, row.id, rows)
+    created = store_deliveries(row.tenant_id, row.id, deliveries)
     metrics.routed(0, len(created), "replay")
-    failed = [(it.key, it.reason) for _, it in deliveries if it.reason is not None and it.key in created]
-    dead_letter([DeadLetterRow(key, DeadLetter.Cause.TRANSFORMATION_FAILED, reason) for key, reason in failed])
     return [endpoint_id for endpoint_id, state in created.values() if state == Delivery.State.PENDING]
 
 

@@ -5,11 +5,11 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, path
 from django.utils.html import format_html
 
 from subscriptions.admin.actions import confirm_action, is_confirmed, run_for_each, show_once
 from subscriptions.admin.forms import KeyForm, PlanForm, TenantForm
+from subscriptions.admin.row_operations import OperationsAdmin
 from subscriptions.admin.tenant_operations import TENANTS
 from subscriptions.models import ApiKey, Plan, Tenant
 from subscriptions.search import find_tenants
@@ -23,9 +23,10 @@ NO_LIMIT = "no limit"
 
 
 @admin.register(Tenant)
-class TenantAdmin(AdminList):
+class TenantAdmin(OperationsAdmin, AdminList):
     """Show, add and edit tenants."""
 
+    operations = TENANTS
     list_display = (
         "public_id",
         "name",
@@ -41,39 +42,11 @@ class TenantAdmin(AdminList):
     search_help_text = "Search by ID (exact), name or external ID (a part)"
     sortable_by = ("created",)
     form = TenantForm
-    change_form_outer_before_template = "subscriptions/admin/row_buttons.html"
     readonly_fields: tuple[str, ...] = ("public_id", "created", "deleted")
     fields: tuple[str, ...] = (
         *("public_id", "name", "uid", "plan", "labels", "is_platform", "metadata", "unknown_event_types"),
         *("retention_days", "archives_events", "created", "deleted"),
     )
-
-    def get_urls(self) -> list[URLPattern]:
-        page = self.admin_site.admin_view(self.operation)
-        own = path(
-            "<uuid:pk>/operations/<slug:name>/",
-            page,
-            name="subscriptions_tenant_operation",
-        )
-        return [own, *super().get_urls()]
-
-    def operation(self, request: HttpRequest, pk: Any, name: str) -> HttpResponse:
-        """Ask before an operation, and run it."""
-        return TENANTS.page(self, request, pk, name)
-
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        tenant = self.get_object(request, object_id)
-        context = dict(extra_context or {})
-        if tenant is not None and self.has_view_permission(request, tenant):
-            context["buttons"] = TENANTS.buttons(request, tenant)
-        response: HttpResponse = super().change_view(request, object_id, form_url, context)
-        return response
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("subscriptions.add_tenant")

@@ -18,10 +18,11 @@ from subscriptions.admin.connector_form import connector_page
 from subscriptions.admin.endpoint_form import MAY_ADD, MAY_CHANGE, add_page, settings_page
 from subscriptions.admin.endpoint_masks import masks_page
 from subscriptions.admin.endpoint_operations.edit import edit_page
-from subscriptions.admin.endpoint_operations.operation import buttons, operation_page
+from subscriptions.admin.endpoint_operations.operation import ENDPOINTS
 from subscriptions.admin.endpoint_operations.states import DisableForm
 from subscriptions.admin.endpoint_results import results_page, shown_results
 from subscriptions.admin.endpoint_secrets import secrets_page
+from subscriptions.admin.row_operations import OperationsAdmin
 from subscriptions.connectors.catalogue import find_connector
 from subscriptions.endpoints import state
 from subscriptions.endpoints.destinations.registry import HTTP
@@ -55,9 +56,10 @@ def _http(name: str) -> Callable[[Endpoint], Any]:
 
 
 @admin.register(Endpoint)
-class EndpointAdmin(AdminList):
+class EndpointAdmin(OperationsAdmin, AdminList):
     """Show endpoints and change their state."""
 
+    operations = ENDPOINTS
     list_display = ("public_id", "name", "kind", "tenant_link", "state_pill", "disabled_reason", "state_changed")
     list_filter = (("tenant", RelatedFilter), "state", "disabled_reason", "kind")
     list_select_related = ("tenant", "http", "destination")
@@ -98,17 +100,11 @@ class EndpointAdmin(AdminList):
         ("Other", {"fields": ("metadata", ("created", "updated"), ("expires", "deleted"))}),
     )
     actions = ("pause", "enable", "disable", "rotate")
-    change_form_outer_before_template = "subscriptions/admin/row_buttons.html"
 
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(self.secrets)
         settings = self.admin_site.admin_view(self.settings)
         return [
-            path(
-                "<uuid:pk>/operations/<slug:name>/",
-                self.admin_site.admin_view(self.operation),
-                name="subscriptions_endpoint_operation",
-            ),
             path("<uuid:pk>/edit/", self.admin_site.admin_view(self.edit), name="subscriptions_endpoint_edit"),
             path("<uuid:pk>/secrets/", page, name="subscriptions_endpoint_secrets"),
             path("<uuid:pk>/masks/", self.admin_site.admin_view(self.masks), name="subscriptions_endpoint_masks"),
@@ -126,23 +122,9 @@ class EndpointAdmin(AdminList):
         """Rotate the signing secret, or end an older one."""
         return secrets_page(self, request, pk)
 
-    def operation(self, request: HttpRequest, pk: Any, name: str) -> HttpResponse:
-        """Ask before an operation, and run it."""
-        return operation_page(self, request, pk, name)
-
     def edit(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """Change URL, headers, timeout, rate, concurrency and retry plan."""
         return edit_page(self, request, pk)
-
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        endpoint = self.get_object(request, object_id)
-        context = dict(extra_context or {})
-        if endpoint is not None and self.has_view_permission(request, endpoint):
-            context["buttons"] = buttons(request, endpoint)
-        response: HttpResponse = super().change_view(request, object_id, form_url, context)
-        return response
 
     def masks(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """Change the masks of an endpoint."""

@@ -3,16 +3,16 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, QuerySet
+from django.db.models import Model, QuerySet, UUIDField
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 
 from subscriptions.errors import Invalid
 from webhooks.kit.audit.operation import begin, report
@@ -120,6 +120,41 @@ class Operations(Generic[R]):
         )
         posts = operation.path is None and not operation.asks
         return Button(operation.title, path, posts, operation.note, operation.is_destructive)
+
+
+class ButtonsAdmin:
+    """Show the operations on a row as buttons above its page. A base before a ModelAdmin."""
+
+    operations: ClassVar[Operations[Any]]
+    change_form_outer_before_template = "subscriptions/admin/row_buttons.html"
+
+    def operated_row(self, shown: Any) -> Any:
+        """Return the row that the buttons operate on: the one that is shown, unless a subclass names another."""
+        return shown
+
+    def change_view(
+        self: Any, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        shown = self.get_object(request, object_id)
+        context = dict(extra_context or {})
+        if shown is not None and self.has_view_permission(request, shown):
+            context["buttons"] = self.operations.buttons(request, self.operated_row(shown))
+        response: HttpResponse = super().change_view(request, object_id, form_url, context)  # type: ignore[misc]
+        return response
+
+
+class OperationsAdmin(ButtonsAdmin):
+    """Show the operations on a row as buttons, and run them. A base before a ModelAdmin."""
+
+    def get_urls(self: Any) -> list[URLPattern]:
+        pk = "uuid" if isinstance(self.opts.pk, UUIDField) else "int"
+        name = f"{self.opts.app_label}_{self.opts.model_name}_operation"
+        page = path(f"<{pk}:pk>/operations/<slug:name>/", self.admin_site.admin_view(self.operation), name=name)
+        return [page, *super().get_urls()]  # type: ignore[misc]
+
+    def operation(self, request: HttpRequest, pk: Any, name: str) -> HttpResponse:
+        """Ask before an operation, and run it."""
+        return self.operations.page(self, request, pk, name)
 
 
 def _url_name(row: Model, page: str) -> str:

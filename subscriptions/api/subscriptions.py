@@ -11,8 +11,8 @@ from subscriptions.api import openapi
 from subscriptions.api.serializers.subscriptions import SubscriptionSerializer
 from subscriptions.api.tenancy import OwnedResource, endpoints_of
 from subscriptions.models import Endpoint, Subscription
-from subscriptions.routing.route_table import matching_names
 from subscriptions.routing.subscriptions import change_subscription, create_subscription
+from subscriptions.routing.type_names import matching_names
 from webhooks.kit.rest.labels import LabelsFilter
 from webhooks.kit.rest.list_filters import ConfiguredFilters
 from webhooks.kit.rest.query_params import BooleanFilter, QueryParams, ReferenceFilter, TextFilter

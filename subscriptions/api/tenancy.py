@@ -16,7 +16,8 @@ from rest_framework.response import Response
 from subscriptions.api.authentication import EndpointKeyRefused, principal
 from subscriptions.models import Endpoint, Tenant
 from webhooks.kit.rest.lookup import find
-from webhooks.kit.rest.resources import Resource, ScopedView
+from webhooks.kit.rest.resources import Resource
+from webhooks.kit.rest.scoped_view import ScopedView
 from webhooks.kit.rows import is_uid
 
 HEADER = "Waypost-Tenant"

@@ -3,7 +3,8 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from subscriptions.api import bulk, endpoint_secrets, endpoints, keys, plans, subscriptions, tenants
+from subscriptions.api import endpoint_secrets, endpoints, keys, plans, subscriptions, tenants
+from subscriptions.api.bulk import deletion, endpoint_batch
 from subscriptions.api.connectors import connectors
 from subscriptions.api.destinations import endpoint_types
 from subscriptions.api.event_types.urls import urlpatterns as event_type_urlpatterns
@@ -21,12 +22,14 @@ router.register("grants", grants.Grants, "grant")
 router.register("subscriptions", subscriptions.Subscriptions, "subscription")
 
 urlpatterns = [
-    path("endpoints/batch/", bulk.EndpointBatch.as_view(), name="endpoint-batch"),  # before endpoints/<ref>/
-    path("endpoints/delete/", bulk.EndpointsDelete.as_view(), name="endpoints-delete"),
-    path("endpoints/delete/preview/", bulk.EndpointsDeletePreview.as_view(), name="endpoints-delete-preview"),
-    path("subscriptions/delete/", bulk.SubscriptionsDelete.as_view(), name="subscriptions-delete"),
+    path("endpoints/batch/", endpoint_batch.EndpointBatch.as_view(), name="endpoint-batch"),  # before endpoints/<ref>/
+    path("endpoints/delete/", deletion.EndpointsDelete.as_view(), name="endpoints-delete"),
+    path("endpoints/delete/preview/", deletion.EndpointsDeletePreview.as_view(), name="endpoints-delete-preview"),
+    path("subscriptions/delete/", deletion.SubscriptionsDelete.as_view(), name="subscriptions-delete"),
     path(
-        "subscriptions/delete/preview/", bulk.SubscriptionsDeletePreview.as_view(), name="subscriptions-delete-preview"
+        "subscriptions/delete/preview/",
+        deletion.SubscriptionsDeletePreview.as_view(),
+        name="subscriptions-delete-preview",
     ),
     path("connectors/", connectors.Connectors.as_view(), name="connectors"),
     path("connectors/<str:ref>/", connectors.ConnectorDetail.as_view(), name="connector"),

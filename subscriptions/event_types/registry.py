@@ -18,7 +18,7 @@ from subscriptions.event_types.models import EventSchema, EventType
 from subscriptions.event_types.schemas import check_examples, check_schema
 from subscriptions.masking.masks import check_masks
 from subscriptions.models import Tenant
-from subscriptions.routing.route_table import OPERATIONAL
+from subscriptions.routing.type_names import OPERATIONAL
 from subscriptions.validation import check_event_type
 
 

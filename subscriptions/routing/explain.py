@@ -11,7 +11,7 @@ from typing import Any
 
 from subscriptions.models import Endpoint, Subscription
 from subscriptions.routing.compiled_patterns import compile_pattern
-from subscriptions.routing.route_table import matching_names
+from subscriptions.routing.type_names import matching_names
 from webhooks.wire.patterns import PatternMismatch
 from webhooks.wire.step_budget import BudgetExceeded, StepBudget
 

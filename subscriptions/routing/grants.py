@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from subscriptions.errors import Invalid, StateConflict
 from subscriptions.models import Grant, Tenant
-from subscriptions.routing.route_table import OPERATIONAL
+from subscriptions.routing.type_names import OPERATIONAL
 
 MAX_GRANTS = 100  # in force, of one owner: publishing compares each with the type of an event
 

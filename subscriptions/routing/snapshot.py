@@ -15,7 +15,8 @@ from subscriptions.masking.masks import compile_masks
 from subscriptions.models import Endpoint, Grant, HttpSettings, Subscription, Tenant
 from subscriptions.routing.compiled_patterns import LazyPattern, LazyTransformer
 from subscriptions.routing.models import BYTES_PER_TYPE
-from subscriptions.routing.route_table import Route, RouteEntry, RouteTable, shared_type
+from subscriptions.routing.route_table import Route, RouteEntry, RouteTable
+from subscriptions.routing.type_names import shared_type
 from webhooks.kit.caches.shared_cache import SharedCache
 
 MAX_TABLE_BYTES = 512 * 1024**2  # of the route tables of all tenants in a process; those not read are dropped first

@@ -13,7 +13,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from subscriptions.errors import StateConflict
 from subscriptions.models import Endpoint, Subscription
-from subscriptions.routing.route_table import matching_names
+from subscriptions.routing.type_names import matching_names
 from subscriptions.tenants.plans import lock_tenant
 
 READ = ("id", "event_types", "pattern", "transformer", "tenant_id")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from config import env
+from config import env, server_urls
 from config.env import Misconfigured
 
 NAME = "WAYPOST_SOMETHING"
@@ -79,9 +79,9 @@ def test_valid_value_is_read(given: Callable[[str], None], value: str, read: Cal
         ("a=sesame..b", lambda: env.dotted_paths(NAME)),
         ("http://sesame", lambda: env.url(NAME, ("redis",))),
         ("redis://[sesame", lambda: env.url(NAME, ("redis",))),
-        ("mysql://u:sesame@h/d", lambda: env.database(NAME)),
-        ("postgresql://u:sesame@h", lambda: env.database(NAME)),
-        ("postgresql://u:sesame@h:port/d", lambda: env.database(NAME)),
+        ("mysql://u:sesame@h/d", lambda: server_urls.database(NAME)),
+        ("postgresql://u:sesame@h", lambda: server_urls.database(NAME)),
+        ("postgresql://u:sesame@h:port/d", lambda: server_urls.database(NAME)),
         ("sesame", lambda: env.fernet_keys(NAME, keep_in=None)),
         (f"{'k' * 32},sesame", lambda: env.signing_keys(NAME)),
     ],
@@ -97,7 +97,7 @@ def test_invalid_value_raises_an_error_that_names_the_variable(
 
 def test_database_reads_a_url_as_libpq_does(given: Callable[[str], None]) -> None:
     given("postgresql://us%40er:p%2Fw@db.example:6432/way%20post?sslmode=require")
-    assert env.database(NAME) == {
+    assert server_urls.database(NAME) == {
         "NAME": "way post",
         "USER": "us@er",
         "PASSWORD": "p/w",
@@ -109,7 +109,7 @@ def test_database_reads_a_url_as_libpq_does(given: Callable[[str], None]) -> Non
 
 def test_database_reads_a_socket_directory(given: Callable[[str], None]) -> None:
     given("postgresql://waypost@/waypost?host=%2Frun%2Fpg&port=5433")
-    read = env.database(NAME)
+    read = server_urls.database(NAME)
     assert (read["HOST"], read["PORT"], read["OPTIONS"]) == ("/run/pg", "5433", {})
 
 
@@ -159,7 +159,7 @@ def test_directory_that_cannot_be_made_raises_an_error_that_names_the_data_direc
         (" a\n", lambda: env.text(NAME), "a"),
         ("a,b\n", lambda: env.words(NAME), ["a", "b"]),
         ("7\n", lambda: env.integer(NAME, 1), 7),
-        ("postgresql://u:p@h/d\n", lambda: env.database(NAME)["PASSWORD"], "p"),
+        ("postgresql://u:p@h/d\n", lambda: server_urls.database(NAME)["PASSWORD"], "p"),
         ("s3cret\n", lambda: env.secret(NAME, keep_in=None, make=str), "s3cret"),
         ("\n", lambda: env.text(NAME, "default"), "default"),
     ],

@@ -13,7 +13,7 @@ ROW = re.compile(r"^\| `([A-Z_]+)` \|", re.MULTILINE)
 
 
 def read_by_settings() -> set[str]:
-    """Return the first argument of every call of a reader in config.env."""
+    """Return the first argument of every call of a reader in config.env and config.server_urls."""
     return {
         node.args[0].value
         for path in READERS
@@ -21,7 +21,7 @@ def read_by_settings() -> set[str]:
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and isinstance(node.func.value, ast.Name)
-        and node.func.value.id == "env"
+        and node.func.value.id in ("env", "server_urls")
         and node.args
         and isinstance(node.args[0], ast.Constant)
         and isinstance(node.args[0].value, str)

@@ -12,7 +12,7 @@ from django.db.models import Model, QuerySet
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 
-from webhooks.kit.rest.resources import ScopedView
+from webhooks.kit.rest.scoped_view import ScopedView
 from webhooks.kit.tenancy import tenant_named
 from webhooks.models import Source
 from webhooks.wire.ids import parse

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from webhooks.conditions.of_source import MAX_SOURCES, SOURCE, check_source, finding, sources_of
+from webhooks.conditions.of_source import MAX_SOURCES, SOURCE, check_source, finding, past_of_hours, sources_of
 from webhooks.kit.conditions.condition import Condition, Finding, PastFinding, Question, above
 from webhooks.kit.kinds.setting import Setting
 from webhooks.models import Receipt, SourceHour
@@ -52,15 +52,7 @@ def _sources_with_dead(question: Question, minutes: int | None) -> list[UUID]:
 
 def past(question: Question, begins_at: datetime, ends_at: datetime) -> list[PastFinding]:
     """Return the sources and hours with more receipts given up than allowed."""
-    rows = SourceHour.objects.filter(
-        starts_at__gte=begins_at, starts_at__lt=ends_at, dead__gt=question.settings["above"]
-    ).select_related("source")
-    known = set(sources_of(question).values_list("pk", flat=True)[:MAX_SOURCES])
-    return [
-        PastFinding(it.source.public_id, it.source.name or it.source.public_id, it.starts_at)
-        for it in rows
-        if it.source_id in known
-    ]
+    return past_of_hours(question, begins_at, ends_at, "dead")
 
 
 CONDITION = Condition(

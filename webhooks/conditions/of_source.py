@@ -5,10 +5,10 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from webhooks.kit.conditions.condition import Finding, Question
+from webhooks.kit.conditions.condition import Finding, PastFinding, Question
 from webhooks.kit.kinds.setting import InvalidSettings, Setting
 from webhooks.kit.rest.lookup import find
-from webhooks.models import Source, SourcePartition
+from webhooks.models import Source, SourceHour, SourcePartition
 
 SOURCE = Setting(
     "source",
@@ -45,6 +45,18 @@ def partitions_of(question: Question) -> QuerySet[SourcePartition]:
     return SourcePartition.objects.filter(source__in=sources_of(question), source__paused_at=None).select_related(
         "source"
     )
+
+
+def past_of_hours(question: Question, begins_at: datetime, ends_at: datetime, column: str) -> list[PastFinding]:
+    """Return the sources and hours whose count in a column is above the setting ``above``, each hour by itself."""
+    counted = {f"{column}__gt": question.settings["above"]}
+    rows = SourceHour.objects.filter(starts_at__gte=begins_at, starts_at__lt=ends_at, **counted)
+    known = set(sources_of(question).values_list("pk", flat=True)[:MAX_SOURCES])
+    return [
+        PastFinding(it.source.public_id, it.source.name or it.source.public_id, it.starts_at)
+        for it in rows.select_related("source")
+        if it.source_id in known
+    ]
 
 
 def finding(

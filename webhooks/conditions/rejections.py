@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.db.models import Sum
 
-from webhooks.conditions.of_source import MAX_SOURCES, SOURCE, check_source, finding, sources_of
+from webhooks.conditions.of_source import SOURCE, check_source, finding, past_of_hours, sources_of
 from webhooks.kit.conditions.condition import HOUR, Condition, Finding, PastFinding, Question, above, hours
 from webhooks.models import SourceHour
 
@@ -27,15 +27,7 @@ def find(question: Question) -> list[Finding]:
 
 def past(question: Question, begins_at: datetime, ends_at: datetime) -> list[PastFinding]:
     """Return the sources and hours with more rejections than allowed, each hour by itself."""
-    rows = SourceHour.objects.filter(
-        starts_at__gte=begins_at, starts_at__lt=ends_at, rejected__gt=question.settings["above"]
-    ).select_related("source")
-    known = set(sources_of(question).values_list("pk", flat=True)[:MAX_SOURCES])
-    return [
-        PastFinding(it.source.public_id, it.source.name or it.source.public_id, it.starts_at)
-        for it in rows
-        if it.source_id in known
-    ]
+    return past_of_hours(question, begins_at, ends_at, "rejected")
 
 
 CONDITION = Condition(

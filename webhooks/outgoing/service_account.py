@@ -47,6 +47,17 @@ def read_key(text: str) -> ServiceAccount:
     return ServiceAccount(document["client_email"], key, key_id, document["token_uri"], project)
 
 
+def key_problem(text: str | None, *, is_required: bool) -> str:
+    """Return what is wrong with a key file in a setting; empty if nothing is."""
+    if not text:
+        return "Is required." if is_required else ""
+    try:
+        read_key(text)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
 def token_request(account: ServiceAccount, scope: str, now: float) -> tuple[Mapping[str, str], bytes]:
     """Return headers and body of a POST request to the token URL of an account; ``now`` in unix seconds."""
     issued = int(now)

@@ -22,8 +22,8 @@ from django.views.decorators.csrf import csrf_exempt
 from webhooks import metrics, telemetry
 from webhooks.kit.encryption import CannotDecrypt
 from webhooks.kit.native_request import NativeRequest
-from webhooks.receiving.challenges import finish_handshake, handshake_reply
 from webhooks.receiving.django_request import InvalidLength, LengthUnknown, read_head, run_blocking
+from webhooks.receiving.handshakes.challenges import finish_handshake, handshake_reply
 from webhooks.receiving.receive import UNAVAILABLE_SECONDS, receive
 from webhooks.receiving.rejections import record_rejection
 from webhooks.receiving.responses import InboundResponse

@@ -34,11 +34,10 @@ The steps are the same in each shell (``native_inbound``, ``inbound_view``), whi
 here blocks: ``verification`` decides, and everything else is awaited.
 """
 
-from collections.abc import Callable, Hashable
-from concurrent.futures import Future
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from django.db import Error as DatabaseError
 
@@ -52,12 +51,13 @@ from webhooks.kit.tracing.context import valid
 from webhooks.kit.tracing.spans import SERVER, Marks, Switch, end, start
 from webhooks.processing.notify import receipt_workers
 from webhooks.receiving import responses
-from webhooks.receiving.challenges import finish_handshake, handshake_reply, start_confirmation
+from webhooks.receiving.handshakes.messages import respond_to_stored, respond_to_unsigned, respond_to_verified
 from webhooks.receiving.inbound_limits import Arrival, Throttled, inbound_limits
 from webhooks.receiving.insert_receipt import InsertOutcome, InsertResult, VerifiedMessage, insert_receipt
 from webhooks.receiving.published_keys import KeysNeeded, key_fetcher
 from webhooks.receiving.rejections import record_rejection
 from webhooks.receiving.responses import InboundResponse
+from webhooks.receiving.shell import Shell
 from webhooks.receiving.verification import (
     OTHER_CONTENT,
     REFUSALS,
@@ -67,7 +67,6 @@ from webhooks.receiving.verification import (
     read_labels,
     status_and_reason,
 )
-from webhooks.senders.handshake import HandshakeRejected, HandshakeReply
 from webhooks.sources import source_counts
 from webhooks.sources.snapshot import SourceSnapshot
 from webhooks.wire.errors import KeysUnavailable, SignatureError
@@ -75,23 +74,9 @@ from webhooks.wire.ids import new_id, public
 
 PAUSED_SECONDS = 300  # Retry-After of a paused source
 UNAVAILABLE_SECONDS = 5  # Retry-After while nothing can be stored
-MAX_HANDSHAKE_BYTES = 64 * 1024  # of the body of a handshake
 MAX_FETCHES = 4  # of key documents for one message; a scheme needs two at most
 
 T = TypeVar("T")
-
-
-class Shell(Protocol):
-    """Wait, and run what blocks, in the way of one web server."""
-
-    max_slow: int | None
-    """Slow bodies of one source that may arrive at once; None where they occupy no thread."""
-
-    async def wait(self, future: "Future[T]", /, seconds: float | None = None) -> T:
-        """Return the result of a future, or raise its exception; TimeoutError after ``seconds``."""
-
-    async def run(self, share: Hashable, work: Callable[[], T], /) -> T:
-        """Return the result of work that blocks on files, done on behalf of a share. Raises ShareExceeded."""
 
 
 async def receive(source: SourceSnapshot, request: NativeRequest, shell: Shell) -> InboundResponse:
@@ -121,7 +106,7 @@ async def _receive(
         response = await _insert(source, request, verified, shell)
         if marks is not None:
             marks.mark("keep")
-        return _by_rule(source, request, verified) or response
+        return respond_to_stored(source, request, verified.body.body) or response
     except Throttled as error:
         return _throttle(source, error.status, error.seconds)
     except ShareExceeded:
@@ -157,7 +142,7 @@ async def _verify(
             stored = await shell.run(source.owner, body.store)
         else:
             stored = body.store()
-            if (response := await _respond_to_handshake(source, request, stored.body, shell)) is not None:
+            if (response := await respond_to_verified(source, request, stored.body, shell)) is not None:
                 return response
         return label_message(source, request, receipt_id, stored, secret_id, labels)
     except REFUSALS as error:
@@ -210,56 +195,20 @@ async def _read(
         body.flush()
 
 
-async def _respond_to_handshake(
-    source: SourceSnapshot, request: NativeRequest, body: bytes | None, shell: Shell
-) -> InboundResponse | None:
-    """Respond to a verified message that is part of the provider's handshake.
-
-    Raises HandshakeRejected, ConfirmationFailed.
-    """
-    if (reply := handshake_reply(source, request, body or b"", is_verified=True)) is not None:
-        return await _finish_handshake(source, reply, shell)
-    if (confirmation := start_confirmation(source.scheme, body, source.owner)) is not None:
-        confirmed = await shell.wait(confirmation)
-        return InboundResponse(HTTPStatus.OK, json=confirmed)
-    return None
-
-
-def _by_rule(source: SourceSnapshot, request: NativeRequest, message: VerifiedMessage) -> InboundResponse | None:
-    """Return the response that a rule of the source makes for a stored message, if there is one."""
-    if not any(rule.stored for rule in source.handshake_rules):
-        return None
-    try:
-        reply = handshake_reply(source, request, message.body.body or b"", is_verified=True, is_stored=True)
-    except HandshakeRejected:  # what the message has may not be repeated; it is stored nevertheless
-        return None
-    return None if reply is None else finish_handshake(source, reply)
-
-
-async def _finish_handshake(source: SourceSnapshot, reply: HandshakeReply, shell: Shell) -> InboundResponse:
-    if not reply.secret:
-        return finish_handshake(source, reply)
-    return await shell.run(source.owner, partial(finish_handshake, source, reply))
-
-
 async def _handshake_or_rejection(
     source: SourceSnapshot, request: NativeRequest, error: Exception, body: IncomingBody | None, shell: Shell
 ) -> InboundResponse:
-    """Respond to a message without a valid signature: it may be a handshake, which many senders do not sign.
+    """Respond to a refused message: as to a handshake, which many senders do not sign, or with a rejection.
 
     ``body``: None if it was not read.
     """
     size, sha256 = (request.body.length or 0, "") if body is None else (body.size, body.sha256)
-    if not isinstance(error, SignatureError) or source.deleted_at is not None or not source.handshake_rules:
-        return _reject(source, request, error, size=size, sha256=sha256)
-    try:
-        content = await request.body.read(MAX_HANDSHAKE_BYTES) if body is None else body.small
-        if content is not None and len(content) <= MAX_HANDSHAKE_BYTES:
-            reply = handshake_reply(source, request, content)
-            if reply is not None:
-                return await _finish_handshake(source, reply, shell)
-    except REFUSALS as refused:
-        error = refused
+    if isinstance(error, SignatureError):
+        try:
+            if (response := await respond_to_unsigned(source, request, body, shell)) is not None:
+                return response
+        except REFUSALS as refused:
+            error = refused
     return _reject(source, request, error, size=size, sha256=sha256)
 
 

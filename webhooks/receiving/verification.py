@@ -18,7 +18,7 @@ from webhooks.kit.bodies.stored_headers import redact_credentials
 from webhooks.kit.native_request import BodyCutShort, BodyTooSlow, NativeRequest, called_url
 from webhooks.models import Receipt, Source
 from webhooks.processing.handlers import has_handlers
-from webhooks.receiving.challenges import ConfirmationFailed
+from webhooks.receiving.handshakes.challenges import ConfirmationFailed
 from webhooks.receiving.insert_receipt import VerifiedMessage
 from webhooks.schemes.scheme import BodyVerifier, FetchKeys, UnsignedBody
 from webhooks.senders.handshake import MAX_TOKEN_BODY, HandshakeRejected, is_token

@@ -7,9 +7,9 @@ from delivery.archiving.hours import full_hour
 from delivery.models import Archive
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Tenant
+from webhooks.kit.rest.fields.references import IdField
 from webhooks.kit.rest.query_params import InstantFilter, QueryParams
 from webhooks.kit.rest.resources import ReadOnlyResource
-from webhooks.kit.rest.serializers import IdField
 from webhooks.wire.ids import first_id_at
 
 

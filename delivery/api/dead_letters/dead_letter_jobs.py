@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from delivery.api.filters.lists import DeadLetterJobFilters
-from delivery.api.filters.row_filters import filter_errors, of_own_endpoint, read_row_filter
+from delivery.api.filters.row_filters import FilteredJobView, filter_errors, of_own_endpoint, read_row_filter
 from delivery.api.serializers.dead_letters import (
     DeadLetterJobCreateSerializer,
     DeadLetterJobSerializer,
@@ -21,25 +21,18 @@ from delivery.reading import queries
 from delivery.replaying import closing
 from delivery.replaying.replay_filter import ReplayFilter
 from subscriptions.api.authentication import principal
-from subscriptions.api.tenancy import TenantScoped, tenant_of
-from subscriptions.models import Endpoint, Scope, Tenant
+from subscriptions.api.tenancy import tenant_of
+from subscriptions.models import Scope, Tenant
 from webhooks.kit.rest.jobs import cancel_job
 from webhooks.kit.rest.resources import ReadOnlyResource
 from webhooks.kit.rest.selection import SelectionCountSerializer
-from webhooks.wire.ids import public
 
 
-class DeadLetterJobView(TenantScoped[DeadLetterJob]):
+class DeadLetterJobView(FilteredJobView[DeadLetterJob]):
     """A view over the jobs of the request's tenant."""
 
     queryset = DeadLetterJob.objects.all()
     serializer_class = DeadLetterJobSerializer
-    endpoint_path = "filter__endpoint"
-
-    def limited(self, rows: QuerySet[DeadLetterJob]) -> QuerySet[DeadLetterJob]:
-        """Return those of the one endpoint that the key is limited to, which their filters name."""
-        endpoint_id = principal(self.request).endpoint_id
-        return rows if endpoint_id is None else rows.filter(filter__endpoint=public(Endpoint.prefix, endpoint_id))
 
     def rows(self, tenant_id: UUID | None) -> QuerySet[DeadLetterJob]:
         return queries.below(tenant_id, DeadLetterJob.objects.all())

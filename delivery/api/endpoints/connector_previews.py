@@ -15,7 +15,9 @@ from subscriptions.api.connectors.serializers import SETTINGS_HELP, TRANSFORMER_
 from subscriptions.api.fields.routing import TransformerField
 from subscriptions.api.tenancy import tenant_of
 from subscriptions.models import Scope
-from webhooks.kit.rest.serializers import ObjectField, StrictSerializer, TextField
+from webhooks.kit.rest.fields.json_values import ObjectField
+from webhooks.kit.rest.fields.scalars import TextField
+from webhooks.kit.rest.serializers import StrictSerializer
 from webhooks.kit.rest.strict_views import StrictView
 from webhooks.wire.step_budget import BudgetExceeded, StepBudget
 

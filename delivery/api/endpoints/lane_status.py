@@ -14,7 +14,8 @@ from delivery.reading.lane_status import LaneStatus, lane_status
 from delivery.reading.lanes_behind import WORDS, LaneBehind
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Endpoint
-from webhooks.kit.rest.serializers import ChoiceField, IdField
+from webhooks.kit.rest.fields.references import IdField
+from webhooks.kit.rest.fields.scalars import ChoiceField
 
 BREAKER_STATES = [
     ("closed", "Attempts are made as usual"),

@@ -21,7 +21,9 @@ from delivery.transports.http.repeats import CHOICES
 from subscriptions.api.tenancy import TenantScoped, limited_to_endpoint
 from subscriptions.errors import Invalid
 from subscriptions.models import Endpoint
-from webhooks.kit.rest.serializers import BooleanField, JsonField, StrictSerializer, TextField
+from webhooks.kit.rest.fields.json_values import JsonField
+from webhooks.kit.rest.fields.scalars import BooleanField, TextField
+from webhooks.kit.rest.serializers import StrictSerializer
 from webhooks.wire.errors import InvalidEvent
 
 

@@ -14,7 +14,8 @@ from delivery.single_attempts.endpoint_verification import verify_by_event
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.endpoints.http import verification
 from subscriptions.models import Endpoint, HttpSettings
-from webhooks.kit.rest.serializers import ChoiceField, IntegerField, StrictSerializer
+from webhooks.kit.rest.fields.scalars import ChoiceField, IntegerField
+from webhooks.kit.rest.serializers import StrictSerializer
 
 METHODS = [
     ("handshake", "An OPTIONS request, as the CloudEvents webhook specification describes"),

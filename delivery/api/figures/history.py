@@ -13,8 +13,8 @@ from delivery.figures.periods import Counts, read_periods, total_of
 from delivery.models import PLATFORM, Figures
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Endpoint, Tenant
+from webhooks.kit.rest.fields.scalars import ChoiceField
 from webhooks.kit.rest.query_params import QueryParams
-from webhooks.kit.rest.serializers import ChoiceField
 
 MAX_ROWS = {"day": 366, "month": 120}
 DEFAULT_DAYS = 30

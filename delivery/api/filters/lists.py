@@ -21,9 +21,9 @@ from delivery.reading import queries
 from delivery.reading.list_filters import ATTEMPTS, DEAD_LETTERS, DELIVERIES, EVENTS
 from delivery.reading.timeline import EXPLAINED
 from delivery.transports.outcome import Failure
+from webhooks.kit.rest.fields.scalars import InstantField
 from webhooks.kit.rest.labels import LabelsFilter
 from webhooks.kit.rest.query_params import ChoiceFilter, QueryParams, TextFilter
-from webhooks.kit.rest.serializers import InstantField
 
 FAILURES = [(failure.value, EXPLAINED.get(failure, "The response was no success")) for failure in Failure]
 SUBJECT_HELP = "Subject of the event, exact."

@@ -1,11 +1,12 @@
-"""Read the ``filter`` in the body of a replay, a cancellation or a job: which rows it is about."""
+"""Read the ``filter`` of a replay, a cancellation or a job: which rows it is about, and who may see it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
+from django.db.models import Model, QuerySet
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
 
@@ -14,7 +15,21 @@ from delivery.publishing.known_types import objection
 from delivery.reading.known_sources import source_objection
 from delivery.replaying.replay_filter import FilterFault, InvalidFilter, ReplayFilter
 from subscriptions.api.authentication import principal
-from subscriptions.models import Tenant
+from subscriptions.api.tenancy import TenantScoped
+from subscriptions.models import Endpoint, Tenant
+from webhooks.wire.ids import public
+
+M = TypeVar("M", bound=Model)
+
+
+class FilteredJobView(TenantScoped[M]):
+    """A view over jobs with a stored ``filter``. Keys that are limited to an endpoint see those that name it."""
+
+    endpoint_path = "filter__endpoint"
+
+    def limited(self, rows: QuerySet[M]) -> QuerySet[M]:
+        endpoint_id = principal(self.request).endpoint_id
+        return rows if endpoint_id is None else rows.filter(filter__endpoint=public(Endpoint.prefix, endpoint_id))
 
 
 def read_row_filter(tenant: Tenant, given: Any, scope: str) -> ReplayFilter:

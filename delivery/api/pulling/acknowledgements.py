@@ -15,7 +15,10 @@ from delivery.pulling.reports import RESULTS, FailedReport, Report, apply_report
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Endpoint, Scope
 from subscriptions.routing.targets import load_targets
-from webhooks.kit.rest.serializers import IdField, IntegerField, ListField, MultilineTextField, StrictSerializer
+from webhooks.kit.rest.fields.json_values import ListField
+from webhooks.kit.rest.fields.references import IdField
+from webhooks.kit.rest.fields.scalars import IntegerField, MultilineTextField
+from webhooks.kit.rest.serializers import StrictSerializer
 from webhooks.wire.ids import public
 
 MAX_REPORTED = 1_000  # messages in one request

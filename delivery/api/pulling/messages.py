@@ -21,8 +21,8 @@ from delivery.pulling.pull import Pulled, pull
 from delivery.pulling.waiting import FALLBACK, waiters
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Endpoint, Scope
+from webhooks.kit.rest.fields.references import IdField
 from webhooks.kit.rest.resources import NO_STORE
-from webhooks.kit.rest.serializers import IdField
 from webhooks.kit.suspend import wait_for
 
 ENCODINGS = [(UTF8, "The body is text"), (BASE64, "The body is bytes in base64")]

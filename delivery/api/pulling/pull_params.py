@@ -8,8 +8,8 @@ from rest_framework.exceptions import ValidationError
 from delivery.pulling.cursor import Cursor, read_cursor
 from subscriptions.errors import StateConflict
 from subscriptions.models import POLL, Endpoint
+from webhooks.kit.rest.fields.scalars import TextField
 from webhooks.kit.rest.query_params import IntegerParam, QueryParams
-from webhooks.kit.rest.serializers import TextField
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 250  # messages

@@ -17,17 +17,10 @@ from subscriptions.models import Endpoint, Tenant
 from webhooks.kit.conditions.condition import Condition
 from webhooks.kit.conditions.registry import CONDITIONS
 from webhooks.kit.kinds.setting import SETTING_TYPES
-from webhooks.kit.rest.serializers import (
-    ChoiceField,
-    IdField,
-    IntegerField,
-    ListField,
-    ObjectField,
-    ReferenceField,
-    StrictModelSerializer,
-    StrictSerializer,
-    TextField,
-)
+from webhooks.kit.rest.fields.json_values import ListField, ObjectField
+from webhooks.kit.rest.fields.references import IdField, ReferenceField
+from webhooks.kit.rest.fields.scalars import ChoiceField, IntegerField, TextField
+from webhooks.kit.rest.serializers import StrictModelSerializer, StrictSerializer
 
 CONDITION_NAMES = [(it.name, it.label) for it in CONDITIONS.values()]
 MEMBERS = {"endpoint": "endpoint", "email": "email", "apprise": "url"}  # what each type of channel has to have

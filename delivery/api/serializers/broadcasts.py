@@ -8,8 +8,10 @@ from rest_framework.exceptions import ValidationError
 from delivery.api.serializers.plain_events import PlainEventField
 from delivery.broadcasting.broadcasts import DEFAULT_RATE, MAX_RATE
 from delivery.models import Broadcast
+from webhooks.kit.rest.fields.references import IdField
+from webhooks.kit.rest.fields.scalars import BooleanField, IntegerField
 from webhooks.kit.rest.labels import Labels
-from webhooks.kit.rest.serializers import BooleanField, IdField, IntegerField, StrictSerializer
+from webhooks.kit.rest.serializers import StrictSerializer
 
 WHOM = "Give labels, or all: true for every tenant."
 

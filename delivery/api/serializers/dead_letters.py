@@ -6,8 +6,11 @@ from delivery.api.included import IncludingSerializer
 from delivery.models import DeadLetter, DeadLetterJob, Delivery, Event, Replay
 from delivery.replaying.closing import MAX_NOTE
 from subscriptions.models import Endpoint
+from webhooks.kit.rest.fields.json_values import ObjectField
+from webhooks.kit.rest.fields.references import IdField
+from webhooks.kit.rest.fields.scalars import ChoiceField, TextField
 from webhooks.kit.rest.selection import SelectionSerializer
-from webhooks.kit.rest.serializers import ChoiceField, IdField, ObjectField, StrictSerializer, TextField
+from webhooks.kit.rest.serializers import StrictSerializer
 
 
 class DeadLetterSerializer(IncludingSerializer[DeadLetter]):

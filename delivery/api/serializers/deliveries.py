@@ -10,7 +10,7 @@ from delivery.models import Attempt, Delivery, Event, Replay
 from delivery.reading.timeline import explanation_of, repeats_of, response_headers, response_text
 from delivery.transports.http.repeats import CHOICES
 from subscriptions.models import Endpoint
-from webhooks.kit.rest.serializers import IdField
+from webhooks.kit.rest.fields.references import IdField
 
 
 class DeliverySerializer(IncludingSerializer[Delivery]):

@@ -1,7 +1,7 @@
 """Serialize the selection of deliveries to cancel."""
 
+from webhooks.kit.rest.fields.json_values import ObjectField
 from webhooks.kit.rest.selection import SelectionSerializer
-from webhooks.kit.rest.serializers import ObjectField
 
 
 class DeliveryCancelSerializer(SelectionSerializer):

@@ -5,8 +5,10 @@ from rest_framework import serializers
 from delivery.lifecycle.erasures import DEFAULT_RATE, MAX_RATE, MAX_SUBJECT
 from delivery.models import Erasure
 from subscriptions.models import Tenant
+from webhooks.kit.rest.fields.references import IdField
+from webhooks.kit.rest.fields.scalars import IntegerField, TextField
 from webhooks.kit.rest.selection import SelectionCountSerializer
-from webhooks.kit.rest.serializers import IdField, IntegerField, StrictSerializer, TextField
+from webhooks.kit.rest.serializers import StrictSerializer
 
 
 class ErasureSerializer(serializers.ModelSerializer[Erasure]):

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from delivery.api.included import IncludingSerializer
 from delivery.api.serializers.cloud_events import CloudEventSerializer
 from delivery.models import Event
-from webhooks.kit.rest.serializers import IdField
+from webhooks.kit.rest.fields.references import IdField
 
 ROUTING_HELP = (
     "`routed`: the deliveries of the event are created. `deferred`: the event is accepted, and a worker creates its "

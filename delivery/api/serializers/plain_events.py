@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from delivery.publishing.plain_form import DELIVER_AT, unknown_members
-from webhooks.kit.rest.serializers import ObjectField
+from webhooks.kit.rest.fields.json_values import ObjectField
 
 
 class PlainEventField(ObjectField):

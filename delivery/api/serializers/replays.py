@@ -9,8 +9,10 @@ from delivery.models import Replay
 from delivery.replaying.replay_status import ReplayedStates, states_of
 from delivery.replaying.replays import DEFAULT_RATE, MAX_RATE
 from subscriptions.models import Endpoint
+from webhooks.kit.rest.fields.json_values import ObjectField
+from webhooks.kit.rest.fields.references import IdField
+from webhooks.kit.rest.fields.scalars import ChoiceField, IntegerField
 from webhooks.kit.rest.selection import SelectionCountSerializer, SelectionSerializer
-from webhooks.kit.rest.serializers import ChoiceField, IdField, IntegerField, ObjectField
 
 
 class ReplaySerializer(serializers.ModelSerializer[Replay]):

@@ -11,17 +11,10 @@ from delivery.api.serializers.plain_events import PlainEventField
 from delivery.models import Schedule
 from subscriptions.api.fields.own import Uid
 from subscriptions.models import Tenant
-from webhooks.kit.rest.serializers import (
-    ChoiceField,
-    IdField,
-    InstantField,
-    IntegerField,
-    MultilineTextField,
-    ObjectField,
-    StrictModelSerializer,
-    StrictSerializer,
-    TextField,
-)
+from webhooks.kit.rest.fields.json_values import ObjectField
+from webhooks.kit.rest.fields.references import IdField
+from webhooks.kit.rest.fields.scalars import ChoiceField, InstantField, IntegerField, MultilineTextField, TextField
+from webhooks.kit.rest.serializers import StrictModelSerializer, StrictSerializer
 
 EVENT_HELP = (
     "The event in the plain form: `type`, and optionally `source`, `subject`, `data`, `extensions`. Texts in it may "

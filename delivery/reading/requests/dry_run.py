@@ -20,8 +20,8 @@ from delivery.transports.http.compose import CLOUDEVENT_CONTENT_TYPE, COMMON_HEA
 from delivery.transports.http.shown_request import SIGNATURE_PLACEHOLDER, sent_headers
 from delivery.transports.shown_request import shown_request
 from delivery.transports.transport import NotSent
-from subscriptions.routing.route_table import matching_names
 from subscriptions.routing.targets import DeliveryTarget
+from subscriptions.routing.type_names import matching_names
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.json_format import read_structured, write_structured
 from webhooks.wire.errors import InvalidEvent

@@ -17,7 +17,7 @@ from delivery.transports.https.api_responses import failure_of_status, parsed
 from delivery.transports.https.kind import HttpsRequest, call
 from delivery.transports.outcome import Failure, Outcome
 from subscriptions.endpoints.destinations.kind import Connection, DestinationUnavailable, InvalidSettings, Setting
-from webhooks.wire.addresses.parsed_url import ForbiddenAddress, parse
+from webhooks.kit.kinds.setting import url_problem
 from webhooks.wire.signing.aws_sigv4 import AwsCredentials, AwsSigner
 
 REGION = Setting("region", "Region", "Region of the resource.", is_required=True, max_length=64, example="eu-central-1")
@@ -71,10 +71,7 @@ def check_aws(connection: Connection) -> None:
     if not _REGION.fullmatch(connection.settings["region"]):
         problems["settings.region"] = "Must be lower-case letters, digits and hyphens, such as eu-central-1."
     if url := connection.settings.get("endpoint_url"):
-        try:
-            parse(url, allow_http=True)
-        except ForbiddenAddress as error:
-            problems["settings.endpoint_url"] = str(error)
+        problems |= url_problem(url, "settings.endpoint_url")
     for name in ("access_key_id", "secret_access_key", "session_token"):
         if not re.fullmatch(r"[!-~]*", connection.credentials.get(name, "")):
             problems[f"credentials.{name}"] = "Must be printable ASCII without spaces."

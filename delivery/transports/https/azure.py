@@ -9,9 +9,9 @@ from base64 import b64encode
 from hmac import digest
 from urllib.parse import quote_plus
 
-from delivery.transports.https.kind import url_problem
 from subscriptions.endpoints.destinations.kind import Connection, Setting
 from subscriptions.endpoints.http.credentials import ClientCredentials
+from webhooks.kit.kinds.setting import url_problem
 
 LOGIN = "https://login.microsoftonline.com"
 SAS_SECONDS = 3600  # that a signature is valid

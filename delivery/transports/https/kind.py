@@ -22,7 +22,7 @@ from subscriptions.endpoints.http.certificates import TlsFiles
 from subscriptions.endpoints.http.oauth_tokens import TokenRequestFailed
 from webhooks.outgoing.errors import CallFailed, LimitReached
 from webhooks.outgoing.guarded_call import start_call
-from webhooks.wire.addresses.parsed_url import ForbiddenAddress, parse
+from webhooks.wire.addresses.parsed_url import ForbiddenAddress
 
 TEST_TIMEOUT = 5.0  # seconds of a request of a test
 MAX_SHOWN = 300  # bytes of an error that a test shows
@@ -88,15 +88,6 @@ class HttpsKind(Kind):
         return ShownMessage(request.method, request.url, request.headers, request.body)
 
 
-def url_problem(url: str, path: str) -> dict[str, str]:
-    """Return what is wrong with a URL, by the path of its setting; empty if nothing is."""
-    try:
-        parse(url, allow_http=True)
-    except ForbiddenAddress as error:
-        return {path: str(error)}
-    return {}
-
-
 def call(connection: Connection, request: HttpsRequest, setting: str) -> tuple[int, bytes]:
     """Send one request of a test, and return status and body of the response. Blocks for TEST_TIMEOUT at most.
 
@@ -157,5 +148,4 @@ __all__ = [
     "call_api",
     "shortened",
     "token_for_test",
-    "url_problem",
 ]

@@ -3,11 +3,10 @@
 from subscriptions.admin.row_operations import CHANGE, Operation, Operations
 from subscriptions.models import Endpoint
 
-__all__ = ["CHANGE", "EndpointOperation", "buttons", "operation_page", "register"]
-
+__all__ = ["CHANGE", "ENDPOINTS", "EndpointOperation", "register"]
 
 ENDPOINTS = Operations[Endpoint](
     lambda: Endpoint.objects.filter(deleted_at=None).select_related("tenant", "http", "destination")
 )
 EndpointOperation = Operation[Endpoint]
-register, buttons, operation_page = (ENDPOINTS.register, ENDPOINTS.buttons, ENDPOINTS.page)
+register = ENDPOINTS.register

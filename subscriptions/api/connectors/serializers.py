@@ -9,15 +9,10 @@ from subscriptions.api.serializers.endpoints import MAX_SUBSCRIPTIONS
 from subscriptions.api.serializers.subscriptions import EndpointSubscriptionSerializer
 from subscriptions.connectors.connector import CATEGORY_CHOICES
 from subscriptions.models import Endpoint
+from webhooks.kit.rest.fields.json_values import JsonField, ListField, ObjectField
+from webhooks.kit.rest.fields.scalars import ChoiceField, TextField
 from webhooks.kit.rest.labels import Labels
-from webhooks.kit.rest.serializers import (
-    ChoiceField,
-    JsonField,
-    ListField,
-    ObjectField,
-    StrictSerializer,
-    TextField,
-)
+from webhooks.kit.rest.serializers import StrictSerializer
 
 MAX_DESCRIPTION = 1024  # characters
 SETTINGS_HELP = "Settings of the connector, as it lists them."

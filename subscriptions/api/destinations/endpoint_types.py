@@ -10,8 +10,8 @@ from rest_framework.response import Response
 from subscriptions.api.tenancy import TenantScoped, tenant_id_of
 from subscriptions.endpoints.destinations.registry import list_kinds
 from subscriptions.models import Endpoint
+from webhooks.kit.kinds.setting_serializer import SettingSerializer
 from webhooks.kit.rest.serializers import StrictSerializer
-from webhooks.kit.rest.setting_serializer import SettingSerializer
 
 
 class EndpointSettingSerializer(SettingSerializer):

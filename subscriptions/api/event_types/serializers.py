@@ -11,14 +11,10 @@ from subscriptions.event_types.indexed_paths import MAX_PATHS
 from subscriptions.event_types.models import EventSchema, EventType, SchemaCheckMode
 from subscriptions.event_types.schemas import MAX_EXAMPLES
 from subscriptions.models import Tenant
-from webhooks.kit.rest.serializers import (
-    BooleanField,
-    ChoiceField,
-    IdField,
-    JsonField,
-    StrictModelSerializer,
-    StrictSerializer,
-)
+from webhooks.kit.rest.fields.json_values import JsonField
+from webhooks.kit.rest.fields.references import IdField
+from webhooks.kit.rest.fields.scalars import BooleanField, ChoiceField
+from webhooks.kit.rest.serializers import StrictModelSerializer, StrictSerializer
 
 
 class ExactJsonField(JsonField):

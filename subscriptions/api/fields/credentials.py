@@ -8,7 +8,7 @@ from subscriptions.api.authentication import principal
 from subscriptions.endpoints.http.encrypted_fields import MASK, decrypt_fields
 from subscriptions.models import Scope
 from webhooks.kit.encryption import CannotDecrypt
-from webhooks.kit.rest.serializers import StorableJsonField
+from webhooks.kit.rest.fields.json_values import StorableJsonField
 
 TEXT = {"type": "string"}
 

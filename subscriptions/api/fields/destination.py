@@ -8,7 +8,8 @@ from rest_framework.exceptions import ValidationError
 from subscriptions.api.problems import check_field
 from subscriptions.endpoints.batch import check_batch
 from subscriptions.endpoints.destinations.registry import HTTP, kind_names
-from webhooks.kit.rest.serializers import BooleanField, JsonField, ObjectField, TextField
+from webhooks.kit.rest.fields.json_values import JsonField, ObjectField
+from webhooks.kit.rest.fields.scalars import BooleanField, TextField
 from webhooks.wire.errors import did_you_mean
 
 OF_OTHER_TYPES = ("settings", "credentials", "skip_test")

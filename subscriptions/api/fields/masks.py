@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 
 from subscriptions.api.problems import check_field
 from subscriptions.masking.masks import check_masks
-from webhooks.kit.rest.serializers import StorableJsonField
+from webhooks.kit.rest.fields.json_values import StorableJsonField
 from webhooks.wire.masking.masks import ACTIONS, MAX_MASKS
 
 MASKS_SCHEMA = {

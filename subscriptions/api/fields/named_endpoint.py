@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 
 from subscriptions.api.tenancy import limited_to_endpoint, tenant_of
 from subscriptions.models import Endpoint
-from webhooks.kit.rest.serializers import ReferenceField
+from webhooks.kit.rest.fields.references import ReferenceField
 from webhooks.wire.ids import public
 
 

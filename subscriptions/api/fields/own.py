@@ -6,7 +6,8 @@ from drf_spectacular.utils import extend_schema_field
 
 from subscriptions import validation
 from subscriptions.api.problems import check_field
-from webhooks.kit.rest.serializers import StorableJsonField, TextField
+from webhooks.kit.rest.fields.json_values import StorableJsonField
+from webhooks.kit.rest.fields.scalars import TextField
 from webhooks.kit.rows import Row
 
 

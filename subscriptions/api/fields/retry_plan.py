@@ -15,7 +15,8 @@ from subscriptions.endpoints.retry_plan import (
     MAX_WAITS,
     exponential_waits,
 )
-from webhooks.kit.rest.serializers import IntegerField, NumberField, StrictSerializer
+from webhooks.kit.rest.fields.scalars import IntegerField, NumberField
+from webhooks.kit.rest.serializers import StrictSerializer
 
 
 class Exponential(StrictSerializer):

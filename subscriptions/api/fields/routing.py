@@ -7,7 +7,8 @@ from drf_spectacular.utils import extend_schema_field
 from subscriptions import validation
 from subscriptions.api.problems import check_field
 from webhooks.kit.jsonata.transformer import MAX_EXPRESSION
-from webhooks.kit.rest.serializers import ListField, StorableJsonField, TextField
+from webhooks.kit.rest.fields.json_values import ListField, StorableJsonField
+from webhooks.kit.rest.fields.scalars import TextField
 from webhooks.wire.json_numbers import find_changed_by_doubles
 from webhooks.wire.transform.texts import MAX_LENGTH
 

@@ -8,7 +8,9 @@ from rest_framework import serializers
 from subscriptions.inspectors.inspectors import DEFAULT_LIFETIME, MAX_LIFETIME, page_url_of, url_of
 from subscriptions.inspectors.shown_requests import text_of
 from subscriptions.models import Endpoint, InspectedRequest, Inspector, Tenant
-from webhooks.kit.rest.serializers import IdField, IntegerField, StrictModelSerializer
+from webhooks.kit.rest.fields.references import IdField
+from webhooks.kit.rest.fields.scalars import IntegerField
+from webhooks.kit.rest.serializers import StrictModelSerializer
 
 
 class InspectorSerializer(StrictModelSerializer):

@@ -12,9 +12,10 @@ from subscriptions.api.tenancy import TenantScoped, endpoints_of, tenant_of
 from subscriptions.errors import Invalid
 from subscriptions.masking.keys import DecryptionKey, decryption_keys, endpoint_key_name, rotate_key, tenant_key_name
 from subscriptions.models import Endpoint, Scope
+from webhooks.kit.rest.fields.scalars import BooleanField
 from webhooks.kit.rest.lookup import require
 from webhooks.kit.rest.resources import NO_STORE
-from webhooks.kit.rest.serializers import BooleanField, StrictSerializer
+from webhooks.kit.rest.serializers import StrictSerializer
 
 OF_PLATFORM = "Must be false; only a platform key rotates the key of the platform's event types."
 ROTATED = (

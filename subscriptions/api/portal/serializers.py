@@ -9,16 +9,10 @@ from rest_framework.exceptions import ValidationError
 from subscriptions.api.tenancy import endpoints_of
 from subscriptions.models import Capability, Endpoint, PortalLink, Tenant
 from subscriptions.portal_access import links, theme
-from webhooks.kit.rest.serializers import (
-    ChoiceField,
-    IdField,
-    IntegerField,
-    ListField,
-    ReferenceField,
-    StrictModelSerializer,
-    StrictSerializer,
-    TextField,
-)
+from webhooks.kit.rest.fields.json_values import ListField
+from webhooks.kit.rest.fields.references import IdField, ReferenceField
+from webhooks.kit.rest.fields.scalars import ChoiceField, IntegerField, TextField
+from webhooks.kit.rest.serializers import StrictModelSerializer, StrictSerializer
 
 LANGUAGES = [("en", "English"), ("de", "German")]
 FONTS = [(name, name.capitalize()) for name in theme.FONTS]

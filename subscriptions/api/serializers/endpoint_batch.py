@@ -7,8 +7,9 @@ from rest_framework import serializers
 
 from subscriptions.api.fields.own import RequiredUid
 from subscriptions.api.serializers.endpoints import EndpointCreateSerializer, EndpointWithSecretSerializer
+from webhooks.kit.rest.fields.json_values import ListField, ObjectField
 from webhooks.kit.rest.selection import SelectionSerializer
-from webhooks.kit.rest.serializers import ListField, ObjectField, StrictSerializer
+from webhooks.kit.rest.serializers import StrictSerializer
 
 MAX_ITEMS = 500
 CREATED, UPDATED, FAILED = "created", "updated", "failed"

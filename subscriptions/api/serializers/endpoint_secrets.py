@@ -6,7 +6,9 @@ from rest_framework import serializers
 
 from subscriptions.endpoints.signing_secrets import DEFAULT_OVERLAP, MAX_OVERLAP, V1, V1A
 from subscriptions.models import SigningSecret
-from webhooks.kit.rest.serializers import ChoiceField, IdField, IntegerField, StrictSerializer, TextField
+from webhooks.kit.rest.fields.references import IdField
+from webhooks.kit.rest.fields.scalars import ChoiceField, IntegerField, TextField
+from webhooks.kit.rest.serializers import StrictSerializer
 
 SIGNING = [(V1, "HMAC-SHA256"), (V1A, "ed25519")]
 

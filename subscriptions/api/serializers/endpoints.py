@@ -24,15 +24,11 @@ from subscriptions.api.serializers.http_settings import HttpSettingsSerializer
 from subscriptions.api.serializers.subscriptions import EndpointSubscriptionSerializer
 from subscriptions.endpoints.destinations.registry import HTTP
 from subscriptions.models import Endpoint, Tenant
+from webhooks.kit.rest.fields.json_values import ListField
+from webhooks.kit.rest.fields.references import IdField
+from webhooks.kit.rest.fields.scalars import ChoiceField, InstantField, TextField
 from webhooks.kit.rest.labels import Labels
-from webhooks.kit.rest.serializers import (
-    ChoiceField,
-    IdField,
-    InstantField,
-    ListField,
-    StrictModelSerializer,
-    TextField,
-)
+from webhooks.kit.rest.serializers import StrictModelSerializer
 
 NULL = "This field may not be null."
 

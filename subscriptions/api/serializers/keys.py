@@ -10,17 +10,10 @@ from rest_framework.exceptions import ValidationError
 from subscriptions.api.tenancy import endpoints_of
 from subscriptions.models import ApiKey, Role, Scope, Tenant
 from subscriptions.tenants import keys
-from webhooks.kit.rest.serializers import (
-    BooleanField,
-    ChoiceField,
-    IdField,
-    InstantField,
-    IntegerField,
-    ListField,
-    ReferenceField,
-    StrictModelSerializer,
-    StrictSerializer,
-)
+from webhooks.kit.rest.fields.json_values import ListField
+from webhooks.kit.rest.fields.references import IdField, ReferenceField
+from webhooks.kit.rest.fields.scalars import BooleanField, ChoiceField, InstantField, IntegerField
+from webhooks.kit.rest.serializers import StrictModelSerializer, StrictSerializer
 
 MAX_EXPIRES_IN = 366 * 86_400  # seconds
 

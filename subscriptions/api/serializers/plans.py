@@ -3,7 +3,10 @@
 from subscriptions.api.fields.own import Uid
 from subscriptions.endpoints.destinations.registry import kind_names
 from subscriptions.models import Plan
-from webhooks.kit.rest.serializers import ChoiceField, IdField, ListField, StrictModelSerializer
+from webhooks.kit.rest.fields.json_values import ListField
+from webhooks.kit.rest.fields.references import IdField
+from webhooks.kit.rest.fields.scalars import ChoiceField
+from webhooks.kit.rest.serializers import StrictModelSerializer
 
 
 class PlanSerializer(StrictModelSerializer):

@@ -12,8 +12,10 @@ from subscriptions.api.fields.own import Uid
 from subscriptions.api.fields.routing import EventTypesField, PatternField, TransformerField
 from subscriptions.api.tenancy import limited_to_endpoint, tenant_of
 from subscriptions.models import Endpoint, Grant, Subscription, Tenant
+from webhooks.kit.rest.fields.references import IdField, ReferenceField
+from webhooks.kit.rest.fields.scalars import BooleanField
 from webhooks.kit.rest.labels import Labels
-from webhooks.kit.rest.serializers import BooleanField, IdField, ReferenceField, StrictModelSerializer
+from webhooks.kit.rest.serializers import StrictModelSerializer
 
 
 def _endpoints_of(subscription: "SubscriptionSerializer") -> QuerySet[Endpoint]:

@@ -4,8 +4,9 @@ from rest_framework import serializers
 
 from subscriptions.api.fields.own import Metadata, Uid
 from subscriptions.models import Plan, Tenant
+from webhooks.kit.rest.fields.references import IdField, ReferenceField
 from webhooks.kit.rest.labels import Labels
-from webhooks.kit.rest.serializers import IdField, ReferenceField, StrictModelSerializer
+from webhooks.kit.rest.serializers import StrictModelSerializer
 
 
 class TenantSerializer(StrictModelSerializer):

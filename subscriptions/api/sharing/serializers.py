@@ -7,7 +7,8 @@ from rest_framework.exceptions import ValidationError
 from subscriptions.api.authentication import principal
 from subscriptions.api.fields.routing import EventTypesField, PatternField
 from subscriptions.models import Grant, Tenant
-from webhooks.kit.rest.serializers import IdField, ReferenceField, StrictModelSerializer
+from webhooks.kit.rest.fields.references import IdField, ReferenceField
+from webhooks.kit.rest.serializers import StrictModelSerializer
 from webhooks.kit.rows import is_uid
 from webhooks.wire.ids import parse
 

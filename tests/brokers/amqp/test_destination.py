@@ -6,12 +6,13 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from delivery.models import Attempt, Delivery, Lane
+from delivery.models import Attempt, Lane
 from delivery.transports.outcome import Failure
 from subscriptions.endpoints.destinations.kind import Connection, InvalidSettings
 from subscriptions.endpoints.destinations.registry import checked_connection
 from subscriptions.errors import InvalidParts
 from tests.brokers.amqp.server import PASSWORD, USER, VIRTUAL_HOST, RabbitMq
+from tests.brokers.restart import check_restart
 from tests.delivery.destinations.battery import (
     SECRET,
     Battery,
@@ -19,13 +20,11 @@ from tests.delivery.destinations.battery import (
     Received,
     endpoint_of,
     latest_attempt,
-    make_due,
     publish_to,
     run_drain,
 )
 from tests.delivery.destinations.battery import hung_port as hung_port
 from tests.delivery.destinations.battery import loopback as loopback
-from tests.waiting import wait_until
 from webhooks.wire.signing.standard_webhooks import verify
 
 
@@ -192,30 +191,7 @@ class TestExchanges:
         assert len(place.messages()) == 1
 
     def test_broker_that_dies_and_comes_back_loses_nothing_and_keeps_the_order(self, rabbitmq: RabbitMq) -> None:
-        place = Queue(rabbitmq)
-        endpoint = endpoint_of(place, ordering="subject", timeout_ms=2_000, retry_plan=[60] * 20)
-        for n in range(20):
-            publish_to(endpoint, {"n": n}, subject=f"s{n % 2}")
-        run_drain(seconds=0.3)
-        rabbitmq.stop()
-        for n in range(20, 40):
-            publish_to(endpoint, {"n": n}, subject=f"s{n % 2}")
-        make_due(endpoint)
-        run_drain()
-        assert Delivery.objects.exclude(state="delivered").exists()
-        rabbitmq.start()
-
-        def all_delivered() -> bool:
-            make_due(endpoint)
-            Lane.objects.filter(endpoint=endpoint).update(circuit_open_until=None, wait_until=None)
-            run_drain()
-            return not Delivery.objects.exclude(state="delivered").exists()
-
-        wait_until(all_delivered, "every delivery")
-        found = [orjson.loads(it.body) for it in place.received()]
-        for subject in (0, 1):
-            numbers = [it["data"]["n"] for it in found if it["subject"] == f"s{subject}"]
-            assert [*dict.fromkeys(numbers)] == [n for n in range(40) if n % 2 == subject]
+        check_restart(Queue(rabbitmq), rabbitmq.stop, rabbitmq.start)
 
 
 @pytest.mark.parametrize(

@@ -2,19 +2,18 @@
 
 from typing import Any
 
-import orjson
 import pytest
 
-from delivery.models import Attempt, Delivery, Lane
+from delivery.models import Attempt, Lane
 from delivery.transports.outcome import Failure
 from subscriptions.errors import InvalidParts
 from tests.brokers.kafka.conftest import Client
 from tests.brokers.kafka.server import PASSWORD, USER, KafkaServer
-from tests.delivery.destinations.battery import Battery, endpoint_of, latest_attempt, make_due, publish_to, run_drain
+from tests.brokers.restart import check_restart
+from tests.delivery.destinations.battery import Battery, endpoint_of, latest_attempt, publish_to, run_drain
 from tests.delivery.destinations.battery import hung_port as hung_port
 from tests.delivery.destinations.battery import loopback as loopback
-from tests.delivery.destinations.test_kafka import Topic, records
-from tests.waiting import wait_until
+from tests.delivery.destinations.test_kafka import Topic
 from webhooks.outgoing.brokers.kafka_cluster import KafkaCluster
 
 
@@ -93,29 +92,7 @@ class TestBroker:
     def test_broker_that_dies_and_comes_back_loses_nothing_and_keeps_the_order(
         self, server: KafkaServer, place: RealTopic
     ) -> None:
-        endpoint = endpoint_of(place, ordering="subject", timeout_ms=2_000, retry_plan=[60] * 20)
-        for n in range(20):
-            publish_to(endpoint, {"n": n}, subject=f"s{n % 2}")
-        run_drain(seconds=0.5)
-        server.kill()
-        for n in range(20, 40):
-            publish_to(endpoint, {"n": n}, subject=f"s{n % 2}")
-        make_due(endpoint)
-        run_drain()
-        assert Delivery.objects.exclude(state="delivered").exists()
-        server.start()
-
-        def all_delivered() -> bool:
-            make_due(endpoint)
-            Lane.objects.filter(endpoint=endpoint).update(circuit_open_until=None, wait_until=None)
-            run_drain()
-            return not Delivery.objects.exclude(state="delivered").exists()
-
-        wait_until(all_delivered, "every delivery")
-        found = [(it.key(), orjson.loads(it.value())["data"]["n"]) for it in records(server.servers, place.topic)]
-        for key, odd in ((b"s0", 0), (b"s1", 1)):
-            numbers = [n for it, n in found if it == key]
-            assert [*dict.fromkeys(numbers)] == [n for n in range(40) if n % 2 == odd]
+        check_restart(place, server.kill, server.start)
 
     def test_broker_that_hangs_ends_the_attempt_by_its_timeout(self, server: KafkaServer, place: RealTopic) -> None:
         endpoint = endpoint_of(place, timeout_ms=1_000)

@@ -4,18 +4,18 @@ import re
 from typing import Any
 from uuid import uuid4
 
-import orjson
 import pytest
 from nats.js.api import DiscardPolicy
 from nats.js.errors import NotFoundError
 
-from delivery.models import Attempt, Delivery, Lane
+from delivery.models import Attempt
 from delivery.transports.outcome import Failure
 from subscriptions.endpoints.destinations.kind import Connection, InvalidSettings
 from subscriptions.endpoints.destinations.registry import checked_connection
 from subscriptions.errors import InvalidParts
 from tests.brokers.nats.conftest import Vendor
 from tests.brokers.nats.server import PASSWORD, SEED, USER, WRITER, NatsServer
+from tests.brokers.restart import check_restart
 from tests.delivery.destinations.battery import (
     SECRET,
     Battery,
@@ -23,13 +23,11 @@ from tests.delivery.destinations.battery import (
     Received,
     endpoint_of,
     latest_attempt,
-    make_due,
     publish_to,
     run_drain,
 )
 from tests.delivery.destinations.battery import hung_port as hung_port
 from tests.delivery.destinations.battery import loopback as loopback
-from tests.waiting import wait_until
 from webhooks.wire.signing.standard_webhooks import verify
 
 
@@ -171,31 +169,7 @@ class TestStreams:
         assert caught.value.problems.keys() == {"settings.subject"}
 
     def test_server_that_dies_and_comes_back_loses_nothing_and_keeps_the_order(self, nats_server: NatsServer) -> None:
-        place = Stream(nats_server)
-        endpoint = endpoint_of(place, ordering="subject", timeout_ms=2_000, retry_plan=[60] * 20)
-        for n in range(20):
-            publish_to(endpoint, {"n": n}, subject=f"s{n % 2}")
-        run_drain(seconds=0.3)
-        nats_server.stop()
-        for n in range(20, 40):
-            publish_to(endpoint, {"n": n}, subject=f"s{n % 2}")
-        make_due(endpoint)
-        run_drain()
-        assert Delivery.objects.exclude(state="delivered").exists()
-        nats_server.start()
-
-        def all_delivered() -> bool:
-            make_due(endpoint)
-            Lane.objects.filter(endpoint=endpoint).update(circuit_open_until=None, wait_until=None)
-            run_drain()
-            return not Delivery.objects.exclude(state="delivered").exists()
-
-        wait_until(all_delivered, "every delivery")
-        found = [orjson.loads(it.body) for it in place.received()]
-        assert len(found) == 40
-        for subject in (0, 1):
-            numbers = [it["data"]["n"] for it in found if it["subject"] == f"s{subject}"]
-            assert numbers == [n for n in range(40) if n % 2 == subject]
+        check_restart(Stream(nats_server), nats_server.stop, nats_server.start)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from subscriptions.endpoints.endpoints import delete_endpoint
 from subscriptions.event_types.operational import TYPES
 from subscriptions.event_types.schemas import check_examples, check_schema
 from subscriptions.models import OPERATIONAL_NAMES, Subscription, Tenant
-from subscriptions.routing.route_table import NAMED_EXACTLY, RESULTS, USAGE
+from subscriptions.routing.type_names import NAMED_EXACTLY, RESULTS, USAGE
 from tests.delivery.alerts.factories import make_failing, run_rule
 from tests.delivery.factories import make_delivery, make_event
 from tests.delivery.factories_lanes import make_target

@@ -144,10 +144,10 @@ def test_item_beyond_the_plan_fails_and_writes_nothing(client: APIClient, tenant
 def test_items_after_the_time_is_over_fail_and_can_be_sent_again(
     client: APIClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("subscriptions.api.bulk.BUDGET", -1.0)
+    monkeypatch.setattr("subscriptions.api.bulk.endpoint_batch.BUDGET", -1.0)
     late = put(client, {"uid": "a", "url": URL})
     assert (statuses(late), late["data"][0]["error"]["status"]) == (["failed"], 429)
-    monkeypatch.setattr("subscriptions.api.bulk.BUDGET", 60.0)
+    monkeypatch.setattr("subscriptions.api.bulk.endpoint_batch.BUDGET", 60.0)
     assert statuses(put(client, {"uid": "a", "url": URL})) == ["created"]
 
 
@@ -234,7 +234,7 @@ def test_delete_without_a_valid_condition_deletes_nothing(client: APIClient, pat
 
 
 def test_delete_beyond_its_limit_says_that_there_are_more(client: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("subscriptions.api.bulk.MAX_DELETED", 2)
+    monkeypatch.setattr("subscriptions.api.bulk.deletion.MAX_DELETED", 2)
     for _ in range(3):
         make_endpoint(Tenant.objects.get())
     found = [client.post(f"{ENDPOINTS}delete/", {"all": True}, format="json").json() for _ in range(2)]

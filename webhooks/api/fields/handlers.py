@@ -7,7 +7,7 @@ from rest_framework.exceptions import ValidationError
 
 from webhooks.api.fields.members import refuse_unknown
 from webhooks.kit.jsonata.transformer import MAX_EXPRESSION
-from webhooks.kit.rest.serializers import StorableJsonField
+from webhooks.kit.rest.fields.json_values import StorableJsonField
 from webhooks.kit.results import RESULTS
 from webhooks.processing.handler_registry import handler_paths, takes_steps
 from webhooks.processing.steps.settings import (

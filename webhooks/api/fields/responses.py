@@ -6,7 +6,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 
 from webhooks.api.fields.members import refuse_unknown
-from webhooks.kit.rest.serializers import StorableJsonField, TextField
+from webhooks.kit.rest.fields.json_values import StorableJsonField
+from webhooks.kit.rest.fields.scalars import TextField
 
 CONTENT_TYPE = re.compile(
     r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,63}(; ?[a-z]+=[A-Za-z0-9_.-]+)?"

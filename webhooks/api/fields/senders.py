@@ -4,7 +4,8 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 
-from webhooks.kit.rest.serializers import ListField, StorableJsonField, TextField
+from webhooks.kit.rest.fields.json_values import ListField, StorableJsonField
+from webhooks.kit.rest.fields.scalars import TextField
 from webhooks.senders.handshake import InvalidHandshake, read_rules
 from webhooks.wire.addresses.networks import compile_networks
 from webhooks.wire.cloudevents.handshake import is_origin

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from webhooks.audit.models import AuditEntry
 from webhooks.audit.objects import public_object_id
-from webhooks.kit.rest.serializers import IdField
+from webhooks.kit.rest.fields.references import IdField
 
 Actor = AuditEntry.Actor
 

@@ -5,8 +5,10 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from webhooks.kit.rest.fields.json_values import ObjectField
+from webhooks.kit.rest.fields.references import IdField
+from webhooks.kit.rest.fields.scalars import IntegerField
 from webhooks.kit.rest.selection import SelectionSerializer
-from webhooks.kit.rest.serializers import IdField, IntegerField, ObjectField
 from webhooks.models import ReceiptReplay
 from webhooks.processing.replays import DEFAULT_RATE, MAX_RATE, ReplayedStates, states_of
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from webhooks.kit.rest.serializers import ChoiceField, IdField
+from webhooks.kit.rest.fields.references import IdField
+from webhooks.kit.rest.fields.scalars import ChoiceField
 from webhooks.models import Receipt, Source, SourceSecret
 from webhooks.processing.receipts import OUTCOMES, Attempt
 from webhooks.processing.steps.run import ORDER, STEP_OUTCOMES

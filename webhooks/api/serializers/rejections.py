@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from webhooks.kit.rest.serializers import IdField
+from webhooks.kit.rest.fields.references import IdField
 from webhooks.models import Rejection, Source, SourceSecret
 
 

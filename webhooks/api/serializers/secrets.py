@@ -2,7 +2,9 @@
 
 from rest_framework import serializers
 
-from webhooks.kit.rest.serializers import IdField, IntegerField, MultilineTextField, StrictSerializer, TextField
+from webhooks.kit.rest.fields.references import IdField
+from webhooks.kit.rest.fields.scalars import IntegerField, MultilineTextField, TextField
+from webhooks.kit.rest.serializers import StrictSerializer
 from webhooks.models import SourceSecret
 from webhooks.sources.secret_rotation import DEFAULT_OVERLAP, MAX_OVERLAP, MAX_SECRET_LENGTH
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from webhooks.kit.rest.serializers import ObjectField, StrictSerializer
+from webhooks.kit.rest.fields.json_values import ObjectField
+from webhooks.kit.rest.serializers import StrictSerializer
 from webhooks.senders import description
 from webhooks.senders.presets import Sender
 

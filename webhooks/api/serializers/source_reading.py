@@ -5,16 +5,11 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from webhooks.kit.rest.serializers import (
-    ChoiceField,
-    IdField,
-    InstantField,
-    JsonField,
-    ObjectField,
-    StrictSerializer,
-    TextField,
-)
-from webhooks.kit.rest.setting_serializer import SettingSerializer
+from webhooks.kit.kinds.setting_serializer import SettingSerializer
+from webhooks.kit.rest.fields.json_values import JsonField, ObjectField
+from webhooks.kit.rest.fields.references import IdField
+from webhooks.kit.rest.fields.scalars import ChoiceField, InstantField, TextField
+from webhooks.kit.rest.serializers import StrictSerializer
 from webhooks.models import SourcePartition
 from webhooks.readers import reading_state
 from webhooks.sources.kinds.kind import Sample

@@ -26,17 +26,11 @@ from webhooks.api.serializers.source_settings import (
     checked_credentials,
     checked_settings,
 )
+from webhooks.kit.rest.fields.json_values import ObjectField
+from webhooks.kit.rest.fields.references import IdField
+from webhooks.kit.rest.fields.scalars import BooleanField, ChoiceField, MultilineTextField, OptionalUrlField, TextField
 from webhooks.kit.rest.labels import Labels
-from webhooks.kit.rest.serializers import (
-    BooleanField,
-    ChoiceField,
-    IdField,
-    MultilineTextField,
-    ObjectField,
-    OptionalUrlField,
-    StrictModelSerializer,
-    TextField,
-)
+from webhooks.kit.rest.serializers import StrictModelSerializer
 from webhooks.models import Source
 from webhooks.readers.reading_state import readings_of
 from webhooks.senders.presets import sender_names, with_preset

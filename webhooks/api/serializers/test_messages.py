@@ -8,7 +8,8 @@ from rest_framework import serializers
 
 from webhooks.api.serializers.receipts import ReceiptSerializer
 from webhooks.api.serializers.rejections import RejectionSerializer
-from webhooks.kit.rest.serializers import MultilineTextField, StrictSerializer, TextField
+from webhooks.kit.rest.fields.scalars import MultilineTextField, TextField
+from webhooks.kit.rest.serializers import StrictSerializer
 
 
 class TestMessageCreateSerializer(StrictSerializer):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Literal, Self
 
+from webhooks.wire.addresses.parsed_url import ForbiddenAddress, parse
 from webhooks.wire.errors import did_you_mean
 
 MIN_MASKED = 4  # characters of a credential; a shorter one is part of many words
@@ -72,6 +73,15 @@ def not_installed(name: str, modules: Sequence[str], extra: str) -> str:
     """Return the message that a kind needs modules that are not installed; empty if all are."""
     missing = missing_modules(modules)
     return "" if not missing else f"{name} needs {', '.join(missing)}, not installed here: waypost[{extra}] brings it."
+
+
+def url_problem(url: str, path: str) -> dict[str, str]:
+    """Return what is wrong with a URL, by the path of its setting; empty if nothing is."""
+    try:
+        parse(url, allow_http=True)
+    except ForbiddenAddress as error:
+        return {path: str(error)}
+    return {}
 
 
 def masked(text: str, credentials: Mapping[str, str]) -> str:

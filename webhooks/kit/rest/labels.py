@@ -7,8 +7,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework.exceptions import ValidationError
 
+from webhooks.kit.rest.fields.json_values import StorableJsonField
 from webhooks.kit.rest.query_params import TextFilter
-from webhooks.kit.rest.serializers import StorableJsonField
 
 MAX_LABELS = 32  # of one row
 MAX_LABEL = 64  # characters of a name or a value

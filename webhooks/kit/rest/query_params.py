@@ -16,7 +16,9 @@ from rest_framework.exceptions import ErrorDetail
 from rest_framework.request import Request
 
 from webhooks.kit.rest.errors import InvalidParameters
-from webhooks.kit.rest.serializers import IdField, InstantField, ReferenceField, StrictSerializer
+from webhooks.kit.rest.fields.references import IdField, ReferenceField
+from webhooks.kit.rest.fields.scalars import InstantField
+from webhooks.kit.rest.serializers import StrictSerializer
 from webhooks.wire.errors import did_you_mean
 
 TENANT = "tenant"  # every request accepts this parameter; TenantScope reads and checks it

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from webhooks.kit.rest.serializers import BooleanField, StrictSerializer
+from webhooks.kit.rest.fields.scalars import BooleanField
+from webhooks.kit.rest.serializers import StrictSerializer
 
 NOTHING_GIVEN = 'Give at least one condition, or "all": true to select everything.'
 BOTH_GIVEN = 'Give either "all": true or a filter with conditions.'

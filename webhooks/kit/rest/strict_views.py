@@ -11,8 +11,8 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from webhooks.kit.audit.operation import current_operation, name_caller
+from webhooks.kit.rest.fields.json_values import json_type
 from webhooks.kit.rest.query_params import QueryParams
-from webhooks.kit.rest.serializers import json_type
 
 NO_BODY = "This request has no body; leave it out."
 

@@ -6,7 +6,7 @@ first of two members of one name.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -18,7 +18,7 @@ from webhooks.wire.json_numbers import raw
 from webhooks.wire.masking.values import MaskingKeys, encrypted, hashed
 from webhooks.wire.step_budget import UNLIMITED, StepBudget
 from webhooks.wire.transform.errors import InvalidTransformer
-from webhooks.wire.transform.paths import PathStep, parse_path
+from webhooks.wire.transform.paths import PathNode, PathStep, parse_path
 
 REMOVE, MASK, HASH, ENCRYPT = "remove", "mask", "hash", "encrypt"
 ACTIONS = (REMOVE, MASK, HASH, ENCRYPT)
@@ -43,25 +43,6 @@ class CannotMask(ValueError):
     """The data of this event is not JSON, so that no member of it can be found."""
 
 
-@dataclass(slots=True)
-class _Node:
-    """A step that several paths share. ``rule``: the position of the mask that ends here."""
-
-    rule: int | None = None
-    names: dict[str, "_Node"] = field(default_factory=dict)
-    indices: dict[int, "_Node"] = field(default_factory=dict)
-    members: "_Node | None" = None
-
-    def next(self, step: PathStep) -> "_Node":
-        """Return the node of the next step, which is made if it is new."""
-        if isinstance(step, str):
-            return self.names.setdefault(step, _Node())
-        if isinstance(step, int):
-            return self.indices.setdefault(step, _Node())
-        self.members = self.members or _Node()
-        return self.members
-
-
 class Masks:
     """A list of masks, each an object with ``path`` and ``action``. Raises InvalidMask."""
 
@@ -72,17 +53,14 @@ class Masks:
             raise InvalidMask("", f'must be an array of at most {MAX_MASKS} masks: {{"path": "$.data.email", ...}}')
         self.actions: list[str] = []
         self._attributes: dict[str, int] = {}
-        self._data = _Node()
+        self._data = PathNode[int]()
         for position, rule in enumerate(written):
             steps, action = _read(rule, f"/{position}")
             self.actions.append(action)
             if steps[0] != "data":
                 self._attributes.setdefault(str(steps[0]), position)
-                continue
-            node = self._data
-            for step in steps[1:]:
-                node = node.next(step)
-            node.rule = position if node.rule is None else node.rule
+            else:
+                self._data.add(steps[1:], position)
         self.needs_keys = not {HASH, ENCRYPT}.isdisjoint(self.actions)
 
     def apply(
@@ -112,9 +90,9 @@ class Masks:
             return replace(event, attributes=attributes, typed=typed)
         budget.spend(1 + len(event.data) // WRITTEN_PER_STEP)
         if not (declares_json(event.attributes) and event.is_json):
-            if self._data.rule is None or self.actions[self._data.rule] != REMOVE:
+            if not self._data.ends or self.actions[self._data.ends[0]] != REMOVE:
                 raise CannotMask("must be JSON, because members of it are masked")
-            run.count(self._data.rule)
+            run.count(self._data.ends[0])
             return _without_data(attributes, typed)
         value = run.masked([self._data], event.value)
         if value is _REMOVED:
@@ -153,11 +131,11 @@ class _Run:
         keys = self.keys()
         return hashed(value, keys.hashing) if action == HASH else encrypted(value, keys)
 
-    def masked(self, nodes: list[_Node], value: Any) -> Any:
+    def masked(self, nodes: list[PathNode[int]], value: Any) -> Any:
         """Return a value masked by the paths of which it is at these nodes; the value itself is not changed."""
-        rules = [node.rule for node in nodes if node.rule is not None]
-        if rules:
-            return self.act(min(rules), value)
+        positions = [node.ends[0] for node in nodes if node.ends]
+        if positions:
+            return self.act(min(positions), value)
         if isinstance(value, dict):
             self.budget.spend(1 + len(value))
             return self._masked_object(nodes, value)
@@ -170,7 +148,7 @@ class _Run:
             return [item for item in items if item is not _REMOVED]
         return value
 
-    def _masked_object(self, nodes: list[_Node], value: Mapping[str, Any]) -> dict[str, Any]:
+    def _masked_object(self, nodes: list[PathNode[int]], value: Mapping[str, Any]) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for name, member in value.items():
             inner = _at_name(nodes, name)
@@ -180,12 +158,12 @@ class _Run:
         return result
 
 
-def _at_name(nodes: list[_Node], name: str) -> list[_Node]:
+def _at_name(nodes: list[PathNode[int]], name: str) -> list[PathNode[int]]:
     found = [node.names[name] for node in nodes if name in node.names]
     return found + [node.members for node in nodes if node.members is not None]
 
 
-def _at_index(nodes: list[_Node], index: int) -> list[_Node]:
+def _at_index(nodes: list[PathNode[int]], index: int) -> list[PathNode[int]]:
     found = [node.indices[index] for node in nodes if index in node.indices]
     return found + [node.members for node in nodes if node.members is not None]
 

@@ -11,9 +11,9 @@ names that begin with a digit or contain a slash.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from webhooks.wire.step_budget import StepBudget
 from webhooks.wire.transform.errors import InvalidTransformer
@@ -49,22 +49,32 @@ def parse_path(text: str, at: str) -> tuple[PathStep, ...]:
     return tuple(steps)
 
 
+E = TypeVar("E")
+
+
 @dataclass(slots=True)
-class _Node:
-    """A step that several paths share: the names of the paths that end here, and the next steps."""
+class PathNode(Generic[E]):
+    """A node of a tree of paths: what stands for the paths that end here, in the order they were added; next steps."""
 
-    ends: list[str] = field(default_factory=list)
-    names: dict[str, "_Node"] = field(default_factory=dict)
-    indices: dict[int, "_Node"] = field(default_factory=dict)
-    members: "_Node | None" = None
+    ends: list[E] = field(default_factory=list)
+    names: dict[str, "PathNode[E]"] = field(default_factory=dict)
+    indices: dict[int, "PathNode[E]"] = field(default_factory=dict)
+    members: "PathNode[E] | None" = None
 
-    def next(self, step: PathStep) -> "_Node":
-        """Return the node of the next step, which is made if it is new."""
+    def add(self, steps: Iterable[PathStep], end: E) -> None:
+        """Add a path below this node; ``end`` stands for it."""
+        node = self
+        for step in steps:
+            node = node._next(step)
+        node.ends.append(end)
+
+    def _next(self, step: PathStep) -> "PathNode[E]":
+        """Return the node of the next step; it is created if it does not exist."""
         if isinstance(step, str):
-            return self.names.setdefault(step, _Node())
+            return self.names.setdefault(step, PathNode())
         if isinstance(step, int):
-            return self.indices.setdefault(step, _Node())
-        self.members = self.members or _Node()
+            return self.indices.setdefault(step, PathNode())
+        self.members = self.members or PathNode()
         return self.members
 
 
@@ -76,12 +86,9 @@ class InputPaths:
     def __init__(self, paths: Mapping[str, tuple[PathStep, ...]]) -> None:
         self._plain = [(name, steps) for name, steps in paths.items() if _ALL_MEMBERS not in steps]
         self._with_members = [name for name, steps in paths.items() if _ALL_MEMBERS in steps]
-        self._root = _Node()
+        self._root = PathNode[str]()
         for name in self._with_members:
-            node, steps = self._root, paths[name]
-            for step in steps:
-                node = node.next(step)
-            node.ends.append(name)
+            self._root.add(paths[name], name)
 
     def find(self, event: Any, budget: StepBudget) -> dict[str, Any]:
         """Return the value at each path, or MISSING if there is none. Raises BudgetExceeded.
@@ -107,7 +114,9 @@ def _value_at(event: Any, steps: tuple[PathStep, ...]) -> Any:
     return value
 
 
-def _find(node: _Node, found: list[Any], values: dict[str, Any], budget: StepBudget, *, has_wildcard: bool) -> None:
+def _find(
+    node: PathNode[str], found: list[Any], values: dict[str, Any], budget: StepBudget, *, has_wildcard: bool
+) -> None:
     """Set the values of the paths that go through this node, where these values were found."""
     budget.spend(1 + len(found) // VALUES_PER_STEP)
     for name in node.ends:
@@ -122,7 +131,9 @@ def _find(node: _Node, found: list[Any], values: dict[str, Any], budget: StepBud
             _find(node.members, items, values, budget, has_wildcard=True)
 
 
-def _named(names: dict[str, _Node], found: list[Any], budget: StepBudget) -> list[tuple[_Node, list[Any]]]:
+def _named(
+    names: dict[str, PathNode[str]], found: list[Any], budget: StepBudget
+) -> list[tuple[PathNode[str], list[Any]]]:
     """Return the members of the objects by name, in the time of the smaller of both: the object and the names."""
     members: dict[str, list[Any]] = {name: [] for name in names}
     if names:
@@ -136,7 +147,9 @@ def _named(names: dict[str, _Node], found: list[Any], budget: StepBudget) -> lis
     return [(names[name], each) for name, each in members.items()]
 
 
-def _indexed(indices: dict[int, _Node], found: list[Any], budget: StepBudget) -> list[tuple[_Node, list[Any]]]:
+def _indexed(
+    indices: dict[int, PathNode[str]], found: list[Any], budget: StepBudget
+) -> list[tuple[PathNode[str], list[Any]]]:
     """Return the items of the lists by index; the indices beyond the end of a list are not tried."""
     items: dict[int, list[Any]] = {index: [] for index in sorted(indices)}
     if indices:

@@ -13,10 +13,10 @@ from typing import Any
 
 import orjson
 
+from webhooks.kit.kinds.setting import url_problem
 from webhooks.outgoing.call_messages import CallResponse
 from webhooks.sources.kinds.http_calls import Busy, response_of, start_request
 from webhooks.sources.kinds.kind import Connection, InvalidSettings, Setting, SourceUnavailable
-from webhooks.wire.addresses.parsed_url import ForbiddenAddress, parse
 from webhooks.wire.signing.aws_sigv4 import AwsCredentials, AwsSigner
 
 ACCESS_KEY, SECRET_KEY, TOKEN = "access_key_id", "secret_access_key", "session_token"
@@ -167,9 +167,6 @@ def check_place(connection: Connection, region: str) -> None:
     elif not connection.settings.get("endpoint_url") and not _REGION.fullmatch(region):
         problems["settings.region"] = "Must be the name of a region, such as eu-north-1."
     if url := connection.settings.get("endpoint_url"):
-        try:
-            parse(url, allow_http=True)
-        except ForbiddenAddress as error:
-            problems[ENDPOINT] = str(error)
+        problems |= url_problem(url, ENDPOINT)
     if problems:
         raise InvalidSettings(problems)

@@ -13,7 +13,8 @@ from typing import Any
 
 import orjson
 
-from webhooks.outgoing.service_account import read_key
+from webhooks.kit.kinds.setting import url_problem
+from webhooks.outgoing.service_account import key_problem, read_key
 from webhooks.sources.kinds.google.access_tokens import SETTING as KEY
 from webhooks.sources.kinds.google.access_tokens import access_token
 from webhooks.sources.kinds.http_calls import Busy, NoResponse, TooLarge, response_of, start_request
@@ -31,7 +32,6 @@ from webhooks.sources.kinds.kind import (
     SourceUnavailable,
 )
 from webhooks.sources.kinds.record_headers import record_headers
-from webhooks.wire.addresses.parsed_url import ForbiddenAddress, parse
 
 URL = "https://pubsub.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/pubsub"
@@ -188,21 +188,11 @@ class PubSub(Kind):
     )
 
     def check(self, connection: Connection) -> None:
-        problems: dict[str, str] = {}
         text, url = connection.credentials.get("service_account"), connection.settings.get("endpoint_url")
-        if text:
-            try:
-                read_key(text)
-            except ValueError as error:
-                problems[KEY] = str(error)
-        elif not url:
-            problems[KEY] = "Is required."
-        if url:
-            try:
-                parse(url, allow_http=True)
-            except ForbiddenAddress as error:
-                problems["settings.endpoint_url"] = str(error)
-        if KEY not in problems:
+        problems = url_problem(url, "settings.endpoint_url") if url else {}
+        if problem := key_problem(text, is_required=not url):
+            problems[KEY] = problem
+        else:
             try:
                 full_name(connection)
             except ValueError as error:

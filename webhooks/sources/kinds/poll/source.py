@@ -1,8 +1,8 @@
 """Define the kind ``poll``: its settings, and its tests of them."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
+from webhooks.kit.kinds.setting import url_problem
 from webhooks.sources.kinds.kind import (
     Connection,
     InvalidSettings,
@@ -15,7 +15,6 @@ from webhooks.sources.kinds.kind import (
 )
 from webhooks.sources.kinds.poll.pages import TryLater, get_page
 from webhooks.sources.kinds.poll.reader import PollReader
-from webhooks.wire.addresses.parsed_url import ForbiddenAddress, parse
 from webhooks.wire.custom_headers import ForbiddenHeader, check
 
 PATHS = ("items_path", "id_path", "time_path", "next_path", "cursor_path")
@@ -131,12 +130,8 @@ class Poll(Kind):
         return min(float(connection.settings["interval_seconds"]), self.idle_seconds)
 
     def check(self, connection: Connection) -> None:
-        settings, problems = connection.settings, {}
-        try:
-            if "@" in urlsplit(parse(settings["url"], allow_http=True).url).netloc:
-                problems["settings.url"] = "Must not contain credentials; give them as credentials."
-        except ForbiddenAddress as error:
-            problems["settings.url"] = str(error)
+        settings = connection.settings
+        problems = url_problem(settings["url"], "settings.url")
         for name in PATHS:
             path = settings.get(name)
             if path and not path.startswith("/"):

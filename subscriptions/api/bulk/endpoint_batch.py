@@ -1,4 +1,4 @@
-"""Create, replace and delete many endpoints, with their subscriptions, in one request.
+"""Create and replace many endpoints, with their subscriptions, in one request.
 
 A malformed item refuses the request before anything is written. Then each item has a transaction of its own: host names
 are looked up outside of any, and an item that cannot be done does not undo the others. An item is named by its uid, so
@@ -7,10 +7,9 @@ a batch that was cut short is sent again as it was.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.request import Request
@@ -18,7 +17,7 @@ from rest_framework.response import Response
 
 from subscriptions.api.authentication import principal
 from subscriptions.api.endpoint_secrets import new_secret_field
-from subscriptions.api.endpoints import EndpointFilters, Endpoints, change, create, without_current_secret
+from subscriptions.api.endpoints import Endpoints, change, create, without_current_secret
 from subscriptions.api.serializers.endpoint_batch import (
     CREATED,
     FAILED,
@@ -26,28 +25,18 @@ from subscriptions.api.serializers.endpoint_batch import (
     EndpointBatchResultSerializer,
     EndpointBatchSerializer,
     EndpointItemSerializer,
-    EndpointSelectionSerializer,
-    SubscriptionSelectionSerializer,
 )
 from subscriptions.api.serializers.endpoints import EndpointReplaceSerializer, EndpointSerializer
-from subscriptions.api.subscriptions import SubscriptionFilters, Subscriptions
 from subscriptions.api.tenancy import TenantScoped, tenant_of
-from subscriptions.endpoints.endpoints import delete_endpoint
 from subscriptions.errors import AlreadyExists, Invalid
-from subscriptions.models import Endpoint, Scope, Subscription, Tenant
-from webhooks.kit.audit.operation import report
+from subscriptions.models import Endpoint, Tenant
 from webhooks.kit.rest.errors import TooManyRequests
-from webhooks.kit.rest.query_params import QueryParams
 from webhooks.kit.rest.resources import NO_STORE
-from webhooks.kit.rest.selection import BulkResultSerializer, SelectionCountSerializer, SelectionSerializer
 from webhooks.outgoing.errors import LimitReached
 
 BUDGET = 15.0  # seconds that one request may take; items that are left then fail, to be sent again
-MAX_DELETED = 1_000  # rows of one request
 MAX_NAMED = 5  # items that an error names
-MAX_COUNTED = 100_000  # rows of a preview
 NO_TIME = "The request took too long; send this item again."
-M = TypeVar("M", Endpoint, Subscription)
 
 
 class ReadItem(NamedTuple):
@@ -151,132 +140,6 @@ class EndpointBatch(TenantScoped[Endpoint]):
         except Endpoint.DoesNotExist:
             raise ValidationError({"uid": ["The endpoint was deleted meanwhile; send it again."]}) from None
         return UPDATED, dict(EndpointSerializer(changed, context=context).data)
-
-
-class Selected(TenantScoped[M]):
-    """Select rows of the request's tenant by the filters of their list."""
-
-    expensive = ("POST",)  # read by subscriptions.api.conventions.expensive_requests
-    filters: ClassVar[type[QueryParams]]
-
-    def selected(self) -> QuerySet[M]:
-        """Return the rows that the body selects. Raises ValidationError for the field of the filter at fault."""
-        tenant = tenant_of(self.request)
-        body = self.body()
-        filters = self.filters(data=body["filter"], context=self.get_serializer_context())
-        if not filters.is_valid():
-            raise ValidationError({"filter": filters.errors})
-        rows = self.limited(self.rows(tenant.pk))
-        return rows.filter(filters.condition(unindexed=False)).filter(filters.condition(unindexed=True))
-
-    def counted(self) -> Response:
-        """Return how many rows the body selects, up to MAX_COUNTED."""
-        count = self.selected().order_by()[: MAX_COUNTED + 1].count()
-        return Response({"total": min(count, MAX_COUNTED), "is_lower_bound": count > MAX_COUNTED})
-
-    def deleted(self, delete: Callable[[M], object]) -> Response:
-        """Delete the oldest rows that the body selects, up to MAX_DELETED and the BUDGET; return how many."""
-        until, total, has_more = time.monotonic() + BUDGET, 0, False
-        for row in self.selected().order_by("id")[: MAX_DELETED + 1]:
-            if total == MAX_DELETED or time.monotonic() > until:
-                has_more = True
-                break
-            delete(row)
-            total += 1
-        report("deleted", total)
-        return Response({"total": total, "has_more": has_more})
-
-
-class SelectedEndpoints(Selected[Endpoint]):
-    """Select endpoints."""
-
-    queryset = Endpoints.queryset
-    serializer_class: type[SelectionSerializer] = EndpointSelectionSerializer
-    filters = EndpointFilters
-
-
-class EndpointsDelete(SelectedEndpoints):
-    """Delete many endpoints."""
-
-    outside_transaction = True  # read by subscriptions.api.conventions.idempotency
-    operations = {
-        "post": (
-            "Delete endpoints by filter",
-            "Deletes the endpoints that match a filter, oldest first, with their subscriptions, at most 1,000 in a "
-            "request; `has_more` says whether to repeat it. Their pending deliveries become dead letters.",
-        ),
-    }
-    required_permissions = {"POST": "subscriptions.delete_endpoint"}
-
-    @extend_schema(operation_id="delete_endpoints", request=EndpointSelectionSerializer, responses=BulkResultSerializer)
-    def post(self, request: Request) -> Response:
-        return self.deleted(delete_endpoint)
-
-
-class EndpointsDeletePreview(SelectedEndpoints):
-    """Count the endpoints that a request would delete."""
-
-    is_audited = False
-    operations = {
-        "post": ("Preview the deletion of endpoints", "Counts the endpoints that match a filter, and changes nothing.")
-    }
-    required_scopes = {"POST": Scope.READ}
-
-    @extend_schema(
-        operation_id="preview_delete_endpoints", request=EndpointSelectionSerializer, responses=SelectionCountSerializer
-    )
-    def post(self, request: Request) -> Response:
-        return self.counted()
-
-
-class SelectedSubscriptions(Selected[Subscription]):
-    """Select subscriptions."""
-
-    queryset = Subscriptions.queryset
-    serializer_class: type[SelectionSerializer] = SubscriptionSelectionSerializer
-    filters = SubscriptionFilters
-    endpoint_path = "endpoint_id"
-
-
-class SubscriptionsDelete(SelectedSubscriptions):
-    """Delete many subscriptions."""
-
-    outside_transaction = True  # read by subscriptions.api.conventions.idempotency
-    operations = {
-        "post": (
-            "Delete subscriptions by filter",
-            "Deletes the subscriptions that match a filter, oldest first, at most 1,000 in a request; `has_more` says "
-            "whether to repeat it.",
-        ),
-    }
-    required_permissions = {"POST": "subscriptions.delete_subscription"}
-
-    @extend_schema(
-        operation_id="delete_subscriptions", request=SubscriptionSelectionSerializer, responses=BulkResultSerializer
-    )
-    def post(self, request: Request) -> Response:
-        return self.deleted(Subscription.delete)
-
-
-class SubscriptionsDeletePreview(SelectedSubscriptions):
-    """Count the subscriptions that a request would delete."""
-
-    is_audited = False
-    operations = {
-        "post": (
-            "Preview the deletion of subscriptions",
-            "Counts the subscriptions that match a filter, and changes nothing.",
-        )
-    }
-    required_scopes = {"POST": Scope.READ}
-
-    @extend_schema(
-        operation_id="preview_delete_subscriptions",
-        request=SubscriptionSelectionSerializer,
-        responses=SelectionCountSerializer,
-    )
-    def post(self, request: Request) -> Response:
-        return self.counted()
 
 
 def _validated(serializer: EndpointSerializer) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Respond to the requests by which senders check that an address exists and knows its secret.
+"""Reply to a handshake by the rules of its source, and confirm subscriptions of Amazon SNS.
 
-``handshake_response``     by the rules of the source: GET, HEAD, and messages that are not stored
-``start_confirmation``     in a verified message that requests a call back: Amazon SNS
+``handshake_reply``, ``finish_handshake``    by the rules of the source
+``start_confirmation``                       in a verified message that requests a call back: Amazon SNS
 
 A handshake by OPTIONS (CloudEvents) is ``wire.cloudevents.handshake``.
 """

@@ -19,7 +19,8 @@ from tests.webhooks.schemes.test_sns import subscription_confirmation
 from webhooks.models import Receipt, Rejection, Source
 from webhooks.outgoing.call_messages import CallResponse
 from webhooks.outgoing.errors import InvalidResponse
-from webhooks.receiving import challenges, published_keys
+from webhooks.receiving import published_keys
+from webhooks.receiving.handshakes import challenges
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
 

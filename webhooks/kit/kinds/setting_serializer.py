@@ -3,7 +3,9 @@
 from rest_framework import serializers
 
 from webhooks.kit.kinds.setting import SETTING_TYPES
-from webhooks.kit.rest.serializers import ChoiceField, JsonField, StrictSerializer
+from webhooks.kit.rest.fields.json_values import JsonField
+from webhooks.kit.rest.fields.scalars import ChoiceField
+from webhooks.kit.rest.serializers import StrictSerializer
 
 
 class SettingSerializer(StrictSerializer):
