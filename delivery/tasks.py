@@ -57,7 +57,7 @@ PERIODIC_TASKS = [
 @worker_init.connect
 def begin_worker(**_: object) -> None:
     """Give this worker a stop flag of its own, before it forks: workers may be forks of one process themselves."""
-    shutdown.begin()
+    shutdown.renew_stop_flag()
 
 
 @worker_shutting_down.connect

@@ -27,7 +27,7 @@ def print_json(name: str, line: str) -> None:
 
 
 def _write(text: str) -> None:
-    """Write to the standard output, or leave it out: nobody reads it any more, or its disk is full.
+    """Write to the standard output, or leave it out: its reader is gone, or its disk is full.
 
     The platform works on, and can be stopped: Ctrl-C also ends `tee`, which may read this output.
     """

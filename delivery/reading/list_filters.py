@@ -114,4 +114,3 @@ DEAD_LETTERS: Final[Conditions] = {
     "error": _equals("last_error"),
     "q": _search("delivery__event_id", dl="id", dlv="delivery_id", evt="delivery__event_id", ep="endpoint_id"),
 }
-REPLAYS: Final[Conditions] = {"state": _equals("state")}

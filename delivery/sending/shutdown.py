@@ -5,7 +5,7 @@ from multiprocessing.synchronize import Event
 
 
 class _StopFlag:
-    """Hold the flag of this worker. Processes that were forked before `renew` have another."""
+    """Hold the flag of this worker. Processes that were forked before ``renew`` have another."""
 
     def __init__(self) -> None:
         self.renew()
@@ -17,8 +17,8 @@ class _StopFlag:
 _flag = _StopFlag()
 
 
-def begin() -> None:
-    """Begin with a flag of its own: call it in each worker before it forks."""
+def renew_stop_flag() -> None:
+    """Give this worker a stop flag of its own. Call it before the worker forks."""
     _flag.renew()
 
 

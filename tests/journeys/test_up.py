@@ -32,7 +32,7 @@ def test_up_starts_everything_and_sigterm_stops_it(platform: Platform) -> None:
     assert "Traceback" not in "".join(platform.lines)
 
 
-def test_up_whose_output_nobody_reads_any_more_stops_with_everything(platform: Platform) -> None:
+def test_up_whose_output_has_no_reader_any_more_stops_with_everything(platform: Platform) -> None:
     """As with `manage.py up | tee log`: Ctrl-C ends both, and `tee` is the faster one."""
     process = platform.up()
     platform.until_ready()

@@ -1,4 +1,4 @@
-"""Show sources and their statistics; add, change, pause and test them, rotate secrets, reprocess failed receipts."""
+"""Show sources and their statistics; add, change, pause and test them, rotate secrets, replay failed receipts."""
 
 from typing import Any
 

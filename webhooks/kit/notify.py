@@ -88,7 +88,7 @@ class TaskNotifier:
         self._is_due.set()
 
     def send(self) -> bool:
-        """Send one message and return whether the broker took it. A project without a broker sends none."""
+        """Send one message and return whether the broker accepted it. A project without a broker sends none."""
         if not current_app.conf.broker_url:
             return True
         try:

@@ -174,10 +174,6 @@ class EventPayload(TenantScoped[Event]):
 
     @extend_schema(request=None, responses={200: EventSerializer})
     def delete(self, request: Request, ref: str) -> Response:
-        """Delete the event's data, transformed bodies and recorded responses, and cancel its pending deliveries.
-
-        Id, type and times stay. Idempotent.
-        """
         tenant_id = self.tenant_id()
         event = require_event(queries.events(tenant_id), ref, tenant_id=tenant_id)
         erase.erase(event, principal(request).label)

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import orjson
-
 from delivery.reading.requests.dry_run import DryRunEvent, dry_run, parse_event
 from subscriptions.connectors.connector import Connector
 from subscriptions.connectors.fill import fill_masked, own_transformer
@@ -64,14 +62,6 @@ def preview(
     if result.preview is None:
         return ConnectorPreview(filled.url, {}, b"", transformation_error=result.transformation_error)
     return ConnectorPreview(filled.url, result.preview.headers, result.preview.body)
-
-
-def shown_body(shown: ConnectorPreview) -> str:
-    """Return the body to be read by people: JSON on several lines."""
-    try:
-        return orjson.dumps(orjson.loads(shown.body), option=orjson.OPT_INDENT_2).decode()
-    except orjson.JSONDecodeError:
-        return shown.body.decode("utf-8", "replace")
 
 
 def _target(url: str, headers: Mapping[str, str], auth: Mapping[str, str], tenant_id: UUID) -> DeliveryTarget:

@@ -16,7 +16,6 @@ from delivery.schedules.expressions.errors import InvalidExpression
 
 MINUTE = timedelta(minutes=1)
 SIX = "minutes hours day-of-month month day-of-week year"
-FIVE = "minutes hours day-of-month month day-of-week"
 SIX_FIELDS, FIVE_FIELDS = 6, 5
 
 

@@ -40,8 +40,6 @@ _RATE = re.compile(r"\s*([0-9]{1,6})\s+(minute|hour|day)s?\s*\Z")
 class Expression(Protocol):
     """The occurrences of an expression. ``anchor``: where a rate begins."""
 
-    is_one_time: bool
-
     def next_after(self, instant: datetime, zone: ZoneInfo, anchor: datetime, /) -> datetime | None:
         """Return the first occurrence after an instant, in UTC, or None if there is none."""
 
@@ -51,7 +49,6 @@ class At:
     """Once, at a local time, or (with an offset) at an instant."""
 
     time: datetime
-    is_one_time = True
 
     def next_after(self, instant: datetime, zone: ZoneInfo, _anchor: datetime, /) -> datetime | None:
         """Return the time, if it is later than the instant and exists in the zone."""
@@ -64,7 +61,6 @@ class Rate:
     """At an interval, the first time at the anchor."""
 
     interval: timedelta
-    is_one_time = False
 
     def next_after(self, instant: datetime, _zone: ZoneInfo, anchor: datetime, /) -> datetime | None:
         """Return the first multiple of the interval after the instant."""
@@ -79,7 +75,6 @@ class CronTimes:
     """At the local times of a cron expression."""
 
     cron: Cron
-    is_one_time = False
 
     def next_after(self, instant: datetime, zone: ZoneInfo, _anchor: datetime, /) -> datetime | None:
         """Return the first local time after the instant that clocks show for the first time."""

@@ -36,12 +36,12 @@ MAX_HEADERS = 32 * 1024  # bytes of the response's header section, interim respo
 
 
 class Watcher(Protocol):
-    """Be called about the events of an exchange."""
+    """Receive the events of an exchange. ``watches_responses``: whether ``watch_responses`` need not be called."""
+
+    watches_responses: bool
 
     def on_open(self) -> None:
         """Note that a socket is opened; called before it has a descriptor of libcurl's."""
-
-    watches_responses: bool
 
     def watch_responses(self) -> None:
         """Note that a response has its status line, so that the rest of it has a time limit."""

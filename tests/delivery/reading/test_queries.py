@@ -9,9 +9,9 @@ import pytest
 from django.db import connection
 from django.db.models import Model, QuerySet
 
-from delivery.models import Attempt, DeadLetter, Delivery, Event, Replay
+from delivery.models import Attempt, DeadLetter, Delivery, Event
 from delivery.reading import queries
-from delivery.reading.list_filters import ATTEMPTS, DEAD_LETTERS, DELIVERIES, EVENTS, REPLAYS, Conditions, matching
+from delivery.reading.list_filters import ATTEMPTS, DEAD_LETTERS, DELIVERIES, EVENTS, Conditions, matching
 from subscriptions.models import Endpoint
 from tests.clock import from_now, time_of_test
 from tests.delivery.factories import key_at, make_dead_letter, make_delivery, make_event
@@ -159,7 +159,6 @@ def test_each_filter_names_a_column_of_its_list(subtests: pytest.Subtests) -> No
         (Delivery, DELIVERIES),
         (Attempt, ATTEMPTS),
         (DeadLetter, DEAD_LETTERS),
-        (Replay, REPLAYS),
     ]:
         with subtests.test(table=model.__name__):
             assert conditions.keys() <= GIVEN.keys()
