@@ -11,11 +11,13 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from delivery.admin.display import find
+from delivery.admin.finding.find_page import SEES_PAYLOADS
 from delivery.admin.time_filter import TimeRangeFilter
 from delivery.models import Broadcast, DeadLetterJob, Delivery, Replay
 from delivery.replaying.replay_status import states_of, warnings_of
 from subscriptions.models import Endpoint
-from webhooks.kit.admin.display import NOTHING, column, link, when
+from webhooks.audit.looks import HIDDEN, may_see_payload
+from webhooks.kit.admin.display import NOTHING, column, link, may, when
 from webhooks.kit.admin.filters import ChoicesFilter, RelatedFilter
 from webhooks.kit.admin.jobs import JobAdmin
 from webhooks.wire import ids
@@ -88,9 +90,19 @@ class BroadcastAdmin(JobAdmin):
     list_filter = (("state", ChoicesFilter), ("created_at", TimeRangeFilter))
     fields = (
         ("public_id", "type"),
-        *(("source", "event_id"), ("label_list", "failed"), "last_error", ("requested_by", "created")),
+        *(("source", "event_id"), ("label_list", "failed"), "error_text", ("requested_by", "created")),
     )
-    readonly_fields = ("public_id", "type", "source", "event_id", "label_list", "failed", "last_error", "requested_by")
+    readonly_fields = ("public_id", "type", "source", "event_id", "label_list", "failed", "error_text", "requested_by")
+
+    def get_fields(self, request: HttpRequest, obj: Broadcast | None = None) -> Any:
+        """Record who sees the error, which may quote the data of the event."""
+        if obj is not None and obj.last_error:
+            may_see_payload(request, obj)
+        return self.fields
+
+    error_text = column(
+        "Last error", lambda row: row.last_error if may(SEES_PAYLOADS) or not row.last_error else HIDDEN
+    )
 
     @admin.display(description="Tenants")
     def label_list(self, row: Broadcast) -> SafeString | str:

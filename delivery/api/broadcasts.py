@@ -42,6 +42,7 @@ class BroadcastView(TenantScoped[Broadcast]):
     queryset = Broadcast.objects.all()
     serializer_class = BroadcastSerializer
     permission_classes = (PlatformOnly,)
+    payload_fields = ("last_error",)  # which may quote the data of the event
 
     def rows(self, tenant_id: UUID | None) -> QuerySet[Broadcast]:
         return Broadcast.objects.defer("body")

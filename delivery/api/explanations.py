@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from delivery.api.filters.fields import RowField
 from delivery.api.publishing.event_refs import require_event
-from delivery.models import Delivery
+from delivery.models import DeadLetter, Delivery
 from delivery.reading import queries
 from delivery.reading.explain import DEFERRED, NOT_SENT, endpoints_for, explain, why_nowhere
 from delivery.reading.requests.shaping import ENDPOINT, EVENT_TYPE
@@ -132,7 +132,10 @@ class EventExplanation(TenantScoped[Endpoint], ListView[Endpoint]):
     }
 
     queryset = Endpoint.objects.all()
-    payload_fields = ("reasons.mismatches.found",)
+    payload_fields = (
+        "reasons.mismatches.found",
+        f"reasons.detail?code={DeadLetter.Cause.TRANSFORMATION_FAILED.value}",  # the error of a transformer
+    )
     pagination_class = ExplanationPages
     serializer_class = ExplanationSerializer
     query_params = ExplanationParams

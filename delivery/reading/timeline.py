@@ -82,6 +82,8 @@ class TimelineEntry:
     duration_ms: int | None = None
     share: int = 0
     response: str = ""
+    quoted: str = ""
+    """What may quote the payload, as the response may: the error of a transformer."""
 
     @property
     def tone(self) -> str:
@@ -145,8 +147,9 @@ def _repeated(attempt: Attempt) -> str:
 
 
 def _dead_letter(letter: DeadLetter) -> Iterator[TimelineEntry]:
-    detail = letter.reason or str(letter.get_cause_display())
-    yield TimelineEntry("dead_letter", letter.failed_at, "Failed permanently (dead letter)", detail)
+    quoted = letter.reason if letter.quotes_payload else ""
+    detail = str(letter.get_cause_display()) if quoted else letter.reason or str(letter.get_cause_display())
+    yield TimelineEntry("dead_letter", letter.failed_at, "Failed permanently (dead letter)", detail, quoted=quoted)
     note = f": {letter.note}" if letter.note else ""
     if letter.acknowledged_at:
         by = f"by {letter.acknowledged_by or 'unknown'}"

@@ -162,6 +162,11 @@ class DeadLetter(Row):
             return self.State.DISCARDED if self.is_discarded else self.State.REPLAYED
         return self.State.OPEN if self.acknowledged_at is None else self.State.ACKNOWLEDGED
 
+    @property
+    def quotes_payload(self) -> bool:
+        """Return whether the reason may quote the payload: it is the error of a transformer."""
+        return self.cause == self.Cause.TRANSFORMATION_FAILED and bool(self.reason)
+
 
 class DeadLetterJob(JobRow):
     """A request to discard or acknowledge the dead letters of a filter; carried out in slices.

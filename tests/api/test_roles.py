@@ -13,6 +13,7 @@ from django.contrib.auth.models import Permission
 from django.urls import resolve
 from rest_framework.test import APIClient
 
+from delivery.models import Broadcast, Schedule
 from subscriptions.api.authentication import required_permission
 from subscriptions.api.tenancy import HEADER
 from subscriptions.inspectors.inspectors import create_inspector
@@ -27,7 +28,8 @@ from tests.delivery.schedules.factories import make_schedule
 from tests.factories import client_with, make_endpoint, make_key, make_subscription, make_tenant
 from tests.factories_receiver import make_receipt, make_source
 from webhooks.audit.models import AuditEntry
-from webhooks.models import Rejection
+from webhooks.kit.bodies.payloads import HIDDEN
+from webhooks.models import Receipt, Rejection
 
 pytestmark = pytest.mark.django_db
 
@@ -114,8 +116,18 @@ def test_page_of_the_reference_lists_every_operation() -> None:
     assert PAGE.read_text() == page()
 
 
+RUN = {
+    "number": 1,
+    "ended_at": "2026-01-02T03:04:05+00:00",
+    "outcome": "failed",
+    "error": SECRET,
+    "traceback": SECRET,
+    "steps": [{"step": "transform", "outcome": "failed", "detail": SECRET}],
+}
+
+
 class PayloadRows(TenantRows):
-    """The rows of a tenant, whose payloads hold SECRET."""
+    """The rows of a tenant, whose payloads, and the errors that may quote them, hold SECRET."""
 
     def __init__(self, tenant: Tenant) -> None:
         super().__init__(tenant)
@@ -124,12 +136,14 @@ class PayloadRows(TenantRows):
         event = make_event(tenant, data={"note": SECRET}, warnings=[{"pointer": "#/data/note", "detail": SECRET}])
         delivery = make_delivery(event, endpoint, attempts=1)
         attempt = make_attempt(delivery, response=SECRET.encode(), response_headers=f"x-note: {SECRET}\r\n".encode())
-        letter = make_dead_letter(delivery)
+        letter = make_dead_letter(delivery, cause="transformation_failed", reason=SECRET)
         receipt = make_receipt(
             make_source(tenant_id=tenant.pk), body=SECRET.encode(), size=len(SECRET), headers={"x-note": SECRET}
         )
+        Receipt.objects.filter(pk=receipt.pk).update(last_error=SECRET, history=[RUN])
         rejection = Rejection.objects.create(source=receipt.source, reason="no_match", headers={"x-note": SECRET})
         schedule = make_schedule(tenant, event={"type": "order.paid", "data": {"note": SECRET}})
+        Schedule.objects.filter(pk=schedule.pk).update(last_error=SECRET)
         inspector = create_inspector(tenant)
         keep_request(inspector, Arrival("POST", "/", {"x-note": SECRET}, SECRET.encode()))
         self.ids = {
@@ -171,8 +185,10 @@ def test_payloads_are_shown_to_support_and_hidden_from_viewers() -> None:
     assert operations_that_show(SECRET, tenant, rows, Role.SUPPORT) == {
         *("/events/{ref}/", "/events/{ref}/explain/", "/events/{ref}/deliveries/"),
         *("/deliveries/", "/deliveries/{ref}/", "/deliveries/{ref}/request/"),
-        *("/deliveries/{ref}/attempts/", "/deliveries/{ref}/attempts/{attempt}/", "/dead-letters/"),
-        *("/receipts/", "/receipts/{ref}/", "/receipts/{ref}/body/", "/inspectors/{ref}/requests/"),
+        *("/deliveries/{ref}/attempts/", "/deliveries/{ref}/attempts/{attempt}/"),
+        *("/dead-letters/", "/dead-letters/{ref}/"),
+        *("/receipts/", "/receipts/{ref}/", "/receipts/{ref}/attempts/", "/receipts/{ref}/body/"),
+        *("/inspectors/{ref}/requests/",),
         *("/rejections/", "/rejections/{ref}/"),
         *SET_UP,
     }
@@ -210,9 +226,53 @@ def test_viewer_sees_that_something_is_hidden_and_the_rest() -> None:
     rows = PayloadRows(tenant)
     client = client_with(make_key(tenant, role=Role.VIEWER)[1])
     shown = client.get(f"/api/v1/deliveries/{rows.ids['deliveries']}/attempts/").json()["data"][0]
-    assert (shown["status"], shown["response"]) == (500, "Hidden: the role of this API key may not see payloads.")
+    assert (shown["status"], shown["response"]) == (500, HIDDEN)
     event = client.get(f"/api/v1/events/{rows.ids['events']}/").json()
     assert event["event"].keys() == {"specversion", "id", "source", "type"}
     inspector = client.get(f"/api/v1/inspectors/{rows.ids['inspectors']}/").json()
     assert inspector["page_url"].startswith("Hidden")
     assert inspector["url"].startswith("http")
+
+
+def test_errors_that_may_quote_a_payload_say_that_they_are_hidden_and_the_rest_is_shown() -> None:
+    tenant = make_tenant()
+    rows = PayloadRows(tenant)
+    client = client_with(make_key(tenant, role=Role.VIEWER)[1])
+    (run,) = client.get(f"/api/v1/receipts/{rows.ids['receipts']}/attempts/").json()["data"]
+    assert (run["number"], run["outcome"], run["error"], run["traceback"]) == (1, "failed", HIDDEN, HIDDEN)
+    assert run["steps"] == [{"step": "transform", "outcome": "failed", "detail": HIDDEN}]
+    letter = client.get(f"/api/v1/dead-letters/{rows.ids['dead-letters']}/").json()
+    assert (letter["cause"], letter["reason"]) == ("transformation_failed", HIDDEN)
+    explained = client.get(f"/api/v1/events/{rows.ids['events']}/explain/").json()["data"]
+    (reason,) = [it for each in explained for it in each["reasons"] if it["code"] == "transformation_failed"]
+    assert reason["detail"] == HIDDEN
+
+
+def test_reason_of_a_dead_letter_that_quotes_nothing_is_shown_and_is_no_look() -> None:
+    tenant = make_tenant()
+    letter = make_dead_letter(
+        make_delivery(make_event(tenant), make_endpoint(tenant)), cause="set_aside", reason="Set aside by ada."
+    )
+    for role in (Role.VIEWER, Role.SUPPORT):
+        client = client_with(make_key(tenant, role=role)[1])
+        assert client.get(f"/api/v1/dead-letters/{letter.public_id}/").json()["reason"] == "Set aside by ada."
+    assert not AuditEntry.objects.filter(action="viewed").exists()
+
+
+def test_text_of_an_error_finds_a_receipt_only_for_those_who_may_see_it() -> None:
+    tenant = make_tenant()
+    rows = PayloadRows(tenant)
+    found = {}
+    for role in (Role.VIEWER, Role.SUPPORT):
+        client = client_with(make_key(tenant, role=role)[1])
+        found[role] = [it["id"] for it in client.get(f"/api/v1/receipts/?q={SECRET}").json()["data"]]
+        assert len(client.get("/api/v1/receipts/?q=a.b").json()["data"]) == 1  # its event type
+    assert found == {Role.VIEWER: [], Role.SUPPORT: [rows.ids["receipts"]]}
+
+
+@pytest.mark.parametrize(("role", "shown", "looks"), [(Role.VIEWER, HIDDEN, 0), (Role.SUPPORT, SECRET, 1)])
+def test_error_of_a_broadcast_is_hidden_from_viewers(role: Role, shown: str, looks: int) -> None:
+    row = Broadcast.objects.create(type="a", body=b"", event_id="1", source="/", last_error=SECRET)
+    client = client_with(make_key(role=role)[1])
+    assert client.get(f"/api/v1/broadcasts/{row.public_id}/").json()["last_error"] == shown
+    assert AuditEntry.objects.filter(action="viewed", object_type="broadcast").count() == looks

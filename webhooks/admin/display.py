@@ -48,9 +48,9 @@ def attempt_pill(outcome: str) -> SafeString:
     return pill(outcome.replace("_", " "), ATTEMPT_TONES.get(outcome, "warn"))
 
 
-def steps_line(steps: Sequence[Mapping[str, Any]]) -> SafeString:
-    """Return what each step of a handler did, in a line; empty without steps."""
-    shown = ((it["step"], it["outcome"].replace("_", " "), it["detail"]) for it in steps)
+def steps_line(steps: Sequence[Mapping[str, Any]], *, shows_details: bool) -> SafeString:
+    """Return what each step of a handler did, in a line; empty without steps. A detail may quote the message."""
+    shown = ((it["step"], it["outcome"].replace("_", " "), it["detail"] if shows_details else "") for it in steps)
     line = format_html_join(" → ", '<span title="{2}">{0} {1}</span>', shown)
     return format_html('<p class="wp-note">{}</p>', line) if line else line
 

@@ -23,7 +23,10 @@ class MessageList(AdminList):
     list_select_related = ("source",)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Leave out the body and the headers for users who may not see payloads, and record who sees them."""
+        """Leave out the body and the headers for users who may not see payloads, and record who sees them.
+
+        What quotes them otherwise is hidden by the field that shows it.
+        """
         sets = super().get_fieldsets(request, obj)
         if obj is None or may_see_payload(request, obj):
             return sets

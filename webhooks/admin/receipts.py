@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from webhooks.admin.display import attempt_pill, secret_by_id, state_pill, steps_line
 from webhooks.admin.message_list import SOURCE_FILTER, MessageList, ReceivedFilter
 from webhooks.admin.replay_page import PERMISSION, ReplayRequest, check_may_replay, confirm_replay, may_replay
-from webhooks.audit.looks import may_see_payload
+from webhooks.audit.looks import HIDDEN, may_see_payload
 from webhooks.kit.admin.display import NOTHING, code, column, may, pill, size, when
 from webhooks.kit.audit.operation import begin, report
 from webhooks.models import Receipt
@@ -23,6 +23,7 @@ from webhooks.processing.replays import ReceiptCount, replay_now
 from webhooks.receiving.body_preview import download_body, preview_body
 from webhooks.sources.source_stats import STATES, UNHANDLED
 
+SEES_PAYLOADS = "webhooks.view_payload"  # permission
 STORAGE_UNAVAILABLE = "Storage unavailable. Try again later."
 
 
@@ -161,7 +162,7 @@ class ReceiptAdmin(MessageList):
     def buttons(self, receipt: Receipt) -> SafeString:
         pages = [
             (PERMISSION, "", "webhooks_receipt_replay", "Replay"),
-            ("webhooks.view_payload", " wp-quiet", "webhooks_receipt_body", "Download body"),
+            (SEES_PAYLOADS, " wp-quiet", "webhooks_receipt_body", "Download body"),
         ]
         shown = [
             (tone, reverse(f"admin:{page}", args=[receipt.pk]), text) for key, tone, page, text in pages if may(key)
@@ -188,11 +189,13 @@ class ReceiptAdmin(MessageList):
 
     @admin.display(description="Attempts, newest first")
     def attempts_block(self, receipt: Receipt) -> SafeString:
+        """Return the runs. Their errors may quote the message: ``get_fieldsets`` records who sees them."""
+        sees = may(SEES_PAYLOADS)
         shown = [
             (
-                *(when(it.ended_at), attempt_pill(it.outcome), it.number, it.error),
-                steps_line(it.steps),
-                it.traceback and code(it.traceback),
+                *(when(it.ended_at), attempt_pill(it.outcome), it.number, it.error if sees or not it.error else HIDDEN),
+                steps_line(it.steps, shows_details=sees),
+                code(it.traceback) if it.traceback and sees else "",
             )
             for it in attempts_of(receipt)
         ]

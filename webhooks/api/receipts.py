@@ -1,6 +1,9 @@
 """Serve receipts: list and read, download a body, retry or replay one."""
 
-from django.db.models import OuterRef, Subquery
+from collections.abc import Collection
+from typing import ClassVar
+
+from django.db.models import OuterRef, Q, Subquery
 from django.http import FileResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -12,12 +15,12 @@ from rest_framework.response import Response
 from webhooks.api.filters import OfSourceFilters
 from webhooks.api.serializers.receipts import ReceiptAttemptsSerializer, ReceiptSerializer
 from webhooks.api.tenancy import TenantScoped
-from webhooks.kit.bodies.payloads import record_look_at
+from webhooks.kit.bodies.payloads import may_see_payloads, record_look_at
 from webhooks.kit.rest.errors import Conflict
 from webhooks.kit.rest.query_params import BooleanFilter, ChoiceFilter, TextFilter
 from webhooks.kit.rest.resources import ReadOnlyResource
 from webhooks.models import Receipt, SourceSecret
-from webhooks.processing.receipt_filter import contains_text, is_unhandled, of_event_type, of_state
+from webhooks.processing.receipt_filter import contains_label, contains_text, is_unhandled, of_event_type, of_state
 from webhooks.processing.receipts import attempts_of, by_message_id
 from webhooks.processing.replays import process_now, replay_now
 from webhooks.receiving.body_preview import download_body
@@ -26,6 +29,18 @@ from webhooks.sources.source_stats import STATES
 SHOWN = Receipt.objects.defer("body", "history").annotate(
     signer_name=Subquery(SourceSecret.objects.filter(id=OuterRef("secret_id")).values("name"))
 )
+
+
+PAYLOADS = ("headers", "last_error")  # an error of a handler may quote what it failed on
+
+
+class MessageTextFilter(TextFilter):
+    """Filter by text in the labels of a message, and in its last error for callers who may see payloads."""
+
+    def condition(self, value: str) -> Q:
+        """Return the condition: finding is seeing."""
+        sees = may_see_payloads(self.context["view"].request, Receipt._meta.app_label)
+        return contains_text(value) if sees else contains_label(value)
 
 
 class ReceiptFilters(OfSourceFilters):
@@ -38,8 +53,7 @@ class ReceiptFilters(OfSourceFilters):
     )
     message_id = TextFilter(where=by_message_id, help_text="The sender's id of the message, exact.")
     order_key = TextFilter(unindexed=True, help_text="Order key of the message, exact.")
-    q = TextFilter(
-        where=contains_text,
+    q = MessageTextFilter(
         unindexed=True,
         min_length=2,
         max_length=256,
@@ -69,7 +83,7 @@ class Receipts(TenantScoped[Receipt], ReadOnlyResource[Receipt]):
     }
 
     queryset = SHOWN
-    payload_fields = ("headers",)
+    payload_fields = PAYLOADS
     serializer_class = ReceiptSerializer
     query_params = ReceiptFilters
 
@@ -78,7 +92,7 @@ class BelowReceipt(TenantScoped[Receipt]):
     """A view below one receipt, which ``get_object`` returns."""
 
     queryset = SHOWN
-    payload_fields = ("headers",)
+    payload_fields: ClassVar[Collection[str]] = PAYLOADS
     serializer_class = ReceiptSerializer
 
 
@@ -116,6 +130,7 @@ class ReceiptAttempts(BelowReceipt):
             "Runs before a replay are listed too.",
         )
     }
+    payload_fields = ("error", "traceback", "steps.detail")
 
     @extend_schema(operation_id="list_receipt_attempts", responses={200: ReceiptAttemptsSerializer})
     def get(self, request: Request, ref: str) -> Response:

@@ -17,7 +17,9 @@ from webhooks.models import Source
 from webhooks.sources.source_stats import STATES, UNHANDLED
 from webhooks.wire.ids import first_id_at, parse
 
-contains_text = contains("message_id", "event_type", "order_key", "last_error")
+LABELS = ("message_id", "event_type", "order_key")
+contains_label = contains(*LABELS)
+contains_text = contains(*LABELS, "last_error")
 of_event_type = partial(matches_type, "event_type")
 
 

@@ -26,6 +26,7 @@ from delivery.reading.finding.events import find_events
 from delivery.reading.finding.of_endpoints import newest_of_endpoints
 from delivery.reading.list_filters import DEAD_LETTERS
 from subscriptions.search import find_endpoints
+from webhooks.audit.looks import HIDDEN, may_see_payload
 from webhooks.kit.admin.display import NOTHING, column, link, may, pill, when
 from webhooks.kit.admin.filters import ChoicesFilter, OneOfFilter, RelatedFilter
 from webhooks.kit.admin.lists import AdminList
@@ -43,6 +44,13 @@ class StateFilter(OneOfFilter):  # type: ignore[misc]
     def queryset(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> QuerySet[DeadLetter]:
         state = self.value()
         return queryset.filter(DEAD_LETTERS["state"](state)) if state in DeadLetter.State.values else queryset
+
+
+def _details(letter: DeadLetter) -> str:
+    """Return the details of the cause, but for a text that quotes a payload which the user may not see."""
+    if letter.quotes_payload and not may(SEES_PAYLOADS):
+        return HIDDEN
+    return letter.reason or NOTHING
 
 
 @admin.register(DeadLetter)
@@ -136,6 +144,8 @@ class DeadLetterAdmin(AdminList):
         context = dict(extra_context or {})
         if letter is not None and letter.closed_at is None and self.has_view_permission(request, letter):
             context["operations"] = self._operations(request, letter)
+        if letter is not None and letter.quotes_payload and self.has_view_permission(request, letter):
+            may_see_payload(request, letter)  # and record it
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
         return response
 
@@ -156,7 +166,7 @@ class DeadLetterAdmin(AdminList):
         "Cause", lambda letter: pill(letter.cause.replace("_", " "), title=str(letter.get_cause_display()))
     )
     cause_text = column("Cause", lambda letter: str(letter.get_cause_display()))
-    details = column("Details", lambda letter: letter.reason or NOTHING)
+    details = column("Details", _details)
     result = column("Last result", lambda letter: last_result(letter.last_status, letter.last_error))
     delivery_link = column("Delivery", lambda letter: link(letter.delivery))
     event_link = column("Event", lambda letter: link(letter.delivery.event, letter.delivery.event.type))

@@ -59,9 +59,9 @@ class ScheduleAdmin(AdminList):
         when_fields = ("expression", "timezone", "start_at", "end_at", ("flexible_window_minutes", "catch_up"))
         general = (("uid", "group"), "description", "action_after_completion")
         first = ("tenant",) if obj is None else (("public_id", "tenant_link"), ("next_column", "last_column"))
-        status = () if obj is None else ("last_error",)
         shows_event = self.has_change_permission(request) or request.user.has_perm("delivery.view_payload")
-        event = ("event",) if shows_event else ()  # it has the payload of each event
+        event = ("event",) if shows_event else ()  # it has the payload of each event, which an error may quote
+        status = ("last_error",) if shows_event and obj is not None else ()
         return [(None, {"fields": (*first, *status, *when_fields, *event, *general)})]
 
     def save_model(self, request: HttpRequest, obj: Schedule, form: ScheduleForm, change: bool) -> None:

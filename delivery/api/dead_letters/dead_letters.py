@@ -33,6 +33,7 @@ class DeadLetters(IncludingList[DeadLetter], ReadOnlyResource[DeadLetter]):
     query_params = DeadLetterFilters
     endpoint_path = "endpoint_id"
     payload_fields = (
+        f"reason?cause={DeadLetter.Cause.TRANSFORMATION_FAILED.value}",  # the error of a transformer
         "included.attempts.response",
         "included.attempts.response_headers",
     )

@@ -88,7 +88,7 @@ class Schedules(OwnedResource[Schedule]):
     }
 
     queryset = Schedule.objects.all()
-    hidden_fields = ("event.data",)
+    hidden_fields = ("event.data", "last_error")  # an error may quote the data
     serializer_class = ScheduleSerializer
     query_params = ScheduleFilters
     creates_by_put = True

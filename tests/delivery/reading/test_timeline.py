@@ -89,3 +89,12 @@ def test_timeline_says_why_a_request_was_sent_again() -> None:
     detail = timeline(delivery(), [again], [])[0].detail
     assert detail.startswith("The request was sent 3 times: the endpoint had not processed it (HTTP/2), the endpoint r")
     assert set(REPEATED) == set(Repeat)
+
+
+def test_error_of_a_transformer_is_apart_from_what_everyone_may_see() -> None:
+    quoted = DeadLetter(cause="transformation_failed", reason="no 'abc'", failed_at=after(hours=1))
+    entry = timeline(delivery(), [], [quoted])[0]
+    assert (entry.detail, entry.quoted) == ("Transformation failed", "no 'abc'")
+    plain = DeadLetter(cause="set_aside", reason="Set aside by ada.", failed_at=after(hours=1))
+    entry = timeline(delivery(), [], [plain])[0]
+    assert (entry.detail, entry.quoted) == ("Set aside by ada.", "")

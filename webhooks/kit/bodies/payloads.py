@@ -1,13 +1,14 @@
 """Hide payloads in responses to callers whose role may not see them, and have each look at one recorded.
 
-A view names the fields that hold payloads in ``payload_fields``, as paths from a row: ``attempts.response``. A hidden
-text says that it is hidden; a hidden list or object is empty, so that the form of the response is the same. What a look
-is, and which are counted only, is in ``webhooks.audit.looks``.
+A view names the fields that hold payloads, or texts that may quote one, in ``payload_fields``, as paths from a row:
+``attempts.response``. ``reason?cause=transformation_failed`` is such a field only where another member of the same
+object has this value. A hidden text says that it is hidden; a hidden list or object is empty, so that the form of the
+response is the same. What a look is, and which are counted only, is in ``webhooks.audit.looks``.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import Model
@@ -50,14 +51,34 @@ def may_see_payloads(request: Request, app: str) -> bool:
 
 def hide_payloads(content: Any, paths: Collection[str]) -> None:
     """Hide the fields at these paths of a row, or of each row of a page."""
-    for path in paths:
-        _hide(_rows(content), path.split("."))
+    for path in map(_parse, paths):
+        _hide(_rows(content), path.steps, path)
 
 
 def with_payloads(content: Any, paths: Iterable[str]) -> list[Any]:
     """Return the rows of a page, or the one row, that have anything at these paths."""
-    rows, steps = _rows(content), [path.split(".") for path in paths]
-    return [row for row in (rows if isinstance(rows, list) else [rows]) if any(_has(row, it) for it in steps)]
+    rows, parsed = _rows(content), list(map(_parse, paths))
+    return [
+        row for row in (rows if isinstance(rows, list) else [rows]) if any(_has(row, it.steps, it) for it in parsed)
+    ]
+
+
+class _Path(NamedTuple):
+    """The names that lead to a field, and what another member of its object has to be; no member: anything."""
+
+    steps: Sequence[str]
+    member: str
+    value: str
+
+    def is_met_by(self, holder: Mapping[str, Any]) -> bool:
+        """Return whether the field of this object holds a payload."""
+        return not self.member or holder.get(self.member) == self.value
+
+
+def _parse(path: str) -> _Path:
+    names, _, condition = path.partition("?")
+    member, _, value = condition.partition("=")
+    return _Path(names.split("."), member, value)
 
 
 def _rows(content: Any) -> Any:
@@ -65,23 +86,23 @@ def _rows(content: Any) -> Any:
     return content["data"] if is_page else content
 
 
-def _has(content: Any, steps: list[str]) -> bool:
+def _has(content: Any, steps: Sequence[str], path: _Path) -> bool:
     if isinstance(content, list):
-        return any(_has(each, steps) for each in content)
+        return any(_has(each, steps, path) for each in content)
     if not isinstance(content, dict):
         return False
     value = content.get(steps[0])
-    return _has(value, steps[1:]) if steps[1:] else bool(value)
+    return _has(value, steps[1:], path) if steps[1:] else bool(value) and path.is_met_by(content)
 
 
-def _hide(content: Any, steps: list[str]) -> None:
+def _hide(content: Any, steps: Sequence[str], path: _Path) -> None:
     if isinstance(content, list):
         for each in content:
-            _hide(each, steps)
+            _hide(each, steps, path)
     elif isinstance(content, dict) and steps[0] in content:
         if steps[1:]:
-            _hide(content[steps[0]], steps[1:])
-        else:
+            _hide(content[steps[0]], steps[1:], path)
+        elif path.is_met_by(content):
             content[steps[0]] = _hidden(content[steps[0]])
 
 

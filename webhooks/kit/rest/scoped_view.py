@@ -46,7 +46,7 @@ class ScopedView(StrictView, GenericAPIView[M]):
     """Whether keys that are limited to an endpoint may read these rows, which belong to no endpoint."""
 
     payload_fields: ClassVar[Collection[str]] = ()
-    """The fields that hold payloads, which callers whose role may not see them get hidden (see payloads)."""
+    """The fields that hold or quote payloads, which callers whose role may not see them get hidden (see payloads)."""
     hidden_fields: ClassVar[Collection[str]] = ()
     """Further fields to hide from them: what is set up to be a payload, or leads to one. Showing them is no look."""
     required_permissions: ClassVar[Mapping[str, str]] = {}

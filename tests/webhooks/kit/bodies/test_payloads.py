@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from webhooks.kit.bodies.payloads import HIDDEN, hide_payloads, may_see_payloads
+from webhooks.kit.bodies.payloads import HIDDEN, hide_payloads, may_see_payloads, with_payloads
 
 
 @pytest.mark.parametrize(
@@ -21,12 +21,31 @@ from webhooks.kit.bodies.payloads import HIDDEN, hide_payloads, may_see_payloads
         ({"a": None}, "a", {"a": None}),
         ({"a": None}, "a.b", {"a": None}),
         ({"b": "y"}, "a", {"b": "y"}),
+        ({"a": "x", "b": "y"}, "a?b=y", {"a": HIDDEN, "b": "y"}),
+        ({"a": "x", "b": "z"}, "a?b=y", {"a": "x", "b": "z"}),
+        ({"a": "x"}, "a?b=y", {"a": "x"}),
+        ({"c": [{"a": "x", "b": "y"}, {"a": "x"}]}, "c.a?b=y", {"c": [{"a": HIDDEN, "b": "y"}, {"a": "x"}]}),
         (None, "a", None),
     ],
 )
 def test_hidden_field_keeps_the_form_of_the_response(content: Any, path: str, hidden: Any) -> None:
     hide_payloads(content, [path])
     assert content == hidden
+
+
+@pytest.mark.parametrize(
+    ("row", "path", "has"),
+    [
+        ({"a": "x"}, "a", True),
+        ({"a": ""}, "a", False),
+        ({"a": [{"b": ""}, {"b": "x"}]}, "a.b", True),
+        ({"a": "x", "b": "y"}, "a?b=y", True),
+        ({"a": "x", "b": "z"}, "a?b=y", False),
+        ({"a": "", "b": "y"}, "a?b=y", False),
+    ],
+)
+def test_row_with_a_payload_is_found(row: Any, path: str, has: bool) -> None:
+    assert with_payloads({"data": [row]}, [path]) == ([row] if has else [])
 
 
 @pytest.mark.parametrize(
