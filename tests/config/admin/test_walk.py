@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.db.models import Model
 from django.http import HttpResponse
@@ -299,6 +299,20 @@ def test_role_runs_the_actions_that_it_may_run_and_is_offered_no_others(role: st
                 newest = AuditEntry.objects.order_by("-id").first()
                 assert (entries() > before) == is_allowed, (where, newest and (newest.action, newest.operation))
                 transaction.set_rollback(True)
+
+
+def test_page_that_asks_before_a_deletion_says_in_words_what_is_deleted() -> None:
+    _, rows = make_rows()
+    rows[User].groups.add(rows[Group])
+    rows[User].user_permissions.set(rows[Group].permissions.all()[:1])
+    client = signed_in(Role.ADMINISTRATOR)
+    asked = set()
+    for model in admin.site._registry.keys() - WITHOUT_ROWS:
+        response = client.get(page_of(model, "delete", rows[model].pk))
+        if response.status_code == 200:
+            asked.add(model)
+            assert " object (" not in response.content.decode(), model
+    assert {User, Group, Schedule, AlertRule} <= asked
 
 
 def test_every_page_and_action_of_the_lists_exists() -> None:

@@ -17,6 +17,7 @@ from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 from django.utils.safestring import SafeString
 
+from webhooks.kit.admin.deletions import in_words
 from webhooks.kit.admin.display import show_to, whole_id
 from webhooks.kit.rows import find_by_uid
 from webhooks.wire.ids import parse
@@ -50,7 +51,15 @@ else:
 
 
 class AuditedAdmin:
-    """Show the audit as the history of a row, and record the operations on it there. A base before a ModelAdmin."""
+    """Show the audit as the history of a row, record the operations on it there, and say what a deletion deletes.
+
+    A base before a ModelAdmin.
+    """
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Return what is deleted with these rows in words, and as Django does what forbids it."""
+        _, _, lacking, protected = super().get_deleted_objects(objs, request)  # type: ignore[misc]
+        return *in_words(objs), lacking, protected
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
