@@ -15,6 +15,7 @@ from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from config.access.authenticator import Authenticator
 from webhooks.audit.entries import record_about
 
 RECOVERY_CODES = 8
@@ -30,7 +31,7 @@ class CodeForm(forms.Form):
         widget=forms.TextInput(attrs={"class": "wp-input", "autocomplete": "one-time-code", "inputmode": "numeric"}),
     )
 
-    def __init__(self, data: Any, device: TOTPDevice) -> None:
+    def __init__(self, data: Any, device: Authenticator) -> None:
         super().__init__(data)
         self._device = device
 
@@ -53,12 +54,13 @@ def page(request: HttpRequest) -> HttpResponse:
 
 def has_second_factor(user: Any) -> bool:
     """Return whether a user has set up a second factor."""
-    return bool(TOTPDevice.objects.filter(user=user, confirmed=True).exists())
+    return bool(Authenticator.objects.filter(user=user, confirmed=True).exists())
 
 
 def remove_second_factor(user: Any) -> None:
     """Delete the authenticator and the recovery codes of a user."""
-    TOTPDevice.objects.filter(user=user).delete()
+    Authenticator.objects.filter(user=user).delete()
+    TOTPDevice.objects.filter(user=user).delete()  # what processes of the version before the encryption ask for
     StaticDevice.objects.filter(user=user).delete()
 
 
@@ -66,16 +68,16 @@ def _record(user: Any, note: str) -> None:
     record_about(user, note)
 
 
-def _device_of(user: Any) -> tuple[TOTPDevice, bool]:
+def _device_of(user: Any) -> tuple[Authenticator, bool]:
     """Return the user's authenticator, and whether it still has to be confirmed."""
-    confirmed = TOTPDevice.objects.filter(user=user, confirmed=True).first()
+    confirmed = Authenticator.objects.filter(user=user, confirmed=True).first()
     if confirmed is not None:
         return confirmed, False
-    device, _ = TOTPDevice.objects.get_or_create(user=user, confirmed=False, defaults={"name": "authenticator"})
+    device, _ = Authenticator.objects.get_or_create(user=user, confirmed=False, defaults={"name": "authenticator"})
     return device, True
 
 
-def _confirmed(request: HttpRequest, device: TOTPDevice) -> HttpResponse:
+def _confirmed(request: HttpRequest, device: Authenticator) -> HttpResponse:
     device.confirmed = True
     device.save(update_fields=["confirmed"])
     StaticDevice.objects.filter(user=request.user).delete()
@@ -95,12 +97,12 @@ def _removed(request: HttpRequest) -> HttpResponse:
 
 
 def _page(
-    request: HttpRequest, *, device: TOTPDevice | None = None, is_new: bool = False, **shown: Any
+    request: HttpRequest, *, device: Authenticator | None = None, is_new: bool = False, **shown: Any
 ) -> HttpResponse:
     if device is not None and is_new:
         segno = import_module("segno")  # a MiB that all programs would share, for one page
-        qr_code = segno.make(device.config_url, micro=False).svg_inline(scale=5, dark="#111", light="#fff")
-        shown |= {"qr_code": SafeString(qr_code), "key": b32encode(device.bin_key).decode()}
+        qr_code = segno.make(device.uri, micro=False).svg_inline(scale=5, dark="#111", light="#fff")
+        shown |= {"qr_code": SafeString(qr_code), "key": b32encode(device.key).decode()}
     context = {**admin.site.each_context(request), "title": "Second factor", "is_new": is_new, **shown}
     return TemplateResponse(request, "config/second_factor.html", context)
 

@@ -5,10 +5,10 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django_otp import devices_for_user, match_token
 from unfold.forms import AuthenticationForm
 from unfold.widgets import BASE_INPUT_CLASSES
 
+from config.access.authenticator import matching_device, needs_code
 from webhooks.audit.sign_ins import LOCK, is_locked, record_failure
 
 LOCKED = f"Too many failed sign-ins. Try again in {LOCK.seconds // 60} minutes."
@@ -38,9 +38,9 @@ class SignInForm(AuthenticationForm):  # type: ignore[misc]
             raise ValidationError(LOCKED, code="locked")
         cleaned: dict[str, Any] = super().clean()
         user: Any = self.get_user()
-        if user is not None and any(devices_for_user(user)):
+        if user is not None and needs_code(user):
             code = cleaned.get("code", "").replace(" ", "")
-            user.otp_device = match_token(user, code) if code else None  # read by django_otp when it is signed in
+            user.otp_device = matching_device(user, code) if code else None  # read by django_otp when it is signed in
             if user.otp_device is None:
                 record_failure({"username": name}, self.request)
                 raise ValidationError(CODE_NEEDED, code="code")

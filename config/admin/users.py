@@ -72,7 +72,7 @@ class UsersAdmin(OperationsAdmin, AuditedAdmin, UserAdmin, ModelAdmin):  # type:
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         rows: QuerySet[User] = super().get_queryset(request)
-        return rows.prefetch_related("groups", "totpdevice_set")
+        return rows.prefetch_related("groups", "authenticator_set")
 
     roles = column("Groups", lambda user: ", ".join(it.name for it in user.groups.all()) or "-")
     last_sign_in = column("Last sign-in", lambda user: when(user.last_login), order="last_login")
@@ -80,7 +80,7 @@ class UsersAdmin(OperationsAdmin, AuditedAdmin, UserAdmin, ModelAdmin):  # type:
     @admin.display(description="Second factor")
     def second_factor(self, user: User) -> str:
         devices: Any = user
-        return "set up" if any(it.confirmed for it in devices.totpdevice_set.all()) else "none"
+        return "set up" if any(it.confirmed for it in devices.authenticator_set.all()) else "none"
 
 
 @admin.register(Group)

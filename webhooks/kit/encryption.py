@@ -8,8 +8,9 @@ A stored value that no key decrypts raises CannotDecrypt. Callers treat such a v
 send and accept nothing with it. An empty or malformed key list raises ValueError at the first use.
 
 Columns with encrypted values: ``ciphertext`` of HttpSettings (headers, credentials, TLS keys), SigningSecret,
-OAuthToken, StoredResponse (responses recorded for idempotency keys), SourceSecret and MaskingSecret; ``verify_token``
-of Source; ``body`` of Broadcast; ``original`` of Event, and ``body`` of a Delivery whose ``form`` says so.
+OAuthToken, StoredResponse (responses recorded for idempotency keys), SourceSecret, MaskingSecret and, on the platform,
+Authenticator (keys of second factors); ``verify_token`` of Source; ``body`` of Broadcast; ``original`` of Event, and
+``body`` of a Delivery whose ``form`` says so.
 """
 
 from functools import lru_cache

@@ -8,8 +8,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django_otp.oath import TOTP
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from config.access.authenticator import Authenticator
 from config.ops import login
 from webhooks.audit import sign_ins
 from webhooks.audit.models import AuditEntry
@@ -109,11 +109,19 @@ def test_user_with_a_second_factor_needs_its_code_each_only_once() -> None:
 
 
 @pytest.mark.usefixtures("user")
+def test_recovery_codes_without_an_authenticator_are_still_asked_for() -> None:
+    _, recovery = set_up(sign_in().client)
+    Authenticator.objects.all().delete()
+    assert b"Enter the current code" in sign_in().content
+    assert sign_in(code=recovery[0]).status_code == 302
+
+
+@pytest.mark.usefixtures("user")
 def test_second_factor_is_removed_with_a_code_only() -> None:
     client = sign_in().client
     wrong = client.post("/admin/second-factor/", {"code": "000000"})
     assert "not the current code" in wrong.content.decode()
-    TOTPDevice.objects.update(throttling_failure_count=0)  # the next code is checked at once
+    Authenticator.objects.update(throttling_failure_count=0)  # the next code is checked at once
     set_up(client)
     assert b"Remove" in client.get("/admin/second-factor/").content
     assert client.post("/admin/second-factor/", {"code": "000000"}).status_code == 200

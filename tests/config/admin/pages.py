@@ -11,8 +11,8 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 from django_otp.plugins.otp_static.models import StaticDevice
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from config.access.authenticator import Authenticator
 from config.access.roles import make_roles
 from delivery.models import AlertRule, DrainReport, Heartbeat, Lane, Usage
 from subscriptions.models import Role, Tenant
@@ -34,7 +34,7 @@ def make_rows() -> tuple[Tenant, dict[type[Model], Any]]:
     make_roles()
     User.objects.create_user("colleague", password="x" * 12)
     user = User.objects.create_user("with a second factor", password="x" * 12)
-    StaticDevice.objects.create(user=user, name="codes"), TOTPDevice.objects.create(user=user, name="phone")
+    StaticDevice.objects.create(user=user, name="codes"), Authenticator.objects.create(user=user, name="phone")
     found = {model: model._default_manager.first() for model in admin.site._registry if model not in WITHOUT_ROWS}
     found |= {User: user}
     found |= {AlertRule: AlertRule.objects.filter(tenant=tenant).first()}  # others are built in

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from config.access.authenticator import Authenticator
 from config.access.roles import make_roles
 from subscriptions.models import Role
 from tests.config.admin.pages import signed_in
@@ -20,7 +21,8 @@ pytestmark = pytest.mark.django_db
 def user() -> User:
     """Return a user with a second factor."""
     made = User.objects.create_user("ada", password="x" * 12, is_staff=True)
-    TOTPDevice.objects.create(user=made, name="authenticator", confirmed=True)
+    Authenticator.objects.create(user=made, name="authenticator", confirmed=True)
+    TOTPDevice.objects.create(user=made, name="authenticator", confirmed=True)  # of the version before
     StaticDevice.objects.create(user=made, name="recovery codes")
     return made
 
@@ -46,7 +48,7 @@ def test_user_with_a_second_factor_is_deleted_with_it(administrator: Client, use
     assert not asked.context["perms_lacking"]
     assert administrator.post(page_of(user, "delete"), {"post": "yes"}).status_code == 302
     assert not User.objects.filter(pk=user.pk).exists()
-    assert not TOTPDevice.objects.exists()
+    assert not Authenticator.objects.exists()
     entry = history_of(user).get(action="deleted", part="")
     assert (entry.actor_name, entry.object_name) == ("a administrator", "ada")
 
@@ -61,8 +63,9 @@ def test_second_factor_is_reset_after_a_confirmation_and_recorded(administrator:
     assert reset_page(user) in administrator.get(page_of(user)).content.decode()
     asked = administrator.get(reset_page(user)).content.decode()
     assert "recovery codes stop working" in asked
-    assert TOTPDevice.objects.exists()
+    assert Authenticator.objects.exists()
     assert administrator.post(reset_page(user))["Location"] == page_of(user)
+    assert not Authenticator.objects.exists()
     assert not TOTPDevice.objects.exists()
     assert not StaticDevice.objects.exists()
     entry = history_of(user).latest("id")
@@ -75,7 +78,7 @@ def test_second_factor_is_reset_after_a_confirmation_and_recorded(administrator:
 def test_second_factor_is_not_reset_without_the_permission_to_change_users(user: User) -> None:
     make_roles()
     assert signed_in(Role.OPERATOR).post(reset_page(user)).status_code == 403
-    assert TOTPDevice.objects.exists()
+    assert Authenticator.objects.exists()
 
 
 def test_list_says_who_has_a_second_factor(administrator: Client, user: User) -> None:
@@ -84,11 +87,11 @@ def test_list_says_who_has_a_second_factor(administrator: Client, user: User) ->
 
 
 def test_devices_have_no_pages_and_no_place_in_the_sidebar(user: User) -> None:
-    assert {TOTPDevice, StaticDevice} & set(admin.site._registry) == set()
+    assert {Authenticator, TOTPDevice, StaticDevice} & set(admin.site._registry) == set()
     client = Client()
     client.force_login(User.objects.create_superuser("root", password="x" * 12))
     page = client.get("/admin/").content.decode()
     assert "otp_totp" not in page
     assert "otp_static" not in page
-    key = TOTPDevice.objects.get(user=user).key
+    key = Authenticator.objects.get(user=user).key.hex()
     assert key not in client.get(page_of(user)).content.decode()
