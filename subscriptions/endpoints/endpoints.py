@@ -15,13 +15,14 @@ from subscriptions.endpoints.batch import check_batch
 from subscriptions.endpoints.destinations.registry import HTTP
 from subscriptions.endpoints.kinds import Kind, foreign_fields, rules_of
 from subscriptions.endpoints.latest_only import check_latest_only
-from subscriptions.endpoints.results import check_named, forget
+from subscriptions.endpoints.results import check_named, forget, lock_with_naming
 from subscriptions.endpoints.shaping import check_not_linked, check_shaping
 from subscriptions.endpoints.signing_secrets import new_signing_secret, store_secret
 from subscriptions.endpoints.state import DISABLED, UNVERIFIED, existing, set_state
 from subscriptions.errors import Invalid, InvalidParts, uid_in_use
 from subscriptions.models import Endpoint, OAuthToken, Tenant
 from subscriptions.tenants.plans import check_endpoint_limit, check_endpoint_type
+from webhooks.kit.deadlocks import run_despite_deadlocks
 from webhooks.kit.rows import unique_uid
 
 Finish = Callable[[Endpoint], object]
@@ -100,16 +101,20 @@ def change_endpoint(
     _check_expiry(general, endpoint.expires_at)
     check_shaping(general, endpoint, by_operator=by_operator)
     own = rules.checked(own, endpoint.tenant_id, endpoint)
-    with unique_uid(uid_in_use):
-        if precondition is not None:
-            precondition()
-        check_named(endpoint, general)
-        if fields:
-            _update(endpoint, general, own)
-        if state is not None and not ("url" in fields and state == endpoint.state):
-            set_state(endpoint, state, by_operator=by_operator, note=note)
-        if finish is not None:
-            finish(endpoint)
+
+    def write() -> None:
+        with unique_uid(uid_in_use):
+            if precondition is not None:
+                precondition()
+            check_named(endpoint, general)
+            if fields:
+                _update(endpoint, general, own)
+            if state is not None and not ("url" in fields and state == endpoint.state):
+                set_state(endpoint, state, by_operator=by_operator, note=note)
+            if finish is not None:
+                finish(endpoint)
+
+    run_despite_deadlocks(write)
     return existing(endpoint).select_related("http", "destination").get()
 
 
@@ -119,6 +124,7 @@ def delete_endpoint(endpoint: Endpoint) -> None:
     The row stays for the history of its deliveries.
     """
     with transaction.atomic():
+        lock_with_naming(endpoint)
         if existing(endpoint).update(deleted_at=timezone.now()):
             forget(endpoint)
             endpoint.subscriptions.all().delete()

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.db.models import Q
+
 from subscriptions.errors import Invalid
 from subscriptions.models import Endpoint
 
@@ -28,6 +30,13 @@ def check_named(endpoint: Endpoint, fields: Mapping[str, Any]) -> None:
             raise Invalid(name, "Must be another endpoint than this one.")
         if it.pk not in found:
             raise Invalid(name, "No endpoint with this id.")
+
+
+def lock_with_naming(endpoint: Endpoint) -> None:
+    """Lock the endpoint and those that name it until the transaction ends, in the order in which others lock them."""
+    naming = Q(**{FIELDS[0]: endpoint.pk}) | Q(**{FIELDS[1]: endpoint.pk})
+    rows = Endpoint.objects.filter(Q(pk=endpoint.pk) | naming).order_by("pk")
+    list(rows.select_for_update(no_key=True).values_list("pk", flat=True))
 
 
 def forget(endpoint: Endpoint) -> None:

@@ -71,8 +71,13 @@ def change(row: EventType, fields: dict[str, Any]) -> EventType:
 
 
 def delete(row: EventType) -> None:
-    """Delete the type and its schemas. Events of this name are then accepted as unregistered."""
-    row.delete()
+    """Delete the type and its schemas. Events of this name are then accepted as unregistered.
+
+    Raises EventType.DoesNotExist if it was deleted meanwhile.
+    """
+    with transaction.atomic():
+        # First the type, which Django would delete after its schemas: a change locks it first, too.
+        EventType.objects.select_for_update(of=("self",)).get(pk=row.pk).delete()
     transaction.on_commit(schema_check.clear_cache)
 
 

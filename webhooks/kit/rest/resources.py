@@ -6,6 +6,7 @@ change wins.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.viewsets import GenericViewSet
 
+from webhooks.kit.deadlocks import run_despite_deadlocks
 from webhooks.kit.rest.errors import PreconditionFailed
 from webhooks.kit.rest.lookup import find
 from webhooks.kit.rest.pages import CursorPages
@@ -169,16 +171,25 @@ class Resource(ReadOnlyResource[M]):
 
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         row = self.get_object()
+        try:
+            run_despite_deadlocks(partial(self._delete, row))
+        except ObjectDoesNotExist:  # deleted since it was fetched
+            raise NotFound from None
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def _delete(self, row: M) -> None:
         with transaction.atomic():
             self.lock_if_match(row)
             self.delete_row(row)
-        return Response(status=status.HTTP_204_NO_CONTENT)
 
     def write(self, row: M, fields: dict[str, Any]) -> M:
         """Change the row if it matches. A change that calls other hosts before it writes overrides this."""
+        return run_despite_deadlocks(partial(self._change, row, fields))
+
+    def _change(self, row: M, fields: dict[str, Any]) -> M:
         with transaction.atomic():
             self.lock_if_match(row)
-            return self.change_row(row, fields)
+            return self.change_row(row, dict(fields))
 
     def lock_if_match(self, row: M) -> None:
         """Lock the row until the transaction ends, if the request has an ``If-Match`` header.
