@@ -97,6 +97,14 @@ def plain(value: Any) -> Any:
     return int(value.text)
 
 
+def has_large_float(value: Any) -> bool:
+    """Return whether a JSON value has a float beyond 64 bits, which jsonb returns as an integer with all its digits."""
+    if isinstance(value, float):
+        return not _MIN <= value <= _MAX
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(map(has_large_float, inner))
+
+
 def find_changed_by_doubles(value: Any) -> JsonNumber | None:
     """Return a fraction of a JSON value that has more digits than a double keeps, or None."""
     if isinstance(value, JsonNumber):

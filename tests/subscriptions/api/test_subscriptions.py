@@ -88,6 +88,8 @@ def test_subscription_is_returned_as_it_was_given():
         ({"pattern": {}}, "pattern"),
         ({"pattern": {"data": "x"}}, "pattern"),
         ({"pattern": {"data": [NUL]}}, "pattern"),
+        ({"pattern": {"data": {"a": [1e308]}}}, "pattern"),
+        ({"pattern": {"data": {"a": [{"anything-but": -1e20}]}}}, "pattern"),
         ({"pattern": {"data": [{"unheard": 1}]}}, "pattern"),
         ({"transformer": {}}, "transformer"),
         ({"transformer": "x"}, "transformer"),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhooks.wire.json_numbers import JsonNumber, exact, raw, with_decimals
+from webhooks.wire.json_numbers import JsonNumber, exact, has_large_float, raw, with_decimals
 from webhooks.wire.json_text import parse_value
 from webhooks.wire.patterns.index import PatternIndex
 from webhooks.wire.patterns.pattern import Pattern
@@ -139,3 +139,18 @@ def _floats(value: Any) -> Any:
     if isinstance(value, list):
         return [_floats(it) for it in value]
     return json.loads(value.text) if isinstance(value, JsonNumber) else value
+
+
+@pytest.mark.parametrize(
+    ("value", "is_large"),
+    [
+        (1e20, True),
+        (-1e19, True),
+        ({"a": [{"b": 1e308}]}, True),
+        (1e19, False),
+        (-9e18, False),
+        ([1.5, 2**64 - 1, "1e308", None, True], False),
+    ],
+)
+def test_large_float_is_found_wherever_it_is(value: Any, is_large: bool) -> None:
+    assert has_large_float(value) is is_large

@@ -7,7 +7,7 @@ import orjson
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from webhooks.wire.json_numbers import JsonNumber, plain
+from webhooks.wire.json_numbers import JsonNumber, has_large_float, plain
 
 
 def json_type(value: Any) -> str:
@@ -46,7 +46,7 @@ class JsonField(serializers.JSONField):
 class StorableJsonField(JsonField):
     """Any JSON value that a jsonb column can store: no NUL, no unpaired surrogate, no number beyond 64 bits."""
 
-    default_error_messages = {"storable": "Must not contain NUL, unpaired surrogates or integers beyond 64 bits."}
+    default_error_messages = {"storable": "Must not contain NUL, unpaired surrogates or numbers beyond 64 bits."}
 
     def to_internal_value(self, data: Any) -> Any:
         if not is_storable(data):
@@ -57,7 +57,8 @@ class StorableJsonField(JsonField):
 def is_storable(value: Any) -> bool:
     """Return whether a jsonb column can store a value of JSON."""
     try:
-        return b"\\u0000" not in orjson.dumps(plain(value))
+        written = plain(value)
+        return b"\\u0000" not in orjson.dumps(written) and not has_large_float(written)
     except (TypeError, ValueError):
         return False
 
