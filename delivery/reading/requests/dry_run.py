@@ -129,7 +129,10 @@ def dry_run(
         except Unrenderable as error:
             return replace(result, transformation_error=str(error))
     content_type = None if transformer is None else transformer.content_type
-    return replace(result, preview=_preview(event, body, transformer is not None, content_type, target))
+    try:
+        return replace(result, preview=_preview(event, body, transformer is not None, content_type, target))
+    except Unrenderable as error:
+        return replace(result, transformation_error=str(error))
 
 
 def _shaped(event: DryRunEvent, masking: Masking, budget: StepBudget) -> ShapedEvent | None:
@@ -165,5 +168,5 @@ def _preview(
     )
     request = shown_request(claimed, target, now.timestamp(), is_signed=False)
     if isinstance(request, NotSent):
-        raise ValueError(request.failure) from request.error
+        raise Unrenderable(str(request.error or request.failure)) from request.error
     return RequestPreview(sent_headers(request.lines), request.body)

@@ -185,6 +185,12 @@ def test_preview_of_an_expression_has_the_rest_of_the_connectors_request(client:
     assert (failed["body"], "no value" in failed["transformation_error"]) == ("", True)
 
 
+@pytest.mark.parametrize("expression", ["*", "5", "'text'", "[1, 2]", "null"])
+def test_preview_of_a_body_that_cannot_have_the_credential_says_why(client: APIClient, expression: str) -> None:
+    shown = post(client, "pagerduty/preview", {"transformer": {"jsonata": expression}})
+    assert (shown["body"], "JSON object" in shown["transformation_error"]) == ("", True)
+
+
 def test_key_that_may_only_read_previews_and_creates_nothing(tenant: Tenant) -> None:
     client = make_client(tenant, Scope.READ)
     post(client, "discord/preview", {"settings": local()})
