@@ -127,6 +127,11 @@ def erasure_failed(erasure_id: UUID, error: Exception) -> None:
     log.error("erasure failed", erasure=public("era", erasure_id), exc_info=error)
 
 
+def erasure_waits(erasure_id: UUID, error: Exception) -> None:
+    """Log that an erasure waits for the archive."""
+    log.error("erasure waits for the archive", erasure=public("era", erasure_id), error=str(error))
+
+
 def dead_letter_job_started(row: DeadLetterJob) -> None:
     """Log a new job that discards or acknowledges dead letters."""
     what = {"job": row.public_id, "operation": row.operation, "by": row.requested_by, "total": row.total}

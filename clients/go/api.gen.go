@@ -4578,6 +4578,9 @@ type Archive struct {
 	// Key Name of the object in the storage.
 	Key string `json:"key"`
 
+	// RewrittenAt When an erasure last wrote it anew, without some data; empty: it is as it was archived.
+	RewrittenAt *time.Time `json:"rewritten_at"`
+
 	// Sha256 SHA-256 of the object, in hex.
 	Sha256 string `json:"sha256"`
 
@@ -7061,8 +7064,22 @@ type EndpointWithSecret struct {
 	VerifiedAt *time.Time `json:"verified_at"`
 }
 
-// Erasure A request to erase what there is about a subject, with its progress: `erased` of `total` events.
+// Erasure A request to erase what there is about a subject, with its progress.
+//
+// First `erased` of `total` events in the tables, then `archives_searched` of `archives` objects of the archive.
 type Erasure struct {
+	// Archives Objects of the archive to search, when it was created.
+	Archives int `json:"archives"`
+
+	// ArchivesMissing Those of them that are not in the storage any more, such as expired ones.
+	ArchivesMissing int `json:"archives_missing"`
+
+	// ArchivesRewritten Those of them that contained such events, and were written anew without.
+	ArchivesRewritten int `json:"archives_rewritten"`
+
+	// ArchivesSearched Objects of the archive searched so far.
+	ArchivesSearched int `json:"archives_searched"`
+
 	// Cancelled Deliveries that were unfinished and are cancelled.
 	Cancelled int `json:"cancelled"`
 
@@ -7075,11 +7092,17 @@ type Erasure struct {
 	// Erased Events erased so far.
 	Erased int `json:"erased"`
 
+	// ErasedInArchive Archived events erased so far, with copies and invocation records.
+	ErasedInArchive int `json:"erased_in_archive"`
+
 	// FinishedAt When it finished or was cancelled.
 	FinishedAt *time.Time `json:"finished_at"`
 
 	// Id Id, beginning with `era_`.
 	Id string `json:"id"`
+
+	// LastError Why it waits, such as for an archive that is away; empty: it does not.
+	LastError string `json:"last_error"`
 
 	// Rate Events per second, at most.
 	Rate int `json:"rate"`
@@ -7112,6 +7135,9 @@ type Erasure struct {
 
 // ErasureCount The number of events that an erasure would erase now.
 type ErasureCount struct {
+	// Archives Objects of the archive that would be searched. Events in them are not counted in `total`.
+	Archives int `json:"archives"`
+
 	// Deliveries Deliveries of these events.
 	Deliveries int `json:"deliveries"`
 

@@ -6,18 +6,25 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from delivery.admin.replaying.replay_page import MAY_REPLAY
 from delivery.admin.time_filter import TimeRangeFilter
 from delivery.archiving.storage import is_on
 from delivery.models import Archive, Replay
 from subscriptions.models import Tenant
-from webhooks.kit.admin.display import column, link, size, when
+from webhooks.kit.admin.display import NOTHING, column, link, size, when
 from webhooks.kit.admin.filters import RelatedFilter
 from webhooks.kit.admin.lists import AdminList
 from webhooks.wire.ids import public
 
 MAX_SHOWN_TYPES = 20
+
+
+def _rewritten(row: Archive) -> SafeString | str:
+    """Return when an erasure has last written the object anew, and which."""
+    return format_html("{}, {}", when(row.rewritten_at), row.rewritten_by) if row.rewritten_at else NOTHING
 
 
 @admin.register(Archive)
@@ -34,9 +41,11 @@ class ArchiveAdmin(AdminList):
         "type_list",
         "key",
         "digest",
+        "rewritten",
     )
     readonly_fields = (
         *("public_id", "tenant_link", "hour", "written", "event_count", "delivery_count", "type_list", "key", "digest"),
+        "rewritten",
     )
     list_before_template = "delivery/admin/archives_bar.html"
 
@@ -47,6 +56,7 @@ class ArchiveAdmin(AdminList):
     size = column("Size", lambda row: size(row.bytes))
     written = column("Written (UTC)", lambda row: when(row.created_at))
     digest = column("SHA-256", lambda row: str(row.sha256))
+    rewritten = column("Written anew (UTC)", _rewritten)
     type_list = column("Types", lambda row: _type_list(row.types))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

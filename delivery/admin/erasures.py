@@ -16,6 +16,7 @@ from subscriptions.models import Tenant
 from webhooks.kit.admin.display import NOTHING, column, link
 from webhooks.kit.admin.filters import ChoicesFilter, RelatedFilter
 from webhooks.kit.admin.jobs import JobAdmin
+from webhooks.kit.jobs.sliced_jobs import RUNNING
 from webhooks.kit.rest.lookup import find
 
 MAY_ERASE = "delivery.erase_event"  # permission
@@ -47,6 +48,15 @@ class ErasureForm(forms.Form):
         return found
 
 
+def _archive_progress(row: Erasure) -> str:
+    """Return how much of the archive was searched, and what was found."""
+    if not row.archives and not row.archives_searched:
+        return NOTHING
+    missing = f", {row.archives_missing:,} missing" if row.archives_missing else ""
+    searched = f"{row.archives_searched:,} of {max(row.archives, row.archives_searched):,} objects searched"
+    return f"{searched}, {row.archives_rewritten:,} written anew{missing}"
+
+
 @admin.register(Erasure)
 class ErasureAdmin(JobAdmin):
     """Show erasures."""
@@ -64,22 +74,33 @@ class ErasureAdmin(JobAdmin):
         ("subject_text", "hash_text"),
         ("deliveries", "cancelled"),
         ("receipts", "requested_by"),
+        ("archive_progress", "erased_in_archive"),
         "created",
     )
     readonly_fields = (
         *("public_id", "tenant_link", "subject_text", "hash_text", "deliveries", "cancelled", "receipts"),
-        *("requested_by", "created"),
+        *("requested_by", "created", "archive_progress", "erased_in_archive"),
     )
 
     tenant_link = column("Tenant", lambda row: link(row.tenant, row.tenant.name))
     subject_text = column("Subject", lambda row: row.subject or NOTHING)
     hash_text = column("Hash of the subject", lambda row: str(row.subject_hash))
+    archive_progress = column("Archive", _archive_progress)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(MAY_ERASE)
 
     def may_cancel(self, request: HttpRequest) -> bool:
         return request.user.has_perm(MAY_ERASE)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        row = self.get_object(request, object_id)
+        waits = [row.last_error] if row is not None and row.state == RUNNING and row.last_error else []
+        context = {**(extra_context or {}), "warnings": waits}
+        response: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return response
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Ask for a subject; show what there is about it; erase it when that is confirmed."""

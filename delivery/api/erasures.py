@@ -53,8 +53,10 @@ class Erasures(ErasureView, ReadOnlyResource[Erasure]):
             "Erase by subject",
             "Erases the data of all events with this `subject` that exist now: bodies, originals, responses and "
             "reasons of their deliveries and dead letters, and the receipts that they were published from. Unfinished "
-            "deliveries are cancelled. Runs in the background; read its progress with *Get an erasure*. What was "
-            "delivered cannot be recalled.",
+            "deliveries are cancelled. Then the archive is searched, and each object that contains such events is "
+            "written anew without their data. Runs in the background; read its progress with *Get an erasure*. While "
+            "the storage of the archive is away it stays `running`, and `last_error` says why. What was delivered "
+            "cannot be recalled.",
         ),
         "retrieve": (
             "Get an erasure",

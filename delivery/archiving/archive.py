@@ -7,9 +7,10 @@ as long as one of them does, and is archived in a further object of its hour the
     2. lock the rows, read them again and compare
     3. insert the row of the index, delete the rows, commit
 
-A process that dies before the commit leaves an object without a row; the next one writes the same object again. If a
-row has changed between 1 and 2, by a replay or an erasure, nothing is deleted, and the next run begins anew; the object
-stays without a row (``verify.orphans``). Two processes may work on the same events: one of them finds the rows deleted.
+A process that dies before the commit leaves an object without a row; the next one writes the same object again
+(``verify.orphans``). If a row has changed between 1 and 2, by a replay or an erasure, nothing is deleted, and the next
+run begins anew. The object is deleted then, since it may contain what is erased: rows never become again what they
+were, so no process writes a row for it. Two processes may work on the same events: one finds them locked or deleted.
 """
 
 from collections import Counter
@@ -45,7 +46,7 @@ Counts = Mapping[str, int]  # of deleted rows by table
 
 
 class _Changed(Exception):
-    """Rows have changed since they were read."""
+    """Rows have changed since they were read, or another transaction works on them."""
 
 
 def archive_old(tenant_id: UUID, cutoff: datetime) -> Iterator[Counts]:
@@ -97,6 +98,8 @@ def archive_events(tenant_id: UUID, events: Sequence[UUID], cutoff: datetime) ->
                 sha256=storage.digest_of(content),
             )
     except _Changed:
+        if _read(events) != written and not Archive.objects.filter(key=key).exists():
+            storage.delete_object(key)
         return {}
     telemetry.archived(row)
     return counts

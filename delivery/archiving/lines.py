@@ -55,6 +55,22 @@ def read_lines(content: bytes) -> list[EventRow]:
         raise ValueError(f"a line has no member {error}") from None
 
 
+def erase_line(line: bytes, body: bytes, subject: str | None, erased_at: datetime, erased_by: str) -> bytes:
+    """Return the line of an event whose data is erased: with this body and subject, and without what quotes the data.
+
+    ``line`` is without its line break. If it says already when and by whom it was erased, that stays.
+    """
+    head = _head(line)
+    head.pop("body", None)
+    head |= {"subject": subject}
+    head.setdefault("payload_deleted_at", _time(erased_at))
+    head.setdefault("payload_deleted_by", erased_by)
+    for delivery in head["deliveries"]:
+        for letter in delivery.get("dead_letters", ()):
+            letter.pop("reason", None)
+    return _join(head, body)
+
+
 def _line(event: EventRow, deliveries: list[Document]) -> bytes:
     head = {
         "id": public(Event.prefix, event.id),
@@ -72,7 +88,10 @@ def _line(event: EventRow, deliveries: list[Document]) -> bytes:
         "grant": _id(Grant.prefix, event.grant_id),
         "deliveries": deliveries,
     }
-    body = bytes(event.body)
+    return _join(head, bytes(event.body))
+
+
+def _join(head: Document, body: bytes) -> bytes:
     on_one_line = body.translate(LINE_BREAKS)
     if on_one_line != body:
         head["body"] = b64encode(body).decode()
@@ -124,9 +143,8 @@ def _dead_letter(it: DeadLetterRow) -> Document:
 
 
 def _event(line: bytes) -> EventRow:
-    place = line.index(BODY)
-    head = orjson.loads(line[:place] + b"}")
-    body = b64decode(head["body"]) if "body" in head else line[place + len(BODY) : -1]
+    head = _head(line)
+    body = b64decode(head["body"]) if "body" in head else line[line.index(BODY) + len(BODY) : -1]
     return EventRow(
         id=parse(Event.prefix, head["id"]),
         tenant_id=parse(Tenant.prefix, head["tenant"]),
@@ -143,6 +161,12 @@ def _event(line: bytes) -> EventRow:
         grant_id=_key(head, "grant", Grant.prefix),
         body=body,
     )
+
+
+def _head(line: bytes) -> Document:
+    """Return the members of a line but the CloudEvent."""
+    head: Document = orjson.loads(line[: line.index(BODY)] + b"}")
+    return head
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -9,7 +9,8 @@ class Archive(Row):
     """An object that holds events of one tenant and hour, which retention has deleted from the tables.
 
     Written in the transaction that deletes the events, after the object: what a row names is stored, and what is
-    deleted has a row. ``created_at`` is when it was written; its id has the time of the hour, so ids sort by hour.
+    deleted has a row. ``created_at`` is when it was archived; its id has the time of the hour, so ids sort by hour. An
+    erasure writes the object anew under another key.
     """
 
     prefix = "arc"
@@ -21,6 +22,12 @@ class Archive(Row):
     types = models.JSONField(help_text="Number of events by type.")
     bytes = models.PositiveIntegerField(help_text="Size of the object, compressed.")
     sha256 = models.CharField(max_length=64, help_text="SHA-256 of the object, in hex.")
+    rewritten_at = models.DateTimeField(
+        null=True, help_text="When an erasure last wrote it anew, without some data; empty: it is as it was archived."
+    )
+    rewritten_by = models.CharField(
+        max_length=64, blank=True, default="", db_default="", help_text="Id of the last erasure that wrote it anew."
+    )
 
     class Meta:
         app_label = "delivery"

@@ -6,11 +6,18 @@ from uuid import UUID
 
 from django.core.files.storage import storages
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from delivery.archiving.hours import full_hour
 from delivery.archiving.lines import read_lines
-from delivery.archiving.storage import ALIAS, ArchiveChanged, folder_of, read_object
+from delivery.archiving.storage import (
+    ALIAS,
+    ArchiveChanged,
+    ArchiveDown,
+    delete_object,
+    folder_of,
+    is_older,
+    read_object,
+)
 from delivery.models import Archive
 from webhooks.wire.ids import first_id_at
 
@@ -41,16 +48,24 @@ def fault_of(row: Archive) -> str:
 
 
 def orphans(tenant_id: UUID) -> Iterator[str]:
-    """Return the keys of a tenant's objects that have had no row for a day: a process died before it wrote the row."""
-    storage, before = storages[ALIAS], timezone.now() - ORPHAN_AGE
-    for key in _files(folder_of(tenant_id)):
-        if not Archive.objects.filter(key=key).exists() and storage.get_modified_time(key) < before:
-            yield key
+    """Return the keys of a tenant's objects that have had no row for a day: a process died before it wrote the row.
+
+    Raises storage.ArchiveDown.
+    """
+    return (key for key in without_row(tenant_id) if is_older(key, ORPHAN_AGE))
+
+
+def without_row(tenant_id: UUID) -> Iterator[str]:
+    """Return the keys of a tenant's objects that have no row now; a process may be about to write it.
+
+    Raises storage.ArchiveDown.
+    """
+    return (key for key in _files(folder_of(tenant_id)) if not Archive.objects.filter(key=key).exists())
 
 
 def remove_orphan(key: str) -> None:
-    """Delete an object without a row."""
-    storages[ALIAS].delete(key)
+    """Delete an object without a row. Raises storage.ArchiveDown."""
+    delete_object(key)
 
 
 def _files(folder: str) -> Iterator[str]:
@@ -59,6 +74,8 @@ def _files(folder: str) -> Iterator[str]:
         folders, names = storages[ALIAS].listdir(folder)
     except FileNotFoundError:
         return
+    except Exception as error:
+        raise ArchiveDown(f"{folder} was not listed: {type(error).__name__}: {error}") from error
     yield from (f"{folder}/{name}" for name in names)
     for name in folders:
         yield from _files(f"{folder}/{name}")

@@ -2,8 +2,9 @@
 
 An erasure is a row; the REST API and the admin only create it. Of each event of the tenant with this subject, or with
 its keyed hash in the place of a masked one, the data is erased as ``erase`` does, with the bodies, responses and dead
-letters of its deliveries and the receipts that it was published from. The subject becomes its hash there. A process
-that dies in a slice leaves the slice undone, and another one continues.
+letters of its deliveries and the receipts that it was published from. The subject becomes its hash there. Then the
+archive is searched (``archived_subject``). A process that dies in a slice leaves the slice undone, and another one
+continues.
 """
 
 import time
@@ -15,10 +16,10 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from delivery import telemetry
+from delivery.lifecycle import archived_subject
 from delivery.lifecycle.cancel import UNFINISHED
-from delivery.lifecycle.erase import erase
+from delivery.lifecycle.erase import erase, erase_receipts
 from delivery.models import Delivery, Erasure, Event
-from delivery.publishing.publish_receipt import HOP_COUNT
 from subscriptions.masking.keys import hash_of
 from subscriptions.models import Tenant
 from webhooks.kit.fair.worker_places import slice_place
@@ -27,8 +28,6 @@ from webhooks.kit.jobs.sliced_jobs import cancel as cancel_job
 from webhooks.kit.jobs.turns import Turns
 from webhooks.kit.notify import send_task
 from webhooks.kit.sql import database_now
-from webhooks.kit.tenancy import events_erased
-from webhooks.wire.cloudevents.json_format import read_structured
 
 SLICE = 50  # events in one transaction
 RUN_SECONDS = 5.0  # one run of the task; if work is left, the next one continues
@@ -40,12 +39,16 @@ HAS_RUNNING = f"EXISTS (SELECT FROM delivery_erasure WHERE state = '{RUNNING}')"
 
 
 class ErasureCount(NamedTuple):
-    """How many events an erasure would erase now. ``is_lower_bound``: counting stopped at MAX_COUNTED events."""
+    """How many events of the tables an erasure would erase now, and how many objects of the archive it would search.
+
+    ``is_lower_bound``: counting stopped at MAX_COUNTED events.
+    """
 
     total: int
     deliveries: int
     unfinished: int
     is_lower_bound: bool
+    archives: int
 
 
 def preview(tenant: Tenant, subject: str) -> ErasureCount:
@@ -59,14 +62,16 @@ def preview(tenant: Tenant, subject: str) -> ErasureCount:
         all=Count("id"), unfinished=Count("id", filter=Q(state__in=UNFINISHED))
     )
     is_more = len(events) > MAX_COUNTED
-    return ErasureCount(min(len(events), MAX_COUNTED), counted["all"], counted["unfinished"], is_more)
+    archives = archived_subject.count(tenant.id)
+    return ErasureCount(min(len(events), MAX_COUNTED), counted["all"], counted["unfinished"], is_more, archives)
 
 
 def start(tenant: Tenant, subject: str, *, rate: int = DEFAULT_RATE, by: str) -> Erasure:
     """Create an erasure of what there is about this subject now. ``by``: who requested it."""
     row = Erasure(tenant=tenant, subject=subject, subject_hash=hash_of(tenant.id, subject), rate=rate)
     row.until_at, row.requested_by = database_now(), by[:256]
-    row.total = preview(tenant, subject).total
+    counted = preview(tenant, subject)
+    row.total, row.archives = counted.total, counted.archives
     row.save(force_insert=True)
     transaction.on_commit(lambda: send_task("delivery.erasure_slices", "default", expires=1.0))
     telemetry.erasure_started(row)
@@ -97,23 +102,26 @@ def run_slices(*, seconds: float = RUN_SECONDS) -> None:
             _turns.run_round(time.monotonic() + seconds)
 
 
+def _before_slice(key: UUID) -> bool:
+    """Prepare the object of the archive that the next slice needs; return whether there is a slice to run."""
+    row = Erasure.objects.filter(id=key, state=RUNNING, is_in_archive=True).first()
+    return row is None or archived_subject.prepare(row)
+
+
 def _run_slice(row: Erasure, limit: int) -> SliceResult:
-    """Erase the next events."""
+    """Erase the next events of the tables, or those in the next object of the archive."""
+    if row.is_in_archive:
+        return archived_subject.run_slice(row)
     events = _next_events(row, limit)
     for event in events:
         deliveries = Delivery.objects.filter(event=event)
         row.deliveries += deliveries.count()
         row.cancelled += deliveries.filter(state__in=UNFINISHED).count()
-        row.erased += erase(event, f"{row.public_id} by {row.requested_by}", replaced=(row.subject, row.subject_hash))
+        row.erased += erase(event, archived_subject.by_whom(row), replaced=(row.subject, row.subject_hash))
         row.cursor = event.id
-    names = [(it.source, it.event_id) for it in events if HOP_COUNT in read_structured(bytes(it.body)).attributes]
-    if names:
-        results = events_erased.send(sender=None, tenant_id=row.tenant_id, names=names)
-        row.receipts += sum(int(count or 0) for _, count in results)
-    has_more = len(events) == limit
-    if not has_more:
-        row.subject = ""
-    return SliceResult(len(events), has_more)
+    row.receipts += erase_receipts(row.tenant_id, events)
+    row.is_in_archive = len(events) < limit
+    return SliceResult(len(events), has_more=True)
 
 
 def _next_events(row: Erasure, limit: int) -> list[Event]:
@@ -140,8 +148,12 @@ def _texts(tenant_id: UUID, subject: str) -> tuple[str, str]:
 KIND: JobKind[Erasure] = JobKind(
     Erasure,
     SLICE,
-    ("cursor", "erased", "deliveries", "cancelled", "receipts", "subject"),
+    (
+        *("cursor", "erased", "deliveries", "cancelled", "receipts", "subject", "is_in_archive", "archive_cursor"),
+        *("archives_searched", "archives_rewritten", "archives_missing", "erased_in_archive", "last_error"),
+    ),
     _run_slice,
     telemetry.erasure_failed,
+    _before_slice,
 )
 _turns = Turns(KIND)

@@ -26,7 +26,7 @@ from delivery.models import Archive, Event, Replay
 from delivery.replaying.backfill import COUNT_STEPS, PAGE, DeliveryCount, Planner, carry_out
 from delivery.replaying.dead_letters import Slice
 from delivery.replaying.replay_filter import ReplayFilter
-from delivery.sql.archiving.rows import EventRow, restore_events
+from delivery.sql.archiving.rows import EventRow, restore_events, share_archive
 from webhooks.kit.jobs.sliced_jobs import CANCELLED, RUNNING
 from webhooks.kit.rows import is_type_prefix
 
@@ -35,9 +35,9 @@ SLACK = timedelta(minutes=1)  # that the hour of an event, by its id, may differ
 
 
 class _Loaded(threading.local):
-    """Hold the events of the object that this thread has read last."""
+    """Hold the events of the object that this thread has read last, and its key: an erasure may write it anew."""
 
-    archive: UUID | None = None
+    key: str | None = None
     events: Sequence[EventRow] = ()
 
 
@@ -108,8 +108,8 @@ def load_next(row: Replay, selected: ReplayFilter) -> bool:
     """
     archive = _current(row, selected)
     if archive is None:
-        _loaded.archive, _loaded.events = None, ()
-    if archive is None or archive.id == _loaded.archive:
+        _loaded.key, _loaded.events = None, ()
+    if archive is None or archive.key == _loaded.key:
         return True
     try:
         events = read_lines(read_object(archive))
@@ -119,7 +119,7 @@ def load_next(row: Replay, selected: ReplayFilter) -> bool:
     except (ArchiveChanged, ValueError) as error:
         _stop(row, error)
         return False
-    _loaded.archive, _loaded.events = archive.id, events
+    _loaded.key, _loaded.events = archive.key, events
     return True
 
 
@@ -128,7 +128,7 @@ def run_slice(row: Replay, selected: ReplayFilter, limit: int) -> Slice:
     archive = _current(row, selected)
     if archive is None:
         return Slice([], None, 0, has_more=False)
-    if archive.id != _loaded.archive:  # another process has come further meanwhile
+    if share_archive(archive.id) != _loaded.key:  # another process has come further, or an erasure has rewritten it
         return Slice([], row.cursor, 0, has_more=True, route_cursor=row.route_cursor)
     row.archive = archive.id
     page, is_last = _page(_rest(row, selected))

@@ -319,6 +319,10 @@ class Archive(TypedDict):
     """
     When it was created.
     """
+    rewritten_at: str | None
+    """
+    When an erasure last wrote it anew, without some data; empty: it is as it was archived.
+    """
 
 
 class ArchivePage(TypedDict):
@@ -983,6 +987,10 @@ class ErasureCount(TypedDict):
     unfinished: int
     """
     Those of the deliveries that would be cancelled.
+    """
+    archives: int
+    """
+    Objects of the archive that would be searched. Events in them are not counted in `total`.
     """
 
 
@@ -7061,7 +7069,9 @@ class EndpointWithSecret(TypedDict):
 
 class Erasure(TypedDict):
     """
-    A request to erase what there is about a subject, with its progress: `erased` of `total` events.
+    A request to erase what there is about a subject, with its progress.
+
+    First `erased` of `total` events in the tables, then `archives_searched` of `archives` objects of the archive.
     """
 
     id: str
@@ -7111,6 +7121,30 @@ class Erasure(TypedDict):
     receipts: int
     """
     Receipts of these events that were erased.
+    """
+    archives: int
+    """
+    Objects of the archive to search, when it was created.
+    """
+    archives_searched: int
+    """
+    Objects of the archive searched so far.
+    """
+    archives_rewritten: int
+    """
+    Those of them that contained such events, and were written anew without.
+    """
+    archives_missing: int
+    """
+    Those of them that are not in the storage any more, such as expired ones.
+    """
+    erased_in_archive: int
+    """
+    Archived events erased so far, with copies and invocation records.
+    """
+    last_error: str
+    """
+    Why it waits, such as for an archive that is away; empty: it does not.
     """
     requested_by: str
     """

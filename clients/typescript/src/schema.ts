@@ -1328,7 +1328,7 @@ export interface paths {
         put?: never;
         /**
          * Erase by subject
-         * @description Erases the data of all events with this `subject` that exist now: bodies, originals, responses and reasons of their deliveries and dead letters, and the receipts that they were published from. Unfinished deliveries are cancelled. Runs in the background; read its progress with *Get an erasure*. What was delivered cannot be recalled.
+         * @description Erases the data of all events with this `subject` that exist now: bodies, originals, responses and reasons of their deliveries and dead letters, and the receipts that they were published from. Unfinished deliveries are cancelled. Then the archive is searched, and each object that contains such events is written anew without their data. Runs in the background; read its progress with *Get an erasure*. While the storage of the archive is away it stays `running`, and `last_error` says why. What was delivered cannot be recalled.
          */
         post: operations["create_erasure"];
         delete?: never;
@@ -3840,6 +3840,11 @@ export interface components {
             id: string;
             /** @description Name of the object in the storage. */
             key: string;
+            /**
+             * Format: date-time
+             * @description When an erasure last wrote it anew, without some data; empty: it is as it was archived.
+             */
+            rewritten_at: string | null;
             /** @description SHA-256 of the object, in hex. */
             sha256: string;
             /** @description Id of the tenant. */
@@ -6230,8 +6235,20 @@ export interface components {
              */
             verified_at: string | null;
         };
-        /** @description A request to erase what there is about a subject, with its progress: `erased` of `total` events. */
+        /**
+         * @description A request to erase what there is about a subject, with its progress.
+         *
+         *     First `erased` of `total` events in the tables, then `archives_searched` of `archives` objects of the archive.
+         */
         Erasure: {
+            /** @description Objects of the archive to search, when it was created. */
+            archives: number;
+            /** @description Those of them that are not in the storage any more, such as expired ones. */
+            archives_missing: number;
+            /** @description Those of them that contained such events, and were written anew without. */
+            archives_rewritten: number;
+            /** @description Objects of the archive searched so far. */
+            archives_searched: number;
             /** @description Deliveries that were unfinished and are cancelled. */
             cancelled: number;
             /**
@@ -6243,6 +6260,8 @@ export interface components {
             deliveries: number;
             /** @description Events erased so far. */
             erased: number;
+            /** @description Archived events erased so far, with copies and invocation records. */
+            erased_in_archive: number;
             /**
              * Format: date-time
              * @description When it finished or was cancelled.
@@ -6250,6 +6269,8 @@ export interface components {
             finished_at: string | null;
             /** @description Id, beginning with `era_`. */
             id: string;
+            /** @description Why it waits, such as for an archive that is away; empty: it does not. */
+            last_error: string;
             /** @description Events per second, at most. */
             rate: number;
             /** @description Receipts of these events that were erased. */
@@ -6275,6 +6296,8 @@ export interface components {
         };
         /** @description The number of events that an erasure would erase now. */
         ErasureCount: {
+            /** @description Objects of the archive that would be searched. Events in them are not counted in `total`. */
+            archives: number;
             /** @description Deliveries of these events. */
             deliveries: number;
             /** @description Whether counting stopped at its limit: there may be more. */
@@ -11364,6 +11387,7 @@ export interface operations {
                      *           "events": 1200,
                      *           "id": "arc_01m83t2ghzevcannga6my0t001",
                      *           "key": "tnt_01m83t2ghzevcannga6my0t001/2026/01/31/12-9f86d081884c7d659a2feaa0c55ad015.ndjson.zst",
+                     *           "rewritten_at": null,
                      *           "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
                      *           "tenant": "tnt_01m83t2ghzevcannga6my0t001",
                      *           "types": {
@@ -11412,6 +11436,7 @@ export interface operations {
                      *       "events": 1200,
                      *       "id": "arc_01m83t2ghzevcannga6my0t001",
                      *       "key": "tnt_01m83t2ghzevcannga6my0t001/2026/01/31/12-9f86d081884c7d659a2feaa0c55ad015.ndjson.zst",
+                     *       "rewritten_at": null,
                      *       "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
                      *       "tenant": "tnt_01m83t2ghzevcannga6my0t001",
                      *       "types": {
@@ -15327,12 +15352,18 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
+                     *           "archives": 0,
+                     *           "archives_missing": 0,
+                     *           "archives_rewritten": 0,
+                     *           "archives_searched": 0,
                      *           "cancelled": 0,
                      *           "created_at": "2026-05-04T12:30:00Z",
                      *           "deliveries": 0,
                      *           "erased": 0,
+                     *           "erased_in_archive": 0,
                      *           "finished_at": null,
                      *           "id": "era_01m83t2ghzevcannga6my0t001",
+                     *           "last_error": "",
                      *           "rate": 50,
                      *           "receipts": 0,
                      *           "requested_by": "wp_c2VjcmV0…",
@@ -15383,12 +15414,18 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "archives": 0,
+                     *       "archives_missing": 0,
+                     *       "archives_rewritten": 0,
+                     *       "archives_searched": 0,
                      *       "cancelled": 0,
                      *       "created_at": "2026-05-04T12:30:00Z",
                      *       "deliveries": 0,
                      *       "erased": 0,
+                     *       "erased_in_archive": 0,
                      *       "finished_at": null,
                      *       "id": "era_01m83t2ghzevcannga6my0t001",
+                     *       "last_error": "",
                      *       "rate": 50,
                      *       "receipts": 0,
                      *       "requested_by": "wp_c2VjcmV0…",
@@ -15428,12 +15465,18 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "archives": 0,
+                     *       "archives_missing": 0,
+                     *       "archives_rewritten": 0,
+                     *       "archives_searched": 0,
                      *       "cancelled": 0,
                      *       "created_at": "2026-05-04T12:30:00Z",
                      *       "deliveries": 0,
                      *       "erased": 0,
+                     *       "erased_in_archive": 0,
                      *       "finished_at": null,
                      *       "id": "era_01m83t2ghzevcannga6my0t001",
+                     *       "last_error": "",
                      *       "rate": 50,
                      *       "receipts": 0,
                      *       "requested_by": "wp_c2VjcmV0…",
@@ -15473,12 +15516,18 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "archives": 0,
+                     *       "archives_missing": 0,
+                     *       "archives_rewritten": 0,
+                     *       "archives_searched": 0,
                      *       "cancelled": 0,
                      *       "created_at": "2026-05-04T12:30:00Z",
                      *       "deliveries": 0,
                      *       "erased": 0,
+                     *       "erased_in_archive": 0,
                      *       "finished_at": "2026-05-04T12:30:00Z",
                      *       "id": "era_01m83t2ghzevcannga6my0t001",
+                     *       "last_error": "",
                      *       "rate": 50,
                      *       "receipts": 0,
                      *       "requested_by": "wp_c2VjcmV0…",
@@ -15524,6 +15573,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "archives": 0,
                      *       "deliveries": 0,
                      *       "is_lower_bound": false,
                      *       "total": 0,

@@ -35,6 +35,7 @@ class ArchiveSerializer(serializers.ModelSerializer[Archive]):
             "bytes",
             "sha256",
             "created_at",
+            "rewritten_at",
         ]
         read_only_fields = fields
 

@@ -12,7 +12,10 @@ from webhooks.kit.rest.serializers import StrictSerializer
 
 
 class ErasureSerializer(serializers.ModelSerializer[Erasure]):
-    """A request to erase what there is about a subject, with its progress: `erased` of `total` events."""
+    """A request to erase what there is about a subject, with its progress.
+
+    First `erased` of `total` events in the tables, then `archives_searched` of `archives` objects of the archive.
+    """
 
     id = IdField(Erasure.prefix)
     tenant = IdField(Tenant.prefix, source="tenant_id", help_text="Id of the tenant whose events are erased.")
@@ -31,6 +34,12 @@ class ErasureSerializer(serializers.ModelSerializer[Erasure]):
             "deliveries",
             "cancelled",
             "receipts",
+            "archives",
+            "archives_searched",
+            "archives_rewritten",
+            "archives_missing",
+            "erased_in_archive",
+            "last_error",
             "requested_by",
             "created_at",
             "finished_at",
@@ -58,3 +67,6 @@ class ErasureCountSerializer(SelectionCountSerializer):
 
     deliveries = serializers.IntegerField(help_text="Deliveries of these events.")
     unfinished = serializers.IntegerField(help_text="Those of the deliveries that would be cancelled.")
+    archives = serializers.IntegerField(
+        help_text="Objects of the archive that would be searched. Events in them are not counted in `total`."
+    )

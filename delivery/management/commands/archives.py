@@ -56,10 +56,13 @@ class Command(BaseCommand):
 
     def _list_orphans(self, tenant: Tenant | None, *, remove: bool) -> None:
         for owner in [tenant] if tenant else Tenant.objects.all().iterator():
-            for key in verify.orphans(owner.id):
-                self.stdout.write(f"{key} has no row{': deleted' if remove else ''}")
-                if remove:
-                    verify.remove_orphan(key)
+            try:
+                for key in verify.orphans(owner.id):
+                    self.stdout.write(f"{key} has no row{': deleted' if remove else ''}")
+                    if remove:
+                        verify.remove_orphan(key)
+            except ArchiveDown as error:
+                raise CommandError(str(error)) from None
 
 
 def _line(row: Archive) -> str:

@@ -71,6 +71,16 @@ def lock_deliveries_of(ids: Sequence[UUID]) -> list[UUID]:
     return [row[0] for row in run(LOCK_DELIVERIES, {"ids": list(ids)})]
 
 
+# Reader: replays from the archive. Index: the primary key.
+SHARE_ARCHIVE = "SELECT key FROM delivery_archive WHERE id = %(id)s FOR SHARE"
+
+
+def share_archive(archive_id: UUID) -> str | None:
+    """Return the key of an object, which no erasure changes until the transaction ends; None: there is no such row."""
+    rows = run(SHARE_ARCHIVE, {"id": archive_id})
+    return str(rows[0][0]) if rows else None
+
+
 class EventRow(NamedTuple):
     """An event as it is stored. ``body``: its structured JSON, as it is signed and sent."""
 

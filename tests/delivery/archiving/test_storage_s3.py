@@ -1,20 +1,16 @@
 """The archive in S3, over its own protocol, on an independent server."""
 
-import os
-import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
-from config.ops.storage import backend
 from delivery.archiving import storage
 from delivery.archiving.verify import fault_of
 from delivery.lifecycle.retention import apply_retention
 from delivery.models import Archive, Event
 from tests.delivery.archiving.factories import DAYS, at, old_delivery
+from tests.delivery.archiving.s3 import BUCKET, PREFIX, s3_server
 from tests.factories import make_endpoint, make_tenant
 
 pytestmark = [
@@ -23,27 +19,13 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),  # boto3 keeps its connections for the next call
 ]
 
-BUCKET, PREFIX = "archive", "waypost/here"
-
 
 @pytest.fixture
 def bucket(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Archive to an empty bucket on a server on loopback."""
-    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset", method="POST")).close()
-    client = boto3.client("s3", endpoint_url=url, region_name="us-east-1")
-    client.create_bucket(Bucket=BUCKET)
-    archive = backend("WAYPOST_ARCHIVE_URL", f"s3://{BUCKET}/{PREFIX}?endpoint={url}&region=us-east-1")
-    settings.STORAGES = {**settings.STORAGES, "archive": archive}
-    yield client
-    server.stop()
+    """Archive to an empty bucket on a server on loopback; return a client of it."""
+    with s3_server(monkeypatch) as server:
+        settings.STORAGES = {**settings.STORAGES, "archive": server.storage}
+        yield server.client
 
 
 def archived() -> Archive:

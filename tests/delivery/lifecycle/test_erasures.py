@@ -73,7 +73,7 @@ def test_everything_about_the_subject_is_erased_and_nothing_else(tenant: Tenant)
     make_dead_letter(dead, reason=f"cannot render {SECRET}")
     make_attempt(dead, response=SECRET.encode())
     counted = erasures.preview(tenant, SUBJECT)
-    assert counted == (1, 2, 1, False)
+    assert counted == (1, 2, 1, False, 0)
     row = run_to_end(erasures.start(tenant, SUBJECT, by="ops"))
     assert (row.state, row.total, row.erased, row.deliveries, row.cancelled) == ("finished", 1, 1, 2, 1)
     Event.objects.filter(id__in=[other.id, foreign.id]).delete()
@@ -220,7 +220,7 @@ class TestApi:
         make_delivery(about(tenant), make_endpoint(tenant))
         client = make_client(tenant)
         counted = client.post("/api/v1/erasures/preview/", {"subject": SUBJECT}).json()
-        assert counted == {"total": 1, "deliveries": 1, "unfinished": 1, "is_lower_bound": False}
+        assert counted == {"total": 1, "deliveries": 1, "unfinished": 1, "is_lower_bound": False, "archives": 0}
         made = client.post("/api/v1/erasures/", {"subject": SUBJECT}).json()
         assert (made["state"], made["subject"], made["total"]) == ("running", SUBJECT, 1)
         path = f"/api/v1/erasures/{made['id']}/"
