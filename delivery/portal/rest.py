@@ -5,6 +5,7 @@ the same checks and the same errors. Its principal is the session: one tenant, p
 this one operation, if the session has the capabilities that the operation needs.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -14,7 +15,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import orjson
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse
-from django.urls import resolve, reverse
+from django.urls import NoReverseMatch, resolve, reverse
 
 from delivery.portal.operations import OPERATIONS, PAYLOADS, SECRETS, Operation
 from subscriptions.api.authentication import Principal, act_as
@@ -127,7 +128,11 @@ class Portal:
             raise Forbidden(operation.needs - self.capabilities)
         if not self.shows_payloads and any((query or {}).get(name) for name in PAYLOAD_FILTERS):
             raise Forbidden(frozenset({PAYLOADS}))
-        request = self._build(method, reverse(name, args=path), query or {}, body, idempotency_key)
+        try:
+            url = reverse(name, args=path)
+        except NoReverseMatch:  # a form sent what no id can be
+            return ApiResponse(404, {"detail": "Not found."})
+        request = self._build(method, url, query or {}, body, idempotency_key)
         act_as(request, self._principal(operation))
         share_looks(self._request, request)
         if operation.is_change:
@@ -157,7 +162,7 @@ class Portal:
         )
 
     def _build(self, method: str, path: str, query: Mapping[str, Any], body: Any, key: str) -> WSGIRequest:
-        content = b"" if body is None else orjson.dumps(body)
+        content = b"" if body is None else _written(body)
         outer = self._request.META
         environ: dict[str, Any] = {
             "REQUEST_METHOD": method,
@@ -181,6 +186,14 @@ class Portal:
         if isinstance(data, dict) and SECRETS not in self.capabilities:
             data = {name: value for name, value in data.items() if name not in ("secret", "key")}
         return data
+
+
+def _written(body: Any) -> bytes:
+    """Write a body that a form has filled; nesting and numbers beyond what orjson writes are left to the API to refuse."""
+    try:
+        return orjson.dumps(body)
+    except TypeError:
+        return json.dumps(body).encode()
 
 
 def _begin_change(name: str) -> None:

@@ -156,9 +156,7 @@ def test_object_with_the_subject_is_written_anew_without_it(folder: Path, tenant
     assert (second["id"], second["cloudevent"]["data"]["card"]) == (kept.public_id, SECRET)
 
 
-def test_replay_from_the_archive_sends_nothing_of_the_subject(
-    folder: Path, tenant: Tenant, endpoint: Endpoint
-) -> None:
+def test_replay_from_the_archive_sends_nothing_of_the_subject(folder: Path, tenant: Tenant, endpoint: Endpoint) -> None:
     about(endpoint, 1)
     kept = about(endpoint, 2, subject="user-2")
     archive_all()

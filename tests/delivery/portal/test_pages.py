@@ -99,6 +99,13 @@ def test_key_is_created_and_revoked(tenant):
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("text", ["", "a/b", "http://example.com/", "../tenants", "\u0000"])
+@pytest.mark.parametrize("field", ["revoke", "rotate"])
+def test_key_that_no_id_can_name_is_not_found(tenant, field, text):
+    assert portal_client(tenant).send("/portal/keys/", {field: text}).status_code == 404
+
+
+@pytest.mark.django_db
 def test_event_is_shown_as_text(tenant):
     event = make_event(tenant, type="order.<script>alert(1)</script>")
     attempt = make_attempt(make_delivery(event, make_endpoint(tenant)), response=b"<img src=x onerror=alert(1)>")

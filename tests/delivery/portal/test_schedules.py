@@ -50,8 +50,10 @@ def test_schedule_is_created_once_with_its_event(tenant):
         ({"type": ""}, "type"),
         ({"data": "{"}, "data"),
         ({"data": '"<schedule.nothing>"'}, "form"),
+        ({"flexible_window_minutes": "9" * 50}, "flexible_window_minutes"),
+        ({"data": "[" * 500 + "]" * 500}, "form"),
     ],
-    ids=["never", "empty", "zone", "past", "window", "catch_up", "type", "json", "placeholder"],
+    ids=["never", "empty", "zone", "past", "window", "catch_up", "type", "json", "placeholder", "large", "deep"],
 )
 def test_wrong_field_is_named_and_nothing_is_created(tenant, changes, field):
     response = portal_client(tenant).send(NEW, {**FORM, **changes})
