@@ -29,7 +29,7 @@ def postgres_server(**settings: str) -> Iterator[tuple[str, str]]:
             server = start([*POSTGRES.command(place), *options], cwd="/", **place.identity)
             wait_until(lambda: POSTGRES.is_ready(place, server.pid), "PostgreSQL")
             yield f"postgresql://waypost@/postgres?host={place.sockets}&port={port}", f"127.0.0.1:{port}"
-            server.send_signal(POSTGRES.stop_signal)  # SIGTERM would wait for connections that a test left open
+            server.terminate()
             server.wait()
         finally:
             place.remove()
