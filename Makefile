@@ -12,7 +12,7 @@ RUN_STAMP := $(VENV)/.run-$(shell cksum < requirements.txt | tr ' ' '-')
 DEV_STAMP := $(VENV)/.dev-$(shell cksum < requirements-dev.txt | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-fast journey faults test-brokers test-senders test-wheel test-image isolation interop api-fuzz bench bench-quick bench-compare lint format typecheck coverage hooks lock dist docs clients clean
+.PHONY: help demo up test test-fast collect journey faults test-brokers test-senders test-wheel test-image isolation interop api-fuzz bench bench-quick bench-compare lint format typecheck coverage hooks lock dist docs clients clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 12
@@ -30,6 +30,10 @@ test: $(DEV_STAMP) ## run all tests on real, embedded servers
 
 test-fast: $(DEV_STAMP) ## run the pure and the database tests (about a minute)
 	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" $(ARGS)
+
+collect: $(DEV_STAMP) ## collect all tests without running them, which keeps their compiled code for the processes of `make test`
+	@echo "== collecting the tests"
+	@found=$$(PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --collect-only -qq -p no:randomly 2>&1) || { echo "$$found"; exit 1; }
 
 coverage: $(DEV_STAMP) ## run the fast tests and report which lines they reach
 	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" --cov --cov-report=term:skip-covered --cov-report=html $(ARGS)
