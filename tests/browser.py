@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -14,13 +13,20 @@ from tests.threads import ClosingThreads
 from webhooks.kit.fair.threads import request_threads
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+# All rules of these tags. Details of what passes, which are thousands of elements, are neither collected nor sent here.
+AXE = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    "resultTypes": ["violations"],
+}
+VIOLATIONS = """options => axe.run(options).then(
+  found => found.violations.map(rule => [rule.id, rule.nodes.map(node => JSON.stringify(node.target))])
+)"""
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 
 
-@contextmanager
-def platform(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Yield the address of a platform that may send to this machine."""
+@pytest.fixture
+def server(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Yield the address of a platform in this process that may send to this machine."""
     settings.WAYPOST_ALLOW_HTTP, settings.WAYPOST_ALLOW_NETWORKS = True, ["127.0.0.0/8"]
     with ClosingThreads(4) as threads:
         monkeypatch.setattr(request_threads(), "executor", threads)
@@ -29,27 +35,39 @@ def platform(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
             yield settings.PUBLIC_URL
 
 
-@contextmanager
-def chromium(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Yield a browser of Playwright, which only tests that are collected where there is one may ask for."""
+@pytest.fixture(scope="module")
+def started_browser() -> Iterator[Any]:
+    """Start a browser of Playwright, once for a file, where there is one.
+
+    While it runs, the thread of the tests has an event loop, and a database connection of its own because of that.
+    """
     from playwright.sync_api import sync_playwright  # needed by no other test
 
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # the driver has an event loop in the thread of the test
-    with sync_playwright() as driver:
+    with pytest.MonkeyPatch.context() as patched, sync_playwright() as driver:
+        patched.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
         browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
         yield browser
         browser.close()
-        connection.close()  # another one than that of the test without an event loop
+        connection.close()
+
+
+@pytest.fixture
+def browser(started_browser: Any) -> Iterator[Any]:
+    """Yield the browser without pages, cookies and cached files of another test."""
+    yield started_browser
+    for context in started_browser.contexts:
+        context.close()
 
 
 def faults(page: Any) -> list[str]:
     """Return what is not accessible on a page, and whether it is wider than its window."""
-    from axe_playwright_python.sync_playwright import Axe
+    from axe_playwright_python.base import AXE_SCRIPT  # as the driver: needed by no other test
 
-    found = Axe().run(page, options=AXE).response["violations"]
-    said = [f"{rule['id']}: {', '.join(str(it['target']) for it in rule['nodes'])}" for rule in found]
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    found = [f"{rule}: {', '.join(targets)}" for rule, targets in page.evaluate(VIOLATIONS, AXE)]
     width = page.evaluate("document.documentElement.scrollWidth")
-    return said if width <= page.viewport_size["width"] else [*said, f"is {width} pixels wide"]
+    return found if width <= page.viewport_size["width"] else [*found, f"is {width} pixels wide"]
 
 
 def check(page: Any) -> None:

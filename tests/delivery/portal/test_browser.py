@@ -7,62 +7,27 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from django.db import connection
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 from standardwebhooks import Webhook
 
-from config.web.application import WebApplication
 from delivery.models import AlertRule, Schedule
 from delivery.publishing import publish
 from subscriptions.event_types import registry
 from subscriptions.models import Tenant
 from subscriptions.portal_access.links import create_link
-from tests.browser import BROWSER
-from tests.config.web.server import serving
+from tests.browser import check
 from tests.delivery.alerts.factories import make_alert, make_failing
 from tests.factories import make_endpoint, make_event_type, make_plan, make_tenant
 from tests.receiver import Receiver
-from tests.threads import ClosingThreads
-from webhooks.kit.fair.threads import request_threads
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
-AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 MOST_STOPS = 60  # of the tabulator on one page
 PATTERN = '{"data": {"total": [{"numeric": [">", 100]}]}}'
 
 
-@pytest.fixture
-def server(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Yield the address of a platform in this process that may send to this machine."""
-    settings.WAYPOST_ALLOW_HTTP, settings.WAYPOST_ALLOW_NETWORKS = True, ["127.0.0.0/8"]
-    with ClosingThreads(4) as threads:
-        monkeypatch.setattr(request_threads(), "executor", threads)
-        with serving(WebApplication()) as port:
-            settings.PUBLIC_URL = f"http://127.0.0.1:{port}"
-            yield settings.PUBLIC_URL
-
-
-@pytest.fixture
-def browser(monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # the driver has an event loop in the thread of the test
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-        connection.close()  # another one than that of the test without an event loop
-
-
 def link_for(tenant: Tenant, **fields: Any) -> str:
     return create_link(tenant, created_by="wp_1", **fields)[1]
-
-
-def check(page: Page) -> None:
-    """Check that a page is accessible, and no wider than a phone."""
-    found = Axe().run(page, options=AXE)
-    assert found.violations_count == 0, found.generate_report()
-    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]  # type: ignore[index]
 
 
 def test_new_user_goes_from_a_link_to_a_verified_webhook(server: str, browser: Browser) -> None:

@@ -1,8 +1,5 @@
 """An operator goes from an alert to its cause, repairs it, replays what was given up, and finds it in the audit."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import orjson
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -15,7 +12,7 @@ from delivery.publishing.publisher import publish
 from delivery.replaying import replays
 from delivery.sending.drain import deliver_due
 from subscriptions.models import Endpoint
-from tests.browser import DESKTOP, chromium, platform
+from tests.browser import DESKTOP
 from tests.config.admin.browser.signed_in import open_admin
 from tests.delivery.alerts.factories import make_failing, make_rule, run_rule
 from tests.factories import make_endpoint, make_subscription, make_tenant
@@ -27,17 +24,9 @@ ANSWER = b"the shop is closed for repairs"
 GIVEN_UP = 3  # deliveries whose last attempt failed
 
 
-@pytest.fixture
-def server(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+@pytest.fixture(autouse=True)
+def no_cached_status() -> None:
     cached_status.clear(), parts.readiness.clear()
-    with platform(settings, monkeypatch) as address:
-        yield address
-
-
-@pytest.fixture
-def browser(monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
-    with chromium(monkeypatch) as started:
-        yield started
 
 
 def fail(endpoint: Endpoint) -> None:
