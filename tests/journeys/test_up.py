@@ -46,7 +46,7 @@ def test_up_whose_output_has_no_reader_any_more_stops_with_everything(platform: 
 def test_first_start_that_is_interrupted_says_nothing_and_the_next_one_goes_on(platform: Platform) -> None:
     process = platform.up()
     assert process.stdout
-    assert any("its tables are created" in line for line in process.stdout)
+    assert any("its tables are created" in it for it in process.stdout)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     output, _ = process.communicate()
     assert process.returncode == 130
