@@ -189,7 +189,7 @@ class Portal:
 
 
 def _written(body: Any) -> bytes:
-    """Write a body that a form has filled; nesting and numbers beyond what orjson writes are left to the API to refuse."""
+    """Write a body that a form has filled, also what orjson does not write: the API says what is wrong with it."""
     try:
         return orjson.dumps(body)
     except TypeError:
