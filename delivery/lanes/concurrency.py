@@ -20,7 +20,7 @@ OVERLOADED_FACTOR = 0.5  # the window is multiplied by this when the endpoint is
 SLOW_FACTOR = 0.8  # the window is multiplied by this when the endpoint has slowed down
 SLOW_RATIO = 3.0  # a response is slow only if it takes more than this many times the best latency
 SLOW_DIFFERENCE = 0.5  # seconds: a response is slow only if it takes more than this much longer than the best latency
-SENT_WITHIN = 0.05  # seconds
+SENT_WITHIN = 0.05  # seconds in which what waits is to be sent; with fewer attempts at once it takes longer
 SHORTEST_LATENCY = 0.001  # seconds: latencies are measured in whole milliseconds
 BEST_LATENCY_GROWTH = 1.01  # factor per second: the best latency grows by it, so that a lasting slowdown is accepted
 BEST_LATENCY_GROWS_FOR = 600.0  # seconds after its measurement for which the best latency grows
@@ -60,7 +60,7 @@ class ConcurrencyWindow:
                 self._grow(outcome.duration_ms // 1000)
 
     def useful(self, waiting: int, unanswered_for: float = 0.0, *, within: float = SENT_WITHIN) -> int:
-        """Return how many attempts at once send ``waiting`` deliveries within so many seconds, or more.
+        """Return how many attempts at once it takes to send ``waiting`` deliveries in ``within`` seconds.
 
         ``unanswered_for``: seconds for which an attempt has been in flight without a start or an end of another.
         Before the first response that is the least that a response takes.

@@ -3,37 +3,31 @@
 Only the drain that leases a lane sends to its endpoint, so rate limit, concurrency and circuit breaker are exact over
 all workers (docs/why/lanes.md).
 
-PURE: the clock is passed in, as unix seconds of the database. What has to outlive the lease is written as a LaneRow;
-everything else is kept here while the lane is leased.
+PURE: the clock is passed in, as unix seconds of the database. What has to outlive the lease is written as a LaneRow
+(``lane_rows``); everything else is kept here while the lane is leased.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from delivery.lanes.breaker import LONGEST_PAUSE, Breaker
-from delivery.lanes.concurrency import INITIAL_WINDOW, ConcurrencyWindow
+from delivery.lanes.breaker import Breaker
+from delivery.lanes.concurrency import ConcurrencyWindow
 from delivery.sql.claim import CLAIM_GRACE, LOW_WATER_MARGIN, ClaimRequest
 from delivery.sql.keyed.order_heads import HeadSearch
 from delivery.sql.keyed.supersede import SupersedeRequest, SupersedeSearch
-from delivery.sql.lanes import LaneRow
 from delivery.sql.recovery import TOO_MANY_REQUESTS
 from delivery.sql.settle import RELEASED_WAIT
 from delivery.transports.outcome import Failure, Outcome
 from subscriptions.routing.targets import DeliveryTarget
 from webhooks.kit.rate_limit import RateLimit
 
-EPOCH = datetime.fromtimestamp(0, UTC)
 SEARCH_PAUSE = 2.0  # pause after a search for heads, in multiples of its duration: very many keys take long
 # Attempts in flight, or ended and not settled, are at most this multiple of max_in_flight. A crash repeats those.
 UNSETTLED_FACTOR = 2
 STEADY_CLAIMS = 2  # claims that found deliveries, from which on a lane is in steady use
-MAX_HELD_FOR_LANE = (
-    256  # held deliveries of one lane; with more the drain is behind, and publishers do not claim for it
-)
-OF_BREAKER = ("failing_since", "open_until", "failing_day_at")  # instants, or None
-OF_LANE = ("wait_until", "wait_since", "warned_at")  # instants, or None
+MAX_HELD_FOR_LANE = 256  # held deliveries; a drain that holds more is behind, and publishers do not claim for the lane
 FAST_MS = 250  # milliseconds: the place of a faster attempt is likely to be free again before the next claim
 
 
@@ -74,91 +68,6 @@ class LeasedLane:
     search_began_at: float = 0.0
     next_search_at: float = 0.0  # the next search for heads begins then at the earliest
 
-    @classmethod
-    def from_row(cls, row: LaneRow, target: DeliveryTarget, now: float) -> "LeasedLane":
-        """Build the lane from the row that was leased."""
-        lane = cls(
-            target=target,
-            low_water_mark=row.low_water_mark if row.low_water_mark.timestamp() <= now else EPOCH,  # of a later clock
-            rate=RateLimit(target.rate_limit, _seconds(row.next_slot_at) or 0.0, target.rate_burst),
-            window=ConcurrencyWindow(target.max_in_flight, row.concurrency or INITIAL_WINDOW),
-            breaker=Breaker(
-                row.failures,
-                _seconds(row.failing_since),
-                row.open_count,
-                _seconds(row.circuit_open_until),
-                row.failing_days,
-                _seconds(row.failing_day_at),
-            ),
-            warnings_sent=row.warnings_sent,
-            warned_at=_seconds(row.warned_at),
-            wait_until=_seconds(row.wait_until),
-            wait_since=_seconds(row.wait_since),
-            wait_status=row.wait_status,
-            recovering_since=_seconds(row.recovering_since),
-            recovered_until=min(_seconds(row.recovered_until) or 0.0, now),  # not of a later clock
-            leased_at=now,
-            last_active_at=now,
-        )
-        lane.hindered_until = lane.recovered_until
-        if row.previous_lease_expired:
-            lane.rate.spend_all(now)
-        lane.shorten_pauses_of_later_clock(now)
-        lane.refresh(target, now)
-        return lane
-
-    def row(self) -> LaneRow:
-        """Return what the lane's row is to store."""
-        return LaneRow(
-            endpoint_id=self.target.endpoint_id,
-            low_water_mark=self.low_water_mark,
-            next_slot_at=_instant(self.rate.next_slot or None),
-            concurrency=self.window.allowed,
-            failures=self.breaker.failures,
-            failing_since=_instant(self.breaker.failing_since),
-            open_count=self.breaker.open_count,
-            circuit_open_until=_instant(self.breaker.open_until),
-            warnings_sent=self.warnings_sent,
-            recovering_since=_instant(self.recovering_since),
-            recovered_until=_instant(self.recovered_until or None),
-            wait_until=_instant(self.wait_until),
-            wait_since=_instant(self.wait_since),
-            wait_status=self.wait_status,
-            failing_days=self.breaker.failing_days,
-            failing_day_at=_instant(self.breaker.failing_day_at),
-            warned_at=_instant(self.warned_at),
-        )
-
-    def shift(self, seconds: float) -> None:
-        """Move every instant by so many seconds, as the database's clock has moved."""
-        self.low_water_mark += timedelta(seconds=seconds)
-        self.rate.next_slot += seconds
-        self.window.next_shrink_at += seconds
-        self.window.best_latency_at += seconds
-        for owner, names in ((self.breaker, OF_BREAKER), (self, OF_LANE)):
-            for name in names:
-                if (instant := getattr(owner, name)) is not None:
-                    setattr(owner, name, instant + seconds)
-        if self.recovering_since:
-            self.recovering_since += seconds
-        if self.recovered_until:
-            self.recovered_until += seconds
-        if self.throttled_since is not None:
-            self.throttled_since += seconds
-        for name in (
-            "hindered_until",
-            "leased_at",
-            "last_active_at",
-            "held_until",
-            "search_began_at",
-            "next_search_at",
-        ):
-            setattr(self, name, getattr(self, name) + seconds)
-        if self.heads is not None and self.heads.due_from is not None:
-            self.heads.due_from += timedelta(seconds=seconds)
-        if self.superseding is not None:
-            self.superseding.shift(seconds)
-
     def refresh(self, target: DeliveryTarget | None, now: float) -> None:
         """Apply the endpoint's current settings; None if it was deleted, and then nothing more is sent.
 
@@ -192,21 +101,6 @@ class LeasedLane:
         if until > (self.wait_until or 0.0):
             self.wait_until, self.wait_since, self.wait_status = until, now, status
         self.window.reset_to_one()
-
-    def shorten_pauses_of_later_clock(self, now: float) -> None:
-        """Let no pause last longer from now than it lasted from its beginning, though the clock has gone back since.
-
-        Nothing that has happened lies in the future.
-        """
-        if self.wait_since is not None and self.wait_since > now:
-            self.wait_until, self.wait_since = (self.wait_until or now) - (self.wait_since - now), now
-        breaker = self.breaker
-        if breaker.open_until is not None:
-            breaker.open_until = min(breaker.open_until, now + LONGEST_PAUSE)
-        if breaker.failing_since is not None:
-            breaker.failing_since = min(breaker.failing_since, now)
-        if breaker.failing_day_at is not None:
-            breaker.failing_day_at = min(breaker.failing_day_at, now)
 
     def end_wait(self) -> None:
         """End the pause that the endpoint asked for: it is over, or the endpoint has changed."""
@@ -397,16 +291,3 @@ class LeasedLane:
         ):
             self.window.reset_to_one()
             self.stale_in_flight = self.in_flight
-
-
-def _seconds(instant: datetime | None) -> float | None:
-    return None if instant is None else instant.timestamp()
-
-
-def instant(seconds: float) -> datetime:
-    """Return the instant of these unix seconds."""
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-def _instant(seconds: float | None) -> datetime | None:
-    return None if seconds is None else instant(seconds)

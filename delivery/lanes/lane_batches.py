@@ -11,8 +11,10 @@ from uuid import UUID
 from django.db import transaction
 
 from delivery.lanes.clock import Clock
-from delivery.lanes.lane import EPOCH, LeasedLane, instant
+from delivery.lanes.lane import LeasedLane
+from delivery.lanes.lane_rows import instant
 from delivery.operational.dead_letters import dead_letter_pending
+from delivery.sql.claim import EPOCH
 from delivery.sql.keyed.supersede import supersede_older
 from delivery.sql.recovery import Outage, bring_deliveries_forward, retry_after_outage
 

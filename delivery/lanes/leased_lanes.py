@@ -20,6 +20,7 @@ from delivery import telemetry
 from delivery.lanes.clock import Clock
 from delivery.lanes.lane import LeasedLane
 from delivery.lanes.lane_batches import LaneBatches
+from delivery.lanes.lane_rows import lane_from_row, row_of, shift
 from delivery.sql.due import notify_lane_available, recheck_due
 from delivery.sql.lanes import (
     LEASE_SECONDS,
@@ -117,7 +118,7 @@ class LeasedLanes:
         began = time.monotonic()
         if began - self._renewed_at < RENEW_EVERY:
             return
-        renewed = renew_lanes(self.owner, [lane.row() for lane in self])
+        renewed = renew_lanes(self.owner, [row_of(lane) for lane in self])
         self._renewed_at = began
         if renewed.now is not None:
             self._set_clock(renewed.now, began)
@@ -174,7 +175,7 @@ class LeasedLanes:
         for row in leased.lanes:
             target = known.get(row.endpoint_id)
             if target is not None and row.endpoint_id not in self._lanes:
-                self._lanes[row.endpoint_id] = lane = LeasedLane.from_row(row, target, self._clock.now())
+                self._lanes[row.endpoint_id] = lane = lane_from_row(row, target, self._clock.now())
                 self.batches.on_leased(lane)
                 lane.in_flight = lane.stale_in_flight = self._orphaned_attempts.pop(row.endpoint_id, 0)
                 if lane.breaker.is_half_open(self._clock.now()):
@@ -196,7 +197,7 @@ class LeasedLanes:
             return
         telemetry.clock_went_back(back)
         for lane in self:
-            lane.shift(-back)
+            shift(lane, -back)
         self.batches.on_clock_went_back(back)
         bring_lanes_forward(back)
         bring_claims_forward(back)
@@ -301,7 +302,7 @@ class LeasedLanes:
             return
         for lane in lanes:
             del self._lanes[lane.target.endpoint_id]
-        release_lanes(self.owner, [lane.row() for lane in lanes])
+        release_lanes(self.owner, [row_of(lane) for lane in lanes])
         count = recheck_due([lane.target.endpoint_id for lane in lanes])
         has_left = not self._leaving.isdisjoint(it.target.endpoint_id for it in lanes)
         self._leaving -= {it.target.endpoint_id for it in lanes}

@@ -5,7 +5,6 @@ The instant is stored with the endpoint; the drain that leases the lane makes th
 circuit breaker becomes half-open, and the backlog follows as fast as the concurrency window grows.
 """
 
-from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
 
@@ -15,12 +14,12 @@ from django.utils import timezone
 from delivery import notify
 from delivery.models import Lane
 from delivery.sql.cancel import end_pauses
+from delivery.sql.claim import EPOCH
 from delivery.sql.recovery import Outage, retry_after_outage
 from subscriptions.endpoints.state import mark_repaired
 from subscriptions.errors import StateConflict
 from subscriptions.models import Endpoint
 
-EPOCH = datetime.fromtimestamp(0, UTC)
 MAX_BATCHES = 100  # of 1,000 deliveries
 
 

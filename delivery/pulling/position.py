@@ -8,17 +8,16 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from delivery.sql.claim import LOW_WATER_MARGIN, Claimed, ClaimRequest
+from delivery.sql.claim import EPOCH, LOW_WATER_MARGIN, Claimed, ClaimRequest
 from delivery.sql.keyed.order_heads import HeadSearch
 from delivery.sql.keyed.supersede import SupersedeRequest, SupersedeSearch
 from delivery.sql.pulled.handed_out import NOTED_EVERY
 from subscriptions.routing.targets import DeliveryTarget
 from webhooks.kit.caches.lru_cache import LruCache
 
-EPOCH = datetime.fromtimestamp(0, UTC)
 WHOLE_LOOK_EVERY = 5.0  # seconds between two claims that begin at the oldest delivery: commits may be late
 MAX_REMEMBERED = 10_000  # endpoints
 

@@ -2,7 +2,8 @@
 
 Free places are shared among tenants and lanes, and filled with held deliveries. Deliveries are claimed for the places
 that are left, and some more for fast endpoints, to be held. In an ordered lane only those that may be sent now are
-claimed; a search finds them, which walks a bounded number of order keys in each turn.
+claimed; a search finds them, which walks a bounded number of order keys in each turn. ``seconds_to_wait`` says when the
+next turn has something to do.
 """
 
 import random
@@ -22,6 +23,7 @@ from webhooks.wire.ids import new_id
 
 KEYS_PER_TURN = 2_048  # order keys walked in one turn, in all ordered lanes together
 MIN_KEYS = 16  # order keys walked in one turn in each ordered lane, however many lanes there are
+ROOM_EVERY = 0.02  # seconds between two checks whether attempts have become slow, and left their places to others
 
 
 class Claiming:
@@ -57,6 +59,36 @@ class Claiming:
         dispatcher.hold(claimed, token, asked_at + HOLD_SECONDS)
         dispatcher.fill([(self._lanes.move_to_end(key), count) for key, count in places.items()])
         return len(claimed)
+
+    def seconds_to_wait(self, poll_every: float) -> float:
+        """Return in how many seconds there may be a lane to lease, or something to claim or send in a leased one.
+
+        ``poll_every``: the longest wait, if nothing is known of.
+        """
+        now, dispatcher = self._clock.now(), self._dispatcher
+        if self.ask_all or dispatcher.memory_freed or self._lanes.batches or self._lanes.seconds_to_lease() <= 0:
+            return 0.0
+        wanting = [
+            lane
+            for lane in self._lanes
+            if (lane.may_have_more or dispatcher.ahead.count(lane.target.endpoint_id))
+            and lane.capacity(now)
+            and dispatcher.may_send(lane)
+        ]
+        free = dispatcher.capacity.free() if wanting else 0
+        room = dispatcher.capacity.room(free)
+        if free > 0 and any(self._can_go_on(lane, now) and room.take(lane.target.tenant_id, 1) for lane in wanting):
+            return 0.0
+        ready_at = min((lane.ready_at(now) for lane in self._lanes), default=now + poll_every)
+        wait = min(ROOM_EVERY if wanting else poll_every, self._lanes.seconds_to_lease())
+        return max(0.0, min(wait, ready_at - now))
+
+    def _can_go_on(self, lane: LeasedLane, now: float) -> bool:
+        """Return whether a lane with a free place has something to send there at once, or may claim something."""
+        held = self._dispatcher.ahead.count(lane.target.endpoint_id)
+        if lane.may_have_more and lane.capacity(now) > held:
+            return True
+        return held > 0 and self._dispatcher.useful(lane, now) > 0
 
     def _count_throttled(self, now: float) -> None:
         """Count the time in which rate limits have held deliveries back since the last turn."""

@@ -9,21 +9,20 @@ it dies is found when its leases and claims run out. See docs/why/how-a-drain-wo
 
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import closing, suppress
 from functools import partial
 from uuid import UUID
 
 import psycopg
-from django.db import Error, InterfaceError, OperationalError, connection
+from django.db import Error
 
 from delivery import notify, telemetry
 from delivery.lanes.clock import ENOUGH, Clock, Pacing
-from delivery.lanes.lane import LeasedLane
 from delivery.lanes.leased_lanes import POLL_EVERY, LeasedLanes
 from delivery.load.drain_meter import DrainMeter
 from delivery.sending.claimed_ahead import PublisherClaims
-from delivery.sending.claiming import Claiming
+from delivery.sending.claiming import ROOM_EVERY, Claiming
+from delivery.sending.database_steps import DatabaseSteps
 from delivery.sending.dispatch import Dispatcher
 from delivery.sending.settling import Settling
 from delivery.sending.shutdown import is_stopping
@@ -34,21 +33,17 @@ from delivery.transports.registry import Transports
 from delivery.transports.waiting import Waiting
 from webhooks.kit import sql
 from webhooks.kit.metrics.gathered import flush_metrics
-from webhooks.kit.notify import DATABASE, Listener
+from webhooks.kit.notify import Listener
 from webhooks.kit.process.pulse import pulse
 from webhooks.wire.ids import new_id
 
 IDLE_TIMEOUT = 3.0  # seconds without work after which a drain ends, or stays as the resident one
 WAITING_POLL_EVERY = 1.0  # seconds between two checks for due lanes, of a resident drain that gets no notification
-ROOM_EVERY = 0.02  # seconds between two checks whether attempts have become slow, and left their places to others
 FINISH_WITHIN = 35.0  # seconds for attempts in flight when the drain ends: more than the longest timeout
 FINISH_WITHIN_ON_STOP = 8.0  # the same when the worker is being stopped
 LOOK_FOR_CLAIMS_EVERY = 5.0  # seconds between two looks for claims of publishers whose notification did not arrive
 RECEIVED_AT_ONCE = 4  # readings of publishers' claims before the drain sends and receives again
 LISTEN_ON = 1.0  # seconds a drain listens after publishers may not claim for it: longer than a statement of theirs
-CONNECT_WITHIN = 3.0  # seconds to wait for a connection before the loop looks whether to go on
-CONNECT_POLL = 0.01  # seconds between two checks whether a connection was made
-DATABASE_RETRY_AFTER = 0.5  # seconds to wait while the database is away
 
 
 def run_drain() -> int:
@@ -79,7 +74,7 @@ def deliver_due(
         with closing(Transports(clock.now)) as transports, closing(notify.listen(owner)) as listener:
             drain = Drain(transports, listener, clock, owner)
             try:
-                drain.run(started + seconds, idle_timeout, stopping, stay)
+                attempts = drain.run(started + seconds, idle_timeout, stopping, stay)
             finally:
                 sql.wait_with(None)
     finally:
@@ -87,10 +82,10 @@ def deliver_due(
             sql.allow_all_plans()
     flush_metrics()
     elapsed = time.monotonic() - started
-    telemetry.delivery_run_finished(drain.attempts, elapsed)
+    telemetry.delivery_run_finished(attempts, elapsed)
     if elapsed >= seconds and not stopping():
         notify.drain_starter.send()
-    return drain.attempts
+    return attempts
 
 
 class Drain:
@@ -109,70 +104,24 @@ class Drain:
         self._meter = DrainMeter()
         self._settling = Settling(self._lanes, self._dispatcher, self._publisher_claims, self._meter, clock)
         self._waiting = Waiting(transports, self._progress, listener, self._receive)
-        self._is_database_away = False
-        self._connecting: Future[None] | None = None  # a connection that is being tried
+        self._steps = DatabaseSteps(self._waiting, self._progress)
         self._has_stopped = False  # whether deliveries were stopped that may be held
         self._is_waiting = False  # whether the drain stays although there is nothing to do
         self._turned_at = self._worked_at = time.monotonic()
         self._has_looked = False  # for something to do
 
-    @property
-    def attempts(self) -> int:
-        """Return how many attempts were settled."""
-        return self._settling.attempts
-
-    def run(self, until: float, idle_timeout: float, stopping: Callable[[], bool], stay: Callable[[], bool]) -> None:
-        """Turn until there is nothing to do, then settle what is in flight and release the lanes."""
+    def run(self, until: float, idle_timeout: float, stopping: Callable[[], bool], stay: Callable[[], bool]) -> int:
+        """Turn until there is nothing to do, settle and release; return how many attempts were settled."""
         lanes = self._lanes
         claim = (lanes.renew, lanes.lease, self._claim)
         steps = (*claim, self._settle, self._release_held, lanes.maintain, self._let_publishers_claim)
-        self._prepare_connection()
+        self._steps.prepare_connection()
         while not stopping() and time.monotonic() < until and not self._is_over(idle_timeout, stay):
-            self._run_steps(*steps, self._settling.write_stats, self._report)
+            self._steps.run(*steps, self._settling.write_stats, self._report)
             self._has_looked = True
             self._wait()
         self._finish(FINISH_WITHIN_ON_STOP if stopping() else FINISH_WITHIN)
-
-    def _run_steps(self, *steps: Callable[[], None]) -> None:
-        """Run the steps; wait if the database is away. Ended attempts are kept until they are settled."""
-        if self._is_database_away and not self._reconnect():
-            return
-        try:
-            for step in steps:
-                step()
-        except (OperationalError, InterfaceError) as error:
-            DATABASE.on_failure(error)
-            self._is_database_away = True
-            with suppress(Error):
-                connection.close()
-
-    def _reconnect(self) -> bool:
-        """Connect again, and send meanwhile; return whether the database was reached."""
-        self._pause(DATABASE_RETRY_AFTER)
-        tried = self._connecting = self._connecting or sql.try_connect()
-        until = time.monotonic() + CONNECT_WITHIN
-        while not tried.done() and time.monotonic() < until:
-            self._pause(CONNECT_POLL)
-        if not tried.done():
-            return False
-        self._connecting = None
-        if tried.exception() is not None:
-            return False
-        with suppress(Error):
-            self._prepare_connection()
-            self._is_database_away = False
-            DATABASE.on_success()
-        return not self._is_database_away
-
-    def _prepare_connection(self) -> None:
-        sql.force_index_plans()
-        sql.wait_with(self._waiting.for_statement)
-
-    def _pause(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
-            self._waiting.for_events(left)
-            self._progress()
+        return self._settling.attempts
 
     def _progress(self) -> None:
         """Send and receive what is possible without waiting, and refill places. Uses no database."""
@@ -273,7 +222,7 @@ class Drain:
                 break
             is_notified = self._waiting.for_events(min(until, self._settling.due_at) - now, notified=True)
         if self._listener.fileno() < 0:
-            is_notified = not self._is_database_away  # tries to connect
+            is_notified = not self._steps.is_database_away  # tries to connect
         if is_notified or self._waiting.for_events(0.0, notified=True):
             self._read_notifications()
         ended_at = time.monotonic()
@@ -300,35 +249,11 @@ class Drain:
                     lane.on_notified(self._clock.now())
 
     def _seconds_to_wait(self) -> float:
-        now, dispatcher = self._clock.now(), self._dispatcher
         if self._lanes.is_ending:
             return ROOM_EVERY
-        if self._claiming.ask_all or dispatcher.memory_freed or self._has_stopped or self._publisher_claims.are_waiting:
+        if self._has_stopped or self._publisher_claims.are_waiting:
             return 0.0
-        if self._lanes.batches or self._lanes.seconds_to_lease() <= 0:
-            return 0.0
-        wanting = [
-            lane
-            for lane in self._lanes
-            if (lane.may_have_more or dispatcher.ahead.count(lane.target.endpoint_id))
-            and lane.capacity(now)
-            and dispatcher.may_send(lane)
-        ]
-        free = dispatcher.capacity.free() if wanting else 0
-        room = dispatcher.capacity.room(free)
-        if free > 0 and any(self._can_go_on(lane, now) and room.take(lane.target.tenant_id, 1) for lane in wanting):
-            return 0.0
-        poll_every = WAITING_POLL_EVERY if self._is_waiting else POLL_EVERY
-        ready_at = min((lane.ready_at(now) for lane in self._lanes), default=now + poll_every)
-        wait = min(ROOM_EVERY if wanting else poll_every, self._lanes.seconds_to_lease())
-        return max(0.0, min(wait, ready_at - now))
-
-    def _can_go_on(self, lane: LeasedLane, now: float) -> bool:
-        """Return whether a lane with a free place has something to send there at once, or may claim something."""
-        held = self._dispatcher.ahead.count(lane.target.endpoint_id)
-        if lane.may_have_more and lane.capacity(now) > held:
-            return True
-        return held > 0 and self._dispatcher.useful(lane, now) > 0
+        return self._claiming.seconds_to_wait(WAITING_POLL_EVERY if self._is_waiting else POLL_EVERY)
 
     def _has_work(self) -> bool:
         """Return whether anything is in flight, held, or not settled."""
@@ -363,12 +288,12 @@ class Drain:
         self._waiting.receives = False  # what publishers claim from now on is released, and not sent
         steps = (self._lanes.renew, self._let_publishers_claim, self._release_publisher_claims, self._settle)
         while True:
-            self._run_steps(*steps, self._release_held, self._lanes.maintain)
+            self._steps.run(*steps, self._release_held, self._lanes.maintain)
             self._read_notifications()  # those that came meanwhile
             now = time.monotonic()
             if now >= until or not (self._has_work() or now < listen_until):
                 break
             self._wait()
-        self._run_steps(
+        self._steps.run(
             self._release_held, self._lanes.release_all, self._settling.stats.write, partial(self._report, at_end=True)
         )

@@ -1,7 +1,7 @@
 """Claim due deliveries of leased lanes: each becomes ``sending`` under a token, until a deadline."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -19,6 +19,7 @@ HOLD_SECONDS = 2.0  # seconds from the claim within which what is claimed ahead 
 MAX_ATTEMPTS_COUNTED = 32_767  # a delivery that is replayed without end may have more (smallint)
 LARGE_BODY = 64 * 1024  # bytes; only larger bodies count against an allowance, so that small deliveries never wait
 NO_TENANT = UUID(int=0)
+EPOCH = datetime.fromtimestamp(0, UTC)  # as a low-water mark: before every delivery
 ENCRYPTED_FORMS = frozenset((Delivery.Form.ENCRYPTED_EVENT, Delivery.Form.ENCRYPTED_BODY))
 IS_RENDERED = (
     "d.body IS NOT NULL AND (d.form IS NULL OR d.form NOT IN "

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from delivery.lanes.lane import LeasedLane
+from delivery.lanes.lane_rows import lane_from_row
 from delivery.sql.claim import Claimed
 from delivery.sql.lanes import LaneRow
 from delivery.transports.in_flight import InFlight
@@ -51,7 +52,7 @@ def make_row(endpoint_id: UUID, **changes: Any) -> LaneRow:
 
 def make_lane(row: dict[str, Any] | None = None, **target: Any) -> LeasedLane:
     made = make_target(**target)
-    return LeasedLane.from_row(make_row(made.endpoint_id, **(row or {})), made, START)
+    return lane_from_row(make_row(made.endpoint_id, **(row or {})), made, START)
 
 
 def make_claimed(body: bytes = b"{}", **changes: Any) -> Claimed:

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import connection
 
 from delivery.lanes.lane import LeasedLane
+from delivery.lanes.lane_rows import shift
 from delivery.sending.verdict import Verdict
 from delivery.sql.claim import Claimed
 from delivery.sql.settle import Settlement
@@ -54,7 +55,7 @@ def let_time_pass(seconds: int, drains: list[Drain]) -> None:
         for statement in MOVE_BACK:
             cursor.execute(statement.format(f"interval '{seconds} s'"))
     for lane in (lane for drain in drains for lane in drain.lanes.values()):
-        lane.shift(-seconds)
+        shift(lane, -seconds)
 
 
 def settlement(claimed: Claimed, token: UUID, verdict: Verdict) -> Settlement:

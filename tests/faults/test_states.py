@@ -27,11 +27,11 @@ from hypothesis.stateful import (
 )
 
 from delivery.lanes import breaker
-from delivery.lanes.lane import EPOCH, LeasedLane, instant
+from delivery.lanes.lane_rows import instant, lane_from_row, row_of
 from delivery.models import Attempt, DeadLetter, Delivery, Event, Lane
 from delivery.sending.capacity import share_capacity
 from delivery.sending.verdict import Verdict
-from delivery.sql.claim import claim_deliveries
+from delivery.sql.claim import EPOCH, claim_deliveries
 from delivery.sql.dead_letters import ReplayedLetter, replay_dead_letters
 from delivery.sql.due import create_missing_lanes, mark_lanes_due, recheck_due, resume_lanes
 from delivery.sql.lanes import lease_lanes, release_lanes, renew_lanes
@@ -112,9 +112,7 @@ class DeliveryStates(RuleBasedStateMachine):
         if leased is None:
             return
         known = load_targets(row.endpoint_id for row in leased.lanes)
-        drain.lanes |= {
-            it.endpoint_id: LeasedLane.from_row(it, known[it.endpoint_id], time.time()) for it in leased.lanes
-        }
+        drain.lanes |= {it.endpoint_id: lane_from_row(it, known[it.endpoint_id], time.time()) for it in leased.lanes}
         self.holders |= dict.fromkeys(drain.lanes.keys() & known.keys(), drain.id)
         for inactive in Lane.objects.filter(endpoint_inactive=True):
             self.holders.pop(inactive.endpoint_id, None)
@@ -195,7 +193,7 @@ class DeliveryStates(RuleBasedStateMachine):
     @rule(drain_number=DRAINS)
     def renew(self, drain_number: int) -> None:
         drain = self.drains[drain_number]
-        held = renew_lanes(drain.id, [lane.row() for lane in drain.lanes.values()]).held
+        held = renew_lanes(drain.id, [row_of(lane) for lane in drain.lanes.values()]).held
         assert held == {key for key in drain.lanes if self.holders.get(key) == drain.id}
         drain.lanes = {key: lane for key, lane in drain.lanes.items() if key in held}
 
@@ -203,7 +201,7 @@ class DeliveryStates(RuleBasedStateMachine):
     def release(self, drain_number: int, dies: bool) -> None:
         """Release all lanes. ``dies``: after the release, before it rechecks them."""
         drain = self.drains[drain_number]
-        release_lanes(drain.id, [lane.row() for lane in drain.lanes.values()])
+        release_lanes(drain.id, [row_of(lane) for lane in drain.lanes.values()])
         self.holders = {key: holder for key, holder in self.holders.items() if holder != drain.id}
         if dies:
             self.drains[drain_number] = Drain()

@@ -17,6 +17,7 @@ from delivery.lanes import health
 from delivery.lanes.breaker import Breaker
 from delivery.lanes.health import DAY, HOUR, MIN_WARNINGS, WARNING_GAP, Step, due_step
 from delivery.lanes.lane import LeasedLane
+from delivery.lanes.lane_rows import lane_from_row
 from delivery.models import Delivery, Event, Lane
 from delivery.operational.dead_letters import dead_letter
 from delivery.publishing.publisher import publish
@@ -111,7 +112,7 @@ def failing_lane(endpoint: Endpoint, **row: Any) -> LeasedLane:
     instants = {"failing_since": at(-5 * DAY), "failing_day_at": at(0), "warned_at": at(-DAY)}
     fields = {"failures": 30, "failing_days": 5, "warnings_sent": 2, **instants, **row}
     target = make_target(endpoint_id=endpoint.id, url=endpoint.address)
-    return LeasedLane.from_row(lane_row(endpoint, **fields), target, NOW)
+    return lane_from_row(lane_row(endpoint, **fields), target, NOW)
 
 
 def at(seconds: float) -> datetime:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from delivery.lanes.breaker import FIRST_PAUSE, LONGEST_PAUSE, OPEN_AFTER_FAILURES, OPEN_AFTER_SECONDS, PAUSE_GROWTH
 from delivery.lanes.lane import LeasedLane
+from delivery.lanes.lane_rows import lane_from_row, row_of, shift
 from delivery.sql.claim import CLAIM_GRACE, LOW_WATER_MARGIN
 from delivery.sql.settle import RELEASED_WAIT
 from delivery.transports.outcome import Failure, Outcome
@@ -97,7 +98,7 @@ class TestRecovery:
     def test_next_owner_continues(self) -> None:
         lane = make_lane(self.OPEN)
         self.succeed(lane, START + 1)
-        successor = LeasedLane.from_row(lane.row(), lane.target, START + 2)
+        successor = lane_from_row(row_of(lane), lane.target, START + 2)
         assert (successor.recovering_since, successor.recovered_until) == (lane.recovering_since, START + 1)
 
     def test_second_outage_does_not_shorten_the_first(self) -> None:
@@ -112,10 +113,10 @@ class TestRecovery:
         lane.refresh(repaired, START)
         assert (lane.recovering_since, lane.recovered_until, lane.capacity(START)) == (0.0, START, 1)
         lane.recovering_since = None
-        LeasedLane.from_row(lane.row(), repaired, START).refresh(repaired, START)
+        lane_from_row(row_of(lane), repaired, START).refresh(repaired, START)
         lane.refresh(repaired, START + 1)
         assert lane.recovering_since is None
-        assert LeasedLane.from_row(lane.row(), repaired, START + 1).recovering_since is None
+        assert lane_from_row(row_of(lane), repaired, START + 1).recovering_since is None
 
     @pytest.mark.parametrize(
         ("began", "status", "is_overdue"), [(-1, 500, True), (-1, None, True), (-1, 429, False), (1, 500, False)]
@@ -130,9 +131,9 @@ class TestRecovery:
     def test_clock_that_goes_back_moves_the_end_of_the_outage(self) -> None:
         lane = make_lane(self.OPEN)
         self.succeed(lane, START)
-        lane.shift(-100)
+        shift(lane, -100)
         assert (lane.recovering_since, lane.recovered_until) == (START - 60 - 15 - 100, START - 100)
-        assert LeasedLane.from_row(lane.row(), lane.target, START - 200).recovered_until == START - 200
+        assert lane_from_row(row_of(lane), lane.target, START - 200).recovered_until == START - 200
 
     def test_rejected_attempt_is_not_repeated_at_once_after_an_outage(self) -> None:
         lane = make_lane(self.OPEN)
@@ -141,7 +142,7 @@ class TestRecovery:
 
     def test_clock_that_goes_back_starts_no_recovery(self) -> None:
         lane = make_lane()
-        lane.shift(-100)
+        shift(lane, -100)
         lane.refresh(lane.target, START - 100)
         assert (lane.recovering_since, lane.recovered_until) == (None, 0.0)
 
@@ -224,7 +225,7 @@ class TestRateLimit:
     def test_rate_limit_is_kept_by_the_next_owner(self) -> None:
         lane = make_lane(rate_limit=1)
         assert start(lane, START) == 1
-        successor = LeasedLane.from_row(lane.row(), lane.target, START + 0.5)
+        successor = lane_from_row(row_of(lane), lane.target, START + 0.5)
         assert successor.capacity(START + 0.5) == 0
         assert successor.capacity(START + 1.0) == 1
 
@@ -275,7 +276,7 @@ class TestChangedEndpoint:
     ) -> None:
         lane = make_lane(self.FAILED, reset_at=START + moved)
         assert (lane.is_blocked(START), lane.warnings_sent) == (is_shut, warned)
-        assert (lane.row().failing_since is None) == (lane.row().warned_at is None) == (not is_shut)
+        assert (row_of(lane).failing_since is None) == (row_of(lane).warned_at is None) == (not is_shut)
 
     def test_refresh_of_a_changed_endpoint_closes_its_breaker(self) -> None:
         lane = make_lane(self.FAILED)
@@ -386,7 +387,7 @@ class TestBreaker:
 
     def test_breaker_is_kept_by_the_next_owner(self) -> None:
         lane = self.opened()
-        successor = LeasedLane.from_row(lane.row(), lane.target, START + OPEN_AFTER_SECONDS)
+        successor = lane_from_row(row_of(lane), lane.target, START + OPEN_AFTER_SECONDS)
         assert successor.is_blocked(START + OPEN_AFTER_SECONDS + FIRST_PAUSE / 2)
         assert successor.capacity(START + OPEN_AFTER_SECONDS + FIRST_PAUSE) == 1
 
@@ -478,14 +479,14 @@ class TestPauseRequested:
 
     def test_pause_is_kept_by_the_next_owner(self) -> None:
         lane = self.waiting()
-        successor = LeasedLane.from_row(lane.row(), lane.target, START + 1)
+        successor = lane_from_row(row_of(lane), lane.target, START + 1)
         assert [successor.capacity(START + after) for after in (1, 119, 120)] == [0, 0, 1]
         assert successor.wait_status == 503
 
     def test_pause_is_over_with_the_next_attempt(self) -> None:
         lane = self.waiting()
         lane.on_started(1, START + 121)
-        assert lane.row().wait_until is None
+        assert row_of(lane).wait_until is None
         assert (lane.wait_until, lane.wait_since, lane.wait_status) == (None, None, None)
 
     @pytest.mark.parametrize("change", ["reset_at", "repaired_at"])
@@ -499,12 +500,12 @@ class TestPauseRequested:
 
     def test_pause_moves_with_the_clock(self) -> None:
         lane = self.waiting()
-        lane.shift(-3600)
+        shift(lane, -3600)
         assert (lane.wait_until, lane.wait_since) == (START + 120 - 3600, START - 3600)
 
     def test_pause_of_a_clock_that_went_back_before_the_next_owner_is_no_longer_than_it_was(self) -> None:
         lane = self.waiting()
-        successor = LeasedLane.from_row(lane.row(), lane.target, START - 3600)
+        successor = lane_from_row(row_of(lane), lane.target, START - 3600)
         assert [successor.capacity(START - 3600 + after) for after in (0, 119, 120)] == [0, 0, 1]
 
     def test_burst_of_429_opens_the_breaker_at_once(self) -> None:

@@ -10,6 +10,7 @@ from delivery.lanes import leased_lanes
 from delivery.lanes.breaker import Breaker
 from delivery.lanes.clock import Clock
 from delivery.lanes.lane import LeasedLane
+from delivery.lanes.lane_rows import shift
 from delivery.lanes.leased_lanes import LeasedLanes
 from delivery.models import Delivery, Lane
 from delivery.sql import recovery
@@ -331,7 +332,7 @@ class TestClockWentBack:
         lanes = LeasedLanes(clock)
         make_lane(make_endpoint(rate_limit=60, rate_period="minute", rate_burst=1), due_at=now(), **lane)
         lanes.lease()
-        held(lanes).shift(BACK.total_seconds())
+        shift(held(lanes), BACK.total_seconds())
         clock.set(now() + BACK)
         return clock, lanes
 

@@ -14,7 +14,7 @@ from delivery.alerts.rules import change_rule, create_rule
 from delivery.fan_out import deferred
 from delivery.lanes import health
 from delivery.lanes.health import DAY
-from delivery.lanes.lane import LeasedLane
+from delivery.lanes.lane_rows import lane_from_row
 from delivery.lifecycle import rejecting
 from delivery.models import DeferredFanOut, Delivery, Event, HourlyStats, Lane, UsageIncrement
 from delivery.operational import dead_letters
@@ -222,7 +222,7 @@ def test_published_data_match_the_described_schemas() -> None:
     for breaker, warnings in (({}, 1), (failing, 0), (failing, 2)):  # recovered, warned, disabled
         row = lane_row(endpoint, warnings_sent=warnings, warned_at=_at(now - DAY), **breaker)
         target = make_target(endpoint_id=endpoint.id, url=endpoint.address)
-        health.publish_due_step(LeasedLane.from_row(row, target, now), now)
+        health.publish_due_step(lane_from_row(row, target, now), now)
     other = make_endpoint(acme)
     Lane.objects.create(endpoint=other, tenant=acme)
     hour = timezone.now().replace(minute=0, second=0, microsecond=0)

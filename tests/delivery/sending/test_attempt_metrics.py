@@ -10,6 +10,7 @@ import pytest
 
 from delivery import notify
 from delivery.lanes.lane import LeasedLane
+from delivery.lanes.lane_rows import shift
 from delivery.models import Delivery
 from delivery.publishing.publisher import publish
 from delivery.replaying.resend import resend
@@ -152,7 +153,7 @@ def test_clock_that_goes_back_moves_what_is_kept_with_it() -> None:
     lane.recover(START, START + 10)
     lane.on_started(1, START)
     lane.pop_throttled(START, has_more=True)
-    lane.shift(-100)
+    shift(lane, -100)
     assert (lane.hindered_until, lane.throttled_since) == (START - 90, START - 100)
 
 
