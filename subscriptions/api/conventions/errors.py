@@ -31,6 +31,7 @@ from subscriptions.api.problems import problem_of
 from subscriptions.errors import Invalid
 from webhooks.kit.jsonata.evaluators import EvaluatorUnavailable
 from webhooks.kit.rest.errors import InvalidParameters, TooManyRequests
+from webhooks.kit.rest.fields.json_values import escaped
 from webhooks.kit.rest.limited_body import TooLarge
 from webhooks.kit.rest.rate_limit_headers import exhausted_header
 from webhooks.outgoing.errors import LimitReached
@@ -133,7 +134,7 @@ def problem_content(error: exceptions.APIException, *, in_body: bool) -> tuple[d
         body["errors"] = errors
         body["detail"] = "; ".join(f"{it['field']}: {it['detail']}".lstrip(": ") for it in errors)
     else:
-        body["detail"] = str(error.detail)
+        body["detail"] = escaped(str(error.detail))
     body.update(getattr(error, "members", {}))  # extension members (RFC 9457, section 3.2)
     headers = dict(_RETRY_HEADERS) if isinstance(error, Unavailable) else {}
     wait: float | None = getattr(error, "wait", None)
@@ -151,7 +152,7 @@ def _field_errors(detail: Any, path: tuple[str | int, ...], in_body: bool) -> It
     """Yield every leaf of REST framework's tree of errors with its path: field names, and positions in lists."""
     if isinstance(detail, dict):
         for name, inner in detail.items():
-            step = () if name == "non_field_errors" else (name,)
+            step = () if name == "non_field_errors" else (escaped(name) if isinstance(name, str) else name,)
             yield from _field_errors(inner, (*path, *step), in_body)
     elif isinstance(detail, list):
         for position, inner in enumerate(detail):
@@ -162,7 +163,7 @@ def _field_errors(detail: Any, path: tuple[str | int, ...], in_body: bool) -> It
         inside = code if code.startswith("/") else ""
         found = {
             "field": ".".join(map(str, path)),
-            "detail": str(detail),
+            "detail": escaped(str(detail)),
             "code": "mismatch" if inside else _code(code),
         }
         yield {**found, "pointer": _pointer(path) + inside} if in_body else found

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.db import DataError, OperationalError
@@ -228,3 +229,13 @@ def test_large_body_is_a_413_unless_the_view_is_made_for_it() -> None:
     text = "a" * errors.MAX_JSON_BYTES
     assert client.post("/api/v1/endpoints/", {"description": text}).status_code == 413
     assert client.post("/api/v1/event-types/import/", {"document": {"text": text}}).status_code == 400
+
+
+def test_problem_about_a_name_that_is_no_text_can_be_written() -> None:
+    error = exceptions.ValidationError({"a\ud800": ["Unknown: \udfff."], "b\0": ["c"]})
+    body, _ = errors.problem_content(error, in_body=True)
+    assert orjson.loads(orjson.dumps(body)) == body
+    assert [(it["field"], it["detail"]) for it in body["errors"]] == [
+        ("a\\ud800", "Unknown: \\udfff."),
+        ("b\\u0000", "c"),
+    ]
