@@ -105,6 +105,12 @@ ALERT_MESSAGES = GatheredCounter(
     ["occasion"],
     series=[(occasion,) for occasion in ("firing", "reminder", "resolved", "test")],
 )
+ARCHIVE_OBJECTS = GatheredCounter(
+    "waypost_archive_objects_total",
+    "Objects that retention wrote to the archive, by result: written, failed.",
+    ["result"],
+    series=[("written",), ("failed",)],
+)
 RATE_LIMIT_ERRORS = GatheredCounter(
     "waypost_rate_limit_errors_total", "Publish requests let through because Valkey was unavailable."
 )
@@ -186,6 +192,16 @@ def schedules_settled(published: int, failed: int, seconds_late: Sequence[float]
 def alert_message(occasion: str) -> None:
     """Count a message about alerts."""
     ALERT_MESSAGES.add(1, occasion)
+
+
+def archive_written() -> None:
+    """Count an object of the archive, whose events are deleted."""
+    ARCHIVE_OBJECTS.add(1, "written")
+
+
+def archive_not_written() -> None:
+    """Count an object that the storage of the archive did not accept."""
+    ARCHIVE_OBJECTS.add(1, "failed")
 
 
 def rate_limit_failed() -> None:

@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from delivery.alerts.models import Alert, AlertAddress, AlertChannel, AlertMessage, AlertRule
-from delivery.archiving.models import Archive
+from delivery.archiving.models import Archive, ArchiveStatus
 from delivery.broadcasting.models import Broadcast
 from delivery.event_values import EventValue
 from delivery.fan_out.models import DeferredFanOut, PendingShare
@@ -36,6 +36,7 @@ __all__ = [
     "AlertMessage",
     "AlertRule",
     "Archive",
+    "ArchiveStatus",
     "Attempt",
     "Backlog",
     "Broadcast",

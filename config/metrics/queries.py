@@ -47,6 +47,14 @@ BACKLOG = {
         "Time that the oldest due schedule has been due.",
         "SELECT coalesce(extract(epoch FROM now() - min(due_at)), 0) FROM delivery_schedulequeue WHERE due_at <= now()",
     ),
+    "waypost_archive_failing_seconds": (
+        "Time since when the archive cannot be written; 0: it can, or there is none.",
+        "SELECT coalesce(max(extract(epoch FROM now() - failing_since)), 0) FROM delivery_archivestatus",
+    ),
+    "waypost_archive_behind_seconds": (
+        "Time that the oldest events that wait for the archive have been due for it; 0: none waits.",
+        "SELECT coalesce(max(extract(epoch FROM now() - due_since)), 0) FROM delivery_archivestatus",
+    ),
     "waypost_sources_lag_records": (
         "Records that are not read yet, of the sources that are read and know it.",
         "SELECT coalesce(sum(lag_records), 0) FROM webhooks_sourcepartition WHERE next_read_at IS NOT NULL",

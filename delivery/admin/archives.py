@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from delivery.admin.replaying.replay_page import MAY_REPLAY
 from delivery.admin.time_filter import TimeRangeFilter
 from delivery.archiving.storage import is_on
-from delivery.models import Archive, Replay
+from delivery.models import Archive, ArchiveStatus, Replay
 from subscriptions.models import Tenant
 from webhooks.kit.admin.display import NOTHING, column, link, size, when
 from webhooks.kit.admin.filters import RelatedFilter
@@ -54,7 +54,7 @@ class ArchiveAdmin(AdminList):
     event_count = column("Events", lambda row: f"{row.events:,}")
     delivery_count = column("Deliveries", lambda row: f"{row.deliveries:,}")
     size = column("Size", lambda row: size(row.bytes))
-    written = column("Written (UTC)", lambda row: when(row.created_at))
+    written = column("Written", lambda row: when(row.created_at))
     digest = column("SHA-256", lambda row: str(row.sha256))
     rewritten = column("Written anew (UTC)", _rewritten)
     type_list = column("Types", lambda row: _type_list(row.types))
@@ -63,10 +63,20 @@ class ArchiveAdmin(AdminList):
         context = {
             **(extra_context or {}),
             "has_archive": is_on(),
+            "trouble": _trouble(ArchiveStatus.objects.first()),
             "replay_query": _replay_query(request) if request.user.has_perm(MAY_REPLAY) else "",
         }
         response: HttpResponse = super().changelist_view(request, context)
         return response
+
+
+def _trouble(status: ArchiveStatus | None) -> str:
+    """Return why the archive is not written, and since when; empty if it is."""
+    if status is None or status.failing_since is None:
+        return ""
+    text = format_html("The archive cannot be written since {}: {}.", when(status.failing_since), status.error)
+    late = format_html(" The oldest events that wait were due {}.", when(status.due_since)) if status.due_since else ""
+    return text + late
 
 
 def _type_list(types: dict[str, int]) -> str:

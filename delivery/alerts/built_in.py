@@ -21,6 +21,7 @@ RULES: dict[str, tuple[str, str, Mapping[str, Any], Mapping[str, Any]]] = {
     "platform-broker": ("Broker is away", "platform_broker", {}, {"severity": CRITICAL, "for_minutes": 1}),
     "platform-database": ("Database is slow", "platform_database", {}, {"severity": CRITICAL, "for_minutes": 5}),
     "platform-disk": ("Disk is nearly full", "platform_disk", {}, {"severity": CRITICAL}),
+    "platform-archive": ("Archive is away or behind", "platform_archive", {}, {"for_minutes": 10}),
     "endpoint-failing": ("Endpoint fails", "endpoint_failing", {}, {"for_minutes": 15, "keep_minutes": 2}),
     "endpoint-disabled": ("Endpoint was disabled", "endpoint_disabled", {}, {}),
     "deliveries-late": ("Deliveries are late", "oldest_due", {"minutes": 60}, {"keep_minutes": 2}),

@@ -20,7 +20,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from delivery import telemetry
+from delivery import metrics, telemetry
 from delivery.archiving import lines, storage
 from delivery.archiving.hours import full_hour
 from delivery.models import Archive
@@ -102,6 +102,7 @@ def archive_events(tenant_id: UUID, events: Sequence[UUID], cutoff: datetime) ->
             storage.delete_object(key)
         return {}
     telemetry.archived(row)
+    metrics.archive_written()
     return counts
 
 

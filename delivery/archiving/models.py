@@ -1,4 +1,4 @@
-"""Define the index of the archive: a row for each object in storage."""
+"""Define the index of the archive, a row for each object in storage, and the status of archiving."""
 
 from django.db import models
 
@@ -39,3 +39,24 @@ class Archive(Row):
 
     def __str__(self) -> str:
         return f"archive {self.public_id}: {self.begins_at:%Y-%m-%d %H}h"
+
+
+class ArchiveStatus(models.Model):
+    """How archiving stands: one row, which each run of retention writes where an archive is set up."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    ran_at = models.DateTimeField(help_text="When retention last ran.")
+    failing_since = models.DateTimeField(
+        null=True, help_text="Since when the storage cannot be written; empty: it can, or nothing was to be written."
+    )
+    error = models.TextField(blank=True, help_text="Why it could not be written last; empty: it could.")
+    due_since = models.DateTimeField(
+        null=True, help_text="When the oldest events that wait for the archive were due for it; empty: none waits."
+    )
+
+    class Meta:
+        app_label = "delivery"
+        verbose_name_plural = "archive status"
+
+    def __str__(self) -> str:
+        return f"archive: {self.error or 'written'}"

@@ -21,11 +21,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from delivery import telemetry
+from delivery.archiving import status
 from delivery.archiving.archive import archive_old
 from delivery.archiving.storage import ArchiveDown
 from delivery.archiving.storage import is_on as has_archive
 from delivery.reading import queries
 from delivery.sql.retention import (
+    OldTenant,
     delete_broadcasts,
     delete_dead_letter_jobs,
     delete_deliveries,
@@ -61,33 +63,59 @@ class DeletedRows(NamedTuple):
 
 def apply_retention() -> DeletedRows:
     """Delete what is past its retention; the next call continues where the budget of time ended this one."""
-    until = time.monotonic() + (ARCHIVE_BUDGET if has_archive() else BUDGET)
+    run, until = _Run(timezone.now()), time.monotonic() + (ARCHIVE_BUDGET if has_archive() else BUDGET)
     total = DeletedRows(
         replays=delete_replays(DEFAULT_DAYS),
         broadcasts=delete_broadcasts(DEFAULT_DAYS),
         erasures=delete_erasures(ERASURE_DAYS),
         dead_letter_jobs=delete_dead_letter_jobs(DEFAULT_DAYS),
     )
-    try:
-        for batch in _batches(timezone.now()):
-            total = DeletedRows(*(a + b for a, b in zip(total, batch, strict=True)))
-            if time.monotonic() > until:
-                break
-    except ArchiveDown as error:
-        telemetry.archive_down(error)
+    for batch in run.batches():
+        total = DeletedRows(*(a + b for a, b in zip(total, batch, strict=True)))
+        if time.monotonic() > until:
+            break
+    run.record()
     telemetry.retention_applied(**total._asdict())
     return total
 
 
-def _batches(now: datetime) -> Iterator[DeletedRows]:
-    for tenant in tenants_with_old_events(queries.place(now - SHORTEST_RETENTION)):
-        cutoff = now - timedelta(days=tenant.days)
-        is_archived = has_archive() and tenant.archives_events
-        yield from _archived(tenant.id, cutoff) if is_archived else _batches_of(tenant.id, cutoff)
+class _Run:
+    """One run: the batches of all tenants, and what became of the archive. An archive that is away is tried once."""
 
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self.archive_error: ArchiveDown | None = None
+        self.waiting: list[OldTenant] = []
+        """The tenants whose events are archived, until those of all of them are."""
 
-def _archived(tenant_id: UUID, cutoff: datetime) -> Iterator[DeletedRows]:
-    return (DeletedRows(**counts) for counts in archive_old(tenant_id, cutoff))
+    def batches(self) -> Iterator[DeletedRows]:
+        """Yield what was deleted, batch by batch."""
+        tenants = tenants_with_old_events(queries.place(self.now - SHORTEST_RETENTION))
+        self.waiting = [it for it in tenants if has_archive() and it.archives_events]
+        for tenant in tenants:
+            cutoff = self.now - timedelta(days=tenant.days)
+            if tenant not in self.waiting:
+                yield from _batches_of(tenant.id, cutoff)
+            elif self.archive_error is None:
+                yield from self._archived(tenant.id, cutoff)
+        if self.archive_error is None:
+            self.waiting = []
+
+    def _archived(self, tenant_id: UUID, cutoff: datetime) -> Iterator[DeletedRows]:
+        try:
+            for counts in archive_old(tenant_id, cutoff):
+                yield DeletedRows(**counts)
+        except ArchiveDown as error:
+            telemetry.archive_down(error)
+            self.archive_error = error
+
+    def record(self) -> None:
+        """Store how archiving stands."""
+        if has_archive():
+            waiting = {it.id: timedelta(days=it.days) for it in self.waiting}
+            status.record_run(self.now, self.archive_error, waiting)
+        else:
+            status.forget()
 
 
 def _batches_of(tenant_id: UUID, cutoff: datetime) -> Iterator[DeletedRows]:

@@ -115,6 +115,12 @@ PLATFORM: list[Row] = [
                     "lateness, p99",
                 ),
             ),
+            lines(
+                "Archive",
+                "s",
+                ("max(waypost_archive_failing_seconds)", "cannot be written"),
+                ("max(waypost_archive_behind_seconds)", "behind"),
+            ),
             lines("Evaluation of alert rules", "s", ("max(waypost_alert_evaluation_late_seconds)", "late")),
         ],
     ),

@@ -18,7 +18,7 @@ from delivery.alerts.conditions import (
     schedule_late,
     success_rate,
 )
-from delivery.alerts.conditions.platform_parts import broker, database, disk, processes, workers
+from delivery.alerts.conditions.platform_parts import archive, broker, database, disk, processes, workers
 
 CONDITIONS = [
     endpoint_failing.CONDITION,
@@ -36,5 +36,6 @@ CONDITIONS = [
     broker.CONDITION,
     database.CONDITION,
     disk.CONDITION,
+    archive.CONDITION,
     processes.CONDITION,
 ]

@@ -1,6 +1,6 @@
 """Choose the events that are archived, read them with what is below them, lock them, and restore them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -14,8 +14,27 @@ SELECT id FROM delivery_event
  WHERE tenant_id = %(tenant)s AND id > %(after)s AND id < %(before)s
  ORDER BY id LIMIT %(limit)s
 """
-# Reader: the archive. Indexes: the primary key, the unique ones on the event of deliveries, fan-outs and delayed
-# events, dead_letter_by_delivery. An event goes with all of its deliveries, so it stays as long as one of them does.
+
+
+def _is_complete(cutoff: str) -> str:
+    """Return the condition that retention may delete an event ``e`` with all of its deliveries, at a cutoff.
+
+    An event stays as long as one of them does. Indexes: the unique ones on the event of deliveries, fan-outs and
+    delayed events, dead_letter_by_delivery.
+    """
+    return f"""
+       NOT EXISTS (SELECT FROM delivery_delivery d
+                    WHERE d.event_id = ANY(ARRAY[e.id])
+                      AND (d.state NOT IN ({FINISHED}) OR d.started_at >= {cutoff}
+                           OR EXISTS (SELECT FROM delivery_deadletter l
+                                       WHERE l.delivery_id = ANY(ARRAY[d.id]) AND l.failed_at >= {cutoff})))
+   AND NOT EXISTS (SELECT FROM delivery_deferredfanout f WHERE f.event_id = ANY(ARRAY[e.id]))
+   AND NOT EXISTS (SELECT FROM delivery_delayedevent w
+                    WHERE w.event_id = ANY(ARRAY[e.id]) AND w.deliver_at >= {cutoff})
+"""
+
+
+# Reader: the archive. Indexes: the primary key, and those of the condition.
 COMPLETE_EVENTS = f"""
 SELECT e.id, e.size, e.deliveries
   FROM unnest(%(ids)s::uuid[]) AS old(id)
@@ -23,15 +42,18 @@ SELECT e.id, e.size, e.deliveries
        SELECT id, octet_length(body) AS size,
               (SELECT count(*) FROM delivery_delivery d WHERE d.event_id = ANY(ARRAY[delivery_event.id])) AS deliveries
          FROM delivery_event WHERE id = old.id OFFSET 0) e
- WHERE NOT EXISTS (SELECT FROM delivery_delivery d
-                    WHERE d.event_id = ANY(ARRAY[e.id])
-                      AND (d.state NOT IN ({FINISHED}) OR d.started_at >= %(cutoff)s
-                           OR EXISTS (SELECT FROM delivery_deadletter l
-                                       WHERE l.delivery_id = ANY(ARRAY[d.id]) AND l.failed_at >= %(cutoff)s)))
-   AND NOT EXISTS (SELECT FROM delivery_deferredfanout f WHERE f.event_id = ANY(ARRAY[e.id]))
-   AND NOT EXISTS (SELECT FROM delivery_delayedevent w
-                    WHERE w.event_id = ANY(ARRAY[e.id]) AND w.deliver_at >= %(cutoff)s)
+ WHERE {_is_complete("%(cutoff)s")}
  ORDER BY e.id
+"""
+# Reader: the status of the archive, while it is away or behind. Indexes: event_by_tenant, and those of the condition.
+OLDEST_COMPLETE = f"""
+SELECT t.id, oldest.id
+  FROM unnest(%(tenants)s::uuid[], %(befores)s::uuid[], %(cutoffs)s::timestamptz[]) AS t(id, before, cutoff)
+ CROSS JOIN LATERAL (
+       SELECT e.id FROM (SELECT id FROM delivery_event
+                          WHERE tenant_id = t.id AND id < t.before ORDER BY id LIMIT %(limit)s) e
+        WHERE {_is_complete("t.cutoff")}
+        ORDER BY e.id LIMIT 1) oldest
 """
 
 
@@ -52,6 +74,20 @@ def old_events(tenant_id: UUID, after: UUID, before: UUID, limit: int) -> list[U
 def complete_events(ids: Sequence[UUID], cutoff: datetime) -> list[CompleteEvent]:
     """Return those of these events that retention may delete with all of their deliveries, oldest first."""
     return [CompleteEvent(*row) for row in run(COMPLETE_EVENTS, {"ids": list(ids), "cutoff": cutoff})]
+
+
+def oldest_complete(cutoffs: Mapping[UUID, datetime], befores: Sequence[UUID], limit: int) -> dict[UUID, UUID]:
+    """Return the oldest event that may be archived of each of these tenants that has any, with their cutoffs.
+
+    The first ``limit`` events of a tenant are looked at; ``befores``: the key that those of each have to be below.
+    """
+    parameters = {
+        "tenants": [*cutoffs],
+        "befores": [*befores],
+        "cutoffs": [*cutoffs.values()],
+        "limit": limit,
+    }
+    return dict(run(OLDEST_COMPLETE, parameters))
 
 
 # Reader: the archive. Indexes: the primary key, the unique (event, endpoint).

@@ -1,5 +1,6 @@
 """The archive in the admin: its hours, and the way to a replay from it."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from delivery.lifecycle.retention import apply_retention
-from delivery.models import Archive, Replay
+from delivery.models import Archive, ArchiveStatus, Replay
 from subscriptions.models import Tenant
 from tests.delivery.admin.rows import operator
 from tests.delivery.archiving.factories import DAYS, file_storage, old_event, run_to_end
@@ -32,6 +33,16 @@ def tenant() -> Tenant:
     old_event(tenant)
     apply_retention()
     return tenant
+
+
+def test_list_says_that_the_archive_cannot_be_written_and_why() -> None:
+    client = operator("view_archive")
+    assert "cannot be written" not in client.get(reverse(LIST)).content.decode()
+    since = datetime(2030, 1, 31, 12, tzinfo=UTC)
+    ArchiveStatus.objects.create(ran_at=since, failing_since=since, error="no <route>", due_since=since)
+    shown = client.get(reverse(LIST)).content.decode()
+    assert "The archive cannot be written since" in shown
+    assert "no &lt;route&gt;" in shown
 
 
 def test_list_leads_to_a_replay_of_the_tenant_and_period(tenant: Tenant) -> None:

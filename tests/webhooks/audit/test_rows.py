@@ -40,7 +40,7 @@ NO_WRITES_OF_PEOPLE = {  # counted, measured, derived or stored by the system, o
     ),
     *("delivery_schedulequeue", "delivery_usageincrement", "delivery_usage", "delivery_deferredfanout"),
     *("delivery_attempt", "delivery_eventvalue", "delivery_backlog", "delivery_figures"),
-    *("delivery_usagehour", "delivery_deliveryhour", "delivery_countedhour"),
+    *("delivery_usagehour", "delivery_deliveryhour", "delivery_countedhour", "delivery_archivestatus"),
 }
 
 

@@ -1,1 +1,1 @@
-"""Look at the platform itself, for the operator's rules: workers, broker, database, disk."""
+"""Look at the platform itself, for the operator's rules: workers, broker, database, disk, archive."""

@@ -15,7 +15,7 @@ from config.local import embedded
 from delivery.alerts.conditions import CONDITIONS
 from delivery.alerts.conditions.expiring import WITH_CERTIFICATES
 from delivery.alerts.conditions.platform_parts import broker
-from delivery.models import DrainReport, HourlyStats, Lane, ScheduleQueue, Usage, UsageIncrement
+from delivery.models import ArchiveStatus, DrainReport, HourlyStats, Lane, ScheduleQueue, Usage, UsageIncrement
 from delivery.sending.attempt_stats import BOUNDS
 from subscriptions.endpoints.destinations.registry import list_kinds
 from subscriptions.models import DestinationSettings, Endpoint, Tenant
@@ -286,6 +286,25 @@ def test_machine_whose_disk_is_nearly_full_is_found() -> None:
     make_drain_report(2, machine="other", disk_free=0.5)
     (found,) = ask("platform_disk", None)
     assert (found.name, found.value) == (DrainReport.objects.get(disk_free=0.05).machine, 5.0)
+
+
+def test_archive_that_cannot_be_written_is_found_since_it_cannot() -> None:
+    now = database_now()
+    since, due = now - timedelta(minutes=20), now - timedelta(hours=14)
+    ArchiveStatus.objects.create(ran_at=now, failing_since=since, error="x was not written: no route", due_since=due)
+    (found,) = ask("platform_archive", None)
+    assert (found.since, found.value) == (since, 14.0)
+    assert "cannot be written: x was not written: no route." in found.message
+    assert "due 14 h ago" in found.message
+
+
+def test_archive_that_is_behind_is_found_beyond_the_limit() -> None:
+    now = database_now()
+    ArchiveStatus.objects.create(ran_at=now, due_since=now - timedelta(hours=5))
+    assert ask("platform_archive", None) == []
+    (found,) = ask("platform_archive", None, hours=4)
+    assert (found.since, found.value) == (None, 5.0)
+    assert "due 5 h ago" in found.message
 
 
 def test_deliveries_that_wait_without_a_drain_are_found() -> None:
