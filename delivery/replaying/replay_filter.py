@@ -3,7 +3,7 @@
 The JSON form is the same in the REST API, the admin, the command line and the stored replay.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -15,12 +15,14 @@ from django.utils.dateparse import parse_datetime
 from delivery.models import DeadLetter, Delivery, Event, Replay
 from subscriptions.models import Endpoint, Tenant
 from webhooks.kit.rest.labels import check_labels
+from webhooks.kit.rows import KeyedRow
 from webhooks.wire.errors import did_you_mean
 from webhooks.wire.ids import parse, public
 
 MAX_IDS = 10_000
 DELIVERIES = "deliveries"  # the scope of a cancellation
-PREFIXES = {Replay.Scope.DEAD_LETTERS: DeadLetter.prefix, DELIVERIES: Delivery.prefix}  # of ids; other scopes: events
+MODELS: Mapping[str, type[KeyedRow]] = {Replay.Scope.DEAD_LETTERS: DeadLetter, DELIVERIES: Delivery}
+"""The tables that ids of a scope are of; those of all other scopes are of events."""
 
 UNCLOSED = (DeadLetter.State.OPEN.value, DeadLetter.State.ACKNOWLEDGED.value)  # states that can be replayed
 
@@ -76,7 +78,8 @@ class ReplayFilter:
     ) -> Self:
         """Read the JSON form, with public ids.
 
-        Within a tenant, an endpoint may also be named by its uid, and events by their own ids. Raises InvalidFilter.
+        Within a tenant, an endpoint may also be named by its uid, and events by their own ids, and an id that no row of
+        the tenant has is a fault. Raises InvalidFilter.
         """
         if not isinstance(given, Mapping):
             raise InvalidFilter({"filter": FilterFault("must be an object")})
@@ -103,7 +106,7 @@ class ReplayFilter:
 
     def as_json(self) -> dict[str, Any]:
         """Return the JSON form without empty fields."""
-        prefix = PREFIXES.get(self.scope, Event.prefix)
+        prefix = MODELS.get(self.scope, Event).prefix
         written = {
             "ids": [public(prefix, key) for key in self.ids],
             "endpoint": public(Endpoint.prefix, self.endpoint) if self.endpoint else None,
@@ -130,7 +133,7 @@ def _unknown_field(name: str, known: Collection[str]) -> FilterFault:
 
 def _readers(scope: str, tenant: Tenant | None) -> dict[str, Reader]:
     readers: dict[str, Reader] = {
-        "ids": partial(_ids, PREFIXES[scope]) if scope in PREFIXES else partial(_event_ids, tenant),
+        "ids": partial(_ids, MODELS[scope], tenant) if scope in MODELS else partial(_event_ids, scope, tenant),
         "endpoint": partial(_endpoint, tenant),
         "labels": _labels,
         "type": _text,
@@ -151,14 +154,17 @@ def _id_texts(value: Any) -> list[str]:
     return [_text(item) for item in value]
 
 
-def _ids(prefix: str, value: Any) -> tuple[UUID, ...]:
-    return tuple(parse(prefix, text) for text in _id_texts(value))
+def _ids(model: type[KeyedRow], tenant: Tenant | None, value: Any) -> tuple[UUID, ...]:
+    keys = {text: parse(model.prefix, text) for text in _id_texts(value)}
+    if tenant is not None:
+        _refuse_unknown(model, tenant, keys)
+    return tuple(keys.values())
 
 
-def _event_ids(tenant: Tenant | None, value: Any) -> tuple[UUID, ...]:
+def _event_ids(scope: str, tenant: Tenant | None, value: Any) -> tuple[UUID, ...]:
     """Return the keys of events, each named by our id or, within a tenant, by its own."""
     if tenant is None:
-        return _ids(Event.prefix, value)
+        return _ids(Event, None, value)
     keys: dict[str, UUID | None] = {}
     for text in _id_texts(value):
         try:
@@ -170,9 +176,24 @@ def _event_ids(tenant: Tenant | None, value: Any) -> tuple[UUID, ...]:
         if keys[text] is not None:
             raise ValueError(f"several events have the id {text!r}, from different sources; give their evt_ ids")
         keys[text] = key
-    if unknown := [text for text, key in keys.items() if key is None]:
-        raise FilterFault(f"there is no event with the id {unknown[0]!r}", "unknown")
+    if scope != Replay.Scope.ARCHIVED:  # whose events are not in the table
+        _refuse_unknown(Event, tenant, keys)
+    elif unknown := [text for text, key in keys.items() if key is None]:
+        raise _unknown_ids(Event, unknown)
     return tuple(key for key in keys.values() if key is not None)
+
+
+def _refuse_unknown(model: type[KeyedRow], tenant: Tenant, keys: Mapping[str, UUID | None]) -> None:
+    """Raise FilterFault unless each of these ids, with its key, is that of a row of the tenant."""
+    rows: Any = model._default_manager
+    known = set(rows.filter(tenant=tenant, pk__in=[it for it in keys.values() if it]).values_list("pk", flat=True))
+    if unknown := [text for text, key in keys.items() if key not in known]:
+        raise _unknown_ids(model, unknown)
+
+
+def _unknown_ids(model: type[KeyedRow], unknown: Sequence[str]) -> FilterFault:
+    more = f", nor with {len(unknown) - 1:,} more of these ids" if len(unknown) > 1 else ""
+    return FilterFault(f"there is no {model._meta.verbose_name} with the id {unknown[0]!r}{more}", "unknown")
 
 
 def _endpoint(tenant: Tenant | None, value: Any) -> UUID:

@@ -87,9 +87,9 @@ class ReplaySelectionSerializer(SelectionSerializer):
     filter = ObjectField(
         default=dict,
         help_text="Conditions that all have to be met. `ids`: list of up to 10,000 ids of dead letters, or in the "
-        "other scopes of events (`evt_...`, or their own ids); `endpoint`: id or `uid`; `labels`: those that the "
-        "endpoints have; `type`: event type, "
-        "`order.*` or `*`; `since` (included) and `until` (excluded): times with an offset. For dead letters: `cause`; "
+        "other scopes of events (`evt_...`, or their own ids); an unknown id is an error. `endpoint`: id or `uid`; "
+        "`labels`: those that the endpoints have; `type`: event type, `order.*` or `*`; `since` (included) and "
+        "`until` (excluded): times with an offset. For dead letters: `cause`; "
         "`state` (open, acknowledged; both without it); `attempted_since` and `attempted_until`: an attempt failed in "
         "this period, which is that of the outage, where `since` and `until` are when the last attempt had failed. "
         "For events: `source`, `subject`, and `force` (true: send to `endpoint` even if it does not subscribe). "

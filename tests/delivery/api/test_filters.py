@@ -1,5 +1,6 @@
 """A filter means the same in every list, and one that names something unknown is a 400 with the field."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from rest_framework.test import APIClient
 
 from subscriptions.event_types import registry
 from subscriptions.models import Endpoint, Tenant
+from tests.delivery.archiving.factories import file_storage
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event
 from tests.factories import make_client, make_endpoint, make_subscription, make_tenant
 from tests.factories_receiver import make_receipt, make_source
@@ -73,10 +75,18 @@ def test_type_of_a_cancellation_means_the_same(client: APIClient, tenant: Tenant
 @pytest.mark.parametrize("path", WITH_CHECKED_TYPE)
 def test_type_that_is_unknown_is_a_400_with_the_one_meant(client: APIClient, tenant: Tenant, path: str) -> None:
     registry.create(tenant, {"name": "order.paid"}, by_operator=False)
-    (error,) = client.get(f"/api/v1/{path}/", {"type": "order.piad"}).json()["errors"]
-    assert (error["field"], error["code"]) == ("type", "unknown")
-    assert 'did you mean "order.paid"?' in error["detail"]
-    assert client.get(f"/api/v1/{path}/", {"type": "order.paid"}).status_code == 200
+    for wrong, meant in (("order.piad", "order.paid"), ("ordre.*", "order.*")):
+        (error,) = client.get(f"/api/v1/{path}/", {"type": wrong}).json()["errors"]
+        assert (error["field"], error["code"]) == ("type", "unknown")
+        assert f'did you mean "{meant}"?' in error["detail"]
+        assert client.get(f"/api/v1/{path}/", {"type": meant}).status_code == 200
+
+
+@pytest.mark.parametrize("path", WITH_CHECKED_TYPE)
+def test_group_of_types_is_known_if_any_below_it_was_published(client: APIClient, tenant: Tenant, path: str) -> None:
+    make_event(tenant, type="stock.item.moved")
+    for pattern, status in (("stock.*", 200), ("stock.item.*", 200), ("stoc.*", 400), ("stock.items.*", 400)):
+        assert client.get(f"/api/v1/{path}/", {"type": pattern}).status_code == status, pattern
 
 
 def test_type_that_is_unknown_in_a_replay_filter_is_a_400(client: APIClient) -> None:
@@ -117,6 +127,40 @@ def test_endpoint_that_is_unknown_in_a_replay_filter_is_a_400(client: APIClient)
     for ref in ("main", "ep_01h455vb4pex5vsknk084sn02q", make_endpoint(make_tenant()).public_id):
         response = client.post("/api/v1/replays/preview/", {"filter": {"endpoint": ref}})
         assert (response.status_code, response.json()["errors"][0]["field"]) == (400, "filter.endpoint")
+
+
+@pytest.mark.parametrize(
+    ("path", "scope", "noun"),
+    [
+        ("replays", {"scope": "dead_letters"}, "dead letter"),
+        ("replays/preview", {"scope": "dead_letters"}, "dead letter"),
+        ("replays/preview", {"scope": "events"}, "event"),
+        ("replays/preview", {"scope": "missing"}, "event"),
+        ("dead-letter-jobs/preview", {"operation": "discard"}, "dead letter"),
+        ("deliveries/cancel", {}, "delivery"),
+        ("deliveries/cancel/preview", {}, "delivery"),
+    ],
+)
+def test_ids_that_are_unknown_in_a_filter_are_a_400_that_counts_them(
+    client: APIClient, tenant: Tenant, endpoint: Endpoint, path: str, scope: dict[str, str], noun: str
+) -> None:
+    foreign = make_endpoint(make_tenant())
+    own, other = (
+        {"event": it.event.public_id, "delivery": it.public_id, "dead letter": make_dead_letter(it).public_id}
+        for it in (make_delivery(make_event(it.tenant), it) for it in (endpoint, foreign))
+    )
+    missing = f"{own[noun].partition('_')[0]}_01h455vb4pex5vsknk084sn02q"
+    response = client.post(f"/api/v1/{path}/", {**scope, "filter": {"ids": [own[noun], other[noun], missing]}})
+    (error,) = response.json()["errors"]
+    assert (response.status_code, error["field"], error["code"]) == (400, "filter.ids", "unknown")
+    assert error["detail"] == f"there is no {noun} with the id '{other[noun]}', nor with 1 more of these ids"
+    assert client.post(f"/api/v1/{path}/", {**scope, "filter": {"ids": [own[noun]]}}).status_code in (200, 201)
+
+
+def test_ids_of_archived_events_are_not_looked_up(client: APIClient, settings: Any, tmp_path: Path) -> None:
+    settings.STORAGES = {**settings.STORAGES, "archive": file_storage(tmp_path)}
+    body = {"scope": "archived", "filter": {"ids": ["evt_01h455vb4pex5vsknk084sn02q"]}}
+    assert client.post("/api/v1/replays/preview/", body).status_code == 200
 
 
 def test_type_is_not_checked_for_all_tenants_together() -> None:

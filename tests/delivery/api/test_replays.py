@@ -58,10 +58,11 @@ def test_replay_selects_what_matches_and_names_who_requested(client: APIClient, 
     assert row.requested_by.startswith("wp_")
 
 
-def test_replay_of_another_tenants_rows_selects_nothing(client: APIClient) -> None:
+def test_replay_of_another_tenants_rows_is_a_400_as_of_unknown_ones(client: APIClient) -> None:
     letter = make_letter(make_tenant())
     response = client.post(REPLAYS, {"filter": {"ids": [letter.public_id]}})
-    assert (response.status_code, response.json()["total"]) == (201, 0)
+    (error,) = response.json()["errors"]
+    assert (response.status_code, error["field"], error["code"]) == (400, "filter.ids", "unknown")
 
 
 @pytest.mark.parametrize(
