@@ -46,6 +46,7 @@ const (
 	AlertConditionNameLatency           AlertConditionName = "latency"
 	AlertConditionNameOldestDue         AlertConditionName = "oldest_due"
 	AlertConditionNamePlanLimit         AlertConditionName = "plan_limit"
+	AlertConditionNamePlatformArchive   AlertConditionName = "platform_archive"
 	AlertConditionNamePlatformBroker    AlertConditionName = "platform_broker"
 	AlertConditionNamePlatformDatabase  AlertConditionName = "platform_database"
 	AlertConditionNamePlatformDisk      AlertConditionName = "platform_disk"
@@ -83,6 +84,8 @@ func (e AlertConditionName) Valid() bool {
 	case AlertConditionNameOldestDue:
 		return true
 	case AlertConditionNamePlanLimit:
+		return true
+	case AlertConditionNamePlatformArchive:
 		return true
 	case AlertConditionNamePlatformBroker:
 		return true
@@ -2032,6 +2035,7 @@ const (
 	ListAlertRulesParamsConditionLatency           ListAlertRulesParamsCondition = "latency"
 	ListAlertRulesParamsConditionOldestDue         ListAlertRulesParamsCondition = "oldest_due"
 	ListAlertRulesParamsConditionPlanLimit         ListAlertRulesParamsCondition = "plan_limit"
+	ListAlertRulesParamsConditionPlatformArchive   ListAlertRulesParamsCondition = "platform_archive"
 	ListAlertRulesParamsConditionPlatformBroker    ListAlertRulesParamsCondition = "platform_broker"
 	ListAlertRulesParamsConditionPlatformDatabase  ListAlertRulesParamsCondition = "platform_database"
 	ListAlertRulesParamsConditionPlatformDisk      ListAlertRulesParamsCondition = "platform_disk"
@@ -2069,6 +2073,8 @@ func (e ListAlertRulesParamsCondition) Valid() bool {
 	case ListAlertRulesParamsConditionOldestDue:
 		return true
 	case ListAlertRulesParamsConditionPlanLimit:
+		return true
+	case ListAlertRulesParamsConditionPlatformArchive:
 		return true
 	case ListAlertRulesParamsConditionPlatformBroker:
 		return true
@@ -2878,6 +2884,48 @@ func (e ListDeliveryAttemptsParamsOrder) Valid() bool {
 	case ListDeliveryAttemptsParamsOrderNewest:
 		return true
 	case ListDeliveryAttemptsParamsOrderOldest:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListEndpointOverviewsParamsOrder.
+const (
+	ListEndpointOverviewsParamsOrderNewest ListEndpointOverviewsParamsOrder = "newest"
+	ListEndpointOverviewsParamsOrderOldest ListEndpointOverviewsParamsOrder = "oldest"
+)
+
+// Valid indicates whether the value is a known member of the ListEndpointOverviewsParamsOrder enum.
+func (e ListEndpointOverviewsParamsOrder) Valid() bool {
+	switch e {
+	case ListEndpointOverviewsParamsOrderNewest:
+		return true
+	case ListEndpointOverviewsParamsOrderOldest:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListEndpointOverviewsParamsState.
+const (
+	ListEndpointOverviewsParamsStateActive     ListEndpointOverviewsParamsState = "active"
+	ListEndpointOverviewsParamsStateDisabled   ListEndpointOverviewsParamsState = "disabled"
+	ListEndpointOverviewsParamsStatePaused     ListEndpointOverviewsParamsState = "paused"
+	ListEndpointOverviewsParamsStateUnverified ListEndpointOverviewsParamsState = "unverified"
+)
+
+// Valid indicates whether the value is a known member of the ListEndpointOverviewsParamsState enum.
+func (e ListEndpointOverviewsParamsState) Valid() bool {
+	switch e {
+	case ListEndpointOverviewsParamsStateActive:
+		return true
+	case ListEndpointOverviewsParamsStateDisabled:
+		return true
+	case ListEndpointOverviewsParamsStatePaused:
+		return true
+	case ListEndpointOverviewsParamsStateUnverified:
 		return true
 	default:
 		return false
@@ -3983,6 +4031,7 @@ type AlertCondition struct {
 	// * `platform_broker` - Broker away
 	// * `platform_database` - Database slow
 	// * `platform_disk` - Disk nearly full
+	// * `platform_archive` - Archive away or behind
 	// * `platform_processes` - Process silent
 	Name AlertConditionName `json:"name"`
 
@@ -4018,6 +4067,7 @@ type AlertConditionList struct {
 // * `platform_broker` - Broker away
 // * `platform_database` - Database slow
 // * `platform_disk` - Disk nearly full
+// * `platform_archive` - Archive away or behind
 // * `platform_processes` - Process silent
 type AlertConditionName string
 
@@ -4116,6 +4166,7 @@ type AlertRule struct {
 	// * `platform_broker` - Broker away
 	// * `platform_database` - Database slow
 	// * `platform_disk` - Disk nearly full
+	// * `platform_archive` - Archive away or behind
 	// * `platform_processes` - Process silent
 	Condition AlertConditionName `json:"condition"`
 
@@ -4231,6 +4282,7 @@ type AlertRulePreviewCreateRequest struct {
 	// * `platform_broker` - Broker away
 	// * `platform_database` - Database slow
 	// * `platform_disk` - Disk nearly full
+	// * `platform_archive` - Archive away or behind
 	// * `platform_processes` - Process silent
 	Condition AlertConditionName `json:"condition"`
 
@@ -4270,6 +4322,7 @@ type AlertRuleRequest struct {
 	// * `platform_broker` - Broker away
 	// * `platform_database` - Database slow
 	// * `platform_disk` - Disk nearly full
+	// * `platform_archive` - Archive away or behind
 	// * `platform_processes` - Process silent
 	Condition AlertConditionName `json:"condition"`
 
@@ -4331,6 +4384,7 @@ type AlertRuleUpdateRequest struct {
 	// * `platform_broker` - Broker away
 	// * `platform_database` - Database slow
 	// * `platform_disk` - Disk nearly full
+	// * `platform_archive` - Archive away or behind
 	// * `platform_processes` - Process silent
 	Condition *AlertConditionName `json:"condition,omitempty"`
 
@@ -5609,7 +5663,7 @@ type DeliveryCancelRequest struct {
 	// All Whether to select everything; required as true without a filter.
 	All *bool `json:"all,omitempty"`
 
-	// Filter Conditions that all have to be met. `ids`: list of up to 10,000 ids of deliveries; `endpoint`: id or `uid`; `labels`: those that the endpoints have; `type`: event type; `since` (included) and `until` (excluded): when the delivery was created, with an offset. Example: `{"endpoint": "main", "type": "order.paid"}`.
+	// Filter Conditions that all have to be met. `ids`: list of up to 10,000 ids of deliveries, an unknown one is an error; `endpoint`: id or `uid`; `labels`: those that the endpoints have; `type`: event type; `since` (included) and `until` (excluded): when the delivery was created, with an offset. Example: `{"endpoint": "main", "type": "order.paid"}`.
 	Filter *map[string]interface{} `json:"filter,omitempty"`
 }
 
@@ -6535,6 +6589,38 @@ type EndpointItemRequest struct {
 // * `subject` - In order per subject
 // * `partitionkey` - In order per partitionkey
 type EndpointOrdering string
+
+// EndpointOverview An endpoint with its health and the statistics of its last 24 hours.
+type EndpointOverview struct {
+	// Endpoint Id of the endpoint.
+	Endpoint string `json:"endpoint"`
+
+	// EndpointState State of the endpoint.
+	//
+	// * `active` - Active
+	// * `paused` - Paused
+	// * `disabled` - Disabled
+	// * `unverified` - Unverified
+	EndpointState EndpointState `json:"endpoint_state"`
+
+	// Health How the endpoint is, in words.
+	Health EndpointHealth `json:"health"`
+
+	// Stats Its attempts in the last 24 hours.
+	Stats EndpointStats `json:"stats"`
+}
+
+// EndpointOverviewPage A page of EndpointOverview objects.
+type EndpointOverviewPage struct {
+	// Data Items of this page.
+	Data []EndpointOverview `json:"data"`
+
+	// Next URL of the next page; null: this is the last.
+	Next *string `json:"next"`
+
+	// Previous URL of the page before; null: this is the first.
+	Previous *string `json:"previous"`
+}
 
 // EndpointPage A page of Endpoint objects.
 type EndpointPage struct {
@@ -9267,7 +9353,7 @@ type ReplayCreateRequest struct {
 	// All Whether to select everything; required as true without a filter.
 	All *bool `json:"all,omitempty"`
 
-	// Filter Conditions that all have to be met. `ids`: list of up to 10,000 ids of dead letters, or in the other scopes of events (`evt_...`, or their own ids); `endpoint`: id or `uid`; `labels`: those that the endpoints have; `type`: event type, `order.*` or `*`; `since` (included) and `until` (excluded): times with an offset. For dead letters: `cause`; `state` (open, acknowledged; both without it); `attempted_since` and `attempted_until`: an attempt failed in this period, which is that of the outage, where `since` and `until` are when the last attempt had failed. For events: `source`, `subject`, and `force` (true: send to `endpoint` even if it does not subscribe). Example: `{"endpoint": "main", "since": "2030-01-31T12:00:00Z"}`.
+	// Filter Conditions that all have to be met. `ids`: list of up to 10,000 ids of dead letters, or in the other scopes of events (`evt_...`, or their own ids); an unknown id is an error. `endpoint`: id or `uid`; `labels`: those that the endpoints have; `type`: event type, `order.*` or `*`; `since` (included) and `until` (excluded): times with an offset. For dead letters: `cause`; `state` (open, acknowledged; both without it); `attempted_since` and `attempted_until`: an attempt failed in this period, which is that of the outage, where `since` and `until` are when the last attempt had failed. For events: `source`, `subject`, and `force` (true: send to `endpoint` even if it does not subscribe). Example: `{"endpoint": "main", "since": "2030-01-31T12:00:00Z"}`.
 	Filter *map[string]interface{} `json:"filter,omitempty"`
 
 	// Rate Deliveries per second, at most.
@@ -9398,7 +9484,7 @@ type ReplaySelectionRequest struct {
 	// All Whether to select everything; required as true without a filter.
 	All *bool `json:"all,omitempty"`
 
-	// Filter Conditions that all have to be met. `ids`: list of up to 10,000 ids of dead letters, or in the other scopes of events (`evt_...`, or their own ids); `endpoint`: id or `uid`; `labels`: those that the endpoints have; `type`: event type, `order.*` or `*`; `since` (included) and `until` (excluded): times with an offset. For dead letters: `cause`; `state` (open, acknowledged; both without it); `attempted_since` and `attempted_until`: an attempt failed in this period, which is that of the outage, where `since` and `until` are when the last attempt had failed. For events: `source`, `subject`, and `force` (true: send to `endpoint` even if it does not subscribe). Example: `{"endpoint": "main", "since": "2030-01-31T12:00:00Z"}`.
+	// Filter Conditions that all have to be met. `ids`: list of up to 10,000 ids of dead letters, or in the other scopes of events (`evt_...`, or their own ids); an unknown id is an error. `endpoint`: id or `uid`; `labels`: those that the endpoints have; `type`: event type, `order.*` or `*`; `since` (included) and `until` (excluded): times with an offset. For dead letters: `cause`; `state` (open, acknowledged; both without it); `attempted_since` and `attempted_until`: an attempt failed in this period, which is that of the outage, where `since` and `until` are when the last attempt had failed. For events: `source`, `subject`, and `force` (true: send to `endpoint` even if it does not subscribe). Example: `{"endpoint": "main", "since": "2030-01-31T12:00:00Z"}`.
 	Filter *map[string]interface{} `json:"filter,omitempty"`
 
 	// Scope What to select: dead letters, past events, or archived ones.
@@ -11571,6 +11657,7 @@ type ListAlertRulesParams struct {
 	// * `platform_broker` - Broker away
 	// * `platform_database` - Database slow
 	// * `platform_disk` - Disk nearly full
+	// * `platform_archive` - Archive away or behind
 	// * `platform_processes` - Process silent
 	Condition *ListAlertRulesParamsCondition `form:"condition,omitempty" json:"condition,omitempty"`
 
@@ -12507,6 +12594,59 @@ type SetDeliveryAsideParams struct {
 	// IdempotencyKey Chosen by you. A request repeated with it within 24 hours takes effect once.
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
+
+// ListEndpointOverviewsParams defines parameters for ListEndpointOverviews.
+type ListEndpointOverviewsParams struct {
+	// Cursor The pagination cursor value.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Labels Labels that it has, all of them: `env:prod,region:eu`.
+	Labels *string `form:"labels,omitempty" json:"labels,omitempty"`
+
+	// Limit Number of results to return per page.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Order Order of the list by time of creation.
+	Order *ListEndpointOverviewsParamsOrder `form:"order,omitempty" json:"order,omitempty"`
+
+	// Q Text in the `uid`, description or address, ignoring case.
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+
+	// Since Start of the period, included: `2030-01-31T12:00:00Z`.
+	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+
+	// State State of the endpoint.
+	//
+	// * `active` - Active
+	// * `paused` - Paused
+	// * `disabled` - Disabled
+	// * `unverified` - Unverified
+	State *ListEndpointOverviewsParamsState `form:"state,omitempty" json:"state,omitempty"`
+
+	// Type Type of the endpoint, as `GET /endpoint-types/` lists them.
+	Type *string `form:"type,omitempty" json:"type,omitempty"`
+
+	// Uid Your own id, exact.
+	Uid *string `form:"uid,omitempty" json:"uid,omitempty"`
+
+	// Until End of the period, excluded.
+	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
+
+	// Url Part of the URL.
+	Url *string `form:"url,omitempty" json:"url,omitempty"`
+
+	// WaypostTenant With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`.
+	WaypostTenant *string `json:"Waypost-Tenant,omitempty"`
+
+	// IfNoneMatch An `ETag`: respond 304 if it is still current.
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
+// ListEndpointOverviewsParamsOrder defines parameters for ListEndpointOverviews.
+type ListEndpointOverviewsParamsOrder string
+
+// ListEndpointOverviewsParamsState defines parameters for ListEndpointOverviews.
+type ListEndpointOverviewsParamsState string
 
 // GetEndpointStatsOfAllParams defines parameters for GetEndpointStatsOfAll.
 type GetEndpointStatsOfAllParams struct {
@@ -16185,6 +16325,28 @@ func (c *Client) SetDeliveryAside(ctx context.Context, ref string, params *SetDe
 	request.setHeader("Waypost-Tenant", params.WaypostTenant)
 	request.setHeader("Idempotency-Key", params.IdempotencyKey)
 	return receive[*Delivery](ctx, c, request)
+}
+
+// ListEndpointOverviews performs GET /api/v1/endpoint-overviews: list endpoints with their health.
+func (c *Client) ListEndpointOverviews(ctx context.Context, params *ListEndpointOverviewsParams) List[EndpointOverview] {
+	if params == nil {
+		params = &ListEndpointOverviewsParams{}
+	}
+	request := newRequest("GET", "/api/v1/endpoint-overviews")
+	setQuery(request, "cursor", params.Cursor)
+	setQuery(request, "labels", params.Labels)
+	setQuery(request, "limit", params.Limit)
+	setQuery(request, "order", params.Order)
+	setQuery(request, "q", params.Q)
+	setQuery(request, "since", params.Since)
+	setQuery(request, "state", params.State)
+	setQuery(request, "type", params.Type)
+	setQuery(request, "uid", params.Uid)
+	setQuery(request, "until", params.Until)
+	setQuery(request, "url", params.Url)
+	request.setHeader("Waypost-Tenant", params.WaypostTenant)
+	request.setHeader("If-None-Match", params.IfNoneMatch)
+	return list[EndpointOverview](ctx, c, request)
 }
 
 // GetEndpointStatsOfAll performs GET /api/v1/endpoint-stats: get the statistics of several endpoints.

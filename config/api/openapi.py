@@ -45,6 +45,7 @@ TAG_OF = {
     "data": "Events",
     "verification-callbacks": "Endpoints",
     "endpoint-stats": "Endpoints",
+    "endpoint-overviews": "Endpoints",
     "history": "Usage",
     "source-kinds": "Sources",
     "receipt-replays": "Receipts",

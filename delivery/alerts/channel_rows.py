@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.db.models import Prefetch, QuerySet
 
 from delivery.alerts.addresses import address_of
 from delivery.alerts.apprise_urls import check_url, shown
@@ -28,6 +29,7 @@ MAX_CHANNELS = 10
 NO_MAIL = "Mail is not set up here: it needs the settings WAYPOST_MAIL_FROM and WAYPOST_MAIL_URL."
 TYPE = AlertChannel.Type
 TYPES = (FIRING, RESOLVED)
+_SHOWN = AlertChannel.objects.select_related("endpoint", "address").order_by("id")
 
 
 def set_channels(rule: AlertRule, wanted: Sequence[Mapping[str, Any]], *, keep_rows: bool = False) -> None:
@@ -50,6 +52,17 @@ def set_channels(rule: AlertRule, wanted: Sequence[Mapping[str, Any]], *, keep_r
         _remove(channel, keep_row=keep_rows)
     for place, each in missing:
         _create(rule, each, place)
+
+
+def with_channels(rows: QuerySet[AlertRule]) -> QuerySet[AlertRule]:
+    """Read the channels of rules of a list in one query for all."""
+    return rows.prefetch_related(Prefetch("channel_rows", _SHOWN, to_attr="shown_channels"))
+
+
+def channels_of(rule: AlertRule) -> Sequence[AlertChannel]:
+    """Return the channels of a rule to be shown: as they were read with the rule, or else as they are now."""
+    read: Sequence[AlertChannel] | None = getattr(rule, "shown_channels", None)
+    return list(_SHOWN.filter(rule=rule)) if read is None else read
 
 
 def endpoint_by_ref(ref: str) -> Endpoint | None:

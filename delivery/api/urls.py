@@ -18,7 +18,7 @@ from delivery.api import (
 from delivery.api.alerts import alert_rules, alerts
 from delivery.api.archiving import archives
 from delivery.api.dead_letters import dead_letter_changes, dead_letter_jobs, dead_letters
-from delivery.api.endpoints import connector_previews, lane_status, stats, test_deliveries, verification
+from delivery.api.endpoints import connector_previews, lane_status, overviews, stats, test_deliveries, verification
 from delivery.api.figures import delivery_stats, history
 from delivery.api.publishing import events
 from delivery.api.pulling import acknowledgements, messages
@@ -42,6 +42,7 @@ urlpatterns = [
     path("events/batch/", events.EventBatch.as_view(), name="event-batch"),  # before events/<ref>/
     path("connectors/<str:ref>/preview/", connector_previews.ConnectorPreviews.as_view(), name="connector-preview"),
     path("endpoint-stats/", stats.AllEndpointStats.as_view(), name="endpoint-stats-of-all"),
+    path("endpoint-overviews/", overviews.EndpointOverviews.as_view(), name="endpoint-overviews"),
     path("schedules/preview/", runs.SchedulePreview.as_view(), name="schedule-preview"),
     path("schedules/import/", schedules.ScheduleImport.as_view(), name="schedule-import"),
     path("schedules/<str:ref>/run/", runs.ScheduleRun.as_view(), name="schedule-run"),

@@ -47,6 +47,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("DELETE", "endpoint-detail"): _change(MANAGE),
     ("GET", "endpoint-stats"): _look(),
     ("GET", "endpoint-stats-of-all"): _look(),
+    ("GET", "endpoint-overviews"): _look(),
     ("GET", "endpoint-status"): _look(),
     ("POST", "endpoint-retry"): _change(MANAGE),
     ("POST", "endpoint-test"): _change(MANAGE),

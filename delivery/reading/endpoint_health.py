@@ -4,9 +4,11 @@ An endpoint that rejects deliveries works, so nothing is paused, and it is not d
 408, 429 or 5xx, or not at all.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from django.conf import settings
 
@@ -14,7 +16,7 @@ from delivery.lanes.breaker import OUTAGE_FAILURES
 from delivery.lanes.health import disabled_at, failing_message
 from delivery.models import Lane
 from delivery.reading.timeline import explanation_of
-from delivery.sending.attempt_stats import StatsSummary, stats_by_hour, total_of
+from delivery.sending.attempt_stats import StatsSummary, stats_by_endpoint, stats_by_hour, total_of
 from delivery.sql.attempts import REJECTS_MUCH
 from subscriptions.models import Endpoint
 
@@ -55,9 +57,28 @@ class EndpointHealth:
         return percent(self.rejected, self.attempts) if self.attempts else None
 
 
+@dataclass(frozen=True, slots=True)
+class EndpointOverview:
+    """An endpoint with its health. ``hours``: its attempts in each of the last HOURS hours, oldest first."""
+
+    endpoint: Endpoint
+    health: EndpointHealth
+    total: StatsSummary
+    hours: Sequence[StatsSummary]
+
+    @property
+    def stats(self) -> dict[str, Any]:
+        """Return the attempts in total and by hour, as the statistics of one endpoint are shown."""
+        return {"total": self.total, "data": self.hours}
+
+
 def endpoint_health(endpoint: Endpoint, lane: Lane, now: datetime) -> EndpointHealth:
     """Return the health of an endpoint, given its lane."""
-    total = total_of(stats_by_hour([endpoint.pk], HOURS, now))
+    return health_of(endpoint, lane, total_of(stats_by_hour([endpoint.pk], HOURS, now)), now)
+
+
+def health_of(endpoint: Endpoint, lane: Lane, total: StatsSummary, now: datetime) -> EndpointHealth:
+    """Return the health of an endpoint, given its lane and the sum of its last HOURS hours."""
     state, text = _describe(endpoint, lane, total, now)
     return EndpointHealth(
         state=state,
@@ -69,6 +90,19 @@ def endpoint_health(endpoint: Endpoint, lane: Lane, now: datetime) -> EndpointHe
         failing_days=lane.failing_days,
         disabled_at=_disabled_at(lane, now) if endpoint.state == Endpoint.State.ACTIVE and _is_failing(lane) else None,
     )
+
+
+def endpoint_overviews(endpoints: Sequence[Endpoint], now: datetime) -> list[EndpointOverview]:
+    """Return the overview of each of these endpoints. Indexes: the key of lanes, unique_hour_per_endpoint."""
+    keys = [it.pk for it in endpoints]
+    lanes = {it.endpoint_id: it for it in Lane.objects.filter(endpoint__in=keys)}
+    hours = stats_by_endpoint(keys, HOURS, now)
+    return [_overview(it, lanes.get(it.pk) or Lane(endpoint=it), hours[it.pk], now) for it in endpoints]
+
+
+def _overview(endpoint: Endpoint, lane: Lane, hours: Sequence[StatsSummary], now: datetime) -> EndpointOverview:
+    total = total_of(hours)
+    return EndpointOverview(endpoint, health_of(endpoint, lane, total, now), total, hours)
 
 
 def percent(part: int, whole: int) -> int:

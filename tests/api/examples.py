@@ -68,9 +68,14 @@ MOST_ROWS = 10  # of a list in an example
 
 
 def shortened(found: Any) -> Any:
-    """Return the response with the first rows of a long list only."""
-    rows = found.get("data") if isinstance(found, dict) else None
-    return {**found, "data": rows[:2]} if isinstance(rows, list) and len(rows) > MOST_ROWS else found
+    """Return the response with the first rows of long lists only."""
+    if isinstance(found, list):
+        return [shortened(it) for it in found]
+    if not isinstance(found, dict):
+        return found
+    rows = found.get("data")
+    short = {"data": rows[:2]} if isinstance(rows, list) and len(rows) > MOST_ROWS else {}
+    return {name: shortened(it) for name, it in {**found, **short}.items()}
 
 
 class Recorder:
@@ -334,6 +339,7 @@ def publish(it: Recorder, client: APIClient, endpoint: str) -> None:
     it.call(client, "get_endpoint_stats", ref=endpoint)
     it.call(client, "get_endpoint_delivery_stats", ref=endpoint, query="?hours=1")
     it.call(client, "get_endpoint_stats_of_all", query="?labels=env:prod&hours=1")
+    it.call(client, "list_endpoint_overviews", query="?uid=shop")
     it.call(client, "get_endpoint_status", ref=endpoint)
     it.call(client, "retry_endpoint", ref=endpoint)
     it.call(client, "get_usage")

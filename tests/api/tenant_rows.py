@@ -32,7 +32,7 @@ from tests.factories import (
 from tests.factories_receiver import make_receipt, make_source
 from webhooks.audit.models import AuditEntry
 from webhooks.models import ReceiptReplay, Rejection, Source, SourceSecret
-from webhooks.wire.ids import parse
+from webhooks.wire.ids import new_id, parse
 
 
 class TenantRows:
@@ -104,7 +104,7 @@ def _endpoint_secret(of: TenantRows) -> str:
 
 def _archive(of: "TenantRows") -> str:
     counts: dict[str, Any] = {"events": 1, "deliveries": 0, "types": {}, "bytes": 1, "sha256": "0" * 64}
-    row = Archive.objects.create(tenant=of.tenant, begins_at=timezone.now(), key=str(of.tenant.pk), **counts)
+    row = Archive.objects.create(tenant=of.tenant, begins_at=timezone.now(), key=str(new_id()), **counts)
     return row.public_id
 
 

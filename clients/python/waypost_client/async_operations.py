@@ -1347,6 +1347,40 @@ class AsyncOperations(AsyncClientBase):
         )
         return pages
 
+    def list_endpoint_overviews(
+        self,
+        *,
+        labels: str | None = None,
+        limit: int | None = None,
+        order: str | None = None,
+        q: str | None = None,
+        since: str | None = None,
+        state: str | None = None,
+        type: str | None = None,
+        uid: str | None = None,
+        until: str | None = None,
+        url: str | None = None,
+        tenant: str | None = None,
+    ) -> AsyncPages[models.EndpointOverview]:
+        """List endpoints with their health: ``GET /endpoint-overviews``."""
+        pages: AsyncPages[models.EndpointOverview] = self._pages(
+            "/endpoint-overviews",
+            query={
+                "labels": labels,
+                "limit": limit,
+                "order": order,
+                "q": q,
+                "since": since,
+                "state": state,
+                "type": type,
+                "uid": uid,
+                "until": until,
+                "url": url,
+            },
+            headers={"Waypost-Tenant": tenant},
+        )
+        return pages
+
     def list_endpoint_secrets(
         self, ref: str, *, limit: int | None = None, order: str | None = None, tenant: str | None = None
     ) -> AsyncPages[models.SigningSecret]:

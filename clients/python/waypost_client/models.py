@@ -40,6 +40,7 @@ AlertConditionName: TypeAlias = Literal[
     "platform_broker",
     "platform_database",
     "platform_disk",
+    "platform_archive",
     "platform_processes",
 ]
 """
@@ -65,6 +66,7 @@ AlertConditionName: TypeAlias = Literal[
 * `platform_broker` - Broker away
 * `platform_database` - Database slow
 * `platform_disk` - Disk nearly full
+* `platform_archive` - Archive away or behind
 * `platform_processes` - Process silent
 """
 
@@ -131,6 +133,7 @@ class AlertRulePreviewCreateRequest(TypedDict, closed=True):
     * `platform_broker` - Broker away
     * `platform_database` - Database slow
     * `platform_disk` - Disk nearly full
+    * `platform_archive` - Archive away or behind
     * `platform_processes` - Process silent
     """
     settings: NotRequired[dict[str, Any]]
@@ -735,7 +738,7 @@ class DeliveryCancelRequest(TypedDict, closed=True):
     """
     filter: NotRequired[dict[str, Any]]
     """
-    Conditions that all have to be met. `ids`: list of up to 10,000 ids of deliveries; `endpoint`: id or `uid`; `labels`: those that the endpoints have; `type`: event type; `since` (included) and `until` (excluded): when the delivery was created, with an offset. Example: `{"endpoint": "main", "type": "order.paid"}`.
+    Conditions that all have to be met. `ids`: list of up to 10,000 ids of deliveries, an unknown one is an error; `endpoint`: id or `uid`; `labels`: those that the endpoints have; `type`: event type; `since` (included) and `until` (excluded): when the delivery was created, with an offset. Example: `{"endpoint": "main", "type": "order.paid"}`.
     """
 
 
@@ -2455,7 +2458,7 @@ class ReplaySelectionRequest(TypedDict, closed=True):
     """
     filter: NotRequired[dict[str, Any]]
     """
-    Conditions that all have to be met. `ids`: list of up to 10,000 ids of dead letters, or in the other scopes of events (`evt_...`, or their own ids); `endpoint`: id or `uid`; `labels`: those that the endpoints have; `type`: event type, `order.*` or `*`; `since` (included) and `until` (excluded): times with an offset. For dead letters: `cause`; `state` (open, acknowledged; both without it); `attempted_since` and `attempted_until`: an attempt failed in this period, which is that of the outage, where `since` and `until` are when the last attempt had failed. For events: `source`, `subject`, and `force` (true: send to `endpoint` even if it does not subscribe). Example: `{"endpoint": "main", "since": "2030-01-31T12:00:00Z"}`.
+    Conditions that all have to be met. `ids`: list of up to 10,000 ids of dead letters, or in the other scopes of events (`evt_...`, or their own ids); an unknown id is an error. `endpoint`: id or `uid`; `labels`: those that the endpoints have; `type`: event type, `order.*` or `*`; `since` (included) and `until` (excluded): times with an offset. For dead letters: `cause`; `state` (open, acknowledged; both without it); `attempted_since` and `attempted_until`: an attempt failed in this period, which is that of the outage, where `since` and `until` are when the last attempt had failed. For events: `source`, `subject`, and `force` (true: send to `endpoint` even if it does not subscribe). Example: `{"endpoint": "main", "since": "2030-01-31T12:00:00Z"}`.
     """
 
 
@@ -4631,6 +4634,7 @@ class AlertRule(TypedDict):
     * `platform_broker` - Broker away
     * `platform_database` - Database slow
     * `platform_disk` - Disk nearly full
+    * `platform_archive` - Archive away or behind
     * `platform_processes` - Process silent
     """
     settings: dict[str, Any]
@@ -4780,6 +4784,7 @@ class AlertRuleRequest(TypedDict, closed=True):
     * `platform_broker` - Broker away
     * `platform_database` - Database slow
     * `platform_disk` - Disk nearly full
+    * `platform_archive` - Archive away or behind
     * `platform_processes` - Process silent
     """
     settings: NotRequired[dict[str, Any]]
@@ -4855,6 +4860,7 @@ class AlertRuleUpdateRequest(TypedDict, closed=True):
     * `platform_broker` - Broker away
     * `platform_database` - Database slow
     * `platform_disk` - Disk nearly full
+    * `platform_archive` - Archive away or behind
     * `platform_processes` - Process silent
     """
     settings: NotRequired[dict[str, Any]]
@@ -8430,7 +8436,7 @@ class ReplayCreateRequest(TypedDict, closed=True):
     """
     filter: NotRequired[dict[str, Any]]
     """
-    Conditions that all have to be met. `ids`: list of up to 10,000 ids of dead letters, or in the other scopes of events (`evt_...`, or their own ids); `endpoint`: id or `uid`; `labels`: those that the endpoints have; `type`: event type, `order.*` or `*`; `since` (included) and `until` (excluded): times with an offset. For dead letters: `cause`; `state` (open, acknowledged; both without it); `attempted_since` and `attempted_until`: an attempt failed in this period, which is that of the outage, where `since` and `until` are when the last attempt had failed. For events: `source`, `subject`, and `force` (true: send to `endpoint` even if it does not subscribe). Example: `{"endpoint": "main", "since": "2030-01-31T12:00:00Z"}`.
+    Conditions that all have to be met. `ids`: list of up to 10,000 ids of dead letters, or in the other scopes of events (`evt_...`, or their own ids); an unknown id is an error. `endpoint`: id or `uid`; `labels`: those that the endpoints have; `type`: event type, `order.*` or `*`; `since` (included) and `until` (excluded): times with an offset. For dead letters: `cause`; `state` (open, acknowledged; both without it); `attempted_since` and `attempted_until`: an attempt failed in this period, which is that of the outage, where `since` and `until` are when the last attempt had failed. For events: `source`, `subject`, and `force` (true: send to `endpoint` even if it does not subscribe). Example: `{"endpoint": "main", "since": "2030-01-31T12:00:00Z"}`.
     """
     rate: NotRequired[int]
     """
@@ -9968,6 +9974,7 @@ class AlertCondition(TypedDict):
     * `platform_broker` - Broker away
     * `platform_database` - Database slow
     * `platform_disk` - Disk nearly full
+    * `platform_archive` - Archive away or behind
     * `platform_processes` - Process silent
     """
     label: str
@@ -10471,6 +10478,53 @@ class EndpointItemRequest(TypedDict, closed=True):
 
     * `v1` - HMAC-SHA256
     * `v1a` - ed25519
+    """
+
+
+class EndpointOverview(TypedDict):
+    """
+    An endpoint with its health and the statistics of its last 24 hours.
+    """
+
+    endpoint: str
+    """
+    Id of the endpoint.
+    """
+    endpoint_state: EndpointState
+    """
+    State of the endpoint.
+
+    * `active` - Active
+    * `paused` - Paused
+    * `disabled` - Disabled
+    * `unverified` - Unverified
+    """
+    health: EndpointHealth
+    """
+    How the endpoint is, in words.
+    """
+    stats: EndpointStats
+    """
+    Its attempts in the last 24 hours.
+    """
+
+
+class EndpointOverviewPage(TypedDict):
+    """
+    A page of EndpointOverview objects.
+    """
+
+    data: list[EndpointOverview]
+    """
+    Items of this page.
+    """
+    next: str | None
+    """
+    URL of the next page; null: this is the last.
+    """
+    previous: str | None
+    """
+    URL of the page before; null: this is the first.
     """
 
 

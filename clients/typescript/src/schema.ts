@@ -885,6 +885,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/endpoint-overviews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List endpoints with their health
+         * @description Returns for each endpoint, newest first, its health in words and its attempts of the last 24 hours: what `GET /endpoints/{ref}/status/` and `.../stats/` say of one. Filters and pages are those of `GET /endpoints/`.
+         */
+        get: operations["list_endpoint_overviews"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/endpoint-stats": {
         parameters: {
             query?: never;
@@ -3224,6 +3244,7 @@ export interface components {
              *     * `platform_broker` - Broker away
              *     * `platform_database` - Database slow
              *     * `platform_disk` - Disk nearly full
+             *     * `platform_archive` - Archive away or behind
              *     * `platform_processes` - Process silent
              */
             name: components["schemas"]["AlertConditionName"];
@@ -3258,10 +3279,11 @@ export interface components {
          *     * `platform_broker` - Broker away
          *     * `platform_database` - Database slow
          *     * `platform_disk` - Disk nearly full
+         *     * `platform_archive` - Archive away or behind
          *     * `platform_processes` - Process silent
          * @enum {string}
          */
-        AlertConditionName: "source_silent" | "rejections" | "dead_receipts" | "source_failing" | "source_lag" | "source_warning" | "source_expiring" | "endpoint_failing" | "endpoint_disabled" | "circuit_open" | "dead_letters" | "oldest_due" | "success_rate" | "latency" | "events_silent" | "plan_limit" | "schedule_late" | "expiring" | "platform_workers" | "platform_broker" | "platform_database" | "platform_disk" | "platform_processes";
+        AlertConditionName: "source_silent" | "rejections" | "dead_receipts" | "source_failing" | "source_lag" | "source_warning" | "source_expiring" | "endpoint_failing" | "endpoint_disabled" | "circuit_open" | "dead_letters" | "oldest_due" | "success_rate" | "latency" | "events_silent" | "plan_limit" | "schedule_late" | "expiring" | "platform_workers" | "platform_broker" | "platform_database" | "platform_disk" | "platform_archive" | "platform_processes";
         /** @description A setting of a condition. */
         AlertConditionSetting: {
             /** @description Value where it is left out; null: none. */
@@ -3354,6 +3376,7 @@ export interface components {
              *     * `platform_broker` - Broker away
              *     * `platform_database` - Database slow
              *     * `platform_disk` - Disk nearly full
+             *     * `platform_archive` - Archive away or behind
              *     * `platform_processes` - Process silent
              */
             condition: components["schemas"]["AlertConditionName"];
@@ -3470,6 +3493,7 @@ export interface components {
              *     * `platform_broker` - Broker away
              *     * `platform_database` - Database slow
              *     * `platform_disk` - Disk nearly full
+             *     * `platform_archive` - Archive away or behind
              *     * `platform_processes` - Process silent
              */
             condition: components["schemas"]["AlertConditionName"];
@@ -3512,6 +3536,7 @@ export interface components {
              *     * `platform_broker` - Broker away
              *     * `platform_database` - Database slow
              *     * `platform_disk` - Disk nearly full
+             *     * `platform_archive` - Archive away or behind
              *     * `platform_processes` - Process silent
              */
             condition: components["schemas"]["AlertConditionName"];
@@ -3579,6 +3604,7 @@ export interface components {
              *     * `platform_broker` - Broker away
              *     * `platform_database` - Database slow
              *     * `platform_disk` - Disk nearly full
+             *     * `platform_archive` - Archive away or behind
              *     * `platform_processes` - Process silent
              */
             condition?: components["schemas"]["AlertConditionName"];
@@ -4840,7 +4866,7 @@ export interface components {
              * @default false
              */
             all: boolean;
-            /** @description Conditions that all have to be met. `ids`: list of up to 10,000 ids of deliveries; `endpoint`: id or `uid`; `labels`: those that the endpoints have; `type`: event type; `since` (included) and `until` (excluded): when the delivery was created, with an offset. Example: `{"endpoint": "main", "type": "order.paid"}`. */
+            /** @description Conditions that all have to be met. `ids`: list of up to 10,000 ids of deliveries, an unknown one is an error; `endpoint`: id or `uid`; `labels`: those that the endpoints have; `type`: event type; `since` (included) and `until` (excluded): when the delivery was created, with an offset. Example: `{"endpoint": "main", "type": "order.paid"}`. */
             filter?: {
                 [key: string]: unknown;
             };
@@ -5745,6 +5771,39 @@ export interface components {
          * @enum {string}
          */
         EndpointOrdering: "endpoint" | "subject" | "partitionkey";
+        /** @description An endpoint with its health and the statistics of its last 24 hours. */
+        EndpointOverview: {
+            /** @description Id of the endpoint. */
+            endpoint: string;
+            /**
+             * @description State of the endpoint.
+             *
+             *     * `active` - Active
+             *     * `paused` - Paused
+             *     * `disabled` - Disabled
+             *     * `unverified` - Unverified
+             */
+            endpoint_state: components["schemas"]["EndpointState"];
+            /** @description How the endpoint is, in words. */
+            health: components["schemas"]["EndpointHealth"];
+            /** @description Its attempts in the last 24 hours. */
+            stats: components["schemas"]["EndpointStats"];
+        };
+        /** @description A page of EndpointOverview objects. */
+        EndpointOverviewPage: {
+            /** @description Items of this page. */
+            data: components["schemas"]["EndpointOverview"][];
+            /**
+             * Format: uri
+             * @description URL of the next page; null: this is the last.
+             */
+            next: string | null;
+            /**
+             * Format: uri
+             * @description URL of the page before; null: this is the first.
+             */
+            previous: string | null;
+        };
         /** @description A page of Endpoint objects. */
         EndpointPage: {
             /** @description Items of this page. */
@@ -8337,7 +8396,7 @@ export interface components {
              * @default false
              */
             all: boolean;
-            /** @description Conditions that all have to be met. `ids`: list of up to 10,000 ids of dead letters, or in the other scopes of events (`evt_...`, or their own ids); `endpoint`: id or `uid`; `labels`: those that the endpoints have; `type`: event type, `order.*` or `*`; `since` (included) and `until` (excluded): times with an offset. For dead letters: `cause`; `state` (open, acknowledged; both without it); `attempted_since` and `attempted_until`: an attempt failed in this period, which is that of the outage, where `since` and `until` are when the last attempt had failed. For events: `source`, `subject`, and `force` (true: send to `endpoint` even if it does not subscribe). Example: `{"endpoint": "main", "since": "2030-01-31T12:00:00Z"}`. */
+            /** @description Conditions that all have to be met. `ids`: list of up to 10,000 ids of dead letters, or in the other scopes of events (`evt_...`, or their own ids); an unknown id is an error. `endpoint`: id or `uid`; `labels`: those that the endpoints have; `type`: event type, `order.*` or `*`; `since` (included) and `until` (excluded): times with an offset. For dead letters: `cause`; `state` (open, acknowledged; both without it); `attempted_since` and `attempted_until`: an attempt failed in this period, which is that of the outage, where `since` and `until` are when the last attempt had failed. For events: `source`, `subject`, and `force` (true: send to `endpoint` even if it does not subscribe). Example: `{"endpoint": "main", "since": "2030-01-31T12:00:00Z"}`. */
             filter?: {
                 [key: string]: unknown;
             };
@@ -8499,7 +8558,7 @@ export interface components {
              * @default false
              */
             all: boolean;
-            /** @description Conditions that all have to be met. `ids`: list of up to 10,000 ids of dead letters, or in the other scopes of events (`evt_...`, or their own ids); `endpoint`: id or `uid`; `labels`: those that the endpoints have; `type`: event type, `order.*` or `*`; `since` (included) and `until` (excluded): times with an offset. For dead letters: `cause`; `state` (open, acknowledged; both without it); `attempted_since` and `attempted_until`: an attempt failed in this period, which is that of the outage, where `since` and `until` are when the last attempt had failed. For events: `source`, `subject`, and `force` (true: send to `endpoint` even if it does not subscribe). Example: `{"endpoint": "main", "since": "2030-01-31T12:00:00Z"}`. */
+            /** @description Conditions that all have to be met. `ids`: list of up to 10,000 ids of dead letters, or in the other scopes of events (`evt_...`, or their own ids); an unknown id is an error. `endpoint`: id or `uid`; `labels`: those that the endpoints have; `type`: event type, `order.*` or `*`; `since` (included) and `until` (excluded): times with an offset. For dead letters: `cause`; `state` (open, acknowledged; both without it); `attempted_since` and `attempted_until`: an attempt failed in this period, which is that of the outage, where `since` and `until` are when the last attempt had failed. For events: `source`, `subject`, and `force` (true: send to `endpoint` even if it does not subscribe). Example: `{"endpoint": "main", "since": "2030-01-31T12:00:00Z"}`. */
             filter?: {
                 [key: string]: unknown;
             };
@@ -10706,9 +10765,10 @@ export interface operations {
                  *     * `platform_broker` - Broker away
                  *     * `platform_database` - Database slow
                  *     * `platform_disk` - Disk nearly full
+                 *     * `platform_archive` - Archive away or behind
                  *     * `platform_processes` - Process silent
                  */
-                condition?: "source_silent" | "rejections" | "dead_receipts" | "source_failing" | "source_lag" | "source_warning" | "source_expiring" | "endpoint_failing" | "endpoint_disabled" | "circuit_open" | "dead_letters" | "oldest_due" | "success_rate" | "latency" | "events_silent" | "plan_limit" | "schedule_late" | "expiring" | "platform_workers" | "platform_broker" | "platform_database" | "platform_disk" | "platform_processes";
+                condition?: "source_silent" | "rejections" | "dead_receipts" | "source_failing" | "source_lag" | "source_warning" | "source_expiring" | "endpoint_failing" | "endpoint_disabled" | "circuit_open" | "dead_letters" | "oldest_due" | "success_rate" | "latency" | "events_silent" | "plan_limit" | "schedule_late" | "expiring" | "platform_workers" | "platform_broker" | "platform_database" | "platform_disk" | "platform_archive" | "platform_processes";
                 /** @description The pagination cursor value. */
                 cursor?: string;
                 /** @description Whether the rule is evaluated. */
@@ -13557,6 +13617,138 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["SelectionCount"];
+                };
+            };
+        };
+    };
+    list_endpoint_overviews: {
+        parameters: {
+            query?: {
+                /** @description The pagination cursor value. */
+                cursor?: string;
+                /** @description Labels that it has, all of them: `env:prod,region:eu`. */
+                labels?: string;
+                /** @description Number of results to return per page. */
+                limit?: number;
+                /** @description Order of the list by time of creation. */
+                order?: "newest" | "oldest";
+                /** @description Text in the `uid`, description or address, ignoring case. */
+                q?: string;
+                /** @description Start of the period, included: `2030-01-31T12:00:00Z`. */
+                since?: string;
+                /**
+                 * @description State of the endpoint.
+                 *
+                 *     * `active` - Active
+                 *     * `paused` - Paused
+                 *     * `disabled` - Disabled
+                 *     * `unverified` - Unverified
+                 */
+                state?: "active" | "paused" | "disabled" | "unverified";
+                /** @description Type of the endpoint, as `GET /endpoint-types/` lists them. */
+                type?: string;
+                /** @description Your own id, exact. */
+                uid?: string;
+                /** @description End of the period, excluded. */
+                until?: string;
+                /** @description Part of the URL. */
+                url?: string;
+            };
+            header?: {
+                /** @description An `ETag`: respond 304 if it is still current. */
+                "If-None-Match"?: string;
+                /** @description With a platform key: id or `uid` of the tenant to act for. Also as `?tenant=`. */
+                "Waypost-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "endpoint": "ep_01m83t2ghzevcannga6my0t004",
+                     *           "endpoint_state": "active",
+                     *           "health": {
+                     *             "attempts": 0,
+                     *             "delivered": 0,
+                     *             "disabled_at": null,
+                     *             "failing_days": 0,
+                     *             "rejected": 0,
+                     *             "rejected_percent": null,
+                     *             "state": "unknown",
+                     *             "text": "No attempts were made in the last 24 hours.",
+                     *             "warnings_sent": 0
+                     *           },
+                     *           "stats": {
+                     *             "data": [
+                     *               {
+                     *                 "attempts": 0,
+                     *                 "begins_at": "2026-05-04T12:30:00Z",
+                     *                 "delivered": 0,
+                     *                 "failed": 0,
+                     *                 "last_error": "",
+                     *                 "last_failed_at": null,
+                     *                 "last_status": null,
+                     *                 "latency_ms": {
+                     *                   "p50": null,
+                     *                   "p95": null,
+                     *                   "p99": null
+                     *                 },
+                     *                 "rejected": 0,
+                     *                 "success_rate": null,
+                     *                 "superseded": 0
+                     *               },
+                     *               {
+                     *                 "attempts": 0,
+                     *                 "begins_at": "2026-05-04T12:30:00Z",
+                     *                 "delivered": 0,
+                     *                 "failed": 0,
+                     *                 "last_error": "",
+                     *                 "last_failed_at": null,
+                     *                 "last_status": null,
+                     *                 "latency_ms": {
+                     *                   "p50": null,
+                     *                   "p95": null,
+                     *                   "p99": null
+                     *                 },
+                     *                 "rejected": 0,
+                     *                 "success_rate": null,
+                     *                 "superseded": 0
+                     *               }
+                     *             ],
+                     *             "total": {
+                     *               "attempts": 0,
+                     *               "begins_at": "2026-05-04T12:30:00Z",
+                     *               "delivered": 0,
+                     *               "failed": 0,
+                     *               "last_error": "",
+                     *               "last_failed_at": null,
+                     *               "last_status": null,
+                     *               "latency_ms": {
+                     *                 "p50": null,
+                     *                 "p95": null,
+                     *                 "p99": null
+                     *               },
+                     *               "rejected": 0,
+                     *               "success_rate": null,
+                     *               "superseded": 0
+                     *             }
+                     *           }
+                     *         }
+                     *       ],
+                     *       "next": null,
+                     *       "previous": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["EndpointOverviewPage"];
                 };
             };
         };

@@ -13,7 +13,8 @@ from django.urls import URLPattern, path
 from delivery.admin.alerts.alerts import SEVERITY_TONES
 from delivery.admin.alerts.forms import AlertRuleForm
 from delivery.alerts import rules, trial
-from delivery.models import Alert, AlertRule
+from delivery.alerts.history import with_firing
+from delivery.models import AlertRule
 from subscriptions.admin.actions import run_for_each
 from subscriptions.errors import Invalid
 from webhooks.kit.admin.display import column, link, pill, when
@@ -45,7 +46,7 @@ class AlertRuleAdmin(AdminList):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AlertRule]:
         rows: QuerySet[AlertRule] = super().get_queryset(request)
-        return rows.filter(deleted_at=None)
+        return with_firing(rows.filter(deleted_at=None))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm(MAY_ADD))
@@ -128,7 +129,7 @@ class AlertRuleAdmin(AdminList):
     state_column = column("State", lambda row: pill("on", "good") if row.enabled else pill("off"))
     severity_column = column("Severity", lambda row: pill(row.severity, SEVERITY_TONES.get(row.severity, "plain")))
     condition_column = column("Condition", lambda row: _label(row.condition))
-    firing_column = column("Firing", lambda row: row.alerts.filter(state=Alert.State.FIRING).count())
+    firing_column = column("Firing", lambda row: f"{row.firing_count:,}")
     evaluated_column = column("Evaluated", lambda row: when(row.evaluated_at))
     owner_link = column("Rule of", lambda row: link(row.tenant, row.tenant.name) if row.tenant else "Operator")
 

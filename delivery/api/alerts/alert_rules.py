@@ -1,13 +1,17 @@
 """Serve alert rules: create, replace, list, read, change, delete, preview, test; and the conditions they can watch."""
 
 from typing import Any
+from uuid import UUID
 
+from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from delivery.alerts import rules, trial
+from delivery.alerts.channel_rows import with_channels
+from delivery.alerts.history import with_firing
 from delivery.api.serializers.alerts import (
     CONDITION_NAMES,
     AlertConditionListSerializer,
@@ -102,6 +106,10 @@ class AlertRules(TenantScoped[AlertRule], Resource[AlertRule]):
     query_params = AlertRuleFilters
     creates_by_put = True
     owner: Tenant | None
+
+    def select(self, tenant_id: UUID | None, **arguments: Any) -> QuerySet[AlertRule]:
+        """Return the rules for a list, with what is shown of each."""
+        return with_firing(with_channels(super().select(tenant_id, **arguments)))
 
     @extend_schema(examples=EXAMPLES, responses={201: AlertRuleSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:

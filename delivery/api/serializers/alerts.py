@@ -6,9 +6,9 @@ from django.db.models import QuerySet
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from delivery.alerts.channel_rows import MAX_CHANNELS
+from delivery.alerts.channel_rows import MAX_CHANNELS, channels_of
 from delivery.alerts.channels import is_usable
-from delivery.alerts.history import MAX_SNOOZE
+from delivery.alerts.history import MAX_SNOOZE, firing_count
 from delivery.alerts.trial import Preview
 from delivery.models import Alert, AlertChannel, AlertRule
 from subscriptions.api.fields.own import Uid
@@ -90,7 +90,7 @@ class ChannelsField(ListField):
     """The channels of a rule, read from its rows."""
 
     def get_attribute(self, instance: AlertRule) -> Any:
-        return instance.channel_rows.select_related("endpoint", "address").order_by("id")
+        return channels_of(instance)
 
 
 class AlertRuleSerializer(StrictModelSerializer):
@@ -142,7 +142,7 @@ class AlertRuleSerializer(StrictModelSerializer):
         read_only_fields = ["is_built_in", "evaluated_at", "last_error", "created_at", "updated_at"]
 
     def get_firing(self, row: AlertRule) -> int:
-        return row.alerts.filter(state=Alert.State.FIRING).count()
+        return firing_count(row)
 
     def with_defaults(self, values: dict[str, Any]) -> dict[str, Any]:
         """Add the defaults of a PUT; without channels the rule has none."""

@@ -22,9 +22,9 @@ class EndpointList(PortalPage):
         """Return a page of endpoints."""
         query = {"limit": PER_PAGE, "cursor": request.GET.get("cursor"), "q": request.GET.get("q", "").strip()}
         found = self.portal.read("endpoint-list", **query)
-        rows = [summary_of(self.portal, endpoint) for endpoint in found["data"]]
+        overviews = {it["endpoint"]: it for it in self.portal.read("endpoint-overviews", **query)["data"]}
         context = {
-            "rows": rows,
+            "rows": [{**overviews[it["id"]], "endpoint": it} for it in found["data"] if it["id"] in overviews],
             "q": query["q"],
             "next": cursor_of(found["next"]),
             "previous": cursor_of(found["previous"]),
