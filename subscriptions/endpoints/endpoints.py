@@ -22,7 +22,7 @@ from subscriptions.endpoints.state import DISABLED, UNVERIFIED, existing, set_st
 from subscriptions.errors import Invalid, InvalidParts, uid_in_use
 from subscriptions.models import Endpoint, OAuthToken, Tenant
 from subscriptions.tenants.plans import check_endpoint_limit, check_endpoint_type
-from webhooks.kit.deadlocks import run_despite_deadlocks
+from webhooks.kit.postgresql.deadlocks import run_despite_deadlocks
 from webhooks.kit.rows import unique_uid
 
 Finish = Callable[[Endpoint], object]

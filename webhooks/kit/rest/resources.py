@@ -22,7 +22,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.viewsets import GenericViewSet
 
-from webhooks.kit.deadlocks import run_despite_deadlocks
+from webhooks.kit.postgresql.deadlocks import run_despite_deadlocks
 from webhooks.kit.rest.errors import PreconditionFailed
 from webhooks.kit.rest.lookup import find
 from webhooks.kit.rest.pages import CursorPages

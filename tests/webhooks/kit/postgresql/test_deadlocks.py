@@ -9,7 +9,7 @@ from django.db import OperationalError, connection, transaction
 from subscriptions.models import Tenant
 from tests.factories import make_tenant
 from tests.threads import in_threads
-from webhooks.kit.deadlocks import ATTEMPTS, DEADLOCK, run_despite_deadlocks
+from webhooks.kit.postgresql.deadlocks import ATTEMPTS, DEADLOCK, run_despite_deadlocks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
