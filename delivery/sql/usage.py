@@ -16,7 +16,8 @@ HAS_INCREMENTS = "EXISTS (SELECT FROM delivery_usageincrement)"  # reader: the s
 FOLD_USAGE = f"""
 WITH folded AS (
     DELETE FROM delivery_usageincrement
-     WHERE id IN (SELECT id FROM delivery_usageincrement ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+     WHERE id = ANY(ARRAY(
+           SELECT id FROM delivery_usageincrement ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
     RETURNING tenant_id, day, type, events, deliveries, counted_at
 ), added AS (
     INSERT INTO delivery_usage AS u (tenant_id, day, type, events, deliveries, last_event_at)

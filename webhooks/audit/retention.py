@@ -13,7 +13,8 @@ BATCH = 5_000  # rows of one transaction
 MAX_BATCHES = 20  # of one call
 
 _EXPIRE = """
-    DELETE FROM webhooks_auditentry WHERE id IN (SELECT id FROM webhooks_auditentry WHERE id < %s ORDER BY id LIMIT %s)
+    DELETE FROM webhooks_auditentry
+     WHERE id = ANY(ARRAY(SELECT id FROM webhooks_auditentry WHERE id < %s ORDER BY id LIMIT %s))
 """  # ids are UUIDv7, so what is older is a range of the primary key
 
 

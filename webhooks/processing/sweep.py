@@ -40,16 +40,16 @@ MAX_STATISTICS = 10_000  # rows per call
 
 # Ids are UUIDv7, so "older than" is a range of the primary key.
 _EXPIRE_PROCESSED = """
-    DELETE FROM webhooks_receipt WHERE id IN (
+    DELETE FROM webhooks_receipt WHERE id = ANY(ARRAY(
         SELECT id FROM webhooks_receipt WHERE id < %s AND due_at IS NULL AND dead_at IS NULL
         ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
-    ) RETURNING body_key
+    )) RETURNING body_key
 """
 _EXPIRE_DEAD = """
-    DELETE FROM webhooks_receipt WHERE id IN (
+    DELETE FROM webhooks_receipt WHERE id = ANY(ARRAY(
         SELECT id FROM webhooks_receipt WHERE dead_at < %s
         ORDER BY dead_at LIMIT %s FOR UPDATE SKIP LOCKED
-    ) RETURNING body_key
+    )) RETURNING body_key
 """
 _TRIM = """
     DELETE FROM webhooks_rejection AS rejection

@@ -5,10 +5,12 @@ import json
 import pkgutil
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.db import connection
 
 import delivery.sql
@@ -20,19 +22,26 @@ TABLES = {  # those that grow, and what finds one row of them
     "delivery_attempt": r"\(id = ",
     "delivery_deadletter": r"\(id = ",
     "delivery_lane": r"\(endpoint_id = ",
+    "delivery_usageincrement": r"\(id = ",
     "subscriptions_grant": r"\(id = ",
     "subscriptions_endpoint": r"\(id = ",
     "subscriptions_subscription": r"\((id|tenant_id|endpoint_id|grant_id) = ",
 }
 PARAMETER = re.compile(r"%\((\w+)\)s")
+JOINED = re.compile(r"\bIN \(\s*SELECT\b[^()]*\bLIMIT\b")
 PARTS = {  # of other statements, which are planned
     "delivery.sql.claim.SELECT_DUE",
     "delivery.sql.claim.SELECT_THESE",
     "delivery.sql.publish.INSERT_CLAIMED_DELIVERIES",
+    "delivery.sql.publish.INSERT_USAGE",
+    "delivery.sql.fan_out.INSERT_USAGE",
+    "delivery.sql.sharing.shares.INSERT_USAGE",
     "delivery.sql.dead_letters.INSERT_DEAD_LETTERS",
     "delivery.sql.recovery.INSERT_DEAD_LETTERS",
 }
 SMALL = {"delivery.sql.load.lanes_behind.LANES_BEHIND"}  # compare what is being sent with the lanes of one page
+
+APPS = ("config", "delivery", "subscriptions", "webhooks")
 
 pytestmark = pytest.mark.django_db
 
@@ -97,3 +106,9 @@ def test_no_statement_compares_many_rows_with_all_others(name: str) -> None:
         (explained,) = cursor.fetchone()
         cursor.execute("DEALLOCATE planned")
     assert list(products((json.loads(explained) if isinstance(explained, str) else explained)[0]["Plan"])) == []
+
+
+def test_rows_that_are_chosen_by_a_limit_are_looked_up_and_not_joined() -> None:
+    """A join that was planned for an empty table compares each of the chosen rows with all others."""
+    files = (it for app in APPS for it in (Path(settings.BASE_DIR) / app).rglob("*.py") if "migrations" not in it.parts)
+    assert [str(it) for it in files if JOINED.search(it.read_text())] == []
