@@ -10,11 +10,9 @@ from webhooks.kit.rows import is_type_prefix
 def objection(tenant_id: UUID, pattern: str) -> str:
     """Return what is wrong with a filter by a type that no event of the tenant has or may be expected to have.
 
-    Empty if the type is in the catalogue or was published before; for ``order.*``, if any type below it is. Empty for
-    ``*``, which names no type.
+    Empty if the type is in the catalogue or was published before, and for ``order.*`` and ``*``, which name no type.
     """
-    if pattern == "*" or is_known(tenant_id, pattern) or was_published(tenant_id, pattern):
+    if is_type_prefix(pattern) or is_known(tenant_id, pattern) or was_published(tenant_id, pattern):
         return ""
-    which = f"below {pattern[:-2]!r}" if is_type_prefix(pattern) else "of this name"
     meant = resembling(tenant_id, pattern)
-    return f"No event type {which} is in the catalogue, and none was published{f'; {meant}' if meant else '.'}"
+    return f"No event type of this name is in the catalogue, and none was published{f'; {meant}' if meant else '.'}"

@@ -64,17 +64,14 @@ def events_since(tenant_id: UUID, first: date) -> int:
 
 # Reader: filters by event type. Index: the unique (tenant, day, type) of totals, of which a tenant has a few thousand.
 WAS_PUBLISHED = """
-SELECT EXISTS (SELECT FROM delivery_usage WHERE tenant_id = %(tenant)s
-                  AND (type = %(type)s OR starts_with(type, %(prefix)s::text)))
-    OR EXISTS (SELECT FROM delivery_usageincrement WHERE tenant_id = %(tenant)s
-                  AND (type = %(type)s OR starts_with(type, %(prefix)s::text)))
+SELECT EXISTS (SELECT FROM delivery_usage WHERE tenant_id = %(tenant)s AND type = %(type)s)
+    OR EXISTS (SELECT FROM delivery_usageincrement WHERE tenant_id = %(tenant)s AND type = %(type)s)
 """
 
 
 def was_published(tenant_id: UUID, event_type: str) -> bool:
-    """Return whether the tenant ever published an event of this type; ``order.*``: of any type below it."""
-    prefix = event_type[:-1] if is_type_prefix(event_type) else None
-    ((found,),) = run(WAS_PUBLISHED, {"tenant": tenant_id, "type": event_type, "prefix": prefix})
+    """Return whether the tenant ever published an event of this type."""
+    ((found,),) = run(WAS_PUBLISHED, {"tenant": tenant_id, "type": event_type})
     return bool(found)
 
 

@@ -75,18 +75,11 @@ def test_type_of_a_cancellation_means_the_same(client: APIClient, tenant: Tenant
 @pytest.mark.parametrize("path", WITH_CHECKED_TYPE)
 def test_type_that_is_unknown_is_a_400_with_the_one_meant(client: APIClient, tenant: Tenant, path: str) -> None:
     registry.create(tenant, {"name": "order.paid"}, by_operator=False)
-    for wrong, meant in (("order.piad", "order.paid"), ("ordre.*", "order.*")):
-        (error,) = client.get(f"/api/v1/{path}/", {"type": wrong}).json()["errors"]
-        assert (error["field"], error["code"]) == ("type", "unknown")
-        assert f'did you mean "{meant}"?' in error["detail"]
-        assert client.get(f"/api/v1/{path}/", {"type": meant}).status_code == 200
-
-
-@pytest.mark.parametrize("path", WITH_CHECKED_TYPE)
-def test_group_of_types_is_known_if_any_below_it_was_published(client: APIClient, tenant: Tenant, path: str) -> None:
-    make_event(tenant, type="stock.item.moved")
-    for pattern, status in (("stock.*", 200), ("stock.item.*", 200), ("stoc.*", 400), ("stock.items.*", 400)):
-        assert client.get(f"/api/v1/{path}/", {"type": pattern}).status_code == status, pattern
+    (error,) = client.get(f"/api/v1/{path}/", {"type": "order.piad"}).json()["errors"]
+    assert (error["field"], error["code"]) == ("type", "unknown")
+    assert 'did you mean "order.paid"?' in error["detail"]
+    for known in ("order.paid", "order.*", "stock.*"):  # a group may get its first type later
+        assert client.get(f"/api/v1/{path}/", {"type": known}).status_code == 200
 
 
 def test_type_that_is_unknown_in_a_replay_filter_is_a_400(client: APIClient) -> None:
