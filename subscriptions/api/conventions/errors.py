@@ -31,7 +31,6 @@ from subscriptions.api.problems import problem_of
 from subscriptions.errors import Invalid
 from webhooks.kit.jsonata.evaluators import EvaluatorUnavailable
 from webhooks.kit.rest.errors import InvalidParameters, TooManyRequests
-from webhooks.kit.rest.fields.json_values import escaped
 from webhooks.kit.rest.limited_body import TooLarge
 from webhooks.kit.rest.rate_limit_headers import exhausted_header
 from webhooks.outgoing.errors import LimitReached
@@ -134,7 +133,7 @@ def problem_content(error: exceptions.APIException, *, in_body: bool) -> tuple[d
         body["errors"] = errors
         body["detail"] = "; ".join(f"{it['field']}: {it['detail']}".lstrip(": ") for it in errors)
     else:
-        body["detail"] = escaped(str(error.detail))
+        body["detail"] = _writable(str(error.detail))
     body.update(getattr(error, "members", {}))  # extension members (RFC 9457, section 3.2)
     headers = dict(_RETRY_HEADERS) if isinstance(error, Unavailable) else {}
     wait: float | None = getattr(error, "wait", None)
@@ -148,11 +147,16 @@ def problem_content(error: exceptions.APIException, *, in_body: bool) -> tuple[d
     return body, headers
 
 
+def _writable(text: str) -> str:
+    """Return a text with escapes in place of unpaired surrogates, which no JSON in UTF-8 can have."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def _field_errors(detail: Any, path: tuple[str | int, ...], in_body: bool) -> Iterator[dict[str, str]]:
     """Yield every leaf of REST framework's tree of errors with its path: field names, and positions in lists."""
     if isinstance(detail, dict):
         for name, inner in detail.items():
-            step = () if name == "non_field_errors" else (escaped(name) if isinstance(name, str) else name,)
+            step = () if name == "non_field_errors" else (_writable(name) if isinstance(name, str) else name,)
             yield from _field_errors(inner, (*path, *step), in_body)
     elif isinstance(detail, list):
         for position, inner in enumerate(detail):
@@ -163,7 +167,7 @@ def _field_errors(detail: Any, path: tuple[str | int, ...], in_body: bool) -> It
         inside = code if code.startswith("/") else ""
         found = {
             "field": ".".join(map(str, path)),
-            "detail": escaped(str(detail)),
+            "detail": _writable(str(detail)),
             "code": "mismatch" if inside else _code(code),
         }
         yield {**found, "pointer": _pointer(path) + inside} if in_body else found
