@@ -25,6 +25,7 @@ BEAT_SCHEDULE = {
             "delivery.dead_letter_slices": 2,
             "delivery.fold_usage": 10,
             "delivery.measure_backlog": 10,
+            "delivery.recover_old": 60,
             "delivery.roll_up_figures": 60,
             "delivery.publish_usage": 60,
             "delivery.count_deliveries": 60,

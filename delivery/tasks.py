@@ -18,7 +18,7 @@ from delivery.sql.figures.backlog import HAS_BACKLOG
 from delivery.sql.figures.delivery_hours import HAS_HOURS_TO_COUNT
 from delivery.sql.figures.roll_up import HAS_HOURS_TO_ROLL_UP
 from delivery.sql.figures.usage_hours import HAS_HOURS_TO_PUBLISH
-from delivery.sql.recovery import HAS_RECOVERIES
+from delivery.sql.recovery import HAS_OLD_CLAIMS, HAS_RECOVERIES
 from delivery.sql.results import HAS_PENDING_RESULTS
 from delivery.sql.schedules.delayed_events import HAS_DUE_EVENTS
 from delivery.sql.schedules.queues import HAS_DUE_SCHEDULES
@@ -35,6 +35,7 @@ PERIODIC_TASKS = [
     periodic_task("delivery.publish_schedules", due.run, BEAT_SCHEDULE, has_work=HAS_DUE_SCHEDULES),
     periodic_task("delivery.release_delayed", delayed.run, BEAT_SCHEDULE, has_work=HAS_DUE_EVENTS),
     periodic_task("delivery.recover", sweep.recover, BEAT_SCHEDULE, has_work=HAS_RECOVERIES),
+    periodic_task("delivery.recover_old", sweep.recover, BEAT_SCHEDULE, has_work=HAS_OLD_CLAIMS),
     periodic_task("delivery.replay_slices", replays.run_slices, BEAT_SCHEDULE, has_work=replays.HAS_RUNNING),
     periodic_task("delivery.broadcast_slices", broadcasts.run_slices, BEAT_SCHEDULE, has_work=broadcasts.HAS_RUNNING),
     periodic_task("delivery.dead_letter_slices", closing.run_slices, BEAT_SCHEDULE, has_work=closing.HAS_RUNNING),

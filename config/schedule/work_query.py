@@ -14,9 +14,9 @@ from webhooks.kit.process.availability import Availability
 
 
 class WorkQuery:
-    """Evaluate SQL expressions, many in one statement: all that were ever asked, so that it is always the same one.
+    """Evaluate SQL expressions, those that are asked, in a statement that has all that were ever asked.
 
-    The server keeps the plan of each statement.
+    So it is always the same one, whose plan the server keeps.
     """
 
     def __init__(self, connection: SideConnection = shared) -> None:
@@ -29,7 +29,9 @@ class WorkQuery:
         if not conditions:
             return []
         self._known |= dict.fromkeys(conditions)
-        row = self._try(f"SELECT {', '.join(self._known)}")
+        known = (each.replace("%", "%%") for each in self._known)
+        columns = (f"CASE WHEN (%(asked)s::bool[])[{place}] THEN {each} END" for place, each in enumerate(known, 1))
+        row = self._try(f"SELECT {', '.join(columns)}", {"asked": [each in conditions for each in self._known]})
         found = {} if row is None else dict(zip(self._known, row, strict=True))
         return [bool(found.get(each)) for each in conditions]
 

@@ -33,10 +33,16 @@ PENDING, SENDING, DEAD = Delivery.State.PENDING, Delivery.State.SENDING, Deliver
 UNKNOWN, CRASHED_WORKER = Failure.UNKNOWN, DeadLetter.Cause.CRASHED_WORKER
 
 # Reader: the schedule, for the recovery task. Indexes: delivery_claimed, lane_endpoint_inactive, lane_failing.
-HAS_RECOVERIES = f"""(EXISTS (SELECT FROM delivery_delivery WHERE state = '{SENDING}' AND claimed_until < now())
+# Every claim that was settled has left an entry of the index behind. While an old snapshot, as that of a backup, keeps
+# them, only those of the last minute are read again and again.
+HAS_RECOVERIES = f"""(EXISTS (SELECT FROM delivery_delivery WHERE state = '{SENDING}' AND claimed_until < now()
+                                                              AND claimed_until > now() - interval '1 minute')
                      OR EXISTS (SELECT FROM delivery_lane WHERE endpoint_inactive)
                      OR EXISTS (SELECT FROM delivery_lane
                                 WHERE failing_since IS NOT NULL OR wait_since IS NOT NULL))"""
+
+# Reader: the schedule, for what the recovery task was late for, such as after a stop of the platform. The same index.
+HAS_OLD_CLAIMS = f"EXISTS (SELECT FROM delivery_delivery WHERE state = '{SENDING}' AND claimed_until < now())"
 
 # Reader: the recovery task. Index: delivery_claimed.
 VOID_CLAIMS = f"""

@@ -11,12 +11,13 @@ from django.utils import timezone
 from delivery import notify
 from delivery.lifecycle import sweep
 from delivery.models import DeadLetter, Delivery, Event, Lane
-from delivery.sql.recovery import MAX_UNSETTLED_CLAIMS
+from delivery.sql.recovery import HAS_OLD_CLAIMS, HAS_RECOVERIES, MAX_UNSETTLED_CLAIMS
 from subscriptions.endpoints.endpoints import delete_endpoint
 from subscriptions.endpoints.state import pause, resume
 from subscriptions.models import Endpoint
 from tests.delivery.factories import make_delivery, make_event
-from tests.factories import make_endpoint, make_subscription
+from tests.factories import make_endpoint, make_subscription, make_tenant
+from webhooks.kit import sql
 from webhooks.wire.ids import new_id
 
 pytestmark = pytest.mark.django_db
@@ -35,6 +36,14 @@ def make_pending(endpoint: Endpoint, **changes: Any) -> Delivery:
     """Create a delivery that has been due for a minute."""
     fields: dict[str, Any] = {"next_attempt_at": timezone.now() - AGO, **changes}
     return make_delivery(make_event(endpoint.tenant), endpoint, **fields)
+
+
+@pytest.mark.parametrize(("ago", "found"), [(timedelta(seconds=5), True), (timedelta(minutes=5), False)])
+def test_claims_that_ran_out_long_ago_are_not_looked_for_each_second(ago: timedelta, found: bool) -> None:
+    make_pending(make_endpoint(make_tenant()), state="sending", token=new_id(), claimed_until=timezone.now() - ago)
+    assert sql.run(f"SELECT {HAS_RECOVERIES}, {HAS_OLD_CLAIMS}", {}) == [(found, True)]
+    assert sweep.recover() == 1
+    assert sql.run(f"SELECT {HAS_OLD_CLAIMS}", {}) == [(False,)]
 
 
 def lane_of(endpoint: Endpoint, **changes: Any) -> Lane:
