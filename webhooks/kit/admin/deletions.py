@@ -64,7 +64,8 @@ def _links(row: models.Model, links: Sequence[models.Model]) -> str:
     """Return the line for the links of a row: to how many rows, and to which."""
     ends = [it for it in type(links[0])._meta.concrete_fields if it.is_relation]
     other = next(it for it in ends if getattr(links[0], it.attname) != row.pk or it.related_model is not type(row))
-    names = [str(getattr(it, other.name)) for it in links[:MAX_NAMED]]
+    named = sorted(links, key=lambda it: getattr(it, other.attname))[:MAX_NAMED]
+    names = [str(getattr(it, other.name)) for it in named]
     more = f" and {len(links) - MAX_NAMED} more" if len(links) > MAX_NAMED else ""
     counted = _count(other.related_model, links)  # type: ignore[arg-type]
     return f"Link to {counted}, which {'stays' if len(links) == 1 else 'stay'}: {', '.join(names)}{more}"
