@@ -8,6 +8,7 @@ from django.test import Client
 from playwright.sync_api import Browser, Page
 
 from config.access.roles import make_roles
+from webhooks.kit.charts import viewer_zone
 
 
 def open_admin(browser: Browser, server: str, role: str, **window: Any) -> Page:
@@ -20,4 +21,9 @@ def open_admin(browser: Browser, server: str, role: str, **window: Any) -> Page:
     context = browser.new_context(**window)
     name = settings.SESSION_COOKIE_NAME
     context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": server}])
-    return context.new_page()
+    page = context.new_page()
+    zone = page.evaluate("encodeURIComponent(Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC')")
+    context.add_cookies(
+        [{"name": viewer_zone.COOKIE, "value": zone, "url": server}]
+    )  # without it the first page loads twice
+    return page
