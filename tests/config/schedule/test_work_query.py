@@ -47,7 +47,6 @@ def test_query_sends_one_statement_whatever_is_asked_and_the_server_keeps_its_pl
 
 
 def test_query_evaluates_only_what_is_asked(query: WorkQuery) -> None:
-    """What is asked once a minute may take longer than what is asked each second."""
     fails = "1 / (SELECT count(*) FROM generate_series(1, 0)) = 1"
     with capture_logs() as lines:
         assert query([fails]) == [False]
