@@ -95,7 +95,7 @@ class KafkaServer:
                 password=PASSWORD,
             )
         )
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        cluster = base64.urlsafe_b64encode(bytes(1) + uuid.uuid4().bytes[1:]).decode().rstrip("=")  # begins with no "-"
         scram = f"SCRAM-SHA-256=[name={USER},password={PASSWORD}]"
         format_log = ["format", "-t", cluster, "-c", str(self._properties), "--add-scram", scram]
         subprocess.run(self._java("kafka.tools.StorageTool", *format_log), check=True, capture_output=True)
