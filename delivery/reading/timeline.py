@@ -83,7 +83,7 @@ class TimelineEntry:
     share: int = 0
     response: str = ""
     quoted: str = ""
-    """What may quote the payload, as the response may: the error of a transformer."""
+    """The error of a transformer, which may quote the payload; hidden as payloads are."""
 
     @property
     def tone(self) -> str:
