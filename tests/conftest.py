@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.core.management.commands import flush
+from django.db.backends.postgresql.creation import DatabaseCreation
 from django.test import Client
 from hypothesis import settings
 from whitenoise.middleware import WhiteNoiseMiddleware
@@ -26,6 +27,7 @@ from tests.api.checked_responses import checked_request
 from tests.clients.tools import absence
 from tests.clock import time_of_test
 from tests.dns_server import DnsServer, dns_server
+from tests.forced_drop import drop_by_force
 from tests.static_files import add_files_once
 from tests.threads import ClosingThreads, SynchronousWriters
 from tests.written_tables import delete_written
@@ -40,6 +42,7 @@ logging.raiseExceptions = False  # a notifier's thread may log when the stream c
 Client.request = checked_request  # type: ignore[method-assign]  # responses are checked against the OpenAPI document
 WhiteNoiseMiddleware.add_files_from_finders = add_files_once
 flush.Command.handle = delete_written  # type: ignore[method-assign]  # tables of a test that commits
+DatabaseCreation._destroy_test_db = drop_by_force
 threads.ThreadPoolExecutor = ClosingThreads  # those of the process outlive a test, and their connections must not
 settings.register_profile("waypost", deadline=None)
 settings.load_profile("waypost")
