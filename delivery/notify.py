@@ -7,11 +7,12 @@ second from each process, starts a drain where none is running; beat sends the s
 is lost therefore costs a second, not an event; a mark that is lost is found by the sweep.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from uuid import UUID
 
-from django.db import Error
+from django.db import Error, connection
 
+from delivery.lanes.known_lanes import known_lanes
 from delivery.sql.due import CHANNEL, MISSED, OWNER_CHANNEL, mark_lanes_due, mark_lanes_due_late, notify_stopped
 from delivery.sql.lanes import LOCK_LISTENING
 from webhooks.kit.notify import DATABASE, Listener, TaskNotifier, wakeup_failed
@@ -28,7 +29,7 @@ schedule_starter = TaskNotifier("delivery.publish_schedules", "default", pause=0
 def notify_drains(endpoint_ids: Iterable[UUID]) -> None:
     """Mark the lanes of these endpoints due and notify the drains, after the commit. Never raises."""
     try:
-        mark_lanes_due(list(endpoint_ids))
+        _mark(mark_lanes_due, endpoint_ids)
         DATABASE.on_success()
     except Error as error:
         wakeup_failed(DATABASE, error)
@@ -41,9 +42,17 @@ def mark_late(endpoint_ids: Iterable[UUID]) -> None:
     Never raises.
     """
     try:
-        mark_lanes_due_late(list(endpoint_ids))
+        _mark(mark_lanes_due_late, endpoint_ids)
     except Error as error:
         wakeup_failed(DATABASE, error)
+
+
+def _mark(mark: Callable[..., None], endpoint_ids: Iterable[UUID]) -> None:
+    endpoints = list(endpoint_ids)
+    missing = known_lanes.missing_of(endpoints)
+    mark(endpoints, without_lane=missing)
+    if missing and not connection.in_atomic_block:  # the lanes are committed
+        known_lanes.add(missing)
 
 
 def notify_drains_of_stopped(endpoint_ids: Iterable[UUID]) -> None:
@@ -62,7 +71,7 @@ def notify_drains_of_stopped(endpoint_ids: Iterable[UUID]) -> None:
 def notify_consumers(endpoint_ids: Iterable[UUID]) -> None:
     """Notify the consumers that wait for messages of these endpoints, after the commit. Never raises."""
     try:
-        mark_lanes_due(list(endpoint_ids))
+        _mark(mark_lanes_due, endpoint_ids)
     except Error as error:
         wakeup_failed(DATABASE, error)
 

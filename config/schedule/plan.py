@@ -1,10 +1,11 @@
 """Decide which periodic tasks to send: those that have work.
 
 Every TICK seconds one statement evaluates the conditions of the tasks whose period is over (``has_work``, see
-``webhooks.kit.periodic_task``); each is a look into a small index. So an idle platform sends few messages, which would
-wake several processes each. A task without a condition is sent after each period. At the start the
-period of every task is over: work left from before is found at once. Of those without a condition one is sent at a
-time, so that one process of a worker runs them all.
+``webhooks.kit.periodic_task``); each is a look into a small index. One that does not hold is evaluated again after
+another period. So an idle platform sends few messages, which would wake several processes each. A task without a
+condition is sent after each period. At the start the period of every task is over: work left from before is found at
+once. So it is when nothing was evaluated for GAP seconds, because the database was away or this process was stopped. Of
+the tasks without a condition one is sent at a time, so that one process of a worker runs them all.
 
 Every queue gets a message after KEEP_ALIVE seconds at the latest, by which its workers know that their connection to
 the broker works (``config.ops.worker_watchdog``). Every task is sent SAFETY seconds after the end of its period, those
@@ -13,7 +14,8 @@ of that moment one after the other: a wrong condition delays work, and loses non
 Two schedules send twice, which does no harm.
 """
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Mapping
 
 from django.apps import apps
 from django.utils.module_loading import import_string, module_has_submodule
@@ -22,7 +24,10 @@ from webhooks.kit.periodic_task import PeriodicTask
 
 TICK = 1.0  # seconds between two looks for work
 KEEP_ALIVE = 10.0  # seconds until a queue gets a message, whether there is work or not
+GAP = 5.0  # seconds without a look for work, after which all conditions are evaluated
 SAFETY = 60.0  # seconds behind its period until a task is sent at its turn, whatever its condition says
+
+FindWork = Callable[[list[str]], list[bool] | None]  # whether each condition holds; None: the database is away
 
 
 def periodic_tasks() -> list[PeriodicTask]:
@@ -38,19 +43,36 @@ class Schedule:
         self._tasks = list(tasks)
         self._sent_at = {task.name: started_at - task.every for task in self._tasks}
         self._queue_sent_at = {task.queue: started_at for task in self._tasks}
+        self._asked_at: dict[str, float] = {}  # when the condition of a task was evaluated last
+        self._looked_at = started_at
 
-    def due(self, now: float, find_work: Callable[[list[str]], list[bool]]) -> list[PeriodicTask]:
+    def due(self, now: float, find_work: FindWork) -> list[PeriodicTask]:
         """Return the tasks to send now. ``find_work`` evaluates conditions, those of tasks whose period is over."""
-        ended = [task for task in self._tasks if now - self._sent_at[task.name] >= task.every - TICK / 10]
-        asked = [task for task in ended if task.has_work]
-        found = dict(zip((task.name for task in asked), find_work([task.has_work for task in asked]), strict=True))
-        due = [task for task in asked if found[task.name]]
-        others = [task for task in ended if not task.has_work or (self._is_late(task, now) and not found[task.name])]
+        ended = [task for task in self._tasks if self._is_over(task, self._sent_at, now)]
+        found = self._look(ended, now, find_work)
+        due = [task for task in ended if task.name in found]
+        others = [task for task in ended if not task.has_work or (self._is_late(task, now) and task.name not in found)]
         due += sorted(others, key=lambda it: self._sent_at[it.name])[:1]
         due += [task for task in self._keep_alive(now) if task not in due]
         for task in due:
             self._sent_at[task.name] = self._queue_sent_at[task.queue] = now
         return due
+
+    def _look(self, ended: Iterable[PeriodicTask], now: float, find_work: FindWork) -> set[str]:
+        """Return the names of those of these tasks that have work, as far as it is time to look for it."""
+        if now - self._looked_at > GAP:
+            self._asked_at.clear()
+        asked = [task for task in ended if task.has_work and self._is_over(task, self._asked_at, now)]
+        holding = find_work([task.has_work for task in asked])
+        if holding is None:
+            return set()
+        self._looked_at = now
+        self._asked_at |= dict.fromkeys((task.name for task in asked), now)
+        return {task.name for task, holds in zip(asked, holding, strict=True) if holds}
+
+    def _is_over(self, task: PeriodicTask, since: Mapping[str, float], now: float) -> bool:
+        """Return whether the period of a task is over, which began at this time (missing: long ago)."""
+        return now - since.get(task.name, -math.inf) >= task.every - TICK / 10
 
     def _is_late(self, task: PeriodicTask, now: float) -> bool:
         return now - self._sent_at[task.name] >= task.every + SAFETY

@@ -1,6 +1,6 @@
 """Evaluate the conditions of periodic tasks, without blocking the process for long (``config.ops.side_connection``).
 
-Failure: while the database is away no condition holds; there is one line in the log then, and one when it is back.
+Failure: while the database is away no condition is known; there is one line in the log then, and one when it is back.
 """
 
 from typing import Any
@@ -24,16 +24,18 @@ class WorkQuery:
         self._connection = connection
         self._database = Availability("database")
 
-    def __call__(self, conditions: list[str]) -> list[bool]:
-        """Return whether each of these SQL expressions is true; False for all while the database is away."""
+    def __call__(self, conditions: list[str]) -> list[bool] | None:
+        """Return whether each of these SQL expressions is true; None while the database is away."""
         if not conditions:
             return []
         self._known |= dict.fromkeys(conditions)
         known = (each.replace("%", "%%") for each in self._known)
         columns = (f"CASE WHEN (%(asked)s::bool[])[{place}] THEN {each} END" for place, each in enumerate(known, 1))
         row = self._try(f"SELECT {', '.join(columns)}", {"asked": [each in conditions for each in self._known]})
-        found = {} if row is None else dict(zip(self._known, row, strict=True))
-        return [bool(found.get(each)) for each in conditions]
+        if row is None:
+            return None
+        found = dict(zip(self._known, row, strict=True))
+        return [bool(found[each]) for each in conditions]
 
     def write_heartbeat(self, heart: Heart) -> None:
         """Write that the schedule is alive, if that is due."""

@@ -122,6 +122,8 @@ class Lane(models.Model):
             models.Index(fields=["due_at"], name="lane_due", condition=Q(due_at__isnull=False)),  # reader: lease_lanes
             # reader: lease_lanes, walked from one tenant to the next
             models.Index(fields=["tenant", "due_at"], name="lane_due_by_tenant", condition=Q(due_at__isnull=False)),
+            # reader: mark_lanes_due
+            models.Index(fields=["endpoint"], name="lane_free", condition=Q(owner__isnull=True)),
             # readers: resume_lanes, end_expired
             models.Index(fields=["endpoint"], name="lane_endpoint_inactive", condition=Q(endpoint_inactive=True)),
             # reader: end_expired

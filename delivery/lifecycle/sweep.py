@@ -1,12 +1,13 @@
 """Repair what a crash, a lost notification or a late commit left behind, from the tables alone.
 
-``recover`` runs every few seconds: claims of drains and consumers that ran out, lanes whose endpoint has changed.
+``recover_recent`` runs every few seconds: claims of drains and consumers that ran out in the last minute, lanes whose
+endpoint has changed. ``recover`` does the same for all claims, once a minute.
 ``sweep`` runs every minute: lanes that have pending deliveries and are not due, or wait although their endpoint was
 deleted, deliveries below their lane's low-water mark, deliveries that nothing took for too long, endpoints that reject
 most deliveries, endpoints whose time is over.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 from django.db import transaction
@@ -23,21 +24,32 @@ from delivery.reading import platform_load
 from delivery.sending import attempt_stats
 from delivery.sending.attempt_stats import AttemptStats
 from delivery.sql.due import create_missing_lanes, end_waits, recheck_due, resume_lanes, retry_changed_endpoints
-from delivery.sql.recovery import bring_pauses_forward, raise_to_low_water_mark
+from delivery.sql.recovery import (
+    EVER,
+    MAX_VOIDED,
+    RecoveredClaim,
+    bring_pauses_forward,
+    raise_to_low_water_mark,
+)
 from delivery.transports.outcome import Failure, Outcome
 
+RECENT = 60.0  # seconds since a claim ran out, within which it is looked for every few seconds
 EXPIRES_AFTER = 7 * 86_400  # seconds a delivery waits for a paused or disabled endpoint
 
 
-def recover() -> int:
-    """Void expired claims, and resume lanes; return the claims of drains.
+def recover_recent() -> int:
+    """Recover as ``recover`` does, but only claims that ran out in the last minute: what is searched is short."""
+    return recover(RECENT)
+
+
+def recover(within: float = EVER) -> int:
+    """Void claims that ran out in so many seconds until now, and resume lanes; return the claims of drains.
 
     Lanes whose endpoint is active again or has a new URL, or whose pause was set by a clock that went back since.
     """
-    with transaction.atomic():
-        recovered = recover_claims()
-        _count_attempts([it.endpoint_id for it in recovered])
-    settle_lapsed()
+    recovered = list(_recover_claims(within))
+    while settle_lapsed(within=within) == MAX_VOIDED:
+        pass
     resumed = resume_lanes() + retry_changed_endpoints() + bring_pauses_forward(LONGEST_PAUSE)
     dead = sum(it.state == Delivery.State.DEAD for it in recovered)
     telemetry.claims_recovered(len(recovered), dead=dead)
@@ -46,6 +58,16 @@ def recover() -> int:
     elif resumed:
         notify.notify_drains(())
     return len(recovered)
+
+
+def _recover_claims(within: float) -> Iterator[RecoveredClaim]:
+    is_last = False
+    while not is_last:
+        with transaction.atomic():
+            recovered = recover_claims(within)
+            _count_attempts([it.endpoint_id for it in recovered])
+        is_last = len(recovered) < MAX_VOIDED
+        yield from recovered
 
 
 def _count_attempts(endpoints: Sequence[UUID]) -> None:

@@ -27,7 +27,7 @@ from delivery.sql.dead_letters import (
     end_pending,
     insert_dead_letters,
 )
-from delivery.sql.recovery import RecoveredClaim, void_claims
+from delivery.sql.recovery import EVER, RecoveredClaim, void_claims
 from subscriptions.models import Endpoint
 from subscriptions.routing.type_names import OPERATIONAL, matching_names
 from webhooks.wire.ids import public
@@ -64,9 +64,12 @@ def dead_letter_expired(seconds: float) -> int:
     return _publish(expired)
 
 
-def recover_claims() -> list[RecoveredClaim]:
-    """Void claims that ran out, and dead-letter deliveries that have crashed their worker. Call in a transaction."""
-    recovered = void_claims()
+def recover_claims(within: float = EVER) -> list[RecoveredClaim]:
+    """Void claims that ran out, and dead-letter deliveries that have crashed their worker (see ``void_claims``).
+
+    Call in a transaction.
+    """
+    recovered = void_claims(within)
     dead = [it.id for it in recovered if it.state == Delivery.State.DEAD]
     _count([DeadLetter.Cause.CRASHED_WORKER] * len(dead))
     _publish(dead)

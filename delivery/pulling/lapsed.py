@@ -11,15 +11,17 @@ from django.db import transaction
 from delivery.notify import notify_consumers
 from delivery.pulling.settling import PulledAttempt, not_acknowledged, settle
 from delivery.sql.pulled.handed_out import find_lapsed
+from delivery.sql.recovery import EVER
 
 
-def settle_lapsed(endpoint_id: UUID | None = None) -> int:
-    """Settle up to 1,000 messages that were not acknowledged in time, of one endpoint or (None) of all.
+def settle_lapsed(endpoint_id: UUID | None = None, *, within: float = EVER) -> int:
+    """Settle up to MAX_VOIDED messages that were not acknowledged in time, of one endpoint or (None) of all.
 
-    Return how many. Those whose retry plan is not used up are handed out again.
+    ``within``: only those whose time ended in so many seconds until now. Return how many. Those whose retry plan is not
+    used up are handed out again.
     """
     with transaction.atomic():
-        found = find_lapsed(endpoint_id)
+        found = find_lapsed(endpoint_id, within=within)
         attempts = [
             PulledAttempt(
                 it.id,

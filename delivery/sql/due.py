@@ -41,7 +41,8 @@ INSERT_LANES = f"""
      WHERE (SELECT l.endpoint_id FROM delivery_lane l WHERE l.endpoint_id = e.id) IS NULL
 """
 
-# Reader: notify, after every commit that creates due deliveries. Index: the primary key.
+# Reader: notify, after every commit that creates due deliveries. Indexes: lane_free; for lanes that may not exist the
+# primary key, in which each renewal of a lease has left an entry that an old snapshot keeps.
 MARK_LANES_DUE = f"""
 WITH late AS (
     SELECT endpoint_id FROM delivery_lane
@@ -54,7 +55,7 @@ WITH late AS (
     RETURNING l.endpoint_id
 ), created AS (
     {INSERT_LANES}
-       AND id = ANY(%(endpoints)s::uuid[])
+       AND id = ANY(%(without_lane)s::uuid[])
         ON CONFLICT DO NOTHING
     RETURNING endpoint_id
 )
@@ -111,18 +112,23 @@ def notify_lane_available() -> None:
     run(NOTIFY_LANE_AVAILABLE, {})
 
 
-def mark_lanes_due(endpoint_ids: Sequence[UUID]) -> None:
+def mark_lanes_due(endpoint_ids: Sequence[UUID], *, without_lane: Sequence[UUID] | None = None) -> None:
     """Make the lanes of these endpoints due, creating those that do not exist, and notify the drains.
 
-    A leased lane is left alone: its owner is notified. The payload says whether a lane can be leased now, and which
-    lanes were marked.
+    ``without_lane``: those that may have none (None: all). A leased lane is left alone: its owner is notified. The
+    payload says whether a lane can be leased now, and which lanes were marked.
     """
-    run(MARK_LANES_DUE, {"endpoints": list(endpoint_ids)})
+    _mark(MARK_LANES_DUE, endpoint_ids, without_lane)
 
 
-def mark_lanes_due_late(endpoint_ids: Sequence[UUID]) -> None:
+def mark_lanes_due_late(endpoint_ids: Sequence[UUID], *, without_lane: Sequence[UUID] | None = None) -> None:
     """Do the same for endpoints whose drains the commit has notified: notify only if a lane has no owner any more."""
-    run(MARK_LANES_DUE_LATE, {"endpoints": list(endpoint_ids)})
+    _mark(MARK_LANES_DUE_LATE, endpoint_ids, without_lane)
+
+
+def _mark(statement: str, endpoint_ids: Sequence[UUID], without_lane: Sequence[UUID] | None) -> None:
+    endpoints = list(endpoint_ids)
+    run(statement, {"endpoints": endpoints, "without_lane": endpoints if without_lane is None else list(without_lane)})
 
 
 # Readers: a drain that has released lanes (RECHECK_THESE), the sweep (RECHECK_ALL).

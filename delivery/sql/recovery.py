@@ -29,19 +29,21 @@ TOO_MANY_REQUESTS = 429  # no outage: the endpoint asked for a pause
 IS_OF_OUTAGE = "(last_status IS NULL OR last_status NOT BETWEEN 300 AND 499 OR last_status = 408)"
 LONGEST_CLAIM = 60.0  # seconds: no claim lasts longer, so that one with a later end was made before the clock went back
 MAX_UNSETTLED_CLAIMS = 5  # in a row; then the delivery is taken to crash its worker, and is dead-lettered
+MAX_VOIDED = 1_000  # claims that one statement voids
+EVER = 10 * 366 * 86_400.0  # seconds: longer ago than any claim
 PENDING, SENDING, DEAD = Delivery.State.PENDING, Delivery.State.SENDING, Delivery.State.DEAD
 UNKNOWN, CRASHED_WORKER = Failure.UNKNOWN, DeadLetter.Cause.CRASHED_WORKER
 
 # Reader: the schedule, for the recovery task. Indexes: delivery_claimed, lane_endpoint_inactive, lane_failing.
 # Every claim that was settled has left an entry of the index behind. While an old snapshot, as that of a backup, keeps
-# them, only those of the last minute are read again and again.
+# them, only those of the last seconds are read again and again.
 HAS_RECOVERIES = f"""(EXISTS (SELECT FROM delivery_delivery WHERE state = '{SENDING}' AND claimed_until < now()
-                                                              AND claimed_until > now() - interval '1 minute')
+                                                              AND claimed_until > now() - interval '10 seconds')
                      OR EXISTS (SELECT FROM delivery_lane WHERE endpoint_inactive)
                      OR EXISTS (SELECT FROM delivery_lane
                                 WHERE failing_since IS NOT NULL OR wait_since IS NOT NULL))"""
 
-# Reader: the schedule, for what the recovery task was late for, such as after a stop of the platform. The same index.
+# Reader: the schedule, once a minute and after a stop: for what the recovery task was late for. The same index.
 HAS_OLD_CLAIMS = f"EXISTS (SELECT FROM delivery_delivery WHERE state = '{SENDING}' AND claimed_until < now())"
 
 # Reader: the recovery task. Index: delivery_claimed.
@@ -50,7 +52,8 @@ WITH void AS (
     SELECT d.id, d.claimed_until, e.timeout_ms FROM delivery_delivery d
       JOIN subscriptions_endpoint e ON e.id = ANY(ARRAY[d.endpoint_id])
      WHERE d.state = '{SENDING}' AND d.claimed_until < now() AND d.consumer IS NULL
-     LIMIT 1000 FOR UPDATE OF d SKIP LOCKED
+       AND d.claimed_until > now() - make_interval(secs => %(within)s)
+     LIMIT {MAX_VOIDED} FOR UPDATE OF d SKIP LOCKED
 ), freed AS (
     UPDATE delivery_delivery d
        SET state = CASE WHEN claims >= {MAX_UNSETTLED_CLAIMS} THEN '{DEAD}' ELSE '{PENDING}' END,
@@ -77,12 +80,13 @@ class RecoveredClaim(NamedTuple):
     state: str
 
 
-def void_claims() -> list[RecoveredClaim]:
-    """Void up to 1,000 claims of drains that ran out, and record an attempt with an unknown result for each.
+def void_claims(within: float = EVER) -> list[RecoveredClaim]:
+    """Void up to MAX_VOIDED claims of drains that ran out, and record an attempt with an unknown result for each.
 
-    Those of consumers are in ``delivery.pulling.lapsed``. Call in a transaction.
+    ``within``: only those that ran out in so many seconds until now. Those of consumers are in
+    ``delivery.pulling.lapsed``. Call in a transaction.
     """
-    rows = run(VOID_CLAIMS, {})
+    rows = run(VOID_CLAIMS, {"within": within})
     if rows:
         record_attempts(
             AttemptRow(new_id(), delivery_id, number, started_at, 0, None, UNKNOWN, None)

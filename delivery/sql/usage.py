@@ -10,7 +10,8 @@ from delivery.sql.figures.counts import ADD_TO_FIGURES
 from webhooks.kit.rows import is_type_prefix
 from webhooks.kit.sql import run
 
-HAS_INCREMENTS = "EXISTS (SELECT FROM delivery_usageincrement)"  # reader: the schedule
+# Reader: the schedule. Index: the primary key, from its end: those that are deleted come first.
+HAS_INCREMENTS = "(SELECT max(id) IS NOT NULL FROM delivery_usageincrement)"
 
 # Reader: the usage task. Indexes: the primary key of increments, the unique keys of totals and of figures.
 FOLD_USAGE = f"""

@@ -45,7 +45,7 @@ def periodic_task(
     """Register ``run`` as the Celery task ``name``, and return its place in the schedule, which has to contain it.
 
     The result of ``run`` is discarded. Runs may overlap if one takes longer than its period, so ``run`` has to claim
-    its work in the database. ``has_work`` is evaluated every second, without parameters: it has to be an index lookup.
+    its work in the database. ``has_work`` is evaluated once a period, without parameters: it has to be an index lookup.
     ``is_operation``: the audit names the task in the entries of what it changes; not for tasks of the hot paths.
     """
 

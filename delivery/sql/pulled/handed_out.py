@@ -10,6 +10,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from delivery.models import Delivery
+from delivery.sql.recovery import EVER, MAX_VOIDED
 from webhooks.kit.sql import run
 
 PENDING, SENDING = Delivery.State.PENDING, Delivery.State.SENDING
@@ -101,7 +102,8 @@ FIND_ALL_LAPSED = f"""
 WITH lapsed AS (
     SELECT id, endpoint_id, token, attempts, step FROM delivery_delivery
      WHERE state = '{SENDING}' AND claimed_until < now() AND consumer IS NOT NULL
-     ORDER BY claimed_until LIMIT 1000 FOR UPDATE SKIP LOCKED
+       AND claimed_until > now() - make_interval(secs => %(within)s)
+     ORDER BY claimed_until LIMIT {MAX_VOIDED} FOR UPDATE SKIP LOCKED
 )
 SELECT lapsed.id, lapsed.endpoint_id, lapsed.token, lapsed.attempts, lapsed.step, e.retry_plan, clock_timestamp()
   FROM lapsed JOIN subscriptions_endpoint e ON e.id = ANY(ARRAY[lapsed.endpoint_id])
@@ -113,14 +115,13 @@ FIND_LAPSED_OF_ENDPOINT = FIND_ALL_LAPSED.replace(
 )
 
 
-def find_lapsed(endpoint_id: UUID | None = None) -> list[LapsedClaim]:
-    """Return up to 1,000 claims of consumers that have lapsed, locked, of one endpoint or (None) of all.
+def find_lapsed(endpoint_id: UUID | None = None, *, within: float = EVER) -> list[LapsedClaim]:
+    """Return up to MAX_VOIDED claims of consumers that have lapsed, locked, of one endpoint or (None) of all.
 
-    Call in a transaction.
+    ``within``: only those that lapsed in so many seconds until now. Call in a transaction.
     """
-    if endpoint_id is None:
-        return [LapsedClaim(*row) for row in run(FIND_ALL_LAPSED, {})]
-    return [LapsedClaim(*row) for row in run(FIND_LAPSED_OF_ENDPOINT, {"endpoint": endpoint_id})]
+    statement = FIND_ALL_LAPSED if endpoint_id is None else FIND_LAPSED_OF_ENDPOINT
+    return [LapsedClaim(*row) for row in run(statement, {"endpoint": endpoint_id, "within": within})]
 
 
 # Reader: pulling. Index: the primary key.

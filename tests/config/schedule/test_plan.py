@@ -3,7 +3,7 @@
 import pytest
 from django.db import connection
 
-from config.schedule.plan import KEEP_ALIVE, SAFETY, Schedule, periodic_tasks
+from config.schedule.plan import GAP, KEEP_ALIVE, SAFETY, Schedule, periodic_tasks
 from delivery.alerts.evaluate import HAS_DUE_RULES
 from delivery.sql.due import HAS_DRAIN_WORK, become_resident, end_residence
 from delivery.sql.figures.delivery_hours import HAS_HOURS_TO_COUNT
@@ -21,10 +21,11 @@ class Work:
     def __init__(self, *holding: str) -> None:
         self.holding = set(holding)
         self.asked: list[str] = []
+        self.is_away = False
 
-    def __call__(self, conditions: list[str]) -> list[bool]:
+    def __call__(self, conditions: list[str]) -> list[bool] | None:
         self.asked = conditions
-        return [condition in self.holding for condition in conditions]
+        return None if self.is_away else [condition in self.holding for condition in conditions]
 
 
 def names(due: list[PeriodicTask]) -> list[str]:
@@ -37,6 +38,33 @@ def test_due_skips_tasks_without_work_and_asks_again_at_each_tick() -> None:
     assert work.asked == ["often has work"]
     work.holding.add("often has work")
     assert names(schedule.due(2.0, work)) == ["often"]
+
+
+def test_due_asks_for_a_task_without_work_once_in_its_period() -> None:
+    schedule, work, asked = Schedule([RARE, OFTEN], 0.0), Work(), []
+    for second in range(31):
+        schedule.due(float(second), work)
+        asked += [second] * ("rare has work" in work.asked)
+    assert asked == [0, 10, 20, 30]
+
+
+def test_due_asks_for_everything_after_a_gap() -> None:
+    schedule, work = Schedule([RARE], 0.0), Work()
+    schedule.due(0.0, work)
+    schedule.due(2.0, work)
+    assert work.asked == []
+    schedule.due(2.0 + GAP + 0.1, work)
+    assert work.asked == ["rare has work"]
+
+
+def test_due_asks_for_everything_when_the_database_is_back() -> None:
+    schedule, work = Schedule([RARE, OFTEN], 0.0), Work("often has work")
+    schedule.due(0.0, work)
+    work.is_away = True
+    assert [schedule.due(float(second), work) for second in range(1, 7)] == [[]] * 6
+    work.is_away = False
+    assert names(schedule.due(7.0, work)) == ["often"]
+    assert work.asked == ["rare has work", "often has work"]
 
 
 def test_due_sends_a_task_with_work_once_in_its_period() -> None:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from delivery import notify
 from delivery.lifecycle import sweep
 from delivery.models import DeadLetter, Delivery, Event, Lane
+from delivery.sql import recovery
 from delivery.sql.recovery import HAS_OLD_CLAIMS, HAS_RECOVERIES, MAX_UNSETTLED_CLAIMS
 from subscriptions.endpoints.endpoints import delete_endpoint
 from subscriptions.endpoints.state import pause, resume
@@ -38,12 +39,32 @@ def make_pending(endpoint: Endpoint, **changes: Any) -> Delivery:
     return make_delivery(make_event(endpoint.tenant), endpoint, **fields)
 
 
-@pytest.mark.parametrize(("ago", "found"), [(timedelta(seconds=5), True), (timedelta(minutes=5), False)])
+@pytest.mark.parametrize(("ago", "found"), [(timedelta(seconds=5), True), (timedelta(seconds=15), False)])
 def test_claims_that_ran_out_long_ago_are_not_looked_for_each_second(ago: timedelta, found: bool) -> None:
     make_pending(make_endpoint(make_tenant()), state="sending", token=new_id(), claimed_until=timezone.now() - ago)
     assert sql.run(f"SELECT {HAS_RECOVERIES}, {HAS_OLD_CLAIMS}", {}) == [(found, True)]
     assert sweep.recover() == 1
     assert sql.run(f"SELECT {HAS_OLD_CLAIMS}", {}) == [(False,)]
+
+
+def test_recovery_every_few_seconds_voids_only_claims_that_ran_out_lately() -> None:
+    claimed(make_endpoint(), until=timedelta(seconds=-5 - sweep.RECENT))
+    lately = claimed(make_endpoint(), until=timedelta(seconds=-5))
+    assert sweep.recover_recent() == 1
+    lately.refresh_from_db()
+    assert lately.state == "pending"
+    assert sweep.recover() == 1
+
+
+def test_recovery_voids_all_claims_that_ran_out_however_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        recovery, "VOID_CLAIMS", recovery.VOID_CLAIMS.replace(f"LIMIT {recovery.MAX_VOIDED}", "LIMIT 2")
+    )
+    monkeypatch.setattr(sweep, "MAX_VOIDED", 2)
+    endpoint = make_endpoint()
+    for _ in range(5):
+        claimed(endpoint)
+    assert sweep.recover() == 5
 
 
 def lane_of(endpoint: Endpoint, **changes: Any) -> Lane:

@@ -14,7 +14,9 @@ from django.conf import settings
 from django.db import connection
 
 import delivery.sql
+from delivery.sql.due import MARK_LANES_DUE
 from webhooks.kit import sql
+from webhooks.wire.ids import new_id
 
 TABLES = {  # those that grow, and what finds one row of them
     "delivery_delivery": r"\(id = ",
@@ -106,6 +108,15 @@ def test_no_statement_compares_many_rows_with_all_others(name: str) -> None:
         (explained,) = cursor.fetchone()
         cursor.execute("DEALLOCATE planned")
     assert list(products((json.loads(explained) if isinstance(explained, str) else explained)[0]["Plan"])) == []
+
+
+def test_lanes_are_marked_by_an_index_of_those_without_owner() -> None:
+    """Other indexes have an entry for each renewal of a lease, which an old snapshot keeps."""
+    marks = MARK_LANES_DUE.partition("), marked AS")[0].removeprefix("\nWITH late AS (")
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {marks}", {"endpoints": [new_id()]})
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "lane_free" in plan
 
 
 def test_rows_that_are_chosen_by_a_limit_are_looked_up_and_not_joined() -> None:
