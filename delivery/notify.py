@@ -7,16 +7,17 @@ second from each process, starts a drain where none is running; beat sends the s
 is lost therefore costs a second, not an event; a mark that is lost is found by the sweep.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from uuid import UUID
 
 from django.db import Error, connection
 
-from delivery.lanes.known_lanes import known_lanes
 from delivery.sql.due import CHANNEL, MISSED, OWNER_CHANNEL, mark_lanes_due, mark_lanes_due_late, notify_stopped
 from delivery.sql.lanes import LOCK_LISTENING
 from webhooks.kit.notify import DATABASE, Listener, TaskNotifier, wakeup_failed
 from webhooks.kit.sql import INDEX_PLANS
+
+MAX_KNOWN_LANES = 50_000  # endpoints of which a process remembers that they have a lane: about 8 MB
 
 drain_starter = TaskNotifier("delivery.deliver_due", "delivery", pause=1.0, expires=1.0)
 replay_starter = TaskNotifier("delivery.replay_slices", "default", pause=1.0, expires=1.0)
@@ -24,6 +25,31 @@ fan_out_starter = TaskNotifier("delivery.fan_out", "default", pause=0.25, expire
 result_starter = TaskNotifier("delivery.publish_results", "default", pause=0.25, expires=1.0)
 share_starter = TaskNotifier("delivery.share_events", "default", pause=0.25, expires=1.0)
 schedule_starter = TaskNotifier("delivery.publish_schedules", "default", pause=0.25, expires=1.0)
+
+
+class KnownLanes:
+    """Endpoints that have a lane, as far as this process knows: up to ``most``. Only with its endpoint a lane is deleted.
+
+    To mark a lane that is known no statement looks it up by its key, where each renewal of its lease has left an old
+    version. One that a crash of the server loses is created again by the sweep.
+    """
+
+    def __init__(self, most: int = MAX_KNOWN_LANES) -> None:
+        self._endpoints: set[UUID] = set()
+        self._most = most
+
+    def missing_of(self, endpoint_ids: Sequence[UUID]) -> list[UUID]:
+        """Return those of these endpoints of which no lane is known."""
+        return [it for it in endpoint_ids if it not in self._endpoints]
+
+    def add(self, endpoint_ids: Sequence[UUID]) -> None:
+        """Remember that these endpoints have lanes. Call it after their commit."""
+        if len(self._endpoints) + len(endpoint_ids) > self._most:
+            self._endpoints.clear()
+        self._endpoints.update(endpoint_ids[: self._most])
+
+
+known_lanes = KnownLanes()
 
 
 def notify_drains(endpoint_ids: Iterable[UUID]) -> None:

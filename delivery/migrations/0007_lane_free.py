@@ -1,16 +1,16 @@
-
+from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    atomic = False
 
     dependencies = [
         ('delivery', '0006_archive_status'),
-        ('subscriptions', '0003_apikey_role'),
     ]
 
     operations = [
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name='lane',
             index=models.Index(condition=models.Q(('owner__isnull', True)), fields=['endpoint'], name='lane_free'),
         ),

@@ -4,8 +4,8 @@ import pytest
 from django.db import transaction
 
 from delivery import notify
-from delivery.lanes.known_lanes import KnownLanes
 from delivery.models import Lane
+from delivery.notify import KnownLanes
 from tests.factories import make_endpoint
 from webhooks.wire.ids import new_id
 
