@@ -28,10 +28,10 @@ schedule_starter = TaskNotifier("delivery.publish_schedules", "default", pause=0
 
 
 class KnownLanes:
-    """Endpoints that have a lane, as far as this process knows: up to ``most``. Only with its endpoint a lane is deleted.
+    """Endpoints that have a lane, as far as this process knows: up to ``most``.
 
-    To mark a lane that is known no statement looks it up by its key, where each renewal of its lease has left an old
-    version. One that a crash of the server loses is created again by the sweep.
+    A known lane is marked without a look by its key, where each renewal of its lease has left an old version. A lane is
+    deleted with its endpoint only; one that a crash of the server loses is created again by the sweep.
     """
 
     def __init__(self, most: int = MAX_KNOWN_LANES) -> None:
