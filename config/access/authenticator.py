@@ -1,7 +1,7 @@
 """Check the codes of a second factor, and hold authenticators (TOTP, RFC 6238) with their keys encrypted.
 
 The table of django-otp has the keys of authenticators in clear text, so that a backup is enough to make codes: its rows
-are not used any more. Its interface of a device is, and its recovery codes.
+are not used any more. Its interface of a device is.
 """
 
 import secrets
@@ -15,8 +15,8 @@ from django.conf import settings
 from django.db import models, transaction
 from django_otp.models import Device, ThrottlingMixin
 from django_otp.oath import TOTP
-from django_otp.plugins.otp_static.models import StaticDevice
 
+from config.access.recovery_codes import RecoveryCodes
 from webhooks.kit.encryption import CannotDecrypt, decrypt, encrypt
 
 KEY_BYTES = 20  # RFC 4226, section 4, R6
@@ -88,7 +88,7 @@ class Authenticator(ThrottlingMixin, Device):  # type: ignore[misc]
         return 1
 
 
-DEVICES: tuple[Any, ...] = (Authenticator, StaticDevice)
+DEVICES: tuple[Any, ...] = (Authenticator, RecoveryCodes)
 
 
 def needs_code(user: Any) -> bool:

@@ -1,6 +1,5 @@
 """Set up a second factor: the codes of an authenticator (TOTP, RFC 6238), and recovery codes for when it is lost."""
 
-import secrets
 from base64 import b32encode
 from importlib import import_module
 from typing import Any
@@ -12,14 +11,11 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 from django_otp import DEVICE_ID_SESSION_KEY
-from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from config.access.authenticator import Authenticator
+from config.access.recovery_codes import RecoveryCodes, new_recovery_codes
 from webhooks.audit.entries import record_about
-
-RECOVERY_CODES = 8
-CODE_BYTES = 5  # 8 characters of base32
 
 
 class CodeForm(forms.Form):
@@ -61,7 +57,7 @@ def remove_second_factor(user: Any) -> None:
     """Delete the authenticator and the recovery codes of a user."""
     Authenticator.objects.filter(user=user).delete()
     TOTPDevice.objects.filter(user=user).delete()  # what processes of the version before the encryption ask for
-    StaticDevice.objects.filter(user=user).delete()
+    RecoveryCodes.objects.filter(user=user).delete()
 
 
 def _record(user: Any, note: str) -> None:
@@ -80,10 +76,7 @@ def _device_of(user: Any) -> tuple[Authenticator, bool]:
 def _confirmed(request: HttpRequest, device: Authenticator) -> HttpResponse:
     device.confirmed = True
     device.save(update_fields=["confirmed"])
-    StaticDevice.objects.filter(user=request.user).delete()
-    recovery = StaticDevice.objects.create(user=request.user, name="recovery codes")
-    codes = [b32encode(secrets.token_bytes(CODE_BYTES)).decode().lower() for _ in range(RECOVERY_CODES)]
-    StaticToken.objects.bulk_create(StaticToken(device=recovery, token=code) for code in codes)
+    codes = new_recovery_codes(request.user)
     request.session[DEVICE_ID_SESSION_KEY] = device.persistent_id
     _record(request.user, "second factor set up")
     return _page(request, codes=codes)

@@ -21,7 +21,7 @@ class SignInForm(AuthenticationForm):  # type: ignore[misc]
     code = forms.CharField(
         label="Authentication code",
         required=False,
-        max_length=16,
+        max_length=32,
         help_text="Only if you have set up a second factor.",
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "class": " ".join(BASE_INPUT_CLASSES)}),
     )

@@ -11,9 +11,14 @@ Columns with encrypted values: ``ciphertext`` of HttpSettings (headers, credenti
 OAuthToken, StoredResponse (responses recorded for idempotency keys), SourceSecret, MaskingSecret and, on the platform,
 Authenticator (keys of second factors); ``verify_token`` of Source; ``body`` of Broadcast; ``original`` of Event, and
 ``body`` of a Delivery whose ``form`` says so.
+
+What only has to be recognized is stored as a keyed digest, with the same keys: ``digest`` of RecoveryCode.
 """
 
+import hmac
+from base64 import urlsafe_b64decode
 from functools import lru_cache
+from hashlib import sha256
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
@@ -34,6 +39,16 @@ def decrypt(ciphertext: bytes | memoryview) -> str:
         return _fernet(tuple(settings.WAYPOST_ENCRYPTION_KEYS)).decrypt(bytes(ciphertext)).decode()
     except InvalidToken as error:
         raise CannotDecrypt("No encryption key decrypts this value.") from error
+
+
+def keyed_digests(purpose: str, text: str) -> list[bytes]:
+    """Return the HMAC-SHA256 of a text under each encryption key; the first one is the one to store.
+
+    Who reads the database cannot test a guess of the text. ``purpose``: one word for each kind of text, so that equal
+    texts of two kinds have different digests.
+    """
+    message = f"{purpose}\0{text}".encode()
+    return [hmac.digest(urlsafe_b64decode(key), message, sha256) for key in settings.WAYPOST_ENCRYPTION_KEYS]
 
 
 @lru_cache(maxsize=4)
