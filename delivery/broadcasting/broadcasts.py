@@ -30,6 +30,7 @@ from webhooks.kit.fair.worker_places import slice_place
 from webhooks.kit.jobs.sliced_jobs import RUNNING, JobKind, SliceResult, cancel, run_turn
 from webhooks.kit.notify import send_task
 from webhooks.kit.sql import database_now
+from webhooks.wire.bodies.storable_text import storable
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.json_format import read_structured
 from webhooks.wire.ids import new_id, public
@@ -120,7 +121,7 @@ def _count(row: Broadcast, result: Published | Invalid) -> None:
         row.published += 1
         return
     row.failed += 1
-    row.last_error = str(error)[:MAX_REASON]
+    row.last_error = storable(str(error))[:MAX_REASON]
 
 
 def _tenants(labels: Mapping[str, str]) -> QuerySet[Tenant]:

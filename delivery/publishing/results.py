@@ -8,6 +8,7 @@ from delivery.models import Event
 from subscriptions.errors import LimitExceeded
 from subscriptions.event_types.json_schema.schema_check import SchemaViolations
 from subscriptions.event_types.schemas import Violation
+from webhooks.wire.bodies.storable_text import storable
 from webhooks.wire.errors import InvalidEvent
 from webhooks.wire.ids import public
 
@@ -103,6 +104,9 @@ class Published:
 def warning_list(violations: Sequence[Violation]) -> list[dict[str, str]]:
     """Return violations as they are stored and shown, with pointers into the event instead of its data."""
     return [
-        {"pointer": it.pointer if it.pointer == OF_TYPE else f"#/data{it.pointer}", "detail": it.detail}
+        {
+            "pointer": storable(it.pointer if it.pointer == OF_TYPE else f"#/data{it.pointer}"),
+            "detail": storable(it.detail),
+        }
         for it in violations
     ]

@@ -84,7 +84,7 @@ def _count_in(archive: Archive, selected: ReplayFilter, planner: Planner, budget
     """Return the deliveries of the matching events of an object, and the part of these that the budget sufficed for."""
     try:
         matching = [it for it in read_lines(read_object(archive)) if _matches(it, selected)]
-    except (ArchiveChanged, ArchiveDown) as error:
+    except (ArchiveChanged, ArchiveDown, ValueError) as error:
         raise ValueError("scope", f"cannot be replayed: {error}") from None
     deliveries = done = 0
     while done < len(matching) and not budget.is_used:

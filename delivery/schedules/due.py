@@ -24,6 +24,7 @@ from delivery.sql.schedules import queues as sql
 from delivery.sql.schedules.queues import SettledRow, Turn
 from subscriptions.models import Tenant
 from webhooks.kit.fair.worker_places import slice_place
+from webhooks.wire.bodies.storable_text import storable
 
 RUN_SECONDS = 5.0  # one run of the task; if work is left, it sends the next
 SLICE = 500  # schedules in one transaction
@@ -175,5 +176,5 @@ def _settled(due: Due, result: Published | None, now: datetime) -> SettledRow:
         state,
         published=int(is_published),
         failed=int(error is not None),
-        error=reason[:MAX_REASON],
+        error=storable(reason)[:MAX_REASON],
     )

@@ -13,6 +13,7 @@ from uuid import UUID
 from delivery.models import DeadLetter, Delivery
 from delivery.sql.fan_out import IS_OPERATIONAL
 from webhooks.kit.sql import columns, run
+from webhooks.wire.bodies.storable_text import storable
 
 PENDING, DEAD = Delivery.State.PENDING, Delivery.State.DEAD
 DELIVERED, CANCELLED, SUPERSEDED = Delivery.State.DELIVERED, Delivery.State.CANCELLED, Delivery.State.SUPERSEDED
@@ -106,6 +107,7 @@ def insert_dead_letters(rows: Sequence[DeadLetterRow]) -> None:
     """Insert a dead letter for each of these deliveries, whose state must be ``dead`` already."""
     if rows:
         deliveries, causes, reasons = columns(rows, 3)
+        reasons = [None if it is None else storable(it) for it in reasons]  # an expression may quote what it failed on
         run(DEAD_LETTER_THESE, {"deliveries": deliveries, "causes": causes, "reasons": reasons})
 
 

@@ -12,6 +12,7 @@ from subscriptions.models import InspectedRequest, Inspector
 from webhooks.kit.bodies.stored_headers import redact_credentials
 from webhooks.kit.caches.lru_cache import LruCache
 from webhooks.kit.rate_limit import RateLimit
+from webhooks.wire.bodies.storable_text import storable
 
 KEPT_REQUESTS = 100  # of an inspector; older ones are deleted
 KEPT_BODY = 64 * 1024  # bytes of each body
@@ -53,8 +54,8 @@ def keep_request(inspector: Inspector, arrival: Arrival) -> InspectedRequest:
     verification = verification_of(endpoints, arrival.headers, arrival.body)
     kept = InspectedRequest(
         inspector=inspector,
-        method=_storable(arrival.method, MAX_METHOD),
-        path=_storable(arrival.path, MAX_PATH),
+        method=storable(arrival.method)[:MAX_METHOD],
+        path=storable(arrival.path)[:MAX_PATH],
         headers=redact_credentials(arrival.headers, credential_headers(endpoints)),
         body=arrival.body[:KEPT_BODY],
         body_bytes=len(arrival.body),
@@ -70,8 +71,3 @@ def keep_request(inspector: Inspector, arrival: Arrival) -> InspectedRequest:
         older = inspector.requests.order_by("-pk").values_list("pk", flat=True)[KEPT_REQUESTS:]
         InspectedRequest.objects.filter(pk__in=list(older)).delete()
     return kept
-
-
-def _storable(text: str, size: int) -> str:
-    """Return the beginning of a text without NUL, which cannot be stored."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode()[:size]

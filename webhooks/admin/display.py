@@ -5,13 +5,12 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-import orjson
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from webhooks.kit.admin.display import NOTHING, Tone, code, may, pill, when
+from webhooks.kit.admin.display import Tone, json_block, may, pill, when
 from webhooks.models import Source, SourceHour, SourceSecret
 from webhooks.sources.source_stats import CurrentCounts
 from webhooks.wire.ids import public
@@ -57,7 +56,7 @@ def steps_line(steps: Sequence[Mapping[str, Any]], *, shows_details: bool) -> Sa
 
 def as_json(value: object) -> str:
     """Return an indented JSON block; nothing for an empty value."""
-    return code(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()) if value else NOTHING
+    return json_block(value or None)
 
 
 def secrets_table(secrets: Iterable[SourceSecret], now: datetime) -> SafeString:

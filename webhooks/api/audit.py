@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import orjson
 from django.db.models import Q
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -18,6 +17,7 @@ from webhooks.kit.rest.list_filters import PeriodFilters, contains
 from webhooks.kit.rest.lookup import exists
 from webhooks.kit.rest.query_params import ChoiceFilter, IdFilter, NameFilter, TextFilter
 from webhooks.kit.rest.resources import ReadOnlyResource
+from webhooks.wire.json_numbers import stored_json
 
 MAX_EXPORTED = 50_000  # entries of one response
 EXPORT_TYPE = "application/jsonl"
@@ -136,4 +136,4 @@ class AuditExport(Audited):
 
 def _lines(rows: Any, context: Mapping[str, Any]) -> Iterator[bytes]:
     for row in rows.iterator(chunk_size=1_000):
-        yield orjson.dumps(AuditEntrySerializer(row, context=context).data, default=str) + b"\n"
+        yield stored_json(AuditEntrySerializer(row, context=context).data) + b"\n"

@@ -4,11 +4,10 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
-
 from webhooks.audit.models import AuditEntry
 from webhooks.audit.objects import public_object_id
 from webhooks.wire.ids import public
+from webhooks.wire.json_numbers import stored_json
 
 COLUMNS = (
     *("created_at", "actor_type", "actor_id", "actor_name", "origin", "operation", "address", "request_id", "action"),
@@ -23,7 +22,7 @@ def as_line(entry: AuditEntry) -> bytes:
     tenant = public("tnt", entry.tenant_id) if entry.tenant_id else None
     fields = {name: getattr(entry, name) for name in COLUMNS}
     line = {"id": entry.public_id, "tenant": tenant, "object_id": public_object_id(entry), **fields}
-    return orjson.dumps(line) + b"\n"
+    return stored_json(line) + b"\n"
 
 
 def changes_of(entry: AuditEntry) -> list[tuple[str, str, str]]:
@@ -38,5 +37,5 @@ def _text(value: Any) -> str:
         return ""
     if isinstance(value, str) and INSTANT.fullmatch(value):
         return f"{datetime.fromisoformat(value).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    text = value if isinstance(value, str) else stored_json(value).decode()
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"

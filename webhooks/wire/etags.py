@@ -6,6 +6,9 @@ changed and changed back.
 
 import re
 from hashlib import sha256
+from typing import Any
+
+from webhooks.wire.json_numbers import stored_json
 
 _LISTED = re.compile(r'\s*(?:,\s*)*(?P<weak>W/)?(?P<tag>"[\x21\x23-\x7e\x80-\U0010ffff]*")\s*(?=,|\Z)')
 
@@ -13,6 +16,11 @@ _LISTED = re.compile(r'\s*(?:,\s*)*(?P<weak>W/)?(?P<tag>"[\x21\x23-\x7e\x80-\U00
 def etag_of(content: bytes) -> str:
     """Return the tag of this content, in quotes."""
     return f'"{sha256(content).hexdigest()[:32]}"'
+
+
+def etag_of_document(document: Any) -> str:
+    """Return the tag of a document as it is shown, whatever the order of its members."""
+    return etag_of(stored_json(document, sort_keys=True))
 
 
 def is_match(header: str, etag: str) -> bool:

@@ -5,6 +5,7 @@ whether it was written as 1.10, 1.1 or 11e-1. So what Python would write in anot
 ``JsonNumber``; all other numbers are ints and floats, which are faster.
 """
 
+import json
 import math
 import re
 from decimal import Decimal, InvalidOperation
@@ -103,6 +104,17 @@ def has_large_float(value: Any) -> bool:
         return not _MIN <= value <= _MAX
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return any(map(has_large_float, inner))
+
+
+def stored_json(value: Any, *, sort_keys: bool = False) -> bytes:
+    """Return a value that was read from jsonb as JSON.
+
+    jsonb returns a large float, such as 1e300, as an integer with all its digits, which orjson does not write.
+    """
+    try:
+        return orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS if sort_keys else 0)
+    except orjson.JSONEncodeError:
+        return json.dumps(value, default=str, ensure_ascii=False, sort_keys=sort_keys).encode()
 
 
 def find_changed_by_doubles(value: Any) -> JsonNumber | None:

@@ -185,3 +185,11 @@ class TestApi:
         refused = self.create(tenant, {"jsonata": "id"})
         assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
         assert refused["Retry-After"]
+
+
+@pytest.mark.usefixtures("warm")
+def test_error_that_quotes_a_nul_is_a_dead_letter_without_it(tenant: Tenant) -> None:
+    subscribe(tenant, "$error(data.text)")
+    publish(tenant, [{"type": "order.paid", "data": {"text": "no\0 customer"}}])
+    deferred.run()
+    assert DeadLetter.objects.get().reason.startswith("no customer")

@@ -46,6 +46,15 @@ class TestWarn:
         assert "warnings" not in response
         assert client.get(f"{EVENTS}{response['id']}/").json()["warnings"] is None
 
+    def test_name_with_a_nul_is_left_out_of_the_warning(self, tenant: Tenant) -> None:
+        make_event_type(name="order.paid", schema={"additionalProperties": {"type": "integer"}})
+        client = make_client(tenant)
+        response = client.post(EVENTS, order({"a\0b": "c\0d"}))
+        assert (response.status_code, response.json()["warnings"][0]["pointer"]) == (202, "#/data/ab")
+        shown = client.get(f"{EVENTS}{response.json()['id']}/").json()
+        assert shown["warnings"] == response.json()["warnings"]
+        assert shown["event"]["data"] == {"a\0b": "c\0d"}
+
 
 class TestEnforce:
     def test_mismatching_event_is_rejected_with_its_location(self, tenant: Tenant) -> None:

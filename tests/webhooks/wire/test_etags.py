@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhooks.wire.etags import etag_of, is_match, is_none_match
+from webhooks.wire.etags import etag_of, etag_of_document, is_match, is_none_match
 
 TAG = etag_of(b"content")
 OTHER = etag_of(b"other content")
@@ -11,6 +11,16 @@ OTHER = etag_of(b"other content")
 def test_etag_of_depends_only_on_the_content():
     assert etag_of(b"content") == TAG != OTHER
     assert TAG[0] == TAG[-1] == '"'
+
+
+def test_etag_of_document_does_not_depend_on_the_order_of_members():
+    assert etag_of_document({"a": 1, "b": [2]}) == etag_of_document({"b": [2], "a": 1})
+    assert etag_of_document({"a": 1}) != etag_of_document({"a": 2})
+
+
+@pytest.mark.parametrize("number", [10**300, -(10**300), 2**64, float("nan")])
+def test_document_with_any_number_of_python_has_an_etag(number):
+    assert etag_of_document({"a": number}) != etag_of_document({"a": 1})
 
 
 @pytest.mark.parametrize(

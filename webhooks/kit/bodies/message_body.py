@@ -23,7 +23,7 @@ from django.utils.datastructures import MultiValueDict
 from webhooks.wire.bodies.charset import is_legacy, utf8_chunks
 from webhooks.wire.bodies.content_coding import codings_of, decoded
 from webhooks.wire.bodies.form_document import form_document, is_form, is_multipart
-from webhooks.wire.bodies.json_document import may_be_rounded, parse_exactly, parse_leniently
+from webhooks.wire.bodies.json_document import may_be_rounded, parse_as_written, parse_leniently
 from webhooks.wire.bodies.json_selection import RepeatedName, SelectionTooLarge, Wanted, chunks_of, select
 from webhooks.wire.cloudevents.grammar import media_type
 from webhooks.wire.errors import UnreadableBody
@@ -65,11 +65,11 @@ def parse_document(headers: Headers, body: bytes) -> Any:
 
 
 def parse_exact_numbers(headers: Headers, body: bytes) -> Any:
-    """Return the document of a body as ``parse_document`` does, with the exact value of each number."""
+    """Return the document of a body as ``parse_document`` does, with each number as it is written (JsonNumber)."""
     document = parse_document(headers, body)
     if document is None or is_form(headers.get("content-type", "")) or not may_be_rounded(body):
         return document
-    return parse_exactly(body, headers.get("content-type", ""))
+    return parse_as_written(body, headers.get("content-type", ""))
 
 
 def select_document(headers: Headers, file: IO[bytes], wanted: Wanted) -> Any:

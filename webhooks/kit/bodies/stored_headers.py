@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Mapping
 
 from webhooks.kit.caches.short_text_cache import short_text_cache
+from webhooks.wire.bodies.storable_text import storable
 
 # A header whose name contains one of these words holds a credential.
 CREDENTIAL_NAMES = re.compile("authorization|cookie|token|secret|password|api-?key|credential")
@@ -20,7 +21,8 @@ def redact_credentials(headers: Mapping[str, str], credential_headers: Collectio
     room = MAX_HEADERS_LENGTH
     for name, value in headers.items():
         hidden = name in credential_headers or _is_credential(name)
-        kept_name, kept_value = _storable_text(name), "[removed]" if hidden else _storable_text(value)
+        kept_name = storable(name[:MAX_HEADER_LENGTH])
+        kept_value = "[removed]" if hidden else storable(value[:MAX_HEADER_LENGTH])
         room -= len(kept_name) + len(kept_value)
         if room < 0:
             break
@@ -31,11 +33,3 @@ def redact_credentials(headers: Mapping[str, str], credential_headers: Collectio
 @short_text_cache(1024)
 def _is_credential(name: str) -> bool:
     return CREDENTIAL_NAMES.search(name) is not None
-
-
-def _storable_text(text: str) -> str:
-    """Return text that jsonb can store: without NUL and unpaired surrogates, cut to MAX_HEADER_LENGTH."""
-    cut = text[:MAX_HEADER_LENGTH]
-    if cut.isascii() and "\0" not in cut:
-        return cut
-    return cut.replace("\0", "").encode("utf-8", "replace").decode()

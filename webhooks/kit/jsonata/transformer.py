@@ -54,7 +54,10 @@ class JsonataTransformer:
     def render(self, event: Mapping[str, Any], budget: StepBudget | None = None) -> bytes:
         """Render the body for this event, in UTF-8. Raises Unrenderable, BudgetExceeded and EvaluatorUnavailable."""
         budget = UNLIMITED if budget is None else budget
-        document = orjson.dumps(event, default=raw)
+        try:
+            document = orjson.dumps(event, default=raw)
+        except orjson.JSONEncodeError:
+            raise Unrenderable("the event is nested too deeply for an expression") from None
         budget.spend(STEPS_PER_REQUEST + len(document) // BYTES_PER_STEP)
         seconds = min(MAX_SECONDS, budget.remaining / STEPS_PER_SECOND)
         if seconds < LEAST_SECONDS:

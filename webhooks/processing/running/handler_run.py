@@ -16,6 +16,7 @@ from webhooks.processing.receipts import Result
 from webhooks.processing.running.handler_timeout import HandlerTimeout
 from webhooks.processing.running.results import Choices
 from webhooks.processing.running.retry_plan import wait_after
+from webhooks.wire.bodies.storable_text import storable
 from webhooks.wire.errors import UnreadableBody
 
 MAX_RETRY_LATER = 24 * 3600  # seconds
@@ -133,15 +134,13 @@ class HandlerRun:
     def _describe(self, error: BaseException) -> str:
         """Return the text that the receipt shows: the handler and its error."""
         said: object = f"took longer than {self.limit:g} s" if isinstance(error, HandlerTimeout) else error
-        text = f"{self.current}: {type(error).__name__}: {said}".replace("\0", "")
-        return text.encode("utf-8", "replace").decode()[:MAX_ERROR_LENGTH]
+        return storable(f"{self.current}: {type(error).__name__}: {said}")[:MAX_ERROR_LENGTH]
 
     def _traceback(self) -> str:
         """Return the end of the traceback of the error, as the receipt shows it; empty if there was none."""
         if self.error is None:
             return ""
-        text = "".join(traceback.format_exception(self.error)).replace("\0", "")
-        return text.encode("utf-8", "replace").decode()[-MAX_TRACEBACK_LENGTH:]
+        return storable("".join(traceback.format_exception(self.error)))[-MAX_TRACEBACK_LENGTH:]
 
     def _processed(self, *, out_of_order: bool) -> Result:
         return Result(

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import orjson
 
-from webhooks.kit.bodies.message_body import parse_document
+from webhooks.kit.bodies.message_body import parse_exact_numbers
 from webhooks.kit.jsonata.evaluators import EvaluatorUnavailable
 from webhooks.outgoing.call_messages import CallResponse
 from webhooks.outgoing.errors import CallFailed, DeadlineExceeded, LimitReached
@@ -112,7 +112,7 @@ def _request(enrichment: Enrichment, document: Document, credentials: Mapping[st
     body = None
     if enrichment.method != "GET":
         written = enrichment.body
-        body = orjson.dumps(document, default=raw) if written is None else written.render(dict(document), budget)
+        body = _written(document) if written is None else written.render(dict(document), budget)
         headers["Content-Type"] = "application/json"
     return {
         "method": enrichment.method,
@@ -120,6 +120,14 @@ def _request(enrichment: Enrichment, document: Document, credentials: Mapping[st
         "headers": headers,
         "body": body,
     }
+
+
+def _written(document: Document) -> bytes:
+    """Return the event as JSON. Raises Unrenderable."""
+    try:
+        return orjson.dumps(document, default=raw)
+    except orjson.JSONEncodeError:
+        raise Unrenderable("the event is nested too deeply to be written as JSON") from None
 
 
 def _url(url: str | Transformer, document: Document, budget: StepBudget) -> str:
@@ -152,5 +160,5 @@ def _read(response: CallResponse) -> Any:
     if not response.body:
         return None
     headers = {name.lower(): value for name, value in response.headers.items()}
-    document = parse_document({"content-type": headers.get("content-type", "")}, response.body)
+    document = parse_exact_numbers({"content-type": headers.get("content-type", "")}, response.body)
     return response.body.decode("utf-8", "replace") if document is None else document

@@ -20,6 +20,7 @@ from webhooks.processing.steps.breakers import Breaker, breaker_of
 from webhooks.processing.steps.settings import Enrichment, Steps, Transform, has_steps, steps_of
 from webhooks.sources.connections import credentials_of
 from webhooks.sources.message_events import parse_events
+from webhooks.wire.bodies.storable_text import storable
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.errors import InvalidEvent, UnreadableBody
 from webhooks.wire.ids import public
@@ -90,8 +91,7 @@ class Prepared:
 
     def note(self, step: str, outcome: str, detail: str = "") -> None:
         """Keep what a step did."""
-        text = detail.replace("\0", "").encode("utf-8", "replace").decode()[:MAX_DETAIL]
-        self.log.append({"step": step, "outcome": outcome, "detail": text})
+        self.log.append({"step": step, "outcome": outcome, "detail": storable(detail)[:MAX_DETAIL]})
 
 
 def prepared_of(receipt: Receipt) -> Prepared:

@@ -18,6 +18,7 @@ import orjson
 from webhooks.wire.bodies.charset import text_of
 from webhooks.wire.bodies.surrogates import paired
 from webhooks.wire.errors import UnreadableBody
+from webhooks.wire.json_numbers import fraction, integer
 from webhooks.wire.json_text import nests_deeper
 
 MAX_DEPTH = 500  # levels of nesting; far below the recursion limit of Python
@@ -52,6 +53,14 @@ def may_be_rounded(body: bytes) -> bool:
 def parse_exactly(body: bytes, content_type: str = "") -> Any:
     """Parse JSON with fractions as Decimal, and NaN and Infinity as None. Raises UnreadableBody."""
     return _parse(body, content_type, parse_float=Decimal, parse_constant=lambda _: None)
+
+
+def parse_as_written(body: bytes, content_type: str = "") -> Any:
+    """Parse JSON; a number that Python would write in another way is a JsonNumber, NaN and Infinity are None.
+
+    Raises UnreadableBody.
+    """
+    return _parse(body, content_type, parse_float=fraction, parse_int=integer, parse_constant=lambda _: None)
 
 
 def parse_leniently(body: bytes, content_type: str = "") -> Any:
