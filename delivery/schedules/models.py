@@ -41,6 +41,7 @@ class Schedule(Row):
 
     MAX_WINDOW = 1_440  # minutes
     prefix = "sch"
+    payload_columns = ("template",)  # reader: webhooks.audit.payload_columns
     tenant = models.ForeignKey(
         "subscriptions.Tenant", models.CASCADE, related_name="schedules", db_constraint=False, db_index=False
     )

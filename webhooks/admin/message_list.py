@@ -14,6 +14,7 @@ from webhooks.kit.admin.filters import RelatedFilter
 from webhooks.kit.admin.lists import AdminList
 from webhooks.wire.ids import first_id_at
 
+SEES_PAYLOADS = "webhooks.view_payload"  # permission
 SOURCE_FILTER: tuple[Any, ...] = (("source", RelatedFilter),)
 
 

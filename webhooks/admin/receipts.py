@@ -12,7 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from webhooks.admin.display import attempt_pill, secret_by_id, state_pill, steps_line
-from webhooks.admin.message_list import SOURCE_FILTER, MessageList, ReceivedFilter
+from webhooks.admin.message_list import SEES_PAYLOADS, SOURCE_FILTER, MessageList, ReceivedFilter
 from webhooks.admin.replay_page import PERMISSION, ReplayRequest, check_may_replay, confirm_replay, may_replay
 from webhooks.audit.looks import HIDDEN, may_see_payload
 from webhooks.kit.admin.display import NOTHING, code, column, may, pill, size, when
@@ -23,7 +23,6 @@ from webhooks.processing.replays import ReceiptCount, replay_now
 from webhooks.receiving.body_preview import download_body, preview_body
 from webhooks.sources.source_stats import STATES, UNHANDLED
 
-SEES_PAYLOADS = "webhooks.view_payload"  # permission
 STORAGE_UNAVAILABLE = "Storage unavailable. Try again later."
 
 

@@ -4,8 +4,9 @@ from django.contrib import admin
 from django.db.models import QuerySet
 
 from webhooks.admin.display import secret_by_id
-from webhooks.admin.message_list import SOURCE_FILTER, MessageList, ReceivedFilter
-from webhooks.kit.admin.display import NOTHING, column, pill, size, when
+from webhooks.admin.message_list import SEES_PAYLOADS, SOURCE_FILTER, MessageList, ReceivedFilter
+from webhooks.audit.looks import HIDDEN
+from webhooks.kit.admin.display import NOTHING, column, may, pill, size, when
 from webhooks.models import Rejection
 
 
@@ -42,5 +43,5 @@ class RejectionAdmin(MessageList):
     last_valid_secret = column("Signed with", lambda rejection: secret_by_id(rejection.last_valid_secret_id) or "None")
     last_valid = column("Received", lambda rejection: when(rejection.last_valid_at))
     not_stored = column("Counted, not stored", lambda rejection: f"{rejection.suppressed_count:,}")
-    digest = column("SHA-256", lambda rejection: rejection.sha256 or NOTHING)
+    digest = column("SHA-256", lambda rejection: (rejection.sha256 or NOTHING) if may(SEES_PAYLOADS) else HIDDEN)
     bytes = column("Size", lambda rejection: size(rejection.size))

@@ -39,7 +39,9 @@ class ReceiptReplayView(TenantScoped[ReceiptReplay]):
         filters = ReceiptFilters(data={"state": "dead", **body["filter"]}, context=self.get_serializer_context())
         if not filters.is_valid():
             raise ValidationError({"filter": filters.errors})
-        return ReceiptFilter({name: _stored(name, value) for name, value in filters.validated_data.items()})
+        given = filters.validated_data.items()
+        names = {name: getattr(filters.fields[name], "condition_name", name) for name, _ in given}
+        return ReceiptFilter({names[name]: _stored(name, value) for name, value in given})
 
 
 class ReceiptReplayFilters(QueryParams):

@@ -20,7 +20,7 @@ from webhooks.kit.rest.errors import Conflict
 from webhooks.kit.rest.query_params import BooleanFilter, ChoiceFilter, TextFilter
 from webhooks.kit.rest.resources import ReadOnlyResource
 from webhooks.models import Receipt, SourceSecret
-from webhooks.processing.receipt_filter import contains_label, contains_text, is_unhandled, of_event_type, of_state
+from webhooks.processing.receipt_filter import CONDITIONS, is_unhandled, of_event_type, of_state, text_condition
 from webhooks.processing.receipts import attempts_of, by_message_id
 from webhooks.processing.replays import process_now, replay_now
 from webhooks.receiving.body_preview import download_body
@@ -32,15 +32,20 @@ SHOWN = Receipt.objects.defer("body", "history").annotate(
 
 
 PAYLOADS = ("headers", "last_error")  # an error of a handler may quote what it failed on
+DIGESTS = ("sha256",)  # a guess of the body could be tested on it
 
 
 class MessageTextFilter(TextFilter):
     """Filter by text in the labels of a message, and in its last error for callers who may see payloads."""
 
+    @property
+    def condition_name(self) -> str:
+        """Return the name of the condition in the filter of a replay."""
+        request = self.context["view"].request
+        return text_condition(sees_payloads=may_see_payloads(request, Receipt._meta.app_label))
+
     def condition(self, value: str) -> Q:
-        """Return the condition: finding is seeing."""
-        sees = may_see_payloads(self.context["view"].request, Receipt._meta.app_label)
-        return contains_text(value) if sees else contains_label(value)
+        return CONDITIONS[self.condition_name](value)
 
 
 class ReceiptFilters(OfSourceFilters):
@@ -84,6 +89,7 @@ class Receipts(TenantScoped[Receipt], ReadOnlyResource[Receipt]):
 
     queryset = SHOWN
     payload_fields = PAYLOADS
+    hidden_fields = DIGESTS
     serializer_class = ReceiptSerializer
     query_params = ReceiptFilters
 
@@ -93,6 +99,7 @@ class BelowReceipt(TenantScoped[Receipt]):
 
     queryset = SHOWN
     payload_fields: ClassVar[Collection[str]] = PAYLOADS
+    hidden_fields = DIGESTS
     serializer_class = ReceiptSerializer
 
 

@@ -3,7 +3,6 @@
 import re
 from typing import Any
 
-import orjson
 from django.conf import settings
 from django.db.models import Q
 from drf_spectacular.utils import extend_schema, extend_schema_view
@@ -29,7 +28,6 @@ from webhooks.sources.configuration import scheme_names
 from webhooks.sources.kinds.registry import HTTP, kind_names
 from webhooks.sources.sources import change_source, create_source, delete_source
 from webhooks.wire.errors import SenderKeyRequired, SignatureError
-from webhooks.wire.etags import etag_of
 from webhooks.wire.ids import parse
 
 
@@ -104,10 +102,9 @@ class Sources(BelowSource, Resource[Source]):
     query_params = SourceFilters
     creates_by_put = True
 
-    def tag(self, row: Source) -> str:
-        """Return the entity tag of the row without what reading changes by itself."""
-        shown = {**self.get_serializer(row).data, "reading": None}
-        return etag_of(orjson.dumps(shown, default=str, option=orjson.OPT_SORT_KEYS))
+    def tagged(self, row: Source) -> Any:
+        """Return the row as it is shown without what reading changes by itself."""
+        return {**self.get_serializer(row).data, "reading": None}
 
     def get_serializer_context(self) -> dict[str, Any]:
         fake = getattr(self, "swagger_fake_view", False)

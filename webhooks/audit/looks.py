@@ -20,6 +20,7 @@ from django.utils import timezone
 from webhooks.audit.entries import history_of, record
 from webhooks.audit.key_looks import KeyLook, count_look
 from webhooks.audit.models import AuditEntry
+from webhooks.audit.payload_columns import hide_payload_columns
 from webhooks.audit.requests import operation_of
 from webhooks.kit.audit.operation import name_caller
 from webhooks.kit.bodies.payloads import Look
@@ -36,6 +37,11 @@ def may_see_payload(request: HttpRequest, row: Model) -> bool:
         return False
     record_user_look(request, row)
     return True
+
+
+def hide_payload_values(user: Any, entry: AuditEntry) -> AuditEntry:
+    """Return an entry as this user of the admin may see it: without values that are payloads, if those are hidden."""
+    return hide_payload_columns(entry, lambda app: bool(user.has_perm(f"{app}.view_payload")), HIDDEN)
 
 
 def record_user_look(request: HttpRequest, row: Model) -> None:

@@ -1,7 +1,7 @@
 """Select receipts: the conditions that the list of receipts and its replays have in common.
 
 A replay stores its filter as JSON: by name a text, a boolean, an object of labels, an instant in ISO 8601, or a public
-id.
+id. A text that is searched for has the name that ``text_condition`` returns.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,9 +18,15 @@ from webhooks.sources.source_stats import STATES, UNHANDLED
 from webhooks.wire.ids import first_id_at, parse
 
 LABELS = ("message_id", "event_type", "order_key")
-contains_label = contains(*LABELS)
-contains_text = contains(*LABELS, "last_error")
 of_event_type = partial(matches_type, "event_type")
+
+
+def text_condition(*, sees_payloads: bool) -> str:
+    """Return the name of the condition for a text that a caller searches for.
+
+    An error may quote a payload, and finding is seeing: who may not see payloads searches the labels only.
+    """
+    return "q" if sees_payloads else "q_labels"
 
 
 def of_state(name: str) -> Q:
@@ -38,7 +44,8 @@ CONDITIONS: Mapping[str, Callable[[Any], Q]] = {
     "event_type": of_event_type,
     "message_id": lambda text: Q(message_id=text),
     "order_key": lambda text: Q(order_key=text),
-    "q": contains_text,
+    "q": contains(*LABELS, "last_error"),
+    "q_labels": contains(*LABELS),
     "cause": lambda name: Q(cause=name),
     "out_of_order": lambda value: Q(out_of_order=value),
     "unhandled": is_unhandled,

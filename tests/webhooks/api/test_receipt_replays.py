@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from subscriptions.models import Tenant
-from tests.factories import make_client, make_key, make_tenant
+from tests.factories import client_with, make_client, make_key, make_tenant
 from tests.factories_receiver import make_receipt, make_source
 from tests.routes import ApiRoute, RouteCases
 from webhooks.models import Receipt, ReceiptReplay
@@ -105,3 +105,34 @@ def test_invalid_body_is_a_400_and_replays_nothing(body: Any, field: str) -> Non
     response = post(make_client(tenant), "", body)
     assert (response.status_code, [it["field"] for it in response.json()["errors"]]) == (400, [field])
     assert not ReceiptReplay.objects.exists()
+
+
+@pytest.mark.parametrize(("role", "found"), [("viewer", 0), ("support", 1), ("operator", 1)])
+def test_text_of_an_error_is_found_by_callers_who_may_see_payloads_only(role: str, found: int) -> None:
+    tenant = make_tenant()
+    receipt = make_dead(tenant)
+    Receipt.objects.filter(pk=receipt.pk).update(last_error="no customer with the card 4111")
+    client = client_with(make_key(tenant, role=role)[1])
+    assert post(client, "preview/", {"filter": {"q": "card 4111"}}).json()["total"] == found
+    assert len(client.get("/api/v1/receipts/?q=card 4111").json()["data"]) == found
+    assert post(client, "preview/", {"filter": {"q": receipt.message_id}}).json()["total"] == 1
+
+
+def test_replay_says_whether_errors_were_searched_and_its_slices_search_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tenant = make_tenant()
+    receipt = make_dead(tenant)
+    Receipt.objects.filter(pk=receipt.pk).update(last_error="no customer with the card 4111")
+    client = make_client(tenant)
+    monkeypatch.setattr("webhooks.api.receipts.may_see_payloads", lambda *_: False)
+    hidden = post(client, "", {"filter": {"q": "card 4111"}}).json()
+    assert (hidden["filter"], hidden["total"]) == ({"state": "dead", "q_labels": "card 4111"}, 0)
+    for _ in range(2):
+        run_slices()
+        ReceiptReplay.objects.update(sliced_at=timezone.now() - timedelta(seconds=2))
+    assert Receipt.objects.get().state == "dead"
+    monkeypatch.undo()
+    assert post(client, "", {"filter": {"q": "card 4111"}}).json()["filter"] == {"state": "dead", "q": "card 4111"}
+    run_slices()
+    assert Receipt.objects.get().state == "pending"

@@ -13,9 +13,10 @@ from django.utils.safestring import SafeString
 from webhooks.admin.message_list import ReceivedFilter
 from webhooks.admin.owners import owner_link
 from webhooks.audit.lines import as_line, changes_of
+from webhooks.audit.looks import hide_payload_values
 from webhooks.audit.models import AuditEntry
 from webhooks.audit.objects import audited_models, object_named, public_object_id
-from webhooks.kit.admin.display import NOTHING, Tone, column, pill, when, whole_id
+from webhooks.kit.admin.display import NOTHING, Tone, column, pill, viewer, when, whole_id
 from webhooks.kit.admin.filters import ChoicesFilter
 from webhooks.kit.admin.lists import AdminList
 
@@ -77,7 +78,7 @@ class AuditEntryAdmin(AdminList):
         if not self.has_view_permission(request):
             raise PermissionDenied
         rows = self.get_changelist_instance(request).get_queryset(request)[:MAX_EXPORTED]
-        lines = (as_line(entry) for entry in rows.iterator(chunk_size=1_000))
+        lines = (as_line(hide_payload_values(request.user, it)) for it in rows.iterator(chunk_size=1_000))
         headers = {"Content-Disposition": 'attachment; filename="audit.jsonl"'}
         return StreamingHttpResponse(lines, content_type="application/jsonl", headers=headers)
 
@@ -116,7 +117,8 @@ class AuditEntryAdmin(AdminList):
 
     @admin.display(description="Values")
     def changes(self, entry: AuditEntry) -> SafeString | str:
-        rows = format_html_join("", "<tr><th>{}</th><td>{}</td><td>{}</td></tr>", changes_of(entry))
+        shown = changes_of(hide_payload_values(viewer(), entry))
+        rows = format_html_join("", "<tr><th>{}</th><td>{}</td><td>{}</td></tr>", shown)
         head = "<tr><th>Field</th><th>Before</th><th>After</th></tr>"
         return format_html('<table class="wp-table">{}{}</table>', SafeString(head), rows) if rows else NOTHING
 

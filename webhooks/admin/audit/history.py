@@ -10,6 +10,7 @@ from django.utils.http import urlencode
 
 from webhooks.audit.entries import history_of
 from webhooks.audit.lines import changes_of
+from webhooks.audit.looks import hide_payload_values
 
 SHOWN = 100  # the newest entries
 
@@ -30,7 +31,7 @@ def history_page(model_admin: Any, request: HttpRequest, object_id: str) -> Http
         "opts": model_admin.opts,
         "media": model_admin.media,
         "original": row,
-        "entries": [(entry, changes_of(entry)) for entry in found[:SHOWN]],
+        "entries": [(entry, changes_of(hide_payload_values(request.user, entry))) for entry in found[:SHOWN]],
         "more": all_entries if len(found) > SHOWN else "",
     }
     return TemplateResponse(request, "webhooks/admin/history.html", context)

@@ -7,6 +7,8 @@ from rest_framework import serializers
 
 from webhooks.audit.models import AuditEntry
 from webhooks.audit.objects import public_object_id
+from webhooks.audit.payload_columns import hide_payload_columns
+from webhooks.kit.bodies.payloads import HIDDEN, may_see_payloads
 from webhooks.kit.rest.fields.references import IdField
 
 Actor = AuditEntry.Actor
@@ -39,6 +41,13 @@ class AuditEntrySerializer(serializers.ModelSerializer[AuditEntry]):
             *("object_id", "object_name", "part", "before", "after"),
         ]
         read_only_fields = fields
+
+    def to_representation(self, entry: AuditEntry) -> Any:
+        """Return the entry; values that are payloads are hidden from callers who may not see payloads."""
+        request = self.context["view"].request
+        return super().to_representation(
+            hide_payload_columns(entry, lambda app: may_see_payloads(request, app), HIDDEN)
+        )
 
     @extend_schema_field(AuditActorSerializer)
     def get_actor(self, entry: AuditEntry) -> dict[str, Any]:

@@ -60,6 +60,8 @@ class ReceiptSelectionSerializer(SelectionSerializer):
         default=dict,
         help_text="Filters of the list of receipts: `source`, `state`, `event_type`, `message_id`, `cause`, `since`, "
         "`until`, `labels` and `q`, `order_key`, `out_of_order`, `unhandled`, `skipped`. "
+        "The replay shows `q` as `q_labels` if the key may not see payloads: errors, which may quote them, were not "
+        "searched. "
         "The default of `state` is `dead`. "
         'Example: `{"source": "shop", "since": "2030-01-31T12:00:00Z"}`.',
     )

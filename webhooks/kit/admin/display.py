@@ -26,9 +26,14 @@ def show_to(user: Any) -> None:
     _user.set(user)
 
 
+def viewer() -> Any:
+    """Return the user who looks at the page; None outside of a page."""
+    return _user.get()
+
+
 def may(permission: str) -> bool:
     """Return whether the one who looks at the page has a permission: columns and fields are not told the request."""
-    user = _user.get()
+    user = viewer()
     return user is not None and bool(user.has_perm(permission))
 
 

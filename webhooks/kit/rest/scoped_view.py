@@ -85,7 +85,7 @@ class ScopedView(StrictView, GenericAPIView[M]):
         """Hide payloads or record the look, and name the new resource in ``Location`` (RFC 9110, section 15.3.2)."""
         finished: Any = super().finalize_response(request, response, *args, **kwargs)
         row = getattr(finished, "data", None)
-        if (self.payload_fields or self.hidden_fields) and not self.shows_payloads(request):
+        if self.hides_fields(request):
             hide_payloads(row, (*self.payload_fields, *self.hidden_fields))
         elif self.payload_fields and finished.status_code < 300 and request.method != "HEAD":
             self._record_look(request, with_payloads(row, self.payload_fields))
@@ -108,6 +108,10 @@ class ScopedView(StrictView, GenericAPIView[M]):
         """Return whether the caller may see the payloads of these rows."""
         model: Any = super().get_queryset().model
         return may_see_payloads(request, model._meta.app_label)
+
+    def hides_fields(self, request: Request) -> bool:
+        """Return whether the caller gets fields of these rows hidden."""
+        return bool(self.payload_fields or self.hidden_fields) and not self.shows_payloads(request)
 
     def params(self) -> dict[str, Any]:
         """Return the validated query parameters of a view that is no list. Raises ValidationError."""
