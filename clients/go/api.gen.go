@@ -372,6 +372,7 @@ func (e ConnectorCategory) Valid() bool {
 
 // Defines values for DeadLetterCause.
 const (
+	DeadLetterCauseBodyNotObject        DeadLetterCause = "body_not_object"
 	DeadLetterCauseCrashedWorker        DeadLetterCause = "crashed_worker"
 	DeadLetterCauseEndpointDeleted      DeadLetterCause = "endpoint_deleted"
 	DeadLetterCauseExhausted            DeadLetterCause = "exhausted"
@@ -384,6 +385,8 @@ const (
 // Valid indicates whether the value is a known member of the DeadLetterCause enum.
 func (e DeadLetterCause) Valid() bool {
 	switch e {
+	case DeadLetterCauseBodyNotObject:
+		return true
 	case DeadLetterCauseCrashedWorker:
 		return true
 	case DeadLetterCauseEndpointDeleted:
@@ -2490,6 +2493,7 @@ func (e ListDeadLetterJobsParamsState) Valid() bool {
 
 // Defines values for ListDeadLettersParamsCause.
 const (
+	ListDeadLettersParamsCauseBodyNotObject        ListDeadLettersParamsCause = "body_not_object"
 	ListDeadLettersParamsCauseCrashedWorker        ListDeadLettersParamsCause = "crashed_worker"
 	ListDeadLettersParamsCauseEndpointDeleted      ListDeadLettersParamsCause = "endpoint_deleted"
 	ListDeadLettersParamsCauseExhausted            ListDeadLettersParamsCause = "exhausted"
@@ -2502,6 +2506,8 @@ const (
 // Valid indicates whether the value is a known member of the ListDeadLettersParamsCause enum.
 func (e ListDeadLettersParamsCause) Valid() bool {
 	switch e {
+	case ListDeadLettersParamsCauseBodyNotObject:
+		return true
 	case ListDeadLettersParamsCauseCrashedWorker:
 		return true
 	case ListDeadLettersParamsCauseEndpointDeleted:
@@ -2523,37 +2529,40 @@ func (e ListDeadLettersParamsCause) Valid() bool {
 
 // Defines values for ListDeadLettersParamsError.
 const (
-	ListDeadLettersParamsErrorAccessDenied ListDeadLettersParamsError = "access_denied"
-	ListDeadLettersParamsErrorConnect      ListDeadLettersParamsError = "connect"
-	ListDeadLettersParamsErrorCredentials  ListDeadLettersParamsError = "credentials"
-	ListDeadLettersParamsErrorDns          ListDeadLettersParamsError = "dns"
-	ListDeadLettersParamsErrorForbidden    ListDeadLettersParamsError = "forbidden"
-	ListDeadLettersParamsErrorInternal     ListDeadLettersParamsError = "internal"
-	ListDeadLettersParamsErrorNotFound     ListDeadLettersParamsError = "not_found"
-	ListDeadLettersParamsErrorProtocol     ListDeadLettersParamsError = "protocol"
-	ListDeadLettersParamsErrorRefused      ListDeadLettersParamsError = "refused"
-	ListDeadLettersParamsErrorReset        ListDeadLettersParamsError = "reset"
-	ListDeadLettersParamsErrorStatus       ListDeadLettersParamsError = "status"
-	ListDeadLettersParamsErrorThrottled    ListDeadLettersParamsError = "throttled"
-	ListDeadLettersParamsErrorTimeout      ListDeadLettersParamsError = "timeout"
-	ListDeadLettersParamsErrorTls          ListDeadLettersParamsError = "tls"
-	ListDeadLettersParamsErrorTlsClient    ListDeadLettersParamsError = "tls_client"
-	ListDeadLettersParamsErrorTlsExpired   ListDeadLettersParamsError = "tls_expired"
-	ListDeadLettersParamsErrorTlsIssuer    ListDeadLettersParamsError = "tls_issuer"
-	ListDeadLettersParamsErrorTlsName      ListDeadLettersParamsError = "tls_name"
-	ListDeadLettersParamsErrorTlsPlaintext ListDeadLettersParamsError = "tls_plaintext"
-	ListDeadLettersParamsErrorTlsVersion   ListDeadLettersParamsError = "tls_version"
-	ListDeadLettersParamsErrorTooLarge     ListDeadLettersParamsError = "too_large"
-	ListDeadLettersParamsErrorUnavailable  ListDeadLettersParamsError = "unavailable"
-	ListDeadLettersParamsErrorUnknown      ListDeadLettersParamsError = "unknown"
-	ListDeadLettersParamsErrorUnreachable  ListDeadLettersParamsError = "unreachable"
-	ListDeadLettersParamsErrorUnsigned     ListDeadLettersParamsError = "unsigned"
+	ListDeadLettersParamsErrorAccessDenied  ListDeadLettersParamsError = "access_denied"
+	ListDeadLettersParamsErrorBodyNotObject ListDeadLettersParamsError = "body_not_object"
+	ListDeadLettersParamsErrorConnect       ListDeadLettersParamsError = "connect"
+	ListDeadLettersParamsErrorCredentials   ListDeadLettersParamsError = "credentials"
+	ListDeadLettersParamsErrorDns           ListDeadLettersParamsError = "dns"
+	ListDeadLettersParamsErrorForbidden     ListDeadLettersParamsError = "forbidden"
+	ListDeadLettersParamsErrorInternal      ListDeadLettersParamsError = "internal"
+	ListDeadLettersParamsErrorNotFound      ListDeadLettersParamsError = "not_found"
+	ListDeadLettersParamsErrorProtocol      ListDeadLettersParamsError = "protocol"
+	ListDeadLettersParamsErrorRefused       ListDeadLettersParamsError = "refused"
+	ListDeadLettersParamsErrorReset         ListDeadLettersParamsError = "reset"
+	ListDeadLettersParamsErrorStatus        ListDeadLettersParamsError = "status"
+	ListDeadLettersParamsErrorThrottled     ListDeadLettersParamsError = "throttled"
+	ListDeadLettersParamsErrorTimeout       ListDeadLettersParamsError = "timeout"
+	ListDeadLettersParamsErrorTls           ListDeadLettersParamsError = "tls"
+	ListDeadLettersParamsErrorTlsClient     ListDeadLettersParamsError = "tls_client"
+	ListDeadLettersParamsErrorTlsExpired    ListDeadLettersParamsError = "tls_expired"
+	ListDeadLettersParamsErrorTlsIssuer     ListDeadLettersParamsError = "tls_issuer"
+	ListDeadLettersParamsErrorTlsName       ListDeadLettersParamsError = "tls_name"
+	ListDeadLettersParamsErrorTlsPlaintext  ListDeadLettersParamsError = "tls_plaintext"
+	ListDeadLettersParamsErrorTlsVersion    ListDeadLettersParamsError = "tls_version"
+	ListDeadLettersParamsErrorTooLarge      ListDeadLettersParamsError = "too_large"
+	ListDeadLettersParamsErrorUnavailable   ListDeadLettersParamsError = "unavailable"
+	ListDeadLettersParamsErrorUnknown       ListDeadLettersParamsError = "unknown"
+	ListDeadLettersParamsErrorUnreachable   ListDeadLettersParamsError = "unreachable"
+	ListDeadLettersParamsErrorUnsigned      ListDeadLettersParamsError = "unsigned"
 )
 
 // Valid indicates whether the value is a known member of the ListDeadLettersParamsError enum.
 func (e ListDeadLettersParamsError) Valid() bool {
 	switch e {
 	case ListDeadLettersParamsErrorAccessDenied:
+		return true
+	case ListDeadLettersParamsErrorBodyNotObject:
 		return true
 	case ListDeadLettersParamsErrorConnect:
 		return true
@@ -2652,37 +2661,40 @@ func (e ListDeadLettersParamsState) Valid() bool {
 
 // Defines values for ListDeliveriesParamsError.
 const (
-	ListDeliveriesParamsErrorAccessDenied ListDeliveriesParamsError = "access_denied"
-	ListDeliveriesParamsErrorConnect      ListDeliveriesParamsError = "connect"
-	ListDeliveriesParamsErrorCredentials  ListDeliveriesParamsError = "credentials"
-	ListDeliveriesParamsErrorDns          ListDeliveriesParamsError = "dns"
-	ListDeliveriesParamsErrorForbidden    ListDeliveriesParamsError = "forbidden"
-	ListDeliveriesParamsErrorInternal     ListDeliveriesParamsError = "internal"
-	ListDeliveriesParamsErrorNotFound     ListDeliveriesParamsError = "not_found"
-	ListDeliveriesParamsErrorProtocol     ListDeliveriesParamsError = "protocol"
-	ListDeliveriesParamsErrorRefused      ListDeliveriesParamsError = "refused"
-	ListDeliveriesParamsErrorReset        ListDeliveriesParamsError = "reset"
-	ListDeliveriesParamsErrorStatus       ListDeliveriesParamsError = "status"
-	ListDeliveriesParamsErrorThrottled    ListDeliveriesParamsError = "throttled"
-	ListDeliveriesParamsErrorTimeout      ListDeliveriesParamsError = "timeout"
-	ListDeliveriesParamsErrorTls          ListDeliveriesParamsError = "tls"
-	ListDeliveriesParamsErrorTlsClient    ListDeliveriesParamsError = "tls_client"
-	ListDeliveriesParamsErrorTlsExpired   ListDeliveriesParamsError = "tls_expired"
-	ListDeliveriesParamsErrorTlsIssuer    ListDeliveriesParamsError = "tls_issuer"
-	ListDeliveriesParamsErrorTlsName      ListDeliveriesParamsError = "tls_name"
-	ListDeliveriesParamsErrorTlsPlaintext ListDeliveriesParamsError = "tls_plaintext"
-	ListDeliveriesParamsErrorTlsVersion   ListDeliveriesParamsError = "tls_version"
-	ListDeliveriesParamsErrorTooLarge     ListDeliveriesParamsError = "too_large"
-	ListDeliveriesParamsErrorUnavailable  ListDeliveriesParamsError = "unavailable"
-	ListDeliveriesParamsErrorUnknown      ListDeliveriesParamsError = "unknown"
-	ListDeliveriesParamsErrorUnreachable  ListDeliveriesParamsError = "unreachable"
-	ListDeliveriesParamsErrorUnsigned     ListDeliveriesParamsError = "unsigned"
+	ListDeliveriesParamsErrorAccessDenied  ListDeliveriesParamsError = "access_denied"
+	ListDeliveriesParamsErrorBodyNotObject ListDeliveriesParamsError = "body_not_object"
+	ListDeliveriesParamsErrorConnect       ListDeliveriesParamsError = "connect"
+	ListDeliveriesParamsErrorCredentials   ListDeliveriesParamsError = "credentials"
+	ListDeliveriesParamsErrorDns           ListDeliveriesParamsError = "dns"
+	ListDeliveriesParamsErrorForbidden     ListDeliveriesParamsError = "forbidden"
+	ListDeliveriesParamsErrorInternal      ListDeliveriesParamsError = "internal"
+	ListDeliveriesParamsErrorNotFound      ListDeliveriesParamsError = "not_found"
+	ListDeliveriesParamsErrorProtocol      ListDeliveriesParamsError = "protocol"
+	ListDeliveriesParamsErrorRefused       ListDeliveriesParamsError = "refused"
+	ListDeliveriesParamsErrorReset         ListDeliveriesParamsError = "reset"
+	ListDeliveriesParamsErrorStatus        ListDeliveriesParamsError = "status"
+	ListDeliveriesParamsErrorThrottled     ListDeliveriesParamsError = "throttled"
+	ListDeliveriesParamsErrorTimeout       ListDeliveriesParamsError = "timeout"
+	ListDeliveriesParamsErrorTls           ListDeliveriesParamsError = "tls"
+	ListDeliveriesParamsErrorTlsClient     ListDeliveriesParamsError = "tls_client"
+	ListDeliveriesParamsErrorTlsExpired    ListDeliveriesParamsError = "tls_expired"
+	ListDeliveriesParamsErrorTlsIssuer     ListDeliveriesParamsError = "tls_issuer"
+	ListDeliveriesParamsErrorTlsName       ListDeliveriesParamsError = "tls_name"
+	ListDeliveriesParamsErrorTlsPlaintext  ListDeliveriesParamsError = "tls_plaintext"
+	ListDeliveriesParamsErrorTlsVersion    ListDeliveriesParamsError = "tls_version"
+	ListDeliveriesParamsErrorTooLarge      ListDeliveriesParamsError = "too_large"
+	ListDeliveriesParamsErrorUnavailable   ListDeliveriesParamsError = "unavailable"
+	ListDeliveriesParamsErrorUnknown       ListDeliveriesParamsError = "unknown"
+	ListDeliveriesParamsErrorUnreachable   ListDeliveriesParamsError = "unreachable"
+	ListDeliveriesParamsErrorUnsigned      ListDeliveriesParamsError = "unsigned"
 )
 
 // Valid indicates whether the value is a known member of the ListDeliveriesParamsError enum.
 func (e ListDeliveriesParamsError) Valid() bool {
 	switch e {
 	case ListDeliveriesParamsErrorAccessDenied:
+		return true
+	case ListDeliveriesParamsErrorBodyNotObject:
 		return true
 	case ListDeliveriesParamsErrorConnect:
 		return true
@@ -2787,37 +2799,40 @@ func (e ListDeliveriesParamsState) Valid() bool {
 
 // Defines values for ListDeliveryAttemptsParamsError.
 const (
-	ListDeliveryAttemptsParamsErrorAccessDenied ListDeliveryAttemptsParamsError = "access_denied"
-	ListDeliveryAttemptsParamsErrorConnect      ListDeliveryAttemptsParamsError = "connect"
-	ListDeliveryAttemptsParamsErrorCredentials  ListDeliveryAttemptsParamsError = "credentials"
-	ListDeliveryAttemptsParamsErrorDns          ListDeliveryAttemptsParamsError = "dns"
-	ListDeliveryAttemptsParamsErrorForbidden    ListDeliveryAttemptsParamsError = "forbidden"
-	ListDeliveryAttemptsParamsErrorInternal     ListDeliveryAttemptsParamsError = "internal"
-	ListDeliveryAttemptsParamsErrorNotFound     ListDeliveryAttemptsParamsError = "not_found"
-	ListDeliveryAttemptsParamsErrorProtocol     ListDeliveryAttemptsParamsError = "protocol"
-	ListDeliveryAttemptsParamsErrorRefused      ListDeliveryAttemptsParamsError = "refused"
-	ListDeliveryAttemptsParamsErrorReset        ListDeliveryAttemptsParamsError = "reset"
-	ListDeliveryAttemptsParamsErrorStatus       ListDeliveryAttemptsParamsError = "status"
-	ListDeliveryAttemptsParamsErrorThrottled    ListDeliveryAttemptsParamsError = "throttled"
-	ListDeliveryAttemptsParamsErrorTimeout      ListDeliveryAttemptsParamsError = "timeout"
-	ListDeliveryAttemptsParamsErrorTls          ListDeliveryAttemptsParamsError = "tls"
-	ListDeliveryAttemptsParamsErrorTlsClient    ListDeliveryAttemptsParamsError = "tls_client"
-	ListDeliveryAttemptsParamsErrorTlsExpired   ListDeliveryAttemptsParamsError = "tls_expired"
-	ListDeliveryAttemptsParamsErrorTlsIssuer    ListDeliveryAttemptsParamsError = "tls_issuer"
-	ListDeliveryAttemptsParamsErrorTlsName      ListDeliveryAttemptsParamsError = "tls_name"
-	ListDeliveryAttemptsParamsErrorTlsPlaintext ListDeliveryAttemptsParamsError = "tls_plaintext"
-	ListDeliveryAttemptsParamsErrorTlsVersion   ListDeliveryAttemptsParamsError = "tls_version"
-	ListDeliveryAttemptsParamsErrorTooLarge     ListDeliveryAttemptsParamsError = "too_large"
-	ListDeliveryAttemptsParamsErrorUnavailable  ListDeliveryAttemptsParamsError = "unavailable"
-	ListDeliveryAttemptsParamsErrorUnknown      ListDeliveryAttemptsParamsError = "unknown"
-	ListDeliveryAttemptsParamsErrorUnreachable  ListDeliveryAttemptsParamsError = "unreachable"
-	ListDeliveryAttemptsParamsErrorUnsigned     ListDeliveryAttemptsParamsError = "unsigned"
+	ListDeliveryAttemptsParamsErrorAccessDenied  ListDeliveryAttemptsParamsError = "access_denied"
+	ListDeliveryAttemptsParamsErrorBodyNotObject ListDeliveryAttemptsParamsError = "body_not_object"
+	ListDeliveryAttemptsParamsErrorConnect       ListDeliveryAttemptsParamsError = "connect"
+	ListDeliveryAttemptsParamsErrorCredentials   ListDeliveryAttemptsParamsError = "credentials"
+	ListDeliveryAttemptsParamsErrorDns           ListDeliveryAttemptsParamsError = "dns"
+	ListDeliveryAttemptsParamsErrorForbidden     ListDeliveryAttemptsParamsError = "forbidden"
+	ListDeliveryAttemptsParamsErrorInternal      ListDeliveryAttemptsParamsError = "internal"
+	ListDeliveryAttemptsParamsErrorNotFound      ListDeliveryAttemptsParamsError = "not_found"
+	ListDeliveryAttemptsParamsErrorProtocol      ListDeliveryAttemptsParamsError = "protocol"
+	ListDeliveryAttemptsParamsErrorRefused       ListDeliveryAttemptsParamsError = "refused"
+	ListDeliveryAttemptsParamsErrorReset         ListDeliveryAttemptsParamsError = "reset"
+	ListDeliveryAttemptsParamsErrorStatus        ListDeliveryAttemptsParamsError = "status"
+	ListDeliveryAttemptsParamsErrorThrottled     ListDeliveryAttemptsParamsError = "throttled"
+	ListDeliveryAttemptsParamsErrorTimeout       ListDeliveryAttemptsParamsError = "timeout"
+	ListDeliveryAttemptsParamsErrorTls           ListDeliveryAttemptsParamsError = "tls"
+	ListDeliveryAttemptsParamsErrorTlsClient     ListDeliveryAttemptsParamsError = "tls_client"
+	ListDeliveryAttemptsParamsErrorTlsExpired    ListDeliveryAttemptsParamsError = "tls_expired"
+	ListDeliveryAttemptsParamsErrorTlsIssuer     ListDeliveryAttemptsParamsError = "tls_issuer"
+	ListDeliveryAttemptsParamsErrorTlsName       ListDeliveryAttemptsParamsError = "tls_name"
+	ListDeliveryAttemptsParamsErrorTlsPlaintext  ListDeliveryAttemptsParamsError = "tls_plaintext"
+	ListDeliveryAttemptsParamsErrorTlsVersion    ListDeliveryAttemptsParamsError = "tls_version"
+	ListDeliveryAttemptsParamsErrorTooLarge      ListDeliveryAttemptsParamsError = "too_large"
+	ListDeliveryAttemptsParamsErrorUnavailable   ListDeliveryAttemptsParamsError = "unavailable"
+	ListDeliveryAttemptsParamsErrorUnknown       ListDeliveryAttemptsParamsError = "unknown"
+	ListDeliveryAttemptsParamsErrorUnreachable   ListDeliveryAttemptsParamsError = "unreachable"
+	ListDeliveryAttemptsParamsErrorUnsigned      ListDeliveryAttemptsParamsError = "unsigned"
 )
 
 // Valid indicates whether the value is a known member of the ListDeliveryAttemptsParamsError enum.
 func (e ListDeliveryAttemptsParamsError) Valid() bool {
 	switch e {
 	case ListDeliveryAttemptsParamsErrorAccessDenied:
+		return true
+	case ListDeliveryAttemptsParamsErrorBodyNotObject:
 		return true
 	case ListDeliveryAttemptsParamsErrorConnect:
 		return true
@@ -3129,37 +3144,40 @@ func (e ListEventsParamsOrder) Valid() bool {
 
 // Defines values for ListEventDeliveriesParamsError.
 const (
-	ListEventDeliveriesParamsErrorAccessDenied ListEventDeliveriesParamsError = "access_denied"
-	ListEventDeliveriesParamsErrorConnect      ListEventDeliveriesParamsError = "connect"
-	ListEventDeliveriesParamsErrorCredentials  ListEventDeliveriesParamsError = "credentials"
-	ListEventDeliveriesParamsErrorDns          ListEventDeliveriesParamsError = "dns"
-	ListEventDeliveriesParamsErrorForbidden    ListEventDeliveriesParamsError = "forbidden"
-	ListEventDeliveriesParamsErrorInternal     ListEventDeliveriesParamsError = "internal"
-	ListEventDeliveriesParamsErrorNotFound     ListEventDeliveriesParamsError = "not_found"
-	ListEventDeliveriesParamsErrorProtocol     ListEventDeliveriesParamsError = "protocol"
-	ListEventDeliveriesParamsErrorRefused      ListEventDeliveriesParamsError = "refused"
-	ListEventDeliveriesParamsErrorReset        ListEventDeliveriesParamsError = "reset"
-	ListEventDeliveriesParamsErrorStatus       ListEventDeliveriesParamsError = "status"
-	ListEventDeliveriesParamsErrorThrottled    ListEventDeliveriesParamsError = "throttled"
-	ListEventDeliveriesParamsErrorTimeout      ListEventDeliveriesParamsError = "timeout"
-	ListEventDeliveriesParamsErrorTls          ListEventDeliveriesParamsError = "tls"
-	ListEventDeliveriesParamsErrorTlsClient    ListEventDeliveriesParamsError = "tls_client"
-	ListEventDeliveriesParamsErrorTlsExpired   ListEventDeliveriesParamsError = "tls_expired"
-	ListEventDeliveriesParamsErrorTlsIssuer    ListEventDeliveriesParamsError = "tls_issuer"
-	ListEventDeliveriesParamsErrorTlsName      ListEventDeliveriesParamsError = "tls_name"
-	ListEventDeliveriesParamsErrorTlsPlaintext ListEventDeliveriesParamsError = "tls_plaintext"
-	ListEventDeliveriesParamsErrorTlsVersion   ListEventDeliveriesParamsError = "tls_version"
-	ListEventDeliveriesParamsErrorTooLarge     ListEventDeliveriesParamsError = "too_large"
-	ListEventDeliveriesParamsErrorUnavailable  ListEventDeliveriesParamsError = "unavailable"
-	ListEventDeliveriesParamsErrorUnknown      ListEventDeliveriesParamsError = "unknown"
-	ListEventDeliveriesParamsErrorUnreachable  ListEventDeliveriesParamsError = "unreachable"
-	ListEventDeliveriesParamsErrorUnsigned     ListEventDeliveriesParamsError = "unsigned"
+	ListEventDeliveriesParamsErrorAccessDenied  ListEventDeliveriesParamsError = "access_denied"
+	ListEventDeliveriesParamsErrorBodyNotObject ListEventDeliveriesParamsError = "body_not_object"
+	ListEventDeliveriesParamsErrorConnect       ListEventDeliveriesParamsError = "connect"
+	ListEventDeliveriesParamsErrorCredentials   ListEventDeliveriesParamsError = "credentials"
+	ListEventDeliveriesParamsErrorDns           ListEventDeliveriesParamsError = "dns"
+	ListEventDeliveriesParamsErrorForbidden     ListEventDeliveriesParamsError = "forbidden"
+	ListEventDeliveriesParamsErrorInternal      ListEventDeliveriesParamsError = "internal"
+	ListEventDeliveriesParamsErrorNotFound      ListEventDeliveriesParamsError = "not_found"
+	ListEventDeliveriesParamsErrorProtocol      ListEventDeliveriesParamsError = "protocol"
+	ListEventDeliveriesParamsErrorRefused       ListEventDeliveriesParamsError = "refused"
+	ListEventDeliveriesParamsErrorReset         ListEventDeliveriesParamsError = "reset"
+	ListEventDeliveriesParamsErrorStatus        ListEventDeliveriesParamsError = "status"
+	ListEventDeliveriesParamsErrorThrottled     ListEventDeliveriesParamsError = "throttled"
+	ListEventDeliveriesParamsErrorTimeout       ListEventDeliveriesParamsError = "timeout"
+	ListEventDeliveriesParamsErrorTls           ListEventDeliveriesParamsError = "tls"
+	ListEventDeliveriesParamsErrorTlsClient     ListEventDeliveriesParamsError = "tls_client"
+	ListEventDeliveriesParamsErrorTlsExpired    ListEventDeliveriesParamsError = "tls_expired"
+	ListEventDeliveriesParamsErrorTlsIssuer     ListEventDeliveriesParamsError = "tls_issuer"
+	ListEventDeliveriesParamsErrorTlsName       ListEventDeliveriesParamsError = "tls_name"
+	ListEventDeliveriesParamsErrorTlsPlaintext  ListEventDeliveriesParamsError = "tls_plaintext"
+	ListEventDeliveriesParamsErrorTlsVersion    ListEventDeliveriesParamsError = "tls_version"
+	ListEventDeliveriesParamsErrorTooLarge      ListEventDeliveriesParamsError = "too_large"
+	ListEventDeliveriesParamsErrorUnavailable   ListEventDeliveriesParamsError = "unavailable"
+	ListEventDeliveriesParamsErrorUnknown       ListEventDeliveriesParamsError = "unknown"
+	ListEventDeliveriesParamsErrorUnreachable   ListEventDeliveriesParamsError = "unreachable"
+	ListEventDeliveriesParamsErrorUnsigned      ListEventDeliveriesParamsError = "unsigned"
 )
 
 // Valid indicates whether the value is a known member of the ListEventDeliveriesParamsError enum.
 func (e ListEventDeliveriesParamsError) Valid() bool {
 	switch e {
 	case ListEventDeliveriesParamsErrorAccessDenied:
+		return true
+	case ListEventDeliveriesParamsErrorBodyNotObject:
 		return true
 	case ListEventDeliveriesParamsErrorConnect:
 		return true
@@ -5426,6 +5444,7 @@ type DeadLetter struct {
 	// * `expired` - Expired: the endpoint was paused or disabled for seven days
 	// * `crashed_worker` - Crashed its worker repeatedly
 	// * `transformation_failed` - Transformation failed
+	// * `body_not_object` - The credential has no place in the body
 	// * `endpoint_deleted` - The endpoint was deleted
 	// * `set_aside` - Set aside on request
 	Cause DeadLetterCause `json:"cause"`
@@ -5483,6 +5502,7 @@ type DeadLetter struct {
 // * `expired` - Expired: the endpoint was paused or disabled for seven days
 // * `crashed_worker` - Crashed its worker repeatedly
 // * `transformation_failed` - Transformation failed
+// * `body_not_object` - The credential has no place in the body
 // * `endpoint_deleted` - The endpoint was deleted
 // * `set_aside` - Set aside on request
 type DeadLetterCause string
@@ -9125,7 +9145,7 @@ type ReceiptReplayCreateRequest struct {
 	// All Whether to select everything; required as true without a filter.
 	All *bool `json:"all,omitempty"`
 
-	// Filter Filters of the list of receipts: `source`, `state`, `event_type`, `message_id`, `cause`, `since`, `until`, `labels` and `q`, `order_key`, `out_of_order`, `unhandled`, `skipped`. The default of `state` is `dead`. Example: `{"source": "shop", "since": "2030-01-31T12:00:00Z"}`.
+	// Filter Filters of the list of receipts: `source`, `state`, `event_type`, `message_id`, `cause`, `since`, `until`, `labels` and `q`, `order_key`, `out_of_order`, `unhandled`, `skipped`. The replay shows `q` as `q_labels` if the key may not see payloads: errors, which may quote them, were not searched. The default of `state` is `dead`. Example: `{"source": "shop", "since": "2030-01-31T12:00:00Z"}`.
 	Filter *map[string]interface{} `json:"filter,omitempty"`
 
 	// Rate Receipts made due per second, at most.
@@ -9189,7 +9209,7 @@ type ReceiptSelectionRequest struct {
 	// All Whether to select everything; required as true without a filter.
 	All *bool `json:"all,omitempty"`
 
-	// Filter Filters of the list of receipts: `source`, `state`, `event_type`, `message_id`, `cause`, `since`, `until`, `labels` and `q`, `order_key`, `out_of_order`, `unhandled`, `skipped`. The default of `state` is `dead`. Example: `{"source": "shop", "since": "2030-01-31T12:00:00Z"}`.
+	// Filter Filters of the list of receipts: `source`, `state`, `event_type`, `message_id`, `cause`, `since`, `until`, `labels` and `q`, `order_key`, `out_of_order`, `unhandled`, `skipped`. The replay shows `q` as `q_labels` if the key may not see payloads: errors, which may quote them, were not searched. The default of `state` is `dead`. Example: `{"source": "shop", "since": "2030-01-31T12:00:00Z"}`.
 	Filter *map[string]interface{} `json:"filter,omitempty"`
 }
 
@@ -12212,6 +12232,7 @@ type ListDeadLettersParams struct {
 	// * `expired` - Expired: the endpoint was paused or disabled for seven days
 	// * `crashed_worker` - Crashed its worker repeatedly
 	// * `transformation_failed` - Transformation failed
+	// * `body_not_object` - The credential has no place in the body
 	// * `endpoint_deleted` - The endpoint was deleted
 	// * `set_aside` - Set aside on request
 	Cause *ListDeadLettersParamsCause `form:"cause,omitempty" json:"cause,omitempty"`
@@ -12247,6 +12268,7 @@ type ListDeadLettersParams struct {
 	// * `unavailable` - The destination has an error of its own: see its response
 	// * `unsigned` - Signing failed: no usable secret; nothing was sent
 	// * `credentials` - No OAuth token or unreadable credentials; nothing was sent
+	// * `body_not_object` - The credential is added to the body, which is no JSON object; nothing was sent: have the transformer make an object, or give the credential in a header
 	// * `internal` - Internal error (see the log); nothing was sent
 	// * `unknown` - Unknown result: the worker crashed
 	Error *ListDeadLettersParamsError `form:"error,omitempty" json:"error,omitempty"`
@@ -12380,6 +12402,7 @@ type ListDeliveriesParams struct {
 	// * `unavailable` - The destination has an error of its own: see its response
 	// * `unsigned` - Signing failed: no usable secret; nothing was sent
 	// * `credentials` - No OAuth token or unreadable credentials; nothing was sent
+	// * `body_not_object` - The credential is added to the body, which is no JSON object; nothing was sent: have the transformer make an object, or give the credential in a header
 	// * `internal` - Internal error (see the log); nothing was sent
 	// * `unknown` - Unknown result: the worker crashed
 	Error *ListDeliveriesParamsError `form:"error,omitempty" json:"error,omitempty"`
@@ -12509,6 +12532,7 @@ type ListDeliveryAttemptsParams struct {
 	// * `unavailable` - The destination has an error of its own: see its response
 	// * `unsigned` - Signing failed: no usable secret; nothing was sent
 	// * `credentials` - No OAuth token or unreadable credentials; nothing was sent
+	// * `body_not_object` - The credential is added to the body, which is no JSON object; nothing was sent: have the transformer make an object, or give the credential in a header
 	// * `internal` - Internal error (see the log); nothing was sent
 	// * `unknown` - Unknown result: the worker crashed
 	Error *ListDeliveryAttemptsParamsError `form:"error,omitempty" json:"error,omitempty"`
@@ -13316,6 +13340,7 @@ type ListEventDeliveriesParams struct {
 	// * `unavailable` - The destination has an error of its own: see its response
 	// * `unsigned` - Signing failed: no usable secret; nothing was sent
 	// * `credentials` - No OAuth token or unreadable credentials; nothing was sent
+	// * `body_not_object` - The credential is added to the body, which is no JSON object; nothing was sent: have the transformer make an object, or give the credential in a header
 	// * `internal` - Internal error (see the log); nothing was sent
 	// * `unknown` - Unknown result: the worker crashed
 	Error *ListEventDeliveriesParamsError `form:"error,omitempty" json:"error,omitempty"`

@@ -36,6 +36,7 @@ WORDS = {
     Failure.PROTOCOL: "no HTTP response",
     Failure.UNSIGNED: "not signed: no usable secret",
     Failure.CREDENTIALS: "no OAuth token",
+    Failure.BODY_NOT_OBJECT: "no place for the credential",
     Failure.INTERNAL: "internal error",
     Failure.UNKNOWN: "unknown: worker crashed",
 }

@@ -42,6 +42,8 @@ EXPLAINED = {
     Failure.UNAVAILABLE: "The destination has an error of its own: see its response",
     Failure.UNSIGNED: "Signing failed: no usable secret; nothing was sent",
     Failure.CREDENTIALS: "No OAuth token or unreadable credentials; nothing was sent",
+    Failure.BODY_NOT_OBJECT: "The credential is added to the body, which is no JSON object; nothing was sent: have the "
+    "transformer make an object, or give the credential in a header",
     Failure.INTERNAL: "Internal error (see the log); nothing was sent",
     Failure.UNKNOWN: "Unknown result: the worker crashed",
 }

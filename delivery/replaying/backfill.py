@@ -28,7 +28,7 @@ from delivery.fan_out.store_deliveries import store_deliveries
 from delivery.models import DeadLetter, Delivery, Event, Replay
 from delivery.reading import queries
 from delivery.reading.list_filters import EVENTS, matching
-from delivery.replaying.dead_letters import Slice
+from delivery.replaying.dead_letters import Slice, rendered_again
 from delivery.replaying.replay_filter import ReplayFilter
 from delivery.sql.dead_letters import ReplayedLetter, replay_dead_letters, replay_finished
 from subscriptions.models import Endpoint, Tenant
@@ -227,13 +227,14 @@ def _create(row: Replay, deliveries: Sequence[tuple[UUID, NewDelivery]]) -> list
 def _replay_dead(row: Replay, deliveries: Sequence[tuple[UUID, NewDelivery]]) -> list[UUID]:
     """Replay the dead letters of these deliveries; one whose transformation failed takes the body rendered now."""
     new = dict(deliveries)
-    letters = DeadLetter.objects.filter(delivery__in=new, closed_at=None).order_by("id")
+    letters = DeadLetter.objects.filter(delivery__in=new, closed_at=None).select_related("delivery__event")
+    letters = letters.defer("delivery__body", "delivery__event__body", "delivery__event__original")
     replayed: list[ReplayedLetter] = []
-    for it in letters:
-        if it.cause != DeadLetter.Cause.TRANSFORMATION_FAILED:
+    for it in letters.order_by("id"):
+        if not it.is_rendered_again:
             replayed.append(ReplayedLetter(it.id))
         elif (rendered := new[it.delivery_id]).reason is None:
-            replayed.append(ReplayedLetter(it.id, rendered.body, rendered.content_type, rendered.form))
+            replayed.append(rendered_again(it, rendered))
     endpoints = replay_dead_letters(row.id, row.requested_by, replayed)
     metrics.dead_letters_replayed(len(endpoints))
     return endpoints

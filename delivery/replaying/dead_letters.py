@@ -127,12 +127,21 @@ def lock_events(letters: Sequence[DeadLetter]) -> set[UUID]:
 
 def reason_to_stay_dead(letter: DeadLetter) -> str:
     """Return why this dead letter cannot be replayed, as a sentence; empty if it can."""
-    if letter.cause != DeadLetter.Cause.TRANSFORMATION_FAILED:
+    if not letter.is_rendered_again:
         return ""
     found = _Renderer().render(letter, slice_budget(1))
-    if not found:
+    if not found and letter.cause == DeadLetter.Cause.TRANSFORMATION_FAILED:
         return "its transformation failed, and no subscription of the endpoint matches the event any more."
-    return f"its transformation fails: {found[0].reason}" if found[0].reason else ""
+    reason = found[0].reason if found else None
+    return f"its transformation fails: {reason}" if reason else ""
+
+
+def rendered_again(letter: DeadLetter, new: NewDelivery) -> ReplayedLetter:
+    """Return the dead letter with the body that was rendered now: the whole event if nothing transforms it any more."""
+    body = new.body
+    if body is None and letter.cause == DeadLetter.Cause.BODY_NOT_OBJECT and letter.delivery.body is not None:
+        body = bytes(letter.delivery.event.body)
+    return ReplayedLetter(letter.id, body, new.content_type, new.form)
 
 
 class _Renderer:
@@ -144,13 +153,12 @@ class _Renderer:
     def with_body(self, letter: DeadLetter, budget: SliceBudget) -> list[ReplayedLetter]:
         """Return the dead letter with its new body, or None to keep the one it has; nothing if it stays dead."""
         budget.spend(deliveries=1)
-        if letter.cause != DeadLetter.Cause.TRANSFORMATION_FAILED:
+        if not letter.is_rendered_again:
             return [ReplayedLetter(letter.id)]
-        return [
-            ReplayedLetter(letter.id, it.body, it.content_type, it.form)
-            for it in self.render(letter, budget)
-            if not it.reason
-        ]
+        rendered = self.render(letter, budget)
+        if not rendered and letter.cause == DeadLetter.Cause.BODY_NOT_OBJECT:
+            return [ReplayedLetter(letter.id)]  # its endpoint may have another credential now
+        return [rendered_again(letter, it) for it in rendered if not it.reason]
 
     def render(self, letter: DeadLetter, budget: SliceBudget) -> list[NewDelivery]:
         """Return the delivery that would be created now; nothing without a matching subscription."""

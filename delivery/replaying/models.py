@@ -93,6 +93,7 @@ class DeadLetter(Row):
         EXPIRED = "expired", "Expired: the endpoint was paused or disabled for seven days"
         CRASHED_WORKER = "crashed_worker", "Crashed its worker repeatedly"
         TRANSFORMATION_FAILED = "transformation_failed", "Transformation failed"
+        BODY_NOT_OBJECT = "body_not_object", "The credential has no place in the body"
         ENDPOINT_DELETED = "endpoint_deleted", "The endpoint was deleted"
         SET_ASIDE = "set_aside", "Set aside on request"
 
@@ -161,6 +162,11 @@ class DeadLetter(Row):
         if self.closed_at is not None:
             return self.State.DISCARDED if self.is_discarded else self.State.REPLAYED
         return self.State.OPEN if self.acknowledged_at is None else self.State.ACKNOWLEDGED
+
+    @property
+    def is_rendered_again(self) -> bool:
+        """Return whether a replay sends a body that is rendered by the subscriptions as they are then."""
+        return self.cause in (self.Cause.TRANSFORMATION_FAILED, self.Cause.BODY_NOT_OBJECT)
 
     @property
     def quotes_payload(self) -> bool:

@@ -157,7 +157,14 @@ class Dispatcher:
         if not isinstance(request, NotSent):
             return attempt, request
         telemetry.not_sent(it.id, request.error)
-        outcome = Outcome(now, 0, failure=request.failure, response=request.detail.encode(), rejected=request.rejected)
+        outcome = Outcome(
+            now,
+            0,
+            failure=request.failure,
+            response=request.detail.encode(),
+            rejected=request.rejected,
+            is_final=request.is_final,
+        )
         self._not_sent.append((attempt, outcome))
         return None
 

@@ -64,7 +64,8 @@ def report_dead(ended: Sequence[Ended], dead: Sequence[Settlement]) -> list[UUID
     """
     if not dead:
         return []
-    dead_letter([DeadLetterRow(row.delivery_id, row.cause, None) for row in dead])
+    reasons = {attempt.claimed.id: outcome.response.decode() for attempt, outcome in ended if outcome.is_final}
+    dead_letter([DeadLetterRow(row.delivery_id, row.cause, reasons.get(row.delivery_id)) for row in dead])
     addresses = {attempt.claimed.endpoint_id: attempt.address for attempt, _ in ended}
     gone = {row.endpoint_id: addresses[row.endpoint_id] for row in dead if row.cause == RESPONDED_410}
     return health.disable_endpoints(gone, Endpoint.DisabledReason.RESPONDED_410)

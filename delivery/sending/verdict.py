@@ -5,6 +5,7 @@ PURE. The table, first match wins. Which response means what is decided by the t
     delivered          delivered
     gone               dead (cause responded_410), and the endpoint is disabled; the drain then dead-letters its
                        pending deliveries. Not if its address has changed: then as everything else
+    final              dead (cause body_not_object): a retry would send the same body
     plan used up       dead (cause exhausted)
     everything else    pending: the planned wait, but not less than the outcome's retry_after (`Retry-After`)
 
@@ -25,6 +26,7 @@ DEFAULT_PLAN = (5, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * 
 JITTER = 0.2  # part of the wait, to either side, so that the retries of one outage do not come back as one wave
 
 PENDING, DEAD = Delivery.State.PENDING.value, Delivery.State.DEAD.value
+BODY_NOT_OBJECT = DeadLetter.Cause.BODY_NOT_OBJECT.value
 RESPONDED_410, EXHAUSTED = DeadLetter.Cause.RESPONDED_410.value, DeadLetter.Cause.EXHAUSTED.value
 
 
@@ -50,6 +52,8 @@ def judge(outcome: Outcome, *, step: int, plan: Sequence[int], jitter: float, mo
         return DELIVERED
     if outcome.gone and not moved:
         return Verdict(DEAD, cause=RESPONDED_410)
+    if outcome.is_final:
+        return Verdict(DEAD, cause=BODY_NOT_OBJECT)
     wait = wait_after(plan, step, jitter=jitter, retry_after=outcome.retry_after)
     if wait is None:
         return Verdict(DEAD, cause=EXHAUSTED)

@@ -34,6 +34,7 @@ class Failure(StrEnum):
     UNAVAILABLE = "unavailable"  # the destination has an error of its own
     UNSIGNED = "unsigned"  # no usable signing secret; nothing was sent
     CREDENTIALS = "credentials"  # the endpoint's credentials could not be read or obtained; nothing was sent
+    BODY_NOT_OBJECT = "body_not_object"  # a credential goes into the body, which is no JSON object; nothing was sent
     INTERNAL = "internal"  # an error of ours with this delivery; nothing was sent
     UNKNOWN = "unknown"  # the worker died before the attempt was recorded
 
@@ -46,6 +47,7 @@ class Outcome(NamedTuple):
     ``rejected``: it works, and did not accept this delivery. ``gone``: it no longer exists. ``overloaded``: it has more
     attempts at once than it can handle. ``not_attempted``: nothing was sent, because this process had no files or
     memory left (failure ``internal``) or the tenant no lookups (``dns``); the delivery is released without an attempt.
+    ``is_final``: no retry can deliver it, since each attempt sends the same body.
     ``repeats``: why the request was sent again within the attempt, one reason for each request after the first.
     ``steps``: when each step ended, in milliseconds from the beginning, if the attempt was traced.
     """
@@ -62,6 +64,7 @@ class Outcome(NamedTuple):
     gone: bool = False
     overloaded: bool = False
     not_attempted: bool = False
+    is_final: bool = False
     repeats: tuple[str, ...] = ()
     steps: Mapping[str, int] | None = None
 

@@ -26,13 +26,15 @@ Prepared = TypeVar("Prepared")  # what a transport submits: its own type, opaque
 class NotSent(NamedTuple):
     """Say why a delivery cannot be sent: the failure to record, and the exception if it was an error of ours.
 
-    ``rejected``: the destination works, and would not accept this delivery; ``detail`` says why.
+    ``rejected``: the destination works, and would not accept this delivery; ``detail`` says why. ``is_final``: no retry
+    can deliver it.
     """
 
     failure: Failure
     error: Exception | None = None
     rejected: bool = False
     detail: str = ""
+    is_final: bool = False
 
 
 class Transport(Protocol, Generic[Prepared]):

@@ -665,7 +665,14 @@ class ConnectorSummary(TypedDict):
 
 
 DeadLetterCause: TypeAlias = Literal[
-    "exhausted", "responded_410", "expired", "crashed_worker", "transformation_failed", "endpoint_deleted", "set_aside"
+    "exhausted",
+    "responded_410",
+    "expired",
+    "crashed_worker",
+    "transformation_failed",
+    "body_not_object",
+    "endpoint_deleted",
+    "set_aside",
 ]
 """
 * `exhausted` - Retries exhausted
@@ -673,6 +680,7 @@ DeadLetterCause: TypeAlias = Literal[
 * `expired` - Expired: the endpoint was paused or disabled for seven days
 * `crashed_worker` - Crashed its worker repeatedly
 * `transformation_failed` - Transformation failed
+* `body_not_object` - The credential has no place in the body
 * `endpoint_deleted` - The endpoint was deleted
 * `set_aside` - Set aside on request
 """
@@ -2292,7 +2300,7 @@ class ReceiptReplayCreateRequest(TypedDict, closed=True):
     """
     filter: NotRequired[dict[str, Any]]
     """
-    Filters of the list of receipts: `source`, `state`, `event_type`, `message_id`, `cause`, `since`, `until`, `labels` and `q`, `order_key`, `out_of_order`, `unhandled`, `skipped`. The default of `state` is `dead`. Example: `{"source": "shop", "since": "2030-01-31T12:00:00Z"}`.
+    Filters of the list of receipts: `source`, `state`, `event_type`, `message_id`, `cause`, `since`, `until`, `labels` and `q`, `order_key`, `out_of_order`, `unhandled`, `skipped`. The replay shows `q` as `q_labels` if the key may not see payloads: errors, which may quote them, were not searched. The default of `state` is `dead`. Example: `{"source": "shop", "since": "2030-01-31T12:00:00Z"}`.
     """
     rate: NotRequired[int]
     """
@@ -2311,7 +2319,7 @@ class ReceiptSelectionRequest(TypedDict, closed=True):
     """
     filter: NotRequired[dict[str, Any]]
     """
-    Filters of the list of receipts: `source`, `state`, `event_type`, `message_id`, `cause`, `since`, `until`, `labels` and `q`, `order_key`, `out_of_order`, `unhandled`, `skipped`. The default of `state` is `dead`. Example: `{"source": "shop", "since": "2030-01-31T12:00:00Z"}`.
+    Filters of the list of receipts: `source`, `state`, `event_type`, `message_id`, `cause`, `since`, `until`, `labels` and `q`, `order_key`, `out_of_order`, `unhandled`, `skipped`. The replay shows `q` as `q_labels` if the key may not see payloads: errors, which may quote them, were not searched. The default of `state` is `dead`. Example: `{"source": "shop", "since": "2030-01-31T12:00:00Z"}`.
     """
 
 
@@ -5727,6 +5735,7 @@ class DeadLetter(TypedDict):
     * `expired` - Expired: the endpoint was paused or disabled for seven days
     * `crashed_worker` - Crashed its worker repeatedly
     * `transformation_failed` - Transformation failed
+    * `body_not_object` - The credential has no place in the body
     * `endpoint_deleted` - The endpoint was deleted
     * `set_aside` - Set aside on request
     """

@@ -4611,6 +4611,7 @@ export interface components {
              *     * `expired` - Expired: the endpoint was paused or disabled for seven days
              *     * `crashed_worker` - Crashed its worker repeatedly
              *     * `transformation_failed` - Transformation failed
+             *     * `body_not_object` - The credential has no place in the body
              *     * `endpoint_deleted` - The endpoint was deleted
              *     * `set_aside` - Set aside on request
              */
@@ -4663,11 +4664,12 @@ export interface components {
          *     * `expired` - Expired: the endpoint was paused or disabled for seven days
          *     * `crashed_worker` - Crashed its worker repeatedly
          *     * `transformation_failed` - Transformation failed
+         *     * `body_not_object` - The credential has no place in the body
          *     * `endpoint_deleted` - The endpoint was deleted
          *     * `set_aside` - Set aside on request
          * @enum {string}
          */
-        DeadLetterCause: "exhausted" | "responded_410" | "expired" | "crashed_worker" | "transformation_failed" | "endpoint_deleted" | "set_aside";
+        DeadLetterCause: "exhausted" | "responded_410" | "expired" | "crashed_worker" | "transformation_failed" | "body_not_object" | "endpoint_deleted" | "set_aside";
         /** @description A request to discard or acknowledge many dead letters, with its progress: `changed` of `total`. */
         DeadLetterJob: {
             /** @description Dead letters discarded or acknowledged so far. */
@@ -8159,7 +8161,7 @@ export interface components {
              * @default false
              */
             all: boolean;
-            /** @description Filters of the list of receipts: `source`, `state`, `event_type`, `message_id`, `cause`, `since`, `until`, `labels` and `q`, `order_key`, `out_of_order`, `unhandled`, `skipped`. The default of `state` is `dead`. Example: `{"source": "shop", "since": "2030-01-31T12:00:00Z"}`. */
+            /** @description Filters of the list of receipts: `source`, `state`, `event_type`, `message_id`, `cause`, `since`, `until`, `labels` and `q`, `order_key`, `out_of_order`, `unhandled`, `skipped`. The replay shows `q` as `q_labels` if the key may not see payloads: errors, which may quote them, were not searched. The default of `state` is `dead`. Example: `{"source": "shop", "since": "2030-01-31T12:00:00Z"}`. */
             filter?: {
                 [key: string]: unknown;
             };
@@ -8228,7 +8230,7 @@ export interface components {
              * @default false
              */
             all: boolean;
-            /** @description Filters of the list of receipts: `source`, `state`, `event_type`, `message_id`, `cause`, `since`, `until`, `labels` and `q`, `order_key`, `out_of_order`, `unhandled`, `skipped`. The default of `state` is `dead`. Example: `{"source": "shop", "since": "2030-01-31T12:00:00Z"}`. */
+            /** @description Filters of the list of receipts: `source`, `state`, `event_type`, `message_id`, `cause`, `since`, `until`, `labels` and `q`, `order_key`, `out_of_order`, `unhandled`, `skipped`. The replay shows `q` as `q_labels` if the key may not see payloads: errors, which may quote them, were not searched. The default of `state` is `dead`. Example: `{"source": "shop", "since": "2030-01-31T12:00:00Z"}`. */
             filter?: {
                 [key: string]: unknown;
             };
@@ -12613,10 +12615,11 @@ export interface operations {
                  *     * `expired` - Expired: the endpoint was paused or disabled for seven days
                  *     * `crashed_worker` - Crashed its worker repeatedly
                  *     * `transformation_failed` - Transformation failed
+                 *     * `body_not_object` - The credential has no place in the body
                  *     * `endpoint_deleted` - The endpoint was deleted
                  *     * `set_aside` - Set aside on request
                  */
-                cause?: "exhausted" | "responded_410" | "expired" | "crashed_worker" | "transformation_failed" | "endpoint_deleted" | "set_aside";
+                cause?: "exhausted" | "responded_410" | "expired" | "crashed_worker" | "transformation_failed" | "body_not_object" | "endpoint_deleted" | "set_aside";
                 /** @description The pagination cursor value. */
                 cursor?: string;
                 /** @description Id or `uid` of an endpoint. */
@@ -12647,10 +12650,11 @@ export interface operations {
                  *     * `unavailable` - The destination has an error of its own: see its response
                  *     * `unsigned` - Signing failed: no usable secret; nothing was sent
                  *     * `credentials` - No OAuth token or unreadable credentials; nothing was sent
+                 *     * `body_not_object` - The credential is added to the body, which is no JSON object; nothing was sent: have the transformer make an object, or give the credential in a header
                  *     * `internal` - Internal error (see the log); nothing was sent
                  *     * `unknown` - Unknown result: the worker crashed
                  */
-                error?: "status" | "timeout" | "dns" | "connect" | "unreachable" | "reset" | "tls" | "tls_expired" | "tls_name" | "tls_issuer" | "tls_version" | "tls_plaintext" | "tls_client" | "forbidden" | "protocol" | "refused" | "too_large" | "access_denied" | "not_found" | "throttled" | "unavailable" | "unsigned" | "credentials" | "internal" | "unknown";
+                error?: "status" | "timeout" | "dns" | "connect" | "unreachable" | "reset" | "tls" | "tls_expired" | "tls_name" | "tls_issuer" | "tls_version" | "tls_plaintext" | "tls_client" | "forbidden" | "protocol" | "refused" | "too_large" | "access_denied" | "not_found" | "throttled" | "unavailable" | "unsigned" | "credentials" | "body_not_object" | "internal" | "unknown";
                 /** @description Related objects to include with each item, separated by commas: delivery, event, attempts. */
                 include?: string;
                 /** @description Labels that the endpoint has, all of them: `env:prod,region:eu`. */
@@ -12979,10 +12983,11 @@ export interface operations {
                  *     * `unavailable` - The destination has an error of its own: see its response
                  *     * `unsigned` - Signing failed: no usable secret; nothing was sent
                  *     * `credentials` - No OAuth token or unreadable credentials; nothing was sent
+                 *     * `body_not_object` - The credential is added to the body, which is no JSON object; nothing was sent: have the transformer make an object, or give the credential in a header
                  *     * `internal` - Internal error (see the log); nothing was sent
                  *     * `unknown` - Unknown result: the worker crashed
                  */
-                error?: "status" | "timeout" | "dns" | "connect" | "unreachable" | "reset" | "tls" | "tls_expired" | "tls_name" | "tls_issuer" | "tls_version" | "tls_plaintext" | "tls_client" | "forbidden" | "protocol" | "refused" | "too_large" | "access_denied" | "not_found" | "throttled" | "unavailable" | "unsigned" | "credentials" | "internal" | "unknown";
+                error?: "status" | "timeout" | "dns" | "connect" | "unreachable" | "reset" | "tls" | "tls_expired" | "tls_name" | "tls_issuer" | "tls_version" | "tls_plaintext" | "tls_client" | "forbidden" | "protocol" | "refused" | "too_large" | "access_denied" | "not_found" | "throttled" | "unavailable" | "unsigned" | "credentials" | "body_not_object" | "internal" | "unknown";
                 /** @description Id of an event: `evt_...`, or its own (`event_id`). */
                 event?: string;
                 /** @description Related objects to include with each item, separated by commas: event, attempts. */
@@ -13169,10 +13174,11 @@ export interface operations {
                  *     * `unavailable` - The destination has an error of its own: see its response
                  *     * `unsigned` - Signing failed: no usable secret; nothing was sent
                  *     * `credentials` - No OAuth token or unreadable credentials; nothing was sent
+                 *     * `body_not_object` - The credential is added to the body, which is no JSON object; nothing was sent: have the transformer make an object, or give the credential in a header
                  *     * `internal` - Internal error (see the log); nothing was sent
                  *     * `unknown` - Unknown result: the worker crashed
                  */
-                error?: "status" | "timeout" | "dns" | "connect" | "unreachable" | "reset" | "tls" | "tls_expired" | "tls_name" | "tls_issuer" | "tls_version" | "tls_plaintext" | "tls_client" | "forbidden" | "protocol" | "refused" | "too_large" | "access_denied" | "not_found" | "throttled" | "unavailable" | "unsigned" | "credentials" | "internal" | "unknown";
+                error?: "status" | "timeout" | "dns" | "connect" | "unreachable" | "reset" | "tls" | "tls_expired" | "tls_name" | "tls_issuer" | "tls_version" | "tls_plaintext" | "tls_client" | "forbidden" | "protocol" | "refused" | "too_large" | "access_denied" | "not_found" | "throttled" | "unavailable" | "unsigned" | "credentials" | "body_not_object" | "internal" | "unknown";
                 /** @description Number of results to return per page. */
                 limit?: number;
                 /** @description Order of the list by time of creation. */
@@ -16999,10 +17005,11 @@ export interface operations {
                  *     * `unavailable` - The destination has an error of its own: see its response
                  *     * `unsigned` - Signing failed: no usable secret; nothing was sent
                  *     * `credentials` - No OAuth token or unreadable credentials; nothing was sent
+                 *     * `body_not_object` - The credential is added to the body, which is no JSON object; nothing was sent: have the transformer make an object, or give the credential in a header
                  *     * `internal` - Internal error (see the log); nothing was sent
                  *     * `unknown` - Unknown result: the worker crashed
                  */
-                error?: "status" | "timeout" | "dns" | "connect" | "unreachable" | "reset" | "tls" | "tls_expired" | "tls_name" | "tls_issuer" | "tls_version" | "tls_plaintext" | "tls_client" | "forbidden" | "protocol" | "refused" | "too_large" | "access_denied" | "not_found" | "throttled" | "unavailable" | "unsigned" | "credentials" | "internal" | "unknown";
+                error?: "status" | "timeout" | "dns" | "connect" | "unreachable" | "reset" | "tls" | "tls_expired" | "tls_name" | "tls_issuer" | "tls_version" | "tls_plaintext" | "tls_client" | "forbidden" | "protocol" | "refused" | "too_large" | "access_denied" | "not_found" | "throttled" | "unavailable" | "unsigned" | "credentials" | "body_not_object" | "internal" | "unknown";
                 /** @description Related objects to include with each item, separated by commas: event, attempts. */
                 include?: string;
                 /** @description Number of results to return per page. */

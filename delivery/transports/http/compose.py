@@ -33,6 +33,10 @@ JSON_CONTENT_TYPE = ["content-type: application/json"]
 TEXT_CONTENT_TYPE = ["content-type: text/plain; charset=utf-8"]
 # AWS signs the host, and these headers. It requires those of its own; custom headers may be changed by a proxy.
 AWS_SIGNED_PREFIXES = ("content-type", "webhook-", "ce-", "x-amz-")
+NO_PLACE = (
+    "The credential of the endpoint is added to the body (`auth` of the type `body`), which has to be a JSON object, "
+    "and this one is none. Have the transformer make an object, or give the credential in a header; then replay."
+)
 MAX_PARSED = 64 * 1024  # bytes of a transformed body; of a larger one the first and the last byte decide
 
 
@@ -40,7 +44,7 @@ def compose(claimed: Claimed, target: DeliveryTarget, now: float, bearer: str = 
     """Compose the signed request of one attempt at ``now`` (unix seconds).
 
     ``bearer``: the access token, for an endpoint with OAuth. Returns NotSent if the endpoint has no usable secret,
-    credentials or address; also, with the exception, if composing fails.
+    credentials or address, or if a credential has no place in the body; also, with the exception, if composing fails.
     """
     http = target.http
     if http is None:
@@ -70,6 +74,8 @@ def compose(claimed: Claimed, target: DeliveryTarget, now: float, bearer: str = 
         ]
         if http.aws_signer is not None:
             lines += _aws_lines(http.aws_signer, lines, body, timestamp)
+    except BodyNotObject:
+        return NotSent(Failure.BODY_NOT_OBJECT, rejected=True, detail=NO_PLACE, is_final=True)
     except Exception as error:  # an error with one delivery must not stop the others
         return NotSent(Failure.INTERNAL, error)
     return Request(
@@ -86,11 +92,15 @@ def compose(claimed: Claimed, target: DeliveryTarget, now: float, bearer: str = 
     )
 
 
+class BodyNotObject(ValueError):
+    """Signal a body that cannot have another member: it is no JSON object."""
+
+
 def with_member(body: bytes, name: str, value: str) -> bytes:
-    """Return a JSON object with this member first. Raises ValueError for a body that is no object."""
+    """Return a JSON object with this member first. Raises BodyNotObject."""
     rest = body.lstrip()[1:].lstrip() if body.lstrip().startswith(b"{") else b""
     if not rest:
-        raise ValueError("authentication in the body requires a body that is a JSON object")
+        raise BodyNotObject("authentication in the body requires a body that is a JSON object")
     member = f"{json.dumps(name)}:{json.dumps(value)}".encode()
     return b"{" + member + (b"" if rest.startswith(b"}") else b",") + rest
 

@@ -54,3 +54,8 @@ def test_judge_waits_as_planned_but_not_less_than_retry_after(retry_after: float
 def test_judge_failure_under_an_empty_plan_is_dead_at_once() -> None:
     found = judge(Outcome(0.0, 1, failure=Failure.STATUS, retry_after=5.0), step=0, plan=(), jitter=0.5)
     assert found == Verdict("dead", cause="exhausted")
+
+
+@pytest.mark.parametrize("step", [0, 1, len(PLAN)])
+def test_judge_final_failure_is_dead_at_any_step(step: int) -> None:
+    assert verdict(Failure.BODY_NOT_OBJECT, step=step, is_final=True) == Verdict("dead", cause="body_not_object")

@@ -206,3 +206,6 @@ class TestBodyMember:
         refused = compose_or_not(make_claimed(body, rendered=True), body_member=("key", "secret-1"))
         assert isinstance(refused, NotSent)
         assert "secret-1" not in str(refused)
+        assert (refused.failure, refused.is_final, refused.rejected) == (Failure.BODY_NOT_OBJECT, True, True)
+        assert "Have the transformer make an object" in refused.detail
+        assert refused.error is None
