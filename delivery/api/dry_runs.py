@@ -16,6 +16,7 @@ from delivery.api.publishing.publish_results import field_errors
 from delivery.reading import queries
 from delivery.reading.requests import dry_run
 from delivery.reading.requests.shaping import Masking
+from subscriptions.api.authentication import require_permission
 from subscriptions.api.fields.routing import EventTypesField, PatternField, TransformerField
 from subscriptions.api.tenancy import tenant_of
 from subscriptions.models import Endpoint, Scope, Subscription, Tenant
@@ -232,6 +233,7 @@ def _subjects(request: Request, tenant: Tenant, fields: dict[str, Any]) -> Itera
 
 def _subject(request: Request, tenant: Tenant, written: Any, named: Any) -> dry_run.DryRunEvent:
     if isinstance(written, str):
+        require_permission(request, "delivery.view_payload")  # of callers without a role, too
         row = find_event(
             queries.events(tenant.pk).defer(None).defer("original", "digest"), written, tenant_id=tenant.pk
         )

@@ -74,8 +74,10 @@ class NewConnectorEndpoint(PortalPage):
         sent, described = request.POST, self.portal.read("connector", connector)
         settings, credentials = settings_in(sent, described)
         own = {"settings": settings, "credentials": credentials}
+        transformer = jsonata_in(sent)
         if "preview" in sent:
-            shown = self.portal.call("POST", "connector-preview", connector, body=own)
+            tried = {"settings": settings, "transformer": transformer}
+            shown = self.portal.call("POST", "connector-preview", connector, body=tried)
             if shown.ok:
                 return self.form(connector, sent.dict(), {}, preview=shown.data)
             return self.form(connector, sent.dict(), setting_errors(shown.errors), shown.status)
@@ -83,7 +85,7 @@ class NewConnectorEndpoint(PortalPage):
             body = {
                 **own,
                 "description": sent.get("description", "").strip(),
-                "subscriptions": [forms.subscription(sent)],
+                "subscriptions": [{**forms.subscription(sent), "transformer": transformer}],
             }
         except forms.NotJson as error:
             return self.form(connector, sent.dict(), forms.not_json(error), 400)
@@ -174,6 +176,12 @@ def settings_in(sent: Any, connector: dict[str, Any]) -> tuple[dict[str, Any], d
         if text or setting["type"] == "boolean":
             (credentials if setting["credential"] else settings)[setting["name"]] = forms.typed(setting["type"], text)
     return settings, credentials
+
+
+def jsonata_in(sent: Any) -> dict[str, str] | None:
+    """Return the transformer of the expression in a form; None if there is none: the message of the connector."""
+    text = sent.get("jsonata", "").strip()
+    return {"jsonata": text} if text else None
 
 
 def setting_errors(errors: dict[str, str]) -> dict[str, str]:
