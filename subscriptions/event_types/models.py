@@ -93,6 +93,12 @@ class EventType(Row):
         return None if current is None else current.document
 
 
+def with_current_schemas(rows: "models.QuerySet[EventType]") -> "models.QuerySet[EventType]":
+    """Return these types with their current schema only in the prefetched ``schemas``, which ``current`` reads."""
+    current = EventSchema.objects.filter(version=models.F("event_type__version"))
+    return rows.prefetch_related(models.Prefetch("schemas", current))
+
+
 class EventSchema(models.Model):
     """Model one version of the schema of an event type. A row is never changed."""
 

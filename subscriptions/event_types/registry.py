@@ -21,9 +21,15 @@ from subscriptions.models import Tenant
 from subscriptions.routing.type_names import OPERATIONAL
 from subscriptions.validation import check_event_type
 
+MAX_TYPES = 5_000  # of a tenant, unless an operator creates more: each process has the names of all types in memory
+MAX_VERSIONS = 100  # of a schema that are kept: each process that checks events of the type reads all of them
+
 
 def create(tenant: Tenant | None, fields: dict[str, Any], *, by_operator: bool) -> EventType:
-    """Create a type, of the deployment if ``tenant`` is None. Raises Invalid, and AlreadyExists for a name in use."""
+    """Create a type, of the deployment if ``tenant`` is None.
+
+    Raises Invalid, AlreadyExists for a name in use, and StateConflict if the tenant has MAX_TYPES.
+    """
     name = fields["name"]
     check_event_type("name", name)
     if name.startswith(OPERATIONAL):
@@ -38,6 +44,8 @@ def create(tenant: Tenant | None, fields: dict[str, Any], *, by_operator: bool) 
     row = EventType(tenant=tenant, examples_text=to_json(examples), version=int(schema is not None), **plain)
     try:
         with transaction.atomic():
+            if tenant is not None and not by_operator:
+                _check_number(tenant)
             row.save(force_insert=True)
             if schema is not None:
                 EventSchema.objects.create(event_type=row, version=1, text=to_json(schema))
@@ -81,6 +89,12 @@ def delete(row: EventType) -> None:
     transaction.on_commit(schema_check.clear_cache)
 
 
+def _check_number(tenant: Tenant) -> None:
+    Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
+    if EventType.objects.filter(tenant=tenant).count() >= MAX_TYPES:
+        raise StateConflict("name", f"A tenant has at most {MAX_TYPES:,} event types; delete some first.")
+
+
 def _check(schema: Any, examples: Any) -> None:
     if schema is not None:
         check_schema(schema)
@@ -97,3 +111,4 @@ def _set_version(row: EventType, schema: Any) -> None:
         latest = row.schemas.order_by("-version").first()
         row.version = 1 if latest is None else latest.version + 1
         EventSchema.objects.create(event_type=row, version=row.version, text=text)
+        EventSchema.objects.filter(event_type=row, version__lte=row.version - MAX_VERSIONS).delete()

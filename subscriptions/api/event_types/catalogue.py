@@ -8,8 +8,9 @@ WAYPOST_CATALOGUE=key the catalogue requires an API key: as a bearer token, or a
 
 import json
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -23,7 +24,7 @@ from subscriptions.event_types.exact_json import indented, to_json
 from subscriptions.event_types.exporting import as_asyncapi, as_openapi, sample_event
 from subscriptions.event_types.json_schema import schema_check
 from subscriptions.event_types.json_schema.schema_outline import outline
-from subscriptions.event_types.models import EventType
+from subscriptions.event_types.models import EventSchema, EventType, with_current_schemas
 from subscriptions.event_types.operational import operational_types
 from subscriptions.models import Scope
 from subscriptions.tenants import keys
@@ -53,8 +54,11 @@ class _Content(NamedTuple):
     content_type: str
 
 
-def catalogue_view(view: View) -> View:
-    """Require an API key with the read scope if the setting does; pass the tenant's id, or None, to the view."""
+def catalogue_view(view: View, *, reads_query: bool = False) -> View:
+    """Require an API key with the read scope if the setting does; pass the tenant's id, or None, to the view.
+
+    ``reads_query``: whether the page depends on the query, so that a page is kept for requests without one only.
+    """
 
     @require_safe
     def guarded(request: HttpRequest, **kwargs: Any) -> HttpResponse:
@@ -66,7 +70,7 @@ def catalogue_view(view: View) -> View:
             message = "The catalogue requires an API key with the read scope.\n"
             challenge = {"WWW-Authenticate": 'Basic realm="waypost", charset="UTF-8"'}
             return HttpResponse(message, status=401, content_type="text/plain", headers=challenge)
-        if key is None and not request.GET:
+        if key is None and not (reads_query and request.GET):
             page = kept_pages.get(_Page(schema_check.current_version(), request.path_info, view, request, kwargs))
             response = HttpResponse(page.body, content_type=page.content_type)
         else:
@@ -87,12 +91,12 @@ def types(tenant_id: UUID | None, **only: str) -> dict[str, EventType]:
     rows = EventType.objects.filter(Q(tenant=None) | Q(tenant=tenant_id), archived=False, **only)
     if tenant_id is None:
         rows = rows.filter(tenant=None)
-    rows = rows.prefetch_related("schemas").order_by("name")
+    rows = with_current_schemas(rows).order_by("name")
     own = [it for it in operational_types() if only.get("name", it.name) == it.name]
     return {it.name: it for it in sorted([*own, *rows], key=lambda it: (it.name, it.tenant_id is not None))}
 
 
-@catalogue_view
+@partial(catalogue_view, reads_query=True)
 def index(request: HttpRequest, tenant_id: UUID | None) -> HttpResponse:
     """List the event types by group, or those that match the search."""
     q = request.GET.get("q", "")[:MAX_SEARCH].strip()
@@ -114,7 +118,7 @@ def show(request: HttpRequest, name: str, tenant_id: UUID | None) -> HttpRespons
         "lines": outline(document),
         "examples": [indented(sample_event(it, data)) for data in it.examples],
         "schema": None if document is None else indented(document),
-        "versions": [each.version for each in it.schemas.all()],
+        "versions": [each.version for each in _versions(it)],
         "subscribe": _subscribe(it.name),
     }
     return render(request, "subscriptions/catalogue/type.html", context)
@@ -123,7 +127,7 @@ def show(request: HttpRequest, name: str, tenant_id: UUID | None) -> HttpRespons
 @catalogue_view
 def schema(request: HttpRequest, name: str, version: int, tenant_id: UUID | None) -> HttpResponse:
     """Return one version of the schema; the `dataschema` of an event may refer to it."""
-    for each in _named(name, tenant_id).schemas.all():
+    for each in _versions(_named(name, tenant_id)):
         if each.version == version:
             return HttpResponse(each.text, content_type="application/schema+json")
     raise Http404
@@ -146,6 +150,11 @@ def _named(name: str, tenant_id: UUID | None) -> EventType:
     if found is None:
         raise Http404
     return found
+
+
+def _versions(it: EventType) -> Iterable[EventSchema]:
+    """Return all versions of the schema; that of an operational type is not stored."""
+    return it.schemas.all() if it._state.adding else EventSchema.objects.filter(event_type=it.pk)
 
 
 def _content(page: _Page) -> _Content:

@@ -17,7 +17,7 @@ from subscriptions.api.event_types.rendering import ExactJsonRenderer
 from subscriptions.api.event_types.serializers import EventTypeSerializer, EventTypeVersionSerializer
 from subscriptions.api.tenancy import TenantScoped, tenant_id_of, tenant_of
 from subscriptions.event_types import registry
-from subscriptions.event_types.models import EventSchema, EventType
+from subscriptions.event_types.models import EventSchema, EventType, with_current_schemas
 from subscriptions.event_types.operational import operational_types
 from subscriptions.models import Tenant
 from webhooks.kit.rest.query_params import BooleanFilter, QueryParams, TextFilter
@@ -51,7 +51,7 @@ def owner_of(request: Request) -> Tenant | None:
 
 def visible_types(tenant_id: UUID | None) -> QuerySet[EventType]:
     """Return the types that a tenant may read; None: all, for operators."""
-    rows = EventType.objects.prefetch_related("schemas")
+    rows = with_current_schemas(EventType.objects.all())
     return rows if tenant_id is None else rows.filter(Q(tenant=None) | Q(tenant=tenant_id))
 
 
@@ -107,7 +107,7 @@ class EventTypes(TenantScoped[EventType], Resource[EventType]):
         ),
     }
 
-    queryset = EventType.objects.prefetch_related("schemas")
+    queryset = with_current_schemas(EventType.objects.all())
     serializer_class = EventTypeSerializer
     query_params = EventTypeFilters
     renderer_classes = (ExactJsonRenderer,)

@@ -5,7 +5,7 @@ most a second old and drops its snapshot if the version has changed; the process
 at once. A schema is compiled when the first event to be checked against it arrives.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -60,6 +60,21 @@ class SchemaCheck:
         return find_violations(schema, with_decimals(event.value))
 
 
+@dataclass(frozen=True, slots=True)
+class KnownNames:
+    """Hold the names of an owner's types, also ordered by their beginning and by their end, in lower case."""
+
+    all: frozenset[str]
+    by_beginning: Sequence[tuple[str, str]]
+    by_end: Sequence[tuple[str, str]]
+
+    @classmethod
+    def of(cls, names: Iterable[str]) -> "KnownNames":
+        """Order these names."""
+        found = frozenset(names)
+        return cls(found, sorted((it.lower(), it) for it in found), sorted((it.lower()[::-1], it) for it in found))
+
+
 class Snapshot:
     """Hold the names of the event types with a schema, and the checks loaded so far, at one version of the types."""
 
@@ -73,7 +88,7 @@ class Snapshot:
         self.indexed = frozenset(EventType.objects.exclude(indexed_paths=[]).values_list("name", flat=True))
         self.indexed_paths: dict[tuple[UUID, str], tuple[str, ...]] = {}
         """Paths of the types in ``indexed`` by tenant and name; filled by ``indexed_paths``."""
-        self.known: dict[UUID | None, frozenset[str]] = {}
+        self.known: dict[UUID | None, KnownNames] = {}
         """Names of all types by owner, None: the platform; filled by ``known_types``."""
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from subscriptions.errors import AlreadyExists, Invalid, StateConflict
 from subscriptions.event_types import registry
-from subscriptions.event_types.models import EventType
+from subscriptions.event_types.models import EventType, with_current_schemas
 from tests.factories import make_event_type, make_tenant
 
 pytestmark = pytest.mark.django_db
@@ -29,6 +29,38 @@ def test_version_number_is_not_used_again():
     row = registry.change(row, {"schema": None})
     assert (row.version, row.schema) == (0, None)
     assert registry.change(row, {"schema": {}}).version == 2
+
+
+def test_latest_versions_are_kept_and_older_ones_deleted(monkeypatch):
+    monkeypatch.setattr(registry, "MAX_VERSIONS", 3)
+    row, other = make_event_type(schema={"title": "0"}), make_event_type(schema=SCHEMA)
+    for number in range(1, 6):
+        row = registry.change(row, {"schema": {"title": str(number)}})
+    assert [(it.version, it.document["title"]) for it in row.schemas.all()] == [(4, "3"), (5, "4"), (6, "5")]
+    assert (row.version, row.schema) == (6, {"title": "5"})
+    assert other.schemas.count() == 1
+
+
+def test_tenant_has_a_number_of_types_beyond_which_only_operators_create(monkeypatch):
+    monkeypatch.setattr(registry, "MAX_TYPES", 2)
+    tenant, other = make_tenant(), make_tenant()
+    for name in ("a", "b"):
+        registry.create(tenant, {"name": name}, by_operator=False)
+    with pytest.raises(StateConflict, match="at most 2 event types"):
+        registry.create(tenant, {"name": "c"}, by_operator=False)
+    registry.create(tenant, {"name": "c"}, by_operator=True)
+    registry.create(other, {"name": "c"}, by_operator=False)
+    for name in ("d", "e", "f"):
+        registry.create(None, {"name": name}, by_operator=True)
+
+
+def test_current_schemas_are_read_without_the_versions_before():
+    row = make_event_type(schema=SCHEMA)
+    registry.change(row, {"schema": {"type": "object"}})
+    plain = make_event_type()
+    found = {it.pk: it for it in with_current_schemas(EventType.objects.all())}
+    assert [it.version for it in found[row.pk].schemas.all()] == [2]
+    assert (found[row.pk].schema, found[plain.pk].schema) == ({"type": "object"}, None)
 
 
 def test_schema_keeps_the_order_of_names():

@@ -135,6 +135,23 @@ def test_page_without_a_key_is_made_once_until_a_type_changes(django_assert_num_
     assert "order.shipped" in page()
 
 
+@pytest.mark.parametrize("path", ["order.paid/", "order.paid/1.json", "openapi.json", "asyncapi.json"])
+def test_query_that_a_page_does_not_read_makes_no_new_page(path, django_assert_num_queries):
+    make_event_type(name="order.paid", schema=SCHEMA)
+    shown = page(f"/catalogue/{path}")
+    with django_assert_num_queries(0):
+        assert page(f"/catalogue/{path}?x=1&q=2") == shown
+
+
+def test_page_of_a_type_lists_all_versions_and_each_is_read():
+    row = make_event_type(name="order.paid", schema=SCHEMA)
+    registry.change(row, {"schema": {"type": "object"}})
+    shown = page("/catalogue/order.paid/")
+    assert all(f"/catalogue/order.paid/{version}.json" in shown for version in (1, 2))
+    assert '"lines"' in page("/catalogue/order.paid/1.json")
+    assert Client().get("/catalogue/order.paid/3.json").status_code == 404
+
+
 def test_events_of_the_platform_itself_stand_in_the_catalogue():
     page = Client().get("/catalogue/").content.decode()
     assert "waypost.endpoint.disabled" in page
