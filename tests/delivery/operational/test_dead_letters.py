@@ -22,7 +22,7 @@ from delivery.sending.drain import deliver_due
 from delivery.sql.dead_letters import DeadLetterRow
 from delivery.sql.due import mark_lanes_due
 from delivery.sql.recovery import MAX_UNSETTLED_CLAIMS
-from subscriptions.endpoints.endpoints import delete_endpoint
+from subscriptions.endpoints.endpoints import change_endpoint, delete_endpoint
 from subscriptions.models import Endpoint
 from tests.delivery.factories import make_delivery, make_event
 from tests.factories import make_endpoint, make_subscription
@@ -123,7 +123,7 @@ WITHOUT_ATTEMPT: list[tuple[str, Callable[[Endpoint, Any], None]]] = [
     (CAUSE.CRASHED_WORKER, crash_the_worker),
     (CAUSE.SET_ASIDE, be_set_aside),
 ]
-IN_A_DRAIN = {CAUSE.EXHAUSTED, CAUSE.RESPONDED_410, CAUSE.ENDPOINT_DELETED}
+IN_A_DRAIN = {CAUSE.EXHAUSTED, CAUSE.RESPONDED_410, CAUSE.BODY_NOT_OBJECT, CAUSE.ENDPOINT_DELETED}
 
 
 @pytest.mark.parametrize(("cause", "die"), WITHOUT_ATTEMPT)
@@ -146,6 +146,15 @@ def test_delivery_whose_attempt_decides_is_published(
     mark_lanes_due([endpoint.id])
     deliver_due(idle_timeout=0.1, seconds=60.0, stopping=lambda: False)
     assert published_once(cause)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_delivery_without_a_place_for_the_credential_is_published(endpoint: Endpoint) -> None:
+    change_endpoint(endpoint, {"auth": {"type": "body", "name": "key", "value": "s3cret-1"}})
+    pending(endpoint, body=b"a text")
+    mark_lanes_due([endpoint.id])
+    deliver_due(idle_timeout=0.1, seconds=60.0, stopping=lambda: False)
+    assert published_once(CAUSE.BODY_NOT_OBJECT)
 
 
 @pytest.mark.django_db(transaction=True)
