@@ -60,7 +60,7 @@ class Keys(PortalPage):
             done = self.portal.call("POST", "key-rotation", sent["rotate"], body={}, idempotency_key=nonce)
         else:
             body: dict[str, Any] = {"name": sent.get("name", "").strip(), "scopes": sent.getlist("scopes")}
-            if days := forms.number(request, "days"):
+            if (days := forms.number(request, "days")) is not None:
                 body["expires_in"] = days * 86_400 if isinstance(days, int) else days
             done = self.portal.call("POST", "key-list", body=body, idempotency_key=nonce)
         errors = forms.flattened(done.errors)

@@ -1,19 +1,23 @@
 """Read what the forms of the portal send into the bodies of operations, without checking it: the API does that."""
 
+import re
 import secrets
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
 from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext as _
 
+from webhooks.wire.json_text import duplicate_key, parse_value
+
 ALL_EVENTS = "*"
+INTEGER = re.compile(r"-?[0-9]{1,18}")  # what a form may send as a number; a longer one is out of every range
+MAX_DEPTH = 100  # levels of JSON in a field, beside those of the body that it is put into
 WHOLE = "form"  # in place of a field, for errors that belong to none
 
 
 class NotJson(ValueError):
-    """A field that has to contain JSON does not; ``field`` is its name."""
+    """A field that has to contain JSON does not, or JSON that is not safe to read; ``field`` is its name."""
 
     def __init__(self, field: str) -> None:
         super().__init__(field)
@@ -39,9 +43,12 @@ def json_field(form: QueryDict, name: str) -> Any:
     if not text:
         return None
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
+        value = parse_value(text.encode(), MAX_DEPTH)
+    except ValueError:
         raise NotJson(name) from None
+    if duplicate_key(text.encode()):
+        raise NotJson(name)
+    return value
 
 
 def subscription(form: QueryDict) -> dict[str, Any]:
@@ -101,8 +108,8 @@ def typed(kind: str, text: str) -> Any:
             return text.split()
         case "number" | "object":
             try:
-                return orjson.loads(text)
-            except orjson.JSONDecodeError:
+                return parse_value(text.encode(), MAX_DEPTH)
+            except ValueError:
                 return text
     return text
 
@@ -110,4 +117,4 @@ def typed(kind: str, text: str) -> Any:
 def number(request: HttpRequest, name: str) -> int | str | None:
     """Return the number in a field, None if it is empty, and its text if it is none, which the API refuses."""
     text = request.POST.get(name, "").strip()
-    return None if not text else int(text) if text.lstrip("-").isdigit() else text
+    return int(text) if INTEGER.fullmatch(text) else text or None

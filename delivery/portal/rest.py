@@ -6,16 +6,16 @@ this one operation, if the session has the capabilities that the operation needs
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 import orjson
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse
-from django.urls import NoReverseMatch, resolve, reverse
+from django.urls import NoReverseMatch, Resolver404, resolve, reverse
 
 from delivery.portal.operations import OPERATIONS, PAYLOADS, SECRETS, Operation
 from subscriptions.api.authentication import Principal, act_as
@@ -26,6 +26,7 @@ from webhooks.audit.entries import record_end
 from webhooks.audit.looks import share_looks
 from webhooks.audit.models import AuditEntry
 from webhooks.kit.audit.operation import current_operation
+from webhooks.wire.json_numbers import raw
 
 # Members that contain data of events, or what an endpoint responded to them.
 PAYLOAD_MEMBERS = frozenset(
@@ -128,9 +129,8 @@ class Portal:
             raise Forbidden(operation.needs - self.capabilities)
         if not self.shows_payloads and any((query or {}).get(name) for name in PAYLOAD_FILTERS):
             raise Forbidden(frozenset({PAYLOADS}))
-        try:
-            url = reverse(name, args=path)
-        except NoReverseMatch:  # a form sent what no id can be
+        url = _path_of(name, path)
+        if url is None:
             return ApiResponse(404, {"detail": "Not found."})
         request = self._build(method, url, query or {}, body, idempotency_key)
         act_as(request, self._principal(operation))
@@ -166,7 +166,7 @@ class Portal:
         outer = self._request.META
         environ: dict[str, Any] = {
             "REQUEST_METHOD": method,
-            "PATH_INFO": path,
+            "PATH_INFO": path.encode().decode("latin-1"),  # PEP 3333
             "SCRIPT_NAME": "",
             "QUERY_STRING": urlencode({name: value for name, value in query.items() if value not in (None, "")}),
             "CONTENT_TYPE": "application/json" if content else "",
@@ -188,12 +188,21 @@ class Portal:
         return data
 
 
+def _path_of(name: str, path: Sequence[str]) -> str | None:
+    """Return the path of an operation, decoded; None for what no id can be, also the name of another operation."""
+    try:
+        found = unquote(reverse(name, args=path))
+        return found if resolve(found).url_name == name else None
+    except (NoReverseMatch, Resolver404):
+        return None
+
+
 def _written(body: Any) -> bytes:
     """Write a body that a form has filled, also what orjson does not write: the API says what is wrong with it."""
     try:
-        return orjson.dumps(body)
+        return orjson.dumps(body, default=raw)
     except TypeError:
-        return json.dumps(body).encode()
+        return json.dumps(body, default=str).encode()
 
 
 def _begin_change(name: str) -> None:

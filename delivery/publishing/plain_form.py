@@ -5,6 +5,7 @@ A misspelt member would otherwise be published as an extension attribute, and th
 
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from webhooks.wire.cloudevents import attributes as rules
@@ -15,6 +16,7 @@ EXTENSIONS = "extensions"
 DELIVER_AT = "deliver_at"  # of a request that publishes: see delivery_time, which takes it out before
 MEMBERS = frozenset({*rules.CORE, "data", EXTENSIONS})
 NO_EXTENSIONS = 'must be an object such as {"partitionkey": "A-17"}'
+MAX_UNKNOWN = 10  # members that are named: finding what each resembles takes about 0.1 ms
 _NO_ATTRIBUTES = frozenset({"data", EXTENSIONS})
 
 
@@ -51,8 +53,12 @@ def all_faults(plain: Mapping[str, Any]) -> dict[str, Fault]:
 
 
 def unknown_members(plain: Mapping[str, Any]) -> dict[str, Fault]:
-    """Return what is wrong with the names of members; the time of delivery is one that is taken out before."""
-    return {str(name): Fault(_objection(str(name)), "unknown") for name in plain if name not in MEMBERS}
+    """Return what is wrong with the names of the first unknown members.
+
+    The time of delivery is one that is taken out before.
+    """
+    unknown = islice((str(name) for name in plain if name not in MEMBERS), MAX_UNKNOWN)
+    return {name: Fault(_objection(name), "unknown") for name in unknown}
 
 
 def _objection(name: str) -> str:

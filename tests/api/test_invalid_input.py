@@ -3,76 +3,27 @@
 The fields come from the OpenAPI description, so that new operations are tested without a change here.
 """
 
-import json
 import re
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from django.apps import apps
-from django.db import connection
 from django.urls import resolve
-from rest_framework.test import APIClient
 
 from subscriptions.api.tenancy import HEADER
 from tests.api.invalid_values import CONTROL_CHARACTERS, invalid_values
-from tests.api.operations import Operation, description, operations
+from tests.api.operations import Operation, operations
+from tests.api.targets import CALLING_OUT, Target, fields_of
 from tests.api.tenant_rows import TenantRows
 from tests.dns_server import Answer, DnsServer
 from tests.factories import make_client, make_tenant
+from tests.stored_rows import rows
 
 pytestmark = pytest.mark.django_db
 
-JSON = "application/json"
-OURS = ("subscriptions", "delivery", "webhooks")
-CALLING_OUT = (
-    *("/api/v1/endpoints/{ref}/test/", "/api/v1/endpoints/{ref}/verification/"),
-    *("/api/v1/sources/test/", "/api/v1/sources/{ref}/seek/"),
-)
-
-# Valid bodies, for operations without an example in the description and without a GET.
-VALID: dict[str, dict[str, Any]] = {
-    "/api/v1/broadcasts/": {"event": {"type": "maintenance.planned"}, "all": True},
-    "/api/v1/broadcasts/preview/": {"all": True},
-    "/api/v1/dead-letter-jobs/": {"operation": "discard", "all": True},
-    "/api/v1/dead-letter-jobs/preview/": {"operation": "discard", "all": True},
-    "/api/v1/deliveries/cancel/": {"all": True},
-    "/api/v1/deliveries/cancel/preview/": {"all": True},
-    "/api/v1/endpoints/batch/": {"data": [{"uid": "a", "url": "https://example.com/"}]},
-    "/api/v1/endpoints/{ref}/acknowledgements/": {"acknowledged": ["dlv_01h455vb4pex5vsknk084sn02q"]},
-    "/api/v1/erasures/": {"subject": "user-1"},
-    "/api/v1/erasures/preview/": {"subject": "user-1"},
-    "/api/v1/grants/": {"grantee": "", "event_types": ["order.*"]},
-    "/api/v1/endpoints/delete/": {"all": True},
-    "/api/v1/endpoints/delete/preview/": {"all": True},
-    "/api/v1/subscriptions/delete/": {"all": True},
-    "/api/v1/subscriptions/delete/preview/": {"all": True},
-    "/api/v1/portal-links/": {"capabilities": ["view"]},
-    "/api/v1/receipt-replays/": {"all": True},
-    "/api/v1/receipt-replays/preview/": {"all": True},
-    "/api/v1/replays/": {"all": True},
-    "/api/v1/replays/preview/": {"all": True},
-    "/api/v1/sources/": {"name": "unverified", "scheme": "none"},
-    "/api/v1/sources/test/": {"name": "unverified", "scheme": "none"},
-}
-# Operations that are described by a recorded example only.
-RECORDED = {f"/api/v1/{it}/" for it in ("event-types", "event-types/import", "keys", "plans", "tenants")}
-# Fields that exclude each other: those to leave out while the other is tested.
-EXCLUDED_BY = {
-    ("/api/v1/subscriptions/test/", "events"): {"event"},
-    ("/api/v1/endpoints/{ref}/test/", "event"): {"type", "data"},
-}
 PYTHON_WORDS = re.compile(r"\b(dictionary|lists?|got type|dict|str|int|float|bool|NoneType|None)\b")
 SECONDS = {"StartDate", "EndDate", "CreationDate", "LastModificationDate"}  # AWS writes times as numbers, too
 ANY_TEXT = {("/api/v1/sources/{ref}/test/", "body")}  # the bytes of a message
-
-
-def fields_of(operation: Operation) -> dict[str, Any]:
-    """Return the writable fields with their schemas."""
-    schema = operation.described.get("requestBody", {}).get("content", {}).get(JSON, {}).get("schema", {})
-    while "$ref" in schema:
-        schema = description()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
-    return {name: it for name, it in schema.get("properties", {}).items() if not it.get("readOnly")}
 
 
 def has_no_body(operation: Operation) -> bool:
@@ -81,53 +32,6 @@ def has_no_body(operation: Operation) -> bool:
 
 
 EACH = pytest.mark.parametrize("operation", [it for it in operations() if fields_of(it)], ids=str)
-
-
-class Target:
-    """Join an operation to a client that may call it, and to the path of an existing row."""
-
-    def __init__(self, operation: Operation) -> None:
-        self.operation, self.tenant = operation, make_tenant()
-        self.rows = TenantRows(self.tenant)
-        self.path = operation.path.format_map(self.rows.ids_in(operation.path))
-        self.client: APIClient = make_client()
-        self.valid = self._valid_body()
-
-    def _valid_body(self) -> dict[str, Any]:
-        """Return a valid body."""
-        content = self.operation.described["requestBody"]["content"][JSON]
-        if self.operation.method == "put":
-            seen = self.request("get").json()
-            return {name: seen[name] for name in fields_of(self.operation) if name in seen}
-        example = next((it["value"] for it in content.get("examples", {}).values()), {})
-        if self.operation.path in RECORDED:
-            example = {name: value for name, value in content["example"].items() if name != "plan"}  # of another run
-        body = {**VALID.get(self.operation.path, {}), **example}
-        if "grantee" in body:
-            return {**body, "grantee": make_tenant().public_id}
-        return {**body, "endpoint": self.rows.id_of("endpoints")} if "endpoint" in body else body
-
-    def request(self, method: str, body: Any = None) -> Any:
-        return self.send_text(method, "" if body is None else json.dumps(body))
-
-    def send_text(self, method: str, text: str) -> Any:
-        """Send this text as the body."""
-        return self.client.generic(method.upper(), self.path, text, JSON, headers={HEADER: self.tenant.public_id})
-
-    def send(self, body: Any) -> Any:
-        return self.request(self.operation.method, body)
-
-
-def rows() -> dict[str, tuple[Any, ...]]:
-    """Return number and checksum of the rows of each table; of API keys only of the ids, since uses are recorded."""
-    found = {}
-    with connection.cursor() as cursor:
-        for model in (it for app in OURS for it in apps.get_app_config(app).get_models()):
-            table = model._meta.db_table
-            what = "id::text" if table == "subscriptions_apikey" else "t::text"
-            cursor.execute(f'SELECT count(*), sum(hashtext({what})) FROM "{table}" t')
-            found[table] = cursor.fetchone()
-    return found
 
 
 def error_in(name: str, response: Any) -> str | None:
@@ -168,8 +72,7 @@ def test_invalid_field_is_named_and_nothing_written(operation: Operation) -> Non
     target, errors = Target(operation), []
     before = rows()
     for name, schema in fields_of(operation).items():
-        excluded = EXCLUDED_BY.get((operation.path, name), set())
-        valid = {other: it for other, it in target.valid.items() if other not in excluded}
+        valid = target.body_for(name)
         for value in invalid_values(schema):
             if value in CONTROL_CHARACTERS and (operation.path, name) in ANY_TEXT:
                 continue

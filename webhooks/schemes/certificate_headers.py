@@ -15,6 +15,8 @@ _FINGERPRINT = re.compile(r"(?:sha256:)?([0-9A-Fa-f]{2}(?::?[0-9A-Fa-f]{2}){31})
 # Envoy's elements: name=value, separated by semicolons; values that contain a separator are quoted.
 _FIELD = re.compile(r'([A-Za-z]+)=("(?:[^"\\]|\\.)*"|[^;,"]*)(?:;|$)')
 _MAX_LENGTH = 32 * 1024  # characters
+# Raised by x509 for what it does not parse, when a certificate is loaded or at the first use of a field.
+_ERRORS = (ValueError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ def from_rfc9440(value: str) -> PresentedCertificate | None:
         return None
     try:
         return _presented(x509.load_der_x509_certificate(base64_text.decode(value[1:-1])))
-    except ValueError:
+    except _ERRORS:
         return None
 
 
@@ -48,7 +50,7 @@ def from_pem(value: str) -> PresentedCertificate | None:
         return None
     try:
         certificates = x509.load_pem_x509_certificates(unquote_to_bytes(value.encode("ascii")))
-    except ValueError:
+    except _ERRORS:
         return None
     return _presented(certificates[0]) if len(certificates) == 1 else None
 
@@ -85,7 +87,7 @@ def _presented(certificate: x509.Certificate) -> PresentedCertificate | None:
     try:
         names = (fingerprint, certificate.subject.rfc4514_string(), *_alternative_names(certificate))
         begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    except ValueError:  # fields are parsed at first use
+    except _ERRORS:
         return None
     return PresentedCertificate(tuple(name for name in names if name), begins.timestamp(), ends.timestamp())
 

@@ -4,7 +4,7 @@ It authenticates the caller; the body is not signed.
 """
 
 from collections.abc import Mapping, Sequence
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from webhooks.schemes.sample_body import with_member
 from webhooks.schemes.scheme import (
@@ -43,8 +43,8 @@ class HeaderToken(Scheme):
         if is_in_body(self._path):
             return _BodyTokenVerifier(secrets, context, self._path)
         if self._path:
-            query = urlsplit(context.called_url().decode("utf-8", "replace")).query
-            return UnsignedBody(_matching(secrets, MessageValues(context.headers, query), self._path))
+            values = MessageValues(context.headers, context.url_parts().query)
+            return UnsignedBody(_matching(secrets, values, self._path))
         return UnsignedBody(matching_index(secrets, self._token(context.header(self._header))))
 
     def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:

@@ -22,7 +22,7 @@ that is a token, or has one, is kept in memory until it is verified.
 import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from webhooks.schemes import json_web_key as keys
 from webhooks.schemes.header_token import bearer_token
@@ -96,8 +96,7 @@ class JsonWebToken(Scheme):
     def _token(self, context: VerificationContext) -> str:
         """Return the token in the header or the query. Raises MissingHeader, MalformedHeader."""
         if self._path:
-            query = urlsplit(context.called_url().decode("utf-8", "replace")).query
-            return MessageValues(context.headers, query).find(self._path) or ""
+            return MessageValues(context.headers, context.url_parts().query).find(self._path) or ""
         value = context.header(self._header)
         return bearer_token(self._header, value) if self._header == "authorization" and " " in value else value
 

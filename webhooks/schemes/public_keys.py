@@ -28,7 +28,10 @@ from webhooks.wire.signing.hmac_signatures import keys_from_text
 
 MIN_RSA_BITS = 1024  # some senders still sign with 1024 bits; a shorter key can be factored
 _RAW_HEX = re.compile(r"[0-9a-fA-F]{64}")
-_ERRORS = (ValueError, TypeError, KeyError, AttributeError, UnsupportedAlgorithm, BadSecret)
+_ERRORS = (
+    *(ValueError, TypeError, KeyError, AttributeError, RecursionError),
+    *(UnsupportedAlgorithm, x509.InvalidVersion, BadSecret),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
+from urllib.parse import SplitResult, urlsplit
 
-from webhooks.wire.errors import BodyTooLarge, KeysUnavailable, MissingHeader, MissingUrl, SenderKeyRequired
+from webhooks.wire.errors import (
+    BodyTooLarge,
+    KeysUnavailable,
+    MalformedHeader,
+    MissingHeader,
+    MissingUrl,
+    SenderKeyRequired,
+)
 from webhooks.wire.header_values import lowered
 from webhooks.wire.signing import timestamps
 
@@ -100,6 +108,15 @@ class VerificationContext:
         if not self.url:
             raise MissingUrl
         return self.url.encode("utf-8", "surrogatepass")
+
+    def url_parts(self) -> SplitResult:
+        """Return the parts of the URL. Raises MissingUrl, and MalformedHeader for a host that no URL can have."""
+        if not self.url:
+            raise MissingUrl
+        try:
+            return urlsplit(self.url)
+        except ValueError:
+            raise MalformedHeader("host") from None
 
     def check_timestamp(self, header: str, value: str) -> None:
         """Check that the signed Unix time is within the tolerance. Raises MalformedHeader, StaleTimestamp."""

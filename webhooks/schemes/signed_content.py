@@ -15,7 +15,6 @@ follow the id, and the id must not contain the separator.
 """
 
 from itertools import pairwise
-from urllib.parse import urlsplit
 
 from webhooks.schemes.scheme import VerificationContext
 from webhooks.wire import placeholders
@@ -137,11 +136,10 @@ def _listed_headers(header: str, values: MessageValues) -> str:
 
 
 def _of_url(name: str, context: VerificationContext) -> bytes:
-    url = context.called_url()
     if name == "url":
-        return url
-    parts = urlsplit(url)
-    return {"path": parts.path, "query": parts.query, "host": parts.netloc}[name]
+        return context.called_url()
+    parts = context.url_parts()
+    return _bytes({"path": parts.path, "query": parts.query, "host": parts.netloc}[name])
 
 
 def _id(message_id: str, after: Part) -> bytes:

@@ -27,7 +27,7 @@ def fetch_rsa_key(context: VerificationContext, url: str) -> RSAPublicKey:
         certificate = x509.load_pem_x509_certificates(document)[0]
         begins, ends = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
         key = certificate.public_key()
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise KeysUnavailable("the fetched document is not a certificate") from error
     if not isinstance(key, RSAPublicKey):
         raise KeysUnavailable("the fetched certificate has no RSA key")

@@ -10,6 +10,7 @@ find the end of each value.
 import json
 import math
 import re
+from collections import Counter
 from enum import Enum
 from typing import Any, NoReturn
 
@@ -122,6 +123,41 @@ def _check_range(text: str) -> None:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise InvalidJson(f"contains {name}, which JSON does not have")
+
+
+def duplicate_key(data: bytes) -> tuple[str | int, ...]:
+    """Return the path of a name that an object has twice, or an empty one.
+
+    ``data``: JSON text that orjson reads, nested at most 254 levels. Names are counted first: outside of strings, a
+    colon follows each name and stands nowhere else.
+    """
+    written = orjson.dumps(orjson.loads(data))
+    if written == data or _STRING.sub(b"", data).count(b":") == _STRING.sub(b"", written).count(b":"):
+        return ()
+    document = json.loads(data, object_pairs_hook=_marked, parse_int=len, parse_float=len)
+    return _path_to_duplicate(document, ()) or ()
+
+
+class _Duplicate(dict[str, Any]):
+    """An object with a name that it has twice."""
+
+    name = ""
+
+
+def _marked(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(members)
+    if len(found) == len(members):
+        return found
+    marked, counts = _Duplicate(found), Counter(name for name, _ in members)
+    marked.name = next(name for name, count in counts.items() if count > 1)
+    return marked
+
+
+def _path_to_duplicate(value: Any, path: tuple[str | int, ...]) -> tuple[str | int, ...] | None:
+    if isinstance(value, _Duplicate):
+        return (*path, value.name)
+    children: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return next((found for key, child in children if (found := _path_to_duplicate(child, (*path, key)))), None)
 
 
 def nests_deeper(data: bytes, levels: int) -> bool:

@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from webhooks.wire.bodies.charset import utf8_chunks
-from webhooks.wire.bodies.form_fields import MAX_FIELDS, Fields, multipart_fields, urlencoded_fields
+from webhooks.wire.bodies.form_fields import MALFORMED, MAX_FIELDS, Fields, multipart_fields, urlencoded_fields
 from webhooks.wire.bodies.json_selection import Wanted, chunks_of, select
 from webhooks.wire.errors import UnreadableBody
 
@@ -95,7 +95,7 @@ class MessageValues:
             if declared.lower().startswith("multipart/form-data"):
                 return multipart_fields(declared, self.body)
             return urlencoded_fields(self.body)
-        except (ValueError, TypeError, LookupError):
+        except MALFORMED:
             return []
 
     @cached_property

@@ -179,7 +179,7 @@ class RulePreview(RulePage):
 def tested(request: HttpRequest) -> int | None:
     """Return how many test messages the button has sent before this page; None if it was not pressed."""
     text = request.GET.get("tested", "")
-    return int(text) if text.isdecimal() else None
+    return int(text) if forms.INTEGER.fullmatch(text) else None
 
 
 def body_in(request: HttpRequest, condition: dict[str, Any]) -> dict[str, Any]:

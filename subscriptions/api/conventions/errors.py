@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 from http import HTTPStatus
+from itertools import islice
 from math import ceil
 from typing import Any
 
@@ -34,11 +35,14 @@ from webhooks.kit.rest.errors import InvalidParameters, TooManyRequests
 from webhooks.kit.rest.limited_body import TooLarge
 from webhooks.kit.rest.rate_limit_headers import exhausted_header
 from webhooks.outgoing.errors import LimitReached
-from webhooks.wire.json_text import InvalidJson, nests_deeper, parse_value
+from webhooks.wire.json_text import InvalidJson, duplicate_key, nests_deeper, parse_value
 
 PROBLEM = "application/problem+json"
 MAX_JSON_BYTES = 1024 * 1024  # of a body: parsing it takes up to 0.1 s
 MAX_DEPTH = 128  # levels of nesting in a body, far below every recursion limit
+MAX_ERRORS = 50  # in a problem, however many fields are wrong
+MAX_DETAIL = 1_000  # characters of the detail of an error, which may quote a value
+MAX_NAME = 256  # characters of a name in an error, which a client may have chosen
 LONG_INTEGER = re.compile(rb"[0-9]{19}")
 FIELD_CODES: dict[str, str] = {
     "invalid": "The value is invalid for a reason of its own; see `detail`.",
@@ -62,6 +66,8 @@ NO_EVALUATOR = "No process that evaluates JSONata expressions is free; retry."
 _RETRY_HEADERS = {"Retry-After": str(RETRY_AFTER)}
 _WRONG_HOST = "The Host header names a host that is not one of ALLOWED_HOSTS."
 _WRONG_VALUE = "The request contains a value that cannot be processed."
+_TOO_DEEP = f"Must not be nested more than {MAX_DEPTH} levels deep."
+_DUPLICATE = "Duplicate key; must be given once."
 
 
 class StatementTimeout(exceptions.APIException):
@@ -127,7 +133,8 @@ def problem_content(error: exceptions.APIException, *, in_body: bool) -> tuple[d
     status = HTTPStatus(error.status_code)
     body = problem_members(code, status)
     if isinstance(error, exceptions.ValidationError):
-        errors = list(_field_errors(error.detail, (), in_body and not isinstance(error, InvalidParameters)))
+        found = _field_errors(error.detail, (), in_body and not isinstance(error, InvalidParameters))
+        errors = list(islice(found, MAX_ERRORS))
         if error.status_code == HTTPStatus.CONFLICT:
             errors = [{**it, "code": "conflict"} for it in errors]
         body["errors"] = errors
@@ -156,7 +163,7 @@ def _field_errors(detail: Any, path: tuple[str | int, ...], in_body: bool) -> It
     """Yield every leaf of REST framework's tree of errors with its path: field names, and positions in lists."""
     if isinstance(detail, dict):
         for name, inner in detail.items():
-            step = () if name == "non_field_errors" else (_writable(name) if isinstance(name, str) else name,)
+            step = () if name == "non_field_errors" else (_shown(name),)
             yield from _field_errors(inner, (*path, *step), in_body)
     elif isinstance(detail, list):
         for position, inner in enumerate(detail):
@@ -167,10 +174,14 @@ def _field_errors(detail: Any, path: tuple[str | int, ...], in_body: bool) -> It
         inside = code if code.startswith("/") else ""
         found = {
             "field": ".".join(map(str, path)),
-            "detail": _writable(str(detail)),
+            "detail": _writable(str(detail)[:MAX_DETAIL]),
             "code": "mismatch" if inside else _code(code),
         }
         yield {**found, "pointer": _pointer(path) + inside} if in_body else found
+
+
+def _shown(name: Any) -> str | int:
+    return name if isinstance(name, int) else _writable(str(name)[:MAX_NAME])
 
 
 def _code(code: str) -> str:
@@ -237,15 +248,31 @@ class JsonBody(JSONParser):
         if len(body) > limit:
             raise TooLarge("A request", limit)
         try:
-            parsed = orjson.loads(body)
-            if getattr(view, "keeps_numbers", False):
-                return parse_value(body, MAX_DEPTH)
-            if LONG_INTEGER.search(body):  # orjson reads an integer beyond 64 bits as a float
-                parsed = json.loads(body)
+            return _parsed(body, keeps_numbers=getattr(view, "keeps_numbers", False))
         except InvalidJson as error:
             raise exceptions.ParseError(f"The body {error}.") from None
-        except ValueError as error:
-            raise exceptions.ParseError(f"Invalid JSON: {error}.") from None
+
+
+def _parsed(body: bytes, *, keeps_numbers: bool) -> Any:
+    """Return the value of a JSON text. Raises InvalidJson, ParseError, and ValidationError for a duplicate key."""
+    try:
+        parsed = parse_value(body, MAX_DEPTH) if keeps_numbers else orjson.loads(body)
+    except ValueError as error:
         if nests_deeper(body, MAX_DEPTH):
-            raise exceptions.ParseError(f"Must not be nested more than {MAX_DEPTH} levels deep.")
-        return parsed
+            raise exceptions.ParseError(_TOO_DEEP) from None
+        raise error if isinstance(error, InvalidJson) else exceptions.ParseError(f"Invalid JSON: {error}.") from None
+    if nests_deeper(body, MAX_DEPTH):
+        raise exceptions.ParseError(_TOO_DEEP)
+    if path := duplicate_key(body):
+        raise exceptions.ValidationError(_at(path, exceptions.ErrorDetail(_DUPLICATE, "ambiguous")))
+    if LONG_INTEGER.search(body) and not keeps_numbers:  # orjson reads an integer beyond 64 bits as a float
+        return json.loads(body)
+    return parsed
+
+
+def _at(path: tuple[str | int, ...], error: exceptions.ErrorDetail) -> Any:
+    """Return an error in REST framework's tree of errors."""
+    tree: Any = [error]
+    for step in reversed(path):
+        tree = {step: tree}
+    return tree

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
-from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 from subscriptions.endpoints.retry_plan import (
@@ -15,6 +14,7 @@ from subscriptions.endpoints.retry_plan import (
     MAX_WAITS,
     exponential_waits,
 )
+from webhooks.kit.rest.fields.json_values import ListField
 from webhooks.kit.rest.fields.scalars import IntegerField, NumberField
 from webhooks.kit.rest.serializers import StrictSerializer
 
@@ -88,7 +88,7 @@ PLAN_SCHEMA = {
 
 
 @extend_schema_field(PLAN_SCHEMA)
-class RetryPlan(serializers.ListField):
+class RetryPlan(ListField):
     """Accept the seconds to wait after each failure, none for no second attempt, or an object with their growth."""
 
     child = IntegerField(min_value=1, max_value=MAX_WAIT)

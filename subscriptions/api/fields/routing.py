@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from subscriptions import validation
 from subscriptions.api.problems import check_field
 from webhooks.kit.jsonata.transformer import MAX_EXPRESSION
-from webhooks.kit.rest.fields.json_values import ListField, StorableJsonField
+from webhooks.kit.rest.fields.json_values import ListField, StorableJsonField, without_nulls
 from webhooks.kit.rest.fields.scalars import TextField
 from webhooks.wire.json_numbers import find_changed_by_doubles
 from webhooks.wire.transform.texts import MAX_LENGTH
@@ -130,4 +130,7 @@ class TransformerField(StorableJsonField):
     def to_internal_value(self, data: Any) -> Any:
         transformer = super().to_internal_value(data)
         check_field(validation.check_transformer, transformer)
+        if "texts" in transformer:
+            texts = {name: without_nulls(text) for name, text in transformer["texts"].items()}
+            return {**transformer, "texts": texts}
         return transformer

@@ -10,37 +10,16 @@ from delivery.portal.operations import OPERATIONS
 from delivery.portal.rest import Portal
 from delivery.portal.urls import portal_urlpatterns
 from tests.api.tenant_rows import TenantRows
+from tests.delivery.portal.found_forms import paths_of
 from tests.delivery.portal.sessions import PortalClient, portal_client, signed_in_client
 from tests.factories import make_endpoint, make_tenant
 from webhooks.audit.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
 
-KIND_OF = {
-    "endpoints": "endpoints",
-    "messages": "events",
-    "deliveries": "deliveries",
-    "schedules": "schedules",
-    "alerts": "alerts",
-    "alert-rules": "alert-rules",
-    "catalogue": "event-types",
-}
-"""The resource that an id in a path belongs to, by the first step of the path below /portal/."""
 FORM = {"url": "https://a.example.com/", "which": "all", "expression": "rate(1 hour)", "type": "a", "name": "b"}
 """Fields of all forms, so that none is refused for one that is missing."""
 ROUTES = [it for it in portal_urlpatterns if it.pattern.converters.keys() & {"ref"}]
-
-
-def paths_of(route: Any, rows: TenantRows) -> list[str]:
-    """Return the paths of a route with ids of these rows, one for each choice of an action."""
-    parameters = route.pattern.converters
-    kind = KIND_OF[str(route.pattern).split("/")[1]]
-    actions = parameters["action"].regex.split("|") if "action" in parameters else [""]
-    found = []
-    for action in actions:
-        ids = {"ref": rows.id_of(kind), "attempt": rows.id_of("deliveries/attempts"), "action": action}
-        found.append(reverse(route.name, kwargs={name: ids[name] for name in parameters}))
-    return found
 
 
 @pytest.mark.parametrize("sign_in", [portal_client, signed_in_client], ids=["link", "signed"])

@@ -51,7 +51,7 @@ def test_schedule_is_created_once_with_its_event(tenant):
         ({"data": "{"}, "data"),
         ({"data": '"<schedule.nothing>"'}, "form"),
         ({"flexible_window_minutes": "9" * 50}, "flexible_window_minutes"),
-        ({"data": "[" * 500 + "]" * 500}, "form"),
+        ({"data": "[" * 500 + "]" * 500}, "data"),
     ],
     ids=["never", "empty", "zone", "past", "window", "catch_up", "type", "json", "placeholder", "large", "deep"],
 )

@@ -107,6 +107,15 @@ class TestClientCert(CertificateBattery):
         with pytest.raises(MalformedHeader):
             self.verify(Message({"Client-Cert": value}, proxied=True), self.secret)
 
+    @pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+    def test_verify_rejects_a_certificate_with_one_byte_changed(self) -> None:
+        """Among them are another version, an extension twice, and kinds of names that no library reads."""
+        raw = certificate("shop").public_bytes(Encoding.DER)
+        for at in range(len(raw)):
+            for mask in (0x01, 0x20, 0xFF):
+                changed = raw[:at] + bytes([raw[at] ^ mask]) + raw[at + 1 :]
+                self.rejects(Message({"Client-Cert": f":{b64encode(changed).decode()}:"}, proxied=True))
+
 
 class TestPem(CertificateBattery):
     signature_headers = ("Ssl-Client-Cert",)

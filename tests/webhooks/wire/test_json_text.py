@@ -157,3 +157,27 @@ def test_read_object_reads_integers_of_any_length(digits: int) -> None:
     assert (item["data"], str(item["a"])) == (number.encode(), number)
     assert json_text.read_object(number.encode(), keep="data") is ObjectError.NOT_AN_OBJECT
     assert json_text.read_array(number.encode(), keep="data", most=2) is None
+
+
+@pytest.mark.parametrize(
+    ("data", "path"),
+    [
+        (b'{"a": 1, "b": {"a": 1}, "c": ["a", "a"]}', ()),
+        (b'{"a": "\\":", "b": ":::", "c": "\\\\"}', ()),
+        (b'{ "a" : 1 , "a" : 1 }', ("a",)),
+        (b'{"a": [{"b": {"c": 1, "\\u0063": 2}}]}', ("a", 0, "b", "c")),
+        (b'[{"a": 1}, {"a": 1, "b": 2, "a": 3}]', (1, "a")),
+        (b'{"a": {"b": 1, "b": 2}, "a": 3}', ("a",)),
+        (b'{"": 1, "": 2}', ("",)),
+        (b'{"a": ' + b"9" * 300 + b', "a": 1.5e300}', ("a",)),
+        (b"[1, 2]", ()),
+        (b"5", ()),
+    ],
+)
+def test_duplicate_key_returns_the_path_of_the_name(data: bytes, path: tuple[str | int, ...]) -> None:
+    assert json_text.duplicate_key(data) == path
+
+
+@given(values)
+def test_duplicate_key_finds_none_in_written_json(value: Any) -> None:
+    assert json_text.duplicate_key(json.dumps(value).encode()) == ()

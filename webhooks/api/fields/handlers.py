@@ -7,7 +7,7 @@ from rest_framework.exceptions import ValidationError
 
 from webhooks.api.fields.members import refuse_unknown
 from webhooks.kit.jsonata.transformer import MAX_EXPRESSION
-from webhooks.kit.rest.fields.json_values import StorableJsonField
+from webhooks.kit.rest.fields.json_values import StorableJsonField, without_nulls
 from webhooks.kit.results import RESULTS
 from webhooks.processing.handler_registry import handler_paths, takes_steps
 from webhooks.processing.steps.settings import (
@@ -23,7 +23,8 @@ from webhooks.wire.eventbridge import pattern_from_eventbridge
 from webhooks.wire.patterns import InvalidPattern, Pattern
 
 MAX_HANDLERS = 20  # per source
-MEMBERS = frozenset({"handler", "pattern", "enrich", "transform", *RESULTS})  # of a handler
+STEPS = ("enrich", "transform")
+MEMBERS = frozenset({"handler", "pattern", *STEPS, *RESULTS})  # of a handler
 ENRICH_SCHEMA = {
     "x-component": ("SourceEnrichment", "An HTTP call whose response is added to the message."),
     "type": ["object", "null"],
@@ -178,7 +179,9 @@ class HandlersField(StorableJsonField):
         for member in RESULTS:
             if not isinstance(handler.get(member, ""), str | None):
                 self.fail("result", member=member, name=name)
-        return {member: value for member, value in handler.items() if value is not None}
+        return {
+            name: without_nulls(value) if name in STEPS else value for name, value in without_nulls(handler).items()
+        }
 
     def _check_pattern(self, name: str, pattern: Any) -> None:
         if not isinstance(pattern, dict):

@@ -5,6 +5,7 @@ names the field. Read-only fields are accepted in a change, so that a fetched re
 """
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, ClassVar, cast
 
 from django.contrib.postgres.fields import ArrayField
@@ -12,7 +13,7 @@ from django.db import models
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
-from webhooks.kit.rest.fields.json_values import ListField, StorableJsonField, json_type
+from webhooks.kit.rest.fields.json_values import MAX_ERRORS, ListField, StorableJsonField, json_type
 from webhooks.kit.rest.fields.scalars import (
     BooleanField,
     ChoiceField,
@@ -42,8 +43,9 @@ class StrictSerializer(serializers.Serializer[Any]):
         if not isinstance(data, Mapping):
             message = self.error_messages["invalid"].format(datatype=json_type(data))
             raise ValidationError({"non_field_errors": [message]}, code="invalid")
+        unknown = (name for name in data if not self._is_accepted(name))
         errors: dict[str, Any] = {
-            name: [ErrorDetail(self._objection(name), "unknown")] for name in data if not self._is_accepted(name)
+            name: [ErrorDetail(self._objection(name), "unknown")] for name in islice(unknown, MAX_ERRORS)
         }
         try:
             values = super().to_internal_value(data)

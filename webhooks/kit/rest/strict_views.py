@@ -4,6 +4,7 @@ A list, and a view that calls ``params()``, checks names and values of its param
 other operations have none, so that any but those that every request accepts is an error.
 """
 
+from itertools import islice
 from typing import Any, ClassVar
 
 from rest_framework.exceptions import ErrorDetail, ValidationError
@@ -11,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from webhooks.kit.audit.operation import current_operation, name_caller
-from webhooks.kit.rest.fields.json_values import json_type
+from webhooks.kit.rest.fields.json_values import MAX_ERRORS, json_type
 from webhooks.kit.rest.query_params import QueryParams
 
 NO_BODY = "This request has no body; leave it out."
@@ -59,4 +60,5 @@ def check_no_body(request: Request) -> None:
     if not isinstance(body, dict):
         raise ValidationError({"non_field_errors": [f"{NO_BODY} Got {json_type(body)}."]})
     if body:
-        raise ValidationError({str(name): [ErrorDetail(f"Unknown field. {NO_BODY}", "unknown")] for name in body})
+        unknown = [ErrorDetail(f"Unknown field. {NO_BODY}", "unknown")]
+        raise ValidationError({str(name): unknown for name in islice(body, MAX_ERRORS)})

@@ -137,7 +137,7 @@ def _enrichment(written: Any, owner: Hashable) -> Enrichment:
     return Enrichment(
         url=_url(written["url"]),
         method=method,
-        headers=_headers(written.get("headers") or {}),
+        headers=_headers(_given(written, "headers", {})),
         body=_call_body(written, method, owner),
         timeout_seconds=_number("enrich.timeout_seconds", written.get("timeout_seconds", 5), 1, MAX_SECONDS),
         retries=_number("enrich.retries", written.get("retries", 2), 0, MAX_RETRIES),
@@ -193,7 +193,7 @@ def _transform(written: Any, owner: Hashable) -> Transform:
         raise InvalidSteps("transform.type must be at most 256 printable ASCII characters without spaces.")
     if is_jsonata:
         return Transform(_expression("transform.jsonata", written["jsonata"], owner), kind)
-    return Transform(_template("transform.template", written.get("input_paths") or {}, written["template"]), kind)
+    return Transform(_template("transform.template", _given(written, "input_paths", {}), written["template"]), kind)
 
 
 def _expression(path: str, written: Any, owner: Hashable, content_type: str | None = None) -> JsonataTransformer:
@@ -209,6 +209,12 @@ def _template(path: str, input_paths: Any, template: Any) -> Transformer:
     except InvalidTransformer as error:
         place = "transform.input_paths" if error.path.startswith("/input_paths") else path
         raise InvalidSteps(f"{place}: {error.reason}") from error
+
+
+def _given(written: Mapping[str, Any], name: str, default: Any) -> Any:
+    """Return a member, or the default if it is null or missing."""
+    value = written.get(name)
+    return default if value is None else value
 
 
 def _check_members(step: str, written: Any, known: set[str], required: set[str]) -> None:

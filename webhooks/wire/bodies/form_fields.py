@@ -5,6 +5,7 @@ no text of four bytes per character.
 """
 
 from collections.abc import Iterator
+from email.errors import MessageError
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -15,6 +16,8 @@ _STEP = 64 * 1024  # bytes that are unescaped at once
 _MAX_HEAD = 16 * 1024  # bytes of the headers of a part
 
 Fields = list[tuple[bytes, bytes]]
+MALFORMED = (ValueError, TypeError, LookupError, AttributeError, RecursionError, MessageError)
+"""What the functions raise for a malformed form, also the parser of mail headers, which recurses into comments."""
 
 
 def urlencoded_fields(body: bytes) -> Fields:
@@ -26,7 +29,7 @@ def urlencoded_fields(body: bytes) -> Fields:
 
 
 def multipart_fields(content_type: str, body: bytes) -> Fields:
-    """Return the fields of a form in parts, without its files. Raises ValueError."""
+    """Return the fields of a form in parts, without its files. Raises an exception in MALFORMED."""
     declared = Message()
     declared["Content-Type"] = content_type
     boundary = (declared.get_boundary() or "").encode("latin-1")

@@ -51,7 +51,7 @@ def _event(record: Any, index: int) -> Event:
     source, name, bucket = (follow(it, record) for it in ("/eventSource", "/eventName", "/s3/bucket/name"))
     if not is_text(source, name, bucket):
         raise InvalidEvent("", "has no eventSource, eventName or s3.bucket.name", index)
-    content = hashlib.sha256(orjson.dumps([follow(pointer, record) for pointer in _OBJECT])).hexdigest()[:32]
+    content = hashlib.sha256(orjson.dumps([_scalar(record, pointer) for pointer in _OBJECT])).hexdigest()[:32]
     request = follow("/responseElements/x-amz-request-id", record)
     return Event.of(
         {
@@ -75,6 +75,12 @@ def _test_event(message: Message, document: Any) -> Event:
         },
         document,
     )
+
+
+def _scalar(record: Any, pointer: str) -> str | int | float | None:
+    """Return the scalar at a pointer; None also for an object or an array, which S3 does not send there."""
+    value = follow(pointer, record)
+    return value if isinstance(value, str | int | float) else None
 
 
 def _text(document: Any, pointer: str) -> str | None:

@@ -131,6 +131,33 @@ def test_body_that_is_not_json_is_a_400(client: Client, body: bytes) -> None:
     problem(post(client, body), 400)
 
 
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (b"[" * 999 + b"]" * 999, "nested more than 128 levels"),
+        (b"[" * 999 + b"9" * 30 + b"]" * 999, "nested more than 128 levels"),
+        (b"[" * 100_000, "nested more than 128 levels"),
+        (b'{"total": ' + b"9" * 5_000 + b"}", "number is infinity"),
+    ],
+    ids=["deep", "deep with a long number", "bottomless", "digits"],
+)
+def test_body_that_is_not_safe_to_read_is_a_400_that_says_why(client: Client, body: bytes, detail: str) -> None:
+    assert detail in problem(post(client, body), 400)["detail"]
+
+
+def test_duplicate_key_is_named_with_its_place(client: Client) -> None:
+    body = problem(post(client, b'{"items": [{"name": "a", "name": "a"}], "total": 1}'), 400)
+    assert [(it["field"], it["code"]) for it in body["errors"]] == [("items.0.name", "ambiguous")]
+
+
+def test_problem_is_short_however_much_is_wrong_with_a_body(client: Client) -> None:
+    items = b",".join([b'{"nam": "a"}'] * 10_000)
+    found = problem(post(client, b'{"items": [' + items + b'], "total": 1}'), 400)
+    assert len(found["errors"]) == errors.MAX_ERRORS
+    error = exceptions.ValidationError({"a" * 10_000: ["b" * 10_000]})
+    assert len(orjson.dumps(errors.problem_content(error, in_body=True)[0])) < 5_000
+
+
 def test_host_that_is_not_served_is_named_as_the_fault(client: Client) -> None:
     with override_settings(ALLOWED_HOSTS=["hooks.example"]):
         response = client.post("/api/orders/", b"{}", content_type="application/json", HTTP_HOST="other.example")

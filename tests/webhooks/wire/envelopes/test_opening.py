@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.hostile_json import hostile_values, nested
 from tests.webhooks.wire.envelopes import samples
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.envelopes import AUTO, NONE, OPENERS, Message, open_message
@@ -17,6 +18,7 @@ from webhooks.wire.errors import UnopenedEnvelope
 from webhooks.wire.eventbridge import pattern_from_eventbridge
 from webhooks.wire.patterns import Pattern
 
+MAX_MESSAGE = 1_000  # characters, whatever the message says
 SVIX = {"svix-id": "msg_p5jXN8AQM9LWM0D4loKWxJek", "content-type": "application/json"}
 SAMPLES: dict[str, tuple[dict[str, str], Any, dict[str, Any]]] = {
     "eventbridge": (
@@ -359,3 +361,19 @@ def test_entry_whose_detail_is_no_object_is_not_opened(detail: object) -> None:
     assert open_message("auto", Message({}, body, "m", "urn:s")) is None
     with pytest.raises(UnopenedEnvelope, match="Detail must be the JSON text of an object"):
         open_message("eventbridge", Message({}, body, "m", "urn:s"))
+
+
+@pytest.mark.parametrize("name", OPENERS)
+def test_hostile_member_of_an_envelope_is_refused_or_opened(name: str) -> None:
+    """By the name of the envelope, and by what it looks like."""
+    headers, document, _ = SAMPLES[name]
+    for _, changed in hostile_values(document, nested(300)):
+        message = Message(headers, json.dumps(changed).encode(), "m", "urn:s")
+        for envelope in (name, AUTO):
+            try:
+                events = open_message(envelope, message) or []
+            except UnopenedEnvelope as error:
+                text = str(error)
+            else:
+                text = "".join(it.attributes["type"][:10] for it in events)
+            assert len(text) < MAX_MESSAGE

@@ -1,13 +1,21 @@
 """Declare the fields of arrays, objects and any JSON, and name the JSON type of a value."""
 
+import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import orjson
+from django.core.exceptions import ValidationError as DjangoValidationError
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.fields import get_error_detail
 
 from webhooks.wire.json_numbers import JsonNumber, has_large_float, plain
+
+MAX_ERRORS = 50  # of one value: further ones are not looked for
+MAX_ITEMS = 10_000  # of an array whose field has no limit of its own
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # in JSON text; behind an escaped backslash it is text
 
 
 def json_type(value: Any) -> str:
@@ -26,14 +34,38 @@ def json_type(value: Any) -> str:
 
 
 class ListField(serializers.ListField):
-    """A JSON array."""
+    """A JSON array. One that is too long is refused before its items are looked at."""
 
-    default_error_messages = {"not_a_list": "Expected an array, got {found}."}
+    default_error_messages = {
+        "not_a_list": "Expected an array, got {found}.",
+        "too_long": "Must have at most {most} items.",
+    }
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, list):
             self.fail("not_a_list", found=json_type(data))
+        if len(data) > MAX_ITEMS:
+            self.fail("too_long", most=MAX_ITEMS)
+        if self.max_length is not None and len(data) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
         return super().to_internal_value(data)
+
+    def run_child_validation(self, data: Any) -> list[Any]:
+        """Return the valid items. Raises ValidationError with the errors of the first wrong ones."""
+        valid: list[Any] = []
+        errors: dict[Any, Any] = {}  # by index
+        for index, item in enumerate(data):
+            try:
+                valid.append(self.child.run_validation(item))
+            except serializers.ValidationError as error:
+                errors[index] = error.detail
+            except DjangoValidationError as error:
+                errors[index] = get_error_detail(error)
+            if len(errors) == MAX_ERRORS:
+                break
+        if errors:
+            raise serializers.ValidationError(errors)
+        return valid
 
 
 class JsonField(serializers.JSONField):
@@ -58,7 +90,7 @@ def is_storable(value: Any) -> bool:
     """Return whether a jsonb column can store a value of JSON."""
     try:
         written = plain(value)
-        return b"\\u0000" not in orjson.dumps(written) and not has_large_float(written)
+        return _NUL.search(orjson.dumps(written)) is None and not has_large_float(written)
     except (TypeError, ValueError):
         return False
 
@@ -78,14 +110,20 @@ class ObjectField(StorableJsonField):
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if self.is_stored and isinstance(data, Mapping):
-            names = [str(name) for name, value in data.items() if not is_storable({name: value})]
-            if names:
-                message = [serializers.ErrorDetail(str(self.error_messages["storable"]), "storable")]
-                raise serializers.ValidationError({escaped(name): message for name in names})
+            names = (str(name) for name, value in data.items() if not is_storable({name: value}))
+            message = [serializers.ErrorDetail(str(self.error_messages["storable"]), "storable")]
+            errors = {escaped(name): message for name in islice(names, MAX_ERRORS)}
+            if errors:
+                raise serializers.ValidationError(errors)
         value = super().to_internal_value(data) if self.is_stored else JsonField.to_internal_value(self, data)
         if not isinstance(value, dict):
             self.fail("object", found=json_type(value))
         return value
+
+
+def without_nulls(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the members of an object that are not null, where null is to leave a member out."""
+    return {name: inner for name, inner in value.items() if inner is not None}
 
 
 def escaped(name: str) -> str:
