@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 import pycurl
 
-from delivery.transports.http.curl_failures import CLOSED, FAILURES, UNREACHABLE, is_client_refused, tls_failure
-from delivery.transports.http.curl_handle import CurlHandle, OwnedSocket
+from delivery.transports.http.curl.failures import CLOSED, FAILURES, UNREACHABLE, is_client_refused, tls_failure
+from delivery.transports.http.curl.handle import CurlHandle, OwnedSocket
 from delivery.transports.http.http_versions import HttpVersions
 from delivery.transports.http.repeats import Repeat, Requests
 from delivery.transports.http.request import Request, ResponseTrace

@@ -8,13 +8,13 @@ import time
 from delivery.transports.http.exchange import Exchange
 from webhooks.kit.process.free_memory import return_free_memory
 
-MOST = 512
-MOST_WHEN_QUIET = 16
+MOST = 512  # exchanges kept by one sender
+MOST_WHEN_QUIET = 16  # the same after a quiet time
 QUIET_AFTER = 2.0  # seconds without an exchange in flight
 
 
 class KeptExchanges:
-    """The exchanges that wait for an attempt, the one that ended last first."""
+    """Hold the exchanges that wait for an attempt; the one that ended last is taken first."""
 
     def __init__(self) -> None:
         self._kept: list[Exchange] = []

@@ -21,7 +21,7 @@ from webhooks.wire.addresses.parsed_url import ForbiddenAddress, ParsedUrl, pars
 MAX_KNOWN = 20_000  # resolutions of one sender; beyond it they are looked up again
 
 
-class Waiting(NamedTuple):
+class WaitingAttempt(NamedTuple):
     """An attempt that waits for its addresses since ``started`` and until ``deadline``, in monotonic seconds."""
 
     attempt: InFlight
@@ -40,7 +40,7 @@ class Lookups:
     def __init__(self, wake_up: Callable[[], None]) -> None:
         self._wake_up = wake_up
         self._known: dict[Name, Resolution] = {}
-        self._waiting: dict[Name, list[Waiting]] = {}
+        self._waiting: dict[Name, list[WaitingAttempt]] = {}
         self._ended: deque[tuple[Name, Future[Resolution]]] = deque()
         self.next_deadline: float | None = None
 
@@ -49,7 +49,7 @@ class Lookups:
         known = self._known.get(_name(request))
         return known if known is not None and time.monotonic() < known.expires_at else None
 
-    def wait(self, waiting: Waiting) -> None:
+    def wait(self, waiting: WaitingAttempt) -> None:
         """Look the name up, and keep the attempt until ``take`` returns it."""
         name = _name(waiting.request)
         others = self._waiting.setdefault(name, [])
@@ -64,9 +64,9 @@ class Lookups:
         self._ended.append((name, future))
         self._wake_up()
 
-    def take(self) -> list[tuple[Waiting, Result]]:
+    def take(self) -> list[tuple[WaitingAttempt, Result]]:
         """Return the attempts whose lookup has ended, and those whose time is up."""
-        ended: list[tuple[Waiting, Result]] = []
+        ended: list[tuple[WaitingAttempt, Result]] = []
         while self._ended:
             name, future = self._ended.popleft()
             result = future.exception() or future.result()
@@ -79,9 +79,9 @@ class Lookups:
             ended += self._take_late()
         return ended
 
-    def _take_late(self) -> list[tuple[Waiting, Result]]:
+    def _take_late(self) -> list[tuple[WaitingAttempt, Result]]:
         now = time.monotonic()
-        late: list[tuple[Waiting, Result]] = []
+        late: list[tuple[WaitingAttempt, Result]] = []
         for name, attempts in self._waiting.items():
             late += [(it, LookupTimeout()) for it in attempts if it.deadline <= now]
             self._waiting[name] = [it for it in attempts if it.deadline > now]

@@ -15,9 +15,9 @@ request is always repeated on a new connection, so that it does not meet another
 In the first two cases the server cannot have processed the request. In the third it may have: a client must not repeat
 a POST by itself, unless it knows that this does no harm (RFC 9112, 9.3.1). Here it is harmless, because deliveries are
 made at least once anyway: receivers deduplicate by ``webhook-id``, and the retry plan would send the same bytes again
-in some seconds. But a connection that is closed later than REPEAT_WITHIN after the request
-was probably closed by the work on it. That is a failed attempt; so is a new connection that is closed without a
-response, and whatever fails after the first line of a response.
+in some seconds. But a connection that is closed later than REPEAT_WITHIN after the request was probably closed by the
+work on it. That is a failed attempt; so is a new connection that is closed without a response, and whatever fails after
+the first line of a response.
 """
 
 import time

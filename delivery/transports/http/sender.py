@@ -3,11 +3,7 @@
 ``submit`` starts attempts, ``advance`` does what can be done without waiting, ``take`` returns what has ended. The
 caller waits for ``fileno``, for ``seconds_to_timer`` at most. libcurl names the sockets to wait for
 (``socket_action``), so an exchange that hangs costs nothing until its timeout. A single request is in ``exchange``, the
-resolution of its host name in ``lookups``.
-
-A kept connection stays registered with the selector between two requests, which saves two system calls for each of
-them. A descriptor that was closed may return as another socket; so after a socket was opened, every registration is
-made anew when it is needed next.
+resolution of its host name in ``lookups``, its socket in ``curl``.
 
 Connections are open files. Their number follows from the limit of the process: an attempt may need two while it
 connects, and idle ones are closed, the oldest first, when a new one would exceed the limit.
@@ -15,8 +11,7 @@ connects, and idle ones are closed, the oldest first, when a new one would excee
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
+from selectors import EVENT_READ
 from typing import Any
 
 import pycurl
@@ -27,9 +22,10 @@ from delivery.transports.http.compose import compose
 from delivery.transports.http.exchange import Exchange
 from delivery.transports.http.http_versions import HttpVersions
 from delivery.transports.http.kept_exchanges import KeptExchanges
-from delivery.transports.http.lookups import Lookups, Waiting, target_of
+from delivery.transports.http.lookups import Lookups, WaitingAttempt, target_of
 from delivery.transports.http.request import Request
 from delivery.transports.http.responses import outcome_of
+from delivery.transports.http.curl.socket_selector import FLAGS, SocketSelector
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome
 from delivery.transports.transport import NotSent
@@ -49,19 +45,6 @@ RESPONSE_WITHIN = 1.0
 RECHECK_EVERY = 0.25  # seconds
 RECHECKS = 8
 
-EVENTS = {
-    pycurl.POLL_IN: EVENT_READ,
-    pycurl.POLL_OUT: EVENT_WRITE,
-    pycurl.POLL_INOUT: EVENT_READ | EVENT_WRITE,
-}
-"""The events to wait for, by what libcurl asks for."""
-FLAGS = {
-    EVENT_READ: pycurl.CSELECT_IN,
-    EVENT_WRITE: pycurl.CSELECT_OUT,
-    EVENT_READ | EVENT_WRITE: pycurl.CSELECT_IN | pycurl.CSELECT_OUT,
-}
-"""The flags that libcurl gets for each set of events of poll()."""
-
 
 class HttpSender:
     """Send attempts to HTTP endpoints: the transport of the kind ``http``, without OAuth."""
@@ -78,14 +61,11 @@ class HttpSender:
         self._protocols = pycurl.PROTO_HTTPS | (pycurl.PROTO_HTTP if allow_http else 0)
         self._ended: list[tuple[InFlight, Outcome]] = []
         self._error: Exception | None = None
-        self._poll = DefaultSelector()
+        self._sockets = SocketSelector()
         self._has_addresses = WakeUp()
-        self._poll.register(self._has_addresses, EVENT_READ)
+        self._sockets.selector.register(self._has_addresses, EVENT_READ)
         self._wake_up_fd = self._has_addresses.fileno()
         self._timer: float | None = None
-        self._registered: dict[int, tuple[int, int]] = {}  # by descriptor: events, and sockets opened before
-        self._watched: set[int] = set()  # those of them that libcurl waits for
-        self._opened = 0  # sockets opened so far
         self._in_flight: set[Exchange] = set()
         self._kept = KeptExchanges()
         self._lookups = Lookups(self._has_addresses.set)
@@ -98,7 +78,7 @@ class HttpSender:
 
     def _new_multi(self) -> Any:
         multi = pycurl.CurlMulti()
-        multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
+        multi.setopt(pycurl.M_SOCKETFUNCTION, self._sockets.on_socket)
         multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
         connections = self._connections or max_connections()
         multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, connections)
@@ -135,7 +115,7 @@ class HttpSender:
 
     def fileno(self) -> int:
         """Return a descriptor that is readable when ``advance`` has something to do."""
-        return self._poll.fileno()
+        return self._sockets.selector.fileno()
 
     def seconds_to_timer(self) -> float | None:
         """Return after how many seconds ``advance`` has something to do anyway; None: not before ``fileno``."""
@@ -155,20 +135,21 @@ class HttpSender:
         self._kept.close()
         self._multi.close()
         del self._multi  # its callbacks refer to this sender
-        self._poll.close()
+        self._sockets.selector.close()
         self._has_addresses.close()
         return_free_memory()
 
     def _advance(self) -> None:
-        for key, events in self._poll.select(0):
+        sockets = self._sockets
+        for key, events in sockets.selector.select(0):
             fd = key.fd
             if fd == self._wake_up_fd:
                 self._has_addresses.clear()
                 self._start_resolved()
-            elif fd in self._watched:
+            elif fd in sockets.watched:
                 self._multi.socket_action(fd, FLAGS[events])
             else:  # a kept connection that the endpoint has closed; libcurl finds out before it uses it again
-                self._unregister(fd)
+                sockets.unregister(fd)
         if self._lookups.next_deadline is not None and self._lookups.next_deadline <= time.monotonic():
             self._start_resolved()
         self._run_timer()
@@ -193,7 +174,7 @@ class HttpSender:
             self._begin(attempt, request, f"{target.host}:{target.port}", known)
         else:
             now = time.monotonic()
-            self._lookups.wait(Waiting(attempt, request, now, now + request.timeout_ms / 1000))
+            self._lookups.wait(WaitingAttempt(attempt, request, now, now + request.timeout_ms / 1000))
 
     def _start_resolved(self) -> None:
         for waiting, result in self._lookups.take():
@@ -273,7 +254,7 @@ class HttpSender:
 
     def on_open(self) -> None:
         """Note that a socket is opened."""
-        self._opened += 1
+        self._sockets.opened += 1
 
     def watch_responses(self) -> None:
         """Note that a response has its status line, so that the rest of it has a time limit."""
@@ -285,22 +266,6 @@ class HttpSender:
         self._rechecks = RECHECKS
         if self._recheck_at is None:
             self._recheck_at = time.monotonic() + RECHECK_EVERY
-
-    def _on_socket(self, what: int, fd: int, _multi: Any, _data: Any) -> None:
-        if what == pycurl.POLL_REMOVE:
-            self._watched.discard(fd)
-            return
-        self._watched.add(fd)
-        wanted = (EVENTS[what], self._opened)
-        if self._registered.get(fd) != wanted:
-            self._unregister(fd)
-            self._poll.register(fd, wanted[0])
-            self._registered[fd] = wanted
-
-    def _unregister(self, fd: int) -> None:
-        if self._registered.pop(fd, None) is not None:
-            with suppress(KeyError, ValueError, OSError):
-                self._poll.unregister(fd)
 
     def _on_timer(self, milliseconds: int) -> None:
         self._timer = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000

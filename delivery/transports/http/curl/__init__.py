@@ -1,0 +1,1 @@
+"""Use libcurl: one reusable handle, the sockets of many transfers, and what its error codes mean."""
