@@ -17,25 +17,14 @@ from datetime import datetime
 from uuid import UUID
 
 from delivery import telemetry
+from delivery.lanes.claim_permissions import ClaimPermissions
 from delivery.lanes.clock import Clock
 from delivery.lanes.lane import LeasedLane
 from delivery.lanes.lane_batches import LaneBatches
 from delivery.lanes.lane_rows import lane_from_row, row_of, shift
 from delivery.sql.due import notify_lane_available, recheck_due
-from delivery.sql.lanes import (
-    LEASE_SECONDS,
-    LeaseResult,
-    lease_lanes,
-    let_publishers_claim,
-    release_lanes,
-    renew_lanes,
-)
-from delivery.sql.recovery import (
-    bring_claims_forward,
-    bring_lanes_forward,
-    find_newest_due,
-    make_probes_due,
-)
+from delivery.sql.lanes import LEASE_SECONDS, LeaseResult, lease_lanes, release_lanes, renew_lanes
+from delivery.sql.recovery import bring_claims_forward, bring_lanes_forward, find_newest_due, make_probes_due
 from delivery.transports.outcome import Outcome
 from subscriptions.routing.targets import DeliveryTarget, load_targets
 from webhooks.kit.sql import database_now
@@ -51,7 +40,6 @@ LEFT_FOR = 0.05  # seconds in which a drain leases nothing after that, so that t
 STUCK_AFTER = 1.0  # seconds: a lane with attempts in flight is stuck if none has started or ended for so long
 KEEP_IDLE = 5.0  # seconds an empty lane is kept, so that the lane of a busy endpoint is not written again and again
 YIELD_AFTER = 2.0  # seconds after which a lane is released while more lanes are due than the drain can lease
-LET_CLAIM_EVERY = 0.1  # seconds between two looks at which lanes publishers may claim for
 RELEASE_EVERY = 0.02  # seconds between two checks for lanes to release
 RENEW_EVERY = LEASE_SECONDS / 3  # seconds
 REFRESH_EVERY = 1.0  # seconds between two readings of the endpoints of the leased lanes
@@ -64,7 +52,7 @@ class LeasedLanes:
 
     ``lane_available``: a lane may be there to lease, as a notification said. ``is_contended``: more lanes are due than
     this drain has places for. ``is_ending``: the drain sends nothing more, so each lane is released once its attempts
-    have ended, and other drains are notified. ``is_notified``: a notification has come, so that others will.
+    have ended, and other drains are notified. ``claim_permissions``: for which of the lanes publishers may claim.
     """
 
     def __init__(self, clock: Clock, owner: UUID | None = None) -> None:
@@ -72,7 +60,6 @@ class LeasedLanes:
         self.lane_available = True
         self.is_contended = False
         self.is_ending = False
-        self.is_notified = False
         self.count_held: Callable[[UUID], int] = lambda _: 0  # how many deliveries of an endpoint this drain holds
         self._is_crowded = False  # more lanes are due than one statement looks at
         self._at_once = LEASED_AT_ONCE
@@ -80,6 +67,7 @@ class LeasedLanes:
         self._lanes: dict[UUID, LeasedLane] = {}
         self._orphaned_attempts: Counter[UUID] = Counter()  # by endpoint: attempts in flight of lanes that were lost
         self.batches = LaneBatches(clock, self._lanes)
+        self.claim_permissions = ClaimPermissions(self.owner, self._lanes, clock)
         self._leaving: set[UUID] = set()  # endpoints of lanes that are left to other drains
         self._lease_after = 0.0  # monotonic seconds: until then other drains may lease what this one has left
         self._renewed_at = time.monotonic()
@@ -107,11 +95,6 @@ class LeasedLanes:
     def leased_until(self) -> float:
         """Return until when the lanes are certainly leased, in monotonic seconds."""
         return self._renewed_at + LEASE_SECONDS
-
-    @property
-    def do_publishers_claim(self) -> bool:
-        """Whether publishers claim for any of the lanes."""
-        return any(lane.publishers_claim for lane in self)
 
     def renew(self) -> None:
         """Renew the leases and drop the lanes that have another owner. Call before every claim."""
@@ -202,31 +185,6 @@ class LeasedLanes:
         bring_lanes_forward(back)
         bring_claims_forward(back)
         self.lane_available = True
-
-    def let_publishers_claim(self, may_send: Callable[[LeasedLane], bool]) -> None:
-        """Have publishers claim deliveries of the lanes for which this drain can send them at once, and of no others.
-
-        A drain that gets no notifications, as through a pooler in transaction mode, claims all of them itself.
-        """
-        if not (self._clock.is_due("publishers", LET_CLAIM_EVERY) or self.is_ending):
-            return
-        now = self._clock.now()
-        changed: dict[UUID, bool] = {}
-        for endpoint_id, lane in self._lanes.items():
-            wants = (
-                self.is_notified
-                and not self.is_ending
-                and may_send(lane)
-                and lane.wants_claims(self.count_held(endpoint_id), now)
-            )
-            if wants != lane.publishers_claim:
-                changed[endpoint_id] = wants
-        if changed:
-            for endpoint_id in changed:  # until the statement has certainly ended
-                self._lanes[endpoint_id].publishers_claim = True
-            let_publishers_claim(self.owner, changed)
-            for endpoint_id, wants in changed.items():
-                self._lanes[endpoint_id].publishers_claim = wants
 
     def is_overdue(self, endpoint_id: UUID, outcome: Outcome) -> bool:
         """Return whether a failed attempt is to be repeated at once: an outage has ended since it began."""

@@ -169,8 +169,9 @@ class Drain:
 
     def _let_publishers_claim(self) -> None:
         """Say for which lanes publishers may claim, and look for claims that a connection which is dead hides."""
-        self._lanes.let_publishers_claim(self._dispatcher.may_send)
-        if self._lanes.do_publishers_claim and self._clock.is_due("publisher claims", LOOK_FOR_CLAIMS_EVERY):
+        permissions = self._lanes.claim_permissions
+        permissions.update(self._dispatcher.may_send, self._dispatcher.ahead.count, is_ending=self._lanes.is_ending)
+        if permissions.are_given and self._clock.is_due("publisher claims", LOOK_FOR_CLAIMS_EVERY):
             self._publisher_claims.on_missed()
 
     def _release_publisher_claims(self) -> None:
@@ -241,7 +242,7 @@ class Drain:
             if not (notification.endpoints or notification.claimed):
                 self._claiming.ask_all = True
             self._publisher_claims.on_notified(notification.claimed)
-            self._lanes.is_notified = not notification.has_missed
+            self._lanes.claim_permissions.is_notified = not notification.has_missed
             if notification.has_missed:
                 self._publisher_claims.on_missed()
             for endpoint_id in notification.endpoints:
@@ -283,7 +284,7 @@ class Drain:
         slow ones. Publishers that see lanes as they were may still claim for this drain for a moment.
         """
         until = time.monotonic() + seconds
-        listen_until = time.monotonic() + LISTEN_ON if self._lanes.do_publishers_claim else 0.0
+        listen_until = time.monotonic() + LISTEN_ON if self._lanes.claim_permissions.are_given else 0.0
         self._lanes.is_ending = True
         self._waiting.receives = False  # what publishers claim from now on is released, and not sent
         steps = (self._lanes.renew, self._let_publishers_claim, self._release_publisher_claims, self._settle)
