@@ -23,7 +23,7 @@ from delivery.sql.results import HAS_PENDING_RESULTS
 from delivery.sql.schedules.delayed_events import HAS_DUE_EVENTS
 from delivery.sql.schedules.queues import HAS_DUE_SCHEDULES
 from delivery.sql.sharing.shares import HAS_DUE_SHARES
-from delivery.sql.usage import HAS_INCREMENTS
+from delivery.sql.figures.usage import HAS_INCREMENTS
 from webhooks.encryption.check import with_keys
 from webhooks.kit.periodic_task import periodic_task
 

@@ -8,7 +8,7 @@ from django.db import Error
 
 from delivery import notify
 from delivery.sql.claim import LOW_WATER_MARGIN
-from delivery.sql.publish import reset_due_times
+from delivery.sql.deliveries import reset_due_times
 from webhooks.kit.notify import DATABASE, wakeup_failed
 
 

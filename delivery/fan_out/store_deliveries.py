@@ -7,7 +7,7 @@ from delivery.fan_out.deliveries import NewDelivery
 from delivery.models import DeadLetter
 from delivery.operational.dead_letters import dead_letter
 from delivery.sql.dead_letters import DeadLetterRow
-from delivery.sql.publish import DeliveryRow, create_deliveries
+from delivery.sql.deliveries import DeliveryRow, create_deliveries
 
 
 def store_deliveries(

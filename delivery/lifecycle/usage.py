@@ -8,7 +8,7 @@ from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
-from delivery.sql.usage import fold_usage, report_usage
+from delivery.sql.figures.usage import fold_usage, report_usage
 from webhooks.kit.rows import is_type_prefix
 
 FOLD_BATCH = 50_000  # increments in one transaction

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from delivery.sql.usage import was_published
+from delivery.sql.figures.usage import was_published
 from subscriptions.event_types.known_types import is_known, resembling
 from webhooks.kit.rows import is_type_prefix
 

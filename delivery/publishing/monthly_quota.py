@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from delivery.sql.usage import events_since
+from delivery.sql.figures.usage import events_since
 from webhooks.kit.caches.timed_cache import TimedCache
 
 NEAR = 50_000  # events below the limit, from where on every request counts exactly

@@ -24,17 +24,10 @@ from delivery.operational.dead_letters import dead_letter
 from delivery.publishing.prepare import PreparedEvent
 from delivery.publishing.results import warning_list
 from delivery.sql.dead_letters import DeadLetterRow
+from delivery.sql.deliveries import DeliveryRow
 from delivery.sql.fan_out import FanOutRow, defer_fan_outs, has_ordered_fan_outs
 from delivery.sql.finding.event_values import ValueRow, digest_of, insert_values
-from delivery.sql.publish import (
-    DeliveryRow,
-    EventRow,
-    StoredEvent,
-    WarningRow,
-    find_events,
-    insert_events,
-    store_warnings,
-)
+from delivery.sql.publish import EventRow, StoredEvent, WarningRow, find_events, insert_events, store_warnings
 from delivery.sql.schedules.delayed_events import DelayedRow, delay_events
 from delivery.sql.sharing.shares import ShareRow, insert_shares
 from subscriptions.errors import StateConflict

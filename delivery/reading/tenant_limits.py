@@ -10,7 +10,7 @@ from typing import Any, cast
 from django.conf import settings
 
 from delivery.publishing.monthly_quota import month, next_month
-from delivery.sql.usage import events_since
+from delivery.sql.figures.usage import events_since
 from subscriptions.models import Endpoint, Plan, Tenant
 from subscriptions.tenants.plans import plan_of, subscriptions_used
 from webhooks.kit.tenancy import tenant_usage

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from delivery.models import DeferredFanOut
-from delivery.sql.publish import INSERT_USAGE
+from delivery.sql.figures.usage import INSERT_USAGE
 from subscriptions.models import OPERATIONAL_NAMES
 from webhooks.kit.sql import columns, run
 

@@ -1,19 +1,16 @@
-"""Write events with their deliveries and count them, in one statement; look up events that exist already.
-
-``create_deliveries`` writes deliveries of events that are stored.
-"""
+"""Write events with their deliveries and count them, in one statement; look up events that exist already."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from delivery.models import Delivery
 from delivery.sql.claim import CLAIM_GRACE, HOLD_SECONDS, LARGE_BODY
+from delivery.sql.deliveries import INSERT_CLAIMED_DELIVERIES, PENDING, SENDING, DeliveryRow, delivery_parameters
 from delivery.sql.due import ACTIVE, ALL_LEASED, CLAIMED, MAX_NAMED, OWNER_CHANNEL
 from delivery.sql.lanes import IS_LISTENING
+from delivery.sql.figures.usage import INSERT_USAGE
 from webhooks.kit.sql import columns, run
 
-PENDING, SENDING = Delivery.State.PENDING, Delivery.State.SENDING
 SURELY_LEASED = 2.0  # seconds that a lease must last beyond now for its owner to be notified
 RENEWED_LATELY = 6.0  # seconds a lease must still last for deliveries to be claimed: its owner may have stalled
 
@@ -66,46 +63,6 @@ class WarningRow(NamedTuple):
     event_id: UUID
     warnings: str
 
-
-class DeliveryRow(NamedTuple):
-    """A delivery to insert; without a ``body`` of its own the event's body is sent.
-
-    ``content_type``: of its own body, unless that follows from the body. ``form``: what its own body is.
-    """
-
-    id: UUID
-    event_id: UUID
-    endpoint_id: UUID
-    body: bytes | None
-    state: str
-    order_key: str | None
-    content_type: str | None = None
-    form: str | None = None
-
-
-# The one INSERT of deliveries; a WHERE or ON CONFLICT clause follows it. Parameters: delivery_parameters(). The first
-# form creates them claimed where CLAIMS, a CTE, has a token for their endpoint.
-INSERT_CLAIMED_DELIVERIES = f"""
-    INSERT INTO delivery_delivery (id, created_at, tenant_id, event_id, endpoint_id, state, body, order_key,
-                                   content_type, form, next_attempt_at, started_at, attempts, step, claims, last_error,
-                                   replay_id, token, claimed_until)
-    SELECT d.id, clock_timestamp(), %(tenant)s, d.event_id, d.endpoint_id,
-           CASE WHEN claim.token IS NULL THEN d.state ELSE '{SENDING}' END, d.body, d.order_key,
-           d.content_type, d.form, CASE d.state WHEN '{PENDING}' THEN clock_timestamp() END, clock_timestamp(), 0, 0,
-           CASE WHEN claim.token IS NULL THEN 0 ELSE 1 END, '', %(replay)s::uuid,
-           claim.token, clock_timestamp() + make_interval(secs => claim.seconds)
-      FROM unnest(%(delivery_ids)s::uuid[], %(delivery_events)s::uuid[], %(endpoints)s::uuid[],
-                  %(delivery_bodies)s::bytea[], %(states)s::text[], %(order_keys)s::text[], %(content_types)s::text[],
-                  %(forms)s::text[], %(claimable)s::bool[])
-           WITH ORDINALITY AS d(id, event_id, endpoint_id, body, state, order_key, content_type, form, claimable, place)
-      LEFT JOIN claims claim ON claim.endpoint_id = d.endpoint_id AND d.claimable
-"""
-INSERT_DELIVERIES = INSERT_CLAIMED_DELIVERIES.replace(
-    "claims claim ON claim.endpoint_id = d.endpoint_id AND d.claimable",
-    "(SELECT NULL::uuid AS token, NULL::float8 AS seconds) claim ON true",
-)
-# The one INSERT of usage; a SELECT of these columns follows it.
-INSERT_USAGE = "INSERT INTO delivery_usageincrement (tenant_id, day, type, events, deliveries)"
 
 # Reader: publishing. Indexes: the unique (tenant, event_id, source) finds repeats, the primary key of tenants the
 # version, those of lanes and endpoints the owners. Materialized, so that the version is compared before anything is
@@ -237,52 +194,6 @@ def _claimable(events: Sequence[EventRow], deliveries: Sequence[DeliveryRow]) ->
     ]
 
 
-def delivery_parameters(
-    tenant_id: UUID | None, replay_id: UUID | None, deliveries: Sequence[DeliveryRow]
-) -> dict[str, object]:
-    """Return the parameters of INSERT_DELIVERIES."""
-    ids, events, endpoints, bodies, states, order_keys, content_types, forms = columns(deliveries, 8)
-    return {
-        "tenant": tenant_id,
-        "replay": replay_id,
-        "delivery_ids": ids,
-        "delivery_events": events,
-        "endpoints": endpoints,
-        "delivery_bodies": bodies,
-        "states": states,
-        "order_keys": order_keys,
-        "content_types": content_types,
-        "forms": forms,
-        "claimable": [False] * len(deliveries),
-    }
-
-
-# Readers: the fan-out task, replays of events. Index: the unique (event, endpoint) of deliveries.
-CREATE_DELIVERIES = f"""
-WITH created AS (
-    {INSERT_DELIVERIES}
-        ON CONFLICT (event_id, endpoint_id) DO NOTHING
-    RETURNING id, event_id, endpoint_id, state
-), counted AS (
-    {INSERT_USAGE}
-    SELECT %(tenant)s, (now() AT TIME ZONE 'UTC')::date, e.type, 0, count(*)
-      FROM created JOIN delivery_event e ON e.id = ANY(ARRAY[created.event_id])
-     GROUP BY e.type
-)
-SELECT id, endpoint_id, state FROM created
-"""
-
-
-def create_deliveries(
-    tenant_id: UUID | None, replay_id: UUID | None, rows: Sequence[DeliveryRow]
-) -> dict[UUID, tuple[UUID, str]]:
-    """Insert deliveries of stored events, except those that exist; return id: (endpoint, state) of the new ones."""
-    if not rows:
-        return {}
-    created = run(CREATE_DELIVERIES, delivery_parameters(tenant_id, replay_id, rows))
-    return {key: (endpoint_id, state) for key, endpoint_id, state in created}
-
-
 # Reader: publishing, for events whose data does not fit their schema. Index: the primary key.
 STORE_WARNINGS = """
 UPDATE delivery_event SET warnings = w.warnings::jsonb
@@ -319,14 +230,3 @@ def find_events(tenant_id: UUID, names: Sequence[tuple[str, str]]) -> dict[tuple
     sources, event_ids = columns(names, 2)
     rows = run(FIND_EVENTS, {"tenant": tenant_id, "sources": sources, "event_ids": event_ids})
     return {(source, event_id): StoredEvent(*stored) for source, event_id, *stored in rows}
-
-
-# Reader: publishing, after a commit that took long. Index: the primary key.
-RESET_DUE_TIMES = f"""
-UPDATE delivery_delivery SET next_attempt_at = now() WHERE id = ANY(%(ids)s) AND state = '{PENDING}'
-"""
-
-
-def reset_due_times(delivery_ids: Sequence[UUID]) -> None:
-    """Make these deliveries due now, so that no lane's low-water mark is past their due time."""
-    run(RESET_DUE_TIMES, {"ids": list(delivery_ids)})

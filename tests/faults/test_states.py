@@ -33,9 +33,10 @@ from delivery.sending.capacity import share_capacity
 from delivery.sending.verdict import Verdict
 from delivery.sql.claim import EPOCH, claim_deliveries
 from delivery.sql.dead_letters import ReplayedLetter, replay_dead_letters
+from delivery.sql.deliveries import DeliveryRow
 from delivery.sql.due import create_missing_lanes, mark_lanes_due, recheck_due, resume_lanes
 from delivery.sql.lanes import lease_lanes, release_lanes, renew_lanes
-from delivery.sql.publish import DeliveryRow, EventRow, insert_events
+from delivery.sql.publish import EventRow, insert_events
 from delivery.sql.recovery import (
     MAX_UNSETTLED_CLAIMS,
     Outage,

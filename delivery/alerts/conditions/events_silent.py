@@ -1,6 +1,6 @@
 """Find that no event of a type was published for some time."""
 
-from delivery.sql.usage import last_published
+from delivery.sql.figures.usage import last_published
 from subscriptions.models import Tenant
 from webhooks.kit.conditions.condition import Condition, Finding, Question, ago
 from webhooks.kit.kinds.setting import Setting

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from delivery.publishing.monthly_quota import month
 from delivery.reading.tenant_limits import PLAN, limits_of
-from delivery.sql.usage import tenants_near_quota
+from delivery.sql.figures.usage import tenants_near_quota
 from subscriptions.models import Tenant
 from webhooks.kit.conditions.condition import Condition, Finding, Question
 from webhooks.kit.kinds.setting import Setting

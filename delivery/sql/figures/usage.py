@@ -10,6 +10,8 @@ from delivery.sql.figures.counts import ADD_TO_FIGURES
 from webhooks.kit.rows import is_type_prefix
 from webhooks.kit.sql import run
 
+# The one INSERT of usage; a SELECT of these columns follows it.
+INSERT_USAGE = "INSERT INTO delivery_usageincrement (tenant_id, day, type, events, deliveries)"
 # Reader: the schedule. Index: the primary key, from its end: those that are deleted come first.
 HAS_INCREMENTS = "(SELECT max(id) IS NOT NULL FROM delivery_usageincrement)"
 

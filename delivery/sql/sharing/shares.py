@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from delivery.models import DeferredFanOut
-from delivery.sql.publish import INSERT_USAGE
+from delivery.sql.figures.usage import INSERT_USAGE
 from webhooks.kit.sql import columns, run
 
 MAX_SHARES = 200  # taken at once

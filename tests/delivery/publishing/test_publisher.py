@@ -318,7 +318,7 @@ class TestTransactions:
     def test_database_failure_after_the_commit_does_not_fail_publish(self, monkeypatch: pytest.MonkeyPatch) -> None:
         tenant = make_subscription().tenant
         monkeypatch.setattr("delivery.fan_out.announce.LOW_WATER_MARGIN", 0.0)
-        monkeypatch.setattr("delivery.sql.publish.RESET_DUE_TIMES", "SELECT 1 / 0, %(ids)s")
+        monkeypatch.setattr("delivery.sql.deliveries.RESET_DUE_TIMES", "SELECT 1 / 0, %(ids)s")
         (result,) = publish(tenant, [plain()])
         assert result.deliveries == 1
 

@@ -34,7 +34,10 @@ JOINED = re.compile(r"\bIN \(\s*SELECT\b[^()]*\bLIMIT\b")
 PARTS = {  # of other statements, which are planned
     "delivery.sql.claim.SELECT_DUE",
     "delivery.sql.claim.SELECT_THESE",
+    "delivery.sql.deliveries.INSERT_CLAIMED_DELIVERIES",
     "delivery.sql.publish.INSERT_CLAIMED_DELIVERIES",
+    "delivery.sql.figures.usage.INSERT_USAGE",
+    "delivery.sql.deliveries.INSERT_USAGE",
     "delivery.sql.publish.INSERT_USAGE",
     "delivery.sql.fan_out.INSERT_USAGE",
     "delivery.sql.sharing.shares.INSERT_USAGE",

@@ -12,9 +12,10 @@ from django.utils.timezone import now
 from delivery import notify
 from delivery.models import Delivery, Lane
 from delivery.sql.claim import CLAIM_GRACE, HOLD_SECONDS, LARGE_BODY, find_claims_under, read_claims
+from delivery.sql.deliveries import DeliveryRow
 from delivery.sql.due import MAX_NAMED, Notification, read_notification
 from delivery.sql.lanes import IS_LISTENING, LaneRow, lease_lanes, release_lanes
-from delivery.sql.publish import RENEWED_LATELY, DeliveryRow, EventRow, Inserted, insert_events
+from delivery.sql.publish import RENEWED_LATELY, EventRow, Inserted, insert_events
 from subscriptions.models import Endpoint, Tenant
 from tests.delivery.sql.factories import make_lane
 from tests.factories import make_endpoint, make_tenant
