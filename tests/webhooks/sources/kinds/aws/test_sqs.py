@@ -22,7 +22,7 @@ from tests.webhooks.sources.kinds.reading import (
 )
 from webhooks.kit.kinds.setting import check_settings
 from webhooks.models import Receipt, Source, SourcePartition
-from webhooks.sources.kinds.aws.sqs import Sqs, parse_queue
+from webhooks.sources.kinds.aws.sqs import Sqs
 from webhooks.sources.kinds.kind import InvalidSettings, SourceUnavailable
 from webhooks.sources.kinds.registry import kind_names
 from webhooks.sources.sources import change_source
@@ -295,21 +295,6 @@ def test_region_that_has_no_service_is_named() -> None:
     with pytest.raises(SourceUnavailable, match=r"sqs\.eu-north-9\.amazonaws\.com has no address") as raised:
         KIND.test(connection_to(KIND, {"queue": "orders", "region": "eu-north-9"}, CREDENTIALS))
     assert raised.value.setting == "settings.region"
-
-
-@pytest.mark.parametrize(
-    ("text", "queue"),
-    [
-        ("orders", ("orders", "", "", "")),
-        ("arn:aws-cn:sqs:cn-north-1:1:orders", ("orders", "1", "cn-north-1", "")),
-        (
-            "https://sqs.us-east-1.amazonaws.com/12/orders",
-            ("orders", "12", "us-east-1", "https://sqs.us-east-1.amazonaws.com/12/orders"),
-        ),
-    ],
-)
-def test_queue_is_named_in_three_ways(text: str, queue: tuple[str, ...]) -> None:
-    assert parse_queue(text) == queue
 
 
 def test_paused_source_receives_nothing_and_resumes(sqs: Any, queue: str) -> None:
