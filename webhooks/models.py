@@ -5,7 +5,8 @@ from webhooks.encryption.models import EncryptionKey
 from webhooks.processing.models import LatestSequence, ReceiptReplay, SlowSource
 from webhooks.readers.models import SourcePartition
 from webhooks.receiving.models import Receipt, Rejection
-from webhooks.sources.models import Source, SourceHour, SourceSecret
+from webhooks.sources.hour_models import SourceHour
+from webhooks.sources.models import Source, SourceSecret
 
 __all__ = [
     "AuditEntry",

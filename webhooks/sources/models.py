@@ -1,4 +1,4 @@
-"""Define sources: one sender each, with its secrets and its hourly counts."""
+"""Define sources: one sender each, with its secrets."""
 
 from datetime import datetime
 
@@ -6,7 +6,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models import Q, Value
 
-from webhooks.kit.rows import KeyedRow, Row
+from webhooks.kit.rows import Row
 
 MIB = 1024 * 1024
 MAX_BODY_BYTES = 5 * 1024 * MIB  # the most that S3 copies in one request
@@ -282,28 +282,3 @@ class SourceSecret(Row):
     def is_active_at(self, moment: datetime) -> bool:
         """Return whether signatures are checked with this secret at that moment."""
         return self.expires_at is None or moment < self.expires_at
-
-
-class SourceHour(KeyedRow):
-    """Counts of one source in one hour, written by ``source_counts``."""
-
-    source = models.ForeignKey(Source, models.CASCADE, related_name="hours", db_index=False, db_constraint=False)
-    starts_at = models.DateTimeField()
-    received = models.BigIntegerField(default=0)
-    duplicates = models.BigIntegerField(default=0)
-    conflicts = models.BigIntegerField(default=0)
-    rejected = models.BigIntegerField(default=0)
-    throttled = models.BigIntegerField(default=0)
-    processed = models.BigIntegerField(default=0)
-    unhandled = models.BigIntegerField(default=0)
-    handler_failures = models.BigIntegerField(default=0)
-    dead = models.BigIntegerField(default=0)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["source", "starts_at"], name="source_hour_unique")]
-        indexes = [
-            models.Index(fields=["starts_at"], name="source_hour_starts_at")  # reader: sweep.delete_statistics
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.source_id} {self.starts_at:%Y-%m-%d %H:00}"
