@@ -22,7 +22,6 @@ class SourcePartition(KeyedRow):
     position = models.JSONField(null=True, help_text="Where reading goes on, in the terms of the source's system.")
     next_read_at = models.DateTimeField(null=True, db_default=Now(), help_text="When it is read next; null: not now.")
     lease_token = models.UUIDField(null=True, editable=False)
-    partitions_listed_at = models.DateTimeField(null=True, editable=False)
     records = models.BigIntegerField(db_default=0, help_text="Records fetched, with those fetched again.")
     last_record_at = models.DateTimeField(null=True, help_text="When the latest record was stored.")
     last_read_at = models.DateTimeField(

@@ -79,7 +79,6 @@ class Truncate:
 class LogicalMessage:
     """A message of ``pg_logical_emit_message``."""
 
-    is_transactional: bool
     lsn: int
     prefix: str
     content: bytes
@@ -112,9 +111,9 @@ def _decode(data: bytes) -> Message | None:
         number, _ = reader.take(">IB")
         return Truncate(tuple(reader.take(">I")[0] for _ in range(number)))
     if kind == b"M":
-        flags, lsn = reader.take(">BQ")
+        _, lsn = reader.take(">BQ")
         prefix, (length,) = reader.text(), reader.take(">I")
-        return LogicalMessage(bool(flags & 1), lsn, prefix, reader.bytes(length))
+        return LogicalMessage(lsn, prefix, reader.bytes(length))
     if kind in (b"O", b"Y"):
         return None
     raise InvalidMessage(f"Is no message of pgoutput: begins with {kind!r}")

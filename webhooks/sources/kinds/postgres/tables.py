@@ -12,8 +12,7 @@ _NAME = re.compile(r'(?:("(?:[^"]|"")+"|[^".]+)\.)?("(?:[^"]|"")+"|[^".]+)')
 
 _FIND = """
     SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.relreplident::text,
-           has_table_privilege(c.oid, 'SELECT'), has_table_privilege(c.oid, 'DELETE'),
-           pg_has_role(c.relowner, 'USAGE')
+           has_table_privilege(c.oid, 'SELECT'), has_table_privilege(c.oid, 'DELETE')
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass(%s)
 """
 _COLUMNS = """
@@ -52,7 +51,6 @@ class Table:
     replica_identity: str
     is_readable: bool
     is_deletable: bool
-    is_owned: bool
     columns: dict[str, Column]
     key: tuple[str, ...]
 
@@ -82,14 +80,14 @@ def find_table(database: Database, name: str, setting: str) -> Table:
     rows = database.rows(_FIND, (quoted,))
     if not rows:
         raise SourceUnavailable(f"There is no table {name}, or the role may not use its schema.", setting)
-    oid, schema, table, kind, identity, readable, deletable, owned = rows[0]
+    oid, schema, table, kind, identity, readable, deletable = rows[0]
     columns = {
         column[0].decode(): Column(column[0].decode(), column[1], column[2].decode(), *column[3:])
         for column in database.rows(_COLUMNS, (oid,))
     }
     key = tuple(name.decode() for (name,) in database.rows(PRIMARY_KEY, (oid,)))
     return Table(
-        oid, schema.decode(), table.decode(), kind.decode(), identity.decode(), readable, deletable, owned, columns, key
+        oid, schema.decode(), table.decode(), kind.decode(), identity.decode(), readable, deletable, columns, key
     )
 
 

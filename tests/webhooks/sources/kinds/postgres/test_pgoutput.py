@@ -54,7 +54,7 @@ def test_decode_reads_each_message() -> None:
     assert decode(b"D" + struct.pack(">I", 5) + b"O" + row) == RowChange("deleted", 5, (None, UNCHANGED, b"ab"), None)
     assert decode(b"T" + struct.pack(">IBII", 2, 0, 5, 6)) == Truncate((5, 6))
     message = b"M" + struct.pack(">BQ", 1, 7) + b"waypost\0" + struct.pack(">I", 2) + b"{}"
-    assert decode(message) == LogicalMessage(is_transactional=True, lsn=7, prefix="waypost", content=b"{}")
+    assert decode(message) == LogicalMessage(7, "waypost", b"{}")
     assert decode(b"O" + bytes(8) + b"origin\0") is None
 
 
