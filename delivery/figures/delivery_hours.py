@@ -12,7 +12,6 @@ in the database, and 50 us for each that has to be compared with patterns.
 """
 
 import time
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -130,11 +129,6 @@ def count_tenant(hour: HourToCount, tenant_id: UUID) -> bool:
             return False
         write_hours(tenant_id, hour.begins_at, [_row(key, it) for key, it in counts.items()])
     return True
-
-
-def bucket_of(milliseconds: int) -> int:
-    """Return the bucket of a time."""
-    return min(bisect_left(BOUNDS, milliseconds), len(BOUNDS) - 1)
 
 
 def _counts(of: HourOfTenant, hour: HourToCount) -> dict[UUID, HourCounts]:

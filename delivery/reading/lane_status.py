@@ -37,7 +37,6 @@ class LaneStatus:
     state: str
     endpoint_state: str
     due_at: datetime | None = None
-    is_leased: bool = False
     concurrency: int = 0
     max_in_flight: int = 0
     rate_limit: float | None = None
@@ -72,7 +71,6 @@ def lane_status(endpoint: Endpoint) -> LaneStatus:
         state=state,
         endpoint_state=endpoint.state,
         due_at=lane.due_at,
-        is_leased=lane.owner is not None,
         concurrency=concurrency,
         max_in_flight=endpoint.max_in_flight,
         rate_limit=endpoint.rate_per_second,

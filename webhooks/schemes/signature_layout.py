@@ -98,7 +98,6 @@ class SignatureLayout:
         self.reads_body = self._content.reads_body or any(map(is_in_body, (signature_path, timestamp_path)))
         self.is_plain_digest = self._content.has_secret
         self.has_algorithm = "algorithm" in self._format.names
-        self.has_key_id = "key_id" in self._format.names
         self.signs_time = bool(timestamp_header or timestamp_path) or "timestamp" in self._format.names
 
     def _check(self) -> None:

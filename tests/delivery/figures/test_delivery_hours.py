@@ -1,5 +1,6 @@
 """Deliveries of an hour are counted from their rows: by endpoint, and by the subscription that they are for."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from delivery.figures import delivery_hours
-from delivery.figures.delivery_hours import BOUNDS, bucket_of, count_deliveries
+from delivery.figures.delivery_hours import BOUNDS, count_deliveries
 from delivery.figures.hour_stats import delivery_stats, total_of
 from delivery.models import Attempt, CountedHour, Delivery, DeliveryHour, Figures
 from delivery.sending.attempt_stats import percentile
@@ -26,6 +27,11 @@ def last_hour() -> datetime:
     """Return the latest hour that is counted: the same one during a transaction."""
     [[hour]] = run(f"SELECT {LAST_HOUR}", {})
     return hour
+
+
+def bucket_of(milliseconds: int) -> int:
+    """Return the number of the bucket in which a time is counted."""
+    return min(bisect_left(BOUNDS, milliseconds), len(BOUNDS) - 1)
 
 
 @pytest.fixture

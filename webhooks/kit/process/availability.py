@@ -18,11 +18,6 @@ class Availability:
         self._since: float | None = None
         self._failures = 0
 
-    @property
-    def is_away(self) -> bool:
-        """Return whether the last call has failed."""
-        return self._since is not None
-
     def on_failure(self, error: BaseException) -> None:
         """Record a call that failed, and log the first."""
         with self._lock:

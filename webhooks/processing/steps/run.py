@@ -28,15 +28,11 @@ from webhooks.wire.step_budget import BudgetExceeded, StepBudget
 from webhooks.wire.transform import Unrenderable
 
 ORDER = ("open", "filter", "enrich", "transform", "publish")
-STEP_OUTCOMES = [
-    (it, it)
-    for it in (*("opened", "matched", "not_matched", "answered", "failed", "interrupted", "transformed", "published"),)
-]
+_OUTCOMES = ("opened", "matched", "not_matched", "answered", "failed", "interrupted", "transformed", "published")
+STEP_OUTCOMES = [(it, it) for it in _OUTCOMES]
 MAX_CALLS = 20  # of one receipt: its events
 MAX_DETAIL = 500  # characters of what a step says
 MAX_STEPS = 2_000_000  # of transforming the events of one receipt: about 0.2 s of CPU time
-
-Prepare = Callable[[Sequence[Event | InvalidEvent]], list[Event | InvalidEvent]]
 
 
 class StepFailed(Exception):

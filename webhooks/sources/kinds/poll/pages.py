@@ -41,7 +41,6 @@ class Page:
     next_url: str = ""
     validators: Mapping[str, str] = field(default_factory=dict)
     is_feed: bool = False
-    is_unchanged: bool = False
 
 
 def get_page(connection: Connection, url: str, validators: Mapping[str, str]) -> Page:
@@ -51,7 +50,7 @@ def get_page(connection: Connection, url: str, validators: Mapping[str, str]) ->
     response = response_of(future, "settings.url")
     received = {name.lower(): value for name, value in response.headers.items()}
     if response.status == 304:
-        return Page(validators=validators, is_unchanged=True)
+        return Page(validators=validators)
     _check_status(connection, response, received)
     return _read(connection, url, response.body, received)
 
