@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from delivery.lanes.breaker import OUTAGE_FAILURES
 from delivery.models import HourlyStats, Lane
 from delivery.reading.endpoint_health import percent
-from delivery.sql.attempts import REJECTS_MUCH
+from delivery.sql.figures.hourly_stats import REJECTS_MUCH
 from delivery.transports.outcome import Failure
 from subscriptions.models import Endpoint
 from webhooks.kit.charts.viewer_zone import clock

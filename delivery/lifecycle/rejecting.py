@@ -9,7 +9,7 @@ from django.db import transaction
 
 from delivery.operational.operational_events import publish_operational
 from delivery.reading.endpoint_health import percent, rejecting_message
-from delivery.sql.attempts import RejectingRow, begin_rejecting, end_rejecting
+from delivery.sql.figures.hourly_stats import RejectingRow, begin_rejecting, end_rejecting
 from subscriptions.models import Endpoint
 
 ACCEPTS_AGAIN = "The endpoint accepts deliveries again."

@@ -17,7 +17,7 @@ from delivery.lanes.health import disabled_at, failing_message
 from delivery.models import Lane
 from delivery.reading.timeline import explanation_of
 from delivery.sending.attempt_stats import StatsSummary, stats_by_endpoint, stats_by_hour, total_of
-from delivery.sql.attempts import REJECTS_MUCH
+from delivery.sql.figures.hourly_stats import REJECTS_MUCH
 from subscriptions.models import Endpoint
 
 HOURS = 24  # whose attempts the shares are computed from

@@ -20,7 +20,7 @@ import orjson
 from django.db import transaction
 
 from delivery.models import PLATFORM, Figures, HourlyStats
-from delivery.sql.attempts import add_attempt_stats
+from delivery.sql.figures.hourly_stats import add_attempt_stats
 from delivery.sql.figures.counts import FiguresRow, add_figures, tenants_of
 from delivery.transports.outcome import Failure, Outcome
 from webhooks.kit.hourly_counts import HourlyCounts

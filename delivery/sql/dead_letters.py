@@ -12,7 +12,7 @@ from uuid import UUID
 
 from delivery.models import DeadLetter, Delivery
 from delivery.sql.fan_out import IS_OPERATIONAL
-from webhooks.kit.sql import columns, run
+from webhooks.kit.sql import named_columns, run
 from webhooks.wire.bodies.storable_text import storable
 
 PENDING, DEAD = Delivery.State.PENDING, Delivery.State.DEAD
@@ -106,9 +106,10 @@ WITH dead AS (
 def insert_dead_letters(rows: Sequence[DeadLetterRow]) -> None:
     """Insert a dead letter for each of these deliveries, whose state must be ``dead`` already."""
     if rows:
-        deliveries, causes, reasons = columns(rows, 3)
-        reasons = [None if it is None else storable(it) for it in reasons]  # an expression may quote what it failed on
-        run(DEAD_LETTER_THESE, {"deliveries": deliveries, "causes": causes, "reasons": reasons})
+        values = named_columns("deliveries causes reasons", rows)
+        # An expression may quote what it failed on.
+        values["reasons"] = [None if it is None else storable(it) for it in values["reasons"]]
+        run(DEAD_LETTER_THESE, values)
 
 
 # Reader: the drain, for endpoints that are deleted or gone (responded 410). Index: delivery_due, from where the slice
@@ -216,16 +217,8 @@ def replay_dead_letters(replay_id: UUID, by: str, letters: Sequence[ReplayedLett
 
     ``by``: who requested the replay.
     """
-    ids, bodies, content_types, forms = columns(letters, 4)
-    parameters = {
-        "replay": replay_id,
-        "by": by,
-        "letters": ids,
-        "bodies": bodies,
-        "content_types": content_types,
-        "forms": forms,
-    }
-    return [row[0] for row in run(REPLAY_DEAD_LETTERS, parameters)]
+    values = named_columns("letters bodies content_types forms", letters)
+    return [row[0] for row in run(REPLAY_DEAD_LETTERS, {"replay": replay_id, "by": by, **values})]
 
 
 # Reader: replays of events. Index: the primary key.

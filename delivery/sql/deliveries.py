@@ -6,7 +6,7 @@ from uuid import UUID
 
 from delivery.models import Delivery
 from delivery.sql.figures.usage import INSERT_USAGE
-from webhooks.kit.sql import columns, run
+from webhooks.kit.sql import named_columns, run
 
 PENDING, SENDING = Delivery.State.PENDING, Delivery.State.SENDING
 
@@ -54,20 +54,9 @@ def delivery_parameters(
     tenant_id: UUID | None, replay_id: UUID | None, deliveries: Sequence[DeliveryRow]
 ) -> dict[str, object]:
     """Return the parameters of INSERT_DELIVERIES."""
-    ids, events, endpoints, bodies, states, order_keys, content_types, forms = columns(deliveries, 8)
-    return {
-        "tenant": tenant_id,
-        "replay": replay_id,
-        "delivery_ids": ids,
-        "delivery_events": events,
-        "endpoints": endpoints,
-        "delivery_bodies": bodies,
-        "states": states,
-        "order_keys": order_keys,
-        "content_types": content_types,
-        "forms": forms,
-        "claimable": [False] * len(deliveries),
-    }
+    names = "delivery_ids delivery_events endpoints delivery_bodies states order_keys content_types forms"
+    claimable = [False] * len(deliveries)
+    return {"tenant": tenant_id, "replay": replay_id, "claimable": claimable, **named_columns(names, deliveries)}
 
 
 # Readers: the fan-out task, replays of events. Index: the unique (event, endpoint) of deliveries.

@@ -12,7 +12,7 @@ from uuid import UUID
 from delivery.models import DeferredFanOut
 from delivery.sql.figures.usage import INSERT_USAGE
 from subscriptions.models import OPERATIONAL_NAMES
-from webhooks.kit.sql import columns, run
+from webhooks.kit.sql import named_columns, run
 
 CLAIM_SECONDS = 10.0  # a slice takes a fraction of a second; after so long another worker may claim the head
 # A claim, or the delay of a failed slice, in force. One that ends too late was written by a clock that was ahead.
@@ -50,8 +50,7 @@ SELECT event_id, %(tenant)s, reason, is_ordered
 def defer_fan_outs(tenant_id: UUID, rows: Sequence[FanOutRow]) -> None:
     """Defer the fan-out of events that this transaction inserted, to be carried out in this order."""
     if rows:
-        ids, reasons, ordered = columns(rows, 3)
-        run(DEFER_FAN_OUTS, {"tenant": tenant_id, "ids": ids, "reasons": reasons, "ordered": ordered})
+        run(DEFER_FAN_OUTS, {"tenant": tenant_id, **named_columns("ids reasons ordered", rows)})
 
 
 # Reader: publishing, after insert_events did not write events for ordered endpoints. Index: fan_out_ordered.
@@ -122,19 +121,12 @@ def insert_operational_events(
 
     ``names``: what a subscription may name to receive the type.
     """
-    ids, tenants, event_ids, digests, bodies, endpoints, abouts = columns(rows, 7)
     parameters = {
         "source": source,
         "type": event_type,
         "subject": subject,
         "names": list(names),
-        "ids": ids,
-        "tenants": tenants,
-        "event_ids": event_ids,
-        "digests": digests,
-        "bodies": bodies,
-        "endpoints": endpoints,
-        "abouts": abouts,
+        **named_columns("ids tenants event_ids digests bodies endpoints abouts", rows),
     }
     ((count,),) = run(INSERT_OPERATIONAL_EVENTS, parameters)
     return int(count)

@@ -10,7 +10,7 @@ import orjson
 from delivery.models import DeadLetter
 from delivery.sql.due import ACTIVE, ASYNCHRONOUS_COMMIT, GONE
 from subscriptions.models import Endpoint
-from webhooks.kit.sql import columns, run
+from webhooks.kit.sql import named_columns, run
 
 LEASE_SECONDS = 10.0  # a lease lasts so long after it was taken or renewed; then another drain can lease the lane
 MAX_DUE_LANES = 1_000  # due lanes that one statement reads and ranks, longest due first: a bound on its cost
@@ -196,9 +196,8 @@ UPDATE delivery_lane l
 RETURNING l.endpoint_id, clock_timestamp()
 """
 LANE_PARAMETERS = (
-    *("endpoints", "low_water_marks", "slots", "concurrencies", "failures", "failing_since"),
-    *("open_counts", "open_until", "warnings_sent", "recovering_since", "recovered_until"),
-    *("wait_until", "wait_since", "wait_statuses", "failing_days", "failing_day_at", "warned_at"),
+    "endpoints low_water_marks slots concurrencies failures failing_since open_counts open_until warnings_sent "
+    "recovering_since recovered_until wait_until wait_since wait_statuses failing_days failing_day_at warned_at"
 )
 
 
@@ -218,10 +217,10 @@ def release_lanes(owner: UUID, lanes: Sequence[LaneRow]) -> None:
 
 def _store(owner: UUID, next_owner: UUID | None, lanes: Sequence[LaneRow]) -> list[tuple[UUID, datetime]]:
     """Store the state of those of these lanes that ``owner`` still holds; return (endpoint, time) of each."""
-    width = len(LANE_PARAMETERS)
-    values = columns([lane[:width] for lane in sorted(lanes)], width)
-    parameters = {"owner": owner, "next_owner": next_owner, "seconds": LEASE_SECONDS}
-    return [(row[0], row[1]) for row in run(STORE_LANES, parameters | dict(zip(LANE_PARAMETERS, values, strict=True)))]
+    width = len(LANE_PARAMETERS.split())
+    values = named_columns(LANE_PARAMETERS, [lane[:width] for lane in sorted(lanes)])
+    parameters = {"owner": owner, "next_owner": next_owner, "seconds": LEASE_SECONDS, **values}
+    return [(row[0], row[1]) for row in run(STORE_LANES, parameters)]
 
 
 # Reader: the drain, for lanes in steady use. Index: the primary key.

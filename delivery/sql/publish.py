@@ -9,7 +9,7 @@ from delivery.sql.deliveries import INSERT_CLAIMED_DELIVERIES, PENDING, SENDING,
 from delivery.sql.due import ACTIVE, ALL_LEASED, CLAIMED, MAX_NAMED, OWNER_CHANNEL
 from delivery.sql.lanes import IS_LISTENING
 from delivery.sql.figures.usage import INSERT_USAGE
-from webhooks.kit.sql import columns, run
+from webhooks.kit.sql import named_columns, run
 
 SURELY_LEASED = 2.0  # seconds that a lease must last beyond now for its owner to be notified
 RENEWED_LATELY = 6.0  # seconds a lease must still last for deliveries to be claimed: its owner may have stalled
@@ -150,18 +150,9 @@ def insert_events(
     or, with ``is_ordered`` (some deliveries are to ordered endpoints), because an earlier event that may go to such
     endpoints is not routed yet.
     """
-    ids, sources, event_ids, types, subjects, digests, bodies, originals, traceparents = columns(events, 9)
     parameters = {
         "version": version,
-        "ids": ids,
-        "sources": sources,
-        "event_ids": event_ids,
-        "types": types,
-        "subjects": subjects,
-        "digests": digests,
-        "bodies": bodies,
-        "originals": originals,
-        "traceparents": traceparents,
+        **named_columns("ids sources event_ids types subjects digests bodies originals traceparents", events),
         "notified": _named(deliveries) if notifies else [],
         **delivery_parameters(tenant_id, None, deliveries),
         "claimable": _claimable(events, deliveries),
@@ -205,8 +196,7 @@ UPDATE delivery_event SET warnings = w.warnings::jsonb
 def store_warnings(rows: Sequence[WarningRow]) -> None:
     """Store the schema warnings of events that this transaction inserted."""
     if rows:
-        ids, warnings = columns(rows, 2)
-        run(STORE_WARNINGS, {"ids": ids, "warnings": warnings})
+        run(STORE_WARNINGS, named_columns("ids warnings", rows))
 
 
 # Readers: publishing, for repeats; the monthly quota. Indexes: the unique (tenant, event_id, source), the unique ones
@@ -227,6 +217,5 @@ SELECT e.source, e.event_id, e.id, e.digest,
 
 def find_events(tenant_id: UUID, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], StoredEvent]:
     """Return the events that exist under these (source, id)."""
-    sources, event_ids = columns(names, 2)
-    rows = run(FIND_EVENTS, {"tenant": tenant_id, "sources": sources, "event_ids": event_ids})
+    rows = run(FIND_EVENTS, {"tenant": tenant_id, **named_columns("sources event_ids", names)})
     return {(source, event_id): StoredEvent(*stored) for source, event_id, *stored in rows}

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from delivery.models import Delivery
 from delivery.sql.attempts import find_attempts
-from webhooks.kit.sql import columns, run
+from webhooks.kit.sql import columns, named_columns, run
 
 PENDING = Delivery.State.PENDING
 RELEASED_WAIT = 1.0  # seconds until a delivery is due again whose attempt this process could not start
@@ -126,8 +126,7 @@ UPDATE delivery_delivery d
 
 def release_claims(claims: Sequence[tuple[UUID, UUID]], wait: float = RELEASED_WAIT) -> None:
     """End claims, each a delivery and its token, without an attempt; the deliveries are due after ``wait`` seconds."""
-    ids, tokens = columns(claims, 2)
-    run(RELEASE_CLAIMS, {"ids": ids, "tokens": tokens, "wait": wait})
+    run(RELEASE_CLAIMS, {"wait": wait, **named_columns("ids tokens", claims)})
 
 
 # Reader: the drain, for what it has claimed ahead when deliveries were stopped. Index: the primary key.
@@ -139,8 +138,7 @@ SELECT d.id, d.token FROM unnest(%(ids)s::uuid[], %(tokens)s::uuid[]) AS r(id, t
 
 def find_claims(claims: Sequence[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:
     """Return those of these claims, each a delivery and its token, that have not been ended."""
-    ids, tokens = columns(claims, 2)
-    return {(row[0], row[1]) for row in run(FIND_CLAIMS, {"ids": ids, "tokens": tokens})}
+    return {(row[0], row[1]) for row in run(FIND_CLAIMS, named_columns("ids tokens", claims))}
 
 
 def find_unrecorded(settlements: Sequence[Settlement]) -> list[Settlement]:

@@ -155,6 +155,12 @@ def columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
 
 
+def named_columns(names: str, rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
+    """Transpose rows into named parameters; ``names``: those of the columns in order, separated by spaces."""
+    keys = names.split()
+    return dict(zip(keys, columns(rows, len(keys)), strict=True))
+
+
 INDEX_PLANS = b"""
 SET plan_cache_mode = force_generic_plan;
 SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from delivery.models import PLATFORM, Delivery
 from subscriptions.models import Endpoint
-from webhooks.kit.sql import columns, run
+from webhooks.kit.sql import named_columns, run
 
 PENDING, ACTIVE = Delivery.State.PENDING, Endpoint.State.ACTIVE
 
@@ -89,20 +89,9 @@ def lock_backlog() -> None:
 
 def replace_backlog(rows: Sequence[Sequence[object]], at: datetime, seconds: float) -> None:
     """Replace the backlog by these rows (scope, tenant, pending, due, oldest due, open dead letters, their causes)."""
-    scope_ids, tenants, pending, due, oldest, letters, causes = columns(rows, 7)
     run(DELETE_BACKLOG, {})
-    parameters = {
-        "at": at,
-        "seconds": seconds,
-        "scope_ids": scope_ids,
-        "tenants": tenants,
-        "pending": pending,
-        "due": due,
-        "oldest": oldest,
-        "letters": letters,
-        "causes": causes,
-    }
-    run(INSERT_BACKLOG, parameters)
+    values = named_columns("scope_ids tenants pending due oldest letters causes", rows)
+    run(INSERT_BACKLOG, {"at": at, "seconds": seconds, **values})
 
 
 # Reader: the measurement, once a minute. Indexes: unique_figures_per_scope_and_period, figures_by_period. Rows of the
@@ -135,13 +124,4 @@ SELECT m.scope, m.scope_id, m.tenant_id, p.length, p.begins_at, m.pending, m.let
 
 def write_gauges(rows: Sequence[Sequence[object]], at: datetime) -> None:
     """Keep these rows (scope, its id, tenant, pending, open dead letters) as the last measured of their periods."""
-    scopes, scope_ids, tenants, pending, letters = columns(rows, 5)
-    parameters = {
-        "at": at,
-        "scopes": scopes,
-        "scope_ids": scope_ids,
-        "tenants": tenants,
-        "pending": pending,
-        "letters": letters,
-    }
-    run(WRITE_GAUGES, parameters)
+    run(WRITE_GAUGES, {"at": at, **named_columns("scopes scope_ids tenants pending letters", rows)})

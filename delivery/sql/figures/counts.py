@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from webhooks.kit.sql import columns, run
+from webhooks.kit.sql import named_columns, run
 
 
 def sum_of_histograms(one: str, other: str) -> str:
@@ -69,20 +69,8 @@ class FiguresRow(NamedTuple):
 
 def add_figures(rows: Sequence[FiguresRow]) -> None:
     """Add the attempts of these rows, each of another scope and period, to the figures."""
-    scopes, scope_ids, tenants, lengths, begins, attempts, delivered, rejected, latencies, failures = columns(rows, 10)
-    parameters = {
-        "scopes": scopes,
-        "scope_ids": scope_ids,
-        "tenants": tenants,
-        "lengths": lengths,
-        "begins": begins,
-        "attempts": attempts,
-        "delivered": delivered,
-        "rejected": rejected,
-        "latencies": latencies,
-        "failures": failures,
-    }
-    run(ADD_FIGURES, parameters)
+    names = "scopes scope_ids tenants lengths begins attempts delivered rejected latencies failures"
+    run(ADD_FIGURES, named_columns(names, rows))
 
 
 # Reader: the drain, for endpoints that it has not counted before. Index: the primary key.

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from delivery.models import Delivery
-from webhooks.kit.sql import columns, run
+from webhooks.kit.sql import named_columns, run
 
 THROTTLED = "status = 429 OR error = 'throttled'"
 LAST_HOUR = "date_trunc('hour', now() - interval '10 minutes', 'UTC') - interval '2 hours'"  # over for 70 minutes
@@ -166,8 +166,7 @@ def count_by_type(of: HourOfTenant) -> list[Counted]:
 
 def count_each(of: HourOfTenant, groups: Sequence[tuple[UUID, str]], limit: int) -> list[CountedDelivery]:
     """Return the first deliveries to the endpoints of these groups, each by itself, at most ``limit``."""
-    endpoints, types = columns(groups, 2)
-    parameters = {**_parameters(of), "endpoints": endpoints, "types": types, "limit": limit}
+    parameters = {**_parameters(of), **named_columns("endpoints types", groups), "limit": limit}
     return [CountedDelivery(row[-2], Counted(*row[:-2]), row[-1]) for row in run(COUNT_EACH, parameters)]
 
 
@@ -194,13 +193,10 @@ SELECT n.scope_id, %(tenant)s, %(hour)s, n.matched, n.created, n.attempts, n.ret
        first_attempts = EXCLUDED.first_attempts, deliveries = EXCLUDED.deliveries
  WHERE EXCLUDED.created >= h.created
 """
-ROW = ("scopes", "matched", "created", "attempts", "retries", "throttled", "failed", "delivered", "dead")
-HISTOGRAMS = ("first_attempts", "deliveries")
+ROW = "scopes matched created attempts retries throttled failed delivered dead first_attempts deliveries"
 
 
 def write_hours(tenant_id: UUID, hour: datetime, rows: Sequence[Sequence[Any]]) -> None:
-    """Write the counts of endpoints and subscriptions in one hour; a row has the values of ROW and HISTOGRAMS."""
+    """Write the counts of endpoints and subscriptions in one hour; a row has the values of ROW."""
     if rows:
-        names = ROW + HISTOGRAMS
-        values = dict(zip(names, columns(rows, len(names)), strict=True))
-        run(WRITE_HOURS, {"tenant": tenant_id, "hour": hour, **values})
+        run(WRITE_HOURS, {"tenant": tenant_id, "hour": hour, **named_columns(ROW, rows)})

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from webhooks.kit.sql import columns, run
+from webhooks.kit.sql import named_columns, run
 
 # Reader: the schedule. Indexes: hourly_stats_to_roll_up, figures_to_roll_up. The hour is over for half an hour: what
 # drains have counted is written.
@@ -133,16 +133,7 @@ def write_days(days: Sequence[Day]) -> None:
     for scope, statement in WRITE_DAYS.items():
         of_scope = [it for it in days if it.scope == scope]
         if of_scope:
-            scopes, scope_ids, tenants, begins, first_keys, last_keys = columns(of_scope, 6)
-            parameters = {
-                "scopes": scopes,
-                "scope_ids": scope_ids,
-                "tenants": tenants,
-                "days": begins,
-                "first_keys": first_keys,
-                "last_keys": last_keys,
-            }
-            run(statement, parameters)
+            run(statement, named_columns("scopes scope_ids tenants days first_keys last_keys", of_scope))
 
 
 # Reader: the rollup. Index: the primary key.

@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import NamedTuple
 from uuid import UUID
 
-from webhooks.kit.sql import columns, run
+from webhooks.kit.sql import named_columns, run
 
 DIGEST_BYTES = 16
 
@@ -35,8 +35,7 @@ SELECT v.event_id, v.path, v.digest, %(tenant)s
 def insert_values(tenant_id: UUID, rows: Sequence[ValueRow]) -> None:
     """Insert the values of events that this transaction inserted."""
     if rows:
-        events, paths, digests = columns(rows, 3)
-        run(INSERT_VALUES, {"tenant": tenant_id, "events": events, "paths": paths, "digests": digests})
+        run(INSERT_VALUES, {"tenant": tenant_id, **named_columns("events paths digests", rows)})
 
 
 # Readers: the filters of lists, the search of the admin. Index: event_value_by_digest, newest first.

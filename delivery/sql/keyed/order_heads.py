@@ -12,7 +12,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from delivery.models import Delivery
-from webhooks.kit.sql import columns, run
+from webhooks.kit.sql import named_columns, run
 
 PENDING, SENDING = Delivery.State.PENDING, Delivery.State.SENDING
 MAX_KEYS = 256  # order keys that one call walks in one lane
@@ -142,8 +142,7 @@ def _look_up_freed(requests: Sequence[SearchRequest], found: list[list[UUID]]) -
         for key in chosen:
             del keys[key]
     if freed:
-        parameters = dict(zip(("places", "endpoints", "keys"), columns(freed, 3), strict=True))
-        for place, key in run(FREED_HEADS, parameters):
+        for place, key in run(FREED_HEADS, named_columns("places endpoints keys", freed)):
             found[place].append(key)
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from delivery.models import DeferredFanOut, DelayedEvent
 from delivery.sql.fan_out import INSERT_FAN_OUTS
-from webhooks.kit.sql import columns, run
+from webhooks.kit.sql import named_columns, run
 
 WAITING, RELEASED, CANCELLED = (
     DelayedEvent.State.WAITING,
@@ -36,8 +36,7 @@ SELECT d.event_id, %(tenant)s, d.deliver_at, '{WAITING}'
 def delay_events(tenant_id: UUID, rows: Sequence[DelayedRow]) -> None:
     """Store the time of delivery of events that this transaction inserted."""
     if rows:
-        ids, times = columns(rows, 2)
-        run(DELAY_EVENTS, {"tenant": tenant_id, "ids": ids, "times": times})
+        run(DELAY_EVENTS, {"tenant": tenant_id, **named_columns("ids times", rows)})
 
 
 # Reader: the task. Index: delayed_event_due. Later events for ordered endpoints wait for these, if there are any.

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from webhooks.kit.sql import columns, run
+from webhooks.kit.sql import named_columns, run
 
 # Reader: the schedule. Index: schedule_queue_due.
 HAS_DUE_SCHEDULES = "EXISTS (SELECT FROM delivery_schedulequeue WHERE due_at <= now())"
@@ -123,19 +123,6 @@ DELETE = "DELETE FROM delivery_schedule WHERE id = ANY(%(ids)s::uuid[])"
 def settle(rows: Sequence[SettledRow], deleted: Sequence[UUID]) -> None:
     """Store what occurrences leave behind, and delete schedules that are completed."""
     if rows:
-        ids, next_at, due_at, last_at, states, published, failed, errors = columns(rows, 8)
-        run(
-            SETTLE,
-            {
-                "ids": ids,
-                "next_at": next_at,
-                "due_at": due_at,
-                "last_at": last_at,
-                "states": states,
-                "published": published,
-                "failed": failed,
-                "errors": errors,
-            },
-        )
+        run(SETTLE, named_columns("ids next_at due_at last_at states published failed errors", rows))
     if deleted:
         run(DELETE, {"ids": list(deleted)})

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from delivery.models import DeferredFanOut
 from delivery.sql.figures.usage import INSERT_USAGE
-from webhooks.kit.sql import columns, run
+from webhooks.kit.sql import named_columns, run
 
 MAX_SHARES = 200  # taken at once
 MAX_BYTES = 8 * 1024**2  # of the events of these, about
@@ -37,8 +37,7 @@ SELECT %(tenant)s, event_id, grant_id, coalesce(due_at, now())
 
 def insert_shares(tenant_id: UUID, rows: Sequence[ShareRow]) -> None:
     """Insert pending shares of events that this transaction inserted, to be copied in this order."""
-    events, grants, due_at = columns(rows, 3)
-    run(INSERT_SHARES, {"tenant": tenant_id, "events": events, "grants": grants, "due_at": due_at})
+    run(INSERT_SHARES, {"tenant": tenant_id, **named_columns("events grants due_at", rows)})
 
 
 TRY_LOCK = "SELECT pg_try_advisory_xact_lock(%(lock)s)"
@@ -98,8 +97,7 @@ def read_shared(shares: Sequence[tuple[UUID, UUID]]) -> list[SharedEvent]:
     """Return the events that are to be copied, in the order of these shares, each an event and a grant."""
     if not shares:
         return []
-    events, grants = columns(shares, 2)
-    return [SharedEvent(*row) for row in run(READ_SHARED, {"events": events, "grants": grants})]
+    return [SharedEvent(*row) for row in run(READ_SHARED, named_columns("events grants", shares))]
 
 
 class CopyRow(NamedTuple):
@@ -144,6 +142,6 @@ def insert_copies(rows: Sequence[CopyRow]) -> int:
     """Insert copies and defer their fan-out; return how many were inserted."""
     if not rows:
         return 0
-    names = ("ids", "tenants", "sources", "event_ids", "types", "subjects", "digests", "bodies", "abouts", "grants")
-    ((count,),) = run(INSERT_COPIES, dict(zip(names, columns(rows, len(names)), strict=True)))
+    names = "ids tenants sources event_ids types subjects digests bodies abouts grants"
+    ((count,),) = run(INSERT_COPIES, named_columns(names, rows))
     return int(count)
