@@ -18,7 +18,7 @@ from uuid import UUID
 import orjson
 
 from delivery.models import DeadLetter, Delivery, Event, Replay
-from delivery.sql.archiving.rows import AttemptRow, DeadLetterRow, DeliveryRow, EventRow
+from delivery.sql.archiving.rows import ArchivedAttempt, ArchivedDeadLetter, ArchivedDelivery, ArchivedEvent
 from subscriptions.models import Endpoint, Grant, Tenant
 from webhooks.wire.ids import parse, public
 
@@ -29,10 +29,10 @@ Document = dict[str, Any]
 
 
 def write_lines(
-    events: Sequence[EventRow],
-    deliveries: Sequence[DeliveryRow],
-    attempts: Sequence[AttemptRow],
-    dead_letters: Sequence[DeadLetterRow],
+    events: Sequence[ArchivedEvent],
+    deliveries: Sequence[ArchivedDelivery],
+    attempts: Sequence[ArchivedAttempt],
+    dead_letters: Sequence[ArchivedDeadLetter],
 ) -> bytes:
     """Return a line for each event, in this order, each with its deliveries."""
     ended: dict[UUID, list[Document]] = defaultdict(list)
@@ -47,7 +47,7 @@ def write_lines(
     return b"".join(_line(event, ended[event.id]) for event in events)
 
 
-def read_lines(content: bytes) -> list[EventRow]:
+def read_lines(content: bytes) -> list[ArchivedEvent]:
     """Return the events of an object, oldest first. Raises ValueError for what is no line of an archive."""
     try:
         return [_event(line) for line in content.splitlines()]
@@ -71,7 +71,7 @@ def erase_line(line: bytes, body: bytes, subject: str | None, erased_at: datetim
     return _join(head, body)
 
 
-def _line(event: EventRow, deliveries: list[Document]) -> bytes:
+def _line(event: ArchivedEvent, deliveries: list[Document]) -> bytes:
     head = {
         "id": public(Event.prefix, event.id),
         "tenant": public(Tenant.prefix, event.tenant_id),
@@ -98,7 +98,7 @@ def _join(head: Document, body: bytes) -> bytes:
     return b"".join([orjson.dumps(_without_empty(head))[:-1], BODY, on_one_line, b"}\n"])
 
 
-def _delivery(it: DeliveryRow, attempts: list[Document], dead_letters: list[Document]) -> Document:
+def _delivery(it: ArchivedDelivery, attempts: list[Document], dead_letters: list[Document]) -> Document:
     return _without_empty(
         {
             "id": public(Delivery.prefix, it.id),
@@ -115,7 +115,7 @@ def _delivery(it: DeliveryRow, attempts: list[Document], dead_letters: list[Docu
     )
 
 
-def _attempt(it: AttemptRow) -> Document:
+def _attempt(it: ArchivedAttempt) -> Document:
     return _without_empty(
         {
             "number": it.number,
@@ -127,7 +127,7 @@ def _attempt(it: AttemptRow) -> Document:
     )
 
 
-def _dead_letter(it: DeadLetterRow) -> Document:
+def _dead_letter(it: ArchivedDeadLetter) -> Document:
     return _without_empty(
         {
             "id": public(DeadLetter.prefix, it.id),
@@ -142,10 +142,10 @@ def _dead_letter(it: DeadLetterRow) -> Document:
     )
 
 
-def _event(line: bytes) -> EventRow:
+def _event(line: bytes) -> ArchivedEvent:
     head = _head(line)
     body = b64decode(head["body"]) if "body" in head else line[line.index(BODY) + len(BODY) : -1]
-    return EventRow(
+    return ArchivedEvent(
         id=parse(Event.prefix, head["id"]),
         tenant_id=parse(Tenant.prefix, head["tenant"]),
         created_at=datetime.fromisoformat(head["published_at"]),

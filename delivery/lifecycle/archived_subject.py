@@ -35,7 +35,7 @@ from delivery.archiving.storage import ArchiveChanged, ArchiveDown, ArchiveMissi
 from delivery.lifecycle.erase import erase, erase_receipts, without_data
 from delivery.models import Archive, Erasure, Event
 from delivery.operational.operational_events import SOURCE
-from delivery.sql.archiving.rows import EventRow
+from delivery.sql.archiving.rows import ArchivedEvent
 from subscriptions.models import Grant, Tenant
 from webhooks.kit.jobs.sliced_jobs import RUNNING, SliceResult
 from webhooks.wire.cloudevents.json_format import write_structured
@@ -59,7 +59,7 @@ class ErasedObject(NamedTuple):
     """
 
     key: str
-    events: Sequence[EventRow] = ()
+    events: Sequence[ArchivedEvent] = ()
     content: bytes = b""
     new_key: str = ""
     is_missing: bool = False
@@ -175,7 +175,7 @@ class _About:
         self.sources = tuple(f"urn:waypost:{public(Grant.prefix, it)}:" for it in self.grants)
         self.tenant = public(Tenant.prefix, row.tenant_id)
 
-    def contains(self, event: EventRow) -> bool:
+    def contains(self, event: ArchivedEvent) -> bool:
         """Return whether an event is about the subject, or repeats one that is, and is not erased."""
         if event.created_at > self.row.until_at:
             return False
@@ -184,7 +184,7 @@ class _About:
         is_record = event.about is not None and event.source == SOURCE
         return is_record and event.payload_deleted_at is None and self._repeats(bytes(event.body))
 
-    def has_erased(self, event: EventRow) -> bool:
+    def has_erased(self, event: ArchivedEvent) -> bool:
         """Return whether this erasure has written the event's line."""
         return event.payload_deleted_by == by_whom(self.row)
 
@@ -198,7 +198,7 @@ class _About:
             return True
         return data.get("tenant") == self.tenant or str(data.get("event_source")).startswith(self.sources)
 
-    def erased(self, line: bytes, event: EventRow) -> bytes:
+    def erased(self, line: bytes, event: ArchivedEvent) -> bytes:
         """Return the line of an event without its data. The same each time, as the key of an object has its digest."""
         kept = without_data(bytes(event.body), (self.row.subject, self.row.subject_hash))
         subject = self.row.subject_hash if event.subject == self.row.subject else event.subject

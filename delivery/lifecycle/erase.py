@@ -19,7 +19,7 @@ from delivery import telemetry
 from delivery.lifecycle.cancel import cancel_deliveries
 from delivery.models import DeadLetter, Delivery, Event, PendingResult
 from delivery.publishing.publish_receipt import HOP_COUNT
-from delivery.sql.archiving.rows import EventRow
+from delivery.sql.archiving.rows import ArchivedEvent
 from delivery.sql.attempts import delete_responses
 from delivery.sql.fan_out import cancel_fan_out
 from delivery.sql.finding.event_values import delete_values
@@ -68,7 +68,7 @@ def erase(event: Event, by: str, *, replaced: tuple[str, str] | None = None) -> 
     return True
 
 
-def erase_receipts(tenant_id: UUID, events: Sequence[Event | EventRow]) -> int:
+def erase_receipts(tenant_id: UUID, events: Sequence[Event | ArchivedEvent]) -> int:
     """Erase the receipts that these events were published from; return how many. Call in a transaction.
 
     ``events``: as they were before they were erased.

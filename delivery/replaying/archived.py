@@ -26,7 +26,7 @@ from delivery.models import Archive, Event, Replay
 from delivery.replaying.backfill import COUNT_STEPS, PAGE, DeliveryCount, Planner, carry_out
 from delivery.replaying.dead_letters import Slice
 from delivery.replaying.replay_filter import ReplayFilter
-from delivery.sql.archiving.rows import EventRow, restore_events, share_archive
+from delivery.sql.archiving.rows import ArchivedEvent, restore_events, share_archive
 from webhooks.kit.jobs.sliced_jobs import CANCELLED, RUNNING
 from webhooks.kit.rows import is_type_prefix
 
@@ -38,7 +38,7 @@ class _Loaded(threading.local):
     """Hold the events of the object that this thread has read last, and its key: an erasure may write it anew."""
 
     key: str | None = None
-    events: Sequence[EventRow] = ()
+    events: Sequence[ArchivedEvent] = ()
 
 
 _loaded = _Loaded()
@@ -153,7 +153,7 @@ def _current(row: Replay, selected: ReplayFilter) -> Archive | None:
     return rows.filter(id__gt=row.archive).first()
 
 
-def _rest(row: Replay, selected: ReplayFilter) -> list[EventRow]:
+def _rest(row: Replay, selected: ReplayFilter) -> list[ArchivedEvent]:
     """Return the matching events that are left of the object, the one at the cursor included if it is not done."""
     rest = [it for it in _loaded.events if _matches(it, selected)]
     if row.cursor is None:
@@ -162,9 +162,9 @@ def _rest(row: Replay, selected: ReplayFilter) -> list[EventRow]:
     return [it for it in rest if it.id > row.cursor or (is_begun and it.id == row.cursor)]
 
 
-def _page(events: Sequence[EventRow]) -> tuple[list[EventRow], bool]:
+def _page(events: Sequence[ArchivedEvent]) -> tuple[list[ArchivedEvent], bool]:
     """Return the first of these events, at most PAGE and SLICE_EVENT_BYTES, and whether these are all."""
-    page: list[EventRow] = []
+    page: list[ArchivedEvent] = []
     size = 0
     for it in events[:PAGE]:
         if size >= SLICE_EVENT_BYTES:
@@ -174,7 +174,7 @@ def _page(events: Sequence[EventRow]) -> tuple[list[EventRow], bool]:
     return page, len(page) == len(events)
 
 
-def _lock_or_make(page: Sequence[EventRow]) -> list[Event]:
+def _lock_or_make(page: Sequence[ArchivedEvent]) -> list[Event]:
     """Return the events of a page: the rows that are there, locked against retention, and unsaved ones for the others.
 
     Those that were erased after they had been restored are left out.
@@ -185,14 +185,14 @@ def _lock_or_make(page: Sequence[EventRow]) -> list[Event]:
     return [it for it in events if it.payload_deleted_at is None]
 
 
-def _unsaved(rows: Sequence[EventRow]) -> list[Event]:
+def _unsaved(rows: Sequence[ArchivedEvent]) -> list[Event]:
     return [
         Event(id=it.id, tenant_id=it.tenant_id, created_at=it.created_at, body=it.body, grant_id=it.grant_id)
         for it in rows
     ]
 
 
-def _restore(row: Replay, page: Sequence[EventRow], wanted: set[UUID]) -> set[UUID]:
+def _restore(row: Replay, page: Sequence[ArchivedEvent], wanted: set[UUID]) -> set[UUID]:
     """Restore the wanted ones of these events; return those that were not there."""
     rows = [it for it in page if it.id in wanted]
     return restore_events(row.tenant_id, rows) if rows and row.tenant_id else set()
@@ -205,7 +205,7 @@ def _possible(archive: Archive, selected: ReplayFilter) -> int:
     return sum(number for name, number in archive.types.items() if _is_type(name, selected.type))
 
 
-def _matches(event: EventRow, selected: ReplayFilter) -> bool:
+def _matches(event: ArchivedEvent, selected: ReplayFilter) -> bool:
     return (
         event.payload_deleted_at is None
         and (not selected.ids or event.id in selected.ids)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from delivery.models import Delivery
 from delivery.sql.attempts import find_attempts
-from webhooks.kit.sql import columns, named_columns, run
+from webhooks.kit.sql import named_columns, run
 
 PENDING = Delivery.State.PENDING
 RELEASED_WAIT = 1.0  # seconds until a delivery is due again whose attempt this process could not start
@@ -64,6 +64,11 @@ UPDATE delivery_delivery d
  WHERE d.id = ANY(ARRAY[r.id]) AND d.token = r.token
 RETURNING r.place
 """
+# The columns of settlements as the statements name them; endpoints and causes are in none.
+PARAMETERS = (
+    "ids tokens endpoints states waits causes attempt_ids numbers started_at durations statuses errors responses "
+    "repeats response_headers"
+)
 
 
 def is_one_statement(settlements: Sequence[Settlement]) -> bool:
@@ -79,38 +84,7 @@ def settle_attempts(settlements: Sequence[Settlement], statement: str = SETTLE) 
     """
     # Rows are locked in the order in which cancelling locks them, so that the two do not deadlock.
     settlements = sorted(settlements, key=lambda it: it.delivery_id.int)
-    (
-        ids,
-        tokens,
-        _,
-        states,
-        waits,
-        _,
-        attempt_ids,
-        numbers,
-        started_at,
-        durations,
-        statuses,
-        errors,
-        responses,
-        repeats,
-        response_headers,
-    ) = columns(settlements, 15)
-    parameters = {
-        "ids": ids,
-        "tokens": tokens,
-        "states": states,
-        "waits": waits,
-        "attempt_ids": attempt_ids,
-        "numbers": numbers,
-        "started_at": started_at,
-        "durations": durations,
-        "statuses": statuses,
-        "errors": errors,
-        "responses": responses,
-        "repeats": repeats,
-        "response_headers": response_headers,
-    }
+    parameters = named_columns(PARAMETERS, settlements)
     return [settlements[place - 1] for (place,) in run(statement, parameters)]
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from delivery.sql.retention import FINISHED
-from webhooks.kit.sql import columns, run
+from webhooks.kit.sql import named_columns, run
 
 # Reader: the archive. Index: event_by_tenant.
 OLD_EVENTS = """
@@ -117,7 +117,7 @@ def share_archive(archive_id: UUID) -> str | None:
     return str(rows[0][0]) if rows else None
 
 
-class EventRow(NamedTuple):
+class ArchivedEvent(NamedTuple):
     """An event as it is stored. ``body``: its structured JSON, as it is signed and sent."""
 
     id: UUID
@@ -136,7 +136,7 @@ class EventRow(NamedTuple):
     body: bytes
 
 
-class DeliveryRow(NamedTuple):
+class ArchivedDelivery(NamedTuple):
     """A delivery of an event, with its end."""
 
     id: UUID
@@ -150,7 +150,7 @@ class DeliveryRow(NamedTuple):
     superseded_at: datetime | None
 
 
-class AttemptRow(NamedTuple):
+class ArchivedAttempt(NamedTuple):
     """One request of a delivery and its result."""
 
     delivery_id: UUID
@@ -161,7 +161,7 @@ class AttemptRow(NamedTuple):
     error: str
 
 
-class DeadLetterRow(NamedTuple):
+class ArchivedDeadLetter(NamedTuple):
     """A dead letter of a delivery, with what was done about it."""
 
     delivery_id: UUID
@@ -177,38 +177,40 @@ class DeadLetterRow(NamedTuple):
 
 # Readers: the archive. Indexes: the primary key, the unique (event, endpoint), attempt_by_delivery,
 # dead_letter_by_delivery.
-READ_EVENTS = f"SELECT {', '.join(EventRow._fields)} FROM delivery_event WHERE id = ANY(%(ids)s::uuid[]) ORDER BY id"
+READ_EVENTS = f"""
+SELECT {", ".join(ArchivedEvent._fields)} FROM delivery_event WHERE id = ANY(%(ids)s::uuid[]) ORDER BY id
+"""
 READ_DELIVERIES = f"""
-SELECT {", ".join(DeliveryRow._fields)} FROM delivery_delivery WHERE event_id = ANY(%(ids)s::uuid[]) ORDER BY id
+SELECT {", ".join(ArchivedDelivery._fields)} FROM delivery_delivery WHERE event_id = ANY(%(ids)s::uuid[]) ORDER BY id
 """
 READ_ATTEMPTS = f"""
-SELECT {", ".join(AttemptRow._fields)} FROM delivery_attempt
+SELECT {", ".join(ArchivedAttempt._fields)} FROM delivery_attempt
  WHERE delivery_id = ANY(%(ids)s::uuid[]) ORDER BY delivery_id, id
 """
 READ_DEAD_LETTERS = f"""
-SELECT {", ".join(DeadLetterRow._fields)} FROM delivery_deadletter
+SELECT {", ".join(ArchivedDeadLetter._fields)} FROM delivery_deadletter
  WHERE delivery_id = ANY(%(ids)s::uuid[]) ORDER BY delivery_id, id
 """
 
 
-def read_events(ids: Sequence[UUID]) -> list[EventRow]:
+def read_events(ids: Sequence[UUID]) -> list[ArchivedEvent]:
     """Return these events, oldest first."""
-    return [EventRow(*row) for row in run(READ_EVENTS, {"ids": list(ids)})]
+    return [ArchivedEvent(*row) for row in run(READ_EVENTS, {"ids": list(ids)})]
 
 
-def read_deliveries(events: Sequence[UUID]) -> list[DeliveryRow]:
+def read_deliveries(events: Sequence[UUID]) -> list[ArchivedDelivery]:
     """Return the deliveries of these events, oldest first."""
-    return [DeliveryRow(*row) for row in run(READ_DELIVERIES, {"ids": list(events)})]
+    return [ArchivedDelivery(*row) for row in run(READ_DELIVERIES, {"ids": list(events)})]
 
 
-def read_attempts(deliveries: Sequence[UUID]) -> list[AttemptRow]:
+def read_attempts(deliveries: Sequence[UUID]) -> list[ArchivedAttempt]:
     """Return the attempts of these deliveries, oldest first."""
-    return [AttemptRow(*row) for row in run(READ_ATTEMPTS, {"ids": list(deliveries)})]
+    return [ArchivedAttempt(*row) for row in run(READ_ATTEMPTS, {"ids": list(deliveries)})]
 
 
-def read_dead_letters(deliveries: Sequence[UUID]) -> list[DeadLetterRow]:
+def read_dead_letters(deliveries: Sequence[UUID]) -> list[ArchivedDeadLetter]:
     """Return the dead letters of these deliveries, oldest first."""
-    return [DeadLetterRow(*row) for row in run(READ_DEAD_LETTERS, {"ids": list(deliveries)})]
+    return [ArchivedDeadLetter(*row) for row in run(READ_DEAD_LETTERS, {"ids": list(deliveries)})]
 
 
 # Reader: replays from the archive. Indexes: the primary key, the unique (tenant, event_id, source).
@@ -224,25 +226,13 @@ SELECT e.id, %(tenant)s, e.created_at, e.source, e.event_id, e.type, e.subject, 
     ON CONFLICT DO NOTHING
 RETURNING id
 """
+# The columns of an event as the statement names them; tenants, deleted and deleters are not in it.
+COLUMNS = (
+    "ids tenants created sources event_ids types subjects digests traceparents deleted deleters abouts grants bodies"
+)
 
 
-def restore_events(tenant_id: UUID, rows: Sequence[EventRow]) -> set[UUID]:
+def restore_events(tenant_id: UUID, rows: Sequence[ArchivedEvent]) -> set[UUID]:
     """Insert events under their old ids, unless one with the same id, or source and id, is there; return which were."""
-    ids, _, created, sources, event_ids, types, subjects, digests, traceparents, _, _, abouts, grants, bodies = columns(
-        rows, len(EventRow._fields)
-    )
-    parameters = {
-        "tenant": tenant_id,
-        "ids": ids,
-        "created": created,
-        "sources": sources,
-        "event_ids": event_ids,
-        "types": types,
-        "subjects": subjects,
-        "digests": digests,
-        "traceparents": traceparents,
-        "abouts": abouts,
-        "grants": grants,
-        "bodies": bodies,
-    }
-    return {row[0] for row in run(RESTORE_EVENTS, parameters)}
+    values = named_columns(COLUMNS, rows)
+    return {row[0] for row in run(RESTORE_EVENTS, {"tenant": tenant_id, **values})}

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from delivery.archiving.lines import read_lines, write_lines
-from delivery.sql.archiving.rows import AttemptRow, DeadLetterRow, DeliveryRow, EventRow
+from delivery.sql.archiving.rows import ArchivedAttempt, ArchivedDeadLetter, ArchivedDelivery, ArchivedEvent
 from webhooks.wire.ids import new_id, public
 
 NOW = datetime(2030, 1, 31, 12, 30, tzinfo=UTC)
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 
 
-def event_row(body: bytes = b'{"specversion":"1.0","data":1}', **changes: Any) -> EventRow:
+def event_row(body: bytes = b'{"specversion":"1.0","data":1}', **changes: Any) -> ArchivedEvent:
     fields: dict[str, Any] = {
         "id": new_id(),
         "tenant_id": new_id(),
@@ -33,7 +33,7 @@ def event_row(body: bytes = b'{"specversion":"1.0","data":1}', **changes: Any) -
         "grant_id": None,
         "body": body,
     }
-    return EventRow(**(fields | changes))
+    return ArchivedEvent(**(fields | changes))
 
 
 @pytest.mark.parametrize(
@@ -66,9 +66,9 @@ def test_any_text_and_data_is_one_line(source: str, subject: str, data: Any, ind
 
 def test_line_has_deliveries_with_attempts_and_dead_letters() -> None:
     event, key, endpoint = event_row(), new_id(), new_id()
-    delivery = DeliveryRow(key, event.id, endpoint, "dead", NOW, None, None, None, None)
-    attempts = [AttemptRow(key, number, NOW, 120, status, error) for number, status, error in ((1, None, "timeout"),)]
-    letter = DeadLetterRow(key, new_id(), "exhausted", "", NOW, None, "", False, "")
+    delivery = ArchivedDelivery(key, event.id, endpoint, "dead", NOW, None, None, None, None)
+    attempts = [ArchivedAttempt(key, 1, NOW, 120, None, "timeout")]
+    letter = ArchivedDeadLetter(key, new_id(), "exhausted", "", NOW, None, "", False, "")
     (line,) = write_lines([event], [delivery], attempts, [letter]).splitlines()
     document = orjson.loads(line)
     (shown,) = document["deliveries"]
