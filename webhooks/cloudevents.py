@@ -24,7 +24,7 @@ from cloudevents.core.v1.event import CloudEvent
 from webhooks.models import Receipt
 from webhooks.wire.cloudevents.json_format import write_structured
 from webhooks.wire.envelopes import Message, open_message, wrap_message
-from webhooks.wire.ids import public
+from webhooks.wire.ids import urn
 
 Mode = Literal["structured", "binary", "batch"]
 BATCH_TYPE = "application/cloudevents-batch+json"
@@ -47,7 +47,7 @@ def events_of(receipt: Receipt) -> list[CloudEvent]:
         receipt.body_headers(),
         receipt.content(),
         receipt.message_id,
-        f"urn:waypost:{public('src', receipt.source_id)}",
+        urn("src", receipt.source_id),
     )
     opened = open_message(receipt.source.envelope, message)
     if opened is None:

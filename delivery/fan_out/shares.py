@@ -15,7 +15,7 @@ from delivery.sql.sharing.shares import CopyRow, SharedEvent, insert_copies, rea
 from subscriptions.models import Grant
 from subscriptions.routing.compiled_patterns import compile_pattern
 from webhooks.wire.cloudevents.json_format import read_structured
-from webhooks.wire.ids import new_id, public
+from webhooks.wire.ids import new_id, urn
 from webhooks.wire.step_budget import BudgetExceeded, StepBudget
 
 RUN_SECONDS = 5.0  # one run of the task; if shares are left, it sends the next
@@ -56,7 +56,7 @@ def _copy(shared: SharedEvent) -> CopyRow:
     return CopyRow(
         id=new_id(),
         tenant_id=shared.grantee_id,
-        source=f"urn:waypost:{public(Grant.prefix, shared.grant_id)}:{shared.source}",
+        source=f"{urn(Grant.prefix, shared.grant_id)}:{shared.source}",
         event_id=shared.own_id,
         type=shared.type,
         subject=shared.subject,

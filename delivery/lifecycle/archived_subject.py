@@ -39,7 +39,7 @@ from delivery.sql.archiving.rows import ArchivedEvent
 from subscriptions.models import Grant, Tenant
 from webhooks.kit.jobs.sliced_jobs import RUNNING, SliceResult
 from webhooks.wire.cloudevents.json_format import write_structured
-from webhooks.wire.ids import public
+from webhooks.wire.ids import public, urn
 
 WRITING = timedelta(minutes=10)  # from when an object is written until it has its row, at most
 AWAY = "Waits for the archive: its storage cannot be reached, read or written now."
@@ -172,7 +172,7 @@ class _About:
         self.row, self.is_own = row, owner == row.tenant_id
         self.texts = (row.subject, row.subject_hash)
         self.grants = frozenset(Grant.objects.filter(tenant=row.tenant_id).values_list("id", flat=True))
-        self.sources = tuple(f"urn:waypost:{public(Grant.prefix, it)}:" for it in self.grants)
+        self.sources = tuple(f"{urn(Grant.prefix, it)}:" for it in self.grants)
         self.tenant = public(Tenant.prefix, row.tenant_id)
 
     def contains(self, event: ArchivedEvent) -> bool:

@@ -5,9 +5,9 @@ share a transaction; a batch is large enough by itself.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection
@@ -15,20 +15,17 @@ from django.db import connection
 from delivery.load.publisher_meter import publisher_meter
 from delivery.publishing.late_marks import LateMarks
 from delivery.publishing.plan_limits import publish_within_plan
+from delivery.publishing.prepare import Item
 from delivery.publishing.publisher import GroupedCommit, publish_span
 from delivery.publishing.results import Published
 from subscriptions.models import Tenant
 from webhooks.kit.group_commit import AfterCommit, GroupCommit
 from webhooks.kit.tracing.context import incoming, text_of
 from webhooks.kit.tracing.spans import Switch, end, gathering
-from webhooks.wire.cloudevents.event import Event
-from webhooks.wire.errors import InvalidEvent
 
 MAX_SHARED = 10  # events of one caller; more are published in a transaction of their own
 MAX_GROUP = 200  # events in one shared transaction
 WRITERS = 8  # tenants written for at the same time, each on a connection
-
-Item = Event | InvalidEvent | Mapping[str, Any]
 
 
 class _Request(NamedTuple):

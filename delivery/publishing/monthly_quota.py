@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from uuid import UUID
 
-from django.db import connection
-
-from delivery.sql.figures.usage import events_since
+from delivery.sql.figures.usage import events_since, lock_quota
 from webhooks.kit.caches.timed_cache import TimedCache
 
 NEAR = 50_000  # events below the limit, from where on every request counts exactly
@@ -54,8 +52,7 @@ def is_near(tenant_id: UUID, limit: int, count: int) -> bool:
 
 def used_exactly(tenant_id: UUID) -> int:
     """Lock the tenant's quota until the transaction ends, and return its events of this month."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 402))", [str(tenant_id)])
+    lock_quota(tenant_id)
     return events_since(tenant_id, month())
 
 

@@ -5,13 +5,13 @@ not count against the quota, unreadable items against neither. The REST API publ
 project that calls ``publish`` in its own transaction is counted, but not limited.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from django.db import transaction
 
 from delivery.publishing import monthly_quota, publish_rate
+from delivery.publishing.prepare import Item
 from delivery.publishing.publisher import GroupedCommit, publish_each
 from delivery.publishing.results import EventLimitExceeded, Published
 from delivery.sql.publish import find_events
@@ -21,8 +21,7 @@ from subscriptions.tenants.plans import known_plan_of, plan_of
 from webhooks.kit.rest.rate_limit_headers import rate_limit_headers
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.errors import InvalidEvent
-
-Item = Event | InvalidEvent | Mapping[str, Any]
+from webhooks.wire.ids import URN
 
 
 def publish_within_plan(
@@ -108,7 +107,7 @@ def _name(tenant: Tenant, event: Item) -> tuple[str, str] | None:
     if isinstance(event, InvalidEvent):
         return None
     given = event.attributes if isinstance(event, Event) else event
-    source, event_id = given.get("source") or f"urn:waypost:{tenant.public_id}", given.get("id")
+    source, event_id = given.get("source") or f"{URN}{tenant.public_id}", given.get("id")
     is_name = isinstance(source, str) and isinstance(event_id, str) and "\0" not in source + event_id
     return (str(source), str(event_id)) if is_name else None
 

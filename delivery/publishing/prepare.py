@@ -27,7 +27,7 @@ from subscriptions.routing.type_names import OPERATIONAL, TEST_TYPE, is_event_ty
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.json_format import write_structured
 from webhooks.wire.errors import InvalidAttributes, InvalidEvent
-from webhooks.wire.ids import new_id, public
+from webhooks.wire.ids import URN, new_id, public
 
 MAX_EXTENSION_BYTES = 4096  # of any other attribute: in binary mode it is a header, and servers limit these
 MAX_ATTRIBUTES_BYTES = 16 * 1024  # of all names and values
@@ -36,6 +36,9 @@ UNNAMED_TYPE = "must not contain *, or blanks at the ends, so that subscriptions
 OF_OTHER_KINDS = (EventLimitExceeded, SchemaMismatch)  # errors that are no fault of an attribute
 # The sizes that fit into an index entry.
 MAX_ATTRIBUTE_BYTES = {"id": 512, "source": 1024, "type": 256, "subject": 1024, "partitionkey": 512}
+
+Item = Event | InvalidEvent | Mapping[str, Any]
+"""What is published: an event, a mapping in the plain form, or the error of one that could not be read."""
 
 
 @dataclass(slots=True)
@@ -88,7 +91,7 @@ class PreparedEvent:
 
 def prepare(
     tenant: Tenant,
-    item: Event | InvalidEvent | Mapping[str, Any],
+    item: Item,
     max_bytes: int,
     *,
     is_json: bool = True,
@@ -224,7 +227,7 @@ def _completed(
     given = read_attributes(plain)
     filled = {
         "id": public("evt", key),
-        "source": f"urn:waypost:{tenant.public_id}",
+        "source": f"{URN}{tenant.public_id}",
         "time": current_time(),
         **given,
     }

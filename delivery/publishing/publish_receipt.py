@@ -6,11 +6,12 @@ It runs in the transaction that settles the receipt, so that both are committed 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from django.db import Error, transaction
 
+from delivery.publishing.prepare import Item
 from delivery.publishing.publisher import publish, publish_each
 from delivery.publishing.results import Published, PublishError
 from subscriptions.models import Tenant
@@ -20,7 +21,7 @@ from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.http_modes import read
 from webhooks.wire.envelopes import Message, open_message, wrap_message
 from webhooks.wire.errors import InvalidEvent
-from webhooks.wire.ids import public
+from webhooks.wire.ids import urn
 
 HOP_COUNT = "hopcount"  # our extension attribute: how often the event was published from a receipt
 MAX_HOPS = 8
@@ -104,7 +105,7 @@ def _publish_alone(receipt: Receipt) -> Exception | None:
     return None
 
 
-_Single = tuple[int, UUID | None, Event | InvalidEvent | Mapping[str, Any], str | None]
+_Single = tuple[int, UUID | None, Item, str | None]
 """The index of a receipt, its tenant, its event and its trace context."""
 
 
@@ -132,7 +133,7 @@ def _traceparent(receipt: Receipt) -> str | None:
 
 def _events(receipt: Receipt) -> list[Event | InvalidEvent]:
     headers = {**{name.lower(): value for name, value in receipt.headers.items()}, "content-type": receipt.content_type}
-    message = Message(headers, receipt.content(), receipt.message_id, _source_uri(receipt))
+    message = Message(headers, receipt.content(), receipt.message_id, urn("src", receipt.source.id))
     opened = open_message(receipt.source.envelope, message)
     if opened is None:
         opened = [_with_passed_hops(wrap_message(message, receipt.event_type), message)]
@@ -156,7 +157,3 @@ def _count_hop(event: Event) -> Event | InvalidEvent:
         return InvalidEvent(HOP_COUNT, f"must not exceed {MAX_HOPS}: the event is published in a loop")
     typed = {name: value for name, value in event.typed.items() if name != HOP_COUNT}
     return replace(event, attributes={**event.attributes, HOP_COUNT: str(hops)}, typed=typed)
-
-
-def _source_uri(receipt: Receipt) -> str:
-    return f"urn:waypost:{public('src', receipt.source.id)}"

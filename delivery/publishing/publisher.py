@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -19,7 +18,7 @@ from opentelemetry.trace import Span
 from delivery import metrics
 from delivery.fan_out.announce import announce
 from delivery.notify import fan_out_starter
-from delivery.publishing.prepare import PreparedEvent, prepare
+from delivery.publishing.prepare import Item, PreparedEvent, prepare
 from delivery.publishing.results import ContentConflict, Published, PublishError, rejection_reason
 from delivery.publishing.store import Stored, store
 from delivery.sql.publish import StoredEvent
@@ -46,7 +45,7 @@ class GroupedCommit:
 
 
 def publish(
-    tenant: Tenant, events: Sequence[Event | InvalidEvent | Mapping[str, Any]], *, max_bytes: int | None = None
+    tenant: Tenant, events: Sequence[Item], *, max_bytes: int | None = None
 ) -> list[Published]:
     """Publish events for a tenant, all or none, and return one result for each, in order.
 
@@ -68,7 +67,7 @@ def publish(
 
 def publish_each(
     tenant: Tenant,
-    events: Sequence[Event | InvalidEvent | Mapping[str, Any]],
+    events: Sequence[Item],
     *,
     max_bytes: int | None = None,
     commit: GroupedCommit | None = None,
@@ -93,7 +92,7 @@ def publish_each(
 
 def _publish_traced(
     tenant: Tenant,
-    events: Sequence[Event | InvalidEvent | Mapping[str, Any]],
+    events: Sequence[Item],
     *,
     max_bytes: int | None,
     raises: bool = False,
@@ -131,7 +130,7 @@ def _traceparent_of(events: Sequence[object]) -> str | None:
 
 def _publish(
     tenant: Tenant,
-    events: Sequence[Event | InvalidEvent | Mapping[str, Any]],
+    events: Sequence[Item],
     *,
     max_bytes: int | None,
     commit: GroupedCommit | None = None,

@@ -12,7 +12,7 @@ from delivery.models import Schedule
 from delivery.publishing.prepare import prepare
 from subscriptions.models import Tenant
 from webhooks.wire.errors import InvalidEvent
-from webhooks.wire.ids import new_id, public
+from webhooks.wire.ids import URN, new_id, public
 
 PLACEHOLDER = re.compile(r"<schedule\.([^<>]{0,64})>")
 NAMES = ("scheduled_at", "id", "occurrence")
@@ -60,7 +60,7 @@ def render(schedule: Schedule, occurrence: Occurrence) -> dict[str, Any]:
     event: dict[str, Any] = orjson.loads(text)
     when = f"{occurrence.at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     return {
-        "source": f"urn:waypost:{schedule.public_id}",
+        "source": f"{URN}{schedule.public_id}",
         **event,
         "id": f"{schedule.public_id}-{occurrence.key or when}",
         "time": instant_text(occurrence.at),

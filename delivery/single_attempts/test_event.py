@@ -16,7 +16,7 @@ from subscriptions.models import Endpoint, EventType
 from subscriptions.routing.snapshot import current_route_table, route_to
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.json_format import read_structured, write_structured
-from webhooks.wire.ids import new_id, public
+from webhooks.wire.ids import new_id, public, urn
 
 TEST_TYPE = "waypost.test"
 DEFAULT_DATA = {"test": True}
@@ -48,7 +48,7 @@ def new_event(endpoint: Endpoint, type: str = TEST_TYPE, data: Any = None) -> Te
     attributes = {
         "specversion": "1.0",
         "id": public("evt", key),
-        "source": f"urn:waypost:{public('tnt', endpoint.tenant_id)}",
+        "source": urn("tnt", endpoint.tenant_id),
         "type": type,
         "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }

@@ -11,6 +11,8 @@ from typeid import TypeID
 from typeid.errors import TypeIDException
 from uuid_utils.compat import uuid7
 
+URN = "urn:waypost:"  # begins the source of an event whose sender named none: the id of the resource follows
+
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # base32 of the TypeID specification, 5 bits a character
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _SHIFTS = range(120, -1, -10)
@@ -25,6 +27,11 @@ def public(prefix: str, key: UUID) -> str:
     """Return the id of the API for a key, e.g. ``public("evt", key)``."""
     bits = key.int
     return f"{prefix}_{''.join([_PAIRS[bits >> shift & 1023] for shift in _SHIFTS])}"
+
+
+def urn(prefix: str, key: UUID) -> str:
+    """Return the source of the events of a resource, e.g. ``urn("src", key)``."""
+    return URN + public(prefix, key)
 
 
 def parse(prefix: str, text: str) -> UUID:

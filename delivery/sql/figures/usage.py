@@ -52,6 +52,17 @@ def fold_usage(limit: int) -> int:
     return int(count)
 
 
+QUOTA_SEED = 402  # so that the key of this advisory lock is that of no other lock of a tenant
+
+# Reader: the monthly quota, near the limit.
+LOCK_QUOTA = "SELECT pg_advisory_xact_lock(hashtextextended(%(tenant)s::text, %(seed)s::int8))"
+
+
+def lock_quota(tenant_id: UUID) -> None:
+    """Wait until no other transaction counts against the quota of this tenant, and lock it until this one ends."""
+    run(LOCK_QUOTA, {"tenant": str(tenant_id), "seed": QUOTA_SEED})
+
+
 # Reader: the monthly quota. Index: the unique (tenant, day, type) of totals. The increments are few and need no index.
 EVENTS_SINCE = """
 SELECT coalesce((SELECT sum(events) FROM delivery_usage WHERE tenant_id = %(tenant)s AND day >= %(first)s), 0)

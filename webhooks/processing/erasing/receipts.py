@@ -13,9 +13,7 @@ from django.db import transaction
 
 from webhooks.models import Receipt, Source
 from webhooks.processing.receipts import SETTLED
-from webhooks.wire.ids import parse
-
-OWN = "urn:waypost:"  # what the source of an event begins with that is a receipt as a whole
+from webhooks.wire.ids import URN, parse
 
 
 def erase_receipts(*, tenant_id: UUID, names: Sequence[tuple[str, str]], **_: object) -> int:
@@ -38,6 +36,6 @@ def erase_receipts(*, tenant_id: UUID, names: Sequence[tuple[str, str]], **_: ob
 def _source_of(uri: str) -> UUID | None:
     """Return the key of our source in the source of an event; None if the event has the source of its sender."""
     try:
-        return parse(Source.prefix, uri.removeprefix(OWN)) if uri.startswith(OWN) else None
+        return parse(Source.prefix, uri.removeprefix(URN)) if uri.startswith(URN) else None
     except ValueError:
         return None

@@ -23,7 +23,7 @@ from webhooks.sources.message_events import parse_events
 from webhooks.wire.bodies.storable_text import storable
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.errors import InvalidEvent, UnreadableBody
-from webhooks.wire.ids import public
+from webhooks.wire.ids import urn
 from webhooks.wire.step_budget import BudgetExceeded, StepBudget
 from webhooks.wire.transform import Unrenderable
 
@@ -141,8 +141,7 @@ def _call(
 
 def _documents(receipt: Receipt) -> list[dict[str, Any]]:
     """Return the whole events of a receipt. Raises UnopenedEnvelope, UnreadableBody."""
-    source = f"urn:waypost:{public('src', receipt.source_id)}"
-    unopened = {"id": receipt.message_id, "source": source, "type": receipt.event_type}
+    unopened = {"id": receipt.message_id, "source": urn("src", receipt.source_id), "type": receipt.event_type}
     return parse_events(unopened, receipt.body_headers(), receipt.content(), receipt.source.envelope)
 
 

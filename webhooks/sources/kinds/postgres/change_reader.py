@@ -32,6 +32,7 @@ from webhooks.sources.kinds.postgres.slot import (
     set_timeouts,
     usable_slot,
 )
+from webhooks.wire.ids import URN
 
 MAX_FETCH_BYTES = 8 * 1024**2  # of the records of a fetch, after which it ends
 WAL_SECONDS = 45.0  # for a statement that reads WAL, which has to end before the lease of the reader
@@ -45,7 +46,7 @@ class ChangeReader:
 
     def __init__(self, connection: Connection, position: Position) -> None:
         self._slot, self._publication = name_of(connection), publication_of(connection)
-        self._source = f"urn:waypost:{connection.source}"
+        self._source = f"{URN}{connection.source}"
         self._database = connect(connection)
         with closed_on_failure(self._database):
             self._begin(connection, position)

@@ -13,6 +13,7 @@ from webhooks.sources.kinds.postgres.outbox.columns import find_outbox
 from webhooks.sources.kinds.postgres.outbox.records import make_record
 from webhooks.sources.kinds.postgres.outbox.rows import Cursor, OutboxRows
 from webhooks.sources.kinds.postgres.outbox.settings import AFTER
+from webhooks.wire.ids import URN
 
 POLL_EVERY = 0.25  # seconds between two looks at the table while a fetch waits
 MAX_COUNTED = 10_000  # unread rows that are counted for the lag
@@ -23,7 +24,7 @@ class OutboxReader:
 
     def __init__(self, connection: Connection, position: Position) -> None:
         settings = connection.settings
-        self._source, self._after = f"urn:waypost:{connection.source}", settings["after"]
+        self._source, self._after = f"{URN}{connection.source}", settings["after"]
         self._settings = settings
         self._bound = _bound(position)
         self._database = connect(connection)

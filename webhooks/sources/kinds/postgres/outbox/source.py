@@ -31,6 +31,7 @@ from webhooks.sources.kinds.postgres.outbox.settings import (
     TABLE,
 )
 from webhooks.sources.kinds.postgres.tables import is_table_name
+from webhooks.wire.ids import URN
 
 
 class PostgresOutbox(Kind):
@@ -74,7 +75,7 @@ class PostgresOutbox(Kind):
         finally:
             database.close()
         many = f"more than {MAX_COUNTED - 1:,} rows" if number >= MAX_COUNTED else f"{number:,} rows"
-        source = f"urn:waypost:{connection.source}"
+        source = f"{URN}{connection.source}"
         record = make_record(last[0], None, columns, connection.settings, source) if last else None
         return Sample(f"The table {table.full_name} has {many} that are not read.", record)
 
