@@ -7,7 +7,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from config.metrics.platform_gauges import FIRING, GAUGES, LATE, PROCESSES, PlatformCollector
 from config.metrics.queries import BACKLOG, PROBE, UP, QueryCollector
-from webhooks.kit.caches.timed_cache import SingleFlight
+from webhooks.kit.caches.single_flight import SingleFlight
 from webhooks.kit.metrics.gathered import flush_metrics
 
 

@@ -22,7 +22,7 @@ from config.metrics.exposition import exposition
 from config.ops.migrations import missing_migrations
 from delivery.load.processes import processes
 from webhooks.encryption.check import keys_problem
-from webhooks.kit.caches.timed_cache import SingleFlight
+from webhooks.kit.caches.single_flight import SingleFlight
 
 BROKER_TIMEOUT = 1.0  # seconds to connect to the broker
 _OK = "ok"

@@ -19,7 +19,7 @@ from django.db import Error
 from config.local.process_guard import own_name
 from config.ops import side_connection
 from delivery.load import heartbeats, roles
-from delivery.load.heartbeats import Heart
+from delivery.load.heartbeats import HeartbeatWriter
 from delivery.sql.load.heartbeats import WRITE_HEARTBEAT
 from webhooks.kit.process.per_process import PerProcess
 from webhooks.kit.process.pulse import EVERY, pulse
@@ -28,7 +28,7 @@ DRAIN_QUEUES = {"delivery"}
 READING = "webhooks.read_sources"  # the task that reads sources
 READER = "reader"
 
-_reader = PerProcess(lambda: Heart(roles.READER, READER, is_child=True))
+_reader = PerProcess(lambda: HeartbeatWriter(roles.READER, READER, is_child=True))
 
 
 class WatchedConsumer(Consumer):
@@ -77,12 +77,12 @@ class HeartbeatStep(bootsteps.StartStopStep):
 def beat(consumer: Any) -> None:
     """Touch the file, and write the heartbeat of a worker if it is due. Never raises for the database."""
     pulse.beat()
-    heart = heartbeats.current() or heartbeats.begin(_role(consumer), own_name(consumer.hostname.partition("@")[0]))
+    heartbeat = heartbeats.current() or heartbeats.begin(_role(consumer), own_name(consumer.hostname.partition("@")[0]))
     with suppress(Error, psycopg.Error):
         if isinstance(consumer.pool, SoloPool):
-            heart.write()
-        elif heart.is_due():
-            side_connection.shared.execute(WRITE_HEARTBEAT, heart.row()._asdict())
+            heartbeat.write()
+        elif heartbeat.is_due():
+            side_connection.shared.execute(WRITE_HEARTBEAT, heartbeat.row()._asdict())
 
 
 def _role(consumer: Any) -> str:
@@ -100,8 +100,8 @@ def _connect_signals() -> None:
 
 
 def _on_received(request: Any = None, **_signal: Any) -> None:
-    if (heart := heartbeats.current()) is not None and request is not None:
-        heart.on_work(request.name)
+    if (heartbeat := heartbeats.current()) is not None and request is not None:
+        heartbeat.on_work(request.name)
 
 
 def _on_reading(task: Any = None, **_signal: Any) -> None:
@@ -118,10 +118,10 @@ def _abandon(**_signal: Any) -> None:
 
 
 def _stop(**_signal: Any) -> None:
-    if (heart := heartbeats.current()) is not None:
-        heart.stop()
-        if heart.role == roles.WORKER:
-            Heart(roles.READER, READER).stop()
+    if (heartbeat := heartbeats.current()) is not None:
+        heartbeat.stop()
+        if heartbeat.role == roles.WORKER:
+            HeartbeatWriter(roles.READER, READER).stop()
     side_connection.shared.close()
 
 

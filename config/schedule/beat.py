@@ -5,7 +5,7 @@ from celery import beat
 from config.schedule.step import BEAT
 from config.schedule.ticker import Ticker
 from delivery.load import roles
-from delivery.load.heartbeats import Heart
+from delivery.load.heartbeats import HeartbeatWriter
 
 
 class WorkScheduler(beat.Scheduler):
@@ -14,7 +14,7 @@ class WorkScheduler(beat.Scheduler):
     def setup_schedule(self) -> None:
         """Read the schedule of the app."""
         super().setup_schedule()
-        self._ticker = Ticker(self.app, Heart(roles.BEAT, BEAT))
+        self._ticker = Ticker(self.app, HeartbeatWriter(roles.BEAT, BEAT))
 
     def tick(self) -> float:
         """Send what is due; return the seconds until the next look."""

@@ -8,7 +8,7 @@ from celery.signals import worker_process_init
 from config.schedule.plan import TICK
 from config.schedule.ticker import Ticker
 from delivery.load import roles
-from delivery.load.heartbeats import Heart
+from delivery.load.heartbeats import HeartbeatWriter
 
 BEAT = "beat"  # name of the schedule among the processes of its machine
 
@@ -26,7 +26,7 @@ class ScheduleStep(bootsteps.StartStopStep):
 
     def start(self, consumer: Any) -> None:
         """Tick at once, and then once a second."""
-        self._ticker = Ticker(consumer.app, Heart(roles.BEAT, BEAT))
+        self._ticker = Ticker(consumer.app, HeartbeatWriter(roles.BEAT, BEAT))
         self._timer = consumer.timer.call_after(0.0, self._tick, (consumer, self._ticker))
 
     def stop(self, _consumer: Any) -> None:

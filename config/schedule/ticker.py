@@ -6,7 +6,7 @@ from typing import Any
 
 from config.schedule.plan import TICK, Schedule, periodic_tasks
 from config.schedule.work_query import WorkQuery
-from delivery.load.heartbeats import Heart
+from delivery.load.heartbeats import HeartbeatWriter
 from webhooks.kit.process.availability import Availability
 
 BROKER_WITHIN = 0.5  # seconds until the broker has a message
@@ -20,9 +20,9 @@ class Ticker:
     over, as at the start. There is one line in the log then, and one when it is back.
     """
 
-    def __init__(self, app: Any, heart: Heart | None = None) -> None:
+    def __init__(self, app: Any, heartbeat: HeartbeatWriter | None = None) -> None:
         self._app = app
-        self._heart = heart
+        self._heartbeat = heartbeat
         self._find_work = WorkQuery()
         self._schedule = Schedule(periodic_tasks(), time.monotonic())
         self._producer: Any = None
@@ -40,17 +40,17 @@ class Ticker:
             self._broker.on_failure(error)
             self._disconnect()
             self._schedule = Schedule(periodic_tasks(), time.monotonic())
-        if self._heart is not None:
+        if self._heartbeat is not None:
             if due:
-                self._heart.on_work(due[0].name)
-            self._find_work.write_heartbeat(self._heart)
+                self._heartbeat.on_work(due[0].name)
+            self._find_work.write_heartbeat(self._heartbeat)
         took = time.monotonic() - started
         return max(TICK - took, PAUSE * took)
 
     def close(self) -> None:
         """Close the connections, and say that the schedule has ended."""
-        if self._heart is not None:
-            self._heart.stop()
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
         self._find_work.close()
         self._disconnect()
 

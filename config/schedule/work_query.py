@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from config.ops.side_connection import SideConnection, shared
-from delivery.load.heartbeats import Heart
+from delivery.load.heartbeats import HeartbeatWriter
 from delivery.sql.load.heartbeats import WRITE_HEARTBEAT
 from webhooks.kit.process.availability import Availability
 
@@ -37,10 +37,10 @@ class WorkQuery:
         found = dict(zip(self._known, row, strict=True))
         return [bool(found[each]) for each in conditions]
 
-    def write_heartbeat(self, heart: Heart) -> None:
+    def write_heartbeat(self, heartbeat: HeartbeatWriter) -> None:
         """Write that the schedule is alive, if that is due."""
-        if heart.is_due():
-            self._try(WRITE_HEARTBEAT, heart.row()._asdict())
+        if heartbeat.is_due():
+            self._try(WRITE_HEARTBEAT, heartbeat.row()._asdict())
 
     def _try(self, statement: str, parameters: dict[str, Any] | None = None) -> tuple[Any, ...] | None:
         """Return the first row of a statement, or an empty one; None while the database is away."""

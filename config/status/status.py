@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from delivery.reading.platform_load import PlatformLoad, platform_load
-from webhooks.kit.caches.timed_cache import SingleFlight
+from webhooks.kit.caches.single_flight import SingleFlight
 from webhooks.processing.backlog import ReceiptBacklog, receipt_backlog
 
 

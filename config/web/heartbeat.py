@@ -18,11 +18,11 @@ _writing: set["asyncio.Task[None]"] = set()  # at most one: the loop does not wa
 
 def start(threads: FairThreads) -> None:
     """Beat from now on in the running event loop; the database is called in one of these threads."""
-    heart = heartbeats.begin(roles.WEB, own_name("web"))
+    heartbeat = heartbeats.begin(roles.WEB, own_name("web"))
 
     def write() -> None:
-        if heart.is_due() and not _writing:
-            task = asyncio.get_running_loop().create_task(_write(threads, heart))
+        if heartbeat.is_due() and not _writing:
+            task = asyncio.get_running_loop().create_task(_write(threads, heartbeat))
             _writing.add(task)
             task.add_done_callback(_writing.discard)
 
@@ -41,6 +41,6 @@ def start_pulse(also: Callable[[], object] = lambda: None) -> None:
     beat()
 
 
-async def _write(threads: FairThreads, heart: heartbeats.Heart) -> None:
+async def _write(threads: FairThreads, heartbeat: heartbeats.HeartbeatWriter) -> None:
     with suppress(Error, ShareExceeded):
-        await threads.run(SHARE, heart.write)
+        await threads.run(SHARE, heartbeat.write)

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.conf import settings
 
 from delivery.models import DeferredFanOut
-from webhooks.kit.caches.lru_cache import LruCache
+from webhooks.kit.caches.bounded_cache import BoundedCache
 from webhooks.kit.rate_limit import RateLimit
 from webhooks.wire.step_budget import StepBudget
 
@@ -112,7 +112,7 @@ def slice_budget(max_deliveries: int = SLICE_DELIVERIES) -> SliceBudget:
     return SliceBudget(SLICE_STEPS, min(max_deliveries, SLICE_DELIVERIES), SLICE_BYTES)
 
 
-_rates = LruCache[RateLimit](MAX_TENANTS)
+_rates = BoundedCache[RateLimit](MAX_TENANTS)
 
 
 def _rate_of(tenant_id: UUID) -> RateLimit:

@@ -98,10 +98,10 @@ class DrainMeter:
                 disk_free=disk_free,
             )
         )
-        if (heart := heartbeats.current()) is not None:
+        if (heartbeat := heartbeats.current()) is not None:
             if self._work:
-                heart.on_work("attempts")
-            heart.write()
+                heartbeat.on_work("attempts")
+            heartbeat.write()
         before.at, before.load, before.machine_cpu = now, minute_load, machine_cpu
         self.load = load
         self._begin()

@@ -20,8 +20,8 @@ STATM = Path("/proc/self/statm")  # Linux; elsewhere the memory is 0
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-class Heart:
-    """Measure one program, and say when its next sign of life is due."""
+class HeartbeatWriter:
+    """Measure one program, and write its heartbeat when the next one is due."""
 
     def __init__(self, role: str, name: str, *, is_child: bool = False) -> None:
         """``role``: one of Heartbeat.Role; ``name``: of the program on this machine; ``is_child``: in a child of it."""
@@ -38,7 +38,7 @@ class Heart:
         self._last_work, self._worked_at = name, time.monotonic()
 
     def is_due(self) -> bool:
-        """Return whether a sign of life is due."""
+        """Return whether a heartbeat is due."""
         return time.monotonic() >= self._due_at
 
     def row(self) -> HeartbeatRow:
@@ -59,7 +59,7 @@ class Heart:
         )
 
     def write(self) -> None:
-        """Write a sign of life if one is due. Raises django.db.Error."""
+        """Write a heartbeat if one is due. Raises django.db.Error."""
         if self.is_due():
             write_heartbeat(self.row())
 
@@ -76,16 +76,16 @@ def _memory() -> int:
         return 0
 
 
-_begun: dict[int, Heart] = {}  # by process: a fork is another program
+_begun: dict[int, HeartbeatWriter] = {}  # by process: a fork is another program
 
 
-def begin(role: str, name: str) -> Heart:
-    """Return the heart of this program, which ``current`` returns from now on."""
+def begin(role: str, name: str) -> HeartbeatWriter:
+    """Return the writer of this program, which ``current`` returns from now on."""
     _begun.clear()
-    heart = _begun[os.getpid()] = Heart(role, name)
-    return heart
+    heartbeat = _begun[os.getpid()] = HeartbeatWriter(role, name)
+    return heartbeat
 
 
-def current() -> Heart | None:
-    """Return the heart of this program; None if it has not said who it is."""
+def current() -> HeartbeatWriter | None:
+    """Return the writer of this program; None if it has not said who it is."""
     return _begun.get(os.getpid())

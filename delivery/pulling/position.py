@@ -16,7 +16,7 @@ from delivery.sql.keyed.order_heads import HeadSearch
 from delivery.sql.keyed.supersede import SupersedeRequest, SupersedeSearch
 from delivery.sql.pulled.handed_out import NOTED_EVERY
 from subscriptions.routing.targets import DeliveryTarget
-from webhooks.kit.caches.lru_cache import LruCache
+from webhooks.kit.caches.bounded_cache import BoundedCache
 
 WHOLE_LOOK_EVERY = 5.0  # seconds between two claims that begin at the oldest delivery: commits may be late
 MAX_REMEMBERED = 10_000  # endpoints
@@ -74,7 +74,7 @@ class QueuePosition:
         return True
 
 
-_positions = LruCache[QueuePosition](MAX_REMEMBERED)
+_positions = BoundedCache[QueuePosition](MAX_REMEMBERED)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from django.db import transaction
 from subscriptions.inspectors.verification import credential_headers, endpoints_at, verification_of
 from subscriptions.models import InspectedRequest, Inspector
 from webhooks.kit.bodies.stored_headers import redact_credentials
-from webhooks.kit.caches.lru_cache import LruCache
+from webhooks.kit.caches.bounded_cache import BoundedCache
 from webhooks.kit.rate_limit import RateLimit
 from webhooks.wire.bodies.storable_text import storable
 
@@ -22,7 +22,7 @@ MAX_PATH = 2048  # characters
 MAX_METHOD = 32  # characters
 MAX_REMEMBERED = 10_000  # inspectors whose rate a process remembers
 
-_rates = LruCache[RateLimit](MAX_REMEMBERED)
+_rates = BoundedCache[RateLimit](MAX_REMEMBERED)
 _lock = threading.Lock()
 
 

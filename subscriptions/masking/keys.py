@@ -24,7 +24,7 @@ from django.utils import timezone
 
 from subscriptions.errors import StateConflict
 from subscriptions.models import Endpoint, MaskingSecret, Tenant
-from webhooks.kit.caches.lru_cache import LruCache
+from webhooks.kit.caches.bounded_cache import BoundedCache
 from webhooks.kit.caches.timed_cache import TimedCache
 from webhooks.kit.encryption import decrypt, encrypt
 from webhooks.wire.ids import public
@@ -36,7 +36,7 @@ MAX_CACHED = 10_000  # secrets in the memory of a process
 MAX_ROTATIONS = 50  # of one key
 TOO_MANY = f"This key was rotated {MAX_ROTATIONS} times, which is the most."
 
-_secrets = LruCache[bytes](MAX_CACHED)
+_secrets = BoundedCache[bytes](MAX_CACHED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from uuid import UUID
 import orjson
 
 from webhooks.kit import sql
-from webhooks.kit.caches.lru_cache import LruCache
+from webhooks.kit.caches.bounded_cache import BoundedCache
 from webhooks.sources.kinds.kind import ENDED, Lag, Position, SourceUnavailable
 from webhooks.wire.ids import new_id
 
@@ -135,7 +135,7 @@ class Failure:
     again_in: float
 
 
-_turns = LruCache[float](MAX_REMEMBERED)
+_turns = BoundedCache[float](MAX_REMEMBERED)
 
 
 def lease_next(may_try: Callable[[UUID], bool] = lambda _owner: True) -> Lease | None:

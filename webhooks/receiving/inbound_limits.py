@@ -22,7 +22,7 @@ from http import HTTPStatus
 from typing import Self
 from uuid import UUID
 
-from webhooks.kit.caches.lru_cache import LruCache
+from webhooks.kit.caches.bounded_cache import BoundedCache
 from webhooks.kit.fair.shares import Shares
 from webhooks.kit.rate_limit import RateLimit
 from webhooks.sources.snapshot import SourceSnapshot
@@ -101,7 +101,7 @@ class InboundLimits:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._rates = LruCache[RateLimit](MAX_RATES)
+        self._rates = BoundedCache[RateLimit](MAX_RATES)
         self._arriving: dict[UUID, dict[Arrival, None]] = {}  # by source, oldest first
         self._of_source = Shares("bodies of a source", MAX_ARRIVING)
         self._of_tenant = Shares("bodies of a tenant", MAX_ARRIVING)

@@ -18,7 +18,7 @@ from django.db import Error, connection
 from webhooks import metrics
 from webhooks.kit import sql
 from webhooks.kit.bodies.stored_headers import redact_credentials
-from webhooks.kit.caches.lru_cache import LruCache
+from webhooks.kit.caches.bounded_cache import BoundedCache
 from webhooks.kit.group_commit import GroupCommit
 from webhooks.kit.native_request import NativeRequest
 from webhooks.models import Rejection
@@ -46,7 +46,7 @@ class _Minute:
 
 
 _lock = threading.Lock()
-_minutes = LruCache[_Minute](MAX_REMEMBERED)
+_minutes = BoundedCache[_Minute](MAX_REMEMBERED)
 
 
 def record_rejection(

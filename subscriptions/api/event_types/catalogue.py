@@ -28,7 +28,7 @@ from subscriptions.event_types.models import EventSchema, EventType, with_curren
 from subscriptions.event_types.operational import operational_types
 from subscriptions.models import Scope
 from subscriptions.tenants import keys
-from webhooks.kit.caches.timed_cache import SingleFlight
+from webhooks.kit.caches.single_flight import SingleFlight
 
 MAX_SEARCH = 100  # characters
 UNGROUPED = "Other"

@@ -20,7 +20,7 @@ from webhooks.kit.process.pulse import Pulse
 
 @pytest.fixture(autouse=True)
 def own_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no test leave a heart or a connection to the others."""
+    """Let no test leave a heartbeat or a connection to the others."""
     monkeypatch.setattr(heartbeats, "_begun", {})
 
 
@@ -90,6 +90,6 @@ def test_beat_touches_the_file_of_the_program(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setattr(worker_heartbeat, "pulse", pulse)
     pulse.begin(tmp_path / "work")
     module.os.utime(tmp_path / "work", (1.0, 1.0))
-    monkeypatch.setattr(heartbeats.Heart, "is_due", lambda _heart: False)
+    monkeypatch.setattr(heartbeats.HeartbeatWriter, "is_due", lambda _heartbeat: False)
     beat(consumer_of(object(), "default"))
     assert (tmp_path / "work").stat().st_mtime > 1.0

@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from config.upgrade.models import InstalledVersion
-from delivery.load.heartbeats import Heart
+from delivery.load.heartbeats import HeartbeatWriter
 from delivery.load.roles import DRAIN
 from tests.config.upgrade.conftest import PRICE, Shop
 
@@ -83,10 +83,10 @@ def test_migration_without_a_way_back_is_named_with_the_command_that_restores(sh
 
 
 def test_rollback_waits_until_the_programs_are_stopped(upgraded: Shop) -> None:
-    heart = Heart(DRAIN, "deliver")
-    heart.write()
+    heartbeat = HeartbeatWriter(DRAIN, "deliver")
+    heartbeat.write()
     assert "programs run that may use" in refused()
-    heart.stop()
+    heartbeat.stop()
     run("rollback")
     assert upgraded.columns() == {"id", "name"}
 

@@ -14,7 +14,7 @@ from config.upgrade import run
 from config.upgrade.apply import CannotApply
 from config.upgrade.models import InstalledVersion
 from config.upgrade.pending import pending_migrations
-from delivery.load.heartbeats import Heart
+from delivery.load.heartbeats import HeartbeatWriter
 from delivery.load.roles import DRAIN
 from tests.config.upgrade.conftest import INDEX, PRICE, Shop
 from tests.database_url import database_url
@@ -139,13 +139,13 @@ def test_upgrade_that_failed_halfway_goes_on_where_it_ended(shop: Shop) -> None:
 def test_migration_that_needs_the_programs_stopped_waits_until_they_are(shop: Shop) -> None:
     upgrade("--no-backup")
     shop.add("0002_price", PRICE, OFFLINE)
-    heart = Heart(DRAIN, "deliver")
-    heart.write()
+    heartbeat = HeartbeatWriter(DRAIN, "deliver")
+    heartbeat.write()
     with pytest.raises(CommandError, match="nothing was changed"):
         upgrade("--no-backup")
     assert "both versions would write prices" in run.migrate_at_start(lambda _line: None)
     assert shop.columns() == {"id", "name"}
-    heart.stop()
+    heartbeat.stop()
     assert "all programs have to be stopped" in upgrade("--no-backup")
     assert shop.columns() == {"id", "name", "price"}
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from delivery.load import heartbeats, roles
 from delivery.load.drain_meter import DrainMeter
-from delivery.load.heartbeats import EVERY, Heart
+from delivery.load.heartbeats import EVERY, HeartbeatWriter
 from delivery.models import Heartbeat
 from delivery.sql.load.heartbeats import FORGOTTEN_AFTER, delete_old_heartbeats
 from webhooks.version import VERSION
@@ -25,10 +25,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 
 def test_heartbeat_names_the_program_its_version_and_its_last_work(clock: SimpleNamespace) -> None:
-    heart = Heart(roles.WORKER, "work")
-    heart.on_work("delivery.sweep")
+    heartbeat = HeartbeatWriter(roles.WORKER, "work")
+    heartbeat.on_work("delivery.sweep")
     clock.now += 100.0
-    heart.write()
+    heartbeat.write()
     row = Heartbeat.objects.get()
     assert (row.role, row.name, row.pid, row.version) == ("worker", "work", os.getpid(), VERSION)
     assert row.memory > 1024**2
@@ -38,19 +38,19 @@ def test_heartbeat_names_the_program_its_version_and_its_last_work(clock: Simple
 
 
 def test_heartbeat_is_written_every_few_seconds_into_one_row(clock: SimpleNamespace) -> None:
-    heart = Heart(roles.WEB, "web")
-    heart.write()
+    heartbeat = HeartbeatWriter(roles.WEB, "web")
+    heartbeat.write()
     first = Heartbeat.objects.get()
-    heart.write()
+    heartbeat.write()
     assert Heartbeat.objects.get().reported_at == first.reported_at
     Heartbeat.objects.update(reported_at=timezone.now() - timedelta(hours=1))
     clock.now += EVERY
-    heart.write()
+    heartbeat.write()
     assert Heartbeat.objects.get().reported_at >= first.reported_at
 
 
 def test_restarted_program_takes_the_row_of_the_one_before_which_cannot_delete_it() -> None:
-    before, after = Heart(roles.DRAIN, "deliver"), Heart(roles.DRAIN, "deliver", is_child=True)
+    before, after = HeartbeatWriter(roles.DRAIN, "deliver"), HeartbeatWriter(roles.DRAIN, "deliver", is_child=True)
     before.write()
     after.write()
     assert Heartbeat.objects.get().pid == os.getppid()
@@ -74,7 +74,7 @@ def test_drain_writes_the_heartbeat_of_its_worker(monkeypatch: pytest.MonkeyPatc
 
 
 def test_program_that_was_killed_is_forgotten_after_an_hour() -> None:
-    Heart(roles.WEB, "web").write()
+    HeartbeatWriter(roles.WEB, "web").write()
     delete_old_heartbeats()
     assert Heartbeat.objects.count() == 1
     Heartbeat.objects.update(reported_at=timezone.now() - timedelta(seconds=FORGOTTEN_AFTER + 60))
@@ -84,8 +84,8 @@ def test_program_that_was_killed_is_forgotten_after_an_hour() -> None:
 
 def test_fork_is_another_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heartbeats, "_begun", {})
-    heart = heartbeats.begin(roles.WORKER, "work")
-    assert heartbeats.current() is heart
+    heartbeat = heartbeats.begin(roles.WORKER, "work")
+    assert heartbeats.current() is heartbeat
     child = os.fork()
     if not child:
         os._exit(0 if heartbeats.current() is None else 1)

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from uuid import UUID
 
-from webhooks.kit.caches.lru_cache import LruCache
+from webhooks.kit.caches.bounded_cache import BoundedCache
 
 MAX_FAILURES = 5  # in a row; then the breaker opens
 FIRST_PAUSE = 5.0  # seconds
@@ -45,7 +45,7 @@ class Breaker:
             self.closed_at = time.monotonic() + min(FIRST_PAUSE * 2**doublings, MAX_PAUSE)
 
 
-_breakers = LruCache[Breaker](MAX_REMEMBERED)
+_breakers = BoundedCache[Breaker](MAX_REMEMBERED)
 
 
 def breaker_of(source_id: UUID) -> Breaker:

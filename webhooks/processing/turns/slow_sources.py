@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from webhooks.kit import sql
-from webhooks.kit.caches.lru_cache import LruCache
+from webhooks.kit.caches.bounded_cache import BoundedCache
 from webhooks.wire.ids import new_id
 
 SLOW_MEAN = 0.05  # seconds of a receipt's handlers
@@ -39,7 +39,7 @@ class Paces:
     """The moving average of the seconds that the handlers of each source take, in this process."""
 
     def __init__(self) -> None:
-        self._seconds = LruCache[float](MAX_REMEMBERED)
+        self._seconds = BoundedCache[float](MAX_REMEMBERED)
 
     def add(self, source_id: UUID, seconds: float) -> bool:
         """Count one run; return whether the source is slow by now."""

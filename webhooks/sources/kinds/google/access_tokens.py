@@ -10,7 +10,7 @@ from uuid import UUID
 
 import orjson
 
-from webhooks.kit.caches.lru_cache import LruCache
+from webhooks.kit.caches.bounded_cache import BoundedCache
 from webhooks.outgoing.service_account import LIFETIME, ServiceAccount, read_key, token_request
 from webhooks.sources.kinds.http_calls import response_of, start_request
 from webhooks.sources.kinds.kind import Connection, SourceUnavailable
@@ -21,7 +21,7 @@ MAX_CACHED = 1000  # tokens
 CALL_SECONDS = 5.0
 MAX_RESPONSE = 64 * 1024  # bytes
 
-_tokens = LruCache[tuple[str, float]](MAX_CACHED)
+_tokens = BoundedCache[tuple[str, float]](MAX_CACHED)
 
 
 def access_token(connection: Connection, text: str, scope: str) -> str:

@@ -1,6 +1,6 @@
 """Keep a bounded number of values by UUID in memory; the least recently stored are dropped first.
 
-Used for what a process has learned and no database has: the rate limits of tenants (``delivery.fan_out.budget``) and
+For what a process has learned and no database has, such as the rate limits of tenants (``delivery.fan_out.budget``) and
 the seconds that handlers take (``webhooks.processing.turns.slow_sources``).
 """
 
@@ -12,7 +12,7 @@ from uuid import UUID
 V = TypeVar("V")
 
 
-class LruCache(Generic[V]):
+class BoundedCache(Generic[V]):
     """Hold up to ``size`` values. Threads may share it; reading takes no lock."""
 
     def __init__(self, size: int) -> None:
