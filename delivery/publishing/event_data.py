@@ -27,7 +27,7 @@ class _Encoder(DjangoJSONEncoder):
 
     def default(self, o: Any) -> Any:
         """Return what is written for a value that JSON does not have."""
-        if _is_no_number(o):
+        if _is_not_finite(o):
             raise ValueError
         return super().default(o)
 
@@ -45,7 +45,7 @@ def write_data(value: Any) -> bytes:
         data = orjson.dumps(value, option=_PLAIN, default=_refuse)
     except TypeError:
         return _write_as_django(value)
-    if b"null" in data and (member := _find(value, _is_no_number)) is not None:
+    if b"null" in data and (member := _find(value, _is_not_finite)) is not None:
         raise InvalidEvent(member, "is NaN or infinite, which JSON does not have")
     return data
 
@@ -71,7 +71,7 @@ def _reason(value: Any, member: str) -> str:
     found = next(each for path, each in _members(value) if path == member)
     if isinstance(found, _InvalidName):
         return f"its name is of type {found.type.__name__}"
-    if _is_no_number(found):
+    if _is_not_finite(found):
         return "NaN and infinity are no numbers there"
     if isinstance(found, int):
         return f"it has more than {sys.get_int_max_str_digits():,} digits"
@@ -88,7 +88,7 @@ def _is_writable(encoder: json.JSONEncoder, value: Any) -> bool:
     return True
 
 
-def _is_no_number(value: Any) -> bool:
+def _is_not_finite(value: Any) -> bool:
     return (isinstance(value, float) and not math.isfinite(value)) or (
         isinstance(value, Decimal) and not value.is_finite()
     )
@@ -105,7 +105,7 @@ def _members(value: Any, path: str = "data", depth: int = 0) -> Iterator[tuple[s
         return
     if isinstance(value, dict):
         for name, inner in value.items():
-            if not isinstance(name, (str, int, float, bool, type(None))) or _is_no_number(name):
+            if not isinstance(name, (str, int, float, bool, type(None))) or _is_not_finite(name):
                 yield f"{path}.{name!r}"[:_MAX_SHOWN], _InvalidName(name)
             else:
                 yield from _members(inner, f"{path}.{name}"[:_MAX_SHOWN], depth + 1)

@@ -137,20 +137,20 @@ SELECT o.id, o.tenant_id, o.delivery_id, d.endpoint_id, d.event_id, o.endpoint_i
 """
 
 
-class Taken(NamedTuple):
+class TakenResults(NamedTuple):
     """Count the pending results that this transaction has deleted; ``records``: of those whose delivery is kept."""
 
     total: int
     records: list[PendingRecord]
 
 
-def take_pending() -> Taken:
+def take_pending() -> TakenResults:
     """Delete pending results, tenant by tenant, and return them.
 
     Call in the transaction that publishes their records.
     """
     rows = run(TAKE_PENDING, {})
-    return Taken(len(rows), [PendingRecord(*row) for row in rows if row[3] is not None])
+    return TakenResults(len(rows), [PendingRecord(*row) for row in rows if row[3] is not None])
 
 
 class Original(NamedTuple):

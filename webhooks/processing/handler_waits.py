@@ -91,7 +91,7 @@ class HandlerWaits:
         """Return the future of a new wait, completed with ``pending`` if an owner has too many. See above."""
         wait = _Wait(receipt_id, owners, time.monotonic() + seconds)
         with self._lock:
-            if self._is_stopping or not self._has_room(owners) or not self._has_thread():
+            if self._is_stopping or not self._has_room(owners) or not self._ensure_thread():
                 metrics.count_wait("refused")
                 wait.complete("pending")
                 return wait.future
@@ -123,7 +123,8 @@ class HandlerWaits:
         limits = (limit, limit * PER_TENANT)
         return all(self._by_owner[owner] < most for owner, most in zip(owners, limits, strict=False))
 
-    def _has_thread(self) -> bool:
+    def _ensure_thread(self) -> bool:
+        """Start the thread unless it runs; return whether it does. Call with the lock."""
         if self._thread is not None:
             return True
         wakes, wake = socket.socketpair()
@@ -173,7 +174,7 @@ class HandlerWaits:
                 self._expire()
                 if self._waits:
                     idle_since = time.monotonic()
-                elif (self._is_stopping or time.monotonic() - idle_since > IDLE_SECONDS) and self._ends():
+                elif (self._is_stopping or time.monotonic() - idle_since > IDLE_SECONDS) and self._try_end():
                     return
                 self._sleep(listener, wakes, poll_at)
         finally:
@@ -185,7 +186,8 @@ class HandlerWaits:
             listener.close()
             connection.close()
 
-    def _ends(self) -> bool:
+    def _try_end(self) -> bool:
+        """Note that the thread ends, unless a wait has come; return whether it does."""
         with self._lock:
             if self._waits:
                 return False

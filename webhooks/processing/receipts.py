@@ -63,7 +63,7 @@ _NO_RETRY = -1.0  # seconds, for results that are settled
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ReceiptResult:
     """The result of a claimed receipt: due again in ``retry_in`` seconds, dead with a ``cause``, or else processed.
 
     ``attempts`` (0 or 1) are added to those of the receipt; ``handled_by`` names the handlers that finished.
@@ -134,7 +134,7 @@ def lock(claimed: Sequence[Receipt]) -> set[UUID]:
     return {id for (id,) in sql.run(_LOCK, values)}
 
 
-def settle(results: Sequence[Result]) -> set[UUID]:
+def settle(results: Sequence[ReceiptResult]) -> set[UUID]:
     """Record these results, only where the claim's token is still in the row; return the receipts where it was."""
     if not results:
         return set()

@@ -216,7 +216,7 @@ def test_settling_with_a_lost_claim_changes_nothing(values: dict[str, Any]) -> N
     (stalled,) = claim_group(1)
     make_due(receipt)
     (owner,) = claim_suspect()
-    receipts.settle([receipts.Result(stalled.id, stalled.claim_token, 1, **values)])
+    receipts.settle([receipts.ReceiptResult(stalled.id, stalled.claim_token, 1, **values)])
     receipt.refresh_from_db()
     assert (receipt.claim_token, receipt.attempts, receipt.state) == (owner.claim_token, 0, "pending")
 

@@ -12,7 +12,7 @@ from django.db import OperationalError
 
 from webhooks.models import Receipt, Source
 from webhooks.processing.handlers import GiveUp, RetryLater
-from webhooks.processing.receipts import Result
+from webhooks.processing.receipts import ReceiptResult
 from webhooks.processing.running.handler_timeout import HandlerTimeout
 from webhooks.processing.running.results import Choices
 from webhooks.processing.running.retry_plan import wait_after
@@ -61,7 +61,7 @@ class HandlerRun:
     source: Source = field(init=False)
     order_key: OrderKey | None = field(init=False)
     outcome: RunOutcome = RunOutcome.LOST
-    result: Result | None = None
+    result: ReceiptResult | None = None
     error: BaseException | None = None
     current: str = ""
     done: list[str] = field(default_factory=list)
@@ -142,8 +142,8 @@ class HandlerRun:
             return ""
         return storable("".join(traceback.format_exception(self.error)))[-MAX_TRACEBACK_LENGTH:]
 
-    def _processed(self, *, out_of_order: bool) -> Result:
-        return Result(
+    def _processed(self, *, out_of_order: bool) -> ReceiptResult:
+        return ReceiptResult(
             self.receipt_id,
             self.receipt.claim_token,
             1,
@@ -153,8 +153,8 @@ class HandlerRun:
             steps=self._steps(),
         )
 
-    def _not_processed(self, attempts: int, *, retry_in: float | None = None, cause: str = "", error: str) -> Result:
-        return Result(
+    def _not_processed(self, attempts: int, *, retry_in: float | None = None, cause: str = "", error: str) -> ReceiptResult:
+        return ReceiptResult(
             self.receipt_id,
             self.receipt.claim_token,
             attempts,

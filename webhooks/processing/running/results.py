@@ -7,7 +7,7 @@ from uuid import UUID
 from webhooks.kit.bodies.message_body import is_plain
 from webhooks.kit.results import EndedReceipt, receipts_ended
 from webhooks.models import Receipt, Source
-from webhooks.processing.receipts import Result
+from webhooks.processing.receipts import ReceiptResult
 
 OPERATIONAL = "waypost."  # prefix of the types of the platform's own events, whose receipts have no results
 TRACEBACK_LINES = 20  # of the end of a traceback
@@ -16,7 +16,7 @@ Choices = Sequence[Mapping[str, Any]] | None
 """The handlers of the source that were for a receipt; None if that is not known."""
 
 
-def report_ended(runs: Iterable[tuple[Receipt, Result | None, Choices]], settled: set[UUID]) -> None:
+def report_ended(runs: Iterable[tuple[Receipt, ReceiptResult | None, Choices]], settled: set[UUID]) -> None:
     """Report the runs that were settled and ended their receipt, of sources of tenants. Call in their transaction."""
     if not receipts_ended.receivers:
         return
@@ -25,7 +25,7 @@ def report_ended(runs: Iterable[tuple[Receipt, Result | None, Choices]], settled
         receipts_ended.send(sender=Receipt, ended=ended)
 
 
-def _ended(receipt: Receipt, result: Result | None, choices: Choices, settled: set[UUID]) -> Iterator[EndedReceipt]:
+def _ended(receipt: Receipt, result: ReceiptResult | None, choices: Choices, settled: set[UUID]) -> Iterator[EndedReceipt]:
     if result is None or result.state == "pending" or result.receipt_id not in settled:
         return
     source: Source = receipt.source

@@ -1,7 +1,7 @@
 """Interrupt the calls of the enrichments of a source while they fail: a circuit breaker, in each process.
 
 After ``MAX_FAILURES`` failures in a row no call is made for a time that doubles; then one call probes. Responses that
-blame the request (4xx) are no failures of the other side.
+reject the request (4xx) are no failures of the other side.
 """
 
 import time
@@ -18,11 +18,11 @@ MAX_REMEMBERED = 10_000  # sources per process
 
 @dataclass(slots=True)
 class Breaker:
-    """The state of the enrichments of a source in this process."""
+    """The breaker of the enrichments of a source in this process; ``failures``: in a row."""
 
     failures: int = 0
-    closed_at: float = 0.0
-    in_progress: int = 0
+    open_until: float = 0.0  # monotonic seconds
+    in_progress: int = 0  # calls
 
     def wait(self) -> float:
         """Return how many seconds no call may be made; 0 if one may be made now."""
@@ -30,7 +30,7 @@ class Breaker:
             return 0.0
         if self.in_progress:  # the probe
             return FIRST_PAUSE
-        return max(0.0, self.closed_at - time.monotonic())
+        return max(0.0, self.open_until - time.monotonic())
 
     def begin(self) -> None:
         """Count a call that begins."""
@@ -42,7 +42,7 @@ class Breaker:
         self.failures = self.failures + 1 if has_failed else 0
         if self.failures >= MAX_FAILURES:
             doublings = min(self.failures - MAX_FAILURES, 10)
-            self.closed_at = time.monotonic() + min(FIRST_PAUSE * 2**doublings, MAX_PAUSE)
+            self.open_until = time.monotonic() + min(FIRST_PAUSE * 2**doublings, MAX_PAUSE)
 
 
 _breakers = BoundedCache[Breaker](MAX_REMEMBERED)

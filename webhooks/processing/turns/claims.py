@@ -195,7 +195,7 @@ _CLAIM_SLOW = f"""
 
 
 @dataclass(slots=True)
-class Turn:
+class ClaimPosition:
     """The place in the order of sources where the last claim of this process ended, and in the order keys of each."""
 
     after: UUID
@@ -211,7 +211,7 @@ class Turn:
             del self.keys[next(iter(self.keys))]
 
 
-_turn = Turn(uuid4())  # at random, so that processes do not walk in step
+_position = ClaimPosition(uuid4())  # at random, so that processes do not walk in step
 
 
 def has_pending() -> bool:
@@ -219,14 +219,14 @@ def has_pending() -> bool:
     return bool(sql.run(f"SELECT {HAS_PENDING}", [])[0][0])
 
 
-def claim_group(limit: int, turn: Turn = _turn) -> list[Receipt]:
+def claim_group(limit: int, position: ClaimPosition = _position) -> list[Receipt]:
     """Claim up to ``limit`` receipts of sources that are not slow, in turns; oldest first within an order key."""
     for _ in range(MAX_WALKS):
         limits = {"visits": MAX_VISITS, "sources": min(MAX_SOURCES, limit), "per_tenant": MAX_SOURCES_PER_TENANT}
-        values = {**_claim_values(), **_key_values(turn), **limits, "after": turn.after, "limit": limit}
+        values = {**_claim_values(), **_key_values(position), **limits, "after": position.after, "limit": limit}
         rows = sql.run(_CLAIM_GROUP, values)
-        turn.after = rows[0][0]
-        turn.end_at(rows[0][2])
+        position.after = rows[0][0]
+        position.end_at(rows[0][2])
         claimed = [row[3:] for row in rows if row[3] is not None]
         if claimed or rows[0][1]:
             return _receipts(claimed)
@@ -238,10 +238,10 @@ def claim_suspect() -> list[Receipt]:
     return _receipts(sql.run(_CLAIM_SUSPECT, _claim_values()))
 
 
-def claim_slow(source_id: UUID, turn: Turn = _turn) -> list[Receipt]:
+def claim_slow(source_id: UUID, position: ClaimPosition = _position) -> list[Receipt]:
     """Claim the receipt of this source that is due longest: a list of one or none."""
-    rows = sql.run(_CLAIM_SLOW, {**_claim_values(), **_key_values(turn), "source": source_id, "limit": 1})
-    turn.end_at(rows[0][0])
+    rows = sql.run(_CLAIM_SLOW, {**_claim_values(), **_key_values(position), "source": source_id, "limit": 1})
+    position.end_at(rows[0][0])
     return _receipts([row[1:] for row in rows if row[1] is not None])
 
 
@@ -249,8 +249,8 @@ def _claim_values() -> dict[str, Any]:
     return {"token": new_id(), "seconds": CLAIM_SECONDS}
 
 
-def _key_values(turn: Turn) -> dict[str, Any]:
-    return {"looked_at": MAX_LOOKED_AT, "max_keys": MAX_KEYS, "keys": orjson.dumps(turn.keys).decode()}
+def _key_values(position: ClaimPosition) -> dict[str, Any]:
+    return {"looked_at": MAX_LOOKED_AT, "max_keys": MAX_KEYS, "keys": orjson.dumps(position.keys).decode()}
 
 
 def _receipts(rows: list[tuple[Any, ...]]) -> list[Receipt]:

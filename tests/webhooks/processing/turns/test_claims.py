@@ -10,7 +10,7 @@ from django.utils import timezone
 from tests.factories_receiver import make_receipt, make_source
 from webhooks.models import Receipt, Source
 from webhooks.processing.turns import claims
-from webhooks.processing.turns.claims import Turn, claim_group, claim_slow, claim_suspect
+from webhooks.processing.turns.claims import ClaimPosition, claim_group, claim_slow, claim_suspect
 from webhooks.processing.turns.slow_sources import mark_slow
 from webhooks.wire.ids import new_id
 
@@ -20,8 +20,8 @@ FIRST = UUID(int=0)
 
 
 @pytest.fixture
-def turn() -> Turn:
-    return Turn(FIRST)
+def position() -> ClaimPosition:
+    return ClaimPosition(FIRST)
 
 
 def make_due(receipt: Receipt) -> None:
@@ -77,57 +77,57 @@ def test_claimed_receipt_has_all_fields_and_its_source() -> None:
     assert (claimed.source, claimed.claims) == (source, 1)
 
 
-def test_receipt_that_arrives_after_a_flood_of_another_source_is_in_the_next_claim(turn: Turn) -> None:
+def test_receipt_that_arrives_after_a_flood_of_another_source_is_in_the_next_claim(position: ClaimPosition) -> None:
     make_backlog(make_source(), 50)
     late = make_receipt(make_source())
-    assert late in claim_group(8, turn)
+    assert late in claim_group(8, position)
 
 
-def test_claim_is_divided_between_tenants_and_between_the_sources_of_a_tenant(turn: Turn) -> None:
+def test_claim_is_divided_between_tenants_and_between_the_sources_of_a_tenant(position: ClaimPosition) -> None:
     tenant, other = new_id(), new_id()
     many = [make_source(tenant_id=tenant) for _ in range(4)]
     (one,) = [make_source(tenant_id=other)]
     for source in (*many, one):
         make_backlog(source, 20)
-    claimed = sources_of(claim_group(16, turn))
+    claimed = sources_of(claim_group(16, position))
     assert [claimed.count(source.id) for source in many] == [2, 2, 2, 2]
     assert claimed.count(one.id) == 8
 
 
-def test_tenant_with_very_many_sources_takes_a_limited_part_of_a_claim(turn: Turn) -> None:
+def test_tenant_with_very_many_sources_takes_a_limited_part_of_a_claim(position: ClaimPosition) -> None:
     tenant = new_id()
     for _ in range(3 * claims.MAX_SOURCES_PER_TENANT):
         make_receipt(make_source(tenant_id=tenant))
     late = make_receipt(make_source(tenant_id=new_id()))
-    claimed = claim_group(64, turn)
+    claimed = claim_group(64, position)
     assert late in claimed
     assert len(claimed) == claims.MAX_SOURCES_PER_TENANT + 1
 
 
-def test_each_source_gets_its_turn_where_a_claim_has_no_room_for_all(turn: Turn) -> None:
+def test_each_source_gets_its_turn_where_a_claim_has_no_room_for_all(position: ClaimPosition) -> None:
     sources = [make_source() for _ in range(5)]
     for source in sources:
         make_backlog(source, 3)
-    served = [source_id for _ in range(3) for source_id in sources_of(claim_group(2, turn))]
+    served = [source_id for _ in range(3) for source_id in sources_of(claim_group(2, position))]
     assert set(served) == {source.id for source in sources}
 
 
 def test_walk_goes_on_where_the_last_one_ended_and_reaches_sources_beyond_its_limit(
-    turn: Turn, monkeypatch: pytest.MonkeyPatch
+    position: ClaimPosition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claims, "MAX_VISITS", 2)
     for _ in range(5):
         make_receipt(make_source(), due_at=timezone.now() + timedelta(hours=1))
     due = make_receipt(make_source())
-    assert claim_group(8, turn) == [due]
+    assert claim_group(8, position) == [due]
 
 
-def test_claim_without_due_receipts_ends_after_a_limited_walk(turn: Turn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_claim_without_due_receipts_ends_after_a_limited_walk(position: ClaimPosition, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claims, "MAX_VISITS", 1)
     monkeypatch.setattr(claims, "MAX_WALKS", 2)
     for _ in range(5):
         make_receipt(make_source(), due_at=timezone.now() + timedelta(hours=1))
-    assert claim_group(8, turn) == []
+    assert claim_group(8, position) == []
 
 
 def test_suspect_is_claimed_alone_and_never_in_a_group() -> None:
@@ -209,7 +209,7 @@ def pages_read() -> int:
 
 @pytest.mark.parametrize("waits", [False, True], ids=["due", "oldest waits"])
 @pytest.mark.parametrize("is_slow", [False, True], ids=["group", "slow"])
-def test_claim_reads_no_more_pages_for_a_larger_backlog_of_an_order_key(waits: bool, is_slow: bool, turn: Turn) -> None:
+def test_claim_reads_no_more_pages_for_a_larger_backlog_of_an_order_key(waits: bool, is_slow: bool, position: ClaimPosition) -> None:
     pages = []
     for each in (500, 5000):
         source = make_source()
@@ -217,37 +217,37 @@ def test_claim_reads_no_more_pages_for_a_larger_backlog_of_an_order_key(waits: b
         if waits:
             make_first_wait(source)
         before = pages_read()
-        claimed = claim_slow(source.id, turn) if is_slow else claim_group(32, turn)
+        claimed = claim_slow(source.id, position) if is_slow else claim_group(32, position)
         assert bool(claimed) is not waits
         pages.append(pages_read() - before)
         Receipt.objects.filter(source=source).delete()
     assert pages[1] < 2 * pages[0]
 
 
-def test_claim_finds_a_key_behind_many_keys_whose_oldest_receipts_wait(turn: Turn) -> None:
+def test_claim_finds_a_key_behind_many_keys_whose_oldest_receipts_wait(position: ClaimPosition) -> None:
     source = make_source()
     add_backlog(source, 3 * claims.MAX_KEYS, 4)
     make_first_wait(source)
     last = make_receipt(source, order_key="later than they")
-    assert claim_group(32, turn) == [last]
-    assert claim_group(32, turn) == []
+    assert claim_group(32, position) == [last]
+    assert claim_group(32, position) == []
     last = make_receipt(source, order_key="another")
-    assert claim_group(32, turn) == [last]
+    assert claim_group(32, position) == [last]
 
 
-def test_claim_of_a_slow_source_goes_on_behind_the_keys_it_has_looked_at(turn: Turn) -> None:
+def test_claim_of_a_slow_source_goes_on_behind_the_keys_it_has_looked_at(position: ClaimPosition) -> None:
     source = make_source()
     add_backlog(source, 2 * claims.MAX_KEYS, 5)
     make_first_wait(source)
     last = make_receipt(source, order_key="later than they")
-    found = [claim_slow(source.id, turn) for _ in range(4)]
+    found = [claim_slow(source.id, position) for _ in range(4)]
     assert [it for it in found if it] == [[last]]
 
 
-def test_places_in_the_order_keys_are_forgotten_behind_the_last_key_and_bounded(turn: Turn) -> None:
-    turn.end_at({"a": "k", "b": ""})
-    turn.end_at({str(number): "k" for number in range(claims.MAX_REMEMBERED)})
-    assert len(turn.keys) == claims.MAX_REMEMBERED
-    assert "a" not in turn.keys
-    turn.end_at({"7": ""})
-    assert "7" not in turn.keys
+def test_places_in_the_order_keys_are_forgotten_behind_the_last_key_and_bounded(position: ClaimPosition) -> None:
+    position.end_at({"a": "k", "b": ""})
+    position.end_at({str(number): "k" for number in range(claims.MAX_REMEMBERED)})
+    assert len(position.keys) == claims.MAX_REMEMBERED
+    assert "a" not in position.keys
+    position.end_at({"7": ""})
+    assert "7" not in position.keys
