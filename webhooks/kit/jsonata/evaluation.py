@@ -7,26 +7,19 @@ it is set anew, so that an evaluation neither sees nor changes another.
 
 import json
 from collections import OrderedDict
-from typing import Any, NamedTuple
+from typing import Any
 
 from jsonata.jexception import JException
 from jsonata.jsonata import Jsonata
 from jsonata.utils import Utils
 
-from webhooks.kit.jsonata.frames import MAX_RESULT, Outcome
+from webhooks.kit.jsonata.frames import MAX_RESULT, Outcome, Reply
 
 MAX_PARSED = 500  # expressions
 MAX_REASON = 500  # characters
 MAX_DEPTH = 128  # levels of nesting in a result
 OWN_MESSAGES = ("D3137", "D3141")  # those of $error and $assert
 NO_VALUE = "the expression failed for this event"
-
-
-class Reply(NamedTuple):
-    """How a request ended, and what there is to tell."""
-
-    outcome: Outcome
-    content: bytes = b""
 
 
 class _NotJson(ValueError):

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from webhooks.kit.jsonata.frames import MAX_RESULT, READY, REPLY, REQUEST, Operation, Outcome
+from webhooks.kit.jsonata.frames import MAX_RESULT, READY, REPLY, REQUEST, Operation, Outcome, Reply
 
 ROOT = Path(__file__).resolve().parents[3]  # of the package ``webhooks``
 PROGRAM = "webhooks.kit.jsonata.process"
@@ -26,14 +26,6 @@ class Request(NamedTuple):
     owner: str = ""
     document: bytes = b""
     seconds: float = 0.1
-
-
-class Reply(NamedTuple):
-    """How a request ended. ``seconds``: of processor time that it took."""
-
-    outcome: Outcome
-    content: bytes = b""
-    seconds: float = 0.0
 
 
 class NoReply(Exception):

@@ -3,8 +3,8 @@
     evaluate       waits for a free one: workers, and requests that check or try an expression
     evaluate_now   does not wait: requests that publish, which leave the event to a worker instead
 
-One that does not reply, or ends, is replaced. Who is to blame is told apart: a limit of the expression is an outcome,
-and a machine that is too busy raises EvaluatorUnavailable.
+One that does not reply, or ends, is replaced. If the expression has exceeded a limit, that is an Outcome; if the
+machine is too busy, EvaluatorUnavailable is raised.
 """
 
 import signal
@@ -13,8 +13,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from webhooks.kit.jsonata.evaluator import KILLED_BY_TIMER, Evaluator, NoReply, Reply, Request
-from webhooks.kit.jsonata.frames import Outcome
+from webhooks.kit.jsonata.evaluator import KILLED_BY_TIMER, Evaluator, NoReply, Request
+from webhooks.kit.jsonata.frames import Outcome, Reply
 from webhooks.kit.process.per_process import PerProcess
 
 MAX_EVALUATORS = 2  # of one process

@@ -5,6 +5,7 @@ A process that is ready sends READY once, before it reads its first request.
 
 import enum
 import struct
+from typing import NamedTuple
 
 REQUEST = struct.Struct("!cdHII")  # operation, seconds of processor time, bytes of owner, expression and document
 REPLY = struct.Struct("!cdI")  # outcome, seconds of processor time that it took, bytes of the content
@@ -32,3 +33,11 @@ class Outcome(bytes, enum.Enum):
     FAILED = b"f"  # it cannot be evaluated for this document; the content is the reason
     TOO_LONG = b"t"  # the processor time is over
     TOO_LARGE = b"m"  # the memory is not enough, or the result is larger than MAX_RESULT
+
+
+class Reply(NamedTuple):
+    """How a request ended. ``seconds``: of processor time that it took; 0 where it is not measured yet."""
+
+    outcome: Outcome
+    content: bytes = b""
+    seconds: float = 0.0

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from webhooks.kit.jsonata.evaluation import Evaluation, Reply
-from webhooks.kit.jsonata.frames import IDLE_SECONDS, MEMORY, READY, REPLY, REQUEST, Operation, Outcome
+from webhooks.kit.jsonata.evaluation import Evaluation
+from webhooks.kit.jsonata.frames import IDLE_SECONDS, MEMORY, READY, REPLY, REQUEST, Operation, Outcome, Reply
 
 REPEAT_AFTER = 0.02  # seconds after which OutOfTime is raised again, if something has dropped it
 HARD_FACTOR, HARD_MORE = 2.0, 0.05  # the second limit: this factor times the first, and these seconds

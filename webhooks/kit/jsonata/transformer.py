@@ -1,8 +1,8 @@
 """Render a body by a JSONata expression: ``{"jsonata": "{'id': data.order.id}"}`` in the place of a template.
 
 The expression reads the whole event. A string is sent as it is, unless the content type says JSON; any other value is
-sent as JSON. What is not a failure of the expression is none of the event: a machine that is too busy raises
-EvaluatorUnavailable, and the caller tries again.
+sent as JSON. If the machine is too busy for an evaluation, EvaluatorUnavailable is raised, and the caller tries again:
+that is no failure of the event.
 """
 
 from collections.abc import Mapping
@@ -10,9 +10,9 @@ from typing import Any
 
 import orjson
 
-from webhooks.kit.jsonata.evaluator import Reply, Request
+from webhooks.kit.jsonata.evaluator import Request
 from webhooks.kit.jsonata.evaluators import EvaluatorUnavailable, evaluators
-from webhooks.kit.jsonata.frames import MAX_RESULT, Operation, Outcome
+from webhooks.kit.jsonata.frames import MAX_RESULT, Operation, Outcome, Reply
 from webhooks.wire.json_numbers import raw
 from webhooks.wire.media_types import is_content_type
 from webhooks.wire.step_budget import UNLIMITED, BudgetExceeded, StepBudget
