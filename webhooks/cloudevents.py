@@ -22,12 +22,12 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
 from webhooks.models import Receipt
+from webhooks.wire.cloudevents.http_modes import BATCH
 from webhooks.wire.cloudevents.json_format import write_structured
 from webhooks.wire.envelopes import Message, open_message, wrap_message
 from webhooks.wire.ids import urn
 
 Mode = Literal["structured", "binary", "batch"]
-BATCH_TYPE = "application/cloudevents-batch+json"
 
 _FORMAT = JSONFormat()
 _WRITERS: dict[Mode, Callable[[BaseCloudEvent], http.HTTPMessage]] = {
@@ -63,7 +63,7 @@ def message_of(events: Sequence[BaseCloudEvent], mode: Mode = "structured") -> h
     """
     if mode == "batch":
         items = b",".join(_FORMAT.write(event) for event in events)
-        return http.HTTPMessage({"content-type": BATCH_TYPE}, b"[" + items + b"]")
+        return http.HTTPMessage({"content-type": BATCH}, b"[" + items + b"]")
     if len(events) != 1:
         raise ValueError(f"A message in {mode} mode has one event: use the mode batch for {len(events)}.")
     return _WRITERS[mode](events[0])

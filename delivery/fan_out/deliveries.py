@@ -22,11 +22,12 @@ from delivery.fan_out.budget import (
 )
 from delivery.fan_out.masking import Original, body_of, encrypt_body, event_for, form_of, is_shaped, no_original
 from delivery.fan_out.order_keys import order_key
-from delivery.fan_out.references import REFERENCE_CONTENT_TYPE, reference_body, wants_reference
+from delivery.fan_out.references import reference_body, wants_reference
 from delivery.models import Delivery
 from subscriptions.routing.route_table import Route, RouteTable
 from subscriptions.routing.type_names import matching_names, shared_type
 from webhooks.wire.cloudevents.event import Event
+from webhooks.wire.cloudevents.http_modes import STRUCTURED
 from webhooks.wire.ids import new_id
 from webhooks.wire.step_budget import UNLIMITED_STEPS, BudgetExceeded, StepBudget
 from webhooks.wire.transform import Unrenderable
@@ -221,7 +222,7 @@ def _new_delivery(route: Route, event: RoutedEvent, steps: StepBudget) -> NewDel
         if "data_digest" not in event.__dict__:
             steps.spend(len(event.event.data or b"") // HASHED_BYTES_PER_STEP)
         body = reference_body(event.event, event.key, route.endpoint_id, event.expires_at, event.data_digest)
-        return NewDelivery(new_id(), route.endpoint_id, key, body, content_type=REFERENCE_CONTENT_TYPE)
+        return NewDelivery(new_id(), route.endpoint_id, key, body, content_type=STRUCTURED)
     if is_shaped(route):
         return _shaped(route, event, key, steps)
     if route.transformer is None:

@@ -53,9 +53,6 @@ def wants_reference(route: Route, event: Event) -> bool:
     return event.data is not None and len(event.data) > route.reference_above_bytes
 
 
-REFERENCE_CONTENT_TYPE = "application/cloudevents+json"
-
-
 def reference_body(event: Event, key: UUID, endpoint_id: UUID, expires_at: int, data_digest: str) -> bytes:
     """Return the event with a link instead of its data; the link is valid until ``expires_at`` (unix seconds).
 

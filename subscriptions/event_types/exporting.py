@@ -10,8 +10,8 @@ from typing import Any
 from django.conf import settings
 
 from subscriptions.event_types.models import EventType
+from webhooks.wire.cloudevents.http_modes import STRUCTURED
 
-CLOUDEVENT = "application/cloudevents+json"
 TITLE = "Webhooks"
 TEXT = {"type": "string"}
 ATTRIBUTES = {
@@ -47,7 +47,7 @@ def as_asyncapi(types: Iterable[EventType]) -> dict[str, Any]:
     return {
         "asyncapi": "3.0.0",
         "info": {"title": TITLE, "version": "1"},
-        "defaultContentType": CLOUDEVENT,
+        "defaultContentType": STRUCTURED,
         "channels": {
             "webhooks": {
                 "address": None,
@@ -93,7 +93,7 @@ def _operation(event_type: EventType) -> dict[str, Any]:
             {"name": name, "in": "header", "required": True, "description": text, "schema": TEXT}
             for name, text in HEADERS.items()
         ],
-        "requestBody": {"required": True, "content": {CLOUDEVENT: media}},
+        "requestBody": {"required": True, "content": {STRUCTURED: media}},
         "responses": {"2XX": {"description": "The event was accepted."}},
     }
 
@@ -105,7 +105,7 @@ def _message(event_type: EventType) -> dict[str, Any]:
         "title": event_type.name,
         **({"summary": event_type.description} if event_type.description else {}),
         **({"tags": [{"name": event_type.group}]} if event_type.group else {}),
-        "contentType": CLOUDEVENT,
+        "contentType": STRUCTURED,
         "headers": {
             "type": "object",
             "properties": {name: {**TEXT, "description": text} for name, text in HEADERS.items()},

@@ -12,8 +12,9 @@ from subscriptions.event_types.json_schema.schema_cost import resolve_pointer
 from subscriptions.event_types.schemas import check_examples, check_schema, json_pointer
 from subscriptions.json_limits import check_depth
 from subscriptions.validation import check_event_type, check_text
+from webhooks.wire.cloudevents.http_modes import STRUCTURED
 
-CLOUDEVENT, JSON = "application/cloudevents+json", "application/json"
+JSON = "application/json"
 MAX_TYPES = 1_000
 MAX_DEPTH = 100  # of the document
 MAX_REFERENCES = 32  # followed from one $ref to the next
@@ -49,8 +50,8 @@ def _read_webhook(name: str, item: Any, document: Any) -> dict[str, Any]:
 
 def _fields(operation: dict[str, Any], document: Any) -> dict[str, Any]:
     content = _resolved(operation.get("requestBody", {}), document).get("content", {})
-    is_whole_event = CLOUDEVENT in content
-    media = content.get(CLOUDEVENT if is_whole_event else JSON, {})
+    is_whole_event = STRUCTURED in content
+    media = content.get(STRUCTURED if is_whole_event else JSON, {})
     schema = _bundled(media["schema"], document) if "schema" in media else None
     examples = [_resolved(example, document).get("value") for example in media.get("examples", {}).values()]
     examples += [media["example"]] if "example" in media else []

@@ -15,7 +15,7 @@ from subscriptions.models import HttpSettings
 from subscriptions.routing.targets import DeliveryTarget, HttpTarget
 from webhooks.kit.tracing.spans import Switch
 from webhooks.version import USER_AGENT
-from webhooks.wire.cloudevents.http_modes import BATCH, Event, write_binary
+from webhooks.wire.cloudevents.http_modes import BATCH, STRUCTURED, Event, write_binary
 from webhooks.wire.cloudevents.json_format import read_batch, read_structured
 from webhooks.wire.errors import InvalidEvent
 from webhooks.wire.header_values import curl_line, read_curl_line
@@ -27,7 +27,7 @@ from webhooks.wire.transform.template import is_json_text
 # a second if the endpoint ignores it; "Accept: */*"; and a content type of forms where the event has none.
 COMMON_HEADERS = [f"user-agent: {USER_AGENT}", "accept-encoding: identity", "expect:", "accept:"]
 NO_CONTENT_TYPE = "content-type:"
-CLOUDEVENT_CONTENT_TYPE = ["content-type: application/cloudevents+json"]
+CLOUDEVENT_CONTENT_TYPE = [f"content-type: {STRUCTURED}"]
 BATCH_CONTENT_TYPE = [f"content-type: {BATCH}"]
 JSON_CONTENT_TYPE = ["content-type: application/json"]
 TEXT_CONTENT_TYPE = ["content-type: text/plain; charset=utf-8"]

@@ -12,9 +12,9 @@ from webhooks.sources.kinds.kind import Position, Record
 from webhooks.sources.kinds.postgres.pgoutput import UNCHANGED, LogicalMessage, Relation, Row, RowChange, format_lsn
 from webhooks.sources.kinds.postgres.values import Convert
 from webhooks.wire import header_values
+from webhooks.wire.cloudevents.http_modes import STRUCTURED
 
 JSON = "application/json"
-STRUCTURED = "application/cloudevents+json"
 LONGEST_KEY = 200  # characters of an order key
 
 
