@@ -1,6 +1,6 @@
 """Say of each part of the platform whether it works: database, broker, programs, sources, schedules, alerts.
 
-Programs write a sign of life every few seconds (``delivery.load.processes``); where they do not, because another
+Programs write a heartbeat every few seconds (``delivery.load.processes``); where they do not, because another
 supervisor than ours runs them, what they have done tells. Each is a look at a few rows by an index, or the cached
 response of the readiness probe, so a page may ask every few seconds.
 """
@@ -61,7 +61,7 @@ def platform_parts(status: PlatformStatus, now: datetime) -> list[Part]:
 
 
 def _program(seen: Seen, role: str, name: str, detail: str) -> Part | None:
-    """Return the state of the programs of a role by their signs of life; None where none are written for it.
+    """Return the state of the programs of a role by their heartbeats; None where none are written for it.
 
     ``detail``: what the programs do while all is well.
     """

@@ -49,7 +49,7 @@ class ConcurrencyWindow:
     def on_attempt_ended(self, outcome: Outcome, now: float) -> None:
         """Grow or shrink the window by the outcome of an attempt. Failures without overload change nothing.
 
-        A response in time that rejects the delivery shows as well as another what the endpoint can handle.
+        A response that rejects the delivery counts as a success here: the endpoint has handled the request in time.
         """
         if outcome.overloaded:
             self._shrink(OVERLOADED_FACTOR, now)

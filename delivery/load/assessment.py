@@ -13,7 +13,7 @@ from enum import StrEnum
 FIXED_COST = 48  # attempts started or ended that cost as much as a turn itself
 SOON = 0.55  # part of the drains' capacity in use from which more is needed soon
 FULL = 0.8  # the same from which more is needed now
-MACHINE_FULL = 0.85  # part of the processors in use from which a machine runs no further worker
+MACHINE_FULL = 0.85  # part of the processors in use, from which on another worker on the machine would not help
 NO_PROCESSOR = 0.95  # part of the processors in use from which a machine is needed, whatever the drains do
 WAITS_FOR_DATABASE = 0.5  # part of the time spent waiting from which the database is the limit
 WEB_FULL = 0.85  # processors that a web process uses, of the one it can use

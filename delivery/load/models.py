@@ -82,7 +82,7 @@ class LoadMinute(models.Model):
 
 
 class Heartbeat(models.Model):
-    """The last sign of life of a program, which it writes every few seconds; deleted when the program ends.
+    """The last heartbeat of a program, which it writes every few seconds; deleted when the program ends.
 
     A program that is killed leaves its row, which becomes old: it is silent. Restarted, it writes the same row.
     """

@@ -7,7 +7,7 @@ from delivery.load.roles import BEAT, DRAIN, READER, ROLES, WORKER
 from delivery.models import Heartbeat
 from webhooks.kit.sql import database_now
 
-SILENT_AFTER = {READER: 150.0}  # seconds without a sign of life; a reader that has nothing to read runs once a minute
+SILENT_AFTER = {READER: 150.0}  # seconds without a heartbeat; a reader that has nothing to read runs once a minute
 SILENT_AFTER_OTHERS = 30.0
 REQUIRED = (DRAIN, WORKER, BEAT)  # without one of them something is not done; the web is seen from outside
 LABELS = dict(ROLES)
@@ -15,19 +15,19 @@ LABELS = dict(ROLES)
 
 @dataclass(frozen=True, slots=True)
 class ProcessState:
-    """A program and for how many seconds it has been silent, if it is for too long (else 0)."""
+    """A program with its last heartbeat. ``silent_seconds``: since then, if that is too long ago; else 0."""
 
     heartbeat: Heartbeat
     silent_seconds: float
 
     @property
     def is_silent(self) -> bool:
-        """Whether it has written no sign of life for too long: it was killed, hangs, or cannot reach the database."""
+        """Whether its last heartbeat is too long ago: it was killed, hangs, or cannot reach the database."""
         return self.silent_seconds > 0
 
     @property
     def since(self) -> datetime:
-        """Return when it last wrote a sign of life."""
+        """Return the time of its last heartbeat."""
         return self.heartbeat.reported_at
 
 
@@ -61,7 +61,7 @@ def processes() -> Processes:
     now = database_now()
     rows = list(Heartbeat.objects.order_by("machine", "role", "name"))
     readers = [it.reported_at for it in rows if it.role == READER]
-    # Any machine may read all sources, so only the latest sign of life of a reader counts.
+    # Any machine may read all sources, so only the latest heartbeat of a reader counts.
     states = [ProcessState(it, _silent_seconds(it, max(readers, default=now), now)) for it in rows]
     known = {it.role for it in rows}
     return Processes(states, [role for role in REQUIRED if rows and role not in known])

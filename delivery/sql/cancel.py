@@ -33,17 +33,17 @@ def stop_deliveries(ids: Sequence[UUID], state: Delivery.State, by: str | None) 
     ]
 
 
-# Readers: send now, resend, retry an endpoint. Index: the primary keys.
+# Readers: send now, resend. Index: the primary key.
 MAKE_DUE = f"""
 UPDATE delivery_delivery SET next_attempt_at = now()
  WHERE id = %(id)s AND state = '{PENDING}' AND next_attempt_at > now()
 """
+# Readers: as above. Index: the primary key.
 ALLOW_PROBE = """
 UPDATE delivery_lane SET circuit_open_until = now()
  WHERE endpoint_id = %(endpoint)s AND owner IS NULL AND circuit_open_until > now()
 """
-
-
+# Reader: an endpoint that is retried now. Index: the primary key.
 END_PAUSES = """
 UPDATE delivery_lane
    SET circuit_open_until = least(circuit_open_until, now()), wait_until = NULL, wait_since = NULL, wait_status = NULL

@@ -134,7 +134,7 @@ def _mark(statement: str, endpoint_ids: Sequence[UUID], without_lane: Sequence[U
 # Readers: a drain that has released lanes (RECHECK_THESE), the sweep (RECHECK_ALL).
 # Index: delivery_due, from the low-water mark on. A lane is not due before its circuit breaker, the pause that its
 # endpoint asked for and its rate limit allow an attempt; after that, a lane whose breaker has opened needs no delivery
-# that is due: the next retry is the probe (make_probes_due). So does a lane whose retries are being made due
+# that is due: the next retry is the probe (make_probes_due). Nor does a lane whose retries are being made due
 # (retry_after_outage). The rate limit's clock next_slot_at runs ahead by up to a burst (GCRA). A lane whose deliveries
 # are to be dead-lettered is due at once, whatever they wait for.
 RECHECK_ALL = f"""

@@ -1,10 +1,11 @@
 """Enforce the limits on the requests of each source, tenant and client address in one web process.
 
     rate       the source's rate of requests (``webhooks.kit.rate_limit``): beyond it 429
-    bodies     that are arriving at once: a share of a source, of a tenant and of an address; beyond it 429
-    spool      bytes of large bodies that are on disk and not accepted yet: a share of a tenant and of an address;
+    bodies     how many arrive at once: each source, tenant and address has a share; beyond it 429
+    spool      bytes of large bodies that are on disk and not accepted yet: each tenant and address has a share;
                beyond it 503
-    memory     bytes of large bodies that a scheme keeps in memory until they are verified: the same
+    memory     bytes of large bodies that a scheme keeps in memory until they are verified: shared as the spool is;
+               beyond it 503
 
 Shares are those of ``webhooks.kit.fair.shares``: no client can use up what the next one needs. Every client that knows
 the address of a source can send bodies to it slowly. So where the share of a source or tenant is full, the oldest body

@@ -24,8 +24,8 @@ A message without an id is never a duplicate, unless the source deduplicates by 
 
 Two requests with one message id are decided by the unique constraint: one is stored, the other is a duplicate,
 whatever became of the handlers. A failed handler therefore loses nothing when the sender retries; it runs by its own
-retry plan. A duplicate with other content is recorded as a Rejection and responded 200: the first content stays, and
-a retry would change nothing.
+retry plan. A duplicate with other content is recorded as a Rejection, and the response is 200: the first content stays,
+and a retry would change nothing.
 
 The object of a large body is complete before its row is committed. If the outcome of the commit is unknown (broken
 connection), the object stays: a row may name it, and the sweep removes it if none does.

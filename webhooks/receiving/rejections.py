@@ -1,9 +1,9 @@
 """Store a sample of the refused requests, so that a wrong secret can be found and a flood cannot fill the disk.
 
 At most ``PER_MINUTE`` rows a minute, source and process are stored; the others are counted, and the next row has
-their number in ``suppressed_count``. One thread writes them, many in one
-transaction, so no request waits for it. ``sweep.trim_rejections`` keeps the newest of each source. A rejection that
-cannot be stored is dropped: the response does not depend on it.
+their number in ``suppressed_count``. One thread writes them, many in one transaction, so no request waits for it.
+``sweep.trim_rejections`` keeps the newest of each source. A rejection that cannot be stored is dropped: the response
+does not depend on it.
 """
 
 import threading

@@ -24,7 +24,9 @@ from webhooks.processing.handler_waits import wait_for_handlers
 from webhooks.sources.snapshot import SourceSnapshot
 from webhooks.wire.ids import public
 
-LATE = 1.0  # seconds allowed beyond the time of the source, if the thread that completes waits hangs with the database
+# Seconds after the time limit of the source, after which a response no longer waits for the thread that completes waits:
+# it may hang with the database.
+LATE = 1.0
 Wait = Callable[[Future[str], float], Awaitable[str]]
 PROBLEMS: dict[int, tuple[str, str]] = {
     HTTPStatus.BAD_REQUEST: ("message_incomplete", "Incomplete message"),

@@ -149,17 +149,15 @@ def label_message(
 
 
 REFUSALS = (
-    *(
-        SignatureError,
-        UnacceptedMediaType,
-        MessageTooLarge,
-        BodyCutShort,
-        BodyTooSlow,
-        LengthMissing,
-        ForeignAddress,
-        ConfirmationFailed,
-        HandshakeRejected,
-    ),
+    SignatureError,
+    UnacceptedMediaType,
+    MessageTooLarge,
+    BodyCutShort,
+    BodyTooSlow,
+    LengthMissing,
+    ForeignAddress,
+    ConfirmationFailed,
+    HandshakeRejected,
     OSError,
 )
 """The exceptions with which a request is refused: what is wrong with it, and not with us."""

@@ -1,11 +1,11 @@
-"""Write, read and delete the signs of life of programs. The table has a row for each of them."""
+"""Write, read and delete the heartbeats of programs. The table has a row for each of them."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from webhooks.kit.sql import run
 
-FORGOTTEN_AFTER = 3_600.0  # seconds after its last sign of life until a program that was killed is forgotten
+FORGOTTEN_AFTER = 3_600.0  # seconds after its last heartbeat until a program that was killed is forgotten
 
 
 class HeartbeatRow(NamedTuple):
@@ -41,7 +41,7 @@ VALUES ({", ".join((*(f"%({name})s" for name in _PLAIN), *_COMPUTED.values()))})
 
 
 def write_heartbeat(row: HeartbeatRow) -> None:
-    """Write a sign of life in place of the last one of its program."""
+    """Write a heartbeat in place of the last one of its program."""
     run(WRITE_HEARTBEAT, row._asdict())
 
 

@@ -47,7 +47,8 @@ def start(name: str, parent: str | None, kind: SpanKind, attributes: Attributes,
 def end(span: Span, stages: Sequence[Stage], *, error: str = "", ended: float | None = None) -> None:
     """End a span with these parts. ``error``: the class of a failure; empty: none.
 
-    None ends before it began, or begins before the span, though times are read at several places and clocks are set.
+    Times are read at several places, and clocks are set: a part that would begin before the span begins with it, and
+    one that would end before it began has no length.
     """
     first = getattr(span, "start_time", None) or 0
     if stages and span.is_recording():
