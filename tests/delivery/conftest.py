@@ -2,12 +2,21 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
 
 from config.local import embedded
 from delivery.publishing import publish_rate
+from tests.delivery.archiving.factories import file_storage
+
+
+@pytest.fixture
+def archive_folder(settings: Any, tmp_path: Path) -> Path:
+    """Set up an archive in a folder, and return the folder."""
+    settings.STORAGES = {**settings.STORAGES, "archive": file_storage(tmp_path)}
+    return tmp_path
 
 
 @pytest.fixture

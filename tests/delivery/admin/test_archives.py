@@ -11,19 +11,14 @@ from delivery.lifecycle.retention import apply_retention
 from delivery.models import Archive, ArchiveStatus, Replay
 from subscriptions.models import Tenant
 from tests.delivery.admin.rows import operator
-from tests.delivery.archiving.factories import DAYS, file_storage, old_event, run_to_end
+from tests.delivery.archiving.factories import DAYS, file_storage, old_event
+from tests.delivery.jobs import replay_to_end
 from tests.factories import make_endpoint, make_subscription, make_tenant
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("archive_folder")]
 
 LIST = "admin:delivery_archive_changelist"
 PAGE = "admin:delivery_event_replay"
-
-
-@pytest.fixture(autouse=True)
-def folder(settings: Any, tmp_path: Path) -> Path:
-    settings.STORAGES = {**settings.STORAGES, "archive": file_storage(tmp_path)}
-    return tmp_path
 
 
 @pytest.fixture
@@ -75,10 +70,10 @@ def test_list_without_an_archive_says_how_to_set_one_up(settings: Any) -> None:
     assert "WAYPOST_ARCHIVE_URL" in operator("view_archive").get(reverse(LIST)).content.decode()
 
 
-def test_page_of_a_replay_shows_why_it_ended(folder: Path, tenant: Tenant) -> None:
+def test_page_of_a_replay_shows_why_it_ended(archive_folder: Path, tenant: Tenant) -> None:
     client = operator("view_archive", "add_replay", "view_replay")
     client.post(f"{reverse(PAGE)}?tenant={tenant.public_id}&scope=archived&type=order.created", {"rate": "10"})
-    (folder / Archive.objects.get().key).unlink()
-    replay = run_to_end(Replay.objects.get())
+    (archive_folder / Archive.objects.get().key).unlink()
+    replay = replay_to_end(Replay.objects.get())
     page = client.get(reverse("admin:delivery_replay_change", args=[replay.pk])).content.decode()
     assert "is missing from the storage of the archive" in page

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from delivery.models import Delivery, Event, Replay
-from delivery.replaying.replays import ReplayFilter, run_slices, start
+from delivery.lifecycle.retention import apply_retention
+from delivery.replaying.replays import ReplayFilter, start
 from subscriptions.models import Endpoint, Tenant
 from tests.clock import hour_of_test
 from tests.delivery.factories import make_attempt, make_delivery, make_event
+from tests.delivery.jobs import replay_to_end
 
 DAYS = 30  # retention of the tenants of these tests
 
@@ -36,17 +38,13 @@ def old_delivery(
     return delivery
 
 
+def archive_all() -> None:
+    """Archive what is due, which has to be all there is."""
+    apply_retention()
+    assert not Event.objects.exists()
+
+
 def replay_archive(tenant: Tenant, **conditions: Any) -> Replay:
     """Replay from the archive until the replay has ended, as the periodic task does."""
     row = start(tenant, ReplayFilter(**conditions, scope="archived"), by="ops")
-    return run_to_end(row)
-
-
-def run_to_end(row: Replay) -> Replay:
-    for _ in range(100):
-        run_slices()
-        row.refresh_from_db()
-        if row.state != "running":
-            return row
-        Replay.objects.filter(id=row.id).update(sliced_at=row.sliced_at and row.sliced_at - timedelta(seconds=2))
-    raise AssertionError("it does not end")
+    return replay_to_end(row)

@@ -19,12 +19,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def folder(settings: Any, tmp_path: Path) -> Path:
-    settings.STORAGES = {**settings.STORAGES, "archive": file_storage(tmp_path)}
-    return tmp_path
-
-
-@pytest.fixture
 def tenant() -> Tenant:
     return make_tenant(retention_days=DAYS)
 
@@ -34,19 +28,19 @@ def aged(path: Path) -> None:
     os.utime(path, (then, then))
 
 
-def test_verify_names_the_object_that_changed(folder: Path, tenant: Tenant) -> None:
+def test_verify_names_the_object_that_changed(archive_folder: Path, tenant: Tenant) -> None:
     old_event(tenant)
     apply_retention()
     row = Archive.objects.get()
     assert verify.fault_of(row) == ""
-    content = (folder / row.key).read_bytes()
-    (folder / row.key).write_bytes(content[:-1] + b"\0")
+    content = (archive_folder / row.key).read_bytes()
+    (archive_folder / row.key).write_bytes(content[:-1] + b"\0")
     assert verify.fault_of(row).startswith(f"{row.key} has changed since it was written: its SHA-256 is ")
-    (folder / row.key).unlink()
+    (archive_folder / row.key).unlink()
     assert verify.fault_of(row) == f"{row.key} is missing from the storage of the archive"
 
 
-def test_verify_compares_the_number_of_events(folder: Path, tenant: Tenant) -> None:
+def test_verify_compares_the_number_of_events(archive_folder: Path, tenant: Tenant) -> None:
     old_event(tenant)
     apply_retention()
     row = Archive.objects.get()
@@ -54,20 +48,20 @@ def test_verify_compares_the_number_of_events(folder: Path, tenant: Tenant) -> N
     assert verify.fault_of(row) == f"{row.key} has 1 events, and its row says 2"
 
 
-def test_orphans_are_old_objects_without_a_row(folder: Path, tenant: Tenant) -> None:
+def test_orphans_are_old_objects_without_a_row(archive_folder: Path, tenant: Tenant) -> None:
     old_event(tenant)
     apply_retention()
     left, young = (storage.write_object(tenant.id, at(), content) for content in (b"left", b"young"))
     for key in (left, Archive.objects.get().key):
-        aged(folder / key)
+        aged(archive_folder / key)
     assert list(verify.orphans(tenant.id)) == [left]
     verify.remove_orphan(left)
     assert list(verify.orphans(tenant.id)) == []
-    assert (folder / young).exists()
+    assert (archive_folder / young).exists()
     assert list(verify.orphans(make_tenant().id)) == []
 
 
-def test_archives_of_a_period_are_those_whose_hours_overlap_it(folder: Path, tenant: Tenant) -> None:
+def test_archives_of_a_period_are_those_whose_hours_overlap_it(archive_folder: Path, tenant: Tenant) -> None:
     for hour in range(3):
         old_event(tenant, hour=hour)
     old_event(make_tenant(retention_days=DAYS))

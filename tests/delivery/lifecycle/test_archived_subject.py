@@ -31,30 +31,24 @@ from subscriptions.routing.grants import create_grant
 from tests.delivery.admin.rows import operator
 from tests.delivery.archiving.factories import (
     DAYS,
+    archive_all,
     at,
     file_storage,
     old_delivery,
     old_event,
     replay_archive,
-    run_to_end,
 )
 from tests.delivery.factories import make_attempt, make_dead_letter, make_delivery
-from tests.delivery.lifecycle.test_erasures import run_to_end as erase_to_end
-from tests.delivery.lifecycle.test_erasures import stored_text
+from tests.delivery.jobs import erase_to_end, replay_to_end
+from tests.delivery.stored_text import stored_text
 from tests.factories import make_client, make_endpoint, make_event_type, make_subscription, make_tenant
 from tests.factories_receiver import make_receipt, make_source
 from webhooks.audit.entries import history_of
 from webhooks.wire.ids import first_id_at
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("archive_folder")]
 
 SUBJECT, SECRET = "user-1", "4111 1111 1111 1111"
-
-
-@pytest.fixture(autouse=True)
-def folder(settings: Any, tmp_path: Path) -> Path:
-    settings.STORAGES = {**settings.STORAGES, "archive": file_storage(tmp_path)}
-    return tmp_path
 
 
 @pytest.fixture
@@ -75,19 +69,14 @@ def about(endpoint: Endpoint, minute: float = 5, *, hour: int = 0, subject: str 
     return event
 
 
-def archive_all() -> None:
-    apply_retention()
-    assert not Event.objects.exists()
-
-
-def lines_of(folder: Path) -> list[dict[str, Any]]:
+def lines_of(archive_folder: Path) -> list[dict[str, Any]]:
     """Return every line of every object, with or without a row."""
-    files = sorted(it for it in folder.rglob("*") if it.is_file())
+    files = sorted(it for it in archive_folder.rglob("*") if it.is_file())
     return [orjson.loads(line) for it in files for line in zstandard.decompress(it.read_bytes()).splitlines()]
 
 
-def archived_text(folder: Path) -> str:
-    return orjson.dumps(lines_of(folder)).decode()
+def archived_text(archive_folder: Path) -> str:
+    return orjson.dumps(lines_of(archive_folder)).decode()
 
 
 def erase_all(tenant: Tenant, subject: str = SUBJECT, **options: Any) -> Erasure:
@@ -124,7 +113,7 @@ def assert_intact() -> None:
     assert [key for it in Tenant.objects.all() for key in verify.without_row(it.id)] == []
 
 
-def test_object_with_the_subject_is_written_anew_without_it(folder: Path, tenant: Tenant, endpoint: Endpoint) -> None:
+def test_object_with_the_subject_is_written_anew_without_it(archive_folder: Path, tenant: Tenant, endpoint: Endpoint) -> None:
     gone, kept = about(endpoint, 1), about(endpoint, 2, subject="user-2")
     dead = make_delivery(gone, make_endpoint(tenant), state="dead")
     make_dead_letter(dead, reason=f"cannot render {SECRET}", failed_at=at(1))
@@ -141,10 +130,10 @@ def test_object_with_the_subject_is_written_anew_without_it(folder: Path, tenant
     assert after.key != before.key
     assert after.rewritten_at is not None
     assert after.rewritten_by == row.public_id
-    assert after.bytes == (folder / after.key).stat().st_size
-    assert not (folder / before.key).exists()
+    assert after.bytes == (archive_folder / after.key).stat().st_size
+    assert not (archive_folder / before.key).exists()
     assert_intact()
-    first, second = lines_of(folder)
+    first, second = lines_of(archive_folder)
     assert first["id"] == gone.public_id
     assert first["subject"] == first["cloudevent"]["subject"] == hash_of(tenant.id, SUBJECT)
     assert "data" not in first["cloudevent"]
@@ -156,7 +145,7 @@ def test_object_with_the_subject_is_written_anew_without_it(folder: Path, tenant
     assert (second["id"], second["cloudevent"]["data"]["card"]) == (kept.public_id, SECRET)
 
 
-def test_replay_from_the_archive_sends_nothing_of_the_subject(folder: Path, tenant: Tenant, endpoint: Endpoint) -> None:
+def test_replay_from_the_archive_sends_nothing_of_the_subject(archive_folder: Path, tenant: Tenant, endpoint: Endpoint) -> None:
     about(endpoint, 1)
     kept = about(endpoint, 2, subject="user-2")
     archive_all()
@@ -166,7 +155,7 @@ def test_replay_from_the_archive_sends_nothing_of_the_subject(folder: Path, tena
     assert replay_archive(tenant, subject=SUBJECT).replayed == 0
 
 
-def test_objects_without_the_subject_stay_as_they_are(folder: Path, tenant: Tenant, endpoint: Endpoint) -> None:
+def test_objects_without_the_subject_stay_as_they_are(archive_folder: Path, tenant: Tenant, endpoint: Endpoint) -> None:
     foreign = make_endpoint(make_tenant(retention_days=DAYS))
     about(endpoint, subject="user-2")
     about(endpoint, hour=1, subject=f"{SUBJECT}0")
@@ -180,7 +169,7 @@ def test_objects_without_the_subject_stay_as_they_are(folder: Path, tenant: Tena
 
 
 def test_subject_in_tables_and_in_many_objects_is_erased_everywhere(
-    folder: Path, tenant: Tenant, endpoint: Endpoint
+    archive_folder: Path, tenant: Tenant, endpoint: Endpoint
 ) -> None:
     for hour in range(3):
         for minute in range(3):
@@ -189,12 +178,12 @@ def test_subject_in_tables_and_in_many_objects_is_erased_everywhere(
     publish(tenant, [{"type": "t", "subject": SUBJECT, "data": SECRET}])
     row = erase_all(tenant, rate=2)
     assert (row.total, row.erased, row.archives_rewritten, row.erased_in_archive) == (1, 1, 3, 9)
-    assert SECRET not in archived_text(folder) + stored_text()
-    assert SUBJECT not in archived_text(folder) + stored_text()
+    assert SECRET not in archived_text(archive_folder) + stored_text()
+    assert SUBJECT not in archived_text(archive_folder) + stored_text()
     assert_intact()
 
 
-def test_second_erasure_finds_nothing_left(folder: Path, tenant: Tenant, endpoint: Endpoint) -> None:
+def test_second_erasure_finds_nothing_left(archive_folder: Path, tenant: Tenant, endpoint: Endpoint) -> None:
     about(endpoint)
     archive_all()
     assert erase_all(tenant).erased_in_archive == 1
@@ -204,50 +193,50 @@ def test_second_erasure_finds_nothing_left(folder: Path, tenant: Tenant, endpoin
 
 
 def test_later_erasure_of_another_subject_in_the_same_object_keeps_the_first_one_erased(
-    folder: Path, tenant: Tenant, endpoint: Endpoint
+    archive_folder: Path, tenant: Tenant, endpoint: Endpoint
 ) -> None:
     about(endpoint, 1)
     about(endpoint, 2, subject="user-2")
     archive_all()
     first, second = erase_all(tenant), erase_all(tenant, "user-2")
-    assert SECRET not in archived_text(folder)
-    assert [it["payload_deleted_by"].split()[0] for it in lines_of(folder)] == [first.public_id, second.public_id]
+    assert SECRET not in archived_text(archive_folder)
+    assert [it["payload_deleted_by"].split()[0] for it in lines_of(archive_folder)] == [first.public_id, second.public_id]
     assert_intact()
 
 
-def test_archived_event_whose_subject_is_hashed_by_a_mask_is_erased(folder: Path, tenant: Tenant) -> None:
+def test_archived_event_whose_subject_is_hashed_by_a_mask_is_erased(archive_folder: Path, tenant: Tenant) -> None:
     make_event_type(tenant, name="card.stored", masks=[{"path": "$.subject", "action": "hash"}])
     publish_old(tenant, {"type": "card.stored", "subject": SUBJECT, "data": {"card": SECRET}}, at(3))
     archive_all()
     assert erase_all(tenant).erased_in_archive == 1
-    assert SECRET not in archived_text(folder)
+    assert SECRET not in archived_text(archive_folder)
 
 
 def test_event_that_was_erased_by_itself_loses_its_subject_in_the_archive(
-    folder: Path, tenant: Tenant, endpoint: Endpoint
+    archive_folder: Path, tenant: Tenant, endpoint: Endpoint
 ) -> None:
     erase(about(endpoint), "before")
     archive_all()
-    assert SUBJECT in archived_text(folder)
+    assert SUBJECT in archived_text(archive_folder)
     erase_all(tenant)
-    assert SUBJECT not in archived_text(folder)
-    assert lines_of(folder)[0]["payload_deleted_by"] == "before"
+    assert SUBJECT not in archived_text(archive_folder)
+    assert lines_of(archive_folder)[0]["payload_deleted_by"] == "before"
 
 
-def test_body_with_line_breaks_and_unicode_is_erased(folder: Path, tenant: Tenant) -> None:
+def test_body_with_line_breaks_and_unicode_is_erased(archive_folder: Path, tenant: Tenant) -> None:
     subject = "Zoë \u2028 \U0001f600"
     body = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "subject": subject, "data": SECRET}
     old_event(tenant, subject=subject, body=orjson.dumps(body, option=orjson.OPT_INDENT_2))
     archive_all()
-    assert "body" in lines_of(folder)[0]
+    assert "body" in lines_of(archive_folder)[0]
     assert erase_all(tenant, subject).erased_in_archive == 1
-    (line,) = lines_of(folder)
+    (line,) = lines_of(archive_folder)
     assert "body" not in line
     assert line["cloudevent"]["subject"] == hash_of(tenant.id, subject)
     assert_intact()
 
 
-def test_copies_in_the_archive_of_other_tenants_are_erased(folder: Path, tenant: Tenant) -> None:
+def test_copies_in_the_archive_of_other_tenants_are_erased(archive_folder: Path, tenant: Tenant) -> None:
     grantee = make_tenant(retention_days=DAYS)
     grant = create_grant(tenant, grantee, event_types=["order.*"])
     make_subscription(make_endpoint(grantee), event_types=["order.paid"], grant=grant)
@@ -259,13 +248,13 @@ def test_copies_in_the_archive_of_other_tenants_are_erased(folder: Path, tenant:
     archive_all()
     row = erase_all(tenant)
     assert (row.archives_rewritten, row.erased_in_archive) == (2, 2)
-    whole = [it["id"] for it in lines_of(folder) if "data" in it["cloudevent"]]
+    whole = [it["id"] for it in lines_of(archive_folder) if "data" in it["cloudevent"]]
     assert whole == [own.public_id]
     assert_intact()
 
 
 @pytest.mark.parametrize("has_platform", [False, True])
-def test_archived_invocation_records_are_erased(folder: Path, tenant: Tenant, has_platform: bool) -> None:
+def test_archived_invocation_records_are_erased(archive_folder: Path, tenant: Tenant, has_platform: bool) -> None:
     if has_platform:
         make_subscription(make_endpoint(make_tenant(is_platform=True, retention_days=DAYS)), event_types=["*"])
     endpoint = make_endpoint(tenant, on_failure=make_endpoint(tenant))
@@ -282,13 +271,13 @@ def test_archived_invocation_records_are_erased(folder: Path, tenant: Tenant, ha
     age_all(at(8))
     archive_all()
     erase_all(tenant)
-    left = [it for it in lines_of(folder) if SECRET in orjson.dumps(it).decode()]
+    left = [it for it in lines_of(archive_folder) if SECRET in orjson.dumps(it).decode()]
     assert left
     assert tenant.public_id not in orjson.dumps(left).decode()
     assert_intact()
 
 
-def test_receipt_of_an_archived_event_is_erased(folder: Path, tenant: Tenant) -> None:
+def test_receipt_of_an_archived_event_is_erased(archive_folder: Path, tenant: Tenant) -> None:
     source = make_source(tenant_id=tenant.pk, envelope="cloudevents")
     body = {"specversion": "1.0", "id": "7", "source": "/s", "type": "t", "subject": SUBJECT, "data": SECRET}
     fields = {"content_type": "application/cloudevents+json", "due_at": None}
@@ -305,7 +294,7 @@ class TestReplays:
     """Replays from the archive that run at the same time leave nothing of the subject."""
 
     def test_event_that_a_replay_has_restored_is_erased_with_the_object(
-        self, folder: Path, tenant: Tenant, endpoint: Endpoint
+        self, archive_folder: Path, tenant: Tenant, endpoint: Endpoint
     ) -> None:
         about(endpoint)
         archive_all()
@@ -318,10 +307,10 @@ class TestReplays:
         erase_to_end(row)
         assert Event.objects.get().payload_deleted_at is not None
         assert Delivery.objects.get().state == "cancelled"
-        assert SECRET not in stored_text() + archived_text(folder)
+        assert SECRET not in stored_text() + archived_text(archive_folder)
 
     def test_replay_that_has_read_the_object_before_it_was_rewritten_reads_the_new_one(
-        self, folder: Path, tenant: Tenant, endpoint: Endpoint
+        self, archive_folder: Path, tenant: Tenant, endpoint: Endpoint
     ) -> None:
         for minute in range(3):
             about(endpoint, minute, subject=f"user-{minute}")
@@ -329,12 +318,12 @@ class TestReplays:
         replay = start(tenant, ReplayFilter(scope="archived"), rate=1, by="ops")
         run_slices()  # one of three
         erase_all(tenant, "user-1")
-        replay = run_to_end(replay)
+        replay = replay_to_end(replay)
         assert (replay.state, replay.replayed, replay.error) == ("finished", 2, "")
         assert set(Event.objects.values_list("subject", flat=True)) == {"user-0", "user-2"}
 
     def test_object_that_is_replaced_while_it_is_read_is_read_again(
-        self, folder: Path, tenant: Tenant, endpoint: Endpoint
+        self, archive_folder: Path, tenant: Tenant, endpoint: Endpoint
     ) -> None:
         about(endpoint)
         archive_all()
@@ -349,7 +338,7 @@ class TestAway:
 
     @pytest.mark.parametrize("is_empty", [False, True])
     def test_erasure_waits_and_finishes_when_the_storage_is_back(
-        self, settings: Any, folder: Path, tmp_path_factory: Any, tenant: Tenant, endpoint: Endpoint, is_empty: bool
+        self, settings: Any, archive_folder: Path, tmp_path_factory: Any, tenant: Tenant, endpoint: Endpoint, is_empty: bool
     ) -> None:
         about(endpoint)
         archive_all()
@@ -368,14 +357,14 @@ class TestAway:
         settings.STORAGES = there
         row = erase_to_end(row)
         assert (row.state, row.last_error, row.erased_in_archive) == ("finished", "", 1)
-        assert SECRET not in archived_text(folder)
+        assert SECRET not in archived_text(archive_folder)
 
     def test_object_that_is_not_what_was_written_is_waited_for(
-        self, folder: Path, tenant: Tenant, endpoint: Endpoint
+        self, archive_folder: Path, tenant: Tenant, endpoint: Endpoint
     ) -> None:
         about(endpoint)
         archive_all()
-        path = folder / Archive.objects.get().key
+        path = archive_folder / Archive.objects.get().key
         content = path.read_bytes()
         path.write_bytes(b"other")
         row = erasures.start(tenant, SUBJECT, by="ops")
@@ -387,12 +376,12 @@ class TestAway:
         assert erase_to_end(row).erased_in_archive == 1
 
     def test_missing_object_is_counted_and_the_others_are_searched(
-        self, folder: Path, tenant: Tenant, endpoint: Endpoint
+        self, archive_folder: Path, tenant: Tenant, endpoint: Endpoint
     ) -> None:
         for hour in range(2):
             about(endpoint, hour=hour)
         archive_all()
-        (folder / Archive.objects.order_by("id").values_list("key", flat=True)[0]).unlink()
+        (archive_folder / Archive.objects.order_by("id").values_list("key", flat=True)[0]).unlink()
         row = erase_all(tenant)
         assert (row.state, row.archives_missing, row.archives_searched, row.erased_in_archive) == ("finished", 1, 2, 1)
 
@@ -415,33 +404,33 @@ class TestAway:
 class TestLeftovers:
     """Objects without a row that contain the subject are deleted before an erasure has finished."""
 
-    def left(self, folder: Path, tenant: Tenant, endpoint: Endpoint) -> Path:
+    def left(self, archive_folder: Path, tenant: Tenant, endpoint: Endpoint) -> Path:
         """Leave an object as a process does that dies before it writes the row: its events are in the tables."""
         about(endpoint)
         archive_all()
         key = Archive.objects.get().key
         replay_archive(tenant)
         Archive.objects.all().delete()
-        return aged(folder / key)
+        return aged(archive_folder / key)
 
-    def test_object_without_a_row_is_deleted(self, folder: Path, tenant: Tenant, endpoint: Endpoint) -> None:
-        path = self.left(folder, tenant, endpoint)
+    def test_object_without_a_row_is_deleted(self, archive_folder: Path, tenant: Tenant, endpoint: Endpoint) -> None:
+        path = self.left(archive_folder, tenant, endpoint)
         row = erase_all(tenant)
         assert (row.state, row.erased) == ("finished", 1)
         assert not path.exists()
 
     def test_object_without_a_row_of_other_subjects_stays(
-        self, folder: Path, tenant: Tenant, endpoint: Endpoint
+        self, archive_folder: Path, tenant: Tenant, endpoint: Endpoint
     ) -> None:
-        path = self.left(folder, tenant, endpoint)
+        path = self.left(archive_folder, tenant, endpoint)
         assert erase_all(tenant, "user-2").state == "finished"
         assert path.exists()
 
     @pytest.mark.parametrize("length", [50, None])
     def test_object_or_part_of_one_is_waited_for_while_it_may_get_its_row(
-        self, folder: Path, tenant: Tenant, endpoint: Endpoint, length: int | None
+        self, archive_folder: Path, tenant: Tenant, endpoint: Endpoint, length: int | None
     ) -> None:
-        path = self.left(folder, tenant, endpoint)
+        path = self.left(archive_folder, tenant, endpoint)
         path.write_bytes(path.read_bytes()[:length])
         row = erasures.start(tenant, SUBJECT, by="ops")
         for _ in range(3):
@@ -453,11 +442,11 @@ class TestLeftovers:
         assert not path.exists()
 
     def test_old_object_that_could_not_be_deleted_is_deleted_at_the_end(
-        self, folder: Path, tenant: Tenant, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+        self, archive_folder: Path, tenant: Tenant, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         about(endpoint)
         archive_all()
-        path = aged(folder / Archive.objects.get().key)
+        path = aged(archive_folder / Archive.objects.get().key)
 
         def fails(name: str) -> None:
             raise OSError("Permission denied")
@@ -474,7 +463,7 @@ class TestLeftovers:
 
 
 def test_each_object_that_is_written_anew_has_an_entry_in_the_audit(
-    folder: Path, tenant: Tenant, endpoint: Endpoint
+    archive_folder: Path, tenant: Tenant, endpoint: Endpoint
 ) -> None:
     about(endpoint)
     archive_all()
@@ -492,7 +481,7 @@ def test_each_object_that_is_written_anew_has_an_entry_in_the_audit(
 
 
 def test_pages_show_the_progress_and_why_an_erasure_waits(
-    settings: Any, folder: Path, tenant: Tenant, endpoint: Endpoint
+    settings: Any, archive_folder: Path, tenant: Tenant, endpoint: Endpoint
 ) -> None:
     about(endpoint)
     archive_all()
@@ -519,7 +508,7 @@ def test_pages_show_the_progress_and_why_an_erasure_waits(
 
 @pytest.mark.parametrize("change", [lambda it: erase(it, "ops"), lambda it: it.delete()])
 def test_object_whose_events_were_erased_while_it_was_written_is_deleted(
-    folder: Path, tenant: Tenant, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, change: Callable[[Event], Any]
+    archive_folder: Path, tenant: Tenant, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, change: Callable[[Event], Any]
 ) -> None:
     event = old_event(tenant, subject=SUBJECT, data={"card": SECRET})
     write = storage.write_object
@@ -532,12 +521,12 @@ def test_object_whose_events_were_erased_while_it_was_written_is_deleted(
     with monkeypatch.context() as patch:
         patch.setattr(storage, "write_object", then_change)
         apply_retention()
-    assert lines_of(folder) == []
+    assert lines_of(archive_folder) == []
     assert not Archive.objects.exists()
 
 
 def test_object_that_another_erasure_has_overtaken_is_deleted(
-    folder: Path, tenant: Tenant, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+    archive_folder: Path, tenant: Tenant, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     about(endpoint, 1)
     about(endpoint, 2, subject="user-2")
@@ -558,7 +547,7 @@ def test_object_that_another_erasure_has_overtaken_is_deleted(
     with monkeypatch.context() as patch:
         patch.setattr(storage, "write_object", after_another)
         archived_subject.prepare(row)
-    assert len(lines_of(folder)) == 4  # its object has the data of user-2, which is erased
+    assert len(lines_of(archive_folder)) == 4  # its object has the data of user-2, which is erased
     assert erase_to_end(row).state == "finished"
-    assert SECRET not in archived_text(folder)
+    assert SECRET not in archived_text(archive_folder)
     assert_intact()

@@ -20,7 +20,7 @@ from subscriptions.models import Endpoint, Tenant
 from tests.database_url import database_url
 from tests.delivery.archiving.factories import DAYS, old_delivery, replay_archive
 from tests.delivery.archiving.s3 import BUCKET, PREFIX, S3Server, s3_server
-from tests.delivery.lifecycle.test_erasures import run_to_end
+from tests.delivery.jobs import erase_to_end
 from tests.factories import make_endpoint, make_subscription, make_tenant
 
 pytestmark = [
@@ -137,7 +137,7 @@ def assert_erased(server: S3Server) -> None:
 def test_objects_in_the_bucket_are_written_anew_and_the_old_ones_deleted(server: S3Server, tenant: Tenant) -> None:
     archive_hours(tenant)
     before = set(objects(server))
-    row = run_to_end(erasures.start(tenant, SUBJECT, by="ops"))
+    row = erase_to_end(erasures.start(tenant, SUBJECT, by="ops"))
     assert (row.state, row.archives_rewritten, row.erased_in_archive) == ("finished", HOURS, HOURS)
     assert not before & set(objects(server))
     assert_erased(server)
@@ -163,7 +163,7 @@ def test_killed_processes_erase_each_event_once_and_lose_none(
     assert (killed > 20, last) == (True, 0)
     assert {faults for _, faults in progress} == {0}
     assert len({rewritten for rewritten, _ in progress}) > 1
-    row = run_to_end(row)
+    row = erase_to_end(row)
     counted = (row.state, row.archives_searched, row.archives_rewritten, row.erased_in_archive)
     assert counted == ("finished", HOURS, HOURS, HOURS)
     assert_erased(server)
@@ -189,5 +189,5 @@ def test_erasure_waits_while_the_bucket_cannot_be_used(
     row.refresh_from_db()
     assert (row.state, row.finished_at, row.last_error) == ("running", None, archived_subject.AWAY)
     settings.STORAGES = there
-    assert run_to_end(row).erased_in_archive == HOURS
+    assert erase_to_end(row).erased_in_archive == HOURS
     assert_erased(server)

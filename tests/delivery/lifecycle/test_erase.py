@@ -2,13 +2,13 @@
 
 import orjson
 import pytest
-from django.db import connection
 
 from delivery.lifecycle.erase import erase
 from delivery.models import Attempt, Delivery, Event
 from delivery.publishing.publisher import publish
 from subscriptions.models import Endpoint
 from tests.delivery.factories import make_attempt, make_delivery, make_event
+from tests.delivery.stored_text import stored_text
 from tests.factories import make_endpoint, make_subscription
 
 pytestmark = pytest.mark.django_db
@@ -19,16 +19,6 @@ SECRET = "4111 1111 1111 1111"
 @pytest.fixture
 def endpoint() -> Endpoint:
     return make_endpoint()
-
-
-def stored_text() -> str:
-    """Return every row of the tables that could contain the data, as text."""
-    with connection.cursor() as cursor:
-        found = []
-        for table, column in [("event", "body"), ("delivery", "body"), ("attempt", "response")]:
-            cursor.execute(f"SELECT encode({column}, 'escape') FROM delivery_{table}")
-            found += [str(text) for (text,) in cursor.fetchall()]
-        return "\n".join(found)
 
 
 def test_erase_removes_the_data_and_keeps_the_attributes(endpoint: Endpoint) -> None:

@@ -19,6 +19,8 @@ from subscriptions.masking.keys import hash_of
 from subscriptions.models import Tenant
 from subscriptions.routing.grants import create_grant
 from tests.delivery.factories import make_attempt, make_dead_letter, make_delivery, make_event
+from tests.delivery.jobs import erase_to_end
+from tests.delivery.stored_text import stored_text
 from tests.factories import make_client, make_endpoint, make_event_type, make_subscription, make_tenant
 from tests.factories_receiver import make_receipt, make_source
 
@@ -32,37 +34,8 @@ def tenant() -> Tenant:
     return make_tenant()
 
 
-def run_to_end(row: Erasure) -> Erasure:
-    """Run slices until the erasure has ended, as the periodic task does."""
-    for _ in range(100):
-        erasures.run_slices()
-        row.refresh_from_db()
-        if row.state != "running":
-            return row
-        Erasure.objects.filter(id=row.id).update(sliced_at=row.sliced_at and row.sliced_at - timedelta(seconds=2))
-    raise AssertionError("it does not end")
-
-
 def about(tenant: Tenant, subject: str = SUBJECT, **changes: Any) -> Event:
     return make_event(tenant, subject=subject, data={"card": SECRET}, **changes)
-
-
-def stored_text() -> str:
-    """Return every column that could contain the data or the subject, as text."""
-    found: list[str] = []
-    with connection.cursor() as cursor:
-        for table, columns in {
-            "delivery_event": "body, original, subject",
-            "delivery_delivery": "body, order_key",
-            "delivery_attempt": "response, response_headers",
-            "delivery_deadletter": "reason",
-            "delivery_erasure": "subject",
-            "delivery_pendingresult": "reason",
-            "webhooks_receipt": "body, headers, history",
-        }.items():
-            cursor.execute(f"SELECT {columns} FROM {table}")
-            found += [str(bytes(it) if isinstance(it, memoryview) else it) for row in cursor.fetchall() for it in row]
-    return "\n".join(found)
 
 
 def test_everything_about_the_subject_is_erased_and_nothing_else(tenant: Tenant) -> None:
@@ -74,7 +47,7 @@ def test_everything_about_the_subject_is_erased_and_nothing_else(tenant: Tenant)
     make_attempt(dead, response=SECRET.encode())
     counted = erasures.preview(tenant, SUBJECT)
     assert counted == (1, 2, 1, False, 0)
-    row = run_to_end(erasures.start(tenant, SUBJECT, by="ops"))
+    row = erase_to_end(erasures.start(tenant, SUBJECT, by="ops"))
     assert (row.state, row.total, row.erased, row.deliveries, row.cancelled) == ("finished", 1, 1, 2, 1)
     Event.objects.filter(id__in=[other.id, foreign.id]).delete()
     assert SECRET not in stored_text()
@@ -89,7 +62,7 @@ def test_everything_about_the_subject_is_erased_and_nothing_else(tenant: Tenant)
 def test_other_subjects_and_tenants_keep_their_data(tenant: Tenant) -> None:
     others = [about(tenant, "user-2"), about(make_tenant())]
     about(tenant)
-    run_to_end(erasures.start(tenant, SUBJECT, by="ops"))
+    erase_to_end(erasures.start(tenant, SUBJECT, by="ops"))
     assert not Event.objects.filter(id__in=[it.id for it in others]).exclude(payload_deleted_at=None).exists()
 
 
@@ -97,7 +70,7 @@ def test_events_whose_subject_is_hashed_by_a_mask_are_found(tenant: Tenant) -> N
     make_event_type(tenant, name="card.stored", masks=[{"path": "$.subject", "action": "hash"}])
     publish(tenant, [{"type": "card.stored", "subject": SUBJECT, "data": {"card": SECRET}}])
     assert erasures.preview(tenant, SUBJECT).total == 1
-    run_to_end(erasures.start(tenant, SUBJECT, by="ops"))
+    erase_to_end(erasures.start(tenant, SUBJECT, by="ops"))
     assert SECRET not in stored_text()
 
 
@@ -108,7 +81,7 @@ def test_receipt_that_the_event_was_published_from_is_erased(tenant: Tenant) -> 
     receipt = make_receipt(source, body=orjson.dumps(body), message_id="7", **fields)
     other = make_receipt(source, body=b"other", message_id="8", **fields)
     publish_receipt(receipt)
-    row = run_to_end(erasures.start(tenant, SUBJECT, by="ops"))
+    row = erase_to_end(erasures.start(tenant, SUBJECT, by="ops"))
     assert (row.erased, row.receipts) == (1, 1)
     receipt.refresh_from_db()
     other.refresh_from_db()
@@ -133,7 +106,7 @@ def test_slice_that_is_cut_off_is_done_again_from_its_beginning(
         patch.setattr(erasures, "erase", cut_off)
         erasures.run_slices()
     assert not Event.objects.exclude(payload_deleted_at=None).exists()
-    row = run_to_end(row)
+    row = erase_to_end(row)
     assert (row.erased, row.total) == (5, 5)
     assert Event.objects.exclude(payload_deleted_at=None).count() == len(events)
 
@@ -142,9 +115,9 @@ def test_later_events_are_not_part_of_it_and_again_erases_the_rest(tenant: Tenan
     about(tenant)
     row = erasures.start(tenant, SUBJECT, by="ops")
     Erasure.objects.update(until_at=row.until_at - timedelta(days=1))
-    assert run_to_end(row).erased == 0
-    assert run_to_end(erasures.start(tenant, SUBJECT, by="ops")).erased == 1
-    assert run_to_end(erasures.start(tenant, SUBJECT, by="ops")).total == 0
+    assert erase_to_end(row).erased == 0
+    assert erase_to_end(erasures.start(tenant, SUBJECT, by="ops")).erased == 1
+    assert erase_to_end(erasures.start(tenant, SUBJECT, by="ops")).total == 0
 
 
 def test_events_are_found_by_the_index_of_subjects(tenant: Tenant) -> None:
@@ -159,7 +132,7 @@ def test_events_are_found_by_the_index_of_subjects(tenant: Tenant) -> None:
 def test_event_that_was_erased_by_itself_loses_its_subject_too(tenant: Tenant) -> None:
     event = about(tenant)
     erase(event, "before")
-    row = run_to_end(erasures.start(tenant, SUBJECT, by="ops"))
+    row = erase_to_end(erasures.start(tenant, SUBJECT, by="ops"))
     assert (row.total, row.erased) == (0, 0)
     assert SUBJECT not in stored_text()
     event.refresh_from_db()
@@ -171,7 +144,7 @@ def test_attributes_and_keys_with_the_subject_lose_it(tenant: Tenant) -> None:
     event = Event.objects.get()
     assert bytes(event.body).count(SUBJECT.encode()) == 2
     make_delivery(event, make_endpoint(tenant), state="delivered", order_key=f"{SUBJECT}@example.com")
-    run_to_end(erasures.start(tenant, SUBJECT, by="ops"))
+    erase_to_end(erasures.start(tenant, SUBJECT, by="ops"))
     assert SUBJECT not in stored_text()
 
 
@@ -183,7 +156,7 @@ def test_copies_in_other_tenants_are_erased_with_their_subject(tenant: Tenant) -
     shares.run()
     deferred.run()
     assert Event.objects.filter(tenant=grantee, subject=SUBJECT).exists()
-    run_to_end(erasures.start(tenant, SUBJECT, by="ops"))
+    erase_to_end(erasures.start(tenant, SUBJECT, by="ops"))
     assert SECRET not in stored_text()
     assert SUBJECT not in stored_text()
     assert Delivery.objects.get(tenant=grantee).state == "cancelled"
@@ -196,7 +169,7 @@ def test_record_of_a_delivery_that_is_published_later_has_nothing_of_the_data(te
     make_dead_letter(dead, reason=f"cannot render {SECRET}")
     make_attempt(dead, response=SECRET.encode())
     add_failure_results([dead.id])
-    run_to_end(erasures.start(tenant, SUBJECT, by="ops"))
+    erase_to_end(erasures.start(tenant, SUBJECT, by="ops"))
     publish_results.run()
     assert Event.objects.filter(type="waypost.delivery.failed").exists()
     assert SECRET not in stored_text()
@@ -209,7 +182,7 @@ def test_event_for_an_endpoint_that_receives_it_unmasked_leaves_nothing(tenant: 
     make_subscription(masked, event_types=["card.stored"])
     publish(tenant, [{"type": "card.stored", "subject": SUBJECT, "data": {"card": SECRET, "name": "Ada"}}])
     assert Delivery.objects.exclude(body=None).count() == 2
-    run_to_end(erasures.start(tenant, SUBJECT, by="ops"))
+    erase_to_end(erasures.start(tenant, SUBJECT, by="ops"))
     assert not Delivery.objects.exclude(body=None).exists()
     assert not Event.objects.exclude(original=None).exists()
     assert SUBJECT not in stored_text()
@@ -231,7 +204,7 @@ class TestApi:
         assert make_client(make_tenant()).get(path).status_code == 404
 
     def test_finished_erasure_cannot_be_cancelled(self, tenant: Tenant) -> None:
-        row = run_to_end(erasures.start(tenant, SUBJECT, by="ops"))
+        row = erase_to_end(erasures.start(tenant, SUBJECT, by="ops"))
         assert make_client(tenant).post(f"/api/v1/erasures/{row.public_id}/cancel/").status_code == 409
 
     def test_subject_is_required(self, tenant: Tenant) -> None:
@@ -242,5 +215,5 @@ class TestApi:
 def test_delivery_of_an_erased_event_is_not_sent_again(tenant: Tenant) -> None:
     make_subscription(make_endpoint(tenant))
     publish(tenant, [{"type": "t", "subject": SUBJECT, "data": SECRET}])
-    run_to_end(erasures.start(tenant, SUBJECT, by="ops"))
+    erase_to_end(erasures.start(tenant, SUBJECT, by="ops"))
     assert Delivery.objects.get().state == "cancelled"

@@ -21,6 +21,7 @@ from delivery.sql.claim import ClaimRequest, claim_deliveries
 from subscriptions.event_types import registry
 from subscriptions.masking import keys
 from subscriptions.models import Endpoint, Tenant
+from tests.delivery.stored_text import stored_text
 from tests.factories import make_endpoint, make_event_type, make_subscription, make_tenant
 from webhooks.kit.sql import database_now
 from webhooks.wire.ids import new_id
@@ -43,22 +44,6 @@ def tenant() -> Tenant:
 def no_cached_secrets() -> Iterator[None]:
     yield
     keys._secrets.clear()
-
-
-def stored_text() -> str:
-    """Return every column of bytes and text that could contain the data, as text."""
-    columns = [
-        ("event", "body"),
-        ("event", "original"),
-        ("event", "convert_to(warnings::text, 'UTF8')"),
-        ("delivery", "body"),
-    ]
-    with connection.cursor() as cursor:
-        found = []
-        for table, column in columns:
-            cursor.execute(f"SELECT encode({column}, 'escape') FROM delivery_{table}")
-            found += [str(text) for (text,) in cursor.fetchall()]
-        return "\n".join(found)
 
 
 def sent(endpoint: Endpoint) -> list[Any]:

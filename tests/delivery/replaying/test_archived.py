@@ -18,22 +18,17 @@ from delivery.replaying.replays import ReplayFilter, cancel, preview, run_slices
 from subscriptions.models import Endpoint, Subscription, Tenant
 from tests.delivery.archiving.factories import (
     DAYS,
+    archive_all,
     at,
     file_storage,
     old_delivery,
     old_event,
     replay_archive,
-    run_to_end,
 )
+from tests.delivery.jobs import replay_to_end
 from tests.factories import make_endpoint, make_subscription, make_tenant
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def folder(settings: Any, tmp_path: Path) -> Path:
-    settings.STORAGES = {**settings.STORAGES, "archive": file_storage(tmp_path)}
-    return tmp_path
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("archive_folder")]
 
 
 @pytest.fixture
@@ -44,11 +39,6 @@ def tenant() -> Tenant:
 @pytest.fixture
 def subscription(tenant: Tenant) -> Subscription:
     return make_subscription(make_endpoint(tenant))
-
-
-def archive_all() -> None:
-    apply_retention()
-    assert not Event.objects.exists()
 
 
 def test_archived_event_is_sent_again_under_its_id_with_its_bytes(tenant: Tenant, subscription: Subscription) -> None:
@@ -185,7 +175,7 @@ def test_replay_in_slices_over_several_objects_sends_each_once(
     assert Archive.objects.count() == 4
     given = ReplayFilter(scope="archived")
     assert preview(tenant, given) == (20, False, False)
-    row = run_to_end(start(tenant, given, rate=rate, by="ops"))
+    row = replay_to_end(start(tenant, given, rate=rate, by="ops"))
     assert (row.state, row.replayed, Delivery.objects.filter(replay=row).count()) == ("finished", 20, 20)
     assert Event.objects.count() == 10
 
@@ -213,15 +203,15 @@ def missing(path: Path) -> None:
 
 @pytest.mark.parametrize(("change", "reason"), [(changed, "has changed since it was written"), (missing, "is missing")])
 def test_changed_object_ends_the_replay_with_the_reason(
-    folder: Path, tenant: Tenant, subscription: Subscription, change: Callable[[Path], None], reason: str
+    archive_folder: Path, tenant: Tenant, subscription: Subscription, change: Callable[[Path], None], reason: str
 ) -> None:
     old_event(tenant)
     old_event(tenant, hour=1)
     archive_all()
     row = start(tenant, ReplayFilter(scope="archived"), by="ops")
     key = Archive.objects.order_by("id").last().key  # type: ignore[union-attr]
-    change(folder / key)
-    row = run_to_end(row)
+    change(archive_folder / key)
+    row = replay_to_end(row)
     assert (row.state, row.replayed) == ("cancelled", 1)
     assert row.error.startswith(f"{key} {reason}")
     with pytest.raises(ValueError, match=reason):
@@ -238,7 +228,7 @@ def test_replay_waits_while_the_storage_is_away(settings: Any, tenant: Tenant, s
     row.refresh_from_db()
     assert (row.state, row.replayed) == ("running", 0)
     settings.STORAGES = there
-    assert run_to_end(row).replayed == 1
+    assert replay_to_end(row).replayed == 1
 
 
 def test_cancelled_replay_sends_nothing_more(tenant: Tenant, subscription: Subscription) -> None:
@@ -250,7 +240,7 @@ def test_cancelled_replay_sends_nothing_more(tenant: Tenant, subscription: Subsc
     sent = Delivery.objects.count()
     assert 0 < sent < 50
     assert cancel(row)
-    row = run_to_end(row)
+    row = replay_to_end(row)
     assert (row.state, row.replayed, Delivery.objects.count()) == ("cancelled", sent, sent)
 
 

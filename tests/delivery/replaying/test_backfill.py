@@ -13,6 +13,7 @@ from delivery.replaying.replays import ReplayFilter, preview, run_slices, start
 from subscriptions.models import Endpoint, Subscription, Tenant
 from tests.clock import from_now, time_of_test
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event
+from tests.delivery.jobs import replay_to_end
 from tests.factories import make_endpoint, make_subscription, make_tenant
 from tests.threads import in_threads
 
@@ -28,19 +29,8 @@ def tenant() -> Tenant:
     return make_tenant()
 
 
-def run_to_end(row: Replay) -> Replay:
-    """Run slices until the replay has ended, as the periodic task does."""
-    for _ in range(100):
-        run_slices()
-        row.refresh_from_db()
-        if row.state != "running":
-            return row
-        Replay.objects.filter(id=row.id).update(sliced_at=row.sliced_at and row.sliced_at - timedelta(seconds=2))
-    raise AssertionError("it does not end")
-
-
 def replayed(tenant: Tenant, of: str = "events", **conditions: Any) -> Replay:
-    return run_to_end(start(tenant, ReplayFilter(**conditions, scope=of), by="ops"))
+    return replay_to_end(start(tenant, ReplayFilter(**conditions, scope=of), by="ops"))
 
 
 def ended(tenant: Tenant, endpoint: Endpoint, state: str = "delivered", **changes: Any) -> Delivery:
@@ -62,7 +52,7 @@ class TestMissing:
         subscription = events_before_their_subscription(tenant)
         given = ReplayFilter(endpoint=subscription.endpoint_id, scope="missing")
         assert preview(tenant, given) == (3, False, False)
-        row = run_to_end(start(tenant, given, by="ops"))
+        row = replay_to_end(start(tenant, given, by="ops"))
         assert (row.total, row.replayed, row.state) == (3, 3, "finished")
         pending = Delivery.objects.filter(endpoint=subscription.endpoint, state="pending", replay=row)
         assert pending.count() == 3
@@ -70,7 +60,7 @@ class TestMissing:
 
     def test_missing_deliveries_count_as_usage(self, tenant: Tenant) -> None:
         events_before_their_subscription(tenant, 3)
-        run_to_end(replayed(tenant, "missing"))
+        replay_to_end(replayed(tenant, "missing"))
         assert sum(increment.deliveries for increment in UsageIncrement.objects.filter(tenant_id=tenant.pk)) == 3
 
     def test_missing_events_are_selected_by_the_current_subscription(self, tenant: Tenant) -> None:
@@ -146,9 +136,9 @@ class TestFinished:
     def test_two_replays_requested_together_send_once(self, tenant: Tenant, endpoint: Endpoint) -> None:
         ended(tenant, endpoint)
         first, second = (start(tenant, ReplayFilter(scope="events"), by=who) for who in ("one", "two"))
-        assert run_to_end(first).replayed == 1
+        assert replay_to_end(first).replayed == 1
         Delivery.objects.update(state="delivered")  # delivered before the second replay reached it
-        assert run_to_end(second).replayed == 0
+        assert replay_to_end(second).replayed == 0
 
     def test_replay_requested_later_sends_again(self, tenant: Tenant, endpoint: Endpoint) -> None:
         ended(tenant, endpoint)
@@ -160,7 +150,7 @@ class TestFinished:
         ended(tenant, endpoint)
         row = start(tenant, ReplayFilter(endpoint=endpoint.id, force=True, scope="events"), by="ops")
         Endpoint.objects.update(deleted_at=timezone.now())
-        assert run_to_end(row).replayed == 0
+        assert replay_to_end(row).replayed == 0
 
     def test_events_of_another_tenant_are_left_unchanged(self, tenant: Tenant, endpoint: Endpoint) -> None:
         ended(tenant, endpoint)
@@ -206,7 +196,7 @@ class TestSelection:
         make_subscription(make_endpoint(tenant))
         row = start(tenant, ReplayFilter(scope="events"), by="ops")
         make_event(tenant, created_at=datetime.now(UTC) + timedelta(seconds=1))
-        assert run_to_end(row).replayed == 0
+        assert replay_to_end(row).replayed == 0
 
     @pytest.mark.parametrize("field", ["tenant", "force", "endpoint"])
     def test_invalid_replay_names_the_field(self, tenant: Tenant, field: str) -> None:
@@ -227,7 +217,7 @@ class TestManyEvents:
         run_slices()
         row.refresh_from_db()
         assert 0 < row.replayed < 14
-        assert run_to_end(row).replayed == 14
+        assert replay_to_end(row).replayed == 14
 
     def test_preview_of_very_many_events_is_an_estimate(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(backfill, "PAGE", 2)
@@ -260,7 +250,7 @@ def test_concurrent_replays_of_the_same_events_create_each_delivery_once(setting
     rows = [start(tenant, ReplayFilter(scope="missing"), rate=10_000, by="ops") for _ in range(3)]
     rows.append(start(tenant, ReplayFilter(scope="events"), rate=10_000, by="ops"))
     assert in_threads(*[run_slices] * 4) == [None] * 4
-    assert sum(run_to_end(row).replayed for row in rows) == 40
+    assert sum(replay_to_end(row).replayed for row in rows) == 40
     assert Delivery.objects.count() == 40
 
 
@@ -287,7 +277,7 @@ class TestSlices:
         self.one_slice(row)
         assert Delivery.objects.count() == 3
         assert (row.cursor, row.route_cursor) == (events[0].id, sorted(it.id for it in made)[2])
-        run_to_end(row)
+        replay_to_end(row)
         created = Delivery.objects.values_list("event_id", "endpoint_id")
         assert sorted(created) == sorted((event.id, it.endpoint_id) for event in events for it in made)
 
@@ -301,7 +291,7 @@ class TestSlices:
         row = start(tenant, ReplayFilter(scope="events"), by="ops")
         self.one_slice(row)
         assert Delivery.objects.count() < 12
-        run_to_end(row)
+        replay_to_end(row)
         assert Delivery.objects.count() == 12
 
     def test_slice_renders_no_more_than_its_limit_and_one_body(
@@ -316,7 +306,7 @@ class TestSlices:
         row = start(tenant, ReplayFilter(scope="events"), by="ops")
         self.one_slice(row)
         assert Delivery.objects.count() == 3
-        run_to_end(row)
+        replay_to_end(row)
         assert Delivery.objects.count() == 5
 
     def test_erased_event_at_the_cursor_is_left_out(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -327,7 +317,7 @@ class TestSlices:
         row = start(tenant, ReplayFilter(scope="events"), by="ops")
         self.one_slice(row).save()
         Event.objects.filter(id=first.id).update(payload_deleted_at=timezone.now())
-        run_to_end(row)
+        replay_to_end(row)
         assert Delivery.objects.filter(event=second).count() == 4
         assert Delivery.objects.filter(event=first).count() == 3
 

@@ -19,6 +19,7 @@ from delivery.sql.dead_letters import replay_dead_letters
 from subscriptions.models import Endpoint, Subscription
 from subscriptions.tenants.tenants import delete_tenant
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event, make_replay
+from tests.delivery.jobs import replay_to_end
 from tests.factories import make_endpoint, make_subscription, make_tenant
 from tests.threads import in_threads
 from tests.waiting import wait_until
@@ -38,22 +39,11 @@ def letters_of(endpoint: Endpoint, count: int, **changes: object) -> list[DeadLe
     return [make_dead_letter(delivery, **changes) for delivery in deliveries]
 
 
-def run_to_end(row: Replay) -> Replay:
-    """Run slices until the replay has ended, as the periodic task does."""
-    for _ in range(100):
-        run_slices()
-        row.refresh_from_db()
-        if row.state != "running":
-            return row
-        Replay.objects.filter(id=row.id).update(sliced_at=row.sliced_at and row.sliced_at - timedelta(seconds=2))
-    raise AssertionError("it does not end")
-
-
 class TestReplay:
     def test_matching_delivery_is_pending_with_a_new_retry_plan(self, endpoint: Endpoint) -> None:
         letter = letters_of(endpoint, 1)[0]
         Delivery.objects.filter(id=letter.delivery_id).update(step=7, attempts=8)
-        row = run_to_end(start(endpoint.tenant, ReplayFilter(), by="ops"))
+        row = replay_to_end(start(endpoint.tenant, ReplayFilter(), by="ops"))
         delivery = Delivery.objects.get()
         assert (delivery.state, delivery.step, delivery.attempts) == ("pending", 0, 8)
         assert delivery.replay_id == row.id
@@ -65,14 +55,14 @@ class TestReplay:
     def test_second_replay_of_the_same_letters_changes_nothing(self, endpoint: Endpoint) -> None:
         letters_of(endpoint, 3)
         first, second = (start(endpoint.tenant, ReplayFilter(), by=who) for who in ("one", "two"))
-        assert [run_to_end(row).replayed for row in (first, second)] == [3, 0]
+        assert [replay_to_end(row).replayed for row in (first, second)] == [3, 0]
         assert set(DeadLetter.objects.values_list("closed_by", flat=True)) == {"one"}
 
     def test_later_dead_letters_are_not_selected(self, endpoint: Endpoint) -> None:
         letters_of(endpoint, 2)
         row = start(endpoint.tenant, ReplayFilter(), by="ops")
         letters_of(endpoint, 1, failed_at=timezone.now() + timedelta(seconds=60))
-        assert run_to_end(row).replayed == 2
+        assert replay_to_end(row).replayed == 2
 
     @pytest.mark.parametrize("fast", [timedelta(hours=-1), timedelta(hours=1)])
     def test_selection_uses_the_clock_of_the_database(
@@ -91,16 +81,16 @@ class TestReplay:
         letters_of(endpoint, 1)
         Endpoint.objects.update(deleted_at=timezone.now())
         assert preview(endpoint.tenant, ReplayFilter()).total == 0
-        assert run_to_end(start(endpoint.tenant, ReplayFilter(), by="ops")).replayed == 0
+        assert replay_to_end(start(endpoint.tenant, ReplayFilter(), by="ops")).replayed == 0
 
     def test_dead_letters_of_another_tenant_are_left_unchanged(self, endpoint: Endpoint) -> None:
         letters_of(make_endpoint(), 2)
-        assert run_to_end(start(endpoint.tenant, ReplayFilter(), by="ops")).replayed == 0
+        assert replay_to_end(start(endpoint.tenant, ReplayFilter(), by="ops")).replayed == 0
 
     def test_operator_replays_dead_letters_of_all_tenants(self, endpoint: Endpoint) -> None:
         letters_of(endpoint, 1)
         letters_of(make_endpoint(), 1)
-        assert run_to_end(start(None, ReplayFilter(), by="ops")).replayed == 2
+        assert replay_to_end(start(None, ReplayFilter(), by="ops")).replayed == 2
 
 
 class TestRate:
@@ -111,12 +101,12 @@ class TestRate:
         run_slices()
         row.refresh_from_db()
         assert 0 < row.replayed < 30
-        assert run_to_end(row).replayed == 30
+        assert replay_to_end(row).replayed == 30
 
     def test_slice_continues_where_the_last_ended(self, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(verb, "_turns", Turns(replace(verb.KIND, size=2)))
         letters_of(endpoint, 7)
-        assert run_to_end(start(endpoint.tenant, ReplayFilter(), rate=1000, by="ops")).replayed == 7
+        assert replay_to_end(start(endpoint.tenant, ReplayFilter(), rate=1000, by="ops")).replayed == 7
 
     def test_cancelled_replay_stops(self, endpoint: Endpoint) -> None:
         letters_of(endpoint, 3)
@@ -157,7 +147,7 @@ class TestCrashes:
                 run_slices()
         row.refresh_from_db()
         assert row.replayed == Delivery.objects.filter(state="pending").count() == 2 * slices
-        assert run_to_end(row).replayed == 6
+        assert replay_to_end(row).replayed == 6
         assert not DeadLetter.objects.filter(closed_at=None).exists()
 
 
@@ -191,7 +181,7 @@ class TestFailedTransformation:
         return subscription
 
     def replayed(self, subscription: Subscription) -> int:
-        return run_to_end(start(subscription.tenant, ReplayFilter(), by="ops")).replayed
+        return replay_to_end(start(subscription.tenant, ReplayFilter(), by="ops")).replayed
 
     def test_unchanged_transformer_leaves_the_delivery_dead(self) -> None:
         assert self.replayed(self.dead()) == 0

@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from tests import jobs
 from tests.factories import make_tenant
 from tests.factories_receiver import make_receipt, make_source
 from webhooks.models import Receipt, ReceiptReplay, Source
@@ -39,14 +40,8 @@ def make_dead(source: Source | None = None, **fields: Any) -> Receipt:
 
 
 def run_to_end(row: ReceiptReplay) -> ReceiptReplay:
-    """Run slices until the replay has ended, as the periodic task does."""
-    for _ in range(100):
-        run_slices()
-        row.refresh_from_db()
-        if row.state != "running":
-            return row
-        ReceiptReplay.objects.filter(id=row.id).update(sliced_at=row.sliced_at and row.sliced_at - timedelta(seconds=2))
-    raise AssertionError("it does not end")
+    """Run slices until the replay has ended."""
+    return jobs.run_to_end(row, run_slices)
 
 
 def due() -> set[Receipt]:

@@ -11,16 +11,10 @@ from subscriptions.models import Tenant
 from tests.delivery.archiving.factories import DAYS, at, file_storage, old_event
 from tests.factories import make_client, make_endpoint, make_subscription, make_tenant
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("archive_folder")]
 
 API = "/api/v1/archives/"
 REPLAYS = "/api/v1/replays/"
-
-
-@pytest.fixture(autouse=True)
-def folder(settings: Any, tmp_path: Path) -> Path:
-    settings.STORAGES = {**settings.STORAGES, "archive": file_storage(tmp_path)}
-    return tmp_path
 
 
 @pytest.fixture

@@ -21,12 +21,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def folder(settings: Any, tmp_path: Path) -> Path:
-    settings.STORAGES = {**settings.STORAGES, "archive": file_storage(tmp_path)}
-    return tmp_path
-
-
-@pytest.fixture
 def tenant() -> Tenant:
     return make_tenant(uid="acme", retention_days=DAYS)
 
@@ -37,7 +31,7 @@ def run(*arguments: str) -> tuple[str, str]:
     return out.getvalue(), errors.getvalue()
 
 
-def test_list_shows_the_hours_of_a_tenant(folder: Path, tenant: Tenant) -> None:
+def test_list_shows_the_hours_of_a_tenant(archive_folder: Path, tenant: Tenant) -> None:
     old_event(tenant)
     old_event(tenant, hour=1)
     old_event(make_tenant(retention_days=DAYS))
@@ -52,31 +46,31 @@ def test_list_shows_the_hours_of_a_tenant(folder: Path, tenant: Tenant) -> None:
     assert run("list", "--until", f"{at():%Y-%m-%dT%H:%M}")[0] == ""
 
 
-def test_verify_says_that_all_objects_are_what_was_written(folder: Path, tenant: Tenant) -> None:
+def test_verify_says_that_all_objects_are_what_was_written(archive_folder: Path, tenant: Tenant) -> None:
     old_event(tenant)
     apply_retention()
     assert run("verify") == ("1 objects are what was written.\n", "")
 
 
-def test_verify_fails_and_names_a_changed_object(folder: Path, tenant: Tenant) -> None:
+def test_verify_fails_and_names_a_changed_object(archive_folder: Path, tenant: Tenant) -> None:
     old_event(tenant)
     old_event(tenant, hour=1)
     apply_retention()
     key = Archive.objects.order_by("id").values_list("key", flat=True)[0]
-    (folder / key).write_bytes(b"other")
+    (archive_folder / key).write_bytes(b"other")
     errors = io.StringIO()
     with pytest.raises(CommandError, match="1 of 2 objects"):
         call_command("archives", "verify", stdout=io.StringIO(), stderr=errors)
     assert errors.getvalue().startswith(f"{key} has changed")
 
 
-def test_verify_removes_orphans_only_when_told(folder: Path, tenant: Tenant) -> None:
+def test_verify_removes_orphans_only_when_told(archive_folder: Path, tenant: Tenant) -> None:
     key = storage.write_object(tenant.id, at(), b"left")
     then = (timezone.now() - timedelta(days=2)).timestamp()
-    os.utime(folder / key, (then, then))
+    os.utime(archive_folder / key, (then, then))
     assert f"{key} has no row\n" in run("verify", "--tenant", "acme")[0]
     assert f"{key} has no row: deleted\n" in run("verify", "--remove-orphans")[0]
-    assert not (folder / key).exists()
+    assert not (archive_folder / key).exists()
 
 
 @pytest.mark.parametrize(
@@ -87,7 +81,7 @@ def test_verify_removes_orphans_only_when_told(folder: Path, tenant: Tenant) -> 
         (["--until", "2030-13-01"], "--until"),
     ],
 )
-def test_bad_arguments_are_named(folder: Path, arguments: list[str], reason: str) -> None:
+def test_bad_arguments_are_named(archive_folder: Path, arguments: list[str], reason: str) -> None:
     with pytest.raises(CommandError, match=reason):
         run("list", *arguments)
 
