@@ -20,6 +20,7 @@ from delivery.lifecycle.usage import fold
 from delivery.models import Alert, AlertRule, Lane, UsageIncrement
 from delivery.sending.attempt_stats import AttemptStats
 from delivery.transports.outcome import Failure, Outcome
+from tests.staff import staff
 from tests.clock import time_of_test
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event
 from tests.delivery.factories_load import make_heartbeat
@@ -32,14 +33,6 @@ pytestmark = pytest.mark.django_db
 def fresh_state() -> None:
     cached_status.clear()
     parts.readiness.clear()
-
-
-def staff(*permissions: str) -> Client:
-    user = User.objects.create(username="staff", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def shown(client: Client, **query: str) -> str:

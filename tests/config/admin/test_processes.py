@@ -9,18 +9,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from delivery.load.roles import BEAT, DRAIN, WORKER
+from tests.staff import staff
 from tests.delivery.factories_load import make_heartbeat
 
 pytestmark = pytest.mark.django_db
 PAGE = "admin:delivery_heartbeat_changelist"
-
-
-def staff(*permissions: str) -> Client:
-    user = User.objects.create(username="staff", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def test_page_shows_silent_and_missing_programs_and_several_versions() -> None:

@@ -15,6 +15,7 @@ from django.utils import timezone
 from config.admin.capacity import charts
 from config.status.status import cached_status
 from delivery.models import LoadMinute
+from tests.staff import staff
 from tests.delivery.factories_load import make_drain_report, make_lane_behind
 from webhooks.kit.charts.line_chart import HEIGHT, WIDTH, Chart
 
@@ -25,14 +26,6 @@ PAGE = "admin:delivery_drainreport_changelist"
 @pytest.fixture(autouse=True)
 def fresh_status() -> None:
     cached_status.clear()
-
-
-def staff(*permissions: str) -> Client:
-    user = User.objects.create(username="staff", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def make_minute(begins_at: datetime, **figures: float) -> LoadMinute:

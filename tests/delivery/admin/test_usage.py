@@ -10,18 +10,11 @@ from django.urls import reverse
 from delivery.admin.usage import daily_bars
 from delivery.lifecycle.usage import UsageRow
 from delivery.models import Usage
+from tests.staff import staff
 from tests.clock import time_of_test
 from tests.factories import make_plan, make_tenant
 
 pytestmark = pytest.mark.django_db
-
-
-def staff(*permissions):
-    user = User.objects.create(username="staff", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def page(client, **query):

@@ -8,7 +8,7 @@ from django.urls import reverse
 from subscriptions.endpoints.http.encrypted_fields import decrypt_fields
 from subscriptions.models import Endpoint
 from tests.factories import make_client, make_endpoint
-from tests.subscriptions.admin.test_pages import staff
+from tests.staff import staff
 
 pytestmark = pytest.mark.django_db
 

@@ -9,7 +9,7 @@ from django.test import Client
 from subscriptions.endpoints.signing_secrets import active_secrets, rotate_secret
 from subscriptions.models import Endpoint
 from tests.factories import make_endpoint
-from tests.subscriptions.admin.test_pages import staff
+from tests.staff import staff
 from webhooks.kit.encryption import decrypt
 
 pytestmark = pytest.mark.django_db

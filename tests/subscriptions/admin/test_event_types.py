@@ -7,7 +7,7 @@ from django.urls import reverse
 from subscriptions.event_types import registry
 from subscriptions.event_types.models import EventType
 from tests.factories import make_event_type, make_tenant
-from tests.subscriptions.admin.test_pages import staff
+from tests.staff import staff
 
 pytestmark = pytest.mark.django_db
 

@@ -12,7 +12,7 @@ from subscriptions.inspectors.inspectors import create_inspector, page_url_of, u
 from subscriptions.inspectors.requests import Arrival, keep_request
 from subscriptions.models import Inspector
 from tests.factories import make_tenant
-from tests.subscriptions.admin.test_pages import staff
+from tests.staff import staff
 
 pytestmark = pytest.mark.django_db
 

@@ -9,6 +9,7 @@ from django.urls import reverse
 from subscriptions.models import ApiKey, Endpoint, EventType, Plan, Subscription, Tenant
 from subscriptions.routing.grants import create_grant
 from subscriptions.tenants import keys
+from tests.staff import staff
 from tests.factories import make_endpoint, make_event_type, make_key, make_plan, make_subscription, make_tenant
 from webhooks.kit.encryption import decrypt
 from webhooks.wire.signing.keys import new_secret
@@ -16,15 +17,6 @@ from webhooks.wire.signing.keys import new_secret
 pytestmark = pytest.mark.django_db
 
 MODELS = ["tenant", "apikey", "endpoint", "subscription", "eventtype"]
-
-
-def staff(*permissions: str, superuser: bool = False) -> Client:
-    """Log in a member of staff with these permissions."""
-    user = User.objects.create(username="staff", is_staff=True, is_superuser=superuser)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def listing(model: str) -> str:

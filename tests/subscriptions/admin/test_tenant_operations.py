@@ -9,7 +9,7 @@ from django.utils import timezone
 from delivery.models import Lane
 from subscriptions.models import Endpoint, Tenant
 from tests.factories import make_endpoint, make_tenant
-from tests.subscriptions.admin.test_pages import staff
+from tests.staff import staff
 
 pytestmark = pytest.mark.django_db
 

@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from tests.webhooks.admin.operators import SEES_ALL, operator
 from tests.bodies import store_body
 from tests.factories_receiver import SECRET, id_at, make_receipt, make_source
 from webhooks.kit.bodies.claim_check import INLINE_MAX
@@ -22,17 +23,6 @@ from webhooks.wire.ids import new_id
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver")]
 
 SCRIPT = b"<script>alert(1)</script>"
-
-
-def operator(*permissions: str) -> Client:
-    user = User.objects.create_user("ops", password="x", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-SEES_ALL = ("view_source", "view_receipt", "view_rejection", "view_payload")
 
 
 def replay(client: Client, *receipts: Receipt, **more: Any) -> Any:

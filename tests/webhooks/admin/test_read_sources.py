@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from tests.factories_receiver import make_source
-from tests.webhooks.admin.test_pages import SEES_ALL, operator
+from tests.webhooks.admin.operators import SEES_ALL, operator
 from tests.webhooks.readers import scripted
 from tests.webhooks.readers.conftest import read_source, system
 from tests.webhooks.readers.scripted import System

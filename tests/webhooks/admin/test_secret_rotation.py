@@ -7,7 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from tests.factories_receiver import SECRET, make_source
-from tests.webhooks.admin.test_pages import SEES_ALL, operator
+from tests.webhooks.admin.operators import SEES_ALL, operator
 from webhooks.models import Source
 from webhooks.sources.snapshot import find_source
 from webhooks.wire.signing.keys import new_secret

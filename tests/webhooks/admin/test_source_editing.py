@@ -14,7 +14,7 @@ from django.utils.html import escape
 from tests.dns_server import Answer, DnsServer
 from tests.factories import make_plan, make_tenant
 from tests.factories_receiver import SECRET, make_source, signed
-from tests.webhooks.admin.test_pages import SEES_ALL, operator
+from tests.webhooks.admin.operators import SEES_ALL, operator
 from webhooks.admin.source_form import RetryPlanField, SourceForm
 from webhooks.models import Receipt, Source
 from webhooks.outgoing import resolver

@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.factories_receiver import SECRET, make_source
-from tests.webhooks.admin.test_pages import SEES_ALL, operator
+from tests.webhooks.admin.operators import SEES_ALL, operator
 from webhooks.models import Receipt, Rejection, Source
 from webhooks.sources.secret_rotation import add_secret, revoke_secret
 from webhooks.wire.signing.keys import new_secret

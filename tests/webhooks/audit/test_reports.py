@@ -13,7 +13,7 @@ from tests.delivery.alerts.factories import make_alert
 from tests.delivery.factories import make_delivery, make_event, make_replay
 from tests.factories import make_client, make_endpoint
 from tests.factories_receiver import make_receipt, make_source
-from tests.webhooks.admin.test_audit import client_of
+from tests.staff import staff
 from webhooks.audit.models import AuditEntry
 from webhooks.kit.audit.operation import Operation, running
 
@@ -65,7 +65,7 @@ def test_action_that_only_leads_to_a_page_that_asks_has_no_entry() -> None:
 
 
 def test_action_on_rows_that_are_so_already_says_that_nothing_was_changed() -> None:
-    endpoint, client = make_endpoint(), client_of("view_endpoint", "change_endpoint")
+    endpoint, client = make_endpoint(), staff("view_endpoint", "change_endpoint")
     chosen = {"action": "pause", "_selected_action": [str(endpoint.pk)]}
     page = "/admin/subscriptions/endpoint/"
     ((key, after),) = reports_of(client, page, chosen)
@@ -74,7 +74,7 @@ def test_action_on_rows_that_are_so_already_says_that_nothing_was_changed() -> N
 
 
 def test_source_that_is_paused_already_is_not_paused_again() -> None:
-    source, client = make_source(), client_of("view_source", "change_source")
+    source, client = make_source(), staff("view_source", "change_source")
     chosen = {"action": "pause", "_selected_action": [str(source.pk)]}
     ((key, _),) = reports_of(client, "/admin/webhooks/source/", chosen)
     assert key == str(source.pk)
@@ -85,7 +85,7 @@ def test_source_that_is_paused_already_is_not_paused_again() -> None:
 def test_receipts_that_are_replayed_have_entries_and_pending_ones_are_counted() -> None:
     source = make_source()
     done, pending = make_receipt(source, processed_at=source.created_at, due_at=None), make_receipt(source)
-    client = client_of("view_receipt", "replay_receipt")
+    client = staff("view_receipt", "replay_receipt")
     chosen = {"action": "replay_selected", "_selected_action": [str(done.pk), str(pending.pk)], "confirmed": "yes"}
     assert reports_of(client, "/admin/webhooks/receipt/", chosen) == [
         (str(done.pk), {"note": "replayed"}),

@@ -18,7 +18,7 @@ from tests.dns_server import Answer, DnsServer
 from tests.factories import make_client, make_tenant
 from tests.factories_receiver import make_receipt, make_source
 from tests.receiver import Exchange, Receiver, hang, status
-from tests.webhooks.admin.test_pages import SEES_ALL, operator
+from tests.webhooks.admin.operators import SEES_ALL, operator
 from webhooks.kit.jsonata.evaluators import EvaluatorUnavailable, evaluators
 from webhooks.models import Receipt, Source
 from webhooks.processing.process import process_due
