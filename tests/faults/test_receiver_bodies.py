@@ -19,7 +19,7 @@ from tests.factories_receiver import make_source, signed
 from tests.faults.injectors.fault import SMALL_DISK
 from tests.faults.platforms import missing_requirement
 from tests.waiting import wait_until
-from tests.webhooks.receiving.test_streaming import MIB, Server, running
+from tests.web_server import MIB, Server, running
 from webhooks.models import Receipt, Source
 from webhooks.processing import sweep
 

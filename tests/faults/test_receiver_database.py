@@ -24,7 +24,7 @@ import pytest
 from config.local import embedded
 from tests.factories_receiver import SECRET, signed
 from tests.waiting import wait_until
-from tests.webhooks.receiving.test_streaming import ROOT, Server, running
+from tests.web_server import ROOT, Server, running
 
 LARGE = 100_000  # bytes; more than is stored in the row
 SENDERS = 4

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from tests.factories_receiver import SECRET, make_source, signed
-from tests.webhooks.receiving.test_streaming import Server, running, send
+from tests.web_server import Server, running, send
 from webhooks.models import Receipt, Source
 from webhooks.wire.signing.standard_webhooks import sign
 

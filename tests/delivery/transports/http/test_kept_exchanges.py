@@ -10,7 +10,7 @@ from delivery.transports.http.exchange import Exchange
 from delivery.transports.http.kept_exchanges import MOST, MOST_WHEN_QUIET, KeptExchanges
 from delivery.transports.http.sender import HttpSender
 from tests import receiver as scripts
-from tests.delivery.transports.http.test_sender import make_request, send
+from tests.delivery.transports.http.sending import make_request, send
 from tests.receiver import Receiver
 from tests.waiting import wait_until
 

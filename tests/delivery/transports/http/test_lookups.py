@@ -10,7 +10,7 @@ from delivery.transports.http import lookups
 from delivery.transports.http.request import Request, ResponseTrace
 from delivery.transports.http.sender import HttpSender
 from delivery.transports.outcome import Failure
-from tests.delivery.transports.http.test_sender import make_request, send
+from tests.delivery.transports.http.sending import make_request, send
 from tests.dns_server import Answer, DnsServer, dns_server
 from tests.receiver import Receiver
 from webhooks.outgoing import resolver as resolver_module

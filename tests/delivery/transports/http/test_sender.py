@@ -30,6 +30,7 @@ from subscriptions.endpoints.http.certificates import TlsFiles
 from tests import receiver as scripts
 from tests.clock import from_now
 from tests.delivery.factories_lanes import make_in_flight
+from tests.delivery.transports.http.sending import make_request, send
 from tests.pki import Authority, Issued
 from tests.ports import free_port
 from tests.receiver import Receiver
@@ -46,34 +47,6 @@ def receiver() -> Iterator[Receiver]:
 def sender() -> Iterator[HttpSender]:
     with closing(HttpSender(allow_http=True)) as it:
         yield it
-
-
-def make_request(url: str, **changes: Any) -> Request:
-    fields: dict[str, Any] = {
-        "headers": ["content-type: application/json", "accept-encoding: identity", "expect:"],
-        "body": b'{"n":1}',
-        "signed_at": time.time(),
-        "timeout_ms": 10_000,
-        "admits": lambda ip: True,
-    }
-    return Request(url=url, **{**fields, **changes})
-
-
-def send(sender: HttpSender, *requests: Request) -> list[Outcome]:
-    """Send these requests and return their outcomes, in the same order."""
-    attempts = [(make_in_flight(), request) for request in requests]
-    ended: dict[UUID, Outcome] = {}
-    sender.submit(attempts)
-
-    def collect() -> bool:
-        seconds = sender.seconds_to_timer()
-        select.select([sender], [], [], 0.1 if seconds is None else min(seconds, 0.1))
-        sender.advance()
-        ended.update({attempt.attempt_id: outcome for attempt, outcome in sender.take()})
-        return len(ended) == len(requests)
-
-    wait_until(collect, "the outcomes")
-    return [ended[attempt.attempt_id] for attempt, _ in attempts]
 
 
 def test_sender_refuses_a_success_whose_body_matches_the_failure_pattern(

@@ -9,7 +9,7 @@ from delivery.transports.in_flight import InFlight
 from delivery.transports.message import Message
 from subscriptions.endpoints.batch import Batch
 from subscriptions.routing.targets import DeliveryTarget
-from tests.delivery.transports.sockets.test_transport import make_target
+from tests.delivery.transports.sockets.scripted import make_target
 from webhooks.wire.ids import new_id
 
 

@@ -19,7 +19,7 @@ from subscriptions.endpoints.batch import Batch
 from subscriptions.endpoints.destinations import registry
 from subscriptions.endpoints.destinations.kind import Connection
 from subscriptions.routing.targets import DeliveryTarget
-from tests.delivery.transports.sockets.test_transport import TENANT, make_target
+from tests.delivery.transports.sockets.scripted import TENANT, make_target
 from tests.receiver import Receiver, hang, status
 from tests.token_server import TokenServer
 from tests.waiting import wait_until

@@ -2,11 +2,18 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from delivery.transports.message import Message
 from delivery.transports.sockets.kind import Sent, ShownMessage, SocketKind
 from subscriptions.endpoints.destinations.kind import Connection, Setting
+from subscriptions.routing.targets import DeliveryTarget
+from webhooks.wire.ids import new_id
+from webhooks.wire.signing.keys import new_secret
+from webhooks.wire.signing.standard_webhooks import Signer
+
+TENANT = new_id()
 
 
 class Library:
@@ -54,3 +61,23 @@ class Scripted(SocketKind):
 
     def preview(self, connection: Connection, message: Message, now: float) -> ShownMessage:
         return ShownMessage("SEND", self.address(connection.settings), message.attributes, message.body)
+
+
+def make_target(**changes: Any) -> DeliveryTarget:
+    target = DeliveryTarget(
+        endpoint_id=new_id(),
+        tenant_id=TENANT,
+        version=1,
+        state="active",
+        address="scripted:here",
+        timeout_ms=5_000,
+        max_in_flight=512,
+        rate_limit=None,
+        ordering="",
+        retry_plan=None,
+        signer=Signer([new_secret()]),
+        valid_until=None,
+        kind="scripted",
+        connection=Connection("ep_1", TENANT, {"place": "here"}),
+    )
+    return replace(target, **changes)

@@ -22,13 +22,11 @@ from delivery.transports.transport import NotSent
 from subscriptions.endpoints.destinations import registry
 from subscriptions.endpoints.destinations.kind import Connection
 from subscriptions.routing.targets import DeliveryTarget
-from tests.delivery.transports.sockets.scripted import Library, library
+from tests.delivery.transports.sockets.scripted import TENANT, Library, library, make_target
 from tests.waiting import wait_until
 from webhooks.wire.ids import new_id
 from webhooks.wire.signing.keys import new_secret
 from webhooks.wire.signing.standard_webhooks import Signer
-
-TENANT = new_id()
 
 
 @pytest.fixture(autouse=True)
@@ -50,26 +48,6 @@ def transport(scripted: Library) -> Iterator[SocketTransport]:
 
 def threads() -> list[threading.Thread]:
     return [it for it in threading.enumerate() if it.name.startswith("scripted ")]
-
-
-def make_target(**changes: Any) -> DeliveryTarget:
-    target = DeliveryTarget(
-        endpoint_id=new_id(),
-        tenant_id=TENANT,
-        version=1,
-        state="active",
-        address="scripted:here",
-        timeout_ms=5_000,
-        max_in_flight=512,
-        rate_limit=None,
-        ordering="",
-        retry_plan=None,
-        signer=Signer([new_secret()]),
-        valid_until=None,
-        kind="scripted",
-        connection=Connection("ep_1", TENANT, {"place": "here"}),
-    )
-    return replace(target, **changes)
 
 
 def submit(transport: SocketTransport, target: DeliveryTarget, *bodies: bytes) -> None:
