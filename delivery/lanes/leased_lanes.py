@@ -96,6 +96,11 @@ class LeasedLanes:
         """Return until when the lanes are certainly leased, in monotonic seconds."""
         return self._renewed_at + LEASE_SECONDS
 
+    @property
+    def may_have_work(self) -> bool:
+        """Whether deliveries may be due that are not claimed, or lanes for which there is no place."""
+        return bool(self.is_contended or self.batches or any(lane.may_have_more for lane in self))
+
     def renew(self) -> None:
         """Renew the leases and drop the lanes that have another owner. Call before every claim."""
         began = time.monotonic()

@@ -263,9 +263,7 @@ class Drain:
 
     def _is_over(self, idle_timeout: float, stay: Callable[[], bool]) -> bool:
         """Return whether there was nothing to do for ``idle_timeout`` seconds, and ``stay`` lets this drain end."""
-        lanes = self._lanes
-        may_have_work = lanes.is_contended or lanes.batches or any(lane.may_have_more for lane in lanes)
-        if not self._has_looked or self._has_work() or may_have_work:
+        if not self._has_looked or self._has_work() or self._lanes.may_have_work:
             self._worked_at, self._is_waiting = time.monotonic(), False
             return False
         if time.monotonic() - self._worked_at <= idle_timeout:
