@@ -1,4 +1,4 @@
-"""Count attempts by endpoint and hour as they end, so that statistics need no scan of the attempts table.
+"""Count attempts by endpoint and hour as they end, so that statistics need no scan of the attempts table; sum them up.
 
 A drain counts in memory (a microsecond or two for an attempt) and writes the counts every few seconds, for all its
 endpoints together: to the hour of each endpoint, and to the figures of its five minutes, of its tenant and of the

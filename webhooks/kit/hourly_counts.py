@@ -1,4 +1,4 @@
-"""Hourly counters: count in memory by subject and hour, and add the counts to the database by one upsert.
+"""Count in memory by subject and period, an hour by default, and add the counts to the database by one upsert.
 
 Counting costs a request no statement, and statistics need no scan of a large table. Counts are written every few
 seconds, either by a thread of this object (``thread_name``) or by the owner's own loop calling ``write``.
@@ -6,7 +6,8 @@ seconds, either by a thread of this object (``thread_name``) or by the owner's o
 Failure: counts that the database refuses are kept for the next write. Counts of a process that is killed before it
 wrote them are lost: these are figures to look at, not records.
 
-Used for sources (``webhooks.sources.source_counts``) and endpoints (``delivery.sending.attempt_stats``).
+Used for sources (``webhooks.sources.source_counts``), endpoints (``delivery.sending.attempt_stats``, by five minutes)
+and looks at payloads (``webhooks.audit.key_looks``).
 """
 
 import os
