@@ -10,7 +10,7 @@ from delivery.sql.figures.usage import INSERT_USAGE
 from webhooks.kit.sql import named_columns, run
 
 MAX_SHARES = 200  # taken at once
-MAX_BYTES = 8 * 1024**2  # of the events of these, about
+MAX_BYTES = 8 * 1024**2  # of the events of these, after which no further one is taken
 SHARED = DeferredFanOut.Reason.SHARED
 LOCK = 0x77_70_73_68  # advisory lock: one worker copies at a time, so that events keep their order
 
@@ -42,12 +42,18 @@ def insert_shares(tenant_id: UUID, rows: Sequence[ShareRow]) -> None:
 
 TRY_LOCK = "SELECT pg_try_advisory_xact_lock(%(lock)s)"
 
-# Reader: the sharing task. Index: pending_share_due.
+# Reader: the sharing task. Indexes: pending_share_due, the primary keys. ``before``: bytes of the events before.
 TAKE_SHARES = f"""
-WITH first AS (
-    SELECT id FROM delivery_pendingshare WHERE due_at <= now() ORDER BY due_at, id LIMIT {MAX_SHARES} FOR UPDATE
+WITH first AS MATERIALIZED (
+    SELECT id, due_at, event_id FROM delivery_pendingshare WHERE due_at <= now()
+     ORDER BY due_at, id LIMIT {MAX_SHARES} FOR UPDATE
+), sized AS MATERIALIZED (
+    SELECT first.id, first.due_at, coalesce(octet_length(e.body), 0) AS bytes
+      FROM first LEFT JOIN delivery_event e ON e.id = ANY(ARRAY[first.event_id])
+), taken AS MATERIALIZED (
+    SELECT id, sum(bytes) OVER (ORDER BY due_at, id) - bytes AS before FROM sized
 )
-DELETE FROM delivery_pendingshare s USING first WHERE s.id = ANY(ARRAY[first.id])
+DELETE FROM delivery_pendingshare s USING taken WHERE s.id = ANY(ARRAY[taken.id]) AND taken.before < {MAX_BYTES}
 RETURNING s.id, s.event_id, s.grant_id
 """
 
@@ -55,7 +61,8 @@ RETURNING s.id, s.event_id, s.grant_id
 def take_shares() -> list[tuple[UUID, UUID]]:
     """Delete the first due shares and return event and grant of each, in order; empty if another worker takes some.
 
-    Call in the transaction that copies the events.
+    There are at most MAX_SHARES, and their events have MAX_BYTES and those of the last one. Call in the transaction
+    that copies the events.
     """
     ((is_locked,),) = run(TRY_LOCK, {"lock": LOCK})
     return [(row[1], row[2]) for row in sorted(run(TAKE_SHARES, {}))] if is_locked else []

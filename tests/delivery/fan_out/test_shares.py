@@ -15,9 +15,11 @@ from delivery.publishing import store
 from delivery.publishing.publisher import publish
 from delivery.reading.explain import explain
 from delivery.replaying.replays import ReplayFilter, run_slices, start
+from delivery.sql.sharing.shares import MAX_BYTES, ShareRow, insert_shares, take_shares
 from subscriptions.models import Endpoint, Grant, Subscription, Tenant
 from subscriptions.routing.grants import create_grant, end_grant
 from subscriptions.tenants.tenants import delete_tenant
+from tests.delivery.factories import make_event
 from tests.factories import make_client, make_endpoint, make_subscription, make_tenant
 
 pytestmark = pytest.mark.django_db
@@ -97,6 +99,16 @@ def test_subscription_narrows_and_transforms_what_is_shared(owner: Tenant, subsc
     publish(owner, [event(1), event(2), event(3, type="order.sent", data={"n": 2})])
     run_all()
     assert [bytes(it.body or b"") for it in Delivery.objects.all()] == [b'{"number": 2}']
+
+
+def test_large_events_are_copied_in_several_transactions_in_order(owner: Tenant, subscription: Subscription) -> None:
+    half = b'{"specversion":"1.0","id":"1","source":"/s","type":"order.paid","data":"%s"}' % (b"x" * (MAX_BYTES // 2))
+    events = [make_event(owner, type="order.paid", body=half) for _ in range(5)]
+    insert_shares(owner.pk, [ShareRow(it.id, subscription.grant_id, None) for it in events])
+    taken = []
+    while some := take_shares():
+        taken.append([event_id for event_id, _ in some])
+    assert taken == [[it.id for it in events[:2]], [it.id for it in events[2:4]], [events[4].id]]
 
 
 def test_end_of_a_grant_ends_sharing_also_of_what_is_not_copied_yet(
