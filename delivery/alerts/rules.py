@@ -13,7 +13,7 @@ from django.db import transaction
 
 from delivery.alerts.announce import end_alerts
 from delivery.alerts.channel_rows import set_channels
-from delivery.models import Alert, AlertRule
+from delivery.models import AlertRule
 from subscriptions.errors import Invalid, InvalidParts, StateConflict, uid_in_use
 from subscriptions.models import Tenant
 from subscriptions.tenants.plans import lock_tenant
@@ -128,8 +128,3 @@ def _check_number(tenant: Tenant) -> None:
     allowed = settings.WAYPOST_ALERT_RULES_PER_TENANT
     if AlertRule.objects.filter(tenant=tenant, deleted_at=None).count() >= allowed:
         raise StateConflict("condition", f"A tenant may have {allowed} alert rules; delete one first.")
-
-
-def open_alerts(rule: AlertRule) -> int:
-    """Return how many alerts of a rule are firing."""
-    return Alert.objects.filter(rule=rule, state=Alert.State.FIRING).count()

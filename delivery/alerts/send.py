@@ -26,7 +26,7 @@ NEGLECTED_AFTER = 30.0  # seconds that a due message waits until a web process s
 BATCH = 20
 CLAIM_SECONDS = 120.0
 WAITS = (30, 120, 600, 1_800, 3_600, 3 * 3_600)  # seconds after each failure; after the last the message has failed
-KIND, STATE = AlertMessage.Kind, AlertMessage.State
+STATE = AlertMessage.State
 
 
 class NotSent(Exception):

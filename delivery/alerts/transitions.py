@@ -14,7 +14,7 @@ from typing import Protocol
 
 from webhooks.kit.conditions.condition import Finding
 
-PENDING, FIRING, RESOLVED = "pending", "firing", "resolved"
+PENDING, FIRING = "pending", "firing"
 
 
 class OpenAlert(Protocol):

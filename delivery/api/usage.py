@@ -26,7 +26,6 @@ from webhooks.kit.rest.pages import CursorPages
 from webhooks.kit.rest.query_params import IntegerParam, QueryParams
 from webhooks.wire.ids import public
 
-PAGE = 50
 MOST_IN_CSV = 100_000
 COLUMNS = ("date", "tenant", "type", "events", "deliveries")
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from delivery.models import PLATFORM, Figures, HourlyStats
 from delivery.sending.attempt_stats import percentile, sum_buckets, sum_by_kind
 
-SCOPE, LENGTH = Figures.Scope, Figures.Length
+LENGTH = Figures.Length
 ROLLED_UP_AFTER = timedelta(days=1)  # before today: by then the hours of a day are in its row
 
 

@@ -24,7 +24,7 @@ from subscriptions.tenants.tenants import lock_tenant
 from webhooks.kit.rows import unique_uid
 from webhooks.kit.sql import database_now
 
-ACTIVE, PAUSED, COMPLETED = Schedule.State.ACTIVE, Schedule.State.PAUSED, Schedule.State.COMPLETED
+ACTIVE, COMPLETED = Schedule.State.ACTIVE, Schedule.State.COMPLETED
 
 
 def create_schedule(tenant: Tenant, **fields: Any) -> Schedule:

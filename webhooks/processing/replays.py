@@ -30,7 +30,21 @@ from webhooks.processing.receipt_filter import ReceiptFilter
 from webhooks.processing.receipts import SETTLED, retry
 from webhooks.wire.ids import public
 
-__all__ = ["DEFAULT_RATE", "MAX_RATE", "ReceiptCount", "cancel", "preview", "run_slices", "start"]
+__all__ = [
+    "DEFAULT_RATE",
+    "HAS_RUNNING",
+    "MAX_RATE",
+    "ReceiptCount",
+    "ReplayedStates",
+    "cancel",
+    "cancel_all_of",
+    "preview",
+    "process_now",
+    "replay_now",
+    "run_slices",
+    "start",
+    "states_of",
+]
 
 SLICE = 500  # receipts in one transaction
 PAGE = 2_000  # receipts that one slice looks at

@@ -30,7 +30,6 @@ from webhooks.kit.rest.limited_body import TooLarge
 from webhooks.wire.errors import InvalidEvent
 
 JSON = "application/json"
-PROBLEM = "application/problem+json"
 Read = Callable[[HttpRequest, Limits], RequestEvents]
 
 

@@ -7,8 +7,6 @@ from zoneinfo import ZoneInfo, available_timezones
 from delivery.schedules.expressions.errors import UnknownZone
 from webhooks.wire.errors import did_you_mean
 
-MAX_NAME = 64  # characters of the name of a zone
-
 
 @lru_cache(maxsize=1)
 def zone_names() -> frozenset[str]:

@@ -29,7 +29,6 @@ from webhooks.wire.signing.keys import (
 from webhooks.wire.signing.timestamps import TOLERANCE, check_timestamp
 
 PREFIX = "webhook-"
-HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
 _ID = re.compile(r"[!-\-/-~]+")  # printable ASCII without space and full stop
 _MAX_TIMESTAMP = 10**15  # Unix seconds, exclusive: far beyond every date

@@ -35,6 +35,7 @@ ID, NOW, BODY = "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 243223231
 KNOWN_V1 = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 KNOWN_V1A = "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7TBAg=="
 
+HEADERS = ["webhook-id", "webhook-timestamp", "webhook-signature", "x"]
 VECTORS = json.loads((Path(__file__).parents[3] / "vectors" / "signatures.json").read_text())["cases"]
 STANDARD = [case for case in VECTORS if case["scheme"].startswith("standard-webhooks")]
 
@@ -103,7 +104,7 @@ def test_verify_rejects_another_secret(one: str, other: str, body: bytes) -> Non
     assert not accepts([other], headers(standard_webhooks.sign(one, ID, NOW, body)), body)
 
 
-@given(st.dictionaries(st.sampled_from([*standard_webhooks.HEADERS, "x"]), st.text()), st.binary(), st.text())
+@given(st.dictionaries(st.sampled_from(HEADERS), st.text()), st.binary(), st.text())
 def test_verify_raises_only_signature_errors(given: dict[str, str], body: bytes, secret: str) -> None:
     assert not accepts([secret, SECRET, PUBLIC], given, body)
 

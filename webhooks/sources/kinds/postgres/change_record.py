@@ -1,7 +1,7 @@
 """Make records of changes: a CloudEvent in binary mode whose data is ``{before, after, key, lsn}``."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -155,8 +155,3 @@ def _moment(time: datetime) -> str:
 def _changed(record: Record, **changes: Any) -> Record:
     values = {name: getattr(record, name) for name in Record.__slots__}
     return Record(**{**values, **changes})
-
-
-def size_of(rows: Sequence[Row]) -> int:
-    """Return the size of rows in bytes."""
-    return sum(len(value) for row in rows for value in row if isinstance(value, bytes))
