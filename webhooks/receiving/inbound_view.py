@@ -111,7 +111,7 @@ def _challenge(request: NativeRequest, source: SourceSnapshot) -> InboundRespons
             return finish_handshake(source, reply)
         if not any(rule.method == request.method for rule in source.handshake_rules):
             return _method_not_allowed()
-        raise HandshakeRejected("The request is none that the handshake of the source describes.")
+        raise HandshakeRejected("The request is not one that the handshake of the source describes.")
     except (HandshakeRejected, SignatureError) as error:
         record_rejection(source, request, CHALLENGE, str(error))
         return InboundResponse(HTTPStatus.FORBIDDEN)

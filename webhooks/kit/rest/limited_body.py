@@ -98,5 +98,5 @@ def _read(source: _Readable, most: int) -> bytes:
             chunks.append(chunk)
             have += len(chunk)
     except (UnreadablePostError, OSError):
-        raise ParseError("The body broke off.") from None
+        raise ParseError("The connection ended before the whole body arrived.") from None
     return b"".join(chunks)
