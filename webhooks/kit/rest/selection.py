@@ -1,8 +1,7 @@
 """Define the body that selects the rows of a bulk change, its preview, and its result.
 
-A selection is a filter, or everything by an explicit word.
-
-A filter that is left out, or is empty by mistake, must not select every row.
+A selection is a filter, or everything by an explicit word: a filter that is left out, or is empty by mistake, must not
+select every row.
 """
 
 from typing import Any, ClassVar
