@@ -59,8 +59,8 @@ def hazards_of(migration: Migration, state: ProjectState, created: set[str]) -> 
     """
     found: list[Hazard] = []
     for operation in migration.operations:
-        for step in _of_the_database(operation):
-            table = _table(step, migration.app_label, state)
+        for step in database_steps(operation):
+            table = table_of(step, migration.app_label, state)
             if isinstance(step, ops.CreateModel):
                 created.add(table)
             if table not in created or not table:
@@ -69,7 +69,8 @@ def hazards_of(migration: Migration, state: ProjectState, created: set[str]) -> 
     return found
 
 
-def _of_the_database(operation: Operation) -> Iterable[Operation]:
+def database_steps(operation: Operation) -> Iterable[Operation]:
+    """Return the operations that change the database."""
     return operation.database_operations if isinstance(operation, SeparateDatabaseAndState) else (operation,)
 
 
@@ -87,7 +88,7 @@ def _hazards(step: Operation, table: str, before: "models.Field[Any, Any] | None
         case _ if isinstance(step, SAFE):
             return
         case _ if isinstance(step, REMOVES):
-            yield Hazard(Kind.BREAKS, f"{_described(step)}, which they still use", table)
+            yield Hazard(Kind.BREAKS, f"{described(step)}, which they still use", table)
         case RunSQL() | RunPython():
             yield Hazard(
                 Kind.UNKNOWN, "runs SQL or Python: say in the migration what it does, as `online` or `offline`"
@@ -157,7 +158,8 @@ def _is_wider(before: "models.Field[Any, Any]", after: "models.Field[Any, Any]")
     return names == ("CharField", "TextField")
 
 
-def _table(step: Operation, app_label: str, state: ProjectState) -> str:
+def table_of(step: Operation, app_label: str, state: ProjectState) -> str:
+    """Return the table that an operation changes; empty if it is not known. ``state``: of the models before it."""
     name = getattr(step, "model_name", "") or getattr(step, "name", "") if _is_of_a_model(step) else ""
     if not name:
         return ""
@@ -177,47 +179,6 @@ def _field_before(step: Operation, app_label: str, state: ProjectState) -> "mode
     return known.fields.get(step.name) if known else None
 
 
-def _described(step: Operation) -> str:
+def described(step: Operation) -> str:
+    """Return what an operation does, as it continues a sentence."""
     return step.describe()[:1].lower() + step.describe()[1:]
-
-
-# --- the way back ----------------------------------------------------------------------------------------------
-
-
-def irreversible(migration: Migration, state: ProjectState) -> list[str]:
-    """Return which operations cannot be taken back. ``state``: of the models before, changed to that after."""
-    found = []
-    for operation in migration.operations:
-        if not operation.reversible:
-            found.append(_described(operation))
-        elif isinstance(operation, ops.RemoveField) and not _can_be_empty(operation, migration.app_label, state):
-            found.append(f"{_described(operation)}: its values are gone, and it must not be empty")
-        operation.state_forwards(migration.app_label, state)
-    return found
-
-
-def _can_be_empty(step: ops.RemoveField, app_label: str, state: ProjectState) -> bool:
-    known = state.models.get((app_label, step.model_name_lower))
-    field = known.fields.get(step.name) if known else None
-    return field is None or field.null or field.has_default() or field.has_db_default() or field.many_to_many
-
-
-class Discarded(NamedTuple):
-    """Name what taking a migration back deletes. ``column`` is empty for a whole table."""
-
-    table: str
-    column: str = ""
-
-
-def discarded(migration: Migration, state: ProjectState) -> list[Discarded]:
-    """Return the tables and columns that the migration adds. ``state``: of the models before, changed to that after."""
-    found = []
-    for operation in migration.operations:
-        for step in _of_the_database(operation):
-            if isinstance(step, ops.CreateModel):
-                found.append(Discarded(_table(step, migration.app_label, state)))
-            elif isinstance(step, ops.AddField) and not step.field.many_to_many:
-                column = step.field.db_column or step.name + ("_id" if step.field.is_relation else "")
-                found.append(Discarded(_table(step, migration.app_label, state), column))
-        operation.state_forwards(migration.app_label, state)
-    return found

@@ -7,7 +7,8 @@ from django.db.migrations import Migration
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 
-from config.upgrade.hazards import Hazard, Kind, hazards_of, irreversible
+from config.upgrade.hazards import Hazard, Kind, hazards_of
+from config.upgrade.reversal import irreversible
 
 SMALL = 100_000  # rows: an index of them is built, or all of them are checked, within about a second
 

@@ -17,9 +17,9 @@ from django.utils import timezone
 from config.doctor.finding import Finding, error, ok
 from config.upgrade import versions
 from config.upgrade.apply import Report, apply, exclusively
-from config.upgrade.hazards import Discarded, discarded, irreversible
 from config.upgrade.models import InstalledVersion
 from config.upgrade.pending import unknown_migrations
+from config.upgrade.reversal import Discarded, discarded, irreversible
 from config.upgrade.run import OWN_APP
 from webhooks.version import VERSION
 

@@ -14,7 +14,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 
 from config.upgrade.empty_database import create_tables
-from config.upgrade.hazards import hazards_of, irreversible
+from config.upgrade.hazards import hazards_of
+from config.upgrade.reversal import irreversible
 from tests.database_url import database_url
 
 OURS = ("config", "webhooks", "subscriptions", "delivery")

@@ -1,4 +1,4 @@
-"""Test what a migration does to processes of the version before, by its operations."""
+"""Test what a migration does to processes of the version before, and what taking it back loses, by its operations."""
 
 from typing import Any
 
@@ -10,7 +10,8 @@ from django.db.migrations import operations as ops
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
-from config.upgrade.hazards import Discarded, Kind, discarded, hazards_of, irreversible
+from config.upgrade.hazards import Kind, hazards_of
+from config.upgrade.reversal import Discarded, discarded, irreversible
 
 INDEX = models.Index(fields=["name"], name="item_name")
 UNIQUE = models.UniqueConstraint(fields=["name"], name="unique_name")
