@@ -10,6 +10,14 @@ from django.conf import settings
 from config.local import embedded
 from delivery.publishing import publish_rate
 from tests.delivery.archiving.factories import file_storage
+from tests.receiver import Receiver
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Run a server that receives what is sent to endpoints."""
+    with Receiver() as it:
+        yield it
 
 
 @pytest.fixture

@@ -47,12 +47,6 @@ def no_messages(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as it:
-        yield it
-
-
-@pytest.fixture
 def endpoint() -> Endpoint:
     """Return an endpoint whose tenant subscribes to dead deliveries with another one."""
     endpoint = make_endpoint()

@@ -51,12 +51,6 @@ def loopback(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as it:
-        yield it
-
-
-@pytest.fixture
 def tenant() -> Tenant:
     return make_tenant()
 

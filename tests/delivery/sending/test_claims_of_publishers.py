@@ -50,12 +50,6 @@ def loopback(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notify.drain_starter, "notify", lambda: None)
 
 
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as it:
-        yield it
-
-
 def subscribed(url: str, **changes: Any) -> Endpoint:
     return make_subscription(make_endpoint(**{"url": url, "timeout_ms": TIMEOUT * 1000, **changes})).endpoint
 

@@ -59,12 +59,6 @@ def loopback(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notify.drain_starter, "notify", lambda: None)
 
 
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as it:
-        yield it
-
-
 def subscribed(url: str, **changes: Any) -> Endpoint:
     return make_subscription(make_endpoint(**{"url": url, "timeout_ms": 30_000, **changes})).endpoint
 
@@ -370,19 +364,25 @@ class TestInactiveEndpoints:
         assert len({it.message_id for it in receiver.arrivals}) == 1
 
 
+def counting(seconds: float) -> tuple[Callable[[scripts.Exchange], None], list[int]]:
+    """Return a script that responds 200 after ``seconds``, and a list with the most requests it has had at once."""
+    now, most, lock = [0], [0], threading.Lock()
+
+    def counted(exchange: scripts.Exchange) -> None:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        exchange.pause(seconds)
+        with lock:
+            now[0] -= 1
+        scripts.status(200)(exchange)
+
+    return counted, most
+
+
 class TestLimits:
     def test_drain_keeps_no_more_in_flight_than_max_in_flight(self, receiver: Receiver) -> None:
-        now, most, lock = [0], [0], threading.Lock()
-
-        def counted(exchange: scripts.Exchange) -> None:
-            with lock:
-                now[0] += 1
-                most[0] = max(most[0], now[0])
-            exchange.pause(0.02)
-            with lock:
-                now[0] -= 1
-            scripts.status(200)(exchange)
-
+        counted, most = counting(0.02)
         publish_to(subscribed(receiver.script("/", counted), max_in_flight=3), 40)
         run_drain()
         assert most[0] == 3
@@ -827,17 +827,7 @@ class TestSlowButHealthy:
     """An endpoint that takes long for each response, and gets what is published nevertheless."""
 
     def test_window_grows_until_the_endpoint_keeps_up_and_others_do_not_wait(self, receiver: Receiver) -> None:
-        now, most, lock = [0], [0], threading.Lock()
-
-        def respond(exchange: scripts.Exchange) -> None:
-            with lock:
-                now[0] += 1
-                most[0] = max(most[0], now[0])
-            exchange.pause(1.2)
-            with lock:
-                now[0] -= 1
-            scripts.status(200)(exchange)
-
+        respond, most = counting(1.2)
         slow = subscribed(receiver.script("/slow", respond), timeout_ms=30_000)
         fast = [subscribed(receiver.url(f"/{number}")) for number in range(4)]
         publish_to(slow, 1_000)
@@ -854,17 +844,7 @@ class TestSlowButHealthy:
         assert Lane.objects.get(endpoint=slow).failures == 0
 
     def test_window_does_not_grow_beyond_the_limit_of_the_endpoint(self, receiver: Receiver) -> None:
-        now, most, lock = [0], [0], threading.Lock()
-
-        def respond(exchange: scripts.Exchange) -> None:
-            with lock:
-                now[0] += 1
-                most[0] = max(most[0], now[0])
-            exchange.pause(0.1)
-            with lock:
-                now[0] -= 1
-            scripts.status(200)(exchange)
-
+        respond, most = counting(0.1)
         publish_to(subscribed(receiver.script("/", respond), max_in_flight=80, timeout_ms=30_000), 500)
         run_drain()
         assert most[0] == 80
@@ -1208,17 +1188,7 @@ class TestLargeBodies:
         publish(endpoint.tenant, [{"type": "order.created", "data": [n, data]} for n in range(count)])
 
     def test_all_are_sent_while_no_tenant_exceeds_its_share(self, receiver: Receiver) -> None:
-        now, most, lock = [0], [0], threading.Lock()
-
-        def counted(exchange: scripts.Exchange) -> None:
-            with lock:
-                now[0] += 1
-                most[0] = max(most[0], now[0])
-            exchange.pause(0.02)
-            with lock:
-                now[0] -= 1
-            scripts.status(200)(exchange)
-
+        counted, most = counting(0.02)
         endpoint = subscribed(receiver.script("/0", counted), timeout_ms=60_000)
         ordered = make_endpoint(endpoint.tenant, url=receiver.script("/1", counted), ordering="endpoint")
         make_subscription(ordered)

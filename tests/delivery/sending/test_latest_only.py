@@ -42,12 +42,6 @@ def loopback(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notify.drain_starter, "notify", lambda: None)
 
 
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as it:
-        yield it
-
-
 def subscribed(url: str, **changes: Any) -> Endpoint:
     settings = {"url": url, "timeout_ms": 5_000, "latest_only": PATH, **changes}
     return make_subscription(make_endpoint(**settings)).endpoint

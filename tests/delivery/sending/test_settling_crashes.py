@@ -37,12 +37,6 @@ def loopback(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(starter, "send", lambda: True)
 
 
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as it:
-        yield it
-
-
 def drain_until(step: int) -> None:
     """Deliver what is due, and kill this process before one step of settling; the commit is followed by one, too."""
     taken = 0

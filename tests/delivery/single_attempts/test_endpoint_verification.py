@@ -21,12 +21,6 @@ def loopback(settings: Any) -> None:
     settings.WAYPOST_ALLOW_HTTP, settings.WAYPOST_ALLOW_NETWORKS = True, ["127.0.0.0/8"]
 
 
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as it:
-        yield it
-
-
 class TestVerificationRoutes(RouteCases):
     routes = (ApiRoute("post", "endpoints/{endpoint}/verification/", "manage", 200, {}),)
 

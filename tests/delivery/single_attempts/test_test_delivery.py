@@ -38,12 +38,6 @@ def loopback(settings: Any) -> None:
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as it:
-        yield it
-
-
-@pytest.fixture
 def tenant() -> Tenant:
     return make_tenant()
 

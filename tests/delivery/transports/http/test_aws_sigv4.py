@@ -36,12 +36,6 @@ def loopback(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notify.drain_starter, "notify", lambda: None)
 
 
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as it:
-        yield it
-
-
 def verifies(arrival: Arrival, secret: str = SECRET) -> bool:
     return is_signed_for_aws(secret, arrival.path, dict(arrival.headers), arrival.body)
 

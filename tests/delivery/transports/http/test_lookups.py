@@ -32,18 +32,6 @@ def resolver(dns: DnsServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as it:
-        yield it
-
-
-@pytest.fixture
-def sender() -> Iterator[HttpSender]:
-    with closing(HttpSender(allow_http=True)) as it:
-        yield it
-
-
 def request_to(host: str, receiver: Receiver, **changes: Any) -> Request:
     return make_request(receiver.url(host=host), share="tenant", **changes)
 

@@ -26,12 +26,6 @@ def loopback(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as it:
-        yield it
-
-
-@pytest.fixture
 def server(receiver: Receiver) -> TokenServer:
     return TokenServer(receiver)
 

@@ -22,18 +22,6 @@ from tests.receiver import Exchange, Receiver, Respond
 from tests.waiting import wait_until
 
 
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as it:
-        yield it
-
-
-@pytest.fixture
-def sender() -> Iterator[HttpSender]:
-    with closing(HttpSender(allow_http=True)) as it:
-        yield it
-
-
 def sent(sender: HttpSender, url: str, ca: str = "", timeout_ms: int = 60_000) -> Outcome:
     tls = TlsFiles(None, None, ca.encode()) if ca else None
     request = Request(url, ["expect:"], b"{}", time.time(), timeout_ms, lambda _address: True, tls=tls)

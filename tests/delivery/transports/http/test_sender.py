@@ -37,18 +37,6 @@ from tests.receiver import Receiver
 from tests.waiting import wait_until
 
 
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as it:
-        yield it
-
-
-@pytest.fixture
-def sender() -> Iterator[HttpSender]:
-    with closing(HttpSender(allow_http=True)) as it:
-        yield it
-
-
 def test_sender_refuses_a_success_whose_body_matches_the_failure_pattern(
     sender: HttpSender, receiver: Receiver
 ) -> None:

@@ -22,12 +22,6 @@ def loopback(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notify.drain_starter, "notify", lambda: None)
 
 
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as it:
-        yield it
-
-
 @pytest.mark.parametrize("host", ["127.0.0.1", "LocalHost", "localhost."])
 @pytest.mark.parametrize(
     ("path", "sent"),

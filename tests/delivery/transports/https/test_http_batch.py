@@ -29,12 +29,6 @@ def loopback(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notify.drain_starter, "notify", lambda: None)
 
 
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as it:
-        yield it
-
-
 def subscribed(receiver: Receiver, **fields: Any) -> Endpoint:
     fields = {"batch": BATCH, "retry_plan": [60], "secret": SECRET, **fields}
     return make_subscription(create_endpoint(make_tenant(), url=receiver.url("/hooks"), **fields)[0]).endpoint

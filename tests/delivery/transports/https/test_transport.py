@@ -33,12 +33,6 @@ def scripted(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as it:
-        yield it
-
-
-@pytest.fixture
 def transport(scripted: None) -> Iterator[HttpsTransport]:
     it = open_transport(time.time)
     yield it
