@@ -17,13 +17,13 @@ from delivery.sql.fan_out import HAS_FAN_OUTS
 from delivery.sql.figures.backlog import HAS_BACKLOG
 from delivery.sql.figures.delivery_hours import HAS_HOURS_TO_COUNT
 from delivery.sql.figures.roll_up import HAS_HOURS_TO_ROLL_UP
+from delivery.sql.figures.usage import HAS_INCREMENTS
 from delivery.sql.figures.usage_hours import HAS_HOURS_TO_PUBLISH
 from delivery.sql.recovery import HAS_OLD_CLAIMS, HAS_RECOVERIES
 from delivery.sql.results import HAS_PENDING_RESULTS
 from delivery.sql.schedules.delayed_events import HAS_DUE_EVENTS
 from delivery.sql.schedules.queues import HAS_DUE_SCHEDULES
 from delivery.sql.sharing.shares import HAS_DUE_SHARES
-from delivery.sql.figures.usage import HAS_INCREMENTS
 from webhooks.encryption.check import with_keys
 from webhooks.kit.periodic_task import periodic_task
 

@@ -16,5 +16,7 @@ def run_to_end(row: R, run_slices: Callable[[], object]) -> R:
         row.refresh_from_db()
         if row.state != "running":
             return row
-        type(row)._default_manager.filter(pk=row.pk).update(sliced_at=row.sliced_at and row.sliced_at - timedelta(seconds=2))
+        type(row)._default_manager.filter(pk=row.pk).update(
+            sliced_at=row.sliced_at and row.sliced_at - timedelta(seconds=2)
+        )
     raise AssertionError("it does not end")

@@ -58,7 +58,7 @@ class Breaker:
         return self.open_count > 0 and not self.is_open(now)
 
     def outage_since(self, now: float) -> float | None:
-        """Return when an outage began, to be called before a response ends it; None if only single deliveries failed."""
+        """Return when the outage began that a response ends now; None if only single deliveries failed."""
         since = self.failing_since
         if since is None or (not self.open_count and self.failures < OUTAGE_FAILURES):
             return None

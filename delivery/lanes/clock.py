@@ -35,7 +35,9 @@ class Clock:
         ``asked_at``: when it was asked, in monotonic seconds (None: just now). The process may have been stopped since.
         """
         moment = now.timestamp()
-        expected = self._epoch + (time.monotonic() if asked_at is None else asked_at)  # or later: it read its clock after it was asked
+        expected = self._epoch + (
+            time.monotonic() if asked_at is None else asked_at
+        )  # or later: it read its clock after it was asked
         back = expected - moment if self._is_set else 0.0
         self._epoch = moment - time.monotonic()
         self._is_set = True

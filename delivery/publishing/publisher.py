@@ -44,9 +44,7 @@ class GroupedCommit:
     traceparents: Sequence[str | None] = ()
 
 
-def publish(
-    tenant: Tenant, events: Sequence[Item], *, max_bytes: int | None = None
-) -> list[Published]:
+def publish(tenant: Tenant, events: Sequence[Item], *, max_bytes: int | None = None) -> list[Published]:
     """Publish events for a tenant, all or none, and return one result for each, in order.
 
     For the arguments see ``publish_each``, which reports an invalid event as a result. Here ``data`` may contain what

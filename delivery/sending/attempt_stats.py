@@ -20,8 +20,8 @@ import orjson
 from django.db import transaction
 
 from delivery.models import PLATFORM, Figures, HourlyStats
-from delivery.sql.figures.hourly_stats import add_attempt_stats
 from delivery.sql.figures.counts import FiguresRow, add_figures, tenants_of
+from delivery.sql.figures.hourly_stats import add_attempt_stats
 from delivery.transports.outcome import Failure, Outcome
 from webhooks.kit.hourly_counts import HourlyCounts
 

@@ -7,8 +7,8 @@ from uuid import UUID
 from delivery.sql.claim import CLAIM_GRACE, HOLD_SECONDS, LARGE_BODY
 from delivery.sql.deliveries import INSERT_CLAIMED_DELIVERIES, PENDING, SENDING, DeliveryRow, delivery_parameters
 from delivery.sql.due import ACTIVE, ALL_LEASED, CLAIMED, MAX_NAMED, OWNER_CHANNEL
-from delivery.sql.lanes import IS_LISTENING
 from delivery.sql.figures.usage import INSERT_USAGE
+from delivery.sql.lanes import IS_LISTENING
 from webhooks.kit.sql import named_columns, run
 
 SURELY_LEASED = 2.0  # seconds that a lease must last beyond now for its owner to be notified

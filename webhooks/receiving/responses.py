@@ -24,8 +24,8 @@ from webhooks.processing.handler_waits import wait_for_handlers
 from webhooks.sources.snapshot import SourceSnapshot
 from webhooks.wire.ids import public
 
-# Seconds after the time limit of the source, after which a response no longer waits for the thread that completes waits:
-# it may hang with the database.
+# Seconds after the time limit of the source when a response no longer waits for the thread that completes waits: it may
+# hang with the database.
 LATE = 1.0
 Wait = Callable[[Future[str], float], Awaitable[str]]
 PROBLEMS: dict[int, tuple[str, str]] = {

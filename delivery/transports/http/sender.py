@@ -19,13 +19,13 @@ import pycurl
 from delivery import telemetry
 from delivery.sql.claim import Claimed
 from delivery.transports.http.compose import compose
+from delivery.transports.http.curl.socket_selector import FLAGS, SocketSelector
 from delivery.transports.http.exchange import Exchange
 from delivery.transports.http.http_versions import HttpVersions
 from delivery.transports.http.kept_exchanges import KeptExchanges
 from delivery.transports.http.lookups import Lookups, WaitingAttempt, target_of
 from delivery.transports.http.request import Request
 from delivery.transports.http.responses import outcome_of
-from delivery.transports.http.curl.socket_selector import FLAGS, SocketSelector
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome
 from delivery.transports.transport import NotSent

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -20,11 +19,11 @@ from delivery.lifecycle.usage import fold
 from delivery.models import Alert, AlertRule, Lane, UsageIncrement
 from delivery.sending.attempt_stats import AttemptStats
 from delivery.transports.outcome import Failure, Outcome
-from tests.staff import staff
 from tests.clock import time_of_test
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event
 from tests.delivery.factories_load import make_heartbeat
 from tests.factories import make_endpoint, make_tenant
+from tests.staff import staff
 
 pytestmark = pytest.mark.django_db
 

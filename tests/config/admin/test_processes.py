@@ -3,14 +3,12 @@
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import Permission, User
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from delivery.load.roles import BEAT, DRAIN, WORKER
-from tests.staff import staff
 from tests.delivery.factories_load import make_heartbeat
+from tests.staff import staff
 
 pytestmark = pytest.mark.django_db
 PAGE = "admin:delivery_heartbeat_changelist"

@@ -5,9 +5,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
@@ -15,8 +13,8 @@ from django.utils import timezone
 from config.admin.capacity import charts
 from config.status.status import cached_status
 from delivery.models import LoadMinute
-from tests.staff import staff
 from tests.delivery.factories_load import make_drain_report, make_lane_behind
+from tests.staff import staff
 from webhooks.kit.charts.line_chart import HEIGHT, WIDTH, Chart
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,7 @@ from delivery.lifecycle.retention import apply_retention
 from delivery.models import Archive, ArchiveStatus, Replay
 from subscriptions.models import Tenant
 from tests.delivery.admin.rows import operator
-from tests.delivery.archiving.factories import DAYS, file_storage, old_event
+from tests.delivery.archiving.factories import DAYS, old_event
 from tests.delivery.jobs import replay_to_end
 from tests.factories import make_endpoint, make_subscription, make_tenant
 

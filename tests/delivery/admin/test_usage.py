@@ -3,16 +3,15 @@
 from datetime import date
 
 import pytest
-from django.contrib.auth.models import Permission, User
-from django.test import Client
+from django.contrib.auth.models import User
 from django.urls import reverse
 
 from delivery.admin.usage import daily_bars
 from delivery.lifecycle.usage import UsageRow
 from delivery.models import Usage
-from tests.staff import staff
 from tests.clock import time_of_test
 from tests.factories import make_plan, make_tenant
+from tests.staff import staff
 
 pytestmark = pytest.mark.django_db
 

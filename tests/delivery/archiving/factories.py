@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from delivery.models import Delivery, Event, Replay
 from delivery.lifecycle.retention import apply_retention
+from delivery.models import Delivery, Event, Replay
 from delivery.replaying.replays import ReplayFilter, start
 from subscriptions.models import Endpoint, Tenant
 from tests.clock import hour_of_test

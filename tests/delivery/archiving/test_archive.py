@@ -122,7 +122,9 @@ def test_large_hour_is_several_objects(
     assert not Event.objects.exists()
 
 
-def test_budget_ends_a_run_after_an_object(archive_folder: Path, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_budget_ends_a_run_after_an_object(
+    archive_folder: Path, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(retention, "ARCHIVE_BUDGET", 0.0)
     for hour in range(3):
         old_event(endpoint.tenant, hour=hour)

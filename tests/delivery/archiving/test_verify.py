@@ -3,7 +3,6 @@
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -12,7 +11,7 @@ from delivery.archiving import storage, verify
 from delivery.lifecycle.retention import apply_retention
 from delivery.models import Archive
 from subscriptions.models import Tenant
-from tests.delivery.archiving.factories import DAYS, at, file_storage, old_event
+from tests.delivery.archiving.factories import DAYS, at, old_event
 from tests.factories import make_tenant
 
 pytestmark = pytest.mark.django_db

@@ -113,7 +113,9 @@ def assert_intact() -> None:
     assert [key for it in Tenant.objects.all() for key in verify.without_row(it.id)] == []
 
 
-def test_object_with_the_subject_is_written_anew_without_it(archive_folder: Path, tenant: Tenant, endpoint: Endpoint) -> None:
+def test_object_with_the_subject_is_written_anew_without_it(
+    archive_folder: Path, tenant: Tenant, endpoint: Endpoint
+) -> None:
     gone, kept = about(endpoint, 1), about(endpoint, 2, subject="user-2")
     dead = make_delivery(gone, make_endpoint(tenant), state="dead")
     make_dead_letter(dead, reason=f"cannot render {SECRET}", failed_at=at(1))
@@ -145,7 +147,9 @@ def test_object_with_the_subject_is_written_anew_without_it(archive_folder: Path
     assert (second["id"], second["cloudevent"]["data"]["card"]) == (kept.public_id, SECRET)
 
 
-def test_replay_from_the_archive_sends_nothing_of_the_subject(archive_folder: Path, tenant: Tenant, endpoint: Endpoint) -> None:
+def test_replay_from_the_archive_sends_nothing_of_the_subject(
+    archive_folder: Path, tenant: Tenant, endpoint: Endpoint
+) -> None:
     about(endpoint, 1)
     kept = about(endpoint, 2, subject="user-2")
     archive_all()
@@ -200,7 +204,10 @@ def test_later_erasure_of_another_subject_in_the_same_object_keeps_the_first_one
     archive_all()
     first, second = erase_all(tenant), erase_all(tenant, "user-2")
     assert SECRET not in archived_text(archive_folder)
-    assert [it["payload_deleted_by"].split()[0] for it in lines_of(archive_folder)] == [first.public_id, second.public_id]
+    assert [it["payload_deleted_by"].split()[0] for it in lines_of(archive_folder)] == [
+        first.public_id,
+        second.public_id,
+    ]
     assert_intact()
 
 
@@ -338,7 +345,13 @@ class TestAway:
 
     @pytest.mark.parametrize("is_empty", [False, True])
     def test_erasure_waits_and_finishes_when_the_storage_is_back(
-        self, settings: Any, archive_folder: Path, tmp_path_factory: Any, tenant: Tenant, endpoint: Endpoint, is_empty: bool
+        self,
+        settings: Any,
+        archive_folder: Path,
+        tmp_path_factory: Any,
+        tenant: Tenant,
+        endpoint: Endpoint,
+        is_empty: bool,
     ) -> None:
         about(endpoint)
         archive_all()
@@ -508,7 +521,11 @@ def test_pages_show_the_progress_and_why_an_erasure_waits(
 
 @pytest.mark.parametrize("change", [lambda it: erase(it, "ops"), lambda it: it.delete()])
 def test_object_whose_events_were_erased_while_it_was_written_is_deleted(
-    archive_folder: Path, tenant: Tenant, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, change: Callable[[Event], Any]
+    archive_folder: Path,
+    tenant: Tenant,
+    endpoint: Endpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[Event], Any],
 ) -> None:
     event = old_event(tenant, subject=SUBJECT, data={"card": SECRET})
     write = storage.write_object

@@ -1,7 +1,7 @@
 """Each dead delivery is published once as waypost.delivery.dead, whatever it died of; operational ones are not."""
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any

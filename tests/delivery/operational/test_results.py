@@ -1,6 +1,6 @@
 """A delivery that has ended for good is published once, as an invocation record, to the endpoint that is named."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from delivery.fan_out import deferred
 from delivery.lifecycle.erase import erase

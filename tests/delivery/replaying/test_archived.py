@@ -20,7 +20,6 @@ from tests.delivery.archiving.factories import (
     DAYS,
     archive_all,
     at,
-    file_storage,
     old_delivery,
     old_event,
     replay_archive,

@@ -3,7 +3,6 @@
 import itertools
 import multiprocessing
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 

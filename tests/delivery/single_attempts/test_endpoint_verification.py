@@ -1,7 +1,6 @@
 """An endpoint that does not respond to OPTIONS is verified by returning the challenge of a signed event."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest

@@ -2,15 +2,14 @@
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
 from subscriptions.models import ApiKey, Endpoint, EventType, Plan, Subscription, Tenant
 from subscriptions.routing.grants import create_grant
 from subscriptions.tenants import keys
-from tests.staff import staff
 from tests.factories import make_endpoint, make_event_type, make_key, make_plan, make_subscription, make_tenant
+from tests.staff import staff
 from webhooks.kit.encryption import decrypt
 from webhooks.wire.signing.keys import new_secret
 

@@ -7,8 +7,8 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from subscriptions.models import Endpoint
-from tests.webhooks.admin.operators import operator
 from tests.factories import make_endpoint
+from tests.webhooks.admin.operators import operator
 
 pytestmark = pytest.mark.django_db
 

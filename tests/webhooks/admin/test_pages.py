@@ -5,15 +5,14 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from tests.webhooks.admin.operators import SEES_ALL, operator
 from tests.bodies import store_body
 from tests.factories_receiver import SECRET, id_at, make_receipt, make_source
+from tests.webhooks.admin.operators import SEES_ALL, operator
 from webhooks.kit.bodies.claim_check import INLINE_MAX
 from webhooks.models import Receipt, ReceiptReplay, Rejection, Source, SourceHour
 from webhooks.processing.receipts import by_event_type, by_message_id

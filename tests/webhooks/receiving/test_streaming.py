@@ -2,26 +2,16 @@
 
 import hashlib
 import hmac
-import http.client
-import os
-import resource
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
-import psutil
 import pytest
 from django.db import connection
 
-from tests.database_url import database_url
 from tests.factories_receiver import make_source, signed
-from tests.ports import free_port
 from tests.web_server import MIB, Server, running, send
 from webhooks.models import Receipt, Rejection, Source
 

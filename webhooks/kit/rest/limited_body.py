@@ -69,7 +69,9 @@ def read_raw_body(request: HttpRequest, limit: int) -> bytes:
 def check_encoding(encoding: str) -> None:
     """Raise UnsupportedMediaType for a compressed body."""
     if encoding.lower() != "identity":
-        raise UnsupportedMediaType(encoding, f"Send the body uncompressed: Content-Encoding {encoding} is not accepted.")
+        raise UnsupportedMediaType(
+            encoding, f"Send the body uncompressed: Content-Encoding {encoding} is not accepted."
+        )
 
 
 def _declared(request: HttpRequest) -> int | None:

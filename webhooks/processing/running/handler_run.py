@@ -153,7 +153,9 @@ class HandlerRun:
             steps=self._steps(),
         )
 
-    def _not_processed(self, attempts: int, *, retry_in: float | None = None, cause: str = "", error: str) -> ReceiptResult:
+    def _not_processed(
+        self, attempts: int, *, retry_in: float | None = None, cause: str = "", error: str
+    ) -> ReceiptResult:
         return ReceiptResult(
             self.receipt_id,
             self.receipt.claim_token,

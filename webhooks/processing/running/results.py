@@ -25,7 +25,9 @@ def report_ended(runs: Iterable[tuple[Receipt, ReceiptResult | None, Choices]], 
         receipts_ended.send(sender=Receipt, ended=ended)
 
 
-def _ended(receipt: Receipt, result: ReceiptResult | None, choices: Choices, settled: set[UUID]) -> Iterator[EndedReceipt]:
+def _ended(
+    receipt: Receipt, result: ReceiptResult | None, choices: Choices, settled: set[UUID]
+) -> Iterator[EndedReceipt]:
     if result is None or result.state == "pending" or result.receipt_id not in settled:
         return
     source: Source = receipt.source

@@ -1,6 +1,5 @@
 """The index of the archive over REST, and replays from it."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from delivery.lifecycle.retention import apply_retention
 from delivery.models import Archive, Replay
 from subscriptions.models import Tenant
-from tests.delivery.archiving.factories import DAYS, at, file_storage, old_event
+from tests.delivery.archiving.factories import DAYS, at, old_event
 from tests.factories import make_client, make_endpoint, make_subscription, make_tenant
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("archive_folder")]

@@ -4,7 +4,6 @@ import io
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -14,7 +13,7 @@ from delivery.archiving import storage
 from delivery.lifecycle.retention import apply_retention
 from delivery.models import Archive
 from subscriptions.models import Tenant
-from tests.delivery.archiving.factories import DAYS, at, file_storage, old_event
+from tests.delivery.archiving.factories import DAYS, at, old_event
 from tests.factories import make_tenant
 
 pytestmark = pytest.mark.django_db

@@ -1,6 +1,5 @@
 """Endpoints with OAuth, through whole drains: what they are sent, and that other endpoints are not affected."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest

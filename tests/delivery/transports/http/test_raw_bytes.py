@@ -14,8 +14,7 @@ from delivery.transports.http.compose import compose
 from delivery.transports.http.request import Request
 from delivery.transports.http.sender import HttpSender
 from subscriptions.routing.targets import load_targets
-from tests.delivery.factories_lanes import make_in_flight
-from tests.delivery.factories_lanes import make_claimed
+from tests.delivery.factories_lanes import make_claimed, make_in_flight
 from tests.factories import make_endpoint
 from tests.waiting import wait_until
 from webhooks.version import USER_AGENT

@@ -2,8 +2,7 @@
 
 import select
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 
 import pytest
 from h2.errors import ErrorCodes

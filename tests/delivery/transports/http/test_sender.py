@@ -2,11 +2,9 @@
 
 import gc
 import ipaddress
-import select
 import socket
 import ssl
 import sys
-import time
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
@@ -15,7 +13,6 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
 from cryptography import x509
@@ -23,9 +20,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from delivery.transports.http import sender as sender_module
-from delivery.transports.http.request import MAX_RESPONSE, Request
+from delivery.transports.http.request import MAX_RESPONSE
 from delivery.transports.http.sender import HttpSender
-from delivery.transports.outcome import Failure, Outcome
+from delivery.transports.outcome import Failure
 from subscriptions.endpoints.http.certificates import TlsFiles
 from tests import receiver as scripts
 from tests.clock import from_now

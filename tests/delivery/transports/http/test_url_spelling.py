@@ -1,6 +1,5 @@
 """Check that an endpoint's URL is stored, shown, checked and sent in one form, however it was spelled."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest

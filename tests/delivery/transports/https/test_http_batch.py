@@ -1,6 +1,5 @@
 """Batches of HTTP endpoints, on a real server, through whole drains."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import orjson

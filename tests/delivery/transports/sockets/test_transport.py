@@ -25,8 +25,6 @@ from subscriptions.routing.targets import DeliveryTarget
 from tests.delivery.transports.sockets.scripted import TENANT, Library, library, make_target
 from tests.waiting import wait_until
 from webhooks.wire.ids import new_id
-from webhooks.wire.signing.keys import new_secret
-from webhooks.wire.signing.standard_webhooks import Signer
 
 
 @pytest.fixture(autouse=True)

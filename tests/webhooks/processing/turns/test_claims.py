@@ -122,7 +122,9 @@ def test_walk_goes_on_where_the_last_one_ended_and_reaches_sources_beyond_its_li
     assert claim_group(8, position) == [due]
 
 
-def test_claim_without_due_receipts_ends_after_a_limited_walk(position: ClaimPosition, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_claim_without_due_receipts_ends_after_a_limited_walk(
+    position: ClaimPosition, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(claims, "MAX_VISITS", 1)
     monkeypatch.setattr(claims, "MAX_WALKS", 2)
     for _ in range(5):
@@ -209,7 +211,9 @@ def pages_read() -> int:
 
 @pytest.mark.parametrize("waits", [False, True], ids=["due", "oldest waits"])
 @pytest.mark.parametrize("is_slow", [False, True], ids=["group", "slow"])
-def test_claim_reads_no_more_pages_for_a_larger_backlog_of_an_order_key(waits: bool, is_slow: bool, position: ClaimPosition) -> None:
+def test_claim_reads_no_more_pages_for_a_larger_backlog_of_an_order_key(
+    waits: bool, is_slow: bool, position: ClaimPosition
+) -> None:
     pages = []
     for each in (500, 5000):
         source = make_source()
