@@ -20,8 +20,8 @@ from subscriptions.models import Tenant
 from tests.api.operations import Operation, operations
 from tests.api.tenant_rows import TenantRows
 from tests.config.admin.pages import WITHOUT_ROWS, page_of
+from tests.delivery.portal.found_forms import KIND_OF
 from tests.delivery.portal.sessions import portal_client
-from tests.delivery.portal.test_isolation import KIND_OF
 from tests.factories import make_client, make_tenant
 from tests.many_rows import add_rows
 from webhooks.kit.admin.lists import AdminList
