@@ -96,6 +96,8 @@ class Events(ChangePage):
         """Return all subscriptions; the one that was sent with what was typed, and what is wrong with it."""
         endpoint = self.portal.read("endpoint-detail", ref)
         found = self.portal.read("subscription-list", endpoint=ref)["data"]
+        if values and values.get("subscription", "") not in ("", *(it["id"] for it in found)):
+            return self.message(404, _("Not found."), _("It does not exist, or was deleted."))
         rows = [self._row(it, values, errors) for it in [*found, {"id": ""}]]
         return self.page("endpoints/events.html", {"endpoint": endpoint, "rows": rows}, status)
 

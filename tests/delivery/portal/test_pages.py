@@ -76,6 +76,15 @@ def test_events_of_an_endpoint_are_changed(tenant):
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("fields", [{"filters": "on", "pattern": "{"}, {"which": "some"}], ids=["pattern", "types"])
+def test_events_of_a_subscription_that_does_not_exist_are_not_found(tenant, fields):
+    path = f"/portal/endpoints/{make_endpoint(tenant).public_id}/events/"
+    response = portal_client(tenant).send(path, {"subscription": "x", **fields})
+    assert response.status_code == 404
+    assert "does not exist" in text_of(response)
+
+
+@pytest.mark.django_db
 def test_new_secret_is_shown_once(tenant):
     endpoint = make_endpoint(tenant)
     client = portal_client(tenant)
