@@ -168,5 +168,5 @@ def _preview(
     )
     request = shown_request(claimed, target, now.timestamp(), is_signed=False)
     if isinstance(request, NotSent):
-        raise Unrenderable(str(request.error or request.failure)) from request.error
+        raise Unrenderable(request.detail or str(request.error or request.failure)) from request.error
     return RequestPreview(sent_headers(request.lines), request.body)
