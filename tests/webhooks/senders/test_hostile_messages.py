@@ -112,7 +112,7 @@ CONTENT_TYPES = (
 
 @dataclass(frozen=True)
 class Verified:
-    """What a source of a sender or a scheme verifies messages with."""
+    """Hold what a source of a sender or a scheme verifies messages with."""
 
     scheme: str
     secret: str
