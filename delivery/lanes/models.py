@@ -122,8 +122,12 @@ class Lane(models.Model):
             models.Index(fields=["due_at"], name="lane_due", condition=Q(due_at__isnull=False)),  # reader: lease_lanes
             # reader: lease_lanes, walked from one tenant to the next
             models.Index(fields=["tenant", "due_at"], name="lane_due_by_tenant", condition=Q(due_at__isnull=False)),
-            # reader: mark_lanes_due
-            models.Index(fields=["endpoint"], name="lane_free", condition=Q(owner__isnull=True)),
+            # reader: mark_lanes_due. With so much in the condition that no other statement is planned with it.
+            models.Index(
+                fields=["endpoint"],
+                name="lane_free",
+                condition=Q(owner__isnull=True, endpoint_inactive=False, is_pulled=False),
+            ),
             # readers: resume_lanes, end_expired
             models.Index(fields=["endpoint"], name="lane_endpoint_inactive", condition=Q(endpoint_inactive=True)),
             # reader: end_expired

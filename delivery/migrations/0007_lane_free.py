@@ -12,6 +12,10 @@ class Migration(migrations.Migration):
     operations = [
         AddIndexConcurrently(
             model_name='lane',
-            index=models.Index(condition=models.Q(('owner__isnull', True)), fields=['endpoint'], name='lane_free'),
+            index=models.Index(
+                condition=models.Q(('endpoint_inactive', False), ('is_pulled', False), ('owner__isnull', True)),
+                fields=['endpoint'],
+                name='lane_free',
+            ),
         ),
     ]

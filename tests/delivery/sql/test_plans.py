@@ -44,6 +44,7 @@ PARTS = {  # of other statements, which are planned
     "delivery.sql.dead_letters.INSERT_DEAD_LETTERS",
     "delivery.sql.recovery.INSERT_DEAD_LETTERS",
 }
+MARKS = {"delivery.sql.due.MARK_LANES_DUE", "delivery.sql.due.MARK_LANES_DUE_LATE"}
 SMALL = {"delivery.sql.load.lanes_behind.LANES_BEHIND"}  # compare what is being sent with the lanes of one page
 
 APPS = ("config", "delivery", "subscriptions", "webhooks")
@@ -110,7 +111,9 @@ def test_no_statement_compares_many_rows_with_all_others(name: str) -> None:
         cursor.execute(f"EXPLAIN (FORMAT JSON) EXECUTE planned{values}")
         (explained,) = cursor.fetchone()
         cursor.execute("DEALLOCATE planned")
-    assert list(products((json.loads(explained) if isinstance(explained, str) else explained)[0]["Plan"])) == []
+    plan = json.loads(explained) if isinstance(explained, str) else explained
+    assert list(products(plan[0]["Plan"])) == []
+    assert "lane_free" not in str(plan) or name in MARKS  # idle lanes are many, and others have smaller indexes
 
 
 def test_lanes_are_marked_by_an_index_of_those_without_owner() -> None:

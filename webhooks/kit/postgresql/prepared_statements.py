@@ -9,6 +9,7 @@ plans anew costs as much as running a few statements. So plans are discarded aft
 has written or read PLAN_ROWS rows since, and after LONGEST_PLAN_LIFETIME on any.
 """
 
+import itertools
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,8 @@ MAX_STATEMENTS = 200  # prepared on one connection; beyond, all are prepared ane
 BINARY = pq.Format.BINARY
 PLACEHOLDER = re.compile(r"%(?:\((\w+)\)s|%)")
 CHANGED, UNKNOWN = "0A000", "26000"  # SQLSTATE: the result has other columns by now; the server forgot the statement
+
+_numbers = itertools.count(1)  # in the names of statements, which no two of a process share
 
 Parameters = Mapping[str, Any] | Sequence[Any]
 
@@ -54,7 +57,6 @@ class PreparedStatements:
         self.connection = connection
         self.waits = False
         self._statements: dict[str | bytes, _Statement] = {}
-        self._count = 0
         self._transformer = Transformer(connection)
         self._planned_at = time.monotonic()
         self._planned_rows = 0
@@ -93,8 +95,7 @@ class PreparedStatements:
             self._statements.clear()
             self._check(server.exec_(b"DEALLOCATE ALL"))
         text, keys = _numbered(statement, parameters)
-        self._count += 1
-        name = b"waypost_%d" % self._count
+        name = b"waypost_%d" % next(_numbers)
         self._check(server.prepare(name, text, [known_type(parameters[key]) for key in keys]))
         found = server.describe_prepared(name)
         self._check(found)

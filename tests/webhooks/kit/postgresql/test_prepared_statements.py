@@ -98,3 +98,10 @@ def test_plans_are_kept_while_few_rows_are_written(monkeypatch: pytest.MonkeyPat
     sql.run(find, {"a": list(range(prepared_statements.PLAN_ROWS))})
     sql.run(find, {"a": [1]})
     assert "Index" in plan()
+
+
+def test_connection_that_a_thread_comes_back_to_may_prepare_again() -> None:
+    connection.ensure_connection()
+    for number in range(2):
+        statements = prepared_statements.PreparedStatements(connection.connection)
+        assert statements.execute(f"SELECT {number} AS again", {}) == [(number,)]
