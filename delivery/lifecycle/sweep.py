@@ -49,7 +49,7 @@ def recover(within: float = EVER) -> int:
     """
     recovered = list(_recover_claims(within))
     while settle_lapsed(within=within) == MAX_VOIDED:
-        pass
+        continue
     resumed = resume_lanes() + retry_changed_endpoints() + bring_pauses_forward(LONGEST_PAUSE)
     dead = sum(it.state == Delivery.State.DEAD for it in recovered)
     telemetry.claims_recovered(len(recovered), dead=dead)
@@ -61,13 +61,14 @@ def recover(within: float = EVER) -> int:
 
 
 def _recover_claims(within: float) -> Iterator[RecoveredClaim]:
-    is_last = False
-    while not is_last:
+    """Void claims, MAX_VOIDED in a transaction, until there are no more."""
+    while True:
         with transaction.atomic():
             recovered = recover_claims(within)
             _count_attempts([it.endpoint_id for it in recovered])
-        is_last = len(recovered) < MAX_VOIDED
         yield from recovered
+        if len(recovered) < MAX_VOIDED:
+            return
 
 
 def _count_attempts(endpoints: Sequence[UUID]) -> None:

@@ -38,7 +38,7 @@ OF_OTHER_KINDS = (EventLimitExceeded, SchemaMismatch)  # errors that are no faul
 MAX_ATTRIBUTE_BYTES = {"id": 512, "source": 1024, "type": 256, "subject": 1024, "partitionkey": 512}
 
 Item = Event | InvalidEvent | Mapping[str, Any]
-"""What is published: an event, a mapping in the plain form, or the error of one that could not be read."""
+"""An item to publish: an event, a mapping in the plain form, or the error of an event that could not be read."""
 
 
 @dataclass(slots=True)

@@ -35,8 +35,7 @@ PENDING, SENDING, DEAD = Delivery.State.PENDING, Delivery.State.SENDING, Deliver
 UNKNOWN, CRASHED_WORKER = Failure.UNKNOWN, DeadLetter.Cause.CRASHED_WORKER
 
 # Reader: the schedule, for the recovery task. Indexes: delivery_claimed, lane_endpoint_inactive, lane_failing.
-# Every claim that was settled has left an entry of the index behind. While an old snapshot, as that of a backup, keeps
-# them, only those of the last seconds are read again and again.
+# Settled claims leave entries in it, which an old snapshot keeps: each look reads only those of the last seconds.
 HAS_RECOVERIES = f"""(EXISTS (SELECT FROM delivery_delivery WHERE state = '{SENDING}' AND claimed_until < now()
                                                               AND claimed_until > now() - interval '10 seconds')
                      OR EXISTS (SELECT FROM delivery_lane WHERE endpoint_inactive)
@@ -83,8 +82,8 @@ class RecoveredClaim(NamedTuple):
 def void_claims(within: float = EVER) -> list[RecoveredClaim]:
     """Void up to MAX_VOIDED claims of drains that ran out, and record an attempt with an unknown result for each.
 
-    ``within``: only those that ran out in so many seconds until now. Those of consumers are in
-    ``delivery.pulling.lapsed``. Call in a transaction.
+    ``within``: only those of so many seconds until now. ``delivery.pulling.lapsed`` voids those of consumers. Call in a
+    transaction.
     """
     rows = run(VOID_CLAIMS, {"within": within})
     if rows:

@@ -36,7 +36,7 @@ FILLED = {
     "scopes": "read",
     "minutes": "60",
 }
-"""What is typed into fields that are empty, by their names."""
+"""The values typed into empty fields, by the name of the field."""
 SUBMITTED = {"", "submit"}  # types of buttons that send the form
 
 

@@ -1,4 +1,4 @@
-"""A misspelt type is told from one of thousands, without comparing it with each of them."""
+"""Test that the type meant by a misspelt one is found among thousands, without comparing it with each of them."""
 
 from collections.abc import Collection
 

@@ -17,7 +17,7 @@ _MAX_HEAD = 16 * 1024  # bytes of the headers of a part
 
 Fields = list[tuple[bytes, bytes]]
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, RecursionError, MessageError)
-"""What the functions raise for a malformed form, also the parser of mail headers, which recurses into comments."""
+"""The exceptions that a malformed form raises; the parser of mail headers recurses into comments."""
 
 
 def urlencoded_fields(body: bytes) -> Fields:

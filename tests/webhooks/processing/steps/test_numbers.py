@@ -1,44 +1,21 @@
 """Numbers and nesting that JSON allows and a library does not write, on their way through the steps of a handler."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import orjson
 import pytest
 
-from delivery import notify
 from delivery.models import Event
 from subscriptions.models import Tenant
-from tests.factories import make_tenant
 from tests.factories_receiver import make_receipt, make_source
 from tests.receiver import Receiver, status
 from webhooks.models import Receipt
 from webhooks.processing.process import process_due
-from webhooks.processing.steps.breakers import clear_breakers
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
 
 LONG = b"123456789012345678901234567890"
 EXACT = b"0.10000000000000000555"
-
-
-@pytest.fixture(autouse=True)
-def no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notify.drain_starter, "notify", lambda: None)
-    clear_breakers()
-
-
-@pytest.fixture
-def crm(settings: Any) -> Iterator[Receiver]:
-    """The system that enriches."""
-    settings.WAYPOST_ALLOW_HTTP, settings.WAYPOST_ALLOW_NETWORKS = True, ["127.0.0.0/8"]
-    with Receiver() as server:
-        yield server
-
-
-@pytest.fixture
-def tenant() -> Tenant:
-    return make_tenant()
 
 
 def processed(tenant: Tenant, body: bytes, **handler: Any) -> Receipt:

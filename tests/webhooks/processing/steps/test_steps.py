@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,10 @@ import orjson
 import pytest
 from django.utils import timezone
 
-from delivery import notify
 from delivery.models import Event
 from subscriptions.models import Tenant
 from tests.dns_server import Answer, DnsServer
-from tests.factories import make_client, make_tenant
+from tests.factories import make_client
 from tests.factories_receiver import make_receipt, make_source
 from tests.receiver import Exchange, Receiver, hang, status
 from tests.webhooks.admin.operators import SEES_ALL, operator
@@ -23,31 +21,12 @@ from webhooks.kit.jsonata.evaluators import EvaluatorUnavailable, evaluators
 from webhooks.models import Receipt, Source
 from webhooks.processing.process import process_due
 from webhooks.processing.steps import in_flight
-from webhooks.processing.steps.breakers import MAX_FAILURES, breaker_of, clear_breakers
+from webhooks.processing.steps.breakers import MAX_FAILURES, breaker_of
 from webhooks.sources.connections import credentials_of, encrypted
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
 API = "/api/v1"
 GUIDE = Path(__file__).resolve().parents[4] / "docs" / "how-to" / "receive.md"
-
-
-@pytest.fixture(autouse=True)
-def no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notify.drain_starter, "notify", lambda: None)
-    clear_breakers()
-
-
-@pytest.fixture
-def crm(settings: Any) -> Iterator[Receiver]:
-    """The system that enriches."""
-    settings.WAYPOST_ALLOW_HTTP, settings.WAYPOST_ALLOW_NETWORKS = True, ["127.0.0.0/8"]
-    with Receiver() as server:
-        yield server
-
-
-@pytest.fixture
-def tenant() -> Tenant:
-    return make_tenant()
 
 
 def answer(value: Any) -> Any:
