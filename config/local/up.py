@@ -29,7 +29,7 @@ from webhooks.kit.process.free_memory import return_free_memory, return_pages_of
 
 DRAIN_WITHIN = 25.0  # seconds for workers to stop: an attempt may take 15, then its result is settled
 STOP_WITHIN = 10.0  # seconds for other programs and servers to stop
-ATTACH_EVERY = 2.0  # seconds between two checks that the keepers of the embedded servers run
+ATTACH_EVERY = 5.0  # seconds between two checks that the keepers of the embedded servers run
 READY_EVERY = 0.02  # seconds between two requests of the probe, until it is ready
 PROGRAM_MODULES = (  # what the programs import when they run
     "celery.app.amqp",

@@ -23,6 +23,7 @@ from delivery.load.heartbeats import HeartbeatWriter
 from delivery.sql.load.heartbeats import WRITE_HEARTBEAT
 from webhooks.kit.process.per_process import PerProcess
 from webhooks.kit.process.pulse import EVERY, pulse
+from webhooks.kit.process.wake_ups import seconds_until
 
 DRAIN_QUEUES = {"delivery"}
 READING = "webhooks.read_sources"  # the task that reads sources
@@ -63,15 +64,18 @@ class HeartbeatStep(bootsteps.StartStopStep):
         self._timer: Any = None
 
     def start(self, consumer: Any) -> None:
-        """Beat at once, and then once a second."""
-        beat(consumer)
-        self._timer = consumer.timer.call_repeatedly(EVERY, beat, (consumer,))
+        """Beat at once, and then every EVERY seconds."""
+        self._beat(consumer)
 
     def stop(self, _consumer: Any) -> None:
         """Cancel the timer, because the connection to the broker is lost or the worker stops."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _beat(self, consumer: Any) -> None:
+        self._timer = consumer.timer.call_after(seconds_until(EVERY), self._beat, (consumer,))
+        beat(consumer)
 
 
 def beat(consumer: Any) -> None:

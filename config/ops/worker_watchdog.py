@@ -1,6 +1,6 @@
 """Reconnect a worker to the broker if it is idle and receives no messages.
 
-The schedule sends a message to each queue every ten seconds at least, so an idle worker that receives none has a fault.
+The schedule sends a message to each queue every 20 seconds at least, so an idle worker that receives none has a fault.
 One cause is known: if the connection to the broker breaks while a busy worker holds prefetched messages, Celery cannot
 acknowledge these messages; it drops them, but still counts them as reserved. When the count has reached the prefetch
 limit, the worker requests no more messages, and so never notices that it should reconnect.
@@ -13,8 +13,8 @@ from celery import bootsteps
 from celery.signals import task_postrun, task_received, task_revoked
 from celery.worker import state
 
-CHECK_EVERY = 5.0  # seconds between two checks
-RECONNECT_AFTER = 15.0  # seconds without a message, while a process of the worker is idle
+CHECK_EVERY = 10.0  # seconds between two checks
+RECONNECT_AFTER = 30.0  # seconds without a message, while a process of the worker is idle
 
 
 class BrokerWatchdog(bootsteps.StartStopStep):

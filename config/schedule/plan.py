@@ -1,11 +1,12 @@
 """Decide which periodic tasks to send: those that have work.
 
 Every TICK seconds one statement evaluates the conditions of the tasks whose period is over (``has_work``, see
-``webhooks.kit.periodic_task``); each is a look into a small index. One that does not hold is evaluated again after
-another period. So an idle platform sends few messages, which would wake several processes each. A task without a
-condition is sent after each period. At the start the period of every task is over: work left from before is found at
-once. So it is when nothing was evaluated for GAP seconds, because the database was away or this process was stopped. Of
-the tasks without a condition one is sent at a time, so that one process of a worker runs them all.
+``webhooks.kit.periodic_task``); each is a look into a small index. While the platform is idle it does so every
+IDLE_TICK seconds. One that does not hold is evaluated again after another period. So an idle platform sends few
+messages, which would wake several processes each. A task without a condition is sent after each period. At the start
+the period of every task is over: work left from before is found at once. So it is when nothing was evaluated for GAP
+seconds, because the database was away or this process was stopped. Of the tasks without a condition one is sent at a
+time, so that one process of a worker runs them all.
 
 Every queue gets a message after KEEP_ALIVE seconds at the latest, by which its workers know that their connection to
 the broker works (``config.ops.worker_watchdog``). Every task is sent SAFETY seconds after the end of its period, those
@@ -23,9 +24,11 @@ from django.utils.module_loading import import_string, module_has_submodule
 from webhooks.kit.periodic_task import PeriodicTask
 
 TICK = 1.0  # seconds between two looks for work
-KEEP_ALIVE = 10.0  # seconds until a queue gets a message, whether there is work or not
+IDLE_TICK = 2.0  # the same when no task of such a period had work for IDLE_AFTER seconds
+IDLE_AFTER = 20.0  # seconds
+KEEP_ALIVE = 20.0  # seconds until a queue gets a message, whether there is work or not
 GAP = 5.0  # seconds without a look for work, after which all conditions are evaluated
-SAFETY = 60.0  # seconds behind its period until a task is sent at its turn, whatever its condition says
+SAFETY = 300.0  # seconds behind its period until a task is sent at its turn, whatever its condition says
 
 FindWork = Callable[[list[str]], list[bool] | None]  # whether each condition holds; None: the database is away
 
@@ -44,7 +47,7 @@ class Schedule:
         self._sent_at = {task.name: started_at - task.every for task in self._tasks}
         self._queue_sent_at = {task.queue: started_at for task in self._tasks}
         self._asked_at: dict[str, float] = {}  # when the condition of a task was evaluated last
-        self._looked_at = started_at
+        self._looked_at = self._found_at = started_at
 
     def due(self, now: float, find_work: FindWork) -> list[PeriodicTask]:
         """Return the tasks to send now. ``find_work`` evaluates conditions, those of tasks whose period is over."""
@@ -68,7 +71,14 @@ class Schedule:
             return set()
         self._looked_at = now
         self._asked_at |= dict.fromkeys((task.name for task in asked), now)
-        return {task.name for task, holds in zip(asked, holding, strict=True) if holds}
+        found = [task for task, holds in zip(asked, holding, strict=True) if holds]
+        if any(task.every <= TICK for task in found):
+            self._found_at = now
+        return {task.name for task in found}
+
+    def seconds_between_looks(self, now: float) -> float:
+        """Return in how many seconds to look for work again."""
+        return TICK if now - self._found_at < IDLE_AFTER else IDLE_TICK
 
     def _is_over(self, task: PeriodicTask, since: Mapping[str, float], now: float) -> bool:
         """Return whether the period of a task is over, which began at this time (missing: long ago)."""

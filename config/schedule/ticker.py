@@ -4,10 +4,11 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from config.schedule.plan import TICK, Schedule, periodic_tasks
+from config.schedule.plan import Schedule, periodic_tasks
 from config.schedule.work_query import WorkQuery
 from delivery.load.heartbeats import HeartbeatWriter
 from webhooks.kit.process.availability import Availability
+from webhooks.kit.process.wake_ups import seconds_until
 
 BROKER_WITHIN = 0.5  # seconds until the broker has a message
 PAUSE = 4.0  # times as long as a tick took, until the next: the worker has most of the time for its messages
@@ -45,7 +46,7 @@ class Ticker:
                 self._heartbeat.on_work(due[0].name)
             self._find_work.write_heartbeat(self._heartbeat)
         took = time.monotonic() - started
-        return max(TICK - took, PAUSE * took)
+        return max(seconds_until(self._schedule.seconds_between_looks(started)), PAUSE * took)
 
     def close(self) -> None:
         """Close the connections, and say that the schedule has ended."""

@@ -30,11 +30,11 @@ class WorkQuery:
             return []
         self._known |= dict.fromkeys(conditions)
         known = (each.replace("%", "%%") for each in self._known)
-        columns = (f"CASE WHEN (%(asked)s::bool[])[{place}] THEN {each} END" for place, each in enumerate(known, 1))
-        row = self._try(f"SELECT {', '.join(columns)}", {"asked": [each in conditions for each in self._known]})
+        parts = (f"CASE WHEN (%(asked)s::bool[])[{place}] THEN {each} END" for place, each in enumerate(known, 1))
+        row = self._try(f"SELECT ARRAY[{', '.join(parts)}]", {"asked": [each in conditions for each in self._known]})
         if row is None:
             return None
-        found = dict(zip(self._known, row, strict=True))
+        found = dict(zip(self._known, row[0], strict=True))
         return [bool(found[each]) for each in conditions]
 
     def write_heartbeat(self, heartbeat: HeartbeatWriter) -> None:

@@ -23,6 +23,7 @@ from delivery.alerts import evaluate, send
 from webhooks.encryption.check import keys_problem
 from webhooks.kit.fair.shares import ShareExceeded
 from webhooks.kit.fair.threads import FairThreads
+from webhooks.kit.process.wake_ups import seconds_until
 
 FIRST_LOOK = 30.0  # seconds after the start, in which the workers of a machine that starts too begin
 EVERY = 10.0  # seconds between two looks
@@ -66,4 +67,4 @@ async def _watch(threads: FairThreads) -> None:
             if not is_busy and await threads.run(SHARE, are_neglected):
                 worker = threading.Thread(target=take_over, name=SHARE, daemon=True)
                 worker.start()
-        await asyncio.sleep(EVERY)
+        await asyncio.sleep(seconds_until(EVERY))

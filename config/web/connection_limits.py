@@ -4,6 +4,7 @@ When the last one is closed, freed memory is returned to the system, now and the
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from webhooks.kit.fair.shares import Shares
@@ -26,11 +27,15 @@ class TimeLimited(Protocol):
 
 
 class ConnectionLimits:
-    """The open connections, and how many each address has (``shares``)."""
+    """The open connections, and how many each address has (``shares``).
+
+    ``on_tick``: called when the first connection is opened, and once a second while there are some.
+    """
 
     def __init__(self) -> None:
         self.open: set[TimeLimited] = set()
         self.shares = Shares("connections", MAX_CONNECTIONS)
+        self.on_tick: Callable[[], None] = lambda: None
         self._checked_by: asyncio.AbstractEventLoop | None = None  # in which a check is scheduled
         self._freed_memory_at = 0.0
 
@@ -38,6 +43,7 @@ class ConnectionLimits:
         """Check the time limits now and then, as long as there are connections."""
         if self._checked_by is not loop:
             self._checked_by = loop
+            self.on_tick()
             loop.call_later(CHECK_EVERY, self._check, loop)
 
     def _check(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -11,6 +11,7 @@ from delivery.load import heartbeats, roles
 from webhooks.kit.fair.shares import ShareExceeded
 from webhooks.kit.fair.threads import FairThreads
 from webhooks.kit.process.pulse import EVERY, pulse
+from webhooks.kit.process.wake_ups import seconds_until
 
 SHARE = "heartbeat"
 _writing: set["asyncio.Task[None]"] = set()  # at most one: the loop does not wait for the database
@@ -30,13 +31,13 @@ def start(threads: FairThreads) -> None:
 
 
 def start_pulse(also: Callable[[], object] = lambda: None) -> None:
-    """Touch the file from now on, and call what else is to be done once a second."""
+    """Touch the file from now on, and call what else is to be done every EVERY seconds."""
     loop = asyncio.get_running_loop()
 
     def beat() -> None:
         pulse.beat()
         also()
-        loop.call_later(EVERY, beat)
+        loop.call_later(seconds_until(EVERY), beat)
 
     beat()
 

@@ -5,7 +5,7 @@ import asyncio
 import gc
 import socket
 import sys
-from contextlib import suppress
+from email.utils import formatdate
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -27,7 +27,6 @@ from webhooks.kit.process.open_files import free_for_connections, raise_limit
 BACKLOG = 4096  # connections that wait to be accepted
 KEEP_ALIVE = 75  # seconds; longer than the idle timeout of common proxies, so that they close first
 SWITCH_INTERVAL = 0.001  # seconds until a thread that computes lets the event loop run; Python's default is 0.005
-TICK = 1.0  # seconds until the header Date is made anew
 STOP_WITHIN = 8  # seconds for requests in progress, when the server is stopped
 
 OPTIONS: dict[str, Any] = {  # of uvicorn
@@ -47,18 +46,21 @@ OPTIONS: dict[str, Any] = {  # of uvicorn
 
 
 class QuietServer(uvicorn.Server):
-    """Check whether the server has to stop once a second and at each signal; uvicorn checks ten times a second."""
+    """Wake up for connections and signals only; uvicorn wakes up ten times a second."""
 
     _loop: asyncio.AbstractEventLoop | None = None
 
     async def main_loop(self) -> None:
-        """Keep the header Date, until the server is to stop."""
+        """Keep the header Date while there are connections, until the server is to stop."""
         self._is_told = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        while not await self.on_tick(0):
-            with suppress(TimeoutError):
-                async with asyncio.timeout(TICK):
-                    await self._is_told.wait()
+        limits.on_tick = self._renew_date
+        self._renew_date()
+        while not self.should_exit:
+            await self._is_told.wait()
+
+    def _renew_date(self) -> None:
+        self.server_state.default_headers = [(b"date", formatdate(usegmt=True).encode()), *self.config.encoded_headers]
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop: the handler of signals."""

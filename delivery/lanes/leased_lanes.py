@@ -23,11 +23,10 @@ from delivery.lanes.lane import LeasedLane
 from delivery.lanes.lane_batches import LaneBatches
 from delivery.lanes.lane_rows import lane_from_row, row_of, shift
 from delivery.sql.due import notify_lane_available, recheck_due
-from delivery.sql.lanes import LEASE_SECONDS, LeaseResult, lease_lanes, release_lanes, renew_lanes
+from delivery.sql.lanes import LEASE_SECONDS, LeaseResult, find_next_due, lease_lanes, release_lanes, renew_lanes
 from delivery.sql.recovery import bring_claims_forward, bring_lanes_forward, find_newest_due, make_probes_due
 from delivery.transports.outcome import Outcome
 from subscriptions.routing.targets import DeliveryTarget, load_targets
-from webhooks.kit.sql import database_now
 from webhooks.wire.ids import new_id
 
 MAX_ACTIVE_LANES = 512  # lanes leased by one drain, not counting stuck ones, so that hanging endpoints take no place
@@ -43,7 +42,7 @@ YIELD_AFTER = 2.0  # seconds after which a lane is released while more lanes are
 RELEASE_EVERY = 0.02  # seconds between two checks for lanes to release
 RENEW_EVERY = LEASE_SECONDS / 3  # seconds
 REFRESH_EVERY = 1.0  # seconds between two readings of the endpoints of the leased lanes
-READ_CLOCK_EVERY = 1.0  # seconds between two readings of the database's clock while no lane is due
+LOOK_AHEAD_EVERY = 1.0  # seconds between two readings of the database's clock, and of when the next lane is due
 POLL_EVERY = 0.25  # seconds between two checks for due lanes and deliveries without a notification
 
 
@@ -52,7 +51,8 @@ class LeasedLanes:
 
     ``lane_available``: a lane may be there to lease, as a notification said. ``is_contended``: more lanes are due than
     this drain has places for. ``is_ending``: the drain sends nothing more, so each lane is released once its attempts
-    have ended, and other drains are notified. ``claim_permissions``: for which of the lanes publishers may claim.
+    have ended, and other drains are notified. ``next_due_at``: when the next lane is due, by the clock, as was last
+    read when none was; 0: not known. ``claim_permissions``: for which of the lanes publishers may claim.
     """
 
     def __init__(self, clock: Clock, owner: UUID | None = None) -> None:
@@ -60,6 +60,7 @@ class LeasedLanes:
         self.lane_available = True
         self.is_contended = False
         self.is_ending = False
+        self.next_due_at = 0.0
         self.count_held: Callable[[UUID], int] = lambda _: 0  # how many deliveries of an endpoint this drain holds
         self._is_crowded = False  # more lanes are due than one statement looks at
         self._at_once = LEASED_AT_ONCE
@@ -142,8 +143,10 @@ class LeasedLanes:
                 self._set_clock(leased.now, asked_at)
                 self._add(leased)
         self._is_crowded = leased is not None and leased.is_crowded
-        if leased is None and self._clock.is_due("clock", READ_CLOCK_EVERY):
-            self._set_clock(database_now(), asked_at)
+        if leased is None and self._clock.is_due("look ahead", LOOK_AHEAD_EVERY):
+            now, due_at = find_next_due()
+            self._set_clock(now, asked_at)
+            self.next_due_at = math.inf if due_at is None else due_at.timestamp()
         has_more = 0 < limit <= count
         self._at_once = min(self._at_once * 2, MOST_AT_ONCE) if has_more else LEASED_AT_ONCE
         if has_more and taken < places:
@@ -266,7 +269,7 @@ class LeasedLanes:
         for lane in lanes:
             del self._lanes[lane.target.endpoint_id]
         release_lanes(self.owner, [row_of(lane) for lane in lanes])
-        count = recheck_due([lane.target.endpoint_id for lane in lanes])
+        count = self._recheck_due(lane.target.endpoint_id for lane in lanes)
         has_left = not self._leaving.isdisjoint(it.target.endpoint_id for it in lanes)
         self._leaving -= {it.target.endpoint_id for it in lanes}
         if has_left:
@@ -279,10 +282,14 @@ class LeasedLanes:
     def recheck_unleased(self, endpoint_ids: Iterable[UUID]) -> None:
         """Mark the lanes of these endpoints due that have pending deliveries and are not leased here."""
         unleased = [endpoint_id for endpoint_id in endpoint_ids if endpoint_id not in self._lanes]
-        if unleased and recheck_due(unleased):
+        if unleased and self._recheck_due(unleased):
             self.lane_available = True
             if self.is_ending:
                 notify_lane_available()
+
+    def _recheck_due(self, endpoint_ids: Iterable[UUID]) -> int:
+        self.next_due_at = 0.0
+        return recheck_due(list(endpoint_ids))
 
     def release_all(self) -> None:
         """Release every lane; the next drain dead-letters what is left to dead-letter."""

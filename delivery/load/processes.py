@@ -7,7 +7,7 @@ from delivery.load.roles import BEAT, DRAIN, READER, ROLES, WORKER
 from delivery.models import Heartbeat
 from webhooks.kit.sql import database_now
 
-SILENT_AFTER = {READER: 150.0}  # seconds without a heartbeat; a reader that has nothing to read runs once a minute
+SILENT_AFTER = {READER: 450.0}  # seconds without a heartbeat; a reader that has nothing to read runs every five minutes
 SILENT_AFTER_OTHERS = 30.0
 REQUIRED = (DRAIN, WORKER, BEAT)  # without one of them something is not done; the web is seen from outside
 LABELS = dict(ROLES)

@@ -19,11 +19,14 @@ from delivery.sending.capacity import share_capacity
 from delivery.sending.dispatch import Dispatcher
 from delivery.sql.claim import HOLD_SECONDS, Claimed, ClaimRequest, claim_deliveries
 from delivery.sql.keyed.order_heads import MAX_KEYS
+from webhooks.kit.process.wake_ups import seconds_until
 from webhooks.wire.ids import new_id
 
 KEYS_PER_TURN = 2_048  # order keys walked in one turn, in all ordered lanes together
 MIN_KEYS = 16  # order keys walked in one turn in each ordered lane, however many lanes there are
 ROOM_EVERY = 0.02  # seconds between two checks whether attempts have become slow, and left their places to others
+WAKE_EVERY = 5.0  # seconds between two checks for due lanes, of an idle drain that expects none
+RETRY_EVERY = 1.0  # seconds between two of an idle drain that has lanes, or could not lease one that is due
 
 
 class Claiming:
@@ -60,11 +63,12 @@ class Claiming:
         dispatcher.fill([(self._lanes.move_to_end(key), count) for key, count in places.items()])
         return len(claimed)
 
-    def seconds_to_wait(self, poll_every: float) -> float:
+    def seconds_to_wait(self, *, is_idle: bool) -> float:
         """Return in how many seconds there may be a lane to lease, or something to claim or send in a leased one.
 
-        ``poll_every``: the longest wait, if nothing is known of.
+        ``is_idle``: whether the drain has had nothing to do for a while.
         """
+        poll_every = self._idle_seconds() if is_idle else POLL_EVERY
         now, dispatcher = self._clock.now(), self._dispatcher
         if self.ask_all or dispatcher.memory_freed or self._lanes.batches or self._lanes.seconds_to_lease() <= 0:
             return 0.0
@@ -82,6 +86,16 @@ class Claiming:
         ready_at = min((lane.ready_at(now) for lane in self._lanes), default=now + poll_every)
         wait = min(ROOM_EVERY if wanting else poll_every, self._lanes.seconds_to_lease())
         return max(0.0, min(wait, ready_at - now))
+
+    def _idle_seconds(self) -> float:
+        """Return in how many seconds an idle drain looks for due lanes, unless it gets a notification.
+
+        When the next one will be due, or at WAKE_EVERY; after RETRY_EVERY if one is due that it could not lease.
+        """
+        if len(self._lanes):
+            return RETRY_EVERY
+        until_due = self._lanes.next_due_at - self._clock.now()
+        return min(until_due if until_due > 0 else RETRY_EVERY, seconds_until(WAKE_EVERY))
 
     def _can_go_on(self, lane: LeasedLane, now: float) -> bool:
         """Return whether a lane with a free place has something to send there at once, or may claim something."""

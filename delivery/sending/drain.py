@@ -18,14 +18,14 @@ from django.db import Error
 
 from delivery import notify, telemetry
 from delivery.lanes.clock import ENOUGH, Clock, Pacing
-from delivery.lanes.leased_lanes import POLL_EVERY, LeasedLanes
+from delivery.lanes.leased_lanes import LeasedLanes
 from delivery.load.drain_meter import DrainMeter
 from delivery.sending.claimed_ahead import PublisherClaims
 from delivery.sending.claiming import ROOM_EVERY, Claiming
 from delivery.sending.database_steps import DatabaseSteps
 from delivery.sending.dispatch import Dispatcher
 from delivery.sending.settling import Settling
-from delivery.sending.shutdown import is_stopping
+from delivery.sending.shutdown import is_stopping, stop_descriptor
 from delivery.sql.due import become_resident, end_residence, read_notification
 from delivery.sql.settle import find_claims, release_claims
 from delivery.transports.http.sender import max_attempts
@@ -38,7 +38,6 @@ from webhooks.kit.process.pulse import pulse
 from webhooks.wire.ids import new_id
 
 IDLE_TIMEOUT = 3.0  # seconds without work after which a drain ends, or stays as the resident one
-WAITING_POLL_EVERY = 1.0  # seconds between two checks for due lanes, of a resident drain that gets no notification
 FINISH_WITHIN = 35.0  # seconds for attempts in flight when the drain ends: more than the longest timeout
 FINISH_WITHIN_ON_STOP = 8.0  # the same when the worker is being stopped
 LOOK_FOR_CLAIMS_EVERY = 5.0  # seconds between two looks for claims of publishers whose notification did not arrive
@@ -119,7 +118,9 @@ class Drain:
         while not stopping() and time.monotonic() < until and not self._is_over(idle_timeout, stay):
             self._steps.run(*steps, self._settling.write_stats, self._report)
             self._has_looked = True
+            self._waiting.stop_descriptor = stop_descriptor()
             self._wait()
+        self._waiting.stop_descriptor = -1
         self._finish(FINISH_WITHIN_ON_STOP if stopping() else FINISH_WITHIN)
         return self._settling.attempts
 
@@ -254,7 +255,7 @@ class Drain:
             return ROOM_EVERY
         if self._has_stopped or self._publisher_claims.are_waiting:
             return 0.0
-        return self._claiming.seconds_to_wait(WAITING_POLL_EVERY if self._is_waiting else POLL_EVERY)
+        return self._claiming.seconds_to_wait(is_idle=self._is_waiting)
 
     def _has_work(self) -> bool:
         """Return whether anything is in flight, held, or not settled."""

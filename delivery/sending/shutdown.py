@@ -1,17 +1,26 @@
-"""Share one stop flag between a worker and its forked processes: SIGTERM sets it in the parent, drains read it."""
+"""Share one stop flag between a worker and its forked processes: SIGTERM sets it in the parent, drains read it.
+
+It is a pipe, into which the parent writes once: from then on its other end is readable in all of its processes, so that
+a drain which waits for notifications wakes up.
+"""
 
 import multiprocessing
-from multiprocessing.synchronize import Event
+import select
 
 
 class _StopFlag:
-    """Hold the flag of this worker. Processes that were forked before ``renew`` have another."""
+    """Hold the pipe of this worker. Processes that were forked before ``renew`` have another."""
 
     def __init__(self) -> None:
         self.renew()
 
     def renew(self) -> None:
-        self.event: Event = multiprocessing.get_context("fork").Event()
+        self.reader, self.writer = multiprocessing.Pipe(duplex=False)
+        self._poll = select.poll()
+        self._poll.register(self.reader, select.POLLIN)
+
+    def is_set(self) -> bool:
+        return bool(self._poll.poll(0))
 
 
 _flag = _StopFlag()
@@ -24,9 +33,14 @@ def renew_stop_flag() -> None:
 
 def request_stop() -> None:
     """Ask the drains of this worker to finish what is in flight and end."""
-    _flag.event.set()
+    _flag.writer.send_bytes(b"stop")
 
 
 def is_stopping() -> bool:
     """Return whether the worker is being stopped."""
-    return _flag.event.is_set()
+    return _flag.is_set()
+
+
+def stop_descriptor() -> int:
+    """Return a descriptor that is readable once the worker is being stopped."""
+    return _flag.reader.fileno()

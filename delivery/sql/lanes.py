@@ -171,6 +171,18 @@ def lease_lanes(
     )
 
 
+# Reader: the drain, while no lane is due. Index: lane_due.
+NEXT_DUE = """
+SELECT clock_timestamp(), (SELECT due_at FROM delivery_lane WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1)
+"""
+
+
+def find_next_due() -> tuple[datetime, datetime | None]:
+    """Return the time of the database, and when the next lane is due or its lease ends; None: no lane is known to."""
+    now, due_at = run(NEXT_DUE, {})[0]
+    return now, due_at
+
+
 # Reader: the drain. Index: the primary key. Without a next owner the leases end.
 STORE_LANES = """
 UPDATE delivery_lane l

@@ -31,7 +31,8 @@ class Waiting:
 
     ``blocked``: seconds for which nothing could be done, without those in statements. ``gathers``: whether the drain is
     busy, so that responses gather for GATHER_MS. ``receive`` is called during a statement when there is a notification,
-    unless the drain is busy or has set ``receives`` to False.
+    unless the drain is busy or has set ``receives`` to False. ``stop_descriptor``: readable once the drain is to stop;
+    negative: there is none.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Waiting:
         self.blocked = 0.0
         self.gathers = False
         self.receives = True
+        self.stop_descriptor = -1
         self._listener = listener
         self._receive = receive
         self._transports = transports
@@ -74,15 +76,15 @@ class Waiting:
             return ended.value
 
     def for_events(self, seconds: float, *, notified: bool = False) -> bool:
-        """Wait until a transport can go on, at most so long; with ``notified`` also for a notification.
+        """Wait until a transport can go on, at most so long; with ``notified`` also for a notification, or a stop.
 
-        Return whether there is one.
+        Return whether there is one of these two.
         """
-        listener = self._listener.fileno() if notified else -1
+        watched = {self._listener.fileno(), self.stop_descriptor} if notified else set()
         began = time.monotonic()
-        found = self._poll({listener: select.POLLIN}, seconds)
+        found = self._poll(dict.fromkeys(watched, select.POLLIN), seconds)
         self.blocked += time.monotonic() - began
-        return listener in found
+        return not watched.isdisjoint(found)
 
     def _poll(self, descriptors: Mapping[int, int], seconds: float) -> dict[int, int]:
         """Wait for these events of descriptors, of which negative ones do not count, and for the transports."""

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,3 +17,11 @@ def data() -> Iterator[Path]:
         data = Path(above) / "data"
         yield data
         embedded.discard(data)
+
+
+@pytest.fixture
+def broker(settings: Any) -> str:
+    """Return the URL of a broker that runs."""
+    if settings.WAYPOST_EMBEDDED_BROKER:
+        embedded.attach(embedded.VALKEY, Path(settings.WAYPOST_DATA))
+    return str(settings.CELERY_BROKER_URL)

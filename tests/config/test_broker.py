@@ -1,26 +1,28 @@
-"""Test that a channel to the broker uses one client, of the connections that it has now."""
+"""Test connections to the broker: one client of a channel, no wait at its end, few wake-ups."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from kombu import connection, entity
+from kombu import connection, entity, messaging
+from kombu.asynchronous import Hub
 
-from config.broker import OneClientChannel
+from config.broker import QuietChannel, QuietTransport
 from config.celery import app
 
 Connection: Any = connection.Connection
 Queue: Any = entity.Queue
+Consumer: Any = messaging.Consumer
 
 
 @pytest.fixture
-def channel() -> Iterator[OneClientChannel]:
-    with Connection(app.conf.broker_url) as broker:
-        yield broker.channel()
+def channel(broker: str) -> Iterator[QuietChannel]:
+    with Connection(broker) as opened:
+        yield opened.channel()
 
 
-def test_channel_of_the_broker_uses_one_client_for_all_commands(channel: OneClientChannel) -> None:
-    assert isinstance(channel, OneClientChannel)
+def test_channel_of_the_broker_uses_one_client_for_all_commands(channel: QuietChannel) -> None:
+    assert isinstance(channel, QuietChannel)
     with channel.conn_or_acquire() as first, channel.conn_or_acquire() as second:
         assert first is second
     other = object()
@@ -37,7 +39,31 @@ def test_channel_whose_connections_were_closed_uses_new_ones(channel: Any) -> No
     assert after.connection_pool is not before.connection_pool
 
 
-def test_messages_arrive_in_order(channel: OneClientChannel) -> None:
+def test_channel_is_closed_without_waiting_for_a_message(broker: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(QuietTransport, "brpop_timeout", 3_600)
+    with Connection(broker, transport_options={"socket_timeout": None}) as opened:
+        channel: Any = opened.channel()
+        consumer = Consumer(channel, [Queue("broker-closing", channel=channel)])
+        consumer.consume()
+        opened.transport.cycle._register_BRPOP(channel)
+        assert channel._in_poll
+        channel.close()
+
+
+def test_event_loop_is_not_woken_for_bindings_that_expire(broker: str) -> None:
+    hub: Any = Hub()
+    try:
+        with Connection(broker) as opened:
+            opened.transport.register_with_event_loop(opened.connection, hub)
+            entries = [it.entry for it in hub.timer._queue if not it.entry.canceled]
+            assert entries
+            assert [it for it in entries if "binding" in str(it)] == []
+            assert opened.transport.brpop_timeout > 1
+    finally:
+        hub.close()
+
+
+def test_messages_arrive_in_order(channel: QuietChannel) -> None:
     queue = Queue("broker-clients", channel=channel)
     queue.declare()
     producer = app.amqp.Producer(channel, auto_declare=False)

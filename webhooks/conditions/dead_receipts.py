@@ -61,7 +61,7 @@ CONDITION = Condition(
     "More received messages of a source were given up by their handlers than allowed.",
     find,
     (above(0, "Receipts that are allowed."), MINUTES, SOURCE),
-    every=10.0,
+    every=15.0,
     past=past,
     check=check_source,
     may_hold=HAS_DEAD,

@@ -52,7 +52,7 @@ CONDITION = Condition(
     "Records of a source are unread, or wait for too long.",
     find,
     (RECORDS, SECONDS, SOURCE),
-    every=10.0,
+    every=15.0,
     minutes=5,
     check=check_source,
     may_hold=HAS_LAG,

@@ -37,7 +37,7 @@ CONDITION = Condition(
     "A source holds back what the other system has to keep for it, such as WAL, or its position is about to be lost.",
     find,
     (BYTES, SOURCE),
-    every=10.0,
+    every=15.0,
     check=check_source,
     may_hold=HAS_WARNING,
 )

@@ -52,7 +52,7 @@ CONDITION = Condition(
     "More dead letters are open than allowed, or more than allowed were added lately.",
     find,
     (above(0, "Dead letters that are allowed."), MINUTES, ENDPOINT),
-    every=10.0,
+    every=15.0,
     check=check_endpoint,
     may_hold=HAS_OPEN,
 )

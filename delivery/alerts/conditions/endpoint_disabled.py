@@ -29,7 +29,7 @@ CONDITION = Condition(
     "The platform has disabled an endpoint, because it failed for days or responded 410 Gone.",
     find,
     (ENDPOINT,),
-    every=10.0,
+    every=15.0,
     check=check_endpoint,
     may_hold=HAS_DISABLED,
 )

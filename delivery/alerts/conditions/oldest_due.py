@@ -42,7 +42,7 @@ CONDITION = Condition(
     "the platform is behind.",
     find,
     (MINUTES, ENDPOINT),
-    every=10.0,
+    every=15.0,
     check=check_endpoint,
     may_hold=HAS_DUE_LANES,
 )

@@ -45,6 +45,6 @@ CONDITION = Condition(
     "The event of a schedule is due and was not published.",
     find,
     (MINUTES,),
-    every=10.0,
+    every=15.0,
     may_hold=HAS_DUE_SCHEDULES,
 )

@@ -3,7 +3,7 @@
 import pytest
 from django.db import connection
 
-from config.schedule.plan import GAP, KEEP_ALIVE, SAFETY, Schedule, periodic_tasks
+from config.schedule.plan import GAP, IDLE_AFTER, IDLE_TICK, KEEP_ALIVE, SAFETY, TICK, Schedule, periodic_tasks
 from delivery.alerts.evaluate import HAS_DUE_RULES
 from delivery.sql.due import HAS_DRAIN_WORK, become_resident, end_residence
 from delivery.sql.figures.delivery_hours import HAS_HOURS_TO_COUNT
@@ -67,6 +67,18 @@ def test_due_asks_for_everything_when_the_database_is_back() -> None:
     assert work.asked == ["rare has work", "often has work"]
 
 
+def test_schedule_looks_less_often_while_no_task_that_runs_every_second_has_work() -> None:
+    schedule, work = Schedule([RARE, OFTEN], 0.0), Work("often has work", "rare has work")
+    schedule.due(IDLE_AFTER, work)
+    work.holding = {"rare has work"}
+    schedule.due(2 * IDLE_AFTER, work)
+    assert schedule.seconds_between_looks(2 * IDLE_AFTER - 1) == TICK
+    assert schedule.seconds_between_looks(2 * IDLE_AFTER) == IDLE_TICK
+    work.holding = {"often has work"}
+    schedule.due(3 * IDLE_AFTER, work)
+    assert schedule.seconds_between_looks(3 * IDLE_AFTER) == TICK
+
+
 def test_due_sends_a_task_with_work_once_in_its_period() -> None:
     schedule, work = Schedule([RARE], 0.0), Work("rare has work")
     sent = [second for second in range(31) if schedule.due(float(second), work)]
@@ -86,7 +98,7 @@ def test_due_sends_tasks_without_condition_one_at_a_time() -> None:
 def test_due_sends_every_queue_its_most_frequent_task_after_a_silence() -> None:
     schedule = Schedule([RARE, OFTEN], 0.0)
     sent = {second: names(schedule.due(float(second), Work())) for second in range(1, int(KEEP_ALIVE) * 2 + 1)}
-    assert {second: due for second, due in sent.items() if due} == {10: ["often"], 20: ["often"]}
+    assert {second: due for second, due in sent.items() if due} == {KEEP_ALIVE: ["often"], 2 * KEEP_ALIVE: ["often"]}
 
 
 def test_due_sends_every_task_after_the_safety_period_whatever_its_condition_says() -> None:

@@ -2,14 +2,11 @@
 
 import socket
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 from celery import Celery
 from structlog.testing import capture_logs
 
-from config.local import embedded
 from config.schedule import ticker
 from config.schedule.plan import periodic_tasks
 from config.schedule.ticker import Ticker
@@ -21,13 +18,6 @@ def app_of(broker: str) -> Celery:
     app = Celery("ticks", broker=broker, set_as_current=False)
     app.conf.broker_transport_options = {"global_keyprefix": "ticks-test:"}
     return app
-
-
-@pytest.fixture
-def broker(settings: Any) -> str:
-    if settings.WAYPOST_EMBEDDED_BROKER:
-        embedded.attach(embedded.VALKEY, Path(settings.WAYPOST_DATA))
-    return str(settings.CELERY_BROKER_URL)
 
 
 @pytest.fixture

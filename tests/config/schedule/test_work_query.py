@@ -41,7 +41,7 @@ def test_query_sends_one_statement_whatever_is_asked_and_the_server_keeps_its_pl
     assert query(["1 = 1", "1 = 2"]) == [True, False]
     assert [query([each]) for each in ("1 = 2", "1 = 1")] == [[False], [True]]
     [prepared] = query._connection.execute(
-        "SELECT count(*) FROM pg_prepared_statements WHERE statement ~ '^SELECT CASE'"
+        "SELECT count(*) FROM pg_prepared_statements WHERE statement ~ '^SELECT ARRAY.CASE'"
     )
     assert prepared == (1,)
 

@@ -2,12 +2,14 @@
 
 import asyncio
 import signal
+import socket
 import threading
 
 import pytest
 import uvicorn
 
-from config.web import server
+from config.web import connection_limits
+from config.web.connection_limits import limits
 from config.web.server import OPTIONS, QuietServer
 from tests.config.web.server import exchange
 from tests.waiting import wait_until
@@ -26,16 +28,14 @@ def start() -> tuple[QuietServer, threading.Thread]:
     return started, thread
 
 
-def test_server_that_is_told_to_stop_does_not_wait_for_its_next_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "TICK", 3_600.0)
+def test_server_without_connections_ends_when_it_is_told() -> None:
     started, thread = start()
-    wait_until(lambda: bool(started.server_state.default_headers), "the first look")
+    wait_until(lambda: bool(started.server_state.default_headers), "the header Date")
     started.handle_exit(signal.SIGTERM, None)
     thread.join()
 
 
-def test_responses_have_the_date_of_the_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "TICK", 0.01)
+def test_response_after_a_pause_without_connections_has_the_date_of_now() -> None:
     started, thread = start()
     port = started.servers[0].sockets[0].getsockname()[1]
 
@@ -43,7 +43,22 @@ def test_responses_have_the_date_of_the_second(monkeypatch: pytest.MonkeyPatch) 
         response = exchange(port, b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         return next(line for line in response.split(b"\r\n") if line.lower().startswith(b"date:"))
 
-    first = date()
-    wait_until(lambda: date() != first, "another second")
+    date()
+    wait_until(lambda: limits._checked_by is None, "a pause")
+    started.server_state.default_headers = [(b"date", b"long ago")]
+    assert b"long ago" not in date()
+    started.handle_exit(signal.SIGTERM, None)
+    thread.join()
+
+
+def test_date_is_renewed_while_a_connection_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_limits, "CHECK_EVERY", 0.01)
+    started, thread = start()
+    port = started.servers[0].sockets[0].getsockname()[1]
+    with socket.create_connection(("127.0.0.1", port)):
+        wait_until(lambda: bool(limits.open), "the connection")
+        old = [(b"date", b"long ago")]
+        started.server_state.default_headers = old
+        wait_until(lambda: started.server_state.default_headers != old, "another date")
     started.handle_exit(signal.SIGTERM, None)
     thread.join()

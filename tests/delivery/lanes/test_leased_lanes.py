@@ -1,5 +1,6 @@
 """The leased lanes of one drain on the real tables."""
 
+import math
 import time
 from datetime import timedelta
 from typing import Any
@@ -49,6 +50,25 @@ def leasing(**endpoint: Any) -> LeasedLanes:
 
 def expire_lease() -> None:
     Lane.objects.update(due_at=now() - timedelta(seconds=1))
+
+
+def test_lease_finds_out_when_the_next_lane_is_due() -> None:
+    due_at = now() + timedelta(seconds=40)
+    lane = make_lane(make_endpoint(), due_at=due_at)
+    lanes = LeasedLanes(Clock())
+    lanes.lease()
+    assert lanes.next_due_at == pytest.approx(due_at.timestamp())
+    lane.delete()
+    lanes = LeasedLanes(Clock())
+    lanes.lease()
+    assert lanes.next_due_at == math.inf
+
+
+def test_when_the_next_lane_is_due_is_not_known_after_a_release() -> None:
+    lanes = leasing()
+    lanes.next_due_at = math.inf
+    lanes.release_all()
+    assert lanes.next_due_at == 0.0
 
 
 def test_renew_keeps_leases_that_no_other_worker_took() -> None:

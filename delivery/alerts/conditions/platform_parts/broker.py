@@ -31,7 +31,7 @@ CONDITION = Condition(
     "Broker away",
     "The broker, which wakes the workers, cannot be reached.",
     find,
-    every=10.0,
+    every=30.0,
     minutes=1,
     is_for_operators=True,
 )

@@ -43,7 +43,7 @@ CONDITION = Condition(
     "Statements take long although they do nothing: the database or the network to it is overloaded.",
     find,
     (ABOVE,),
-    every=10.0,
+    every=30.0,
     minutes=5,
     is_for_operators=True,
 )

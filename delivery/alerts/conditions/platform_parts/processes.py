@@ -30,6 +30,6 @@ CONDITION = Condition(
     "Process silent",
     "A web server, worker, drain, reader or the schedule shows no sign of life, or no machine runs one.",
     find,
-    every=10.0,
+    every=15.0,
     is_for_operators=True,
 )

@@ -42,7 +42,7 @@ CONDITION = Condition(
     "Deliveries are due and no drain sends them: workers are gone, or more of them are needed.",
     find,
     (SECONDS,),
-    every=10.0,
+    every=15.0,
     is_for_operators=True,
     may_hold=HAS_DUE_LANES,
 )

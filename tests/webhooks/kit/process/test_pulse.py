@@ -1,4 +1,4 @@
-"""The file of a program is touched while its loop turns, at most once a second, and not by a fork."""
+"""The file of a program is touched while its loop turns, now and then, and not by a fork."""
 
 import os
 from pathlib import Path
@@ -24,7 +24,7 @@ def touched_at(path: Path) -> float:
     return found
 
 
-def test_pulse_touches_its_file_once_a_second(tmp_path: Path, clock: SimpleNamespace) -> None:
+def test_pulse_touches_its_file_now_and_then(tmp_path: Path, clock: SimpleNamespace) -> None:
     path, pulse = tmp_path / "web", Pulse()
     pulse.begin(path)
     pulse.beat()
