@@ -16,8 +16,12 @@ from django.db.migrations.recorder import MigrationRecorder
 def missing_migrations() -> list[tuple[str, str]]:
     """Return the app and the name of each migration that is not applied."""
     applied = MigrationRecorder(connection).applied_migrations()
-    labels = [app.label for app in apps.get_app_configs()]
-    return [(label, name) for label in labels for name in _names(label) if (label, name) not in applied]
+    return [migration for migration in all_migrations() if migration not in applied]
+
+
+def all_migrations() -> list[tuple[str, str]]:
+    """Return the app and the name of each migration of the installed apps."""
+    return [(app.label, name) for app in apps.get_app_configs() for name in _names(app.label)]
 
 
 def is_empty_database() -> bool:

@@ -1,15 +1,63 @@
-"""Apply all migrations to an empty database, in half the time of Django's `migrate`."""
+"""Give an empty database its tables: by statements that were recorded, or by all migrations.
 
+``tables.sql`` has what all migrations execute in an empty database, in their order. To execute it takes a tenth of the
+time: Django makes the classes of a model, and of all that are related to it, anew after each operation that changes it.
+A test compares the file with the migrations, and writes it (docs/how-to/change-the-database.md). It serves exactly the
+migrations that it names. In a project with others, or where a statement fails, as in an older server, all migrations
+are applied instead.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
 from typing import cast
 
+import structlog
+from django.db import Error, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.recorder import MigrationRecorder
 from django.db.migrations.state import ModelState, ProjectState
 from django.db.models import BaseConstraint, Index
 
+from config.ops.migrations import all_migrations
+
+TABLES = Path(__file__).parent / "tables.sql"
+MIGRATION = "-- migration "  # begins a line with the app and the name of a migration, whose statements follow
+
+log = structlog.get_logger("waypost.upgrade")
+
 
 def create_tables(connection: BaseDatabaseWrapper) -> None:
-    """Apply all migrations to a database that has no tables, between `announce_begin` and `announce_end`."""
+    """Create all tables of a database that has none, between `announce_begin` and `announce_end`."""
+    recorded = TABLES.read_text()
+    names = recorded_migrations(recorded)
+    if sorted(names) == sorted(all_migrations()):
+        try:
+            _execute(connection, recorded, names)
+        except Error as error:
+            log.warning("recorded statements not used", error=str(error).strip())
+        else:
+            return
+    apply_migrations(connection)
+
+
+def recorded_migrations(recorded: str) -> list[tuple[str, str]]:
+    """Return the app and the name of each migration of a recording, in order."""
+    lines = (line.removeprefix(MIGRATION) for line in recorded.splitlines() if line.startswith(MIGRATION))
+    return [(app, name) for app, _, name in (line.partition(".") for line in lines)]
+
+
+def _execute(connection: BaseDatabaseWrapper, statements: str, names: Iterable[tuple[str, str]]) -> None:
+    """Execute these statements, and record these migrations as applied, all or nothing. Raises django.db.Error."""
+    with transaction.atomic(connection.alias), connection.cursor() as cursor:
+        cursor.execute(statements)
+        recorder = MigrationRecorder(connection)
+        recorder.ensure_schema()
+        recorder.migration_qs.bulk_create([recorder.Migration(app=app, name=name) for app, name in names])
+
+
+def apply_migrations(connection: BaseDatabaseWrapper) -> None:
+    """Apply all migrations to a database that has no tables."""
     executor = MigrationExecutor(connection)
     state = _State(real_apps=executor.loader.unmigrated_apps)
     executor.migrate(executor.loader.graph.leaf_nodes(), state=state)
@@ -18,9 +66,8 @@ def create_tables(connection: BaseDatabaseWrapper) -> None:
 class _State(ProjectState):
     """The models as of a migration, not made anew for each index and constraint.
 
-    Django makes the classes of a model, and of all that are related to it, anew after each change. An operation gets
-    its index or constraint itself, and nothing reads those of the class after its table was created. On two processors
-    the tables take 2.1 s instead of 4.1.
+    An operation gets its index or constraint itself, and nothing reads those of the class after its table was created.
+    On two processors the tables take 2.1 s instead of 4.1.
     """
 
     def add_index(self, app_label: str, model_name: str, index: Index) -> None:

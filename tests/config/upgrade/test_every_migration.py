@@ -5,9 +5,7 @@ docs/how-to/change-the-database.md says how to write one.
 
 from collections.abc import Iterator
 
-import psycopg
 import pytest
-from django.db import connection
 from django.db.backends.postgresql.base import DatabaseWrapper
 from django.db.migrations import Migration
 from django.db.migrations.executor import MigrationExecutor
@@ -16,21 +14,9 @@ from django.db.migrations.loader import MigrationLoader
 from config.upgrade.empty_database import create_tables
 from config.upgrade.hazards import hazards_of
 from config.upgrade.reversal import irreversible
-from tests.database_url import database_url
+from tests.config.upgrade.databases import other_database, schema
 
 OURS = ("config", "webhooks", "subscriptions", "delivery")
-OTHER = "waypost_migrations"
-SCHEMA = """
-SELECT 'column', table_name || '.' || column_name, data_type || ' ' || is_nullable || coalesce(column_default, '')
-  FROM information_schema.columns WHERE table_schema = 'public'
-UNION ALL SELECT 'index', indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
-UNION ALL SELECT 'constraint', conrelid::regclass || '.' || conname, pg_get_constraintdef(oid)
-  FROM pg_constraint WHERE connamespace = 'public'::regnamespace
-UNION ALL SELECT 'trigger', tgrelid::regclass || '.' || tgname, pg_get_triggerdef(oid)
-  FROM pg_trigger WHERE NOT tgisinternal
-UNION ALL SELECT 'function', oid::regprocedure::text, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace
-UNION ALL SELECT 'sequence', sequencename, '' FROM pg_sequences WHERE schemaname = 'public'
-"""
 
 
 def loader() -> MigrationLoader:
@@ -71,32 +57,22 @@ def test_migration_without_a_transaction_has_one_operation() -> None:
 @pytest.fixture
 def empty_database() -> Iterator[DatabaseWrapper]:
     """Return a connection to an empty database beside that of the tests."""
-    with psycopg.connect(database_url(), autocommit=True) as opened:
-        opened.execute(f"DROP DATABASE IF EXISTS {OTHER} WITH (FORCE)".encode())
-        opened.execute(f"CREATE DATABASE {OTHER} TEMPLATE template0".encode())
-        own = DatabaseWrapper({**connection.settings_dict, "NAME": OTHER}, connection.alias)
-        yield own
-        own.close()
-        opened.execute(f"DROP DATABASE {OTHER} WITH (FORCE)".encode())
+    with other_database("waypost_migrations") as made:
+        yield made
 
 
 @pytest.mark.django_db
 def test_schema_of_an_empty_database_is_that_of_all_migrations_taken_back_and_applied_again(
     empty_database: DatabaseWrapper,
 ) -> None:
-    def schema() -> set[tuple[str, ...]]:
-        with empty_database.cursor() as cursor:
-            cursor.execute(SCHEMA)
-            return set(cursor.fetchall())
-
     def migrate(*targets: tuple[str, str | None]) -> None:
         executor = MigrationExecutor(empty_database)
         executor.migrate(list(targets) or executor.loader.graph.leaf_nodes())
 
     create_tables(empty_database)
-    made = schema()
+    made = schema(empty_database)
     migrate(*((app, None) for app in OURS))
-    left = {name for kind, name, _ in schema() if name.startswith(OURS) or "audit" in name}
+    left = {name for kind, name, _ in schema(empty_database) if name.startswith(OURS) or "audit" in name}
     migrate()
     assert left == set()
-    assert schema() == made
+    assert schema(empty_database) == made

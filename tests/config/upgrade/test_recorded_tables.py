@@ -1,0 +1,104 @@
+"""The recorded statements that create all tables: those of the migrations, executed once, or not at all.
+
+To write the file anew: WAYPOST_WRITE_TABLES=1 pytest tests/config/upgrade/test_recorded_tables.py -k file
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from django.db.backends.postgresql.base import DatabaseWrapper
+from django.db.migrations import Migration
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.recorder import MigrationRecorder
+
+from config.ops.migrations import all_migrations
+from config.upgrade import empty_database as module
+from config.upgrade.empty_database import MIGRATION, TABLES, apply_migrations, create_tables
+from tests.config.upgrade.databases import other_database, rows, schema
+
+HEAD = "-- Written by tests/config/upgrade/test_recorded_tables.py: what all migrations execute in an empty database.\n"
+LEFT_OUT = ("SELECT", "SAVEPOINT", "RELEASE", "SET CONSTRAINTS", 'CREATE TABLE "django_migrations"')
+RECORDS = 'INSERT INTO "django_migrations"'
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def database() -> Iterator[DatabaseWrapper]:
+    with other_database("waypost_recorded") as made:
+        yield made
+
+
+@pytest.fixture
+def migrated() -> Iterator[DatabaseWrapper]:
+    with other_database("waypost_migrated") as made:
+        apply_migrations(made)
+        yield made
+
+
+def record(database: DatabaseWrapper, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Apply all migrations, and return what they execute, as the file has it."""
+    parts: list[str] = []
+    apply_one: Any = MigrationExecutor.apply_migration
+
+    def note(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        text = str(sql).strip()
+        if text and not text.startswith((*LEFT_OUT, RECORDS)):
+            if params:
+                text = psycopg.ClientCursor(database.connection).mogrify(text.encode(), params)
+            parts.append(text.rstrip(";").replace("INDEX CONCURRENTLY", "INDEX") + ";\n")
+        return execute(sql, params, many, context)
+
+    def apply_noted(self: MigrationExecutor, state: Any, migration: Migration, **options: Any) -> Any:
+        parts.append(f"\n{MIGRATION}{migration.app_label}.{migration.name}\n")
+        return apply_one(self, state, migration, **options)
+
+    monkeypatch.setattr(MigrationExecutor, "apply_migration", apply_noted)
+    with database.execute_wrapper(note):
+        apply_migrations(database)
+    return HEAD + "".join(parts)
+
+
+def test_file_has_what_the_migrations_execute(database: DatabaseWrapper, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded = record(database, monkeypatch)
+    if os.environ.get("WAYPOST_WRITE_TABLES"):
+        TABLES.write_text(recorded)
+    assert TABLES.read_text() == recorded, "run this test with WAYPOST_WRITE_TABLES=1"
+
+
+def test_recorded_statements_make_the_schema_and_the_rows_of_the_migrations(
+    database: DatabaseWrapper, migrated: DatabaseWrapper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "apply_migrations", pytest.fail)
+    create_tables(database)
+    assert schema(database) == schema(migrated)
+    assert rows(database) == rows(migrated)
+    assert set(MigrationRecorder(database).applied_migrations()) == set(all_migrations())
+
+
+def test_other_migrations_than_recorded_are_applied_one_by_one(
+    database: DatabaseWrapper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fewer = tmp_path / "tables.sql"
+    fewer.write_text(TABLES.read_text().replace(f"{MIGRATION}delivery.0001_initial\n", ""))
+    applied: list[DatabaseWrapper] = []
+    monkeypatch.setattr(module, "TABLES", fewer)
+    monkeypatch.setattr(module, "apply_migrations", applied.append)
+    create_tables(database)
+    assert applied == [database]
+    assert not MigrationRecorder(database).has_table()
+
+
+def test_statement_that_the_server_refuses_leaves_nothing_and_the_migrations_are_applied(
+    database: DatabaseWrapper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "tables.sql"
+    broken.write_text(f"{TABLES.read_text()}\nCREATE TABLE of_a_later_server (id nonsense);\n")
+    monkeypatch.setattr(module, "TABLES", broken)
+    create_tables(database)
+    assert not any("of_a_later_server" in row for entry in schema(database) for row in entry)
+    assert set(MigrationRecorder(database).applied_migrations()) == set(all_migrations())
