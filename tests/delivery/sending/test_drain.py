@@ -1278,7 +1278,7 @@ def drain_with_few_files(spare: int, reserved: int) -> None:
 class TestRunning:
     def test_notification_wakes_a_running_drain(self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
         """Polling every ten minutes only."""
-        for module in (drain, leased_lanes):
+        for module in (claiming, leased_lanes):
             monkeypatch.setattr(module, "POLL_EVERY", 600.0)
         endpoint = subscribed(receiver.url())
         with draining():
@@ -1328,7 +1328,7 @@ class TestRunning:
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Polling every ten minutes only."""
-        for module in (drain, leased_lanes):
+        for module in (claiming, leased_lanes):
             monkeypatch.setattr(module, "POLL_EVERY", 600.0)
         monkeypatch.setattr(drain, "FINISH_WITHIN_ON_STOP", 600.0)
         hanging = subscribed(receiver.script("/hang", scripts.hang), timeout_ms=30_000)
