@@ -19,7 +19,7 @@ from delivery.sql.figures.delivery_hours import HAS_HOURS_TO_COUNT
 from delivery.sql.figures.roll_up import HAS_HOURS_TO_ROLL_UP
 from delivery.sql.figures.usage import HAS_INCREMENTS
 from delivery.sql.figures.usage_hours import HAS_HOURS_TO_PUBLISH
-from delivery.sql.recovery import HAS_OLD_CLAIMS, HAS_RECOVERIES
+from delivery.sql.recovery.claims import HAS_OLD_CLAIMS, HAS_RECOVERIES
 from delivery.sql.results import HAS_PENDING_RESULTS
 from delivery.sql.schedules.delayed_events import HAS_DUE_EVENTS
 from delivery.sql.schedules.queues import HAS_DUE_SCHEDULES

@@ -27,6 +27,7 @@ from webhooks.kit.process.wake_ups import seconds_until
 
 FIRST_LOOK = 30.0  # seconds after the start, in which the workers of a machine that starts too begin
 EVERY = 10.0  # seconds between two looks
+BEHIND = 0.1  # seconds after the heartbeat of the process, whose thread and connection the look uses
 SHARE = "alerts"
 
 log = structlog.get_logger("waypost.alerts")
@@ -67,4 +68,4 @@ async def _watch(threads: FairThreads) -> None:
             if not is_busy and await threads.run(SHARE, are_neglected):
                 worker = threading.Thread(target=take_over, name=SHARE, daemon=True)
                 worker.start()
-        await asyncio.sleep(seconds_until(EVERY))
+        await asyncio.sleep(seconds_until(EVERY) + BEHIND)

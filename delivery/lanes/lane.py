@@ -17,7 +17,7 @@ from delivery.lanes.concurrency import ConcurrencyWindow
 from delivery.sql.claim import CLAIM_GRACE, LOW_WATER_MARGIN, ClaimRequest
 from delivery.sql.keyed.order_heads import HeadSearch
 from delivery.sql.keyed.supersede import SupersedeRequest, SupersedeSearch
-from delivery.sql.recovery import TOO_MANY_REQUESTS
+from delivery.sql.recovery.outages import TOO_MANY_REQUESTS
 from delivery.sql.settle import RELEASED_WAIT
 from delivery.transports.outcome import Failure, Outcome
 from subscriptions.routing.targets import DeliveryTarget

@@ -16,7 +16,8 @@ from delivery.lanes.lane_rows import instant
 from delivery.operational.dead_letters import dead_letter_pending
 from delivery.sql.claim import EPOCH
 from delivery.sql.keyed.supersede import supersede_older
-from delivery.sql.recovery import Outage, bring_deliveries_forward, retry_after_outage
+from delivery.sql.recovery.clock_steps import bring_deliveries_forward
+from delivery.sql.recovery.outages import Outage, retry_after_outage
 
 SUPERSEDE_EVERY = 0.5  # seconds between two looks at what is superseded in lanes that may send nothing
 DEAD_LETTER_BATCH = 200  # deliveries dead-lettered in one turn

@@ -24,7 +24,8 @@ from delivery.lanes.lane_batches import LaneBatches
 from delivery.lanes.lane_rows import lane_from_row, row_of, shift
 from delivery.sql.due import notify_lane_available, recheck_due
 from delivery.sql.lanes import LEASE_SECONDS, LeaseResult, find_next_due, lease_lanes, release_lanes, renew_lanes
-from delivery.sql.recovery import bring_claims_forward, bring_lanes_forward, find_newest_due, make_probes_due
+from delivery.sql.recovery.clock_steps import bring_claims_forward, bring_lanes_forward
+from delivery.sql.recovery.outages import find_newest_due, make_probes_due
 from delivery.transports.outcome import Outcome
 from subscriptions.routing.targets import DeliveryTarget, load_targets
 from webhooks.wire.ids import new_id

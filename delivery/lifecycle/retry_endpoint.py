@@ -1,8 +1,8 @@
 """Retry all deliveries that wait for an endpoint which works again: its owner says so, or a test has shown it.
 
 The instant is stored with the endpoint; the drain that leases the lane makes the retries due, batch by batch
-(``delivery.sql.recovery``), and another one continues if it dies. No burst hits an endpoint that is still down: an open
-circuit breaker becomes half-open, and the backlog follows as fast as the concurrency window grows.
+(``delivery.sql.recovery.outages``), and another one continues if it dies. No burst hits an endpoint that is still down:
+an open circuit breaker becomes half-open, and the backlog follows as fast as the concurrency window grows.
 """
 
 from functools import partial
@@ -15,7 +15,7 @@ from delivery import notify
 from delivery.models import Lane
 from delivery.sql.cancel import end_pauses
 from delivery.sql.claim import EPOCH
-from delivery.sql.recovery import Outage, retry_after_outage
+from delivery.sql.recovery.outages import Outage, retry_after_outage
 from subscriptions.endpoints.state import mark_repaired
 from subscriptions.errors import StateConflict
 from subscriptions.models import Endpoint

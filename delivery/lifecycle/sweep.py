@@ -24,13 +24,8 @@ from delivery.reading import platform_load
 from delivery.sending import attempt_stats
 from delivery.sending.attempt_stats import AttemptStats
 from delivery.sql.due import create_missing_lanes, end_waits, recheck_due, resume_lanes, retry_changed_endpoints
-from delivery.sql.recovery import (
-    EVER,
-    MAX_VOIDED,
-    RecoveredClaim,
-    bring_pauses_forward,
-    raise_to_low_water_mark,
-)
+from delivery.sql.recovery.claims import EVER, MAX_VOIDED, RecoveredClaim, raise_to_low_water_mark
+from delivery.sql.recovery.clock_steps import bring_pauses_forward
 from delivery.transports.outcome import Failure, Outcome
 
 RECENT = 60.0  # seconds since a claim ran out, within which it is looked for every few seconds

@@ -27,7 +27,7 @@ from delivery.sql.dead_letters import (
     end_pending,
     insert_dead_letters,
 )
-from delivery.sql.recovery import EVER, RecoveredClaim, void_claims
+from delivery.sql.recovery.claims import EVER, RecoveredClaim, void_claims
 from subscriptions.models import Endpoint
 from subscriptions.routing.type_names import OPERATIONAL, matching_names
 from webhooks.wire.ids import public

@@ -11,7 +11,7 @@ from django.db import transaction
 from delivery.notify import notify_consumers
 from delivery.pulling.settling import PulledAttempt, not_acknowledged, settle
 from delivery.sql.pulled.handed_out import find_lapsed
-from delivery.sql.recovery import EVER
+from delivery.sql.recovery.claims import EVER
 
 
 def settle_lapsed(endpoint_id: UUID | None = None, *, within: float = EVER) -> int:

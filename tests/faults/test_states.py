@@ -37,13 +37,8 @@ from delivery.sql.deliveries import DeliveryRow
 from delivery.sql.due import create_missing_lanes, mark_lanes_due, recheck_due, resume_lanes
 from delivery.sql.lanes import lease_lanes, release_lanes, renew_lanes
 from delivery.sql.publish import EventRow, insert_events
-from delivery.sql.recovery import (
-    MAX_UNSETTLED_CLAIMS,
-    Outage,
-    raise_to_low_water_mark,
-    retry_after_outage,
-    void_claims,
-)
+from delivery.sql.recovery.claims import MAX_UNSETTLED_CLAIMS, raise_to_low_water_mark, void_claims
+from delivery.sql.recovery.outages import Outage, retry_after_outage
 from delivery.sql.settle import release_claims
 from subscriptions.endpoints.state import pause, resume
 from subscriptions.models import Tenant

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from delivery.models import Delivery
-from delivery.sql.recovery import EVER, MAX_VOIDED
+from delivery.sql.recovery.claims import EVER, MAX_VOIDED
 from webhooks.kit.sql import run
 
 PENDING, SENDING = Delivery.State.PENDING, Delivery.State.SENDING

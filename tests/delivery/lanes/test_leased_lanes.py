@@ -14,8 +14,8 @@ from delivery.lanes.lane import LeasedLane
 from delivery.lanes.lane_rows import shift
 from delivery.lanes.leased_lanes import LeasedLanes
 from delivery.models import Delivery, Lane
-from delivery.sql import recovery
 from delivery.sql.lanes import LEASE_LANES, LEASE_SECONDS, lease_lanes
+from delivery.sql.recovery import outages
 from delivery.transports.outcome import Outcome
 from subscriptions.endpoints.state import enable, mark_repaired
 from subscriptions.models import Endpoint
@@ -182,8 +182,8 @@ class TestRecovery:
 
     @pytest.fixture(autouse=True)
     def two_in_a_batch(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        few = recovery.RETRY_AFTER_OUTAGE.replace("FETCH FIRST 1000 ROWS WITH TIES", "FETCH FIRST 2 ROWS ONLY")
-        monkeypatch.setattr(recovery, "RETRY_AFTER_OUTAGE", few)
+        few = outages.RETRY_AFTER_OUTAGE.replace("FETCH FIRST 1000 ROWS WITH TIES", "FETCH FIRST 2 ROWS ONLY")
+        monkeypatch.setattr(outages, "RETRY_AFTER_OUTAGE", few)
 
     def make_waiting(self, **lane: Any) -> Endpoint:
         endpoint = make_endpoint()

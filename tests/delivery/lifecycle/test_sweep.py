@@ -11,8 +11,8 @@ from django.utils import timezone
 from delivery import notify
 from delivery.lifecycle import sweep
 from delivery.models import DeadLetter, Delivery, Event, Lane
-from delivery.sql import recovery
-from delivery.sql.recovery import HAS_OLD_CLAIMS, HAS_RECOVERIES, MAX_UNSETTLED_CLAIMS
+from delivery.sql.recovery import claims
+from delivery.sql.recovery.claims import HAS_OLD_CLAIMS, HAS_RECOVERIES, MAX_UNSETTLED_CLAIMS
 from subscriptions.endpoints.endpoints import delete_endpoint
 from subscriptions.endpoints.state import pause, resume
 from subscriptions.models import Endpoint
@@ -57,9 +57,7 @@ def test_recovery_every_few_seconds_voids_only_claims_that_ran_out_lately() -> N
 
 
 def test_recovery_voids_all_claims_that_ran_out_however_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        recovery, "VOID_CLAIMS", recovery.VOID_CLAIMS.replace(f"LIMIT {recovery.MAX_VOIDED}", "LIMIT 2")
-    )
+    monkeypatch.setattr(claims, "VOID_CLAIMS", claims.VOID_CLAIMS.replace(f"LIMIT {claims.MAX_VOIDED}", "LIMIT 2"))
     monkeypatch.setattr(sweep, "MAX_VOIDED", 2)
     endpoint = make_endpoint()
     for _ in range(5):

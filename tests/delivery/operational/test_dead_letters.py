@@ -21,7 +21,7 @@ from delivery.replaying.replays import ReplayFilter, run_slices, start
 from delivery.sending.drain import deliver_due
 from delivery.sql.dead_letters import DeadLetterRow
 from delivery.sql.due import mark_lanes_due
-from delivery.sql.recovery import MAX_UNSETTLED_CLAIMS
+from delivery.sql.recovery.claims import MAX_UNSETTLED_CLAIMS
 from subscriptions.endpoints.endpoints import change_endpoint, delete_endpoint
 from subscriptions.models import Endpoint
 from tests.delivery.factories import make_delivery, make_event

@@ -32,9 +32,9 @@ from delivery.publishing.publisher import publish
 from delivery.reading.requests.sent_request import sent_request
 from delivery.sending import capacity, claiming, drain, settling
 from delivery.sending.drain import deliver_due
-from delivery.sql import recovery
 from delivery.sql.claim import LARGE_BODY
 from delivery.sql.due import CHANNEL
+from delivery.sql.recovery import outages
 from delivery.sql.settle import settle_attempts
 from delivery.transports.http.response_headers import read_headers
 from subscriptions.endpoints.endpoints import change_endpoint, delete_endpoint
@@ -955,8 +955,8 @@ class TestRecovery:
     def test_order_holds_when_the_retries_of_an_outage_are_made_due_in_batches(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        few = recovery.RETRY_AFTER_OUTAGE.replace("FETCH FIRST 1000 ROWS WITH TIES", "FETCH FIRST 3 ROWS ONLY")
-        monkeypatch.setattr(recovery, "RETRY_AFTER_OUTAGE", few)
+        few = outages.RETRY_AFTER_OUTAGE.replace("FETCH FIRST 1000 ROWS WITH TIES", "FETCH FIRST 3 ROWS ONLY")
+        monkeypatch.setattr(outages, "RETRY_AFTER_OUTAGE", few)
         is_over = threading.Event()
 
         def respond(exchange: scripts.Exchange) -> None:
@@ -979,7 +979,7 @@ class TestRecovery:
     def test_recovery_continues_after_its_drain_was_killed(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        few = recovery.RETRY_AFTER_OUTAGE.replace("FETCH FIRST 1000 ROWS WITH TIES", "FETCH FIRST 3 ROWS ONLY")
+        few = outages.RETRY_AFTER_OUTAGE.replace("FETCH FIRST 1000 ROWS WITH TIES", "FETCH FIRST 3 ROWS ONLY")
         monkeypatch.setattr(leased_lanes, "RENEW_EVERY", 0.0)  # stores the state of the lane in every turn
         is_over = threading.Event()
 
@@ -992,7 +992,7 @@ class TestRecovery:
         assert Delivery.objects.filter(next_attempt_at__gt=timezone.now()).count() == 20
         Lane.objects.update(circuit_open_until=timezone.now(), due_at=timezone.now())
         slowly = few.replace("(SELECT count(*) FROM brought)", "(SELECT count(*) FROM brought), pg_sleep(1.0)::text")
-        monkeypatch.setattr(recovery, "RETRY_AFTER_OUTAGE", slowly)
+        monkeypatch.setattr(outages, "RETRY_AFTER_OUTAGE", slowly)
         is_over.set()
         connection.close()
         process = multiprocessing.get_context("fork").Process(
@@ -1003,7 +1003,7 @@ class TestRecovery:
         process.kill()
         process.join()
         assert self.waiting(endpoint) > 0
-        monkeypatch.setattr(recovery, "RETRY_AFTER_OUTAGE", few)
+        monkeypatch.setattr(outages, "RETRY_AFTER_OUTAGE", few)
         past = timezone.now() - timedelta(seconds=1)
         Delivery.objects.filter(state="sending").update(claimed_until=past)
         Lane.objects.update(due_at=past)

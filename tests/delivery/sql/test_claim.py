@@ -21,7 +21,7 @@ from delivery.sql.claim import (
     attempt_number,
     claim_deliveries,
 )
-from delivery.sql.recovery import void_claims
+from delivery.sql.recovery.claims import void_claims
 from subscriptions.models import Endpoint
 from tests.delivery.factories import make_delivery, make_event
 from tests.delivery.sql.factories import (

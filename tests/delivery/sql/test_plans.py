@@ -42,7 +42,7 @@ PARTS = {  # of other statements, which are planned
     "delivery.sql.fan_out.INSERT_USAGE",
     "delivery.sql.sharing.shares.INSERT_USAGE",
     "delivery.sql.dead_letters.INSERT_DEAD_LETTERS",
-    "delivery.sql.recovery.INSERT_DEAD_LETTERS",
+    "delivery.sql.recovery.claims.INSERT_DEAD_LETTERS",
 }
 MARKS = {"delivery.sql.due.MARK_LANES_DUE", "delivery.sql.due.MARK_LANES_DUE_LATE"}
 SMALL = {"delivery.sql.load.lanes_behind.LANES_BEHIND"}  # compare what is being sent with the lanes of one page

@@ -8,17 +8,9 @@ from django.db import connection
 
 from delivery.models import DeadLetter, Delivery, Lane
 from delivery.sql.claim import CLAIM_GRACE, claim_deliveries
-from delivery.sql.recovery import (
-    MAX_UNCOUNTED,
-    MAX_UNSETTLED_CLAIMS,
-    Outage,
-    bring_pauses_forward,
-    find_newest_due,
-    make_probes_due,
-    raise_to_low_water_mark,
-    retry_after_outage,
-    void_claims,
-)
+from delivery.sql.recovery.claims import MAX_UNSETTLED_CLAIMS, raise_to_low_water_mark, void_claims
+from delivery.sql.recovery.clock_steps import bring_pauses_forward
+from delivery.sql.recovery.outages import MAX_UNCOUNTED, Outage, find_newest_due, make_probes_due, retry_after_outage
 from tests.delivery.factories import make_attempt
 from tests.delivery.sql.factories import (
     EPOCH,

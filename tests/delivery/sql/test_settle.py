@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from delivery.lifecycle.cancel import cancel_deliveries
 from delivery.models import Attempt, DeadLetter, Delivery
 from delivery.sql.claim import Claimed, claim_deliveries
-from delivery.sql.recovery import void_claims
+from delivery.sql.recovery.claims import void_claims
 from delivery.sql.settle import find_unrecorded, release_claims, settle_attempts
 from tests.delivery.sql.factories import (
     HOUR,
