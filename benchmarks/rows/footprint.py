@@ -1,5 +1,8 @@
 """Measure what the whole platform takes: time to start, memory and CPU while it is idle, memory after work."""
 
+import json
+import random
+import statistics
 import time
 
 from benchmarks.bench import BATCH, ENDPOINTS, SIZE, Bench, event_types
@@ -8,6 +11,8 @@ from benchmarks.result import MIB, Check, Figure, Result
 
 FIRST = "ready, empty directory"
 SETTLE = 10  # seconds from the start, or from the last delivery, until it is idle
+OBJECTS, READ = 20_000, 800  # of the fixed work: spread over some MiB, as the objects of a program are
+PAUSES = 6  # of a second each, before the fixed work is done
 
 
 def start(bench: Bench) -> Result:
@@ -30,7 +35,10 @@ def start(bench: Bench) -> Result:
 
 
 def idle(bench: Bench) -> Result:
-    """Measure memory and CPU of everything while nothing is published, before anything was published."""
+    """Measure memory and CPU of everything while nothing is published, before anything was published.
+
+    Also how many times as long a fixed work takes after a second without any: what a wake-up costs on this machine now.
+    """
     system, seconds = bench.system, bench.size(10, 30)
     time.sleep(SETTLE)
     processes = processes_of(system.data)
@@ -39,7 +47,11 @@ def idle(bench: Bench) -> Result:
     used = cpu_seconds(processes)
     per_second = {name: 1000 * (used[name] - before[name]) / (time.monotonic() - began) for name in used}
     memory = memory_bytes(processes_of(system.data))
-    more = {"memory": _mebibytes(memory), "idle CPU": Figure(sum(per_second.values()), "ms/s")}
+    more = {
+        "memory": _mebibytes(memory),
+        "idle CPU": Figure(sum(per_second.values()), "ms/s"),
+        "fixed work after a pause": Figure(_slowdown_after_a_pause(), "times"),
+    }
     notes = [f"memory, MiB: {_list(memory, 1 / MIB)}", f"CPU, ms/s: {_list(per_second, 1)}"]
     return Result(1, more=more, notes=notes)
 
@@ -54,6 +66,25 @@ def memory_after_work(bench: Bench) -> Result:
     return Result(
         count, checks=found.checks, more={"memory": _mebibytes(memory)}, notes=[f"MiB: {_list(memory, 1 / MIB)}"]
     )
+
+
+def _slowdown_after_a_pause() -> float:
+    """Return how many times as long the fixed work takes after a pause of a second as right after itself."""
+    objects = [{"number": number, "text": 3 * str(number), "list": 4 * [number]} for number in range(OBJECTS)]
+    chosen = random.Random(1).choices(objects, k=READ)
+
+    def work() -> float:
+        began = time.thread_time()
+        for one in chosen:
+            json.dumps(one)
+        return time.thread_time() - began
+
+    def work_after_a_pause() -> float:
+        time.sleep(1)
+        return work()
+
+    repeated = statistics.median([work() for _ in range(50)])
+    return statistics.median([work_after_a_pause() for _ in range(PAUSES)]) / repeated
 
 
 def _mebibytes(memory: dict[str, float]) -> Figure:
