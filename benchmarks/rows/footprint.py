@@ -37,7 +37,8 @@ def start(bench: Bench) -> Result:
 def idle(bench: Bench) -> Result:
     """Measure memory and CPU of everything while nothing is published, before anything was published.
 
-    Also how many times as long a fixed work takes after a second without any: what a wake-up costs on this machine now.
+    A note says how many times as long a fixed work takes after a second without any: what a wake-up costs on this
+    machine now.
     """
     system, seconds = bench.system, bench.size(10, 30)
     time.sleep(SETTLE)
@@ -47,12 +48,12 @@ def idle(bench: Bench) -> Result:
     used = cpu_seconds(processes)
     per_second = {name: 1000 * (used[name] - before[name]) / (time.monotonic() - began) for name in used}
     memory = memory_bytes(processes_of(system.data))
-    more = {
-        "memory": _mebibytes(memory),
-        "idle CPU": Figure(sum(per_second.values()), "ms/s"),
-        "fixed work after a pause": Figure(_slowdown_after_a_pause(), "times"),
-    }
-    notes = [f"memory, MiB: {_list(memory, 1 / MIB)}", f"CPU, ms/s: {_list(per_second, 1)}"]
+    more = {"memory": _mebibytes(memory), "idle CPU": Figure(sum(per_second.values()), "ms/s")}
+    notes = [
+        f"memory, MiB: {_list(memory, 1 / MIB)}",
+        f"CPU, ms/s: {_list(per_second, 1)}",
+        f"a fixed work took {_slowdown_after_a_pause():.1f} times as long after a pause of a second",
+    ]
     return Result(1, more=more, notes=notes)
 
 
