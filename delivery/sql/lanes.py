@@ -171,9 +171,9 @@ def lease_lanes(
     )
 
 
-# Reader: the drain, while no lane is due. Index: lane_due.
+# Reader: the drain, while no lane is due. Index: lane_due, from now on: before lie entries that an old snapshot keeps.
 NEXT_DUE = """
-SELECT clock_timestamp(), (SELECT due_at FROM delivery_lane WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1)
+SELECT clock_timestamp(), (SELECT due_at FROM delivery_lane WHERE due_at > now() ORDER BY due_at LIMIT 1)
 """
 
 
