@@ -26,7 +26,7 @@ KEYS_PER_TURN = 2_048  # order keys walked in one turn, in all ordered lanes tog
 MIN_KEYS = 16  # order keys walked in one turn in each ordered lane, however many lanes there are
 ROOM_EVERY = 0.02  # seconds between two checks whether attempts have become slow, and left their places to others
 WAKE_EVERY = 5.0  # seconds between two checks for due lanes, of an idle drain that expects none
-RETRY_EVERY = 1.0  # seconds between two of an idle drain that has lanes, or does not know of the next one
+RETRY_EVERY = 1.0  # seconds between two of an idle drain that has lanes, or may lease one
 
 
 class Claiming:
@@ -90,7 +90,7 @@ class Claiming:
     def _idle_seconds(self) -> float:
         """Return in how many seconds an idle drain looks for due lanes, unless it gets a notification.
 
-        When the next one will be due, or at WAKE_EVERY; after RETRY_EVERY if that is not known, or it has lanes.
+        When the next one will be due, or at WAKE_EVERY; after RETRY_EVERY if it is now, if that is not known, or if the drain has lanes.
         """
         if len(self._lanes):
             return RETRY_EVERY

@@ -171,14 +171,19 @@ def lease_lanes(
     )
 
 
-# Reader: the drain, while no lane is due. Index: lane_due, from now on: before lie entries that an old snapshot keeps.
+# Reader: the drain, when it has found no lane that is due. Index: lane_due. What became due since is found too, but not
+# what was due long before: there lie the entries that an old snapshot keeps.
 NEXT_DUE = """
-SELECT clock_timestamp(), (SELECT due_at FROM delivery_lane WHERE due_at > now() ORDER BY due_at LIMIT 1)
+SELECT clock_timestamp(), (SELECT due_at FROM delivery_lane
+                            WHERE due_at > now() - interval '1 second' ORDER BY due_at LIMIT 1)
 """
 
 
 def find_next_due() -> tuple[datetime, datetime | None]:
-    """Return the time of the database, and when the next lane is due or its lease ends; None: no lane is known to."""
+    """Return the time of the database, and when the next lane is due or its lease ends; None: there is none.
+
+    It may have become due within the last second.
+    """
     now, due_at = run(NEXT_DUE, {})[0]
     return now, due_at
 

@@ -64,6 +64,14 @@ def test_lease_finds_out_when_the_next_lane_is_due() -> None:
     assert lanes.next_due_at == math.inf
 
 
+def test_lane_that_becomes_due_after_the_look_is_not_overlooked(monkeypatch: pytest.MonkeyPatch) -> None:
+    lanes = LeasedLanes(Clock())
+    monkeypatch.setattr(leased_lanes, "lease_lanes", lambda *_, **__: None)
+    lane = make_lane(make_endpoint(), due_at=now())
+    lanes.lease()
+    assert lanes.next_due_at == pytest.approx(lane.due_at.timestamp())
+
+
 def test_when_the_next_lane_is_due_is_not_known_after_a_release() -> None:
     lanes = leasing()
     lanes.next_due_at = math.inf
