@@ -90,7 +90,8 @@ class Claiming:
     def _idle_seconds(self) -> float:
         """Return in how many seconds an idle drain looks for due lanes, unless it gets a notification.
 
-        When the next one will be due, or at WAKE_EVERY; after RETRY_EVERY if it is now, if that is not known, or if the drain has lanes.
+        When the next one will be due, or at WAKE_EVERY; after RETRY_EVERY if it is due now, if that is not known, or if
+        the drain has lanes.
         """
         if len(self._lanes):
             return RETRY_EVERY
