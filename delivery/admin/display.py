@@ -9,6 +9,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from delivery.models import Delivery, Event, Replay
+from delivery.transports.failure_names import failure_name
+from delivery.transports.outcome import Failure
 from webhooks.kit.admin.display import NOTHING, Tone, code, pill
 from webhooks.kit.tracing.context import trace_id_of
 from webhooks.wire.bodies.pretty_json import pretty
@@ -44,9 +46,10 @@ def state_pill(state: str, text: str = "", title: str = "") -> SafeString:
 
 
 def last_result(status: int | None, error: str) -> SafeString | str:
-    """Return the HTTP status and the class of the failure, as far as there are any."""
-    text = " ".join(str(part) for part in (status, error if error != "status" else "") if part)
-    return pill(text or error, "bad" if error else "good") if text or error else NOTHING
+    """Return the HTTP status and the failure in words, as far as there are any; its code is the tooltip."""
+    code = "" if status and error == Failure.STATUS else error
+    text = " ".join(str(part) for part in (status, failure_name(code)) if part)
+    return pill(text, "bad" if error else "good", code) if text else NOTHING
 
 
 def payload(body: bytes | memoryview | None) -> SafeString:

@@ -16,30 +16,13 @@ from delivery.lanes.breaker import OUTAGE_FAILURES
 from delivery.models import HourlyStats, Lane
 from delivery.reading.endpoint_health import percent
 from delivery.sql.figures.hourly_stats import REJECTS_MUCH
-from delivery.transports.outcome import Failure
+from delivery.transports.failure_names import failure_name
 from subscriptions.models import Endpoint
 from webhooks.kit.charts.viewer_zone import clock
 
 HOURS = 24
 DELIVERS_WELL = 0.95  # part of the attempts
 Tone = Literal["plain", "info", "good", "warn", "bad"]  # of webhooks/admin.css
-WORDS = {
-    Failure.DNS: "host name not found",
-    Failure.CONNECT: "connection refused",
-    Failure.UNREACHABLE: "host unreachable",
-    Failure.RESET: "connection closed",
-    Failure.TLS: "TLS handshake failed",
-    Failure.TLS_EXPIRED: "certificate expired",
-    Failure.TLS_NAME: "certificate for another host",
-    Failure.TLS_ISSUER: "unknown certificate issuer",
-    Failure.FORBIDDEN: "address not allowed",
-    Failure.PROTOCOL: "no HTTP response",
-    Failure.UNSIGNED: "not signed: no usable secret",
-    Failure.CREDENTIALS: "no OAuth token",
-    Failure.BODY_NOT_OBJECT: "no place for the credential",
-    Failure.INTERNAL: "internal error",
-    Failure.UNKNOWN: "unknown: worker crashed",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +83,13 @@ def status_of(endpoint: Endpoint, lane: Lane, recent: RecentAttempts, now: datet
     return EndpointStatus(health, f"{delivers} in the last {HOURS} hours")
 
 
-def name_of(kind: str) -> str:
-    """Return a kind of failure in words; an HTTP status is its number."""
-    return WORDS.get(Failure(kind), kind.replace("_", " ")) if kind in set(Failure) else kind
-
-
 def _share(recent: RecentAttempts, lane: Lane) -> str:
     """Return which kind of failure most attempts end with, such as "503 for 94 % of attempts"."""
     most = Counter(recent.failures or {}).most_common(1)
     if not most or not recent.attempts:
         return f"{lane.failures:,} failure{'s' * (lane.failures != 1)} in a row"
     kind, number = most[0]
-    return f"{name_of(kind)} for {percent(number, recent.attempts)} % of attempts"
+    return f"{failure_name(kind)} for {percent(number, recent.attempts)} % of attempts"
 
 
 def _next_probe(lane: Lane, now: datetime, at: Callable[[datetime], str]) -> str:

@@ -53,16 +53,16 @@ class Keys(PortalPage):
 
     def post(self, request: HttpRequest) -> HttpResponseBase:
         """Create, rotate or revoke a key; a new one is shown once."""
-        sent, nonce = request.POST, request.POST.get("nonce", "")
+        sent, key = request.POST, request.POST.get("key", "")
         if "revoke" in sent:
             done = self.portal.call("DELETE", "key-detail", sent["revoke"])
         elif "rotate" in sent:
-            done = self.portal.call("POST", "key-rotation", sent["rotate"], body={}, idempotency_key=nonce)
+            done = self.portal.call("POST", "key-rotation", sent["rotate"], body={}, idempotency_key=key)
         else:
             body: dict[str, Any] = {"name": sent.get("name", "").strip(), "scopes": sent.getlist("scopes")}
             if (days := forms.number(request, "days")) is not None:
                 body["expires_in"] = days * 86_400 if isinstance(days, int) else days
-            done = self.portal.call("POST", "key-list", body=body, idempotency_key=nonce)
+            done = self.portal.call("POST", "key-list", body=body, idempotency_key=key)
         errors = forms.flattened(done.errors)
         new_key = (done.data or {}).get("key", "") if done.ok else ""
         return self.shown(
@@ -76,7 +76,6 @@ class Keys(PortalPage):
             "rows": [it for it in found["data"] if it["revoked_at"] is None],
             "next": cursor_of(found["next"]),
             "previous": cursor_of(found["previous"]),
-            "nonce": forms.new_key(),
             "lifetimes": LIFETIMES,
         }
         return self.page("account/keys.html", {**own, **context}, status)

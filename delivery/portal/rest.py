@@ -8,6 +8,7 @@ this one operation, if the session has the capabilities that the operation needs
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
@@ -16,12 +17,15 @@ import orjson
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, Resolver404, resolve, reverse
+from django.utils.translation import gettext_lazy
 
+from delivery.portal import forms
 from delivery.portal.operations import OPERATIONS, PAYLOADS, SECRETS, Operation
 from subscriptions.api.authentication import Principal, act_as
 from subscriptions.api.conventions.expensive_requests import ExpensiveRequests
 from subscriptions.api.conventions.idempotency import Idempotency
 from subscriptions.models import Capability, PortalLink, Scope
+from subscriptions.tenants.idempotency import FIELD as IDEMPOTENCY_KEY
 from webhooks.audit.entries import record_end
 from webhooks.audit.looks import share_looks
 from webhooks.audit.models import AuditEntry
@@ -34,6 +38,14 @@ PAYLOAD_MEMBERS = frozenset(
 )
 PAYLOAD_FILTERS = frozenset({"value"})  # parameters that tell what is in payloads
 HIDDEN = None
+WRONG_KEY: dict[int, Any] = {
+    HTTPStatus.BAD_REQUEST: gettext_lazy("Nothing was changed: the form was incomplete. Send it again."),
+    HTTPStatus.CONFLICT: gettext_lazy("This form was sent before. See whether it took effect before you send it again."),
+    HTTPStatus.UNPROCESSABLE_ENTITY: gettext_lazy(
+        "This form took effect before, with other values. Send it again to do this as well."
+    ),
+}
+"""What a page says about the key of its form, by the status of the refusal."""
 PASSED_ON = ("HTTP_HOST", "SERVER_NAME", "SERVER_PORT", "REMOTE_ADDR")  # of the request for the page
 
 
@@ -86,6 +98,8 @@ class Portal:
 
     def __init__(self, link: PortalLink, request: HttpRequest) -> None:
         self.link = link
+        self.form_key = forms.new_key()
+        """The key of the forms on the page: that which was sent only if its operation may still be in progress."""
         self._request = request
 
     def may(self, method: str, name: str) -> bool:
@@ -122,7 +136,8 @@ class Portal:
         """Call an operation and return its response; the audit has an entry of a change. Raises Forbidden.
 
         ``name``: that of the route; ``path``: what is filled into it; ``query``: parameters without a value are left
-        out. An operation that is not listed raises KeyError.
+        out. An operation that is not listed raises KeyError. ``idempotency_key``: that of the form, which takes effect
+        once; empty: each time.
         """
         operation = OPERATIONS[method, name]
         if not operation.needs <= self.capabilities:
@@ -141,7 +156,17 @@ class Portal:
         found = ApiResponse(response.status_code, orjson.loads(response.content) if response.content else None)
         if found.ok and operation.is_change:
             _end_change()
-        return ApiResponse(found.status, self._visible(found.data, operation)) if found.ok else found
+        if not found.ok:
+            return self._in_words(found, idempotency_key)
+        return ApiResponse(found.status, self._visible(found.data, operation))
+
+    def _in_words(self, refused: ApiResponse, key: str) -> ApiResponse:
+        """Return what to do about the key of a form, which no one has typed; any other refusal as it is."""
+        if IDEMPOTENCY_KEY not in refused.errors and refused.status != HTTPStatus.UNPROCESSABLE_ENTITY:
+            return refused
+        if refused.status == HTTPStatus.CONFLICT:
+            self.form_key = key
+        return ApiResponse(refused.status, {"detail": str(WRONG_KEY[refused.status])})
 
     def _principal(self, operation: Operation) -> Principal:
         """Return the principal of one call. One that creates API keys holds what such a key may hold: no publishing."""

@@ -8,11 +8,13 @@ from zoneinfo import ZoneInfo
 from django import template
 from django.contrib.humanize.templatetags.humanize import intcomma
 
+from delivery.transports.failure_names import failure_name
 from webhooks.kit.jobs.duration import duration
 
 register = template.Library()
 register.filter(intcomma)  # so that a project needs not install django.contrib.humanize
 register.filter(duration)
+register.filter(failure_name)
 
 MAX_CHARACTERS = 200  # of a JSON value
 

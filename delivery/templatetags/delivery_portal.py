@@ -12,6 +12,7 @@ from django.utils.formats import date_format
 from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 
+from delivery.transports.failure_names import failure_name
 from webhooks.wire.bodies.pretty_json import pretty
 
 register = template.Library()
@@ -203,6 +204,12 @@ def health_text(health: dict[str, Any]) -> str:
     """Return the health of an endpoint in words: the API's in English, shorter ones in other languages."""
     is_english = (get_language() or "en").startswith("en")
     return health["text"] if is_english else str(HEALTH.get(health["state"], health["text"]))
+
+
+@register.filter
+def failure(kind: str) -> str:
+    """Return why an attempt failed in a few words."""
+    return _(failure_name(kind)) if kind else ""
 
 
 @register.filter

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from delivery.figures.backlog import Waiting, waiting
 from delivery.figures.periods import Counts, length_for, read_periods, total_of
-from delivery.figures.status import name_of
 from delivery.reading.endpoint_health import percent
+from delivery.transports.failure_names import failure_name
 from webhooks.kit.charts.line_chart import Chart, Series, chart, short
 from webhooks.kit.charts.time_axis import PERIODS, TimeAxis, time_axis
 from webhooks.kit.charts.viewer_zone import viewer_zone, zone_label
@@ -99,7 +99,7 @@ def figures_panel(request: HttpRequest, scope_id: UUID, *, is_endpoint: bool = F
         total=total,
         before=total_of(before, axis.previous[0]),
         failures=[
-            FailureKind(name_of(kind), count, percent(count, total.attempts))
+            FailureKind(failure_name(kind), count, percent(count, total.attempts))
             for kind, count in sorted(total.failures.items(), key=lambda it: -it[1])[:SHOWN_FAILURES]
         ],
         waiting=waiting(scope_id),

@@ -78,7 +78,7 @@ class NewRule(RulePage):
     def get(self, _request: HttpRequest, condition: str) -> HttpResponseBase:
         """Return the form."""
         found = self.condition(condition)
-        return self.form(found, {**NEW, "name": _(found["label"]), "key": forms.new_key()}, {})
+        return self.form(found, {**NEW, "name": _(found["label"])}, {})
 
     def post(self, request: HttpRequest, condition: str) -> HttpResponseBase:
         """Create the rule, and show it."""

@@ -127,19 +127,19 @@ class Secrets(ChangePage):
 
     def get(self, _request: HttpRequest, ref: str) -> HttpResponseBase:
         """Return the secrets, without their values."""
-        return self.shown(ref, {"key": forms.new_key()})
+        return self.shown(ref, {})
 
     def post(self, request: HttpRequest, ref: str) -> HttpResponseBase:
         """Make a new secret, and show it once; or end an old one at once."""
         if "delete" in request.POST:
             changed = self.portal.call("DELETE", "endpoint-secret", ref, request.POST["delete"])
-            return self.shown(ref, {"key": forms.new_key()}) if changed.ok else self.failed(changed)
+            return self.shown(ref, {}) if changed.ok else self.failed(changed)
         body = {"overlap_seconds": forms.number(request, "overlap_seconds")}
         key = request.POST.get("key", "")
         created = self.portal.call("POST", "endpoint-secrets", ref, body=body, idempotency_key=key)
         if not created.ok:
-            return self.shown(ref, {"errors": forms.flattened(created.errors), "key": key}, created.status)
-        return self.shown(ref, {"secret": created.data.get("secret", ""), "key": forms.new_key()})
+            return self.shown(ref, {"errors": forms.flattened(created.errors)}, created.status)
+        return self.shown(ref, {"secret": created.data.get("secret", "")})
 
     def shown(self, ref: str, context: dict[str, Any], status: int = 200) -> HttpResponseBase:
         """Return the page."""
@@ -242,6 +242,6 @@ class Recover(ChangePage):
             context["replay"] = done.data if done.ok else None
         else:
             done = self.portal.call("POST", "replay-preview", body=selected)
-            context |= {"preview": done.data if done.ok else None, "key": forms.new_key()}
+            context["preview"] = done.data if done.ok else None
         context["errors"] = forms.flattened(done.errors)
         return self.page("endpoints/recover.html", context, 200 if done.ok else done.status)

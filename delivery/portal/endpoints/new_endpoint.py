@@ -34,7 +34,7 @@ class NewHttpEndpoint(PortalPage):
 
     def get(self, _request: HttpRequest) -> HttpResponseBase:
         """Return the form."""
-        return self.form({"which": "all", "key": forms.new_key()}, {})
+        return self.form({"which": "all"}, {})
 
     def post(self, request: HttpRequest) -> HttpResponseBase:
         """Create the endpoint, and show its secret once."""
@@ -67,7 +67,7 @@ class NewConnectorEndpoint(PortalPage):
 
     def get(self, _request: HttpRequest, connector: str) -> HttpResponseBase:
         """Return the form."""
-        return self.form(connector, {"which": "all", "key": forms.new_key()}, {})
+        return self.form(connector, {"which": "all"}, {})
 
     def post(self, request: HttpRequest, connector: str) -> HttpResponseBase:
         """Create the endpoint; with the button to preview, show the request that it would get."""

@@ -60,7 +60,7 @@ class NewSchedule(SchedulePage):
 
     def get(self, _request: HttpRequest) -> HttpResponseBase:
         """Return the form."""
-        return self.form({**EMPTY, "key": forms.new_key()}, {}, None)
+        return self.form(EMPTY, {}, None)
 
     def post(self, request: HttpRequest) -> HttpResponseBase:
         """Create the schedule, and show it."""

@@ -7,7 +7,6 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
-from delivery.portal import forms
 from delivery.portal.gate import POST_ONLY, PortalPage
 from delivery.portal.rest import ApiResponse, cursor_of
 from delivery.portal.schedules.schedule_form import plan_context
@@ -40,7 +39,6 @@ class ScheduleDetail(PortalPage):
         context = {
             "schedule": self.portal.read("schedule-detail", ref),
             "published": self.portal.read("event-list", schedule=ref, limit=PUBLISHED)["data"],
-            "key": forms.new_key(),
         }
         return self.page("schedules/detail.html", context)
 

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from django.urls import resolve
+
 from delivery.portal import gate
 from delivery.portal.urls import portal_urlpatterns
 from tests.api.tenant_rows import TenantRows
-from tests.delivery.portal.found_forms import find_forms, paths_of
-from tests.delivery.portal.sessions import PortalClient, portal_client
+from tests.delivery.portal.found_forms import Form, find_forms, forms_in, paths_of
+from tests.delivery.portal.sessions import PortalClient, portal_client, text_of
 from tests.dns_server import Answer, DnsServer
 from tests.factories import make_tenant
 from tests.stored_rows import StoredRows, undone
@@ -20,6 +22,14 @@ from tests.stored_rows import StoredRows, undone
 pytestmark = pytest.mark.django_db
 
 LEAST_FORMS = 50
+INCOMPLETE = "Nothing was changed: the form was incomplete. Send it again."
+KEYED = {
+    *("portal-new-http", "portal-new-connector", "portal-endpoint-secrets", "portal-new-alert-rule"),
+    *("portal-new-schedule", "portal-schedule-action", "portal-keys"),
+}
+"""The pages whose forms create something."""
+PARTS = {"portal-match", "portal-schedule-preview", "portal-alert-rule-preview"}  # that a script asks for
+KEYLESS = {"preview", "revoke"}  # buttons of a form with a key whose operations take none
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +49,11 @@ class Walk:
         self.client.raise_request_exception = False
         self.forms = find_forms(self.client, self.rows)
         self.stored = StoredRows()
+
+    def keyed(self) -> list[Form]:
+        """Return the forms that create something, once by their key."""
+        found = [it for it in self.forms if "key" in it.names and KEYLESS.isdisjoint(it.names)]
+        return [it for it in found if resolve(it.path).url_name not in PARTS]
 
 
 @pytest.fixture
@@ -62,6 +77,25 @@ def test_form_as_a_browser_sends_it_is_no_error_of_ours(walk: Walk) -> None:
     assert {it for it in statuses.values() if it >= 500} == set(), statuses
     accepted = [name for name, status in statuses.items() if status < 400]
     assert len(accepted) > len(statuses) * 0.8, statuses
+
+
+def test_form_with_a_broken_key_says_what_to_do_and_nothing_is_written(walk: Walk) -> None:
+    assert {resolve(it.path).url_name for it in walk.keyed()} == KEYED
+    for form, key in zip(walk.keyed(), cycle(["é", "a b", "x" * 10_000, "a\0b"])):
+        response = form.with_value("key", key).send(walk.client)
+        assert response.status_code == 400, str(form)
+        assert text_of(response).count(INCOMPLETE) == 1, str(form)
+        shown = [it for it in forms_in(text_of(response), form.path) if "key" in it.names]
+        assert all(key not in it.data()["key"] for it in shown), str(form)
+    assert not walk.stored.changed()
+
+
+def test_form_without_its_key_takes_effect(walk: Walk) -> None:
+    for form in walk.keyed():
+        with undone():
+            expected = form.send(walk.client).status_code
+        with undone():
+            assert form.without("key").send(walk.client).status_code == expected, str(form)
 
 
 def test_form_with_another_token_is_refused_and_nothing_written(walk: Walk) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from delivery.portal.endpoints.code_samples import CODE_SAMPLES
 from subscriptions.models import ApiKey, Endpoint
+from subscriptions.tenants.models import StoredResponse
 from tests.delivery.factories import make_attempt, make_delivery, make_event
 from tests.delivery.portal.sessions import portal_client, text_of
 from tests.factories import make_endpoint, make_plan, make_subscription, make_tenant
@@ -27,6 +28,37 @@ def test_endpoint_is_added_once_with_its_events(tenant):
     assert "whsec_" in pages[0]
     assert pages[0].partition("whsec_")[2][:32] == pages[1].partition("whsec_")[2][:32]
     assert Endpoint.objects.get().subscriptions.get().event_types == ["order.*", "invoice.paid"]
+
+
+def key_in(page: str) -> str:
+    """Return the key of the form on a page."""
+    return page.partition('name="key" value="')[2].partition('"')[0]
+
+
+@pytest.mark.django_db
+def test_form_that_took_effect_with_other_values_says_so_and_is_sent_again_with_a_new_key(tenant):
+    client, path = portal_client(tenant), "/portal/endpoints/new/http/"
+    fields = {"url": "https://hooks.example.com/1", "which": "all", "key": "k"}
+    client.send(path, fields)
+    again = client.send(path, {**fields, "url": "https://hooks.example.com/2"})
+    assert again.status_code == 422
+    assert "This form took effect before, with other values." in text_of(again)
+    assert Endpoint.objects.count() == 1
+    assert key_in(text_of(again)) not in ("", "k")
+    client.send(path, {**fields, "url": "https://hooks.example.com/2", "key": key_in(text_of(again))})
+    assert {it.http.url[-1] for it in Endpoint.objects.all()} == {"1", "2"}
+
+
+@pytest.mark.django_db
+def test_form_that_may_have_taken_effect_keeps_its_key(tenant):
+    client, path = portal_client(tenant), "/portal/endpoints/new/http/"
+    fields = {"url": "https://hooks.example.com/", "which": "all", "key": "k"}
+    client.send(path, fields)
+    StoredResponse.objects.update(ciphertext=b"of a lost key")
+    again = client.send(path, fields)
+    assert again.status_code == 409
+    assert "This form was sent before." in text_of(again)
+    assert key_in(text_of(again)) == "k"
 
 
 @pytest.mark.django_db
@@ -98,7 +130,7 @@ def test_new_secret_is_shown_once(tenant):
 def test_key_is_created_and_revoked(tenant):
     client = portal_client(tenant)
     assert "wp_" in text_of(
-        client.send("/portal/keys/", {"name": "CI", "scopes": ["read"], "days": "30", "nonce": "n"})
+        client.send("/portal/keys/", {"name": "CI", "scopes": ["read"], "days": "30", "key": "n"})
     )
     key = ApiKey.objects.get()
     assert key.scopes == ["read"]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from django.utils.translation.template import templatize
 
+from delivery.transports.failure_names import FAILURE_NAMES
 from tests.delivery.portal.sessions import portal_client, text_of
 from tests.factories import make_tenant
 from webhooks.kit.conditions.registry import CONDITIONS
@@ -66,6 +67,10 @@ def test_condition_that_a_tenant_can_watch_has_a_translation(name):
     condition = CONDITIONS[name]
     texts = [condition.label, condition.description]
     assert untranslated(texts + [text for it in condition.settings for text in (it.label, it.help_text)]) == []
+
+
+def test_failure_of_an_attempt_has_a_translation():
+    assert untranslated(list(FAILURE_NAMES.values())) == []
 
 
 class ShownTexts(HTMLParser):
