@@ -6,7 +6,7 @@ from django.utils import timezone
 from delivery.models import Event
 from delivery.portal.rest import Forbidden, Portal
 from delivery.publishing import publish
-from tests.delivery.factories import make_delivery, make_event
+from tests.delivery.factories import make_attempt, make_delivery, make_event
 from tests.delivery.portal.sessions import portal_client, text_of
 from tests.factories import make_endpoint, make_event_type, make_subscription, make_tenant
 
@@ -121,3 +121,15 @@ def test_each_delivery_in_the_list_names_its_endpoint(tenant):
     for name in ("Warehouse", "https://b.example/in", gone.public_id):
         assert f'<td class="name">{name}</td>' in text
     assert "<td>503 </td>" in text
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "connection refused"), ("de", "Verbindung abgelehnt")])
+def test_latest_failure_is_in_words_of_the_language(tenant, language, words):
+    endpoint = make_endpoint(tenant)
+    delivery = make_delivery(make_event(tenant), endpoint, state="dead", last_error="connect", last_status=None)
+    make_attempt(delivery, status=None, error="connect")
+    client = portal_client(tenant, language=language)
+    pages = ("messages/", f"endpoints/{endpoint.public_id}/", f"deliveries/{delivery.public_id}/")
+    for page in pages:
+        assert words in found(client, f"/portal/{page}"), page
+        assert ">connect<" not in found(client, f"/portal/{page}"), page
