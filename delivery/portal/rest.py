@@ -40,7 +40,9 @@ PAYLOAD_FILTERS = frozenset({"value"})  # parameters that tell what is in payloa
 HIDDEN = None
 WRONG_KEY: dict[int, Any] = {
     HTTPStatus.BAD_REQUEST: gettext_lazy("Nothing was changed: the form was incomplete. Send it again."),
-    HTTPStatus.CONFLICT: gettext_lazy("This form was sent before. See whether it took effect before you send it again."),
+    HTTPStatus.CONFLICT: gettext_lazy(
+        "This form was sent before. See whether it took effect before you send it again."
+    ),
     HTTPStatus.UNPROCESSABLE_ENTITY: gettext_lazy(
         "This form took effect before, with other values. Send it again to do this as well."
     ),

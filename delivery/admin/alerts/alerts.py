@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from delivery.admin.time_filter import TimeRangeFilter
@@ -57,13 +58,21 @@ def _subject(alert: Alert) -> SafeString | str:
     return link(model(pk=found[1]), name)
 
 
+def _progress(alert: Alert) -> SafeString:
+    """Return the state of an alert, and that it is acknowledged; who has is the tooltip."""
+    state = pill(alert.state, STATE_TONES.get(alert.state, "plain"))
+    if alert.acknowledged_at is None:
+        return state
+    return format_html("{} {}", state, pill("acknowledged", "plain", f"by {alert.acknowledged_by}"))
+
+
 @admin.register(Alert)
 class AlertAdmin(AdminList):
     """Show alerts and take them on."""
 
     list_display = (
-        *("public_id", "state_column", "severity_column", "rule_link", "subject_link", "message", "since_column"),
-        *("ended_column", "acknowledged_by", "tenant_link"),
+        *("message", "progress_column", "severity_column", "rule_link", "subject_link", "tenant_link", "since_column"),
+        "ended_column",
     )
     list_select_related = ("rule__tenant", "about_tenant")
     list_filter = (
@@ -162,6 +171,7 @@ class AlertAdmin(AdminList):
         return response
 
     state_column = column("State", lambda row: pill(row.state, STATE_TONES.get(row.state, "plain")))
+    progress_column = column("State", _progress)
     severity_column = column(
         "Severity", lambda row: pill(row.rule.severity, SEVERITY_TONES.get(row.rule.severity, "plain"))
     )

@@ -7,7 +7,6 @@ from itertools import cycle
 from typing import Any
 
 import pytest
-
 from django.urls import resolve
 
 from delivery.portal import gate

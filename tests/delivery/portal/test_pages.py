@@ -129,9 +129,7 @@ def test_new_secret_is_shown_once(tenant):
 @pytest.mark.django_db
 def test_key_is_created_and_revoked(tenant):
     client = portal_client(tenant)
-    assert "wp_" in text_of(
-        client.send("/portal/keys/", {"name": "CI", "scopes": ["read"], "days": "30", "key": "n"})
-    )
+    assert "wp_" in text_of(client.send("/portal/keys/", {"name": "CI", "scopes": ["read"], "days": "30", "key": "n"}))
     key = ApiKey.objects.get()
     assert key.scopes == ["read"]
     client.send("/portal/keys/", {"revoke": key.public_id})

@@ -32,7 +32,9 @@ def lengthen() -> None:
     now = timezone.now()
     Tenant.objects.update(name=LONG)
     Endpoint.objects.update(description="")
-    HttpSettings.objects.update(url="https://integrations.acme-manufacturing.example.com/api/v2/webhooks/orders/incoming")
+    HttpSettings.objects.update(
+        url="https://integrations.acme-manufacturing.example.com/api/v2/webhooks/orders/incoming"
+    )
     Event.objects.update(type=TYPE, subject="order/A-4711-0000-2026")
     Delivery.objects.update(last_status=None, last_error="tls_name", attempts=11)
     DeadLetter.objects.update(cause="transformation_failed", last_status=None, last_error="tls_name")
