@@ -21,7 +21,8 @@ TYPE = "invoice.payment_attempt.failed"
 SCROLLED = """() => {
   const found = [];
   for (let it = document.querySelector("#result_list"); it && it !== document.body; it = it.parentElement) {
-    if (it.scrollWidth > it.clientWidth + 1) found.push(`${it.scrollWidth} of ${it.clientWidth} px`);
+    const scrolls = getComputedStyle(it).overflowX !== "visible";
+    if (scrolls && it.scrollWidth > it.clientWidth + 1) found.push(`${it.scrollWidth} of ${it.clientWidth} px`);
   }
   return found;
 }"""
