@@ -186,7 +186,7 @@ ROOMS = {
     "delivery.templatetags delivery.figures delivery.archiving subscriptions.connectors",
     "delivery.portal": f"{GROUND} {TENANTS} webhooks.audit subscriptions.portal_access subscriptions.api "
     "delivery.templatetags",
-    "delivery.templatetags": "webhooks.kit webhooks.wire",
+    "delivery.templatetags": "webhooks.kit webhooks.wire delivery.reading",
     "delivery.management": f"{GROUND} {TENANCY} {DELIVERY} delivery.replaying delivery.archiving",
     "delivery.apps": "webhooks.kit webhooks.host.project delivery.checks delivery.defaults",
     # the platform

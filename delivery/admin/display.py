@@ -9,8 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from delivery.models import Delivery, Event, Replay
-from delivery.transports.failure_names import failure_name
-from delivery.transports.outcome import Failure
+from delivery.reading.timeline import failure_name
 from webhooks.kit.admin.display import NOTHING, Tone, code, pill
 from webhooks.kit.tracing.context import trace_id_of
 from webhooks.wire.bodies.pretty_json import pretty
@@ -47,7 +46,7 @@ def state_pill(state: str, text: str = "", title: str = "") -> SafeString:
 
 def last_result(status: int | None, error: str) -> SafeString | str:
     """Return the HTTP status and the failure in words, as far as there are any; its code is the tooltip."""
-    code = "" if status and error == Failure.STATUS else error
+    code = "" if status and error == "status" else error
     text = " ".join(str(part) for part in (status, failure_name(code)) if part)
     return pill(text, "bad" if error else "good", code) if text else NOTHING
 

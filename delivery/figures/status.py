@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 from delivery.lanes.breaker import OUTAGE_FAILURES
 from delivery.models import HourlyStats, Lane
 from delivery.reading.endpoint_health import percent
+from delivery.reading.timeline import failure_name
 from delivery.sql.figures.hourly_stats import REJECTS_MUCH
-from delivery.transports.failure_names import failure_name
 from subscriptions.models import Endpoint
 from webhooks.kit.charts.viewer_zone import clock
 

@@ -25,7 +25,6 @@ from subscriptions.api.authentication import Principal, act_as
 from subscriptions.api.conventions.expensive_requests import ExpensiveRequests
 from subscriptions.api.conventions.idempotency import Idempotency
 from subscriptions.models import Capability, PortalLink, Scope
-from subscriptions.tenants.idempotency import FIELD as IDEMPOTENCY_KEY
 from webhooks.audit.entries import record_end
 from webhooks.audit.looks import share_looks
 from webhooks.audit.models import AuditEntry
@@ -38,6 +37,7 @@ PAYLOAD_MEMBERS = frozenset(
 )
 PAYLOAD_FILTERS = frozenset({"value"})  # parameters that tell what is in payloads
 HIDDEN = None
+IDEMPOTENCY_KEY = "Idempotency-Key"  # the field of an error about a key
 WRONG_KEY: dict[int, Any] = {
     HTTPStatus.BAD_REQUEST: gettext_lazy("Nothing was changed: the form was incomplete. Send it again."),
     HTTPStatus.CONFLICT: gettext_lazy(

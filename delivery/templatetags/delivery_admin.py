@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from django import template
 from django.contrib.humanize.templatetags.humanize import intcomma
 
-from delivery.transports.failure_names import failure_name
+from delivery.reading.timeline import failure_name
 from webhooks.kit.jobs.duration import duration
 
 register = template.Library()

@@ -12,7 +12,7 @@ from django.utils.formats import date_format
 from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 
-from delivery.transports.failure_names import failure_name
+from delivery.reading.timeline import failure_name
 from webhooks.wire.bodies.pretty_json import pretty
 
 register = template.Library()

@@ -13,7 +13,7 @@ from django.utils import timezone
 from delivery.figures.backlog import Waiting, waiting
 from delivery.figures.periods import Counts, length_for, read_periods, total_of
 from delivery.reading.endpoint_health import percent
-from delivery.transports.failure_names import failure_name
+from delivery.reading.timeline import failure_name
 from webhooks.kit.charts.line_chart import Chart, Series, chart, short
 from webhooks.kit.charts.time_axis import PERIODS, TimeAxis, time_axis
 from webhooks.kit.charts.viewer_zone import viewer_zone, zone_label

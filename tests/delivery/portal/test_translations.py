@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from django.utils.translation.template import templatize
 
-from delivery.transports.failure_names import FAILURE_NAMES
+from delivery.reading.timeline import FAILURE_NAMES
 from tests.delivery.portal.sessions import portal_client, text_of
 from tests.factories import make_tenant
 from webhooks.kit.conditions.registry import CONDITIONS

@@ -3,7 +3,7 @@
 import pytest
 
 from delivery.admin.display import last_result
-from delivery.transports.failure_names import FAILURE_NAMES, failure_name
+from delivery.reading.timeline import FAILURE_NAMES, failure_name
 from delivery.transports.outcome import Failure
 
 
