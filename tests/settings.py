@@ -43,6 +43,10 @@ os.environ["WAYPOST_ENV"] = "development"
 os.environ["WAYPOST_EMBEDDED_LOGICAL"] = "1"  # a second database of the server is read by sources
 
 from config.settings import *  # noqa: E402, F403 (the environment comes first)
+from config.settings import DATABASES, WAYPOST_EMBEDDED_DATABASE  # noqa: E402
+
+if WAYPOST_EMBEDDED_DATABASE:
+    DATABASES["default"]["ENGINE"] = "tests.postgresql_without_fsync"
 
 # One hash of the usual hasher takes a quarter of a second or more, and hundreds of tests make users.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
