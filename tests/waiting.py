@@ -10,11 +10,14 @@ T = TypeVar("T")
 DEADLINE = 120.0  # seconds
 
 
-def wait_until(condition: Callable[[], T], what: str, *, every: float = 0.02) -> T:
-    """Return the first true value of ``condition``."""
+def wait_until(condition: Callable[[], T], what: str | Callable[[], str], *, every: float = 0.02) -> T:
+    """Return the first true value of ``condition``.
+
+    ``what``: what is waited for, or a function of it, which is called at the deadline and may name what is there then.
+    """
     deadline = time.monotonic() + DEADLINE
     while not (found := condition()):
-        assert time.monotonic() < deadline, f"timed out waiting for {what}"
+        assert time.monotonic() < deadline, f"timed out waiting for {what if isinstance(what, str) else what()}"
         time.sleep(every)
     return found
 

@@ -104,10 +104,11 @@ class FaultRunner:
         return publisher.log, injected, repaired
 
     def _wait_until_settled(self) -> None:
-        try:
-            wait_until(lambda: not unfinished_work(self.platform), "all work to be done", every=0.25)
-        except AssertionError as error:
-            raise AssertionError(f"{error}; {unfinished_work(self.platform)}") from None
+        wait_until(
+            lambda: not unfinished_work(self.platform),
+            lambda: f"all work to be done; {unfinished_work(self.platform)}",
+            every=0.25,
+        )
 
     def _publish_once_more(self) -> None:
         """Publish after every drain has ended, so that a new drain must start: one that survived proves nothing."""

@@ -133,7 +133,7 @@ def test_page_followed_in_a_new_project_sends_a_signed_webhook(project: Project,
     assert Fernet(workers["python"][0].strip())
     with Receiver() as receiver:
         secret = project.run("try.py", URL=receiver.url("/hooks")).strip()
-        wait_until(lambda: bool(receiver.arrivals), f"the webhook\n{logs(project)}")
+        wait_until(lambda: bool(receiver.arrivals), lambda: f"the webhook\n{logs(project)}")
         event = receiver.arrivals[0].verify(secret)
     (shown,) = [it.text for it in blocks_of(str(PUBLISH.relative_to(ROOT))) if it.language == "json"]
     assert agrees(json.loads(shown), event)
@@ -147,7 +147,7 @@ def test_check_finds_nothing_missing_and_the_admin_works_without_unfold(
     with Receiver() as receiver:
         published = {"tenant": "watched", "url": receiver.url(), "secret": None, "number": "C-3"}
         shell(project, PUBLISH_FOR % published)
-        wait_until(lambda: shell(project, DELIVERED) == "delivered\n", f"the delivery\n{logs(project)}")
+        wait_until(lambda: shell(project, DELIVERED) == "delivered\n", lambda: f"the delivery\n{logs(project)}")
     assert shell(project, ADMIN) == "True\n"
 
 
@@ -164,4 +164,4 @@ def test_webhook_to_a_source_of_the_same_project_is_handled(project: Project, wo
     with project.serve([sys.executable, "manage.py", "runserver", "--noreload", "127.0.0.1:{port}"]) as address:
         url = made["url"].replace("https://shop.example", address)
         shell(project, PUBLISH_FOR % {"tenant": "partner", "url": url, "secret": made["secret"], "number": "B-2"})
-        wait_until(lambda: "copy of B-2" in shell(project, ORDERS), f"the handler\n{logs(project)}")
+        wait_until(lambda: "copy of B-2" in shell(project, ORDERS), lambda: f"the handler\n{logs(project)}")

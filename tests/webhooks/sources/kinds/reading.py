@@ -67,7 +67,7 @@ def read_until(number: int) -> list[Receipt]:
         read_once(0.2)
         return Receipt.objects.count() >= number
 
-    wait_until(has_read, f"{number} receipts; errors: {errors()}")
+    wait_until(has_read, lambda: f"{number} receipts; errors: {errors()}")
     return list(Receipt.objects.order_by("id"))
 
 
