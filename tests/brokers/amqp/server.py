@@ -6,12 +6,14 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
 import amqp
+import psutil
 
 from tests.brokers.debian import missing
 from tests.pki import Authority
@@ -65,7 +67,7 @@ class RabbitMq:
         (self._folder / "rabbitmq.conf").write_text("".join(f"{name} = {it}\n" for name, it in lines.items()))
 
     def start(self) -> None:
-        """Start the broker and wait until it accepts logins."""
+        """Start the broker and wait until it accepts logins and TLS."""
         folder = self._folder
         environment = {
             "PATH": os.environ["PATH"],
@@ -84,22 +86,31 @@ class RabbitMq:
         if self._mapper is None:
             self._mapper = start(["epmd", "-port", str(self._mapper_port), "-address", "127.0.0.1"], **quiet)
         self._node = start([PROGRAM], start_new_session=True, **quiet)
-        wait_until(self._accepts, "RabbitMQ to accept logins", every=0.1)
+        wait_until(self._accepts, "RabbitMQ to accept logins and TLS", every=0.1)
 
     def _accepts(self) -> bool:
+        """Return whether both listeners accept connections. If the second one cannot be opened, the broker ends."""
         assert self._node is not None
         assert self._node.poll() is None, "RabbitMQ has ended"
+        trusting = ssl.create_default_context(cadata=self.authority.pem)
         try:
             self.connect().close()
+            address = ("127.0.0.1", self.tls_port)
+            with (
+                socket.create_connection(address, timeout=5) as opened,
+                trusting.wrap_socket(opened, server_hostname="localhost"),
+            ):
+                return True
         except (OSError, amqp.exceptions.AMQPError):
             return False
-        return True
 
     def stop(self) -> None:
-        """Kill the broker, as a crash does."""
+        """Kill the broker, as a crash does. Return when its ports are free: its shell ends before the broker does."""
         if self._node is not None:
+            below = psutil.Process(self._node.pid).children(recursive=True)
             os.killpg(self._node.pid, signal.SIGKILL)
             self._node.wait()
+            psutil.wait_procs(below)
             self._node = None
 
     def end(self) -> None:
