@@ -45,7 +45,7 @@ SEEDS ?= 20
 faults: $(DEV_STAMP) ## inject every fault, SEEDS=20 times each, and check the delivery guarantees (about two hours)
 	@$(BIN)/python -m tests.faults --seeds $(SEEDS) $(ARGS)
 
-test-brokers: $(DEV_STAMP) ## test sources against real brokers, those that can be had here (under three minutes)
+test-brokers: $(DEV_STAMP) ## test sources against real brokers, those that can be had here, side by side
 	@echo "== the brokers"
 	@$(BIN)/python -m tests.brokers $(ARGS)
 
