@@ -28,6 +28,7 @@ from tests.clients.tools import absence
 from tests.clock import time_of_test
 from tests.dns_server import DnsServer, dns_server
 from tests.forced_drop import drop_by_force
+from tests.long_tests import long_first
 from tests.static_files import add_files_once
 from tests.threads import ClosingThreads, SynchronousWriters
 from tests.written_tables import delete_written
@@ -142,8 +143,14 @@ SLOW = (
 )
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark tests that start platforms, browsers or faults as slow, by their folder; `make test-fast` skips them."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    """Mark tests that start platforms, browsers or faults as slow, by their folder; `make test-fast` skips them.
+
+    When plug-ins have put the tests in order, the long ones come first.
+    """
     for item in items:
         if item.path.relative_to(config.rootpath).as_posix().startswith(SLOW):
             item.add_marker("slow")
+    yield
+    items[:] = long_first(items, config.rootpath)
