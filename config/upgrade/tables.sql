@@ -280,7 +280,7 @@ ALTER TABLE "otp_static_staticdevice" ALTER COLUMN "throttling_failure_count" DR
 ALTER TABLE "otp_static_staticdevice" ADD COLUMN "throttling_failure_timestamp" timestamp with time zone NULL;
 
 -- migration otp_static.0003_add_timestamps
-ALTER TABLE "otp_static_staticdevice" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-30 21:49:38.611730+00:00'::timestamptz NULL;
+ALTER TABLE "otp_static_staticdevice" ADD COLUMN "created_at" timestamp with time zone DEFAULT now() NULL;
 ALTER TABLE "otp_static_staticdevice" ALTER COLUMN "created_at" DROP DEFAULT;
 ALTER TABLE "otp_static_staticdevice" ADD COLUMN "last_used_at" timestamp with time zone NULL;
 
@@ -295,7 +295,7 @@ ALTER TABLE "otp_totp_totpdevice" ALTER COLUMN "throttling_failure_count" DROP D
 ALTER TABLE "otp_totp_totpdevice" ADD COLUMN "throttling_failure_timestamp" timestamp with time zone NULL;
 
 -- migration otp_totp.0003_add_timestamps
-ALTER TABLE "otp_totp_totpdevice" ADD COLUMN "created_at" timestamp with time zone DEFAULT '2026-11-30 21:49:38.657516+00:00'::timestamptz NULL;
+ALTER TABLE "otp_totp_totpdevice" ADD COLUMN "created_at" timestamp with time zone DEFAULT now() NULL;
 ALTER TABLE "otp_totp_totpdevice" ALTER COLUMN "created_at" DROP DEFAULT;
 ALTER TABLE "otp_totp_totpdevice" ADD COLUMN "last_used_at" timestamp with time zone NULL;
 
