@@ -1,8 +1,8 @@
-"""Use fewer commands, objects and wake-ups than kombu does for what a connection to the broker does.
+"""Connect to the broker with fewer objects and wake-ups than kombu's own transport.
 
 Kombu makes a client for each command, and with it a table of several hundred callbacks: half a millisecond, three or
-four times for each message. Once a second it asks for the next message again, and looks for bindings that expire, which
-wakes up an idle worker and the broker.
+four times for each message. Once a second it requests the next message again, and once a second it checks for expired
+bindings: both wake up an idle worker, and the first the broker too.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from typing import Any
 
 from kombu.transport import TRANSPORT_ALIASES, redis
 
-WAIT_FOR_MESSAGE = 10  # seconds until the broker responds that there is no message
+WAIT_FOR_MESSAGE = 10  # seconds after which BRPOP returns without a message
 
 
 class QuietChannel(redis.Channel):
@@ -31,7 +31,7 @@ class QuietChannel(redis.Channel):
         yield client
 
     def close(self) -> None:
-        """Close the channel, without waiting for the broker to respond that there is no message."""
+        """Close the channel at once, also while its BRPOP waits for a message."""
         if self._in_poll:
             self._in_poll.disconnect()
             self._in_poll = None
@@ -40,13 +40,13 @@ class QuietChannel(redis.Channel):
 
 
 class QuietTransport(redis.Transport):
-    """Kombu's connection to Redis, which wakes up for messages and checks of the connection only."""
+    """Kombu's transport over Redis, which wakes up only for messages and health checks."""
 
     Channel = QuietChannel
     brpop_timeout = WAIT_FOR_MESSAGE
 
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:
-        """Wait for messages in this loop. Our bindings do not expire."""
+        """Wait for messages in this event loop, without the check for expired bindings: ours do not expire."""
         register: Any = super().register_with_event_loop
         register(connection, loop)
         cycle: Any = self.cycle

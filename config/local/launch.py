@@ -181,7 +181,8 @@ def _listen(host: str, port: int) -> socket.socket:
             listener.listen(BACKLOG)
         except OSError as error:
             raise CannotRun(
-                f"cannot listen on {host} port {port}: {error.strerror}; choose another with --port"
+                f"cannot listen on {host} port {port}: {error.strerror}; choose another port with --port "
+                '(make up ARGS="--port 9000")'
             ) from None
         on_error.pop_all()
         return listener

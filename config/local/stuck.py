@@ -12,7 +12,7 @@ from config.local.process_guard import PULSES, own_name
 from webhooks.kit.process.pulse import pulse
 
 STUCK_AFTER = 60.0  # seconds
-PAUSED_AFTER = 20.0  # seconds between two looks, after which all get the full time again
+PAUSED_AFTER = 20.0  # seconds without a look, after which all programs get the full time again
 
 
 def begin_pulse(data: Path) -> None:

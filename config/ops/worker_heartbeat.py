@@ -22,7 +22,7 @@ from delivery.load import heartbeats, roles
 from delivery.load.heartbeats import HeartbeatWriter
 from delivery.sql.load.heartbeats import WRITE_HEARTBEAT
 from webhooks.kit.process.per_process import PerProcess
-from webhooks.kit.process.pulse import EVERY, pulse
+from webhooks.kit.process.pulse import BEAT_EVERY, pulse
 from webhooks.kit.process.wake_ups import seconds_until
 
 DRAIN_QUEUES = {"delivery"}
@@ -64,7 +64,7 @@ class HeartbeatStep(bootsteps.StartStopStep):
         self._timer: Any = None
 
     def start(self, consumer: Any) -> None:
-        """Beat at once, and then every EVERY seconds."""
+        """Beat at once, and then every BEAT_EVERY seconds."""
         self._beat(consumer)
 
     def stop(self, _consumer: Any) -> None:
@@ -74,7 +74,7 @@ class HeartbeatStep(bootsteps.StartStopStep):
             self._timer = None
 
     def _beat(self, consumer: Any) -> None:
-        self._timer = consumer.timer.call_after(seconds_until(EVERY), self._beat, (consumer,))
+        self._timer = consumer.timer.call_after(seconds_until(BEAT_EVERY), self._beat, (consumer,))
         beat(consumer)
 
 

@@ -1,16 +1,16 @@
 """Decide which periodic tasks to send: those that have work.
 
-Every TICK seconds one statement evaluates the conditions of the tasks whose period is over (``has_work``, see
-``webhooks.kit.periodic_task``); each is a look into a small index. While the platform is idle it does so every
-IDLE_TICK seconds. One that does not hold is evaluated again after another period. So an idle platform sends few
-messages, which would wake several processes each. A task without a condition is sent after each period. At the start
-the period of every task is over: work left from before is found at once. So it is when nothing was evaluated for GAP
-seconds, because the database was away or this process was stopped. Of the tasks without a condition one is sent at a
-time, so that one process of a worker runs them all.
+Every TICK seconds, or IDLE_TICK while the platform is idle, one statement evaluates the conditions of the tasks whose
+period is over (``has_work``, see ``webhooks.kit.periodic_task``); each condition is a look into a small index. A
+condition that does not hold is evaluated again after another period. So an idle platform sends few messages, each of
+which would wake several processes. A task without a condition is sent after each period, one such task at a time, so
+that one process of a worker runs them all. At the start the period of every task is over: work left from before is
+found at once. All conditions are evaluated too after GAP seconds without a look, because the database was away or this
+process was stopped.
 
 Every queue gets a message after KEEP_ALIVE seconds at the latest, by which its workers know that their connection to
-the broker works (``config.ops.worker_watchdog``). Every task is sent SAFETY seconds after the end of its period, those
-of that moment one after the other: a wrong condition delays work, and loses none.
+the broker works (``config.ops.worker_watchdog``). Every task is sent SAFETY seconds after the end of its period, one
+task at a time: a wrong condition delays work, and loses none.
 
 Two schedules send twice, which does no harm.
 """
@@ -24,11 +24,11 @@ from django.utils.module_loading import import_string, module_has_submodule
 from webhooks.kit.periodic_task import PeriodicTask
 
 TICK = 1.0  # seconds between two looks for work
-IDLE_TICK = 2.0  # the same when no task of such a period had work for IDLE_AFTER seconds
-IDLE_AFTER = 20.0  # seconds
+IDLE_TICK = 2.0  # seconds between two looks for work while the platform is idle
+IDLE_AFTER = 20.0  # seconds in which no task of a period up to TICK had work; then the platform is idle
 KEEP_ALIVE = 20.0  # seconds until a queue gets a message, whether there is work or not
 GAP = 5.0  # seconds without a look for work, after which all conditions are evaluated
-SAFETY = 300.0  # seconds behind its period until a task is sent at its turn, whatever its condition says
+SAFETY = 300.0  # seconds after the end of its period until a task is sent, whatever its condition says
 
 FindWork = Callable[[list[str]], list[bool] | None]  # whether each condition holds; None: the database is away
 

@@ -1,4 +1,4 @@
-"""Run the schedule in the parent of a worker's processes: between two messages, once a second, by Celery's timer."""
+"""Run the schedule in the parent of a worker's processes: between two messages, by Celery's timer."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ class ScheduleStep(bootsteps.StartStopStep):
         worker_process_init.connect(self._abandon)
 
     def start(self, consumer: Any) -> None:
-        """Tick at once, and then once a second."""
+        """Tick at once, and then when the ticker says."""
         self._ticker = Ticker(consumer.app, HeartbeatWriter(roles.BEAT, BEAT))
         self._timer = consumer.timer.call_after(0.0, self._tick, (consumer, self._ticker))
 

@@ -14,9 +14,9 @@ from webhooks.kit.process.availability import Availability
 
 
 class WorkQuery:
-    """Evaluate SQL expressions, those that are asked, in a statement that has all that were ever asked.
+    """Evaluate SQL expressions in one statement, which has all expressions of earlier calls and skips those not asked.
 
-    So it is always the same one, whose plan the server keeps.
+    So the statement is always the same, and the server keeps its plan.
     """
 
     def __init__(self, connection: SideConnection = shared) -> None:

@@ -26,8 +26,8 @@ from webhooks.kit.fair.threads import FairThreads
 from webhooks.kit.process.wake_ups import seconds_until
 
 FIRST_LOOK = 30.0  # seconds after the start, in which the workers of a machine that starts too begin
-EVERY = 10.0  # seconds between two looks
-BEHIND = 0.1  # seconds after the heartbeat of the process, whose thread and connection the look uses
+LOOK_EVERY = 10.0  # seconds between two looks
+AFTER_HEARTBEAT = 0.1  # seconds: a look then uses the thread and the connection of the heartbeat, which are free again
 SHARE = "alerts"
 
 log = structlog.get_logger("waypost.alerts")
@@ -35,7 +35,7 @@ _watching: set["asyncio.Task[None]"] = set()  # one in each process: the loop it
 
 
 def start(threads: FairThreads) -> None:
-    """Look every EVERY seconds after FIRST_LOOK, in the running event loop; the look is in one of these threads."""
+    """Look after FIRST_LOOK seconds and then every LOOK_EVERY, in one of these threads, from the running event loop."""
     task = asyncio.get_running_loop().create_task(_watch(threads))
     _watching.add(task)
     task.add_done_callback(_watching.discard)
@@ -68,4 +68,4 @@ async def _watch(threads: FairThreads) -> None:
             if not is_busy and await threads.run(SHARE, are_neglected):
                 worker = threading.Thread(target=take_over, name=SHARE, daemon=True)
                 worker.start()
-        await asyncio.sleep(seconds_until(EVERY) + BEHIND)
+        await asyncio.sleep(seconds_until(LOOK_EVERY) + AFTER_HEARTBEAT)

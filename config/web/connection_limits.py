@@ -29,7 +29,7 @@ class TimeLimited(Protocol):
 class ConnectionLimits:
     """The open connections, and how many each address has (``shares``).
 
-    ``on_tick``: called when the first connection is opened, and once a second while there are some.
+    ``on_tick``: called when the first connection is opened, and every CHECK_EVERY seconds while any is open.
     """
 
     def __init__(self) -> None:

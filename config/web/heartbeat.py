@@ -10,7 +10,7 @@ from config.local.process_guard import own_name
 from delivery.load import heartbeats, roles
 from webhooks.kit.fair.shares import ShareExceeded
 from webhooks.kit.fair.threads import FairThreads
-from webhooks.kit.process.pulse import EVERY, pulse
+from webhooks.kit.process.pulse import BEAT_EVERY, pulse
 from webhooks.kit.process.wake_ups import seconds_until
 
 SHARE = "heartbeat"
@@ -31,13 +31,13 @@ def start(threads: FairThreads) -> None:
 
 
 def start_pulse(also: Callable[[], object] = lambda: None) -> None:
-    """Touch the file from now on, and call what else is to be done every EVERY seconds."""
+    """Touch the file and call ``also``, now and every BEAT_EVERY seconds."""
     loop = asyncio.get_running_loop()
 
     def beat() -> None:
         pulse.beat()
         also()
-        loop.call_later(seconds_until(EVERY), beat)
+        loop.call_later(seconds_until(BEAT_EVERY), beat)
 
     beat()
 

@@ -51,13 +51,13 @@ class QuietServer(uvicorn.Server):
     _loop: asyncio.AbstractEventLoop | None = None
 
     async def main_loop(self) -> None:
-        """Keep the header Date while there are connections, until the server is to stop."""
-        self._is_told = asyncio.Event()
+        """Renew the header Date while there are connections; return once the server has to stop."""
+        self._stop_requested = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         limits.on_tick = self._renew_date
         self._renew_date()
         while not self.should_exit:
-            await self._is_told.wait()
+            await self._stop_requested.wait()
 
     def _renew_date(self) -> None:
         self.server_state.default_headers = [(b"date", formatdate(usegmt=True).encode()), *self.config.encoded_headers]
@@ -66,7 +66,7 @@ class QuietServer(uvicorn.Server):
         """Stop: the handler of signals."""
         super().handle_exit(sig, frame)
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._is_told.set)
+            self._loop.call_soon_threadsafe(self._stop_requested.set)
 
 
 def main() -> None:

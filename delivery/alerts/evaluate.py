@@ -36,11 +36,11 @@ IS_NEGLECTED = """SELECT EXISTS (SELECT FROM delivery_alertrule WHERE due_at <= 
    AND NOT EXISTS (SELECT FROM delivery_alertrule WHERE evaluated_at > now() - %(after)s * interval '1 second')"""
 RUN_SECONDS = 4.0  # one run of the task; what is due then waits for the next
 BATCH = 50  # rules that are evaluated in one transaction, at most
-BATCH_SECONDS = 1.0  # until no further rule of a batch is evaluated, and the messages of the others are made
+BATCH_SECONDS = 1.0  # after which no further rule of a batch is evaluated, and the messages of the others are made
 EARLY = 2.0  # seconds by which a rule is evaluated before it is due, with others that are
 WITH_FOR_MINUTES = 15.0  # seconds at least between two evaluations of a rule whose condition has to hold for minutes
 STATEMENT_SECONDS = 5  # for one statement of a condition
-RETRY_AFTER = 30.0  # seconds until a rule whose evaluation failed
+RETRY_AFTER = 30.0  # seconds until a rule whose evaluation failed is evaluated again
 MAX_FINDINGS = 1_000  # subjects of one rule
 
 # Index: alert_rule_due, for the operator's rules and for the others.

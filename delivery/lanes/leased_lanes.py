@@ -34,9 +34,9 @@ MAX_ACTIVE_LANES = 512  # lanes leased by one drain, not counting stuck ones, so
 MAX_LANES = 2_048  # lanes leased by one drain, stuck ones included: a limit on memory
 MAX_LANES_PER_TENANT = 384  # stuck ones included, so that other tenants always find a place
 LEASED_AT_ONCE = 32  # lanes leased in one turn, so that drains which are notified together share them
-MOST_AT_ONCE = 256  # the same while every turn finds more: of many lanes each needs few connections at once
+MOST_AT_ONCE = 256  # lanes leased in one turn at most, reached when the turns before found more than they leased
 PART_LEFT = 0.25  # part of the lanes with deliveries that a busy drain leaves at a time to one with more time
-LEFT_FOR = 0.05  # seconds in which a drain leases nothing after that, so that the other one does
+LEFT_FOR = 0.05  # seconds in which a drain that has left lanes to another leases nothing, so that the other does
 STUCK_AFTER = 1.0  # seconds: a lane with attempts in flight is stuck if none has started or ended for so long
 KEEP_IDLE = 5.0  # seconds an empty lane is kept, so that the lane of a busy endpoint is not written again and again
 YIELD_AFTER = 2.0  # seconds after which a lane is released while more lanes are due than the drain can lease
@@ -52,8 +52,8 @@ class LeasedLanes:
 
     ``lane_available``: a lane may be there to lease, as a notification said. ``is_contended``: more lanes are due than
     this drain has places for. ``is_ending``: the drain sends nothing more, so each lane is released once its attempts
-    have ended, and other drains are notified. ``next_due_at``: when the next lane is due, by the clock, as was last
-    read when none was; 0: not known. ``claim_permissions``: for which of the lanes publishers may claim.
+    have ended, and other drains are notified. ``next_due_at``: seconds of the clock at which the next lane is due, read
+    while none is; 0: not known; infinite: no lane. ``claim_permissions``: for which of the lanes publishers may claim.
     """
 
     def __init__(self, clock: Clock, owner: UUID | None = None) -> None:

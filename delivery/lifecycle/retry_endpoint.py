@@ -20,7 +20,7 @@ from subscriptions.endpoints.state import mark_repaired
 from subscriptions.errors import StateConflict
 from subscriptions.models import Endpoint
 
-MAX_BATCHES = 100  # of 1,000 deliveries
+MAX_BATCHES = 100  # of MAX_BROUGHT_FORWARD (1,000) deliveries each
 
 
 def retry_endpoint(endpoint: Endpoint) -> None:
@@ -50,7 +50,7 @@ def retry_after_successful_test(endpoint: Endpoint) -> None:
 
 
 def _make_retries_due(endpoint_id: UUID) -> None:
-    """Make what waits for a retry of a pulled endpoint due, which no drain does; up to MAX_BATCHES batches."""
+    """Make the retries of a pulled endpoint due, since it has no drain; up to MAX_BATCHES batches."""
     after = EPOCH
     for _ in range(MAX_BATCHES):
         looked_at = retry_after_outage(endpoint_id, Outage(EPOCH, timezone.now(), after, include_others=True))

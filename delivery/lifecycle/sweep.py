@@ -38,9 +38,10 @@ def recover_recent() -> int:
 
 
 def recover(within: float = EVER) -> int:
-    """Void claims that ran out in so many seconds until now, and resume lanes; return the claims of drains.
+    """Void claims that ran out in the last ``within`` seconds, and resume lanes; return how many claims were of drains.
 
-    Lanes whose endpoint is active again or has a new URL, or whose pause was set by a clock that went back since.
+    Resumed are lanes whose endpoint is active again or has a new URL, or whose pause was set before the clock went
+    back.
     """
     recovered = list(_recover_claims(within))
     while settle_lapsed(within=within) == MAX_VOIDED:

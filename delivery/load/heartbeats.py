@@ -15,8 +15,8 @@ from delivery.load.machine import NAME, Processors
 from delivery.sql.load.heartbeats import HeartbeatRow, delete_heartbeat, write_heartbeat
 from webhooks.version import VERSION
 
-EVERY = 10.0  # seconds
-SLACK = 0.5  # seconds by which a program that wakes up every EVERY seconds may be early
+WRITE_EVERY = 10.0  # seconds between two heartbeats of a program
+SLACK = 0.5  # seconds by which a heartbeat may be early, so that a timer of WRITE_EVERY seconds misses none
 STATM = Path("/proc/self/statm")  # Linux; elsewhere the memory is 0
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -45,7 +45,7 @@ class HeartbeatWriter:
     def row(self) -> HeartbeatRow:
         """Measure, and return what is to be written now."""
         now = time.monotonic()
-        self._due_at = now + EVERY - SLACK
+        self._due_at = now + WRITE_EVERY - SLACK
         return HeartbeatRow(
             machine=NAME,
             role=self.role,

@@ -1,6 +1,6 @@
-"""Settle what consumers were handed out and did not acknowledge within the visibility timeout.
+"""Settle deliveries that consumers were handed out and did not acknowledge within the visibility timeout.
 
-Found by the recovery task within two seconds, and by the next pull of the endpoint at once. A web process that was
+The recovery task finds them within a few seconds, and the next pull of the endpoint at once. A web process that was
 killed between handing out and responding leaves nothing else behind.
 """
 
@@ -17,8 +17,8 @@ from delivery.sql.recovery.claims import EVER
 def settle_lapsed(endpoint_id: UUID | None = None, *, within: float = EVER) -> int:
     """Settle up to MAX_VOIDED messages that were not acknowledged in time, of one endpoint or (None) of all.
 
-    ``within``: only those whose time ended in so many seconds until now. Return how many. Those whose retry plan is not
-    used up are handed out again.
+    ``within``: only those whose time ended in the last so many seconds. Returns how many were settled. Those with
+    retries left are handed out again.
     """
     with transaction.atomic():
         found = find_lapsed(endpoint_id, within=within)

@@ -25,8 +25,8 @@ from webhooks.wire.ids import new_id
 KEYS_PER_TURN = 2_048  # order keys walked in one turn, in all ordered lanes together
 MIN_KEYS = 16  # order keys walked in one turn in each ordered lane, however many lanes there are
 ROOM_EVERY = 0.02  # seconds between two checks whether attempts have become slow, and left their places to others
-WAKE_EVERY = 5.0  # seconds between two checks for due lanes, of an idle drain that expects none
-RETRY_EVERY = 1.0  # seconds between two of an idle drain that has lanes, or may lease one
+WAKE_EVERY = 5.0  # seconds between two checks for due lanes by an idle drain that expects none
+RETRY_EVERY = 1.0  # seconds between two checks by an idle drain that has lanes, or may lease one
 
 
 class Claiming:
@@ -88,10 +88,10 @@ class Claiming:
         return max(0.0, min(wait, ready_at - now))
 
     def _idle_seconds(self) -> float:
-        """Return in how many seconds an idle drain looks for due lanes, unless it gets a notification.
+        """Return in how many seconds an idle drain checks for due lanes, unless it gets a notification.
 
-        When the next one will be due, or at WAKE_EVERY; after RETRY_EVERY if it is due now, if that is not known, or if
-        the drain has lanes.
+        That is when the next lane will be due, or at the next multiple of WAKE_EVERY; in RETRY_EVERY seconds if it is
+        due now, if that is not known, or if the drain has lanes.
         """
         if len(self._lanes):
             return RETRY_EVERY

@@ -39,7 +39,7 @@ from webhooks.wire.ids import new_id
 
 IDLE_TIMEOUT = 3.0  # seconds without work after which a drain ends, or stays as the resident one
 FINISH_WITHIN = 35.0  # seconds for attempts in flight when the drain ends: more than the longest timeout
-FINISH_WITHIN_ON_STOP = 8.0  # the same when the worker is being stopped
+FINISH_WITHIN_ON_STOP = 8.0  # seconds for attempts in flight when the worker is being stopped
 LOOK_FOR_CLAIMS_EVERY = 5.0  # seconds between two looks for claims of publishers whose notification did not arrive
 RECEIVED_AT_ONCE = 4  # readings of publishers' claims before the drain sends and receives again
 LISTEN_ON = 1.0  # seconds a drain listens after publishers may not claim for it: longer than a statement of theirs
@@ -169,7 +169,7 @@ class Drain:
             self._dispatcher.forget_unsendable(len(held))
 
     def _let_publishers_claim(self) -> None:
-        """Say for which lanes publishers may claim, and look for claims that a connection which is dead hides."""
+        """Say for which lanes publishers may claim, and look for claims whose notification did not arrive."""
         permissions = self._lanes.claim_permissions
         permissions.update(self._dispatcher.may_send, self._dispatcher.ahead.count, is_ending=self._lanes.is_ending)
         if permissions.are_given and self._clock.is_due("publisher claims", LOOK_FOR_CLAIMS_EVERY):
@@ -202,8 +202,8 @@ class Drain:
     def _wait(self) -> None:
         """Go on sending until it is time for the next turn.
 
-        That is when attempts that have ended are to be settled, a notification comes, a rate limit allows the next
-        attempt, or after POLL_EVERY; while the drain is busy, when enough has ended.
+        That is when ended attempts are to be settled, a notification comes, or there may be something to lease, claim
+        or send (``Claiming.seconds_to_wait``); while the drain is busy, when enough attempts have ended.
         """
         turned_at, blocked = time.monotonic(), self._waiting.blocked
         gather_until = turned_at + self._pacing.pause()

@@ -1,7 +1,7 @@
 """Share one stop flag between a worker and its forked processes: SIGTERM sets it in the parent, drains read it.
 
-It is a pipe, into which the parent writes once: from then on its other end is readable in all of its processes, so that
-a drain which waits for notifications wakes up.
+The flag is a pipe. The parent writes to it once; from then on the other end is readable in every process, so that a
+drain which waits for notifications wakes up.
 """
 
 import multiprocessing

@@ -180,7 +180,7 @@ SELECT clock_timestamp(), (SELECT due_at FROM delivery_lane
 
 
 def find_next_due() -> tuple[datetime, datetime | None]:
-    """Return the time of the database, and when the next lane is due or its lease ends; None: there is none.
+    """Return the database's time, and when the next lane is due or its lease ends; None: there is none.
 
     It may have become due within the last second.
     """

@@ -76,9 +76,9 @@ class Waiting:
             return ended.value
 
     def for_events(self, seconds: float, *, notified: bool = False) -> bool:
-        """Wait until a transport can go on, at most so long; with ``notified`` also for a notification, or a stop.
+        """Wait until a transport can go on, at most so long; with ``notified`` also until a notification or a stop.
 
-        Return whether there is one of these two.
+        Return whether there is a notification or a stop.
         """
         watched = {self._listener.fileno(), self.stop_descriptor} if notified else set()
         began = time.monotonic()

@@ -21,7 +21,7 @@ def data() -> Iterator[Path]:
 
 @pytest.fixture
 def broker(settings: Any) -> str:
-    """Return the URL of a broker that runs."""
+    """Return the URL of a running broker."""
     if settings.WAYPOST_EMBEDDED_BROKER:
         embedded.attach(embedded.VALKEY, Path(settings.WAYPOST_DATA))
     return str(settings.CELERY_BROKER_URL)

@@ -19,7 +19,7 @@ class PeriodicTask(NamedTuple):
     """Hold when and where a task runs: ``every`` seconds, by a worker of ``queue``.
 
     ``has_work``: an SQL expression that is true if there is anything to do; empty: always. The schedule of the platform
-    skips runs without work, except for one in five minutes.
+    skips runs without work, except for one every five minutes.
     """
 
     name: str

@@ -12,21 +12,23 @@ from webhooks.kit.sql import run
 from webhooks.wire.ids import new_id
 
 MAX_RAISED = 10_000  # deliveries below their lane's low-water mark that one sweep makes due
-MAX_UNSETTLED_CLAIMS = 5  # in a row; then the delivery is taken to crash its worker, and is dead-lettered
+MAX_UNSETTLED_CLAIMS = (
+    5  # claims in a row that were not settled; then the delivery is dead-lettered: it crashes workers
+)
 MAX_VOIDED = 1_000  # claims that one statement voids
 EVER = 10 * 366 * 86_400.0  # seconds: longer ago than any claim
 PENDING, SENDING, DEAD = Delivery.State.PENDING, Delivery.State.SENDING, Delivery.State.DEAD
 UNKNOWN, CRASHED_WORKER = Failure.UNKNOWN, DeadLetter.Cause.CRASHED_WORKER
 
-# Reader: the schedule, for the recovery task. Indexes: delivery_claimed, lane_endpoint_inactive, lane_failing.
-# Settled claims leave entries in it, which an old snapshot keeps: each look reads only those of the last seconds.
+# Reader: the schedule, for the recovery task. Indexes: delivery_claimed, lane_endpoint_inactive, lane_failing. Settled
+# claims leave entries in delivery_claimed, which an old snapshot keeps: so only those of the last seconds are read.
 HAS_RECOVERIES = f"""(EXISTS (SELECT FROM delivery_delivery WHERE state = '{SENDING}' AND claimed_until < now()
                                                               AND claimed_until > now() - interval '10 seconds')
                      OR EXISTS (SELECT FROM delivery_lane WHERE endpoint_inactive)
                      OR EXISTS (SELECT FROM delivery_lane
                                 WHERE failing_since IS NOT NULL OR wait_since IS NOT NULL))"""
 
-# Reader: the schedule, once a minute and after a stop: for what the recovery task was late for. The same index.
+# Reader: the schedule, once a minute and after a stop, for claims that ran out earlier. Index: delivery_claimed.
 HAS_OLD_CLAIMS = f"EXISTS (SELECT FROM delivery_delivery WHERE state = '{SENDING}' AND claimed_until < now())"
 
 # Reader: the recovery task. Index: delivery_claimed.
@@ -66,8 +68,8 @@ class RecoveredClaim(NamedTuple):
 def void_claims(within: float = EVER) -> list[RecoveredClaim]:
     """Void up to MAX_VOIDED claims of drains that ran out, and record an attempt with an unknown result for each.
 
-    ``within``: only those of so many seconds until now. ``delivery.pulling.lapsed`` voids those of consumers. Call in a
-    transaction.
+    ``within``: only claims that ran out in the last so many seconds. Call it in a transaction. Claims of consumers are
+    voided by ``delivery.pulling.lapsed``.
     """
     rows = run(VOID_CLAIMS, {"within": within})
     if rows:
@@ -94,8 +96,8 @@ RETURNING d.endpoint_id
 
 
 def raise_to_low_water_mark() -> set[UUID]:
-    """Make pending deliveries due now whose commit was later than their lane's low-water mark; return the endpoints.
+    """Make pending deliveries due that were committed behind their lane's low-water mark; return their endpoints.
 
-    At most MAX_RAISED at a time.
+    At most MAX_RAISED; call again for more.
     """
     return {row[0] for row in run(RAISE_TO_LOW_WATER_MARK, {})}

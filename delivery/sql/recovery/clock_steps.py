@@ -1,16 +1,16 @@
-"""Make due what was due before the database's clock went back: instants that were written before lie in the future.
+"""Make due what was due before the database's clock went back, because instants written before now lie in the future.
 
-Retries that were planned for later are left alone: they come as much later as the clock went back.
+Retries that were planned for later are not changed: they come as much later as the clock went back.
 """
 
 from uuid import UUID
 
 from delivery.models import Delivery
 from delivery.sql.lanes import LEASE_SECONDS
+from delivery.sql.recovery.outages import MAX_BROUGHT_FORWARD
 from webhooks.kit.sql import run
 
-MAX_BROUGHT_FORWARD = 1_000  # deliveries made due in one statement
-LONGEST_CLAIM = 60.0  # seconds: no claim lasts longer, so that one with a later end was made before the clock went back
+LONGEST_CLAIM = 60.0  # seconds: a claim that ends later was made before the clock went back
 PENDING, SENDING = Delivery.State.PENDING, Delivery.State.SENDING
 
 # Reader: the drain. Index: lane_due.
@@ -43,9 +43,9 @@ RETURNING l.endpoint_id
 
 
 def bring_pauses_forward(longest_break: float) -> int:
-    """Make lanes due that pause by instants which only a later clock can have set; return how many.
+    """Make paused lanes due whose instants were written before the clock went back; return how many.
 
-    Their pause began in the future, or their breaker is open for longer than ``longest_break`` seconds.
+    Their pause begins in the future, or their breaker is open for longer than ``longest_break`` seconds.
     """
     return len(run(BRING_PAUSES_FORWARD, {"longest_break": longest_break}))
 

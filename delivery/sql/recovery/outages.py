@@ -12,8 +12,8 @@ from delivery.models import Delivery
 from webhooks.kit.sql import run
 
 MAX_BROUGHT_FORWARD = 1_000  # deliveries made due in one statement
-MAX_NEWEST = 100  # newest due deliveries that are searched for one that has not failed before
-MAX_UNCOUNTED = 1_000  # attempts of a delivery; those before may be ahead of its retry plan without counting for it
+MAX_NEWEST = 100  # newest due deliveries of an endpoint, searched for one that has not failed before
+MAX_UNCOUNTED = 1_000  # attempts of a delivery; up to there a retry ahead of its plan does not advance the plan
 STEP_BEFORE = f"CASE WHEN d.attempts < {MAX_UNCOUNTED} THEN greatest(d.step - 1, 0) ELSE d.step END"
 TOO_MANY_REQUESTS = 429  # no outage: the endpoint asked for a pause
 # Whether the latest attempt may have failed because of an outage: no response, 408 or 5xx.
@@ -47,7 +47,7 @@ SELECT max(next_attempt_at), (SELECT count(*) FROM brought) FROM looked_at HAVIN
 class Outage(NamedTuple):
     """A time in which attempts failed, and which is over. ``after``: retries up to then were looked at.
 
-    ``include_others``: also retries after a response that shows no outage, a rejection or 429, because the owner says
+    ``include_others``: also retries after a response that shows no outage, 3xx or 4xx but 408, because the owner says
     that the endpoint works again.
     """
 
@@ -121,7 +121,7 @@ SELECT probed.endpoint_id, newest.next_attempt_at FROM unnest(%(endpoints)s::uui
 
 
 def find_newest_due(endpoint_ids: Sequence[UUID]) -> dict[UUID, datetime]:
-    """Return, by endpoint, since when its newest due delivery is due; without endpoints that have none."""
+    """Return by endpoint since when its newest due delivery is due. Endpoints without one are left out."""
     if not endpoint_ids:
         return {}
     return {row[0]: row[1] for row in run(FIND_NEWEST_DUE, {"endpoints": list(endpoint_ids)})}

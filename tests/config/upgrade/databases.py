@@ -1,4 +1,4 @@
-"""Databases beside that of the tests, and what is in them."""
+"""Create databases beside that of the tests, and read their schemas and rows."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,14 +40,14 @@ def other_database(name: str) -> Iterator[DatabaseWrapper]:
 
 
 def schema(database: DatabaseWrapper) -> set[tuple[str, ...]]:
-    """Return all columns, indexes, constraints, triggers, functions and sequences."""
+    """Return all columns, indexes, constraints, triggers, functions, sequences and storage parameters."""
     with database.cursor() as cursor:
         cursor.execute(SCHEMA)
         return set(cursor.fetchall())
 
 
 def rows(database: DatabaseWrapper) -> dict[str, list[Any]]:
-    """Return the rows of each table, but the times at which migrations were applied."""
+    """Return the rows of each table except ``django_migrations``, which has times."""
     with database.cursor() as cursor:
         names = [name for name in database.introspection.table_names(cursor) if name != "django_migrations"]
         found = {}

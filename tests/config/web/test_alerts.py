@@ -73,7 +73,7 @@ def test_process_looks_again_and_again_and_takes_over_beside_its_event_loop(monk
             await asyncio.sleep(0.01)
 
     monkeypatch.setattr(alerts, "FIRST_LOOK", 0.01)
-    monkeypatch.setattr(alerts, "EVERY", 0.01)
+    monkeypatch.setattr(alerts, "LOOK_EVERY", 0.01)
     monkeypatch.setattr(alerts, "are_neglected", lambda: True)
     monkeypatch.setattr(alerts, "take_over", lambda: taken.append(threading.current_thread().name))
     asyncio.run(turn())

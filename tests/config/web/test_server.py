@@ -28,7 +28,7 @@ def start() -> tuple[QuietServer, threading.Thread]:
     return started, thread
 
 
-def test_server_without_connections_ends_when_it_is_told() -> None:
+def test_server_without_connections_stops_at_a_signal() -> None:
     started, thread = start()
     wait_until(lambda: bool(started.server_state.default_headers), "the header Date")
     started.handle_exit(signal.SIGTERM, None)

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from delivery.load import heartbeats, roles
 from delivery.load.drain_meter import DrainMeter
-from delivery.load.heartbeats import EVERY, HeartbeatWriter
+from delivery.load.heartbeats import WRITE_EVERY, HeartbeatWriter
 from delivery.models import Heartbeat
 from delivery.sql.load.heartbeats import FORGOTTEN_AFTER, delete_old_heartbeats
 from webhooks.version import VERSION
@@ -44,7 +44,7 @@ def test_heartbeat_is_written_every_few_seconds_into_one_row(clock: SimpleNamesp
     heartbeat.write()
     assert Heartbeat.objects.get().reported_at == first.reported_at
     Heartbeat.objects.update(reported_at=timezone.now() - timedelta(hours=1))
-    clock.now += EVERY
+    clock.now += WRITE_EVERY
     heartbeat.write()
     assert Heartbeat.objects.get().reported_at >= first.reported_at
 

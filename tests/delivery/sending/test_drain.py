@@ -1277,7 +1277,7 @@ def drain_with_few_files(spare: int, reserved: int) -> None:
 
 class TestRunning:
     def test_notification_wakes_a_running_drain(self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Polling every ten minutes only."""
+        """Poll every ten minutes only, so that a notification has to wake the drain."""
         for module in (claiming, leased_lanes):
             monkeypatch.setattr(module, "POLL_EVERY", 600.0)
         endpoint = subscribed(receiver.url())
@@ -1327,7 +1327,7 @@ class TestRunning:
     def test_ending_drain_leaves_fast_lanes_to_others_while_slow_attempts_last(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Polling every ten minutes only."""
+        """Poll every ten minutes only, so that a notification has to wake the drain."""
         for module in (claiming, leased_lanes):
             monkeypatch.setattr(module, "POLL_EVERY", 600.0)
         monkeypatch.setattr(drain, "FINISH_WITHIN_ON_STOP", 600.0)

@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-EVERY = 10.0  # seconds between two touches
+BEAT_EVERY = 10.0  # seconds between two calls of ``Pulse.beat`` by a program that is idle
 
 
 class Pulse:
@@ -20,15 +20,15 @@ class Pulse:
         os.register_at_fork(after_in_child=self._forget)
 
     def begin(self, path: Path) -> None:
-        """Create the file; from now on the program has to call ``beat`` every EVERY seconds."""
+        """Create the file; from now on the program has to call ``beat`` every BEAT_EVERY seconds."""
         path.touch()
         self._path = str(path)
 
     def beat(self) -> None:
-        """Touch the file, unless that was done lately. Call it in each turn of the loop."""
+        """Touch the file, unless that was done within BEAT_EVERY / 2 seconds. Call it in each turn of the loop."""
         now = time.monotonic()
         if now >= self._due_at and self._path:
-            self._due_at = now + EVERY / 2  # a loop that turns once in EVERY seconds touches it each time
+            self._due_at = now + BEAT_EVERY / 2  # less than BEAT_EVERY, so that a beat that comes early counts
             with suppress(OSError):
                 os.utime(self._path)
 

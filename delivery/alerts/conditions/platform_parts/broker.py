@@ -1,4 +1,4 @@
-"""Find that the broker is away."""
+"""Detect that the broker cannot be reached."""
 
 from typing import Any
 

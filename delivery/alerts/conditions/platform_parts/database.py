@@ -1,4 +1,4 @@
-"""Find that the database is slow."""
+"""Detect that the database is slow."""
 
 import time
 from math import inf

@@ -1,4 +1,4 @@
-"""Find programs that have fallen silent, or that no machine runs."""
+"""Find programs that write no heartbeats, and roles that no machine runs."""
 
 from delivery.load.processes import LABELS, ProcessState, processes
 from webhooks.kit.conditions.condition import Condition, Finding, Question

@@ -1,4 +1,4 @@
-"""Find that drains are gone, or that deliveries wait for them."""
+"""Detect that no drain sends what is due."""
 
 from delivery.load.assessment import Busy, BusyBecause
 from delivery.reading.platform_load import platform_load

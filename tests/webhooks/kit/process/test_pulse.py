@@ -1,4 +1,4 @@
-"""The file of a program is touched while its loop turns, now and then, and not by a fork."""
+"""The file of a program is touched while its loop turns, at most every few seconds, and not by a fork."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from webhooks.kit.process import pulse as module
-from webhooks.kit.process.pulse import EVERY, Pulse
+from webhooks.kit.process.pulse import BEAT_EVERY, Pulse
 
 
 @pytest.fixture
@@ -24,14 +24,14 @@ def touched_at(path: Path) -> float:
     return found
 
 
-def test_pulse_touches_its_file_now_and_then(tmp_path: Path, clock: SimpleNamespace) -> None:
+def test_pulse_touches_its_file_again_only_after_a_while(tmp_path: Path, clock: SimpleNamespace) -> None:
     path, pulse = tmp_path / "web", Pulse()
     pulse.begin(path)
     pulse.beat()
     assert touched_at(path) > 1.0
     pulse.beat()
     assert touched_at(path) == 1.0
-    clock.now += EVERY
+    clock.now += BEAT_EVERY
     pulse.beat()
     assert touched_at(path) > 1.0
 

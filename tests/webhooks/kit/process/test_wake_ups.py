@@ -1,4 +1,4 @@
-"""Programs that wait for the same multiple of the clock wake up together."""
+"""Programs that wait for the same multiple of a period wake up together."""
 
 from types import SimpleNamespace
 
