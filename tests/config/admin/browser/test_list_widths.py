@@ -9,14 +9,17 @@ from playwright.sync_api import Browser
 
 from delivery.models import Alert, DeadLetter, Delivery, Event, Replay
 from subscriptions.models import Endpoint, HttpSettings, Tenant
+from tests.browser import PHONE
 from tests.config.admin.browser.signed_in import open_admin
 from tests.config.admin.pages import WITHOUT_ROWS, make_rows, page_of
+from tests.delivery.alerts.factories import make_alert
 from webhooks.models import Receipt, Rejection, Source
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 LONG = "Acme Manufacturing International GmbH & Co. KG"
 USER = "admin:grace.hopper@example.com"
+URL = "https://integrations.acme-manufacturing.example.com/api/v2/webhooks/orders/incoming"
 TYPE = "invoice.payment_attempt.failed"
 SCROLLED = """() => {
   const found = [];
@@ -33,9 +36,7 @@ def lengthen() -> None:
     now = timezone.now()
     Tenant.objects.update(name=LONG)
     Endpoint.objects.update(description="")
-    HttpSettings.objects.update(
-        url="https://integrations.acme-manufacturing.example.com/api/v2/webhooks/orders/incoming"
-    )
+    HttpSettings.objects.update(url=URL)
     Event.objects.update(type=TYPE, subject="order/A-4711-0000-2026")
     Delivery.objects.update(last_status=None, last_error="tls_name", attempts=11)
     DeadLetter.objects.update(cause="transformation_failed", last_status=None, last_error="tls_name")
@@ -69,3 +70,11 @@ def test_no_list_is_scrolled_sideways(server: str, browser: Browser, width: int)
         if found := page.evaluate(SCROLLED):
             scrolled[model._meta.label] = found
     assert scrolled == {}
+
+
+def test_alerts_of_the_first_page_are_not_scrolled_sideways_on_a_phone(server: str, browser: Browser) -> None:
+    make_alert(subject_name=URL)
+    page = open_admin(browser, server, "administrator", viewport=PHONE)
+    page.goto(f"{server}/admin/")
+    table = page.locator("section", has=page.get_by_role("heading", name="Alerts firing")).locator(".wp-scroll")
+    assert table.evaluate("it => it.scrollWidth - it.clientWidth") == 0
