@@ -20,6 +20,7 @@ from django.db.migrations.state import ModelState, ProjectState
 from django.db.models import BaseConstraint, Index
 
 from config.ops.migrations import all_migrations
+from config.upgrade.apply import CannotApply
 
 TABLES = Path(__file__).parent / "tables.sql"
 MIGRATION = "-- migration "  # begins a line with the app and the name of a migration, whose statements follow
@@ -28,13 +29,18 @@ log = structlog.get_logger("waypost.upgrade")
 
 
 def create_tables(connection: BaseDatabaseWrapper) -> None:
-    """Create all tables of a database that has none, between `announce_begin` and `announce_end`."""
+    """Create all tables of a database that has none, between `announce_begin` and `announce_end`.
+
+    Raises CannotApply if the connection is lost meanwhile.
+    """
     recorded = TABLES.read_text()
     names = recorded_migrations(recorded)
     if sorted(names) == sorted(all_migrations()):
         try:
             _execute(connection, recorded, names)
         except Error as error:
+            if not connection.is_usable():  # the lock against other upgrades is lost with it
+                raise CannotApply(f"the connection to the database was lost, nothing was changed: {error}") from None
             log.warning("recorded statements not used", error=str(error).strip())
         else:
             return

@@ -18,6 +18,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from config.ops.migrations import all_migrations
 from config.upgrade import empty_database as module
+from config.upgrade.apply import CannotApply
 from config.upgrade.empty_database import MIGRATION, TABLES, apply_migrations, create_tables
 from tests.config.upgrade.databases import other_database, rows, schema
 
@@ -94,6 +95,19 @@ def test_other_migrations_than_recorded_are_applied_one_by_one(
     create_tables(database)
     assert applied == [database]
     assert not MigrationRecorder(database).has_table()
+
+
+def test_lost_connection_ends_the_upgrade_since_its_lock_is_lost_too(
+    database: DatabaseWrapper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = tmp_path / "tables.sql"
+    ended.write_text(f"{TABLES.read_text()}\nSELECT pg_terminate_backend(pg_backend_pid());\n")
+    monkeypatch.setattr(module, "TABLES", ended)
+    monkeypatch.setattr(module, "apply_migrations", pytest.fail)
+    with pytest.raises(CannotApply, match="connection to the database was lost"):
+        create_tables(database)
+    database.close()
+    assert not any(kind == "column" for kind, _, _ in schema(database))
 
 
 def test_statement_that_the_server_refuses_leaves_nothing_and_the_migrations_are_applied(
