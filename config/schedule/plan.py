@@ -27,6 +27,7 @@ TICK = 1.0  # seconds between two looks for work
 IDLE_TICK = 2.0  # seconds between two looks for work while the platform is idle
 IDLE_AFTER = 20.0  # seconds in which no task of a period up to TICK had work; then the platform is idle
 KEEP_ALIVE = 20.0  # seconds until a queue gets a message, whether there is work or not
+SLACK = TICK / 2  # a period that ends so much later is over, since a look that was late shortens the next one
 GAP = 5.0  # seconds without a look for work, after which all conditions are evaluated
 SAFETY = 300.0  # seconds after the end of its period until a task is sent, whatever its condition says
 
@@ -82,7 +83,7 @@ class Schedule:
 
     def _is_over(self, task: PeriodicTask, since: Mapping[str, float], now: float) -> bool:
         """Return whether the period of a task is over, which began at this time (missing: long ago)."""
-        return now - since.get(task.name, -math.inf) >= task.every - TICK / 10
+        return now - since.get(task.name, -math.inf) >= task.every - SLACK
 
     def _is_late(self, task: PeriodicTask, now: float) -> bool:
         return now - self._sent_at[task.name] >= task.every + SAFETY

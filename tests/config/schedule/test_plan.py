@@ -48,6 +48,14 @@ def test_due_asks_for_a_task_without_work_once_in_its_period() -> None:
     assert asked == [0, 10, 20, 30]
 
 
+def test_look_that_was_late_keeps_no_task_from_the_next_one() -> None:
+    schedule, work, asked = Schedule([OFTEN], 0.0), Work(), []
+    for moment in (1.0, 2.3, 3.0, 4.4, 5.0):  # the next one is at a whole second again
+        schedule.due(moment, work)
+        asked += [moment] * ("often has work" in work.asked)
+    assert asked == [1.0, 2.3, 3.0, 4.4, 5.0]
+
+
 def test_due_asks_for_everything_after_a_gap() -> None:
     schedule, work = Schedule([RARE], 0.0), Work()
     schedule.due(0.0, work)
