@@ -123,6 +123,7 @@ class LeasedLanes:
         """
         if time.monotonic() < self._lease_after or not (self.lane_available or self._clock.is_due("lease", POLL_EVERY)):
             return
+        self.next_due_at = 0.0 if self.lane_available else self.next_due_at  # a lane may be due later, after a pause
         self.lane_available = False
         places = self._free_places()
         limit = min(places, self._at_once)

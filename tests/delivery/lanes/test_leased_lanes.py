@@ -79,6 +79,16 @@ def test_when_the_next_lane_is_due_is_not_known_after_a_release() -> None:
     assert lanes.next_due_at == 0.0
 
 
+def test_when_the_next_lane_is_due_is_not_known_after_a_notification() -> None:
+    lanes = LeasedLanes(Clock())
+    lanes.lease()
+    assert lanes.next_due_at == math.inf
+    make_lane(make_endpoint(), due_at=now() + timedelta(seconds=40))  # a publish to an endpoint that is not tried yet
+    lanes.lane_available = True
+    lanes.lease()
+    assert lanes.next_due_at == 0.0
+
+
 def test_renew_keeps_leases_that_no_other_worker_took() -> None:
     lanes = leasing()
     mine = held(lanes)
