@@ -159,6 +159,7 @@ def test_alert_rule_is_made_while_the_page_tells_when_it_would_have_fired(
 ) -> None:
     tenant = make_tenant()
     make_failing(make_endpoint(tenant, description="The shop"))
+    make_failing(make_endpoint(tenant, url=f"https://example.com/{'x' * 80}"))
     make_alert(tenant)
     page = browser.new_page(viewport={"width": width, "height": 850}, color_scheme=scheme)
     page.goto(link_for(tenant))
@@ -169,7 +170,7 @@ def test_alert_rule_is_made_while_the_page_tells_when_it_would_have_fired(
     check(page)
     page.get_by_role("link", name="Endpoint fails").click()
     expect(page.get_by_text("In the last 24 hours it would not have fired.")).to_be_visible()
-    expect(page.get_by_text("Now it holds for 1:")).to_be_visible()
+    expect(page.get_by_text("Now it holds for 2:")).to_be_visible()
     page.get_by_label("Name").fill("The shop is away")
     page.get_by_label("The shop").check()
     check(page)
