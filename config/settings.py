@@ -147,7 +147,7 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {"delivery.deliver_due": {"queue": "delivery"}}
 CELERY_TASK_ACKS_LATE = False  # pending work is in the database, so a lost message needs no redelivery
 CELERY_TASK_PUBLISH_RETRY = (
-    False  # publishing must not wait for the broker; the schedule sends the same within a second
+    False  # publishing must not wait for the broker; the schedule sends the same within two seconds
 )
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = CELERY_WORKER_REDIRECT_STDOUTS = False  # LOGGING below applies to workers too

@@ -36,10 +36,12 @@ def create_tables(connection: BaseDatabaseWrapper) -> None:
     recorded = TABLES.read_text()
     names = recorded_migrations(recorded)
     if sorted(names) == sorted(all_migrations()):
+        connection.ensure_connection()
+        session = connection.connection
         try:
             _execute(connection, recorded, names)
         except Error as error:
-            if not connection.is_usable():  # the lock against other upgrades is lost with it
+            if connection.connection is not session:  # the lock against other upgrades is lost with it
                 raise CannotApply(f"the connection to the database was lost, nothing was changed: {error}") from None
             log.warning("recorded statements not used", error=str(error).strip())
         else:

@@ -89,7 +89,7 @@ class RabbitMq:
         wait_until(self._accepts, "RabbitMQ to accept logins and TLS", every=0.1)
 
     def _accepts(self) -> bool:
-        """Return whether both listeners accept connections. If the second one cannot be opened, the broker ends."""
+        """Return whether both listeners accept connections."""
         assert self._node is not None
         assert self._node.poll() is None, "RabbitMQ has ended"
         trusting = ssl.create_default_context(cadata=self.authority.pem)

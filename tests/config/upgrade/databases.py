@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from django.db import connection
+from django.db import connection, connections
 from django.db.backends.postgresql.base import DatabaseWrapper
 
 from tests.database_url import database_url
@@ -37,6 +37,17 @@ def other_database(name: str) -> Iterator[DatabaseWrapper]:
         finally:
             made.close()
             opened.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@contextmanager
+def as_default(made: DatabaseWrapper) -> Iterator[None]:
+    """Make this the default connection, where Django looks up its alias."""
+    before: Any = connections[made.alias]
+    connections[made.alias] = made
+    try:
+        yield
+    finally:
+        connections[made.alias] = before
 
 
 def schema(database: DatabaseWrapper) -> set[tuple[str, ...]]:

@@ -14,7 +14,7 @@ from django.db.migrations.loader import MigrationLoader
 from config.upgrade.empty_database import create_tables
 from config.upgrade.hazards import hazards_of
 from config.upgrade.reversal import irreversible
-from tests.config.upgrade.databases import other_database, schema
+from tests.config.upgrade.databases import as_default, other_database, schema
 
 OURS = ("config", "webhooks", "subscriptions", "delivery")
 
@@ -57,7 +57,7 @@ def test_migration_without_a_transaction_has_one_operation() -> None:
 @pytest.fixture
 def empty_database() -> Iterator[DatabaseWrapper]:
     """Return a connection to an empty database beside that of the tests."""
-    with other_database("waypost_migrations") as made:
+    with other_database("waypost_migrations") as made, as_default(made):
         yield made
 
 

@@ -20,7 +20,7 @@ from config.ops.migrations import all_migrations
 from config.upgrade import empty_database as module
 from config.upgrade.apply import CannotApply
 from config.upgrade.empty_database import MIGRATION, TABLES, apply_migrations, create_tables
-from tests.config.upgrade.databases import other_database, rows, schema
+from tests.config.upgrade.databases import as_default, other_database, rows, schema
 
 HEAD = "-- Written by tests/config/upgrade/test_recorded_tables.py: what all migrations execute in an empty database.\n"
 LEFT_OUT = ("SELECT", "SAVEPOINT", "RELEASE", "SET CONSTRAINTS", 'CREATE TABLE "django_migrations"')
@@ -39,8 +39,21 @@ def database() -> Iterator[DatabaseWrapper]:
 @pytest.fixture
 def migrated() -> Iterator[DatabaseWrapper]:
     with other_database("waypost_migrated") as made:
-        apply_migrations(made)
+        with as_default(made):
+            apply_migrations(made)
         yield made
+
+
+def create(database: DatabaseWrapper) -> None:
+    """Create the tables of an empty database."""
+    with as_default(database):
+        create_tables(database)
+
+
+def applied(database: DatabaseWrapper) -> set[tuple[str, str]]:
+    """Return the migrations that are recorded as applied."""
+    with as_default(database):
+        return set(MigrationRecorder(database).applied_migrations())
 
 
 def record(database: DatabaseWrapper, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -62,7 +75,7 @@ def record(database: DatabaseWrapper, monkeypatch: pytest.MonkeyPatch) -> str:
         return apply_one(self, state, migration, **options)
 
     monkeypatch.setattr(MigrationExecutor, "apply_migration", apply_noted)
-    with database.execute_wrapper(note):
+    with as_default(database), database.execute_wrapper(note):
         apply_migrations(database)
     return HEAD + "".join(parts)
 
@@ -78,10 +91,10 @@ def test_recorded_statements_make_the_schema_and_the_rows_of_the_migrations(
     database: DatabaseWrapper, migrated: DatabaseWrapper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "apply_migrations", pytest.fail)
-    create_tables(database)
+    create(database)
     assert schema(database) == schema(migrated)
     assert rows(database) == rows(migrated)
-    assert set(MigrationRecorder(database).applied_migrations()) == set(all_migrations())
+    assert applied(database) == set(all_migrations())
 
 
 def test_other_migrations_than_recorded_are_applied_one_by_one(
@@ -89,12 +102,12 @@ def test_other_migrations_than_recorded_are_applied_one_by_one(
 ) -> None:
     fewer = tmp_path / "tables.sql"
     fewer.write_text(TABLES.read_text().replace(f"{MIGRATION}delivery.0001_initial\n", ""))
-    applied: list[DatabaseWrapper] = []
+    migrated: list[DatabaseWrapper] = []
     monkeypatch.setattr(module, "TABLES", fewer)
-    monkeypatch.setattr(module, "apply_migrations", applied.append)
-    create_tables(database)
-    assert applied == [database]
-    assert not MigrationRecorder(database).has_table()
+    monkeypatch.setattr(module, "apply_migrations", migrated.append)
+    create(database)
+    assert migrated == [database]
+    assert applied(database) == set()
 
 
 def test_lost_connection_ends_the_upgrade_since_its_lock_is_lost_too(
@@ -105,7 +118,7 @@ def test_lost_connection_ends_the_upgrade_since_its_lock_is_lost_too(
     monkeypatch.setattr(module, "TABLES", ended)
     monkeypatch.setattr(module, "apply_migrations", pytest.fail)
     with pytest.raises(CannotApply, match="connection to the database was lost"):
-        create_tables(database)
+        create(database)
     database.close()
     assert not any(kind == "column" for kind, _, _ in schema(database))
 
@@ -116,6 +129,6 @@ def test_statement_that_the_server_refuses_leaves_nothing_and_the_migrations_are
     broken = tmp_path / "tables.sql"
     broken.write_text(f"{TABLES.read_text()}\nCREATE TABLE of_a_later_server (id nonsense);\n")
     monkeypatch.setattr(module, "TABLES", broken)
-    create_tables(database)
+    create(database)
     assert not any("of_a_later_server" in row for entry in schema(database) for row in entry)
-    assert set(MigrationRecorder(database).applied_migrations()) == set(all_migrations())
+    assert applied(database) == set(all_migrations())
