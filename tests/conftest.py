@@ -8,6 +8,7 @@ import gc
 import logging
 import os
 import re
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -38,6 +39,9 @@ from webhooks.outgoing import resolver
 from webhooks.receiving import rejections
 from webhooks.receiving.insert_receipt import group_commit as receipts
 from webhooks.sources.source_counts import source_counts
+
+# A shell that starts the suite in the background has it ignore SIGINT, and so would every program that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 logging.raiseExceptions = False  # a notifier's thread may log when the stream captured for its test is closed
 Client.request = checked_request  # type: ignore[method-assign]  # responses are checked against the OpenAPI document
