@@ -5,7 +5,7 @@ from collections.abc import Callable
 import orjson
 
 from delivery.models import Delivery, Lane
-from tests.delivery.destinations.battery import Place, endpoint_of, make_due, publish_to, run_drain
+from tests.delivery.destinations.battery import Place, endpoint_of, latest_attempt, make_due, publish_to, run_drain
 from tests.waiting import wait_until
 
 EVENTS = 40  # half of them are published while the broker is stopped
@@ -34,7 +34,7 @@ def check_restart(place: Place, stop: Callable[[], None], start: Callable[[], No
     run_drain()
     assert Delivery.objects.exclude(state="delivered").exists()
     start()
-    wait_until(all_delivered, "every delivery")
+    wait_until(all_delivered, lambda: f"every delivery; the latest attempt: {latest_attempt().error}")
     received = [orjson.loads(it.body) for it in place.received()]
     for odd, subject in enumerate(SUBJECTS):
         numbers = [it["data"]["n"] for it in received if it["subject"] == subject]
