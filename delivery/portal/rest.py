@@ -47,7 +47,7 @@ WRONG_KEY: dict[int, Any] = {
         "This form took effect before, with other values. Send it again to do this as well."
     ),
 }
-"""What a page says about the key of its form, by the status of the refusal."""
+"""Texts for a form whose key was refused, by the HTTP status of the refusal."""
 PASSED_ON = ("HTTP_HOST", "SERVER_NAME", "SERVER_PORT", "REMOTE_ADDR")  # of the request for the page
 
 

@@ -38,7 +38,7 @@ REASONS_IN_WORDS: Final[dict[str, str]] = {
     "untrusted_proxy": "Untrusted proxy",
     "wrong_claim": "Wrong claim in the token",
 }
-"""What an operator reads for the code of a failed check."""
+"""Names of the failed checks, by their code."""
 
 
 class ReasonFilter(OneOfFilter):  # type: ignore[misc]
