@@ -18,6 +18,7 @@ from django.test import Client
 from hypothesis import settings
 from whitenoise.middleware import WhiteNoiseMiddleware
 
+from config.api import description
 from config.ops import login, probes
 from delivery.publishing.group_publish import group_commit as publishes
 from subscriptions.api.event_types import catalogue
@@ -86,9 +87,9 @@ def no_timer_of_late_marks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_cached_by_another_test() -> None:
-    """Drop cached event types, pages and states at once, not within a second, since the test is rolled back."""
+    """Drop what is cached of event types, pages and states, since the test is rolled back and its settings are."""
     schema_check.clear_cache()
-    for cached in (catalogue.kept_pages, probes.readiness, probes.exposition, named_tenants):
+    for cached in (catalogue.kept_pages, probes.readiness, probes.exposition, named_tenants, description.schema):
         cached.clear()
     login.attempts.clear()
 

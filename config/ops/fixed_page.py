@@ -32,6 +32,10 @@ class FixedPage:
             headers["Content-Encoding"] = coding
         return HttpResponse(body, content_type=self._content_type, headers=headers)
 
+    def clear(self) -> None:
+        """Forget the document, so that the next request builds it. For tests, which change settings."""
+        self.__dict__.pop("_codings", None)
+
     @cached_property
     def _codings(self) -> dict[str, tuple[bytes, str]]:
         """Return by content coding the body and its entity tag, which differ between codings."""
