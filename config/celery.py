@@ -15,7 +15,7 @@ from celery.platforms import SecurityWarning
 from celery.signals import beat_init, celeryd_init, setup_logging, worker_before_create_process
 from django.conf import settings
 
-from config.broker import use_quiet_transport
+from config.broker import use_long_poll_transport
 from config.local import embedded
 from config.ops.worker_watchdog import BrokerWatchdog
 from config.postgresql.worker_connections import keep_connections
@@ -34,7 +34,7 @@ app.autodiscover_tasks()
 app.set_default()  # for every thread; otherwise a task sent from a web thread uses an app without a broker
 app.steps["consumer"].add(BrokerWatchdog)
 keep_connections(app)
-use_quiet_transport()
+use_long_poll_transport()
 
 
 @app.on_after_finalize.connect

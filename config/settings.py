@@ -136,6 +136,7 @@ CELERY_BROKER_URL = env.url(
     embedded.broker_url(WAYPOST_DATA) if WAYPOST_EMBEDDED_BROKER else None,
 )
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker connects again whenever the broker is back
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 1.0,  # seconds
     "socket_timeout": 5.0,
@@ -149,6 +150,8 @@ CELERY_TASK_ACKS_LATE = False  # pending work is in the database, so a lost mess
 CELERY_TASK_PUBLISH_RETRY = (
     False  # publishing must not wait for the broker; the schedule sends the same within two seconds
 )
+# Cancels tasks that are acknowledged late: there are none. Without it Celery prints eight lines when the broker goes.
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = CELERY_WORKER_REDIRECT_STDOUTS = False  # LOGGING below applies to workers too
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False

@@ -6,6 +6,7 @@ allocator, Prometheus and the settings read at their start, and room for the com
 
 import argparse
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -25,6 +26,9 @@ from config.local.supervise import end_leftovers
 
 LAST_PORT = 65_535
 BACKLOG = 4096  # connections that wait to be accepted
+MIN_FREE = (
+    16 * 1024**2
+)  # bytes of the disk: a write to a mapped file, as of the metrics, kills its process on a full one
 MALLOC_ARENAS = "2"  # of the C library in each process; its default, eight for each core, wastes memory with threads
 PROGRAMS = ("web", "deliver", "work")  # those that a machine may run
 _SERVERS = {"DATABASE_URL": embedded.POSTGRES, "REDIS_URL": embedded.VALKEY}  # each for a variable that is not set
@@ -104,16 +108,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def parser() -> argparse.ArgumentParser:
+    """Return a parser of the arguments of `up`, those that each of Django's commands has among them, but for help."""
+    found = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    add_arguments(found)
+    found.add_argument("-v", "--verbosity", type=int, choices=range(4))
+    for name in ("--settings", "--pythonpath"):
+        found.add_argument(name)
+    for name in ("--traceback", "--no-color", "--force-color"):
+        found.add_argument(name, action="store_true")
+    return found
+
+
 def begin(words: Sequence[str]) -> None:
-    """Begin `manage.py up`, if these are its arguments, and they are valid. Raises CannotRun."""
-    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
-    add_arguments(parser)
+    """Begin `manage.py up`, if these are its arguments. Raises CannotRun."""
+    if words[:1] != ["up"] or {"-h", "--help", "--version"} & set(words):
+        return
     try:
-        options, rest = parser.parse_known_args(words[1:])
-    except argparse.ArgumentError:
-        return
-    if words[:1] != ["up"] or {"-h", "--help"} & set(rest):
-        return
+        options, unknown = parser().parse_known_args(words[1:])
+    except argparse.ArgumentError as error:
+        raise CannotRun(f"{error}; see: manage.py up --help") from None
+    if unknown:
+        raise CannotRun(f"unrecognized arguments: {' '.join(unknown)}; see: manage.py up --help")
     if not 1 <= options.port <= LAST_PORT:
         raise CannotRun(f"--port must be from 1 to {LAST_PORT}")
     programs = tuple(name for name in PROGRAMS if name in options.programs.split(","))
@@ -151,6 +167,8 @@ def _launch(host: str, port: int, data: Path, family: str, programs: tuple[str, 
     lock = _lock(data)
     end_leftovers(family)
     listener = _listen(host, port) if "web" in programs else None
+    if shutil.disk_usage(data).free < MIN_FREE:
+        raise CannotRun(f"the disk of the data directory {data} is full; free some space, or set WAYPOST_DATA")
     counters = data / "up" / "counters"  # of this run only
     shutil.rmtree(counters, ignore_errors=True)
     env.create_directory(counters)
@@ -180,9 +198,14 @@ def _listen(host: str, port: int) -> socket.socket:
             listener.bind(where)
             listener.listen(BACKLOG)
         except OSError as error:
-            raise CannotRun(
-                f"cannot listen on {host} port {port}: {error.strerror}; choose another port with --port "
-                '(make up ARGS="--port 9000")'
-            ) from None
+            raise CannotRun(f"cannot listen on {host} port {port}: {error.strerror}; {_advice(error)}") from None
         on_error.pop_all()
         return listener
+
+
+def _advice(error: OSError) -> str:
+    """Return what to do about an address that cannot be listened on."""
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return "name an address of this machine with --host"
+    choose = 'choose another port with --port (make up ARGS="--port 9000")'
+    return f"{choose}, one from 1024 on" if error.errno == errno.EACCES else choose

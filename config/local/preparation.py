@@ -13,16 +13,23 @@ from typing import Self
 import structlog
 from django.conf import settings
 from django.db import Error, connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.utils.module_loading import import_string
 from kombu.connection import Connection as BrokerConnection
 
+from config.doctor.databases import check_server
+from config.doctor.finding import Level
+from config.env import Misconfigured
 from config.local.first_login import FirstLogin
 from config.local.launch import CannotRun
-from config.ops.migrations import is_empty_database, missing_migrations
+from config.ops.migrations import all_migrations, is_empty_database, missing_migrations
 from config.postgresql.pooled_requests import shares_sessions
+from config.postgresql.refusals import refusal
 from webhooks.encryption.check import keys_problem
+from webhooks.version import VERSION
 
 MIGRATE = "config.upgrade.run.migrate_at_start"  # loaded in the fork, which ends: it takes some MiB
+UNKNOWN = "config.upgrade.pending.unknown_migrations"  # likewise
 log = structlog.get_logger("waypost.up")
 
 
@@ -78,8 +85,10 @@ def _prepare(data: Path, parents: "Connection[str, tuple[str, str]]", pipe: "Con
             if problem := keys_problem():
                 raise CannotRun(problem)
             pipe.send((login.created(), ""))
-    except CannotRun as error:
+    except (CannotRun, Misconfigured) as error:
         pipe.send(("", str(error)))
+    except Error as error:
+        pipe.send(("", f"DATABASE_URL: {refusal(error)}"))
 
 
 def _is_permitted(pipe: "Connection[tuple[str, str], str]") -> bool:
@@ -95,6 +104,9 @@ def _check_servers() -> None:
         connection.ensure_connection()
     except Error as error:
         raise CannotRun(f"DATABASE_URL: {_first_line(error)}") from None
+    for found in check_server():
+        if found.level is Level.ERROR:
+            raise CannotRun(f"DATABASE_URL: {found.text}; {found.advice}")
     if not settings.WAYPOST_EMBEDDED_DATABASE and shares_sessions(connection.get_connection_params()):
         raise CannotRun(
             "DATABASE_URL: a pooler in transaction mode keeps no session, which workers need; "
@@ -113,7 +125,16 @@ def _first_line(error: Exception) -> str:
 
 def _migrate() -> None:
     if not missing_migrations():
+        _warn_of_newer_version()
         return
     migrate_at_start: Callable[[Callable[[str], None]], str] = import_string(MIGRATE)
     if problem := migrate_at_start(lambda line: log.info("migrating", step=line.strip())):
         raise CannotRun(problem)
+
+
+def _warn_of_newer_version() -> None:
+    """Log migrations that this version does not have: it works beside a newer one, as it does during an upgrade."""
+    ours = {app for app, _ in all_migrations()}
+    applied = {it for it in MigrationRecorder(connection).applied_migrations() if it[0] in ours}
+    if applied - set(all_migrations()) and (unknown := import_string(UNKNOWN)()):
+        log.warning("a newer version has upgraded the database; install that one", here=VERSION, unknown=unknown[:3])

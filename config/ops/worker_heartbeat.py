@@ -25,6 +25,9 @@ from webhooks.kit.process.per_process import PerProcess
 from webhooks.kit.process.pulse import BEAT_EVERY, pulse
 from webhooks.kit.process.wake_ups import seconds_until
 
+RECONNECT_EVERY = (
+    2.0  # seconds between two attempts to reach the broker; by default up to 30, and the schedule waits too
+)
 DRAIN_QUEUES = {"delivery"}
 READING = "webhooks.read_sources"  # the task that reads sources
 READER = "reader"
@@ -48,7 +51,7 @@ class WatchedConsumer(Consumer):
             beat(self)
 
         def ensure_connection(*args: Any, **options: Any) -> Any:
-            return connect(*args, **{**options, "callback": go_on})
+            return connect(*args, **{**options, "callback": go_on, "interval_max": RECONNECT_EVERY})
 
         conn.ensure_connection = ensure_connection
         return super().ensure_connected(conn)

@@ -4,7 +4,8 @@
 the time of the migrations, since Django makes the classes of a model, and of all models related to it, anew after each
 operation that changes it. A test compares the file with the migrations, and writes it
 (docs/how-to/change-the-database.md). All migrations are applied instead if the project has other migrations than those
-that the file names, or if a statement fails, as in an older PostgreSQL.
+that the file names, or if a statement fails, as in an older PostgreSQL; not if the database has tables of another
+program, or permits no tables, since some of the migrations would be applied then.
 """
 
 from collections.abc import Iterable
@@ -20,6 +21,7 @@ from django.db.migrations.state import ModelState, ProjectState
 from django.db.models import BaseConstraint, Index
 
 from config.ops.migrations import all_migrations
+from config.postgresql.refusals import is_refused, refusal
 from config.upgrade.apply import CannotApply
 
 TABLES = Path(__file__).parent / "tables.sql"
@@ -31,7 +33,7 @@ log = structlog.get_logger("waypost.upgrade")
 def create_tables(connection: BaseDatabaseWrapper) -> None:
     """Create all tables of a database that has none, between `announce_begin` and `announce_end`.
 
-    Raises CannotApply if the connection is lost meanwhile.
+    Raises CannotApply if the connection is lost meanwhile, or if the database refuses tables.
     """
     recorded = TABLES.read_text()
     names = recorded_migrations(recorded)
@@ -43,6 +45,8 @@ def create_tables(connection: BaseDatabaseWrapper) -> None:
         except Error as error:
             if connection.connection is not session:  # the lock against other upgrades is lost with it
                 raise CannotApply(f"the connection to the database was lost, nothing was changed: {error}") from None
+            if is_refused(error):
+                raise CannotApply(f"DATABASE_URL: {refusal(error)}") from None
             log.warning("recorded statements not used", error=str(error).strip())
         else:
             return

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from django.db import connection
+from django.db import Error, connection
 
 from config.backup.directory import back_up
 from config.backup.postgresql import BackupFailed
 from config.doctor.finding import Finding, Level
 from config.ops.migrations import is_empty_database
+from config.postgresql.refusals import is_refused, refusal
 from config.upgrade import checks, versions
 from config.upgrade.apply import CannotApply, Report, announce_begin, announce_end, apply, exclusively
 from config.upgrade.empty_database import create_tables
@@ -63,12 +64,17 @@ def describe(pending: list[PendingMigration]) -> Iterator[str]:
 
 def upgrade(options: Options, report: Report) -> None:
     """Back up, migrate and record the version. Raises CannotApply, and BackupFailed before anything was changed."""
-    with exclusively(report):
-        if is_empty_database():
-            _install(report)
-            return
-        pending = pending_migrations()
-        _migrate(pending, _back_up(pending, options, report), options.patience, report)
+    try:
+        with exclusively(report):
+            if is_empty_database():
+                _install(report)
+                return
+            pending = pending_migrations()
+            _migrate(pending, _back_up(pending, options, report), options.patience, report)
+    except Error as error:
+        if not is_refused(error):
+            raise
+        raise CannotApply(f"DATABASE_URL: {refusal(error)}") from error
 
 
 def _install(report: Report) -> None:
@@ -111,7 +117,8 @@ def _migrate(pending: list[PendingMigration], backup: str, patience: float, repo
 def migrate_at_start(report: Report) -> str:
     """Upgrade the database when a platform of this version starts; return why it cannot, or an empty text."""
     if not is_empty_database():
-        wrong = [it for it in checks.check_programs(pending_migrations()) if it.level is Level.ERROR]
+        found = chain(checks.check_versions(), checks.check_programs(pending_migrations()))
+        wrong = [it for it in found if it.level is Level.ERROR]
         if wrong:
             return f"{wrong[0].text}; {wrong[0].advice}"
     try:

@@ -45,8 +45,8 @@ OPTIONS: dict[str, Any] = {  # of uvicorn
 }
 
 
-class QuietServer(uvicorn.Server):
-    """Wake up for connections and signals only; uvicorn wakes up ten times a second."""
+class TicklessServer(uvicorn.Server):
+    """Wake up for connections and signals only, without a tick; uvicorn wakes up ten times a second."""
 
     _loop: asyncio.AbstractEventLoop | None = None
 
@@ -87,7 +87,7 @@ def main() -> None:
         server["app"] = "config.web.server:create_probes"
         uvicorn.run(**server, host=settings.WAYPOST_METRICS_HOST, port=settings.WAYPOST_METRICS_PORT)
     elif options.listener is not None:
-        QuietServer(uvicorn.Config(**server)).run([socket.socket(fileno=options.listener)])
+        TicklessServer(uvicorn.Config(**server)).run([socket.socket(fileno=options.listener)])
     else:
         uvicorn.run(**server, host=options.host, port=options.port, workers=options.workers)
 

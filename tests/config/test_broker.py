@@ -7,7 +7,7 @@ import pytest
 from kombu import connection, entity, messaging
 from kombu.asynchronous import Hub
 
-from config.broker import QuietChannel, QuietTransport
+from config.broker import LongPollChannel, LongPollTransport
 from config.celery import app
 
 Connection: Any = connection.Connection
@@ -16,13 +16,13 @@ Consumer: Any = messaging.Consumer
 
 
 @pytest.fixture
-def channel(broker: str) -> Iterator[QuietChannel]:
+def channel(broker: str) -> Iterator[LongPollChannel]:
     with Connection(broker) as opened:
         yield opened.channel()
 
 
-def test_channel_of_the_broker_uses_one_client_for_all_commands(channel: QuietChannel) -> None:
-    assert isinstance(channel, QuietChannel)
+def test_channel_of_the_broker_uses_one_client_for_all_commands(channel: LongPollChannel) -> None:
+    assert isinstance(channel, LongPollChannel)
     with channel.conn_or_acquire() as first, channel.conn_or_acquire() as second:
         assert first is second
     other = object()
@@ -40,7 +40,7 @@ def test_channel_whose_connections_were_closed_uses_new_ones(channel: Any) -> No
 
 
 def test_channel_is_closed_without_waiting_for_a_message(broker: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(QuietTransport, "brpop_timeout", 3_600)
+    monkeypatch.setattr(LongPollTransport, "brpop_timeout", 3_600)
     with Connection(broker, transport_options={"socket_timeout": None}) as opened:
         channel: Any = opened.channel()
         consumer = Consumer(channel, [Queue("broker-closing", channel=channel)])
@@ -48,6 +48,65 @@ def test_channel_is_closed_without_waiting_for_a_message(broker: str, monkeypatc
         opened.transport.cycle._register_BRPOP(channel)
         assert channel._in_poll
         channel.close()
+
+
+def poll(connection: Any, name: str) -> Any:
+    """Return a channel whose BRPOP waits for a message of this queue."""
+    channel = connection.channel()
+    consumer = Consumer(channel, [Queue(name, channel=channel)], callbacks=[lambda _body, _message: None])
+    consumer.consume()
+    connection.transport.cycle._register_BRPOP(channel)
+    assert channel._in_poll
+    return channel
+
+
+@pytest.fixture
+def queue(broker: str, channel: Any) -> Iterator[Any]:
+    found = Queue("broker-closing", channel=channel)
+    found.declare()
+    yield found
+    found.delete()
+
+
+def test_message_that_came_before_the_channel_is_closed_is_not_lost(broker: str, channel: Any, queue: Any) -> None:
+    with Connection(broker) as opened:
+        closing = poll(opened, queue.name)
+        app.amqp.Producer(channel, auto_declare=False).publish({"number": 1}, routing_key=queue.name)
+        assert channel._size(queue.name) == 0  # BRPOP has taken it
+        closing.close()
+    assert queue.get(no_ack=True).payload == {"number": 1}
+
+
+def test_channel_whose_connection_was_lost_is_closed(broker: str, channel: Any, queue: Any) -> None:
+    with Connection(broker) as opened, channel.conn_or_acquire() as client:
+        closing = poll(opened, queue.name)
+        client.client_kill_filter(_id=closing._poll_id)
+        closing.close()
+        assert closing.closed
+
+
+def test_channel_that_polls_on_a_new_connection_unblocks_that_one(
+    broker: str, channel: Any, queue: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LongPollTransport, "brpop_timeout", 3_600)
+    with Connection(broker, transport_options={"socket_timeout": None}) as opened:
+        closing = poll(opened, queue.name)
+        first = closing._poll_id
+        closing.client.connection.disconnect()
+        closing._in_poll = None
+        opened.transport.cycle._register_BRPOP(closing)
+        assert closing._poll_id != first
+        closing.close()
+
+
+def test_channel_of_a_user_who_may_not_ask_for_the_id_is_closed_all_the_same(
+    broker: str, queue: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LongPollTransport, "brpop_timeout", 3_600)
+    with Connection(broker, transport_options={"socket_timeout": None}) as opened:
+        closing = poll(opened, queue.name)
+        closing._poll_id = None
+        closing.close()
 
 
 def test_event_loop_is_not_woken_for_bindings_that_expire(broker: str) -> None:
@@ -63,7 +122,7 @@ def test_event_loop_is_not_woken_for_bindings_that_expire(broker: str) -> None:
         hub.close()
 
 
-def test_messages_arrive_in_order(channel: QuietChannel) -> None:
+def test_messages_arrive_in_order(channel: LongPollChannel) -> None:
     queue = Queue("broker-clients", channel=channel)
     queue.declare()
     producer = app.amqp.Producer(channel, auto_declare=False)

@@ -102,6 +102,28 @@ def test_up_with_an_unreachable_server_fails_in_one_line(platform: Platform, var
     assert "sesame" not in output
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--prot", "9000"], "unrecognized arguments: --prot 9000; see: manage.py up --help"),
+        (["--port", "http"], "argument --port: invalid int value: 'http'; see: manage.py up --help"),
+    ],
+)
+def test_argument_that_is_not_understood_is_the_error_before_any_obstacle(
+    platform: Platform, arguments: list[str], expected: str
+) -> None:
+    platform.data.write_text("a file")
+    platform.up(*arguments)
+    assert platform.refused() == f"waypost: {expected}\n"
+
+
+def test_host_of_another_machine_is_refused_by_name(platform: Platform) -> None:
+    platform.up("--host", "192.0.2.1")
+    output = platform.refused()
+    assert len(output.splitlines()) == 1
+    assert "name an address of this machine with --host" in output
+
+
 def test_up_with_an_unusable_data_directory_fails_in_one_line(platform: Platform) -> None:
     platform.data.write_text("a file")
     platform.up()

@@ -7,6 +7,7 @@ import pytest
 from celery import Celery
 from celery.concurrency.solo import TaskPool as SoloPool
 from django.conf import settings
+from kombu.connection import Connection
 
 from config.celery import app
 from config.ops import side_connection, worker_heartbeat
@@ -70,19 +71,32 @@ def test_reading_of_sources_has_a_heartbeat_of_its_own() -> None:
     assert (row.role, row.last_work) == (roles.READER, READING)
 
 
-def test_consumer_beats_while_it_waits_for_the_broker(monkeypatch: pytest.MonkeyPatch) -> None:
-    beats: list[Any] = []
-    monkeypatch.setattr(worker_heartbeat, "beat", beats.append)
+def consumer_without_broker() -> Any:
     away = Celery("away", broker="redis://127.0.0.1:1/0", set_as_current=False)
     away.conf.update(broker_connection_max_retries=1, broker_connection_retry_on_startup=True)
     controller = SimpleNamespace(use_eventloop=False)
-    options = {"app": away, "pool": SoloPool(None), "hostname": "work@machine", "controller": controller}
-    consumer = WatchedConsumer(lambda *_: None, **options)
+    return WatchedConsumer(
+        lambda *_: None, app=away, pool=SoloPool(None), hostname="work@machine", controller=controller
+    )
+
+
+def test_consumer_beats_while_it_waits_for_the_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    beats: list[Any] = []
+    monkeypatch.setattr(worker_heartbeat, "beat", beats.append)
+    consumer = consumer_without_broker()
     with pytest.raises(Exception, match=r"(?i)refused|connect"):
         consumer.connection_for_read()
     assert beats
     assert set(beats) == {consumer}
-    assert HeartbeatStep in away.steps["consumer"]
+    assert HeartbeatStep in consumer.app.steps["consumer"]
+
+
+def test_consumer_tries_every_two_seconds_however_long_the_broker_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    options: dict[str, Any] = {}
+    monkeypatch.setattr(Connection, "ensure_connection", lambda _connection, *_, **given: options.update(given))
+    consumer_without_broker().connection_for_read()
+    assert options["interval_max"] == 2.0
+    assert app.conf.broker_connection_max_retries is None
 
 
 def test_beat_touches_the_file_of_the_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

@@ -10,7 +10,7 @@ import uvicorn
 
 from config.web import connection_limits
 from config.web.connection_limits import limits
-from config.web.server import OPTIONS, QuietServer
+from config.web.server import OPTIONS, TicklessServer
 from tests.config.web.server import exchange
 from tests.waiting import wait_until
 
@@ -20,8 +20,8 @@ async def application(_scope: object, _receive: object, send: "object") -> None:
     await send({"type": "http.response.body", "body": b""})  # type: ignore[operator]
 
 
-def start() -> tuple[QuietServer, threading.Thread]:
-    started = QuietServer(uvicorn.Config(application, port=0, **{**OPTIONS, "loop": "asyncio"}))
+def start() -> tuple[TicklessServer, threading.Thread]:
+    started = TicklessServer(uvicorn.Config(application, port=0, **{**OPTIONS, "loop": "asyncio"}))
     thread = threading.Thread(target=lambda: asyncio.run(started.serve()), daemon=True)
     thread.start()
     wait_until(lambda: started.started, "the server")
