@@ -18,10 +18,10 @@ import psutil
 from tests.brokers.debian import missing
 from tests.pki import Authority
 from tests.ports import free_port
-from tests.processes import start
+from tests.processes import run, start
 from tests.waiting import wait_until
 
-PROGRAM = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+PROGRAM, CONTROL = "/usr/lib/rabbitmq/bin/rabbitmq-server", "/usr/lib/rabbitmq/bin/rabbitmqctl"
 USER, PASSWORD, VIRTUAL_HOST = "reader", "secret of the reader", "shop"
 
 
@@ -68,8 +68,15 @@ class RabbitMq:
 
     def start(self) -> None:
         """Start the broker and wait until it accepts logins and TLS."""
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": self._environment()}
+        if self._mapper is None:
+            self._mapper = start(["epmd", "-port", str(self._mapper_port), "-address", "127.0.0.1"], **quiet)
+        self._node = start([PROGRAM], start_new_session=True, **quiet)
+        wait_until(self._accepts, "RabbitMQ to accept logins and TLS", every=0.1)
+
+    def _environment(self) -> dict[str, str]:
         folder = self._folder
-        environment = {
+        return {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
             "ERL_EPMD_PORT": str(self._mapper_port),
@@ -82,11 +89,6 @@ class RabbitMq:
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
             "RABBITMQ_GENERATED_CONFIG_DIR": str(folder / "generated"),
         }
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment}
-        if self._mapper is None:
-            self._mapper = start(["epmd", "-port", str(self._mapper_port), "-address", "127.0.0.1"], **quiet)
-        self._node = start([PROGRAM], start_new_session=True, **quiet)
-        wait_until(self._accepts, "RabbitMQ to accept logins and TLS", every=0.1)
 
     def _accepts(self) -> bool:
         """Return whether both listeners accept connections."""
@@ -105,7 +107,18 @@ class RabbitMq:
             return False
 
     def stop(self) -> None:
-        """Kill the broker, as a crash does. Return when its ports are free: its shell ends before the broker does."""
+        """Kill the broker, as a crash does.
+
+        A broker that is killed soon after a durable queue was declared may have lost that queue, with what it has
+        confirmed: the queues are in a database (Mnesia) that cannot always read the end of its log. So that log is
+        written to the tables first.
+        """
+        dumped = run([CONTROL, "eval", "mnesia:dump_log()."], env=self._environment())
+        assert b"dumped" in dumped.stdout, dumped
+        self._kill()
+
+    def _kill(self) -> None:
+        """Return when the ports are free: the broker's shell ends before the broker does."""
         if self._node is not None:
             below = psutil.Process(self._node.pid).children(recursive=True)
             os.killpg(self._node.pid, signal.SIGKILL)
@@ -115,7 +128,7 @@ class RabbitMq:
 
     def end(self) -> None:
         """Kill the broker and its port mapper."""
-        self.stop()
+        self._kill()
         if self._mapper is not None:
             self._mapper.kill()
             self._mapper.wait()
