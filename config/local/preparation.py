@@ -13,6 +13,7 @@ from typing import Self
 import structlog
 from django.conf import settings
 from django.db import Error, connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils.module_loading import import_string
 from kombu.connection import Connection as BrokerConnection
@@ -23,7 +24,7 @@ from config.env import Misconfigured
 from config.local.first_login import FirstLogin
 from config.local.launch import CannotRun
 from config.ops.migrations import all_migrations, is_empty_database, missing_migrations
-from config.postgresql.pooled_requests import shares_sessions
+from config.postgresql.pooled_requests import pooled_connection, shares_sessions
 from config.postgresql.refusals import refusal
 from webhooks.encryption.check import keys_problem
 from webhooks.version import VERSION
@@ -100,23 +101,32 @@ def _is_permitted(pipe: "Connection[tuple[str, str], str]") -> bool:
 
 
 def _check_servers() -> None:
-    try:
-        connection.ensure_connection()
-    except Error as error:
-        raise CannotRun(f"DATABASE_URL: {_first_line(error)}") from None
+    pooled = None if settings.WAYPOST_POOLED_DATABASE is None else pooled_connection()
+    variable = "DATABASE_URL" if pooled is None else "WAYPOST_DIRECT_DATABASE_URL"
+    _connect(connection, variable)
     for found in check_server():
         if found.level is Level.ERROR:
-            raise CannotRun(f"DATABASE_URL: {found.text}; {found.advice}")
+            raise CannotRun(f"{variable}: {found.text}; {found.advice}")
     if not settings.WAYPOST_EMBEDDED_DATABASE and shares_sessions(connection.get_connection_params()):
         raise CannotRun(
-            "DATABASE_URL: a pooler in transaction mode keeps no session, which workers need; "
+            f"{variable}: a pooler in transaction mode keeps no session, which workers need; "
             "name the server itself in WAYPOST_DIRECT_DATABASE_URL"
         )
+    if pooled is not None:
+        _connect(pooled, "DATABASE_URL")
+        pooled.close()
     try:
         with BrokerConnection(settings.CELERY_BROKER_URL, connect_timeout=3) as broker:
             broker.ensure_connection(max_retries=1, interval_start=0, timeout=3)
     except Exception as error:  # the error's class depends on the broker
         raise CannotRun(f"REDIS_URL: {_first_line(error)}") from None
+
+
+def _connect(database: BaseDatabaseWrapper, variable: str) -> None:
+    try:
+        database.ensure_connection()
+    except Error as error:
+        raise CannotRun(f"{variable}: {_first_line(error)}") from None
 
 
 def _first_line(error: Exception) -> str:

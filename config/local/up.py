@@ -8,7 +8,6 @@ import gc
 import os
 import signal
 import sys
-import urllib.request
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -22,6 +21,7 @@ from config.local.forked import ForkedProcess
 from config.local.launch import PROGRAMS, CannotRun, Launch, address
 from config.local.preparation import Preparation
 from config.local.process_guard import PULSES, ProcessGuard
+from config.local.readiness import Readiness
 from config.local.stuck import StuckWatch
 from config.local.supervise import Child, CrashLoop, Process, Supervisor
 from webhooks.kit.encryption import decrypt, encrypt
@@ -29,8 +29,6 @@ from webhooks.kit.process.free_memory import return_free_memory, return_pages_of
 
 DRAIN_WITHIN = 25.0  # seconds for workers to stop: an attempt may take 15, then its result is settled
 STOP_WITHIN = 10.0  # seconds for other programs and servers to stop
-ATTACH_EVERY = 5.0  # seconds between two checks that the keepers of the embedded servers run
-READY_EVERY = 0.02  # seconds between two requests of the probe, until it is ready
 PROGRAM_MODULES = (  # what the programs import when they run
     "celery.app.amqp",
     "celery.app.control",
@@ -145,17 +143,18 @@ def _supervise(supervisor: Supervisor, launch: Launch, login: str) -> None:
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, supervisor.request_stop)
     supervisor.wake_on_signals()
-    where, probes = address(launch.host, launch.port), _address_of_probes(launch)
+    where, readiness = address(launch.host, launch.port), Readiness(_address_of_probes(launch))
     try:
         supervisor.print_line("up", _chosen_sizes())
         supervisor.start()
-        ready = False
         while not supervisor.stopping:
-            supervisor.check(ATTACH_EVERY if ready else READY_EVERY)
+            supervisor.check(readiness.seconds_to_next)
             launch.attach()
-            if not ready and (ready := not probes or _is_ready(probes)):
+            if readiness.look():
                 supervisor.print_line("up", _announcement(launch, where, login))
                 return_pages_of_files()
+            elif warning := readiness.warning():
+                supervisor.print_line("up", warning)
     except CrashLoop as error:
         raise CannotRun(str(error)) from None
     finally:
@@ -167,13 +166,6 @@ def _address_of_probes(launch: Launch) -> str:
     if settings.WAYPOST_METRICS_PORT:
         return address(settings.WAYPOST_METRICS_HOST, settings.WAYPOST_METRICS_PORT)
     return address(launch.host, launch.port) if launch.listener is not None else ""
-
-
-def _is_ready(where: str) -> bool:
-    try:
-        return bool(_direct.open(f"{where}/readyz", timeout=1).status == 200)
-    except OSError:
-        return False
 
 
 def _chosen_sizes() -> str:
@@ -192,6 +184,3 @@ def _announcement(launch: Launch, where: str, login: str) -> str:
     known = f" ({login})" if login else ""
     api, inbound = f"{where}/api/v1/docs/", f"{where}/in/<source>/"
     return f"ready: {where}/  api {api}  admin {where}/admin/{known}  inbound {inbound}"
-
-
-_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # the probe must not go through a proxy

@@ -779,6 +779,9 @@ CREATE INDEX "lane_free" ON "delivery_lane" ("endpoint_id") WHERE (NOT "endpoint
 
 -- migration delivery.0008_body_not_object
 
+-- migration delivery.0009_heartbeat_reporting_since
+ALTER TABLE "delivery_heartbeat" ADD COLUMN "reporting_since" timestamp with time zone DEFAULT (STATEMENT_TIMESTAMP()) NOT NULL;
+
 -- migration sessions.0001_initial
 CREATE TABLE "django_session" ("session_key" varchar(40) NOT NULL PRIMARY KEY, "session_data" text NOT NULL, "expire_date" timestamp with time zone NOT NULL);
 CREATE INDEX "django_session_session_key_c0390e0f_like" ON "django_session" ("session_key" varchar_pattern_ops);

@@ -4,7 +4,7 @@
 endpoint has changed. ``recover`` does the same for all claims, once a minute.
 ``sweep`` runs every minute: lanes that have pending deliveries and are not due, or wait although their endpoint was
 deleted, deliveries below their lane's low-water mark, deliveries that nothing took for too long, endpoints that reject
-most deliveries, endpoints whose time is over.
+most deliveries, endpoints whose time is over, alert rules that were evaluated before the database's clock went back.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ from delivery.sending import attempt_stats
 from delivery.sending.attempt_stats import AttemptStats
 from delivery.sql.due import create_missing_lanes, end_waits, recheck_due, resume_lanes, retry_changed_endpoints
 from delivery.sql.recovery.claims import EVER, MAX_VOIDED, RecoveredClaim, raise_to_low_water_mark
-from delivery.sql.recovery.clock_steps import bring_pauses_forward
+from delivery.sql.recovery.clock_steps import bring_pauses_forward, bring_rules_forward
 from delivery.transports.outcome import Failure, Outcome
 
 RECENT = 60.0  # seconds since a claim ran out, within which it is looked for every few seconds
@@ -82,6 +82,7 @@ def sweep() -> None:
     created = create_missing_lanes()
     missed = recheck_due()
     ended = end_waits()
+    bring_rules_forward()
     delete_expired_endpoints()
     with transaction.atomic():
         expired = dead_letter_expired(EXPIRES_AFTER)

@@ -4,6 +4,7 @@ Nothing else depends on these rows, so the tables are not logged (``UNLOGGED``):
 """
 
 from django.db import models
+from django.db.models.functions import Now
 
 from delivery.load.roles import ROLES
 
@@ -94,6 +95,9 @@ class Heartbeat(models.Model):
     version = models.CharField(max_length=32, help_text="Version of the software that it runs.")
     started_at = models.DateTimeField()
     reported_at = models.DateTimeField()
+    reporting_since = models.DateTimeField(
+        db_default=Now(), help_text="Since when it has reported without a gap, by the database's clock."
+    )
     cpu = models.FloatField(help_text="Processor time of the process, in processors: 1 is one of them.")
     memory = models.PositiveBigIntegerField(help_text="Bytes of memory in use, those shared with other programs too.")
     last_work = models.CharField(max_length=128, blank=True, help_text="What it did last.")

@@ -1,7 +1,12 @@
-"""Read which programs run, and which have fallen silent. The table has a row for each program of each machine."""
+"""Read which programs run, and which have fallen silent. The table has a row for each program of each machine.
+
+A program is silent if others have reported without a gap while it has not. So none is after a step of the database's
+clock, while the database was away, or while the machine was suspended; and no role is missing right after a crash of
+the database or on a replica that has become the primary, where the table is empty since it is not logged.
+"""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from delivery.load.roles import BEAT, DRAIN, READER, ROLES, WORKER
 from delivery.models import Heartbeat
@@ -9,6 +14,7 @@ from webhooks.kit.sql import database_now
 
 SILENT_AFTER = {READER: 450.0}  # seconds without a heartbeat; a reader that has nothing to read runs every five minutes
 SILENT_AFTER_OTHERS = 30.0
+COMPLETE_AFTER = 30.0  # seconds in which a program has reported without a gap, and all others at least once
 REQUIRED = (DRAIN, WORKER, BEAT)  # without one of them something is not done; the web is seen from outside
 LABELS = dict(ROLES)
 
@@ -61,14 +67,20 @@ def processes() -> Processes:
     now = database_now()
     rows = list(Heartbeat.objects.order_by("machine", "role", "name"))
     readers = [it.reported_at for it in rows if it.role == READER]
+    observed = _observed_seconds(rows, now)
     # Any machine may read all sources, so only the latest heartbeat of a reader counts.
-    states = [ProcessState(it, _silent_seconds(it, max(readers, default=now), now)) for it in rows]
+    states = [ProcessState(it, _silent_seconds(it, max(readers, default=now), now, observed)) for it in rows]
     known = {it.role for it in rows}
-    return Processes(states, [role for role in REQUIRED if rows and role not in known])
+    return Processes(states, [role for role in REQUIRED if observed >= COMPLETE_AFTER and role not in known])
 
 
-def _silent_seconds(row: Heartbeat, last_reading_at: datetime, now: datetime) -> float:
+def _observed_seconds(rows: list[Heartbeat], now: datetime) -> float:
+    """Return for how long a program has reported without a gap until now; 0: none does."""
+    fresh = [it for it in rows if (now - it.reported_at).total_seconds() <= SILENT_AFTER_OTHERS]
+    return max(((now - it.reporting_since).total_seconds() for it in fresh), default=0.0)
+
+
+def _silent_seconds(row: Heartbeat, last_reading_at: datetime, now: datetime, observed: float) -> float:
     reported_at = last_reading_at if row.role == READER else row.reported_at
-    silent = now - reported_at
-    limit = timedelta(seconds=SILENT_AFTER.get(row.role, SILENT_AFTER_OTHERS))
-    return silent.total_seconds() if silent > limit else 0.0
+    silent = (now - reported_at).total_seconds()
+    return silent if min(silent, observed) > SILENT_AFTER.get(row.role, SILENT_AFTER_OTHERS) else 0.0

@@ -48,7 +48,8 @@ def make_lane_behind(seconds: float = 60, *, lane: dict[str, Any] | None = None,
 
 
 def make_heartbeat(role: str = "web", **changes: Any) -> Heartbeat:
-    """Create the sign of life of a program, of just now."""
+    """Create the sign of life of a program, of just now, which has reported for an hour."""
     now = timezone.now()
+    changes = {"reporting_since": now - timedelta(hours=1), **changes}
     fields = {"machine": "machine-1", "role": role, "name": role, "pid": 1, "version": "0.1.0", "cpu": 0.1, "memory": 1}
     return Heartbeat.objects.create(**{**fields, "started_at": now, "reported_at": now, **changes})

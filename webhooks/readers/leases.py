@@ -101,6 +101,13 @@ _FAIL = """
     WHERE id = %(id)s AND lease_token = %(token)s
     RETURNING failing_since, extract(epoch FROM statement_timestamp() - failing_since)::float8
 """
+# Index: source_partition_next.
+_BRING_FORWARD = """
+    UPDATE webhooks_sourcepartition SET next_read_at = statement_timestamp()
+    WHERE next_read_at > statement_timestamp() AND lease_token IS NULL
+      AND last_read_at > statement_timestamp() + interval '2 seconds'
+    RETURNING id
+"""
 
 
 class LeaseLost(Exception):
@@ -187,6 +194,14 @@ def fail(lease: Lease, error: SourceUnavailable) -> Failure:
     text = str(error).replace("\0", "")[:MAX_ERROR_LENGTH]
     since, lasted = _guarded(_FAIL, lease, {"error": text, "setting": error.setting[:128]}, seconds)
     return Failure(text, since, lasted, seconds)
+
+
+def bring_reads_forward() -> int:
+    """Make partitions due that were read before the database's clock went back, as their next read lies too far off.
+
+    Returns how many.
+    """
+    return len(sql.run(_BRING_FORWARD, {}))
 
 
 def _guarded(statement: str, lease: Lease, values: dict[str, Any], seconds: float) -> tuple[Any, ...]:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from webhooks.kit.sql import run
 
+GAP = 30.0  # seconds without a heartbeat, after which a program has not reported without a gap
 FORGOTTEN_AFTER = 3_600.0  # seconds after its last heartbeat until a program that was killed is forgotten
 
 
@@ -31,12 +32,15 @@ _COMPUTED = {
 }
 
 # Reader: every program, every few seconds. Index: the unique (machine, role, name). The table is not logged, so nothing
-# waits for the disk.
+# waits for the disk. A clock that goes back makes a gap too.
 WRITE_HEARTBEAT = f"""
 INSERT INTO delivery_heartbeat ({", ".join((*_PLAIN, *_COMPUTED))})
 VALUES ({", ".join((*(f"%({name})s" for name in _PLAIN), *_COMPUTED.values()))})
     ON CONFLICT (machine, role, name) DO UPDATE
-   SET {", ".join(f"{name} = excluded.{name}" for name in (*_PLAIN, *_COMPUTED))}
+   SET {", ".join(f"{name} = excluded.{name}" for name in (*_PLAIN, *_COMPUTED))},
+       reporting_since = CASE
+           WHEN excluded.reported_at - delivery_heartbeat.reported_at BETWEEN interval '0' AND interval '{GAP} s'
+           THEN delivery_heartbeat.reporting_since ELSE excluded.reporting_since END
 """
 
 

@@ -11,6 +11,7 @@ from delivery.sql.recovery.outages import MAX_BROUGHT_FORWARD
 from webhooks.kit.sql import run
 
 LONGEST_CLAIM = 60.0  # seconds: a claim that ends later was made before the clock went back
+LONGEST_RULE_PERIOD = 300.0  # seconds: an alert rule that is due later was evaluated before the clock went back
 PENDING, SENDING = Delivery.State.PENDING, Delivery.State.SENDING
 
 # Reader: the drain. Index: lane_due.
@@ -87,3 +88,14 @@ def bring_deliveries_forward(endpoint_id: UUID, back: float) -> int:
     At most MAX_BROUGHT_FORWARD; call again until there are none.
     """
     return len(run(BRING_DELIVERIES_FORWARD, {"endpoint": endpoint_id, "back": back}))
+
+
+# Reader: the sweep. Index: alert_rule_due.
+BRING_RULES_FORWARD = """
+UPDATE delivery_alertrule SET due_at = now() WHERE due_at > now() + make_interval(secs => %(longest)s) RETURNING id
+"""
+
+
+def bring_rules_forward() -> int:
+    """Make alert rules due that were evaluated before the clock went back; return how many."""
+    return len(run(BRING_RULES_FORWARD, {"longest": LONGEST_RULE_PERIOD}))

@@ -71,3 +71,12 @@ def test_fork_that_is_killed_is_an_error(tmp_path: Path, monkeypatch: pytest.Mon
         begun._process.kill()
         with pytest.raises(CannotRun, match="without a result"):
             begun.login()
+
+
+def test_pooler_that_cannot_be_reached_is_an_error_of_its_own_variable(
+    migrated: Path, tmp_path: Path, settings: Any
+) -> None:
+    settings.WAYPOST_POOLED_DATABASE = {**connection.settings_dict, "HOST": "127.0.0.1", "PORT": "1"}
+    with Preparation(tmp_path) as begun, pytest.raises(CannotRun, match=r"^DATABASE_URL: .*port 1 failed"):
+        begun.login()
+    assert not migrated.exists()

@@ -10,15 +10,17 @@ from django.utils import timezone
 
 from delivery import notify
 from delivery.lifecycle import sweep
-from delivery.models import DeadLetter, Delivery, Event, Lane
+from delivery.models import AlertRule, DeadLetter, Delivery, Event, Lane
 from delivery.sql.recovery import claims
 from delivery.sql.recovery.claims import HAS_OLD_CLAIMS, HAS_RECOVERIES, MAX_UNSETTLED_CLAIMS
+from delivery.sql.recovery.clock_steps import LONGEST_RULE_PERIOD
 from subscriptions.endpoints.endpoints import delete_endpoint
 from subscriptions.endpoints.state import pause, resume
 from subscriptions.models import Endpoint
 from tests.delivery.factories import make_delivery, make_event
 from tests.factories import make_endpoint, make_subscription, make_tenant
 from webhooks.kit import sql
+from webhooks.kit.conditions.registry import CONDITIONS
 from webhooks.wire.ids import new_id
 
 pytestmark = pytest.mark.django_db
@@ -188,3 +190,15 @@ class TestSweep:
         resume(endpoint)
         sweep.recover()
         assert not Lane.objects.get().endpoint_inactive
+
+
+def test_sweep_makes_alert_rules_due_that_were_evaluated_before_the_clock_went_back() -> None:
+    rules = AlertRule.objects.filter(due_at__isnull=False)
+    first, second = rules.values_list("pk", flat=True)[:2]
+    soon = timezone.now() + timedelta(seconds=LONGEST_RULE_PERIOD - 1)
+    rules.filter(pk=first).update(due_at=timezone.now() + timedelta(hours=1))
+    rules.filter(pk=second).update(due_at=soon)
+    sweep.sweep()
+    assert rules.get(pk=first).due_at <= timezone.now()
+    assert rules.get(pk=second).due_at == soon
+    assert max(it.every for it in CONDITIONS.values()) <= LONGEST_RULE_PERIOD

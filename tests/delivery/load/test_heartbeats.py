@@ -49,6 +49,19 @@ def test_heartbeat_is_written_every_few_seconds_into_one_row(clock: SimpleNamesp
     assert Heartbeat.objects.get().reported_at >= first.reported_at
 
 
+@pytest.mark.parametrize(("seconds", "is_gap"), [(10, False), (29, False), (31, True), (-10, True)])
+def test_heartbeat_says_since_when_the_program_has_reported_without_a_gap(
+    clock: SimpleNamespace, seconds: float, is_gap: bool
+) -> None:
+    heartbeat = HeartbeatWriter(roles.WEB, "web")
+    heartbeat.write()
+    earlier = timezone.now() - timedelta(hours=1)
+    Heartbeat.objects.update(reported_at=timezone.now() - timedelta(seconds=seconds), reporting_since=earlier)
+    clock.now += WRITE_EVERY
+    heartbeat.write()
+    assert (Heartbeat.objects.get().reporting_since != earlier) is is_gap
+
+
 def test_restarted_program_takes_the_row_of_the_one_before_which_cannot_delete_it() -> None:
     before, after = HeartbeatWriter(roles.DRAIN, "deliver"), HeartbeatWriter(roles.DRAIN, "deliver", is_child=True)
     before.write()

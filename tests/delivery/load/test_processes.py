@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from delivery.load.processes import SILENT_AFTER, SILENT_AFTER_OTHERS, processes
+from delivery.load.processes import COMPLETE_AFTER, SILENT_AFTER, SILENT_AFTER_OTHERS, processes
 from delivery.load.roles import BEAT, DRAIN, READER, WEB, WORKER
 from delivery.models import Heartbeat
 from tests.delivery.factories_load import make_heartbeat
@@ -64,3 +64,21 @@ def test_versions_of_an_upgrade_are_told() -> None:
     make_heartbeat(WEB, version="1.0.0")
     make_heartbeat(DRAIN, version="1.1.0")
     assert processes().versions == ["1.0.0", "1.1.0"]
+
+
+def test_no_role_is_missing_right_after_a_crash_of_the_database() -> None:
+    make_heartbeat(WEB, reporting_since=timezone.now())
+    assert (processes().missing, processes().summary) == ([], "ok")
+    Heartbeat.objects.update(reporting_since=timezone.now() - timedelta(seconds=COMPLETE_AFTER + 1))
+    assert processes().missing == [DRAIN, WORKER, BEAT]
+
+
+def test_no_program_is_silent_after_a_step_of_the_clock_until_others_have_reported_for_a_while() -> None:
+    make_platform(reported_at=timezone.now() - timedelta(hours=1), reporting_since=timezone.now() - timedelta(hours=2))
+    assert processes().summary == "ok"  # none has reported since the step
+    Heartbeat.objects.filter(role=WORKER).update(reported_at=timezone.now(), reporting_since=timezone.now())
+    assert processes().summary == "ok"
+    Heartbeat.objects.filter(role=WORKER).update(reporting_since=timezone.now() - timedelta(seconds=31))
+    assert [it.heartbeat.role for it in processes().silent] == [BEAT, DRAIN, WEB]
+    Heartbeat.objects.filter(role=WORKER).update(reporting_since=timezone.now() - timedelta(seconds=451))
+    assert [it.heartbeat.role for it in processes().silent] == [BEAT, DRAIN, READER, WEB]

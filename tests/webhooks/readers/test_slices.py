@@ -356,3 +356,14 @@ def test_order_key_in_the_body_is_found_though_the_record_has_a_type(system: Sys
     read_all()
     receipt = Receipt.objects.get()
     assert (receipt.event_type, receipt.order_key) == ("order.paid", "c7")
+
+
+def test_source_that_was_read_before_the_clock_went_back_is_read_now(system: System) -> None:
+    read_source()
+    read_all()
+    later = timezone.now() + timedelta(minutes=30)
+    SourcePartition.objects.update(next_read_at=later, last_read_at=timezone.now())
+    assert leases.bring_reads_forward() == 0  # it may be read that seldom
+    SourcePartition.objects.update(last_read_at=later)
+    assert leases.bring_reads_forward() == 1
+    assert lease_next() is not None
