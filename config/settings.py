@@ -202,6 +202,7 @@ MIDDLEWARE = [
     "config.web.middleware.Authentication",
     "config.web.middleware.SecondFactor",
     "config.web.middleware.Messages",
+    "config.web.pages.error_pages.MethodPages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     *project.MIDDLEWARE,
 ]

@@ -51,12 +51,14 @@ USERS.register(
 class UsersAdmin(OperationsAdmin, AuditedAdmin, UserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
     """Show, add, change and delete users."""
 
+    empty_note = "A user signs in to these pages."
     operations = USERS
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "email", "roles", "second_factor", "is_staff", "is_active", "last_sign_in")
     filter_horizontal = ()  # Django's two lists are wider than a phone, and screen readers cannot tell them apart
+    search_help_text = "Search by part of the user name, name or email address"
     list_filter = ("groups", "is_staff", "is_superuser", "is_active")
     readonly_fields = ("second_factor", "last_login", "date_joined")
     list_fullwidth = True
@@ -87,7 +89,9 @@ class UsersAdmin(OperationsAdmin, AuditedAdmin, UserAdmin, ModelAdmin):  # type:
 class GroupsAdmin(AuditedAdmin, GroupAdmin, ModelAdmin):  # type: ignore[misc]
     """Show, add, change and delete groups."""
 
+    empty_note = "A group gives its users a role."
     filter_horizontal = ()  # as above
+    search_help_text = "Search by part of the name"
 
     class Media:
         css = {"all": ["webhooks/admin.css"]}

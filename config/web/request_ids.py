@@ -43,6 +43,7 @@ class RequestIds:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Respond with the id that our server gave the request; under other servers, with a new one."""
         name = request.META.get(ENVIRON) or new_request_id()
+        request.META[ENVIRON] = name
         token = incoming.set(valid(request.META.get("HTTP_TRACEPARENT")))
         try:
             with structlog.contextvars.bound_contextvars(request_id=name):

@@ -31,6 +31,7 @@ def _rewritten(row: Archive) -> SafeString | str:
 class ArchiveAdmin(AdminList):
     """Show archived hours."""
 
+    empty_note = "Each hour of events is archived once, before its retention ends, if an archive is set up."
     list_display = ("public_id", "hour", "tenant_link", "event_count", "delivery_count", "size", "written")
     list_select_related = ("tenant",)
     list_filter = (("tenant", RelatedFilter), ("begins_at", TimeRangeFilter))

@@ -43,6 +43,7 @@ def _shown_body(delivery: Delivery) -> bytes | memoryview:
 class DeliveryAdmin(AdminList):
     """Show deliveries, and retry, resend, cancel or move them to the dead letters."""
 
+    empty_note = "An event has one delivery for each endpoint whose subscriptions match it."
     list_display = (
         *("public_id", "state_column", "result", "attempts", "event_link", "endpoint_link", "tenant_link"),
         "published",

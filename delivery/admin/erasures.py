@@ -61,6 +61,7 @@ def _archive_progress(row: Erasure) -> str:
 class ErasureAdmin(JobAdmin):
     """Show erasures."""
 
+    empty_note = "An erasure deletes the payloads that are about one subject, such as a person."
     unit = "events"
     list_display = ("public_id", "state_column", "progress", "tenant_link", "hash_text", "requested_by", "created")
     list_select_related = ("tenant",)

@@ -30,6 +30,7 @@ MAX_EXPLAINED_ENDPOINTS = 50  # endpoints on an event's page that have no delive
 class EventAdmin(AdminList):
     """Show events and replay selected ones."""
 
+    empty_note = "Events appear here when a backend publishes them to POST /api/v1/events/."
     list_display = ("public_id", "type", "subject", "source", "cloudevent_id", "tenant_link", "published")
     list_select_related = ("tenant",)
     sortable_by = ("published",)

@@ -27,8 +27,9 @@ from webhooks.wire import ids
 class ReplayAdmin(JobAdmin):
     """Show replays."""
 
+    empty_note = "A replay is started on the lists of dead letters and of events, or by POST /api/v1/replays/."
     unit = "re-queued"
-    list_display = ("public_id", "state_column", "progress", "rate", "tenant_link", "requested_by", "created")
+    list_display = ("public_id", "state_column", "progress", "speed", "tenant_link", "requested_by", "created")
     list_select_related = ("tenant",)
     list_filter = (
         ("tenant", RelatedFilter),
@@ -65,6 +66,7 @@ class ReplayAdmin(JobAdmin):
 class DeadLetterJobAdmin(JobAdmin):
     """Show jobs that discard or acknowledge dead letters."""
 
+    empty_note = "A job discards or acknowledges many dead letters at once; it is started on their list."
     unit = "dead letters"
     list_display = ("public_id", "state_column", "operation", "progress", "tenant_link", "requested_by", "created")
     list_select_related = ("tenant",)
@@ -85,14 +87,24 @@ class DeadLetterJobAdmin(JobAdmin):
 class BroadcastAdmin(JobAdmin):
     """Show broadcasts."""
 
+    empty_note = "A broadcast publishes one event to many tenants: POST /api/v1/broadcasts/."
     unit = "tenants"
     list_display = ("public_id", "state_column", "type", "progress", "failed", "label_list", "requested_by", "created")
     list_filter = (("state", ChoicesFilter), ("created_at", TimeRangeFilter))
     fields = (
         ("public_id", "type"),
-        *(("source", "event_id"), ("label_list", "failed"), "error_text", ("requested_by", "created")),
+        *(("source", "cloudevent_id"), ("label_list", "failed"), "error_text", ("requested_by", "created")),
     )
-    readonly_fields = ("public_id", "type", "source", "event_id", "label_list", "failed", "error_text", "requested_by")
+    readonly_fields = (
+        "public_id",
+        "type",
+        "source",
+        "cloudevent_id",
+        "label_list",
+        "failed",
+        "error_text",
+        "requested_by",
+    )
 
     def get_fields(self, request: HttpRequest, obj: Broadcast | None = None) -> Any:
         """Record who sees the error, which may quote the data of the event."""
@@ -100,6 +112,7 @@ class BroadcastAdmin(JobAdmin):
             may_see_payload(request, obj)
         return self.fields
 
+    cloudevent_id = column("CloudEvent ID", lambda row: row.event_id)
     error_text = column(
         "Last error", lambda row: row.last_error if may(SEES_PAYLOADS) or not row.last_error else HIDDEN
     )

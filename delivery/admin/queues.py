@@ -50,6 +50,7 @@ HEALTH_TONES: dict[Health, Tone] = {
 class QueueAdmin(ButtonsAdmin, AdminList):
     """Show the queues of endpoints, with the operations on the endpoint."""
 
+    empty_note = "Each endpoint has a queue, from its first delivery on."
     operations = ENDPOINTS
     list_display = ("endpoint_name", "tenant_link", "state", "failures_in_row", "failing", "due", "circuit_open")
     list_select_related = (
@@ -105,10 +106,10 @@ class QueueAdmin(ButtonsAdmin, AdminList):
         return state_pill(state, LABELS.get(state, state))
 
     worker = column("Worker", lambda lane: str(lane.owner) if lane.owner else NOTHING)
-    failures_in_row = column("Failures in a row", lambda lane: lane.failures)
+    failures_in_row = column("Failures in a row", lambda lane: f"{lane.failures:,}")
     failing = column("Failing since", lambda lane: when(lane.failing_since))
     due = column("Next work due", lambda lane: when(lane.due_at))
-    times_opened = column("Times opened", lambda lane: lane.open_count)
+    times_opened = column("Times opened", lambda lane: f"{lane.open_count:,}")
     circuit_open = column("Circuit open until", lambda lane: when(lane.circuit_open_until))
 
     waits_until = column("Pause requested until", lambda lane: when(_status(lane).waits_until))

@@ -19,7 +19,12 @@ LAST_DAY = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 class TimeRangeFilter(TimeFields):  # type: ignore[misc]
-    """Filter from one time to another. A day without a time of day is the whole day."""
+    """Filter from one time to another, both in UTC. A day without a time of day is the whole day."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        name = "time" if self.parameter_name == "created_at" else str(self.field.verbose_name)
+        self.title = f"{name} (UTC)"
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[M]) -> QuerySet[M]:
         since, until = self.read(self.used_parameters, self.parameter_name)

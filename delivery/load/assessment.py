@@ -8,7 +8,10 @@ FIXED_COST attempts, besides what its attempts cost, so what a drain could do wi
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
+
+from webhooks.kit.jobs.duration import duration
 
 FIXED_COST = 48  # attempts started or ended that cost as much as a turn itself
 SOON = 0.55  # part of the drains' capacity in use from which more is needed soon
@@ -119,7 +122,8 @@ def assess(load: Load) -> Assessment:
 def _without_drains(load: Load) -> Assessment:
     if load.seconds_behind < LATE:
         return Assessment(Busy.NO, BusyBecause.NOTHING, "Nothing is due, and no drain is running.", "")
-    reason = f"No drain has reported lately, and deliveries have been due for {load.seconds_behind:,.0f} s."
+    behind = duration(timedelta(seconds=load.seconds_behind))
+    reason = f"No drain has reported lately, and deliveries have been due for {behind}."
     return Assessment(Busy.ADD_CAPACITY, BusyBecause.NO_DRAINS, reason, ADVICE[BusyBecause.NO_DRAINS])
 
 
@@ -157,7 +161,8 @@ ADVICE = {
 
 
 def _reason(load: Load, because: BusyBecause) -> str:
-    late = f" Deliveries have waited {load.seconds_behind:,.0f} s for a drain." if load.seconds_behind >= LATE else ""
+    behind = duration(timedelta(seconds=load.seconds_behind))
+    late = f" Deliveries have waited {behind} for a drain." if load.seconds_behind >= LATE else ""
     used = f"The drains use {_percent(load.used)} of their capacity"
     if because is BusyBecause.MACHINE:
         return f"{used}, and {_percent(max(load.machine_cpu))} of a machine's processors are in use.{late}"

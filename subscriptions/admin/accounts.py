@@ -26,6 +26,7 @@ NO_LIMIT = "no limit"
 class TenantAdmin(OperationsAdmin, AdminList):
     """Show, add and edit tenants."""
 
+    empty_note = "A tenant is a customer whose endpoints receive events."
     operations = TENANTS
     list_display = (
         "public_id",
@@ -90,6 +91,9 @@ def _limit(number: int | None, unit: str = "") -> str:
 class PlanAdmin(AdminList):
     """Show, add and edit plans."""
 
+    empty_note = (
+        "A plan has the limits of the tenants that are on it. Without one, there are only those of the platform."
+    )
     list_display = (
         *("name", "uid", "default", "events", "rate", "endpoints", "subscriptions", "sources", "schedules"),
         *("event_size", "retention", "updated"),
@@ -136,6 +140,7 @@ class PlanAdmin(AdminList):
 class ApiKeyAdmin(AdminList):
     """Show, create and revoke API keys."""
 
+    empty_note = "An API key lets a program publish events and manage endpoints, of one tenant or of all."
     list_display = (
         *("public_id", "key_prefix", "name", "tenant_link", "role", "scopes"),
         *("last_used", "expires", "revoked"),

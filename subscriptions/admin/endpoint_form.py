@@ -208,6 +208,7 @@ def endpoint_page(model_admin: Any, request: HttpRequest, template: str, title: 
     """Return a page that browsers do not store."""
     site = model_admin.admin_site.each_context(request)
     context = {**site, "title": title, "opts": Endpoint._meta, "media": model_admin.media, **values}
+    context["original"] = values.get("row")
     response = TemplateResponse(request, f"subscriptions/admin/{template}.html", context)
     response["Cache-Control"] = "no-store"
     return response

@@ -58,6 +58,7 @@ def secrets_page(model_admin: Any, request: HttpRequest, pk: Any) -> HttpRespons
         "opts": Endpoint._meta,
         "media": model_admin.media,
         "endpoint": endpoint,
+        "original": endpoint,
         "form": form if form.errors else RotationForm(),
         "secrets": active_secrets(endpoint),
         "may_rotate": request.user.has_perm(MAY_ROTATE),

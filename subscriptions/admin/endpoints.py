@@ -29,7 +29,7 @@ from subscriptions.endpoints.destinations.registry import HTTP
 from subscriptions.endpoints.signing_secrets import rotate_secret
 from subscriptions.models import Endpoint, HttpSettings, SigningSecret, Subscription
 from subscriptions.search import find_endpoints
-from webhooks.kit.admin.display import NOTHING, Tone, column, json_block, link, pill, verb, when
+from webhooks.kit.admin.display import NOTHING, Tone, column, first_of, json_block, link, pill, verb, when
 from webhooks.kit.admin.filters import RelatedFilter
 from webhooks.kit.admin.lists import AdminList
 from webhooks.kit.rows import find_by_uid
@@ -59,6 +59,7 @@ def _http(name: str) -> Callable[[Endpoint], Any]:
 class EndpointAdmin(OperationsAdmin, AdminList):
     """Show endpoints and change their state."""
 
+    empty_note = "An endpoint is where deliveries of a tenant go: a URL, or another system."
     operations = ENDPOINTS
     list_display = ("public_id", "name", "kind", "tenant_link", "state_pill", "disabled_reason", "state_changed")
     list_filter = (("tenant", RelatedFilter), "state", "disabled_reason", "kind")
@@ -246,7 +247,8 @@ class EndpointAdmin(OperationsAdmin, AdminList):
 class SubscriptionAdmin(AdminList):
     """Show subscriptions."""
 
-    list_display = ("public_id", "types", "receiver", "tenant_link", "active", "created")
+    empty_note = "A subscription says which events an endpoint gets. Without one, nothing is delivered to it."
+    list_display = ("public_id", "first_types", "receiver", "tenant_link", "active", "created")
     list_filter = (("tenant", RelatedFilter), ("endpoint", RelatedFilter), "active")
     list_select_related = ("tenant", "endpoint__http", "endpoint__destination")
     search_columns = {"sub": "pk", "ep": "endpoint_id", "tnt": "tenant_id"}
@@ -259,6 +261,7 @@ class SubscriptionAdmin(AdminList):
     )
 
     types = column("Event types", lambda row: ", ".join(row.event_types))
+    first_types = column("Event types", lambda row: first_of(row.event_types))
     pattern_text = column("Pattern", lambda row: json_block(row.pattern, "None: every event of these types"))
     transformer_text = column("Transformer", lambda row: json_block(row.transformer, "None: the event as it is"))
     tenant_link = column("Tenant", lambda row: link(row.tenant, row.tenant.name))

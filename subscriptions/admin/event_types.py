@@ -37,6 +37,10 @@ class OwnerFilter(admin.SimpleListFilter):
 class EventTypeAdmin(AdminList):
     """Show event types with their schemas and examples."""
 
+    empty_note = (
+        "The catalogue is optional: a type that is in it has a description, and may have a schema. POST "
+        "/api/v1/event-types/ adds one."
+    )
     ordering = ("name", "-id")
     list_display = ("name", "owner", "group", "state", "schema_version", "schema_check", "updated")
     list_select_related = ("tenant",)

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from subscriptions.admin.actions import confirm_action, is_confirmed, run_for_each
 from subscriptions.models import Grant
 from subscriptions.routing.grants import end_grant
-from webhooks.kit.admin.display import column, json_block, link, pill, when
+from webhooks.kit.admin.display import column, first_of, json_block, link, pill, when
 from webhooks.kit.admin.lists import AdminList
 
 
@@ -15,7 +15,8 @@ from webhooks.kit.admin.lists import AdminList
 class GrantAdmin(AdminList):
     """Show which tenant may subscribe to which events of another one."""
 
-    list_display = ("public_id", "tenant_link", "grantee_link", "types", "state_pill", "created")
+    empty_note = "A grant lets one tenant subscribe to events of another: POST /api/v1/grants/."
+    list_display = ("public_id", "tenant_link", "grantee_link", "first_types", "state_pill", "created")
     list_filter = (("ended_at", admin.EmptyFieldListFilter),)
     list_select_related = ("tenant", "grantee")
     fields = (
@@ -29,6 +30,7 @@ class GrantAdmin(AdminList):
     tenant_link = column("Tenant", lambda grant: link(grant.tenant, grant.tenant.name))
     grantee_link = column("Grantee", lambda grant: link(grant.grantee, grant.grantee.name))
     types = column("Event types", lambda grant: ", ".join(grant.event_types))
+    first_types = column("Event types", lambda grant: first_of(grant.event_types))
     pattern_text = column("Pattern", lambda grant: json_block(grant.pattern, "None: every event of these types"))
     state_pill = column("State", lambda grant: pill("ended", "warn") if grant.ended_at else pill("in force", "good"))
     created = column("Created", lambda row: when(row.created_at))

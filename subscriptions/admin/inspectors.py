@@ -22,6 +22,7 @@ from webhooks.kit.admin.lists import AdminList
 class InspectorAdmin(AdminList):
     """Show request inspectors and their requests."""
 
+    empty_note = "An inspector is a temporary address that shows the requests it gets: POST /api/v1/inspectors/."
     list_display = ("public_id", "name", "tenant_link", "responds", "request_count", "latest", "end", "live_page")
     list_select_related = ("tenant",)
     list_filter = (("tenant", RelatedFilter),)

@@ -106,6 +106,7 @@ class Operations(Generic[R]):
             "media": model_admin.media,
             "operation": operation,
             "row": row,
+            "original": row,
             "count": operation.count(row),
             "form": form,
             "back": back,

@@ -19,8 +19,12 @@ from webhooks.processing.replays import states_of
 class ReceiptReplayAdmin(JobAdmin):
     """Show replays of receipts."""
 
+    empty_note = (
+        "A replay lets the handlers process received messages again; it is started on the page of a "
+        "source or a receipt."
+    )
     unit = "receipts"
-    list_display = ("public_id", "state_column", "progress", "rate", "owner", "requested_by", "created")
+    list_display = ("public_id", "state_column", "progress", "speed", "owner", "requested_by", "created")
     list_filter = (("state", ChoicesFilter),)
     fields = (("public_id", "owner"), ("filter_lines",), ("requested_by", "created"))
     readonly_fields = tuple(name for line in fields for name in line)

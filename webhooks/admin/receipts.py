@@ -56,6 +56,7 @@ class UnhandledFilter(admin.SimpleListFilter):
 class ReceiptAdmin(MessageList):
     """Show receipts, replay them and download their bodies."""
 
+    empty_note = "Messages that a source has accepted appear here."
     list_display = (*("public_id", "source_link", "event_type", "sender_id", "state", "attempts", "bytes"), "received")
     list_filter = (*SOURCE_FILTER, StateFilter, UnhandledFilter, "cause", ReceivedFilter, "out_of_order")
     search_columns = {"rcp": "pk", "src": "source"}

@@ -63,6 +63,7 @@ def reason_pill(reason: str) -> SafeString:
 class RejectionAdmin(MessageList):
     """Show rejections."""
 
+    empty_note = "Messages that a source has rejected appear here, with the reason."
     list_display = (
         *("public_id", "source_link", "reason_pill", "detail", "remote_address", "bytes", "not_stored"),
         "received",

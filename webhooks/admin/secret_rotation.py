@@ -116,6 +116,7 @@ def _render(model_admin: Any, request: HttpRequest, source: Source, form: Rotati
         "opts": Source._meta,
         "media": model_admin.media,
         "source": source,
+        "original": source,
         "form": form,
         "secrets": rows,
         "secret": generated,

@@ -182,4 +182,5 @@ def _created(
 def _page(model_admin: Any, request: HttpRequest, template: str, title: str, **values: Any) -> HttpResponse:
     site = model_admin.admin_site.each_context(request)
     context = {**site, "title": title, "opts": Source._meta, "media": model_admin.media, **values}
+    context["original"] = values.get("source")
     return TemplateResponse(request, f"webhooks/admin/{template}.html", context)

@@ -59,7 +59,7 @@ _MODEL_FIELDS = (
 _WIDE = frozenset(
     {"sender", "handshake", "responses", "scheme", "options", "response_body", "handlers", "public_url", "secret"}
 )
-_LABELS = {"uid": "External ID", "public_url": "Public URL", "tenant": "Owner"}
+_LABELS = {"uid": "External ID", "public_url": "Public URL", "tenant": "Owner", "message_id_path": "Message ID path"}
 
 
 class LinesField(forms.CharField):

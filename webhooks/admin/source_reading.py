@@ -114,7 +114,7 @@ def reading_page(model_admin: Any, request: HttpRequest, pk: Any) -> HttpRespons
         return redirect("admin:webhooks_source_reading", source.pk)
     site = model_admin.admin_site.each_context(request)
     context = {**site, "title": f"Reading of {source}", "opts": Source._meta, "media": model_admin.media}
-    context |= {"source": source, "form": form, "kind": kind.label, "can_seek": kind.can_seek}
+    context |= {"source": source, "original": source, "form": form, "kind": kind.label, "can_seek": kind.can_seek}
     return TemplateResponse(request, "webhooks/admin/source_reading.html", {**context, "panel": reading_panel(source)})
 
 

@@ -20,7 +20,7 @@ from webhooks.admin.secret_rotation import secrets_page
 from webhooks.admin.source_editing import MAY_ADD, MAY_CHANGE, add_page, edit_page
 from webhooks.admin.source_reading import reading_page, reading_panel
 from webhooks.admin.test_message import test_message_page
-from webhooks.kit.admin.display import code, column, pill, when
+from webhooks.kit.admin.display import NOTHING, code, column, pill, when
 from webhooks.kit.admin.lists import AdminList
 from webhooks.kit.audit.operation import report
 from webhooks.models import Source, SourcePartition
@@ -39,6 +39,7 @@ hide_secrets = method_decorator(sensitive_post_parameters())  # in error reports
 class SourceAdmin(AdminList):
     """Show sources, with a page for each thing an operator does to one."""
 
+    empty_note = "A source is an address that another system sends its webhooks to."
     list_display = ("public_id", "name", "external_id", "owner", "kind", "sender", "scheme", "state", "created")
     search_help_text = "Search by ID or external ID (exact), or part of the name"
     searches_names = True
@@ -64,7 +65,7 @@ class SourceAdmin(AdminList):
             "Field mapping",
             {
                 "fields": (
-                    *(("dedupe", "dedupe_window_seconds"), ("message_id_path", "event_type_path"), "envelope"),
+                    *(("dedupe", "dedupe_window_seconds"), ("message_id_place", "event_type_path"), "envelope"),
                     ("order_key_path", "sequence_path"),
                 )
             },
@@ -182,6 +183,7 @@ class SourceAdmin(AdminList):
         hours = source_stats.hourly_counts(source, HOURS)
         return stats_panel(source, source_stats.current_counts(source), source_stats.totals(hours), hours)
 
+    message_id_place = column("Message ID path", lambda source: source.message_id_path or NOTHING)
     reading = column("Reading", reading_panel)
     settings_block = column("Settings", lambda source: as_json(source.settings))
     owner = column("Tenant", lambda source: owner_link(source, "Operator"))

@@ -55,6 +55,7 @@ def test_message_page(model_admin: Any, request: HttpRequest, pk: Any) -> HttpRe
         "opts": Source._meta,
         "media": model_admin.media,
         "source": source,
+        "original": source,
         "form": form,
         "sent": sent,
         "problem": problem,

@@ -1,9 +1,12 @@
 """Find sources that are read too slowly."""
 
+from datetime import timedelta
+
 from django.db.models import Q
 
 from webhooks.conditions.of_source import SOURCE, check_source, finding, partitions_of
 from webhooks.kit.conditions.condition import Condition, Finding, Question
+from webhooks.kit.jobs.duration import duration
 from webhooks.kit.kinds.setting import Setting
 
 RECORDS = Setting(
@@ -37,7 +40,7 @@ def find(question: Question) -> list[Finding]:
     for it in rows.order_by("source", "-lag_seconds", "-lag_records")[: question.limit]:
         parts = [
             f"{it.lag_records:,} records are unread" if it.lag_records is not None else "",
-            f"the oldest is {it.lag_seconds:,.0f} s old" if it.lag_seconds is not None else "",
+            f"the oldest is {duration(timedelta(seconds=it.lag_seconds))} old" if it.lag_seconds is not None else "",
         ]
         place = f"Partition {it.name}: " if it.name else ""
         text = f"{place}{', '.join(part for part in parts if part)}."

@@ -70,6 +70,7 @@ def _progress(alert: Alert) -> SafeString:
 class AlertAdmin(AdminList):
     """Show alerts and take them on."""
 
+    empty_note = "Nothing has met the condition of an alert rule."
     list_display = (
         *("message", "progress_column", "severity_column", "rule_link", "subject_link", "tenant_link", "since_column"),
         "ended_column",
@@ -122,6 +123,7 @@ class AlertAdmin(AdminList):
             "opts": Alert._meta,
             "media": self.media,
             "alert": alert,
+            "original": alert,
             "total": int(alert.state != Alert.State.RESOLVED),
             "back": reverse("admin:delivery_alert_change", args=[pk]),
         }

@@ -38,6 +38,11 @@ class AlertRuleForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = AlertRule
         fields = ("tenant", *WRITABLE)
+        labels = {
+            "for_minutes": "Fire after (minutes)",
+            "keep_minutes": "Resolve after (minutes)",
+            "reminder_minutes": "Repeat after (minutes)",
+        }
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -29,6 +29,7 @@ MAY_CHANGE, MAY_ADD, MAY_DELETE = (f"delivery.{it}_alertrule" for it in ("change
 class AlertRuleAdmin(AdminList):
     """Show and edit alert rules."""
 
+    empty_note = "A rule says which condition fires an alert, and who is notified."
     list_display = (
         *("name", "state_column", "severity_column", "condition_column", "firing_column", "evaluated_column"),
         *("last_error", "owner_link"),

@@ -57,6 +57,7 @@ def _details(letter: DeadLetter) -> str:
 class DeadLetterAdmin(AdminList):
     """Show dead letters, and replay, discard or acknowledge them."""
 
+    empty_note = "No delivery has failed permanently."
     list_display = (
         *("public_id", "state", "cause_pill", "result", "event_link", "endpoint_link", "tenant_link", "failed"),
     )

@@ -62,6 +62,7 @@ class TestPage:
             "opts": Endpoint._meta,
             "media": self.model_admin.media,
             "endpoint": endpoint,
+            "original": endpoint,
             "form": form,
             "back": reverse("admin:subscriptions_endpoint_change", args=[pk]),
             **(_shown(sent) if sent else {}),

@@ -33,6 +33,7 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Schedule
         fields = ("tenant", *WRITABLE)
+        labels = {"timezone": "Time zone", "flexible_window_minutes": "Flexible window (minutes)"}
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -32,6 +32,7 @@ PREVIEWED = ("expression", "timezone")
 class ScheduleAdmin(AdminList):
     """Show and edit schedules."""
 
+    empty_note = "A schedule publishes an event at a time, or again and again."
     list_display = (
         *("public_id", "state_column", "uid", "expression", "timezone", "next_column", "occurrences", "failures"),
         "tenant_link",

@@ -41,6 +41,7 @@ class WhenFilter(ReceivedFilter):
 class AuditEntryAdmin(AdminList):
     """Show entries of the audit."""
 
+    empty_note = "Changes, sign-ins and looks at payloads appear here."
     list_display = ("at", "who", "did", "object_link", "fields_changed", "origin", "address")
     list_filter = (
         WhenFilter,
@@ -51,7 +52,7 @@ class AuditEntryAdmin(AdminList):
     search_help_text = "Search by ID of an object, an entry or a request, by user, or by tenant ID"
     list_before_template = "webhooks/admin/audit_bar.html"
     fieldsets = (
-        ("Who", {"fields": (("who", "at"), ("origin", "address"), ("operation", "request_id"))}),
+        ("Who", {"fields": (("who", "at"), ("origin", "address"), ("operation", "request_text"))}),
         ("What", {"fields": (("did", "object_link"), ("object_name", "tenant"), "changes")}),
     )
 
@@ -87,6 +88,7 @@ class AuditEntryAdmin(AdminList):
         return super().changelist_view(request, {**(extra_context or {}), "export": shown})
 
     at = column("Time", lambda entry: when(entry.created_at))
+    request_text = column("Request ID", lambda entry: entry.request_id or NOTHING)
 
     @admin.display(description="Who")
     def who(self, entry: AuditEntry) -> str:

@@ -1,7 +1,8 @@
 """Format values as HTML for the admin's pages. Every text is escaped."""
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -9,15 +10,15 @@ from typing import Any, Literal
 from django.contrib import admin
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import conditional_escape, format_html
+from django.utils.safestring import SafeString, mark_safe
 
 NOTHING = "-"
 SHOWN_CHARACTERS = 44  # of the text of a link
 ID_END = 10  # characters of an ID that a list always shows
 Tone = Literal["plain", "info", "good", "warn", "bad"]
 
-
+_CODE = re.compile(r"`([^`]+)`")
 _user: ContextVar[Any] = ContextVar("user", default=None)
 
 
@@ -102,6 +103,12 @@ def when(moment: datetime | None) -> SafeString | str:
     )
 
 
+def first_of(texts: Sequence[str], shown: int = 4) -> str:
+    """Return the first texts of a list, and how many more there are."""
+    more = len(texts) - shown
+    return ", ".join(texts[:shown]) + (f" and {more:,} more" if more > 0 else "")
+
+
 def size(count: int) -> SafeString:
     """Return a number of bytes in a readable unit, with the exact number in the tooltip."""
     return format_html('<span class="wp-size" title="{} bytes">{}</span>', f"{count:,}", filesizeformat(count))
@@ -110,6 +117,11 @@ def size(count: int) -> SafeString:
 def code(text: str) -> SafeString | str:
     """Return a block of preformatted text."""
     return format_html('<pre class="wp-code" tabindex="0">{}</pre>', text) if text else NOTHING
+
+
+def code_marks(text: str) -> SafeString:
+    """Return a text as HTML in which what stands between backticks is code; it is escaped unless it is safe."""
+    return mark_safe(_CODE.sub(r"<code>\1</code>", conditional_escape(text)))  # noqa: S308  # escaped
 
 
 def json_block(value: Any, nothing: str = NOTHING) -> SafeString | str:

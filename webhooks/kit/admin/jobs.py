@@ -21,6 +21,7 @@ class JobAdmin(AdminList):
     """Show the jobs of a table, whose rows are a ``JobRow``, and cancel running ones."""
 
     change_form_outer_before_template = "webhooks/admin/job.html"
+    speed = column("Rate", lambda job: f"{job.rate:,}/s")
     unit: ClassVar[str] = ""
     """The noun of the total, as on "5 of 20 tenants"."""
 

@@ -11,8 +11,9 @@ from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db.models import DateTimeField, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.defaultfilters import capfirst
 from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 from django.utils.safestring import SafeString
@@ -56,10 +57,26 @@ class AuditedAdmin:
     A base before a ModelAdmin.
     """
 
+    empty_note: ClassVar[str] = ""
+    """Where the rows of this list come from: shown while there are none."""
+
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Return what is deleted with these rows in words, and as Django does what forbids it."""
         _, _, lacking, protected = super().get_deleted_objects(objs, request)  # type: ignore[misc]
         return *in_words(objs), lacking, protected
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show the list under its own name, in place of "Select event to change"."""
+        title = capfirst(self.opts.verbose_name_plural)  # type: ignore[attr-defined]
+        page: HttpResponse = super().changelist_view(request, {"title": title, **(extra_context or {})})  # type: ignore[misc]
+        return page
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        """Return the field of a form; the label of a time says that it is in UTC, as the form reads it."""
+        field = super().formfield_for_dbfield(db_field, request, **options)  # type: ignore[misc]
+        if field is not None and isinstance(db_field, DateTimeField):
+            field.label = f"{field.label} (UTC)"
+        return field
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

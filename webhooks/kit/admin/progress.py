@@ -20,8 +20,7 @@ def state_pill(job: Any) -> SafeString:
 
 def progress_bar(job: Any) -> SafeString:
     """Return a bar of what a job has done; that of a finished one is full."""
-    is_done = job.state == FINISHED or not job.total
-    percent = 100 if is_done else min(100, round(100 * job.done / job.total))
+    percent = 100 if job.state == FINISHED else min(100, round(100 * job.done / job.total)) if job.total else 0
     return format_html(
         '<span class="wp-progress" role="progressbar" aria-label="Progress" aria-valuenow="{0}">'
         '<span style="width: {0}%"></span></span>',

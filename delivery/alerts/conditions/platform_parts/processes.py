@@ -1,7 +1,10 @@
 """Find programs that write no heartbeats, and roles that no machine runs."""
 
+from datetime import timedelta
+
 from delivery.load.processes import LABELS, ProcessState, processes
 from webhooks.kit.conditions.condition import Condition, Finding, Question
+from webhooks.kit.jobs.duration import duration
 
 
 def find(question: Question) -> list[Finding]:
@@ -19,7 +22,7 @@ def _silent(state: ProcessState) -> Finding:
     row = state.heartbeat
     text = (
         f"{LABELS[row.role]} {row.name} on {row.machine} (process {row.pid}) has been silent for "
-        f"{state.silent_seconds:,.0f} s: it was killed, hangs, or cannot reach the database."
+        f"{duration(timedelta(seconds=state.silent_seconds))}: it was killed, hangs, or cannot reach the database."
     )
     subject = f"{row.role} {row.name} on {row.machine}"[:256]
     return Finding("platform", subject, row.name, text, since=state.since, value=round(state.silent_seconds, 1))

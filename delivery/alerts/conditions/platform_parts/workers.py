@@ -1,9 +1,12 @@
 """Detect that no drain sends what is due."""
 
+from datetime import timedelta
+
 from delivery.load.assessment import Busy, BusyBecause
 from delivery.reading.platform_load import platform_load
 from delivery.sql.load.lanes_behind import HAS_DUE_LANES
 from webhooks.kit.conditions.condition import Condition, Finding, Question
+from webhooks.kit.jobs.duration import duration
 from webhooks.kit.kinds.setting import Setting
 
 SECONDS = Setting(
@@ -32,7 +35,8 @@ def find(question: Question) -> list[Finding]:
     if load.seconds_behind < question.settings[SECONDS.name]:
         return []
     why = "" if load.assessment.busy is Busy.NO else WORDS.get(load.assessment.because, "")
-    text = f"Deliveries have waited {load.seconds_behind:,.0f} s for a drain{f': {why}' if why else ''}."
+    waited = duration(timedelta(seconds=load.seconds_behind))
+    text = f"Deliveries have waited {waited} for a drain{f': {why}' if why else ''}."
     return [Finding("platform", "workers", f"{len(load.drains)} drains", text, value=round(load.seconds_behind, 1))]
 
 

@@ -5,4 +5,5 @@ from tests.browser import browser as browser
 from tests.browser import server as server
 from tests.browser import started_browser as started_browser
 
-collect_ignore = [] if BROWSER else ["test_outage.py", "test_accessibility.py", "test_list_widths.py"]
+FILES = ("test_outage.py", "test_accessibility.py", "test_list_widths.py", "test_long_names.py")
+collect_ignore = [] if BROWSER else [*FILES]

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from django.utils.html import strip_tags
 
-from webhooks.kit.admin.display import NOTHING, code, link, pill, size, when
+from webhooks.kit.admin.display import NOTHING, code, first_of, link, pill, size, when
 from webhooks.models import Source
 
 HOSTILE = "<script>alert(1)</script>"
@@ -45,3 +45,9 @@ def test_link_by_id_shows_it_whole_in_two_parts_so_that_a_list_can_cut_the_first
     assert f'title="{row.public_id}"' in shown
     assert strip_tags(shown) == row.public_id
     assert shown.endswith(f"</span>{row.public_id[-10:]}</span></a>")
+
+
+def test_first_of_many_texts_are_shown_with_the_number_of_the_others() -> None:
+    assert first_of(["a", "b"]) == "a, b"
+    assert first_of(["a", "b", "c", "d"]) == "a, b, c, d"
+    assert first_of([*"abcdef"]) == "a, b, c, d and 2 more"

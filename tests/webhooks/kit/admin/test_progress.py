@@ -26,9 +26,13 @@ def test_duration_is_written_in_its_two_largest_units(period: timedelta, text: s
     assert duration(period) == text
 
 
-@pytest.mark.parametrize(("done", "total", "width"), [(0, 10, "0%"), (1, 3, "33%"), (12, 10, "100%"), (0, 0, "100%")])
+@pytest.mark.parametrize(("done", "total", "width"), [(0, 10, "0%"), (1, 3, "33%"), (12, 10, "100%"), (0, 0, "0%")])
 def test_progress_bar_is_as_wide_as_the_replayed_share(done: int, total: int, width: str) -> None:
     assert f"width: {width}" in progress_bar(ReceiptReplay(replayed=done, total=total))
+
+
+def test_progress_bar_of_a_finished_job_is_full() -> None:
+    assert "width: 100%" in progress_bar(ReceiptReplay(replayed=0, total=0, state="finished"))
 
 
 @pytest.mark.parametrize(
