@@ -118,6 +118,8 @@ def _check_servers() -> None:
     try:
         with BrokerConnection(settings.CELERY_BROKER_URL, connect_timeout=3) as broker:
             broker.ensure_connection(max_retries=1, interval_start=0, timeout=3)
+    except TypeError as error:  # the client gets the options of the URL as arguments
+        raise CannotRun(f"REDIS_URL: an option after the question mark is not known: {_first_line(error)}") from None
     except Exception as error:  # the error's class depends on the broker
         raise CannotRun(f"REDIS_URL: {_first_line(error)}") from None
 

@@ -80,3 +80,10 @@ def test_pooler_that_cannot_be_reached_is_an_error_of_its_own_variable(
     with Preparation(tmp_path) as begun, pytest.raises(CannotRun, match=r"^DATABASE_URL: .*port 1 failed"):
         begun.login()
     assert not migrated.exists()
+
+
+def test_option_of_the_broker_that_is_not_known_is_named(migrated: Path, tmp_path: Path, settings: Any) -> None:
+    settings.CELERY_BROKER_URL += "?nonsense=1"
+    with Preparation(tmp_path) as begun, pytest.raises(CannotRun, match=r"REDIS_URL: an option .* 'nonsense'"):
+        begun.login()
+    assert not migrated.exists()
