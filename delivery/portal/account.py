@@ -15,6 +15,7 @@ from delivery.templatetags.delivery_portal import LIMIT_NAMES
 PER_PAGE = 50
 USAGE_DAYS = 30
 LIFETIMES = (30, 90, 366)  # days to choose from
+DEFAULT_LIFETIME = 90  # days
 
 
 class Usage(PortalPage):
@@ -56,6 +57,8 @@ class Keys(PortalPage):
         sent, key = request.POST, request.POST.get("key", "")
         if "revoke" in sent:
             done = self.portal.call("DELETE", "key-detail", sent["revoke"])
+            if done.ok:
+                return self.done("revoked", "portal-keys")
         elif "rotate" in sent:
             done = self.portal.call("POST", "key-rotation", sent["rotate"], body={}, idempotency_key=key)
         else:
@@ -65,9 +68,12 @@ class Keys(PortalPage):
             done = self.portal.call("POST", "key-list", body=body, idempotency_key=key)
         errors = forms.flattened(done.errors)
         new_key = (done.data or {}).get("key", "") if done.ok else ""
-        return self.shown(
-            {"errors": errors, "values": sent.dict(), "new_key": new_key}, 200 if done.ok else done.status
+        typed = (
+            {}
+            if done.ok
+            else {"values": sent.dict(), "scopes": sent.getlist("scopes"), "chosen_days": sent.get("days")}
         )
+        return self.shown({"errors": errors, "new_key": new_key, **typed}, 200 if done.ok else done.status)
 
     def shown(self, context: dict[str, Any], status: int = 200) -> HttpResponseBase:
         """Return the page."""
@@ -76,7 +82,9 @@ class Keys(PortalPage):
             "rows": [it for it in found["data"] if it["revoked_at"] is None],
             "next": cursor_of(found["next"]),
             "previous": cursor_of(found["previous"]),
-            "lifetimes": LIFETIMES,
+            "lifetimes": [str(days) for days in LIFETIMES],
+            "scopes": ["read"],
+            "chosen_days": str(DEFAULT_LIFETIME),
         }
         return self.page("account/keys.html", {**own, **context}, status)
 

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import translation
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.decorators import method_decorator
@@ -23,6 +24,7 @@ from django.utils.translation import gettext as _
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
+from delivery.portal.notices import DONE, notice_of
 from delivery.portal.operations import OPERATIONS
 from delivery.portal.rest import Forbidden, Portal, ReadFailed
 from subscriptions.models import PortalLink
@@ -68,7 +70,7 @@ class PortalPage(View):
         with translation.override(language):
             if link is None:
                 return message_page(
-                    request, 401, _("This session has ended."), _("Open the portal again from where you came.")
+                    request, 401, _("This session has ended"), _("Open the portal again from where you came.")
                 )
             self.link, self.portal = link, Portal(link, request)
             return headed(self._guarded(request, token, *args, **kwargs), link)
@@ -76,20 +78,20 @@ class PortalPage(View):
     def _guarded(self, request: HttpRequest, token: str, *args: Any, **kwargs: Any) -> HttpResponseBase:
         wait = seconds_to_wait(self.link.pk)
         if wait:
-            response = self.message(429, _("Too many requests."), _("Wait a moment, then reload this page."))
+            response = self.message(429, _("Too many requests"), _("Wait a moment, then reload this page."))
             response["Retry-After"] = str(wait)
             return response
         if request.method == "POST" and not _is_from_our_pages(request, token):
-            return self.message(403, _("This form is no longer valid."), _("Reload the page and send it again."))
+            return self.message(403, _("This form is no longer valid"), _("Reload the page and send it again."))
         try:
             self._check_operation()
             return super().dispatch(request, *args, **kwargs)
         except Forbidden:
-            return self.message(403, _("Not allowed."), _("This session does not include what this needs."))
+            return self.message(403, _("Not allowed"), _("This session does not include what this needs."))
         except ReadFailed as error:
             if error.status == 404:
-                return self.message(404, _("Not found."), _("It does not exist, or was deleted."))
-            return self.message(STATUSES.get(error.status, 400), _("This did not work."), error.detail)
+                return self.message(404, _("Not found"), _("It does not exist, or was deleted."))
+            return self.message(STATUSES.get(error.status, 400), _("This did not work"), error.detail)
 
     def _check_operation(self) -> None:
         missing = OPERATIONS[self.operation].needs - self.portal.capabilities
@@ -101,7 +103,15 @@ class PortalPage(View):
         shared = {**frame_context(self.link), "portal": self.portal, "link": self.link, "tab": self.tab}
         shared["csrf"] = csrf_token(self.request.COOKIES.get(COOKIE, ""))
         shared["can"] = Allowed(self.portal)
+        shared["notice"] = notice_of(self.request.GET.get(DONE)) if self.request.method == "GET" else ""
         return render(self.request, f"delivery/portal/{template}", {**shared, **(context or {})}, status=status)
+
+    def done(self, notice: str, name: str, *path: str) -> HttpResponseBase:
+        """Return a redirect, after a form, to a page by the name of its route; that says what was done.
+
+        ``notice``: a key of NOTICES.
+        """
+        return see_other(f"{reverse(name, args=path)}?{DONE}={notice}")
 
     def message(self, status: int, title: str, text: str) -> HttpResponse:
         """Return a page that says what is wrong."""
@@ -129,6 +139,13 @@ class Allowed:
 
     def __getitem__(self, name: str) -> bool:
         return self._portal.may(*self.STANDS_FOR[name])
+
+
+def see_other(url: str) -> HttpResponse:
+    """Return a redirect after a form, which the browser follows with GET."""
+    response = HttpResponse(status=303)
+    response["Location"] = url
+    return response
 
 
 def message_page(request: HttpRequest, status: int, title: str, text: str) -> HttpResponse:

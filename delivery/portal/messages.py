@@ -1,10 +1,9 @@
 """Find messages: deliveries and events by id, type, time and status; one event with all its endpoints; each attempt."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from delivery.portal import forms
@@ -43,6 +42,7 @@ class MessageList(PortalPage):
         except ReadFailed as error:  # a filter with a value that cannot be
             context["error"] = error.detail
         context["query"] = _query(request)
+        context["is_filtered"] = any(values.values())
         context["endpoints"] = endpoint_names(self)
         _name_endpoints(context["rows"], context["endpoints"])
         return self.page("messages/list.html", context)
@@ -58,6 +58,7 @@ class MessageDetail(PortalPage):
         """Return the page of the event."""
         event = self.portal.read("event-detail", ref)
         explained = self.portal.read("event-explanation", ref, cursor=request.GET.get("cursor"), limit=PER_PAGE)
+        _name_endpoints(explained["data"], endpoint_names(self))
         context = {
             "event": event,
             "rows": explained["data"],
@@ -106,15 +107,14 @@ class DeliveryAction(PortalPage):
     tab = "messages"
     operation = ("POST", "delivery-resend")
     http_method_names = POST_ONLY
+    NOTICES: ClassVar[dict[str, str]] = {"resend": "resent", "retry": "retried", "cancel": "cancelled"}
 
     def post(self, _request: HttpRequest, ref: str, action: str) -> HttpResponseBase:
         """Do it, and return to the page of the delivery."""
         done = self.portal.call("POST", f"delivery-{action}", ref)
         if not done.ok:
-            return self.message(done.status, _("This did not work."), done.detail)
-        response = redirect("portal-delivery", done.data["id"])
-        response.status_code = 303
-        return response
+            return self.message(done.status, _("This did not work"), done.detail)
+        return self.done(self.NOTICES[action], "portal-delivery", done.data["id"])
 
 
 def endpoint_names(page: PortalPage) -> list[dict[str, Any]]:

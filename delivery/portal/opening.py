@@ -54,11 +54,11 @@ def open_portal(request: HttpRequest, token: str) -> HttpResponse:
     address = str(request.META.get("REMOTE_ADDR", ""))
     with translation.override(preferred_language(request)):
         if _is_too_fast(address):
-            return message_page(request, 429, _("Too many requests."), _("Wait a minute, then try again."))
+            return message_page(request, 429, _("Too many requests"), _("Wait a minute, then try again."))
         try:
             link = read_signed_link(token) if is_signed(token) else find_unopened(token)
         except InvalidLink as error:
-            return message_page(request, 400, _("This link is not valid."), str(error))
+            return message_page(request, 400, _("This link is not valid"), str(error))
         if link is None:
             return _over(request)
         if request.method == "POST" or _is_navigation(request):
@@ -77,7 +77,7 @@ class EndSession(PortalPage):
     def post(self, request: HttpRequest) -> HttpResponseBase:
         """Revoke the link and delete the cookie."""
         revoke_link(self.link)
-        title, text = _("The session is over."), _("You can close this page.")
+        title, text = _("You are signed out"), _("You can close this page.")
         response = message_page(request, 200, title, text)
         _set_cookie(request, response, "", 0)
         return response
@@ -127,7 +127,7 @@ def _set_cookie(request: HttpRequest, response: HttpResponse, session: str, seco
 
 
 def _over(request: HttpRequest) -> HttpResponse:
-    title = _("This link can no longer be opened.")
+    title = _("This link can no longer be opened")
     return message_page(
         request, 410, title, _("It works once and for a short time. Open the portal again from where you came.")
     )

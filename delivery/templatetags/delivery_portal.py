@@ -32,7 +32,7 @@ ACTIVITIES = {
     "POST endpoint-retry": gettext_lazy("Retried what waits for an endpoint"),
     "POST endpoint-test": gettext_lazy("Sent a test event"),
     "POST endpoint-verification": gettext_lazy("Verified an endpoint"),
-    "POST endpoint-secrets": gettext_lazy("Made a new signing secret"),
+    "POST endpoint-secrets": gettext_lazy("Rotated a signing secret"),
     "DELETE endpoint-secret": gettext_lazy("Ended an old signing secret"),
     "POST subscription-list": gettext_lazy("Selected more events"),
     "PATCH subscription-detail": gettext_lazy("Changed which events an endpoint gets"),
@@ -40,8 +40,8 @@ ACTIVITIES = {
     "POST delivery-resend": gettext_lazy("Resent a message"),
     "POST delivery-retry": gettext_lazy("Retried a message"),
     "POST delivery-cancel": gettext_lazy("Cancelled a delivery"),
-    "POST replay-list": gettext_lazy("Recovered messages"),
-    "POST replay-cancel": gettext_lazy("Cancelled a recovery"),
+    "POST replay-list": gettext_lazy("Replayed messages"),
+    "POST replay-cancel": gettext_lazy("Cancelled a replay"),
     "POST schedule-list": gettext_lazy("Created a schedule"),
     "POST schedule-run": gettext_lazy("Ran a schedule by hand"),
     "PATCH schedule-detail": gettext_lazy("Changed a schedule"),
@@ -88,6 +88,32 @@ LIMIT_NAMES = {
     "max_retention_days": gettext_lazy("Days for which messages are kept"),
 }
 """The limits of a plan that are shown to a tenant, by their names in the API."""
+
+STATUS_HINTS = {
+    301: gettext_lazy("Redirects are not followed: give the final URL of the endpoint."),
+    400: gettext_lazy("The receiver could not read the request: see its log."),
+    401: gettext_lazy(
+        "The receiver refused the request: check that it verifies with the current secret, over the raw body."
+    ),
+    404: gettext_lazy("The receiver has nothing at this path: check the URL."),
+    405: gettext_lazy("The receiver does not accept POST at this path: check the URL and its routes."),
+    408: gettext_lazy("The receiver gave up waiting: see its log."),
+    410: gettext_lazy("410 means that the endpoint is gone for good: it gets disabled."),
+    413: gettext_lazy("The receiver does not accept a body of this size: raise its limit."),
+    429: gettext_lazy("The receiver got too many requests: set a rate limit in the settings of the endpoint."),
+    500: gettext_lazy("The receiver failed: see its log for an error at this time."),
+}
+"""What to do about a response that does not accept an event, by its status or the first of its hundred."""
+SAME_HINT = {302: 301, 303: 301, 307: 301, 308: 301, 403: 401}
+SIGNINGS = {"v1": "HMAC-SHA256 (v1)", "v1a": "Ed25519 (v1a)"}
+SCOPES = {
+    "read": gettext_lazy("Read"),
+    "manage": gettext_lazy("Manage"),
+    "publish": gettext_lazy("Publish events"),
+    "consume": gettext_lazy("Pull deliveries"),
+}
+"""What an API key may do, in words."""
+OF_PORTAL = "portal: "  # before the user of a session, in the audit
 
 
 class Bar(NamedTuple):
@@ -216,3 +242,28 @@ def failure(kind: str) -> str:
 def limit_name(name: str) -> str:
     """Return the name of a limit for the people of a tenant."""
     return str(LIMIT_NAMES.get(name, name))
+
+
+@register.filter
+def status_hint(status: int | None) -> str:
+    """Return what to do about a response with a status that does not accept an event; empty if nothing is known."""
+    code = SAME_HINT.get(status or 0, status or 0)
+    return str(STATUS_HINTS.get(code) or STATUS_HINTS.get(code // 100 * 100, ""))
+
+
+@register.filter
+def signing_name(signing: str) -> str:
+    """Return the algorithm of a signature, by its version in Standard Webhooks."""
+    return SIGNINGS.get(signing, signing)
+
+
+@register.filter
+def scope_name(scope: str) -> str:
+    """Return what a scope of an API key allows."""
+    return str(SCOPES.get(scope, scope))
+
+
+@register.filter
+def actor(name: str | None) -> str:
+    """Return who changed something: the user of a session of the portal without the prefix of the audit."""
+    return (name or "").removeprefix(OF_PORTAL)

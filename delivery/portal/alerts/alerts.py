@@ -4,7 +4,6 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from delivery.portal import forms
@@ -51,7 +50,5 @@ class AlertAction(PortalPage):
         else:
             done = self.portal.call("POST", "alert-snooze", ref, body={"minutes": forms.number(request, "minutes")})
         if not done.ok:
-            return self.message(done.status, _("This did not work."), done.detail)
-        response = redirect("portal-alerts")
-        response.status_code = 303
-        return response
+            return self.message(done.status, _("This did not work"), done.detail)
+        return self.done("acknowledged" if action == "acknowledge" else "snoozed", "portal-alerts")

@@ -6,11 +6,11 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from delivery.portal import forms
-from delivery.portal.gate import POST_ONLY, PortalPage
+from delivery.portal.gate import POST_ONLY, PortalPage, see_other
 from delivery.portal.messages import endpoint_names
 from delivery.portal.rest import ReadFailed
 
@@ -50,12 +50,6 @@ class RulePage(PortalPage):
             "has_mail": bool(settings.WAYPOST_MAIL_FROM or values.get("emails")),
         }
 
-    def to_rule(self, ref: str) -> HttpResponseBase:
-        """Return to the page of the rule."""
-        response = redirect("portal-alert-rule", ref)
-        response.status_code = 303
-        return response
-
 
 class ChooseCondition(RulePage):
     """Choose what a new rule watches."""
@@ -87,7 +81,7 @@ class NewRule(RulePage):
         created = self.portal.call("POST", "alert-rule-list", body=body, idempotency_key=request.POST.get("key", ""))
         if not created.ok:
             return self.form(found, sent_values(request.POST), errors_of(created.errors, found), created.status)
-        return self.to_rule(created.data["id"])
+        return self.done("created", "portal-alert-rule", created.data["id"])
 
     def form(
         self, condition: dict[str, Any], values: dict[str, Any], errors: dict[str, str], status: int = 200
@@ -112,7 +106,7 @@ class RuleDetail(RulePage):
         condition = self.condition(rule["condition"])
         changed = self.portal.call("PATCH", "alert-rule-detail", ref, body=body_in(request, condition))
         if changed.ok:
-            return self.to_rule(ref)
+            return self.done("saved", "portal-alert-rule", ref)
         return self.shown(rule, sent_values(request.POST), errors_of(changed.errors, condition), changed.status)
 
     def shown(
@@ -144,12 +138,12 @@ class RuleAction(RulePage):
             case _:
                 done = self.portal.call("PATCH", "alert-rule-detail", ref, body={"enabled": action == "enable"})
         if not done.ok:
-            return self.message(done.status, _("This did not work."), done.detail)
-        response = redirect("portal-alerts") if action == "delete" else redirect("portal-alert-rule", ref)
-        response.status_code = 303
+            return self.message(done.status, _("This did not work"), done.detail)
         if action == "test":
-            response["Location"] += f"?tested={done.data['sent']}"
-        return response
+            return see_other(f"{reverse('portal-alert-rule', args=(ref,))}?tested={done.data['sent']}")
+        if action == "delete":
+            return self.done("deleted", "portal-alerts")
+        return self.done(f"{action}d", "portal-alert-rule", ref)
 
 
 class RulePreview(RulePage):

@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 import orjson
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from delivery.portal import forms
@@ -23,15 +22,9 @@ class ChangePage(PortalPage):
     tab = "endpoints"
     operation = ("PATCH", "endpoint-detail")
 
-    def to_endpoint(self, ref: str) -> HttpResponseBase:
-        """Return to the page of the endpoint."""
-        response = redirect("portal-endpoint", ref)
-        response.status_code = 303
-        return response
-
     def failed(self, response: ApiResponse) -> HttpResponseBase:
         """Return a page that says why a button did not work."""
-        return self.message(response.status, _("This did not work."), response.detail)
+        return self.message(response.status, _("This did not work"), response.detail)
 
 
 class Settings(ChangePage):
@@ -54,7 +47,7 @@ class Settings(ChangePage):
             body["url"] = sent.get("url", "").strip()
         changed = self.portal.call("PATCH", "endpoint-detail", ref, body=body)
         if changed.ok:
-            return self.to_endpoint(ref)
+            return self.done("saved", "portal-endpoint", ref)
         return self.form(ref, sent.dict(), forms.flattened(changed.errors), changed.status)
 
     def form(self, ref: str, values: dict[str, Any], errors: dict[str, str], status: int = 200) -> HttpResponseBase:
@@ -87,9 +80,7 @@ class Events(ChangePage):
         else:
             changed = self.portal.call("POST", "subscription-list", body={**body, "endpoint": ref})
         if changed.ok:
-            response = redirect("portal-endpoint-events", ref)
-            response.status_code = 303
-            return response
+            return self.done("removed" if "delete" in sent else "saved", "portal-endpoint-events", ref)
         return self.form(ref, sent.dict(), forms.flattened(changed.errors), changed.status)
 
     def form(self, ref: str, values: dict[str, Any], errors: dict[str, str], status: int = 200) -> HttpResponseBase:
@@ -97,7 +88,7 @@ class Events(ChangePage):
         endpoint = self.portal.read("endpoint-detail", ref)
         found = self.portal.read("subscription-list", endpoint=ref)["data"]
         if values and values.get("subscription", "") not in ("", *(it["id"] for it in found)):
-            return self.message(404, _("Not found."), _("It does not exist, or was deleted."))
+            return self.message(404, _("Not found"), _("It does not exist, or was deleted."))
         rows = [self._row(it, values, errors) for it in [*found, {"id": ""}]]
         return self.page("endpoints/events.html", {"endpoint": endpoint, "rows": rows}, status)
 
@@ -133,7 +124,7 @@ class Secrets(ChangePage):
         """Make a new secret, and show it once; or end an old one at once."""
         if "delete" in request.POST:
             changed = self.portal.call("DELETE", "endpoint-secret", ref, request.POST["delete"])
-            return self.shown(ref, {}) if changed.ok else self.failed(changed)
+            return self.done("ended", "portal-endpoint-secrets", ref) if changed.ok else self.failed(changed)
         body = {"overlap_seconds": forms.number(request, "overlap_seconds")}
         key = request.POST.get("key", "")
         created = self.portal.call("POST", "endpoint-secrets", ref, body=body, idempotency_key=key)
@@ -190,6 +181,12 @@ class Action(ChangePage):
 
     http_method_names = POST_ONLY
     STATES: ClassVar[dict[str, str]] = {"pause": "paused", "resume": "active"}
+    NOTICES: ClassVar[dict[str, str]] = {
+        "pause": "paused",
+        "resume": "resumed",
+        "retry": "retried",
+        "verify": "verified",
+    }
 
     def post(self, _request: HttpRequest, ref: str, action: str) -> HttpResponseBase:
         """Do it, and return to the page of the endpoint."""
@@ -199,7 +196,7 @@ class Action(ChangePage):
             changed = self.portal.call("POST", "endpoint-verification", ref, body={"by": "event"})
         else:
             changed = self.portal.call("PATCH", "endpoint-detail", ref, body={"state": self.STATES[action]})
-        return self.to_endpoint(ref) if changed.ok else self.failed(changed)
+        return self.done(self.NOTICES[action], "portal-endpoint", ref) if changed.ok else self.failed(changed)
 
 
 class Delete(ChangePage):
@@ -216,9 +213,7 @@ class Delete(ChangePage):
         changed = self.portal.call("DELETE", "endpoint-detail", ref)
         if not changed.ok:
             return self.failed(changed)
-        response = redirect("portal")
-        response.status_code = 303
-        return response
+        return self.done("deleted", "portal")
 
 
 class Recover(ChangePage):

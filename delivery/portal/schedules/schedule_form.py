@@ -7,7 +7,6 @@ from zoneinfo import available_timezones
 import orjson
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect
 
 from delivery.portal import forms
 from delivery.portal.gate import PortalPage
@@ -46,12 +45,6 @@ class SchedulePage(PortalPage):
         }
         return self.page("schedules/form.html", context, status)
 
-    def to_schedule(self, ref: str) -> HttpResponseBase:
-        """Return to the page of the schedule."""
-        response = redirect("portal-schedule", ref)
-        response.status_code = 303
-        return response
-
 
 class NewSchedule(SchedulePage):
     """Create a schedule."""
@@ -72,7 +65,7 @@ class NewSchedule(SchedulePage):
         created = self.portal.call("POST", "schedule-list", body=body, idempotency_key=sent.get("key", ""))
         if not created.ok:
             return self.form(sent.dict(), forms.by_field(created.errors, FIELDS), None, created.status)
-        return self.to_schedule(created.data["id"])
+        return self.done("created", "portal-schedule", created.data["id"])
 
 
 class EditSchedule(SchedulePage):
@@ -97,7 +90,7 @@ class EditSchedule(SchedulePage):
         changed = self.portal.call("PATCH", "schedule-detail", ref, body=body)
         if not changed.ok:
             return self.form(sent.dict(), forms.by_field(changed.errors, FIELDS), found, changed.status)
-        return self.to_schedule(ref)
+        return self.done("saved", "portal-schedule", ref)
 
 
 class SchedulePreview(PortalPage):

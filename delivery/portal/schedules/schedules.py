@@ -4,7 +4,6 @@ from typing import ClassVar
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from delivery.portal.gate import POST_ONLY, PortalPage
@@ -50,15 +49,16 @@ class ScheduleAction(PortalPage):
     operation = ("PATCH", "schedule-detail")
     http_method_names = POST_ONLY
     STATES: ClassVar[dict[str, str]] = {"pause": "paused", "resume": "active"}
+    NOTICES: ClassVar[dict[str, str]] = {"run": "run", "pause": "paused", "resume": "resumed"}
 
     def post(self, request: HttpRequest, ref: str, action: str) -> HttpResponseBase:
         """Do it, and return to the page of the schedule, or to the list."""
         done = self._do(request, ref, action)
         if not done.ok:
-            return self.message(done.status, _("This did not work."), done.detail)
-        response = redirect("portal-schedules") if action == "delete" else redirect("portal-schedule", ref)
-        response.status_code = 303
-        return response
+            return self.message(done.status, _("This did not work"), done.detail)
+        if action == "delete":
+            return self.done("deleted", "portal-schedules")
+        return self.done(self.NOTICES[action], "portal-schedule", ref)
 
     def _do(self, request: HttpRequest, ref: str, action: str) -> ApiResponse:
         match action:

@@ -63,7 +63,7 @@ def test_rule_is_created_once_with_settings_and_channels(tenant):
     form = {**FORM, "enabled": "on", "endpoints": [endpoint.public_id]}
     sent = [client.send(NEW, form) for _ in range(2)]
     rule = AlertRule.objects.get(tenant=tenant)
-    assert [it["Location"] for it in sent] == [path_of(rule)] * 2
+    assert [it["Location"] for it in sent] == [f"{path_of(rule)}?done=created"] * 2
     assert rule.settings == {"below_percent": 95, "hours": 2, "min_attempts": 20}
     assert (rule.name, rule.severity, rule.enabled) == ("Too many fail", "critical", True)
     assert (rule.for_minutes, rule.keep_minutes, rule.reminder_minutes) == (5, 0, 60)
@@ -122,7 +122,8 @@ def test_rule_is_edited_and_keeps_its_switch(tenant):
     channels = [{"type": "endpoint", "endpoint": endpoint}]
     rule = make_rule(tenant, condition="success_rate", channels=channels, uid="mine")
     client = portal_client(tenant)
-    assert client.send(path_of(rule), {**FORM, "setting.endpoint": endpoint.public_id})["Location"] == path_of(rule)
+    changed = client.send(path_of(rule), {**FORM, "setting.endpoint": endpoint.public_id})
+    assert changed["Location"] == f"{path_of(rule)}?done=saved"
     rule.refresh_from_db()
     assert (rule.name, rule.settings["below_percent"], rule.enabled, rule.uid) == ("Too many fail", 95, True, "mine")
     assert rule.settings["endpoint"] == endpoint.public_id
@@ -143,7 +144,7 @@ def test_buttons_switch_test_and_delete(tenant):
     tested = client.send(path_of(rule, "test"))
     assert "1 test message is being sent." in text_of(client.get(tested["Location"]))
     assert Event.objects.filter(tenant=tenant, type="waypost.alert.firing").count() == 1
-    assert client.send(path_of(rule, "delete"))["Location"] == "/portal/alerts/"
+    assert client.send(path_of(rule, "delete"))["Location"] == "/portal/alerts/?done=deleted"
     rule.refresh_from_db()
     assert rule.deleted_at
 
@@ -162,9 +163,9 @@ def test_preview_tells_the_past_and_the_present(tenant, monkeypatch):
     form = {"condition": "endpoint_failing", "for_minutes": "0"}
     quiet = text_of(client.send(PREVIEW, form))
     assert "In the last 24 hours it would not have fired." in quiet
-    assert "Now it holds nowhere." in quiet
+    assert "At present the condition holds for nothing." in quiet
     make_failing(endpoint)
-    assert "Now it holds for 1:" in text_of(client.send(PREVIEW, form))
+    assert "At present the condition holds for 1:" in text_of(client.send(PREVIEW, form))
     assert "not known" in text_of(client.send(PREVIEW, {"condition": "dead_letters", "for_minutes": ""}))
     assert not AlertRule.objects.filter(tenant=tenant).exists()
 

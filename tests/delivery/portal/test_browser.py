@@ -15,9 +15,10 @@ from delivery.publishing import publish
 from subscriptions.event_types import registry
 from subscriptions.models import Tenant
 from subscriptions.portal_access.links import create_link
-from tests.browser import check
+from tests.browser import PHONE, check
 from tests.delivery.alerts.factories import make_alert, make_failing
-from tests.factories import make_endpoint, make_event_type, make_plan, make_tenant
+from tests.delivery.factories import make_attempt, make_delivery, make_event
+from tests.factories import make_endpoint, make_event_type, make_plan, make_subscription, make_tenant
 from tests.receiver import Receiver
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -170,7 +171,7 @@ def test_alert_rule_is_made_while_the_page_tells_when_it_would_have_fired(
     check(page)
     page.get_by_role("link", name="Endpoint fails").click()
     expect(page.get_by_text("In the last 24 hours it would not have fired.")).to_be_visible()
-    expect(page.get_by_text("Now it holds for 2:")).to_be_visible()
+    expect(page.get_by_text("At present the condition holds for 2:")).to_be_visible()
     page.get_by_label("Name").fill("The shop is away")
     page.get_by_label("The shop").check()
     check(page)
@@ -198,6 +199,58 @@ def test_message_is_found_by_a_value_of_its_payload(server: str, browser: Browse
     page.get_by_role("button", name="Search").click()
     expect(page.get_by_role("cell", name="A-2", exact=True)).to_be_visible()
     expect(page.get_by_role("cell", name="A-1", exact=True)).to_have_count(0)
+    check(page)
+
+
+def test_long_values_are_no_wider_than_a_phone(server: str, browser: Browser) -> None:
+    tenant = make_tenant()
+    long_type = f"com.example.{'warehouse.' * 8}partially_delivered.v2"
+    endpoint = make_endpoint(tenant, url=f"https://hooks.example.com/{'a1b2c3d4' * 200}?token={'x' * 300}")
+    make_subscription(endpoint, event_types=["*"])
+    delivery = make_delivery(make_event(tenant, type=long_type, subject="\u0637\u0644\u0628 " * 40), endpoint)
+    make_attempt(delivery, status=404)
+    make_alert(tenant, subject_name=endpoint.http.url)
+    page = browser.new_page(viewport=PHONE)
+    page.goto(link_for(tenant, user="ada.lovelace@a-customer-with-a-long-name.example.com"))
+    for path in (
+        "",
+        f"endpoints/{endpoint.public_id}/",
+        f"endpoints/{endpoint.public_id}/secrets/",
+        f"endpoints/{endpoint.public_id}/delete/",
+        "messages/",
+        "messages/?show=events",
+        f"messages/{delivery.event.public_id}/",
+        f"deliveries/{delivery.public_id}/",
+        "alerts/",
+    ):
+        page.goto(f"{server}/portal/{path}")
+        for attempt in page.locator("details.attempt > summary").all():
+            attempt.click()
+        page.wait_for_load_state("networkidle")
+        check(page)
+        assert len(page.title()) < 200, path
+
+
+def test_refused_form_goes_to_its_first_wrong_field_and_forgets_what_is_corrected(
+    server: str, browser: Browser
+) -> None:
+    endpoint = make_endpoint(make_tenant())
+    page = browser.new_page(viewport=PHONE)
+    page.goto(link_for(endpoint.tenant))
+    page.goto(f"{server}/portal/endpoints/{endpoint.public_id}/settings/")
+    page.get_by_label("Timeout").fill("5")
+    page.get_by_label("Requests at the same time").fill("0")
+    page.get_by_role("button", name="Save").click()
+    timeout = page.get_by_label("Timeout")
+    expect(timeout).to_be_focused()
+    expect(timeout).to_have_accessible_description("Must be at least 1000.")
+    check(page)
+    timeout.fill("5000")
+    expect(page.get_by_text("Must be at least 1000.")).to_have_count(0)
+    expect(page.get_by_text("Must be at least 1.")).to_be_visible()
+    page.get_by_label("Requests at the same time").fill("10")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status")).to_have_text("✓ Saved.")
     check(page)
 
 

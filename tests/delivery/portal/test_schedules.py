@@ -31,7 +31,7 @@ def test_schedule_is_created_once_with_its_event(tenant):
     client = portal_client(tenant)
     sent = [client.send(NEW, FORM) for _ in range(2)]
     row = Schedule.objects.get()
-    assert [it["Location"] for it in sent] == [f"/portal/schedules/{row.public_id}/"] * 2
+    assert [it["Location"] for it in sent] == [f"/portal/schedules/{row.public_id}/?done=created"] * 2
     assert (row.expression, row.timezone, row.catch_up) == (FORM["expression"], "Europe/Berlin", "all")
     assert (row.flexible_window_minutes, row.action_after_completion, row.description) == (15, "none", "Daily report")
     assert row.event == {"type": "report.due", "subject": "A-17", "data": {"at": "<schedule.scheduled_at>"}}
@@ -133,7 +133,7 @@ def test_run_publishes_once_for_a_page(tenant):
     before = row.next_at
     path = f"/portal/schedules/{row.public_id}/"
     for _ in range(2):
-        assert client.send(f"{path}run/", {"key": "page"})["Location"] == path
+        assert client.send(f"{path}run/", {"key": "page"})["Location"] == f"{path}?done=run"
     event = Event.objects.get(tenant=tenant)
     assert event.event_id.startswith(row.public_id)
     assert event.public_id in text_of(client.get(path))
@@ -148,7 +148,7 @@ def test_buttons_pause_resume_and_delete(tenant):
         client.send(f"/portal/schedules/{row.public_id}/{action}/")
         row.refresh_from_db()
         assert row.state == state
-    assert client.send(f"/portal/schedules/{row.public_id}/delete/")["Location"] == "/portal/schedules/"
+    assert client.send(f"/portal/schedules/{row.public_id}/delete/")["Location"] == "/portal/schedules/?done=deleted"
     assert not Schedule.objects.exists()
 
 

@@ -27,6 +27,33 @@ function prepare(part) {
 prepare(document);
 document.addEventListener("htmx:afterSwap", (event) => prepare(event.target));
 
+// After a form was refused: mark its fields, go to the first, and drop the error of a field that is changed.
+function fieldOf(error) {
+  const name = error.id.slice("error-".length);
+  const fields = error.closest("form")?.elements;
+  const found = fields?.namedItem(name) ?? fields?.namedItem(`setting.${name}`);
+  return found instanceof HTMLElement ? found : null;
+}
+
+const refused = [...document.querySelectorAll(".error[id^='error-']")];
+for (const error of refused) {
+  const field = fieldOf(error);
+  if (!field) continue;
+  field.setAttribute("aria-invalid", "true");
+  if (!field.getAttribute("aria-describedby")?.includes(error.id)) {
+    field.setAttribute("aria-describedby", [field.getAttribute("aria-describedby"), error.id].filter(Boolean).join(" "));
+  }
+  field.addEventListener("input", () => {
+    field.removeAttribute("aria-invalid");
+    error.remove();
+  }, { once: true });
+}
+if (refused.length > 0) {
+  for (let part = refused[0].closest("details"); part; part = part.parentElement.closest("details")) part.open = true;
+  fieldOf(refused[0])?.focus();
+  refused[0].scrollIntoView({ block: "center" });
+}
+
 // On a phone the navigation is wider than the screen: show the page that is open.
 const current = document.querySelector(".top nav [aria-current]");
 if (current) {

@@ -6,6 +6,9 @@ from rest_framework import serializers
 
 from webhooks.kit.rows import has_control_characters
 
+RANGE = {"min_value": "Must be at least {min_value}.", "max_value": "Must be at most {max_value}."}
+"""What is wrong with a number that is out of its range."""
+
 
 class MultilineTextField(serializers.CharField):
     """A string; a number is rejected. May contain control characters except NUL, which cannot be stored."""
@@ -32,7 +35,7 @@ class TextField(MultilineTextField):
 class IntegerField(serializers.IntegerField):
     """An integer; a string of digits is rejected."""
 
-    default_error_messages = {"invalid": "Must be an integer."}
+    default_error_messages = {"invalid": "Must be an integer.", **RANGE}
 
     def to_internal_value(self, data: Any) -> int:
         if not isinstance(data, int) or isinstance(data, bool):
@@ -43,7 +46,7 @@ class IntegerField(serializers.IntegerField):
 class NumberField(serializers.FloatField):
     """A number; a string is rejected."""
 
-    default_error_messages = {"invalid": "Must be a number."}
+    default_error_messages = {"invalid": "Must be a number.", **RANGE}
 
     def to_internal_value(self, data: Any) -> float:
         if not isinstance(data, (int, float)) or isinstance(data, bool):
