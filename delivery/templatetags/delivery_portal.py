@@ -248,7 +248,7 @@ def limit_name(name: str) -> str:
 def status_hint(status: int | None) -> str:
     """Return what to do about a response with a status that does not accept an event; empty if nothing is known."""
     code = SAME_HINT.get(status or 0, status or 0)
-    return str(STATUS_HINTS.get(code) or STATUS_HINTS.get(code // 100 * 100, ""))
+    return str(STATUS_HINTS.get(code) or STATUS_HINTS.get(code // 100 * 100) or "")
 
 
 @register.filter

@@ -3,16 +3,18 @@
 import re
 
 from django import template
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from webhooks.kit.admin.display import code_marks
+
 register = template.Library()
+register.filter(code_marks)
 
 BREAKABLE_FROM = 20  # characters; a shorter name is never broken
 BREAKS = re.compile(r"(?<=[._/])(?=.)")
 SHORT = 80  # characters of a name in a link, a title or a list, such as a URL of 2,000
 TAIL = 20  # characters of these from its end, by which URLs differ that begin alike
-CODE = re.compile(r"`([^`]+)`")
 SECOND = 1000  # milliseconds
 
 
@@ -27,14 +29,6 @@ def breakable(name: str) -> SafeString:
 def short(text: str) -> str:
     """Return a name of at most SHORT characters: a longer one without its middle."""
     return text if len(text) <= SHORT else f"{text[: SHORT - TAIL - 1]}…{text[-TAIL:]}"
-
-
-@register.filter
-def code_marks(text: str) -> SafeString:
-    """Return a text of the API as HTML, what it marks as code by backquotes as code."""
-    parts = CODE.split(text or "")  # every other one is code
-    shown = (format_html("<code>{}</code>", it) if place % 2 else it for place, it in enumerate(parts))
-    return format_html_join("", "{}", ((it,) for it in shown))
 
 
 @register.filter

@@ -118,11 +118,12 @@ def test_link_that_another_key_signed_is_as_one_that_was_never_made(client, tena
 
 
 def test_revoking_ends_the_session(client, tenant):
-    keep_cookie(client, client.get(path_of(), headers=NAVIGATION))
+    path = path_of()
+    keep_cookie(client, client.get(path, headers=NAVIGATION))
     assert client.get("/portal/").status_code == 200
     revoke_link(PortalLink.objects.get())
     assert client.get("/portal/").status_code == 401
-    assert client.get(path_of(), headers=NAVIGATION).status_code == 410
+    assert client.get(path, headers=NAVIGATION).status_code == 410
 
 
 @pytest.mark.parametrize("method", ["get", "post"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from delivery.templatetags.portal_text import SHORT, breakable, code_marks, milliseconds, short
+from delivery.templatetags.portal_text import SHORT, breakable, milliseconds, short
 
 
 @pytest.mark.parametrize(
@@ -27,13 +27,6 @@ def test_short_keeps_the_beginning_and_the_end():
     assert len(short(url)) == SHORT
     assert short(url).startswith("https://example.com/x")
     assert short(url).endswith("?token=end")
-
-
-def test_marks_of_code_become_code_and_all_else_is_escaped():
-    assert code_marks("set `rate_limit` & <b>") == "set <code>rate_limit</code> &amp; &lt;b&gt;"
-    assert code_marks("`<i>`") == "<code>&lt;i&gt;</code>"
-    assert code_marks("one ` alone") == "one ` alone"
-    assert code_marks("") == ""
 
 
 @pytest.mark.parametrize(

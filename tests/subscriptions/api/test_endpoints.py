@@ -220,3 +220,18 @@ def test_uid_in_use_is_a_conflict():
 )
 def test_malformed_id_is_a_404(ref):
     assert make_client(make_tenant()).get(f"{API}endpoints/{ref}/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("field", "number", "detail"),
+    [
+        ("timeout_ms", 5, "Must be at least 1000."),
+        ("max_in_flight", 99_999, "Must be at most 512."),
+        ("rate_limit", -1, "Must be at least 1."),
+    ],
+)
+def test_number_out_of_its_range_is_refused_with_the_bound(field, number, detail):
+    endpoint = make_endpoint()
+    response = make_client(endpoint.tenant).patch(f"/api/v1/endpoints/{endpoint.public_id}/", {field: number})
+    assert response.status_code == 400
+    assert [(it["field"], it["detail"]) for it in response.json()["errors"]] == [(field, detail)]
