@@ -113,7 +113,8 @@ def add_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
             endpoint, secret = created
             model_admin.log_addition(request, endpoint, f"added, type {kind}")
             return show_once(model_admin, request, "Signing secret of the new endpoint", [(str(endpoint), secret)])
-    return endpoint_page(model_admin, request, "endpoint_form", f"Add endpoint: {kind}", form=form, back="changelist")
+    title = f"Add endpoint: {'HTTP' if kind == HTTP else find_kind(kind).label}"
+    return endpoint_page(model_admin, request, "endpoint_form", title, form=form, back="changelist")
 
 
 def settings_page(model_admin: Any, request: HttpRequest, pk: Any) -> HttpResponse:

@@ -12,20 +12,20 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
 
-from delivery.admin.display import state_pill
 from delivery.admin.schedules.forms import ScheduleForm
 from delivery.models import Schedule
 from delivery.schedules import schedules
 from delivery.schedules.preview import preview
 from subscriptions.admin.actions import run_for_each
 from subscriptions.errors import Invalid
-from webhooks.kit.admin.display import column, link, when
+from webhooks.kit.admin.display import Tone, column, link, pill, when
 from webhooks.kit.admin.filters import ChoicesFilter, RelatedFilter
 from webhooks.kit.admin.lists import AdminList
 from webhooks.kit.audit.operation import report
 
 MAY_CHANGE, MAY_ADD, MAY_DELETE = (f"delivery.{it}_schedule" for it in ("change", "add", "delete"))
 PREVIEWED = ("expression", "timezone")
+TONES: dict[str, Tone] = {"active": "good", "paused": "warn", "completed": "plain"}
 
 
 @admin.register(Schedule)
@@ -34,7 +34,7 @@ class ScheduleAdmin(AdminList):
 
     empty_note = "A schedule publishes an event at a time, or again and again."
     list_display = (
-        *("public_id", "state_column", "uid", "expression", "timezone", "next_column", "occurrences", "failures"),
+        *("public_id", "state_column", "uid", "expression", "time_zone", "next_column", "occurrences", "failures"),
         "tenant_link",
     )
     list_select_related = ("tenant",)
@@ -134,7 +134,8 @@ class ScheduleAdmin(AdminList):
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
         return response
 
-    state_column = column("State", lambda row: state_pill(row.state))
+    state_column = column("State", lambda row: pill(row.state, TONES[row.state]))
+    time_zone = column("Time zone", lambda row: row.timezone)
     next_column = column("Next occurrence", lambda row: when(row.next_at))
     last_column = column("Last occurrence", lambda row: when(row.last_at))
     tenant_link = column("Tenant", lambda row: link(row.tenant, row.tenant.name))

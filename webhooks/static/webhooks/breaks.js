@@ -1,7 +1,7 @@
 // Let long names break at their dots, slashes and underscores, as between words, before they break inside a word.
 (() => {
   const places = ".wp-link, .wp-bar, .wp-card, .wp-title, #result_list tbody :is(td, th), fieldset .readonly";
-  const long = /\S{12,}/;
+  const long = /\S{8,}/;
   const after = /(?<=[./_@?&=])(?<!\b[a-z]{1,4}_)(?=[\p{L}\p{N}])/u; // not within an ID, such as evt_01h2
   const seen = new WeakSet();
   const divide = (text) => {

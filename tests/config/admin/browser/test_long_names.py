@@ -4,12 +4,14 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Browser, Page
 
-from delivery.models import Delivery
-from subscriptions.models import Endpoint
+from delivery.models import Delivery, DrainReport, Heartbeat, Usage
+from subscriptions.models import Endpoint, Tenant
 from tests.browser import DESKTOP, PHONE
 from tests.config.admin.browser.signed_in import open_admin
 from tests.config.admin.pages import page_of
+from tests.delivery.alerts.factories import make_failing
 from tests.delivery.factories import make_delivery, make_event
+from tests.delivery.factories_load import make_drain_report, make_heartbeat
 from tests.factories import make_endpoint, make_tenant
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -74,3 +76,20 @@ def test_pages_of_an_endpoint_with_a_long_url_are_no_wider_than_the_window(
     for path in paths:
         page.goto(f"{server}{path}")
         assert page.evaluate("document.documentElement.scrollWidth") <= window["width"], path
+
+
+def test_tables_of_pages_show_all_their_columns_on_a_phone(server: str, browser: Browser) -> None:
+    endpoint = make_endpoint(make_tenant(name="x" * 200), description="Orders " * 40)
+    delivery = make_delivery(make_event(endpoint.tenant), endpoint)
+    make_failing(endpoint), make_heartbeat("worker"), make_drain_report()
+    confirmation = f"{reverse('admin:delivery_delivery_operation')}?what=retry&ids={delivery.public_id}"
+    lists = [page_of(model, "changelist") for model in (Heartbeat, DrainReport, Usage)]
+    rows = [page_of(Tenant, "change", endpoint.tenant_id), page_of(Endpoint, "history", endpoint.pk)]
+    page = open_admin(browser, server, "administrator", viewport=PHONE)
+    found = 0
+    for path in (confirmation, *lists, *rows):
+        page.goto(f"{server}{path}")
+        tables = page.locator(".wp-scroll:has(> .wp-stack)")
+        found += tables.count()
+        assert tables.evaluate_all("all => all.filter(it => it.scrollWidth > it.clientWidth).length") == 0, path
+    assert found >= 4
