@@ -155,7 +155,7 @@ def lines_of(selection: LetterSelection) -> list[tuple[str, str]]:
     lines = [("Tenant", selection.tenant.name if selection.tenant else "All tenants")]
     labels = {"ids": "Selected", "since": "Dead since", "until": "Dead before"}
     for name, value in selection.fields.items():
-        text = f"{len(value)} dead letters" if name == "ids" else _text(name, value)
+        text = f"{len(value)} dead letter{'s' * (len(value) != 1)}" if name == "ids" else _text(name, value)
         lines.append((labels.get(name, name.capitalize().replace("_", " ")), text))
     return lines
 

@@ -7,7 +7,7 @@
   const divide = (text) => {
     seen.add(text);
     const parts = text.data.split(after);
-    if (parts.length < 2 || text.parentElement.closest("pre, textarea, select, script, style, svg, .wp-id")) return;
+    if (parts.length < 2 || text.parentElement.closest("pre, textarea, select, script, style, svg, .wp-id, .material-symbols-outlined")) return;
     const pieces = parts.flatMap((part, place) => (place ? [document.createElement("wbr"), part] : [part]));
     const made = pieces.map((it) => (typeof it === "string" ? document.createTextNode(it) : it));
     for (const it of made) seen.add(it);

@@ -5,14 +5,14 @@ from django.urls import reverse
 from playwright.sync_api import Browser, Page
 
 from delivery.models import Delivery, DrainReport, Heartbeat, Usage
-from subscriptions.models import Endpoint, Tenant
+from subscriptions.models import Endpoint, Subscription, Tenant
 from tests.browser import DESKTOP, PHONE
 from tests.config.admin.browser.signed_in import open_admin
 from tests.config.admin.pages import page_of
 from tests.delivery.alerts.factories import make_failing
 from tests.delivery.factories import make_delivery, make_event
 from tests.delivery.factories_load import make_drain_report, make_heartbeat
-from tests.factories import make_endpoint, make_tenant
+from tests.factories import make_endpoint, make_subscription, make_tenant
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
@@ -46,6 +46,13 @@ def test_event_type_breaks_at_its_dots_and_underscores(server: str, browser: Bro
     assert "".join(lines) == TYPE
     assert len(lines) > 1
     assert [line for line in lines[:-1] if line[-1] not in "._"] == []
+
+
+def test_icon_whose_name_has_an_underscore_is_drawn_whole(server: str, browser: Browser) -> None:
+    row = make_subscription()
+    page = open_page(server, browser, DESKTOP, page_of(Subscription, "change", row.pk))
+    icon = page.locator("fieldset .material-symbols-outlined").first
+    assert icon.inner_html().strip() == "check_small"
 
 
 def test_title_of_a_row_is_read_on_a_phone(server: str, browser: Browser) -> None:
