@@ -55,6 +55,14 @@ def test_replay_by_filter_counts_first_and_creates_replay_on_post() -> None:
     assert (entry.object_id, entry.user.get_username()) == (str(row.pk), "ops")
 
 
+def test_page_with_nothing_to_replay_says_so_beside_its_disabled_button() -> None:
+    client = operator("add_replay")
+    shown = client.get(select(client, make_letter(closed_at=datetime.now(UTC)))).content.decode()
+    assert "Nothing to do: this changes nothing that is selected." in shown
+    assert "1 dead letter<" in shown
+    assert "Nothing to do" not in client.get(select(client, make_letter())).content.decode()
+
+
 def test_every_filter_of_the_list_is_carried_to_the_page() -> None:
     letter = make_letter()
     filters = {
