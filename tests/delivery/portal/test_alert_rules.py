@@ -149,12 +149,15 @@ def test_buttons_switch_test_and_delete(tenant):
     assert rule.deleted_at
 
 
-def test_test_of_a_rule_without_channels_says_that_it_reaches_no_one(tenant):
+def test_rule_without_channels_says_that_it_reaches_no_one(tenant):
     rule = make_rule(tenant)
+    with_channel = make_rule(tenant, channels=[{"type": "endpoint", "endpoint": make_endpoint(tenant)}])
     client = portal_client(tenant)
     tested = client.send(path_of(rule, "test"))
     assert "reach no one" in text_of(client.get(tested["Location"]))
-    assert "reach no one" not in text_of(client.get(f"{path_of(rule)}?tested=²"))
+    assert "reach no one" in text_of(client.get(path_of(rule)))
+    assert "reach no one" not in text_of(client.get(path_of(with_channel)))
+    assert "being sent" not in text_of(client.get(f"{path_of(rule)}?tested=²"))
 
 
 def test_preview_tells_the_past_and_the_present(tenant, monkeypatch):

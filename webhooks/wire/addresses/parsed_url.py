@@ -111,7 +111,9 @@ def parse(url: str, *, allow_http: bool = False) -> ParsedUrl:
     if not found:
         raise ForbiddenAddress("syntax", "Must be an absolute URL that begins with https://")
     scheme, authority, path = found[1].lower(), found[2], found[3]
-    if scheme != "https" and not (scheme == "http" and allow_http):
+    if scheme not in DEFAULT_PORTS:
+        raise ForbiddenAddress("scheme", "Must begin with https://")
+    if scheme != "https" and not allow_http:
         raise ForbiddenAddress(
             "scheme", "Only https addresses may be called, unless the operator allows http (WAYPOST_ALLOW_HTTP)."
         )
