@@ -71,7 +71,7 @@ def test_parse_rejects_text_that_is_no_absolute_url(url: str) -> None:
 @pytest.mark.parametrize("scheme", ["ftp", "file", "gopher", "ssh", "ws", "wss", "dict", "ldap", "httpss"])
 def test_parse_rejects_other_schemes(scheme: str) -> None:
     assert reason(f"{scheme}://example.com/") == "scheme"
-    with pytest.raises(ForbiddenAddress, match="^Must begin with https://$"):
+    with pytest.raises(ForbiddenAddress, match=r"^Must begin with https://$"):
         parse(f"{scheme}://example.com/")
 
 
