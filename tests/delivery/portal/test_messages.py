@@ -1,5 +1,7 @@
 """Search in the messages: by id, type, time, state, status, and a value of the payload at an indexed path."""
 
+import re
+
 import pytest
 from django.utils import timezone
 
@@ -118,9 +120,8 @@ def test_each_delivery_in_the_list_names_its_endpoint(tenant):
     for endpoint in (named, unnamed, gone):
         make_delivery(make_event(tenant), endpoint, state="delivered", last_status=503, last_error="status")
     text = found(portal_client(tenant), "/portal/messages/")
-    for name in ("Warehouse", "https://b.example/in", gone.public_id):
-        assert f'<td class="name">{name}</td>' in text
-    assert "<td>503 </td>" in text
+    cells = [re.sub("<.*?>", "", it) for it in re.findall(r"<td.*?>(.*?)</td>", text)]
+    assert {"Warehouse", "https://b.example/in", gone.public_id, "503"} <= set(cells)
 
 
 @pytest.mark.parametrize(("language", "words"), [("en", "connection refused"), ("de", "Verbindung abgelehnt")])
