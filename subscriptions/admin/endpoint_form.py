@@ -22,12 +22,12 @@ from subscriptions.endpoints.endpoints import change_endpoint, create_endpoint
 from subscriptions.errors import Invalid, InvalidParts
 from subscriptions.models import Endpoint, Tenant
 from subscriptions.validation import check_text, check_uid
+from webhooks.kit.admin.setting_fields import field_name, setting_field
 from webhooks.kit.jsonata.evaluators import EvaluatorUnavailable
 from webhooks.outgoing.errors import LimitReached
 from webhooks.wire.ids import parse
 
 MAY_ADD, MAY_CHANGE = "subscriptions.add_endpoint", "subscriptions.change_endpoint"  # permissions
-LONG = 4096  # characters; longer credentials, such as key files, are edited in several lines
 NO_EVALUATOR = "No process that evaluates JSONata expressions is free; try again."
 URL = Setting("url", "URL", "Address that receives the deliveries.", is_required=True)
 
@@ -43,7 +43,8 @@ class SettingsForm(forms.Form):
         super().__init__(data)
         self.declared = list(declared)
         for setting in self.declared:
-            self.fields[_field_name(setting)] = _field(setting, stored)
+            initial = setting.default if stored is None else stored.get(setting.name, setting.default)
+            self.fields[field_name(setting)] = setting_field(setting, initial=initial, is_new=stored is None)
         self.order_fields([name for name in self.fields if name != "skip_test"])
         for field in self.fields.values():
             if not isinstance(field, forms.BooleanField):
@@ -52,9 +53,7 @@ class SettingsForm(forms.Form):
     def values(self, *, of_credentials: bool) -> dict[str, Any]:
         """Return the members of ``settings`` or of ``credentials`` that were given."""
         given = {
-            it.name: self.cleaned_data.get(_field_name(it))
-            for it in self.declared
-            if it.is_credential is of_credentials
+            it.name: self.cleaned_data.get(field_name(it)) for it in self.declared if it.is_credential is of_credentials
         }
         return {name: value for name, value in given.items() if value not in (None, "", [])}
 
@@ -158,51 +157,6 @@ def run_for_form(form: forms.Form, write: Any) -> Any:
     except EvaluatorUnavailable:
         form.add_error(None, NO_EVALUATOR)
     return None
-
-
-def _field_name(setting: Setting) -> str:
-    return setting.path.replace(".", "_")
-
-
-def _field(setting: Setting, stored: Mapping[str, Any] | None) -> forms.Field:
-    is_new = stored is None
-    initial = setting.default if stored is None else stored.get(setting.name, setting.default)
-    options: dict[str, Any] = {
-        "label": setting.label,
-        "help_text": f"{setting.help_text}{f' Example: {setting.example}' if setting.example else ''}",
-        "required": setting.is_required and (is_new or not setting.is_credential),
-        "initial": None if setting.is_credential else initial,
-    }
-    if setting.is_credential:
-        line = forms.PasswordInput(attrs={"autocomplete": "off"})
-        lines = forms.Textarea(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false"})
-        return forms.CharField(**options, widget=lines if setting.max_length > LONG else line, strip=False)
-    if setting.choices:
-        empty = [] if setting.is_required or setting.default else [("", "-")]
-        return forms.ChoiceField(**options, choices=[*empty, *((it, it) for it in setting.choices)])
-    if setting.type == "boolean":
-        return forms.BooleanField(**{**options, "required": False})
-    if setting.type == "number":
-        return forms.IntegerField(**options, min_value=setting.minimum, max_value=setting.maximum)
-    if setting.type == "object":
-        return forms.JSONField(**options)
-    if setting.type == "texts":
-        return _LinesField(**options)
-    return forms.CharField(**options)
-
-
-class _LinesField(forms.CharField):
-    """Edit a list of texts, one per line."""
-
-    widget = forms.Textarea(attrs={"rows": 2})
-
-    def to_python(self, value: Any) -> Any:
-        """Return the lines."""
-        return [line.strip() for line in (super().to_python(value) or "").splitlines() if line.strip()]
-
-    def prepare_value(self, value: Any) -> Any:
-        """Return the text of a list."""
-        return "\n".join(value) if isinstance(value, list) else value
 
 
 def endpoint_page(model_admin: Any, request: HttpRequest, template: str, title: str, **values: Any) -> HttpResponse:

@@ -6,7 +6,8 @@ from typing import Any, Final
 from django import forms
 from django.forms.boundfield import BoundField
 
-from webhooks.admin.source_form import LinesField, RetryPlanField, TenantField, secret_input
+from webhooks.admin.source_form import RetryPlanField, TenantField, secret_input
+from webhooks.kit.admin.setting_fields import LinesField
 from webhooks.models import Source
 from webhooks.processing.handler_registry import handler_paths
 from webhooks.sources.connections import credentials_of

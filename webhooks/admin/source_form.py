@@ -7,6 +7,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.boundfield import BoundField
 
+from webhooks.kit.admin.setting_fields import LinesField
 from webhooks.models import Source
 from webhooks.processing.handler_registry import handler_paths
 from webhooks.schemes import SCHEMES
@@ -60,18 +61,6 @@ _WIDE = frozenset(
     {"sender", "handshake", "responses", "scheme", "options", "response_body", "handlers", "public_url", "secret"}
 )
 _LABELS = {"uid": "External ID", "public_url": "Public URL", "tenant": "Owner", "message_id_path": "Message ID path"}
-
-
-class LinesField(forms.CharField):
-    """Edit a list of words, one per line."""
-
-    widget = forms.Textarea(attrs={"rows": 2})
-
-    def to_python(self, value: Any) -> Any:
-        return [line.strip() for line in (super().to_python(value) or "").splitlines() if line.strip()]
-
-    def prepare_value(self, value: Any) -> Any:
-        return "\n".join(value) if isinstance(value, list) else value
 
 
 NEVER = "never"  # the retry plan without a second attempt

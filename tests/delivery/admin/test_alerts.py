@@ -1,6 +1,6 @@
 """Alerts and their rules in the admin: the lists, acknowledging and snoozing, the form, the test button."""
 
-import json
+import re
 from typing import Any
 
 import pytest
@@ -11,6 +11,8 @@ from delivery.models import Alert, AlertRule, Event
 from tests.delivery.admin.rows import HOSTILE, operator
 from tests.delivery.alerts.factories import make_alert, make_rule, make_subscriber
 from tests.factories import make_endpoint, make_tenant
+from webhooks.kit.admin.setting_fields import field_name
+from webhooks.kit.conditions.registry import CONDITIONS
 
 pytestmark = pytest.mark.django_db
 
@@ -34,12 +36,12 @@ def fields(**changes: Any) -> dict[str, Any]:
         "uid": "",
         "severity": "critical",
         "enabled": "on",
-        "condition": "endpoint_failing",
-        "settings": "{}",
         "for_minutes": "5",
         "keep_minutes": "0",
         "reminder_minutes": "",
-        "channels": "[]",
+        "emails": "",
+        "urls": "",
+        "endpoints": "",
         **changes,
     }
 
@@ -83,28 +85,88 @@ def test_operation_without_permission_is_refused() -> None:
     assert operator().post(url("alert_acknowledge", make_alert().pk)).status_code == 403
 
 
+def add(condition: str = "endpoint_failing") -> str:
+    return f"{url('alertrule_add')}?condition={condition}"
+
+
+def test_conditions_are_offered_before_the_form() -> None:
+    client = operator(ADD)
+    for path in (url("alertrule_add"), add("unknown")):
+        shown = text(client, path)
+        assert all(f'href="?condition={name}"' in shown for name in CONDITIONS)
+
+
+def test_form_has_a_field_for_each_setting_of_its_condition() -> None:
+    client = operator(ADD)
+    for condition in CONDITIONS.values():
+        shown = text(client, add(condition.name))
+        names = {field_name(it) for it in condition.settings}
+        assert set(re.findall(r'name="(settings_\w+)"', shown)) == names, condition.name
+
+
 def test_form_creates_a_rule_of_the_operator() -> None:
-    response = operator(ADD, CHANGE).post(url("alertrule_add"), fields(tenant=""))
+    response = operator(ADD, CHANGE).post(add(), fields(tenant=""))
     assert response.status_code == 302, response.content.decode()
     rule = AlertRule.objects.get(name="Fails")
-    assert (rule.tenant, rule.for_minutes, rule.severity) == (None, 5, "critical")
+    assert (rule.tenant, rule.for_minutes, rule.severity, rule.condition) == (None, 5, "critical", "endpoint_failing")
+
+
+def test_settings_and_channels_are_stored_and_shown_again(settings: Any) -> None:
+    settings.WAYPOST_MAIL_FROM = "waypost@example.com"
+    given = {
+        "settings_above": "20",
+        "emails": "a@example.com\nb@example.com",
+        "urls": "json://example.com/secret-of-the-hook",
+    }
+    client = operator(ADD, CHANGE)
+    assert client.post(add("dead_letters"), fields(tenant="", **given)).status_code == 302
+    rule = AlertRule.objects.get(name="Fails")
+    assert rule.settings["above"] == 20
+    assert sorted(rule.channel_rows.values_list("type", flat=True)) == ["apprise", "email", "email"]
+    shown = text(client, url("alertrule_change", rule.pk))
+    assert "secret-of-the-hook" not in shown
+    (shown_url,) = [it.shown_url for it in rule.channel_rows.all() if it.shown_url]
+    ids = set(rule.channel_rows.values_list("id", flat=True))
+    client.post(url("alertrule_change", rule.pk), fields(**{**given, "urls": shown_url, "settings_above": "30"}))
+    rule.refresh_from_db()
+    assert rule.settings["above"] == 30
+    assert set(rule.channel_rows.values_list("id", flat=True)) == ids
+
+
+def test_endpoint_of_the_tenant_is_notified() -> None:
+    endpoint, client = make_endpoint(), operator(ADD, CHANGE)
+    given = {"tenant": str(endpoint.tenant.pk), "endpoints": endpoint.public_id}
+    assert client.post(add(), fields(**given)).status_code == 302
+    (channel,) = AlertRule.objects.get(name="Fails").channel_rows.all()
+    assert channel.endpoint == endpoint
+    assert endpoint.public_id in text(client, url("alertrule_change", channel.rule_id))
+
+
+def test_settings_and_channels_are_shown_to_one_who_may_not_change_them() -> None:
+    endpoint = make_endpoint()
+    rule = make_rule(endpoint.tenant, condition="dead_letters", settings={"above": 20})
+    rule.channel_rows.create(type="endpoint", endpoint=endpoint)
+    shown = text(operator(), url("alertrule_change", rule.pk))
+    assert endpoint.public_id in shown
+    assert "above: 20" in shown
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("changes", "field", "message"),
     [
-        ({"settings": '{"endpoint": "ep_unknown"}'}, "No endpoint with this id."),
-        ({"settings": '{"abov": 1}'}, "Unknown"),
-        ({"channels": '[{"type": "pigeon"}]'}, "pigeon"),
-        ({"channels": '{"type": "email"}'}, "Must be a list"),
-        ({"channels": '[{"type": "email", "email": "a@example.com"}]'}, "WAYPOST_MAIL_FROM"),
+        ({"settings_endpoint": "ep_unknown"}, "settings_endpoint", "No endpoint with this id."),
+        ({"endpoints": "ep_unknown"}, "endpoints", "There is no endpoint with the ID ep_unknown."),
+        ({"urls": "pigeon://roof"}, "urls", ""),
+        ({"emails": "a@example.com"}, "emails", "WAYPOST_MAIL_FROM"),
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_form_names_the_field_that_is_wrong(changes: dict[str, Any], message: str) -> None:
-    response = operator(ADD, CHANGE).post(url("alertrule_add"), fields(tenant="", **changes))
+def test_form_names_the_field_that_is_wrong(changes: dict[str, Any], field: str, message: str) -> None:
+    response = operator(ADD, CHANGE).post(add("endpoint_failing"), fields(tenant="", **changes))
     assert response.status_code == 200
-    assert message in response.content.decode()
+    errors = response.context["adminform"].form.errors
+    assert list(errors) == [field]
+    assert message in errors[field][0]
     assert not AlertRule.objects.filter(name="Fails").exists()
 
 
@@ -114,7 +176,7 @@ def test_rule_is_changed_switched_off_and_tested() -> None:
     rule, client = make_rule(tenant), operator(CHANGE)
     shown = text(client, url("alertrule_change", rule.pk))
     assert "would have fired 0 times" in shown
-    client.post(url("alertrule_change", rule.pk), fields(name="Renamed", settings=json.dumps({})))
+    client.post(url("alertrule_change", rule.pk), fields(name="Renamed"))
     rule.refresh_from_db()
     assert (rule.name, rule.for_minutes) == ("Renamed", 5)
     assert client.post(url("alertrule_test", rule.pk)).status_code == 302
