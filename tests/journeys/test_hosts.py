@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ import pytest
 
 from tests.factories_receiver import signed
 from tests.journeys.other_project import Project, empty_database
+from tests.waiting import wait_until
 from webhooks.kit.bodies.claim_check import INLINE_MAX
 
 PYTHON = sys.executable
@@ -118,6 +120,13 @@ def send(
         return connection.getresponse().status
 
 
+def refusal(address: str, source: dict[str, str], body: bytes, message_id: str) -> int:
+    """Return the status for a chunked body that is not read; 0 if there is none: uWSGI's router may drop it then."""
+    with suppress(http.client.RemoteDisconnected):
+        return send(address, source, body, message_id, is_chunked=True)
+    return 0
+
+
 @pytest.mark.parametrize("reads_bodies", [False, True], ids=["", "middleware reads bodies"])
 @pytest.mark.parametrize("host", HOSTS)
 def test_host_receives_small_large_and_chunked_bodies(
@@ -130,8 +139,12 @@ def test_host_receives_small_large_and_chunked_bodies(
             for is_chunked in (False, True):
                 kind = f"{size}, {'chunked' if is_chunked else 'whole'}"
                 name = f"{host} {kind} {reads_bodies}".replace(" ", "-").replace(",", "")
-                statuses[kind] = [send(address, source, body, name, is_chunked=is_chunked) for _ in range(2)]
-                expected[kind] = [411, 411] if is_chunked and host in NO_CHUNKED_BODIES else [202, 200]
+                if is_chunked and host in NO_CHUNKED_BODIES:
+                    refused = partial(refusal, address, source, body, name)
+                    statuses[kind], expected[kind] = [wait_until(refused, "a response to a chunked body")], [411]
+                else:
+                    statuses[kind] = [send(address, source, body, name, is_chunked=is_chunked) for _ in range(2)]
+                    expected[kind] = [202, 200]
         statuses["host that is not allowed"] = [send(address, source, SMALL, "m1", Host="other.example")]
         expected["host that is not allowed"] = [400]  # by CommonMiddleware
     for kind, found in statuses.items():
