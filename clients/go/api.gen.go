@@ -6463,7 +6463,7 @@ type EndpointHealth struct {
 	// * `failing` - It does not respond, or with 408, 429 or 5xx
 	// * `pause_requested` - It asked with `Retry-After` to be sent nothing for a while
 	// * `inactive` - Nothing is sent because it is paused, disabled or unverified
-	// * `unknown` - No attempts were made in the last 24 hours
+	// * `unknown` - No attempt was delivered in the last 24 hours, or none was made
 	State EndpointHealthState `json:"state"`
 
 	// Text The same in sentences, with what follows from it.
@@ -6478,7 +6478,7 @@ type EndpointHealth struct {
 // * `failing` - It does not respond, or with 408, 429 or 5xx
 // * `pause_requested` - It asked with `Retry-After` to be sent nothing for a while
 // * `inactive` - Nothing is sent because it is paused, disabled or unverified
-// * `unknown` - No attempts were made in the last 24 hours
+// * `unknown` - No attempt was delivered in the last 24 hours, or none was made
 type EndpointHealthState string
 
 // EndpointItemRequest An endpoint of a batch, to create or to replace by its `uid`.

@@ -142,6 +142,8 @@ def _describe(endpoint: Endpoint, lane: Lane, total: StatsSummary, now: datetime
         return Health.UNKNOWN, f"No attempts were made in the last {HOURS} hours."
     if lane.rejecting_since is not None or total.rejected >= REJECTS_MUCH * total.attempts:
         return Health.REJECTING, rejecting_message(total.rejected, total.attempts, total.last_status)
+    if not total.delivered:
+        return Health.UNKNOWN, f"No attempt was delivered in the last {HOURS} hours.{_latest_attempt(total)}"
     delivered = (
         f"{percent(total.delivered, total.attempts)} % of {total.attempts:,} attempt{'s' * (total.attempts != 1)}"
     )

@@ -73,7 +73,7 @@ HEALTH = {
     "failing": gettext_lazy("The endpoint does not respond, or with an error."),
     "pause_requested": gettext_lazy("The endpoint asked for a pause."),
     "inactive": gettext_lazy("Nothing is sent to the endpoint."),
-    "unknown": gettext_lazy("Nothing was sent in the last 24 hours."),
+    "unknown": gettext_lazy("Nothing was delivered in the last 24 hours."),
 }
 """The health of an endpoint in a sentence, where the API's own, which is English, is of no use."""
 

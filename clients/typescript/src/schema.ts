@@ -5616,7 +5616,7 @@ export interface components {
              *     * `failing` - It does not respond, or with 408, 429 or 5xx
              *     * `pause_requested` - It asked with `Retry-After` to be sent nothing for a while
              *     * `inactive` - Nothing is sent because it is paused, disabled or unverified
-             *     * `unknown` - No attempts were made in the last 24 hours
+             *     * `unknown` - No attempt was delivered in the last 24 hours, or none was made
              */
             state: components["schemas"]["EndpointHealthState"];
             /** @description The same in sentences, with what follows from it. */
@@ -5630,7 +5630,7 @@ export interface components {
          *     * `failing` - It does not respond, or with 408, 429 or 5xx
          *     * `pause_requested` - It asked with `Retry-After` to be sent nothing for a while
          *     * `inactive` - Nothing is sent because it is paused, disabled or unverified
-         *     * `unknown` - No attempts were made in the last 24 hours
+         *     * `unknown` - No attempt was delivered in the last 24 hours, or none was made
          * @enum {string}
          */
         EndpointHealthState: "healthy" | "rejecting" | "failing" | "pause_requested" | "inactive" | "unknown";

@@ -37,7 +37,7 @@ HEALTH_STATES = [
     ("failing", "It does not respond, or with 408, 429 or 5xx"),
     ("pause_requested", "It asked with `Retry-After` to be sent nothing for a while"),
     ("inactive", "Nothing is sent because it is paused, disabled or unverified"),
-    ("unknown", "No attempts were made in the last 24 hours"),
+    ("unknown", "No attempt was delivered in the last 24 hours, or none was made"),
 ]
 
 

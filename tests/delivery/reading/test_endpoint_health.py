@@ -39,6 +39,13 @@ def test_endpoint_without_attempts_is_unknown(endpoint: Endpoint) -> None:
     assert health.rejected_percent is None
 
 
+def test_endpoint_whose_few_attempts_were_not_delivered_is_unknown(endpoint: Endpoint) -> None:
+    count(endpoint, 10, 0, 0, 503)
+    health = health_of(endpoint, failures=1, failing_since=timezone.now())
+    text = "No attempt was delivered in the last 24 hours. The latest attempt failed with 503."
+    assert (health.state, health.text) == (Health.UNKNOWN, text)
+
+
 def test_endpoint_that_accepts_is_healthy(endpoint: Endpoint) -> None:
     count(endpoint, 5_000, 4_990, 5)
     health = health_of(endpoint)
