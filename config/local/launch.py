@@ -26,9 +26,8 @@ from config.local.supervise import end_leftovers
 
 LAST_PORT = 65_535
 BACKLOG = 4096  # connections that wait to be accepted
-MIN_FREE = (
-    16 * 1024**2
-)  # bytes of the disk: a write to a mapped file, as of the metrics, kills its process on a full one
+# Free bytes of the disk. On a full disk a write to a mapped file, such as those of the metrics, kills the process.
+MIN_FREE = 16 * 1024**2
 MALLOC_ARENAS = "2"  # of the C library in each process; its default, eight for each core, wastes memory with threads
 PROGRAMS = ("web", "deliver", "work")  # those that a machine may run
 _SERVERS = {"DATABASE_URL": embedded.POSTGRES, "REDIS_URL": embedded.VALKEY}  # each for a variable that is not set

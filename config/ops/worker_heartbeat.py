@@ -25,9 +25,8 @@ from webhooks.kit.process.per_process import PerProcess
 from webhooks.kit.process.pulse import BEAT_EVERY, pulse
 from webhooks.kit.process.wake_ups import seconds_until
 
-RECONNECT_EVERY = (
-    2.0  # seconds between two attempts to reach the broker; by default up to 30, and the schedule waits too
-)
+# Seconds between two attempts to reach the broker; Celery's default is up to 30, and the schedule waits as long.
+RECONNECT_EVERY = 2.0
 DRAIN_QUEUES = {"delivery"}
 READING = "webhooks.read_sources"  # the task that reads sources
 READER = "reader"

@@ -23,7 +23,7 @@ NOTICES = {
     "revoked": gettext_lazy("Revoked: programs that use this key are refused."),
     "ended": gettext_lazy("Ended: the old secret signs no more."),
 }
-"""What was done, in a sentence, by the name in a query; a name that is not here shows nothing."""
+"""Sentence about what was done, by the name that the query gives. Nothing is shown for an unknown name."""
 
 
 def notice_of(name: str | None) -> str:

@@ -103,7 +103,7 @@ STATUS_HINTS = {
     429: gettext_lazy("The receiver got too many requests: set a rate limit in the settings of the endpoint."),
     500: gettext_lazy("The receiver failed: see its log for an error at this time."),
 }
-"""What to do about a response that does not accept an event, by its status or the first of its hundred."""
+"""Advice about a response that does not accept an event, by its status; 400 and 500 stand for all others of theirs."""
 SAME_HINT = {302: 301, 303: 301, 307: 301, 308: 301, 403: 401}
 SIGNINGS = {"v1": "HMAC-SHA256 (v1)", "v1a": "Ed25519 (v1a)"}
 SCOPES = {
@@ -112,7 +112,7 @@ SCOPES = {
     "publish": gettext_lazy("Publish events"),
     "consume": gettext_lazy("Pull deliveries"),
 }
-"""What an API key may do, in words."""
+"""Label of a scope of an API key."""
 OF_PORTAL = "portal: "  # before the user of a session, in the audit
 
 

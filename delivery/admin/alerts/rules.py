@@ -172,16 +172,14 @@ class AlertRuleAdmin(AdminList):
     state_column = column("State", lambda row: pill("on", "good") if row.enabled else pill("off"))
     severity_column = column("Severity", lambda row: pill(row.severity, SEVERITY_TONES.get(row.severity, "plain")))
     condition_column = column("Condition", lambda row: _label(row.condition))
-    settings_column = column(
-        "Settings", lambda row: "; ".join(f"{name}: {it}" for name, it in row.settings.items()) or "–"
-    )
-    channels_column = column("Channels", lambda row: _listed(map(shown_channel, channels_of(row))))
+    settings_column = column("Settings", lambda row: _joined(f"{name}: {it}" for name, it in row.settings.items()))
+    channels_column = column("Channels", lambda row: _joined(map(shown_channel, channels_of(row))))
     firing_column = column("Firing", lambda row: f"{row.firing_count:,}")
     evaluated_column = column("Evaluated", lambda row: when(row.evaluated_at))
     owner_link = column("Rule of", lambda row: link(row.tenant, row.tenant.name) if row.tenant else "Operator")
 
 
-def _listed(texts: Iterable[str]) -> str:
+def _joined(texts: Iterable[str]) -> str:
     return "; ".join(texts) or "–"
 
 

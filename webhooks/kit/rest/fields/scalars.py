@@ -7,7 +7,7 @@ from rest_framework import serializers
 from webhooks.kit.rows import has_control_characters
 
 RANGE = {"min_value": "Must be at least {min_value}.", "max_value": "Must be at most {max_value}."}
-"""What is wrong with a number that is out of its range."""
+"""Error messages for a number that is out of its range."""
 
 
 class MultilineTextField(serializers.CharField):
